@@ -1,0 +1,6 @@
+"""`python -m regtui` is `regtui`."""
+
+from regtui.cli import main
+
+if __name__ == "__main__":
+    main()
