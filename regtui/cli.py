@@ -1,0 +1,131 @@
+"""The command line. Only typer is imported at the top, so that help is there at once; each command imports its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from regtui.errors import RegtuiError
+
+app = typer.Typer(
+    name="regtui",
+    help="Train a baseline and a regularized model as a matched pair, and see what the evidence supports.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage or invalid preset, 3 diverged, 4 stopped and kept, 130/143 signal.",
+    add_completion=False,
+    rich_markup_mode=None,  # rich would take 0.1 s of a help that should be there in 0.25 s
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+presets_app = typer.Typer(help="List, show and check presets.", rich_markup_mode=None)
+app.add_typer(presets_app, name="presets")
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    preset: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="A preset's name, or its file.")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="No screen: a line for each epoch and arm.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --headless: one JSON event a line.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the preset: regularized.dropout.rate=0.3. Repeatable."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the training images.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="All randomness follows from it.")] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Early stopping of the arms that have it; of both, if neither has."),
+    ] = None,
+    device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where to train.")] = None,
+    log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
+) -> None:
+    """Train a baseline and a regularized model as a matched pair, and see what the evidence supports."""
+    context.obj = {"debug": debug}
+    if version:
+        from regtui import __version__
+        from regtui.console import say
+
+        say(f"regtui {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is not None:
+        return
+    from regtui.errors import InputError
+    from regtui.headless import run_headless
+    from regtui.preset_file import load
+
+    if not headless and sys.stdout.isatty():
+        raise InputError("the screen is not built yet; add --headless")
+    if preset is None:
+        raise InputError("name a preset: regtui --preset dropout --headless; 'regtui presets list' shows them")
+    options = {"train.epochs": epochs, "train.seed": seed, "train.device": device}
+    chosen = load(preset, settings or (), options, patience)
+    raise typer.Exit(run_headless(chosen, log_dir, json=json))
+
+
+@presets_app.command("list")
+def presets_list() -> None:
+    """List the presets by name."""
+    from regtui.presets_command import list_presets
+
+    list_presets()
+
+
+@presets_app.command("show")
+def presets_show(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE")],
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE")] = None,
+) -> None:
+    """Print a preset with every value resolved; what is printed is a preset itself."""
+    from regtui.console import say
+    from regtui.preset_file import load, to_toml
+
+    say(to_toml(load(name, settings or ())).rstrip())
+
+
+@presets_app.command("check")
+def presets_check(files: Annotated[list[str], typer.Argument(metavar="FILE...")]) -> None:
+    """Check preset files: one line a fault, exit code 2 if there is any."""
+    from regtui.presets_command import check_presets
+
+    raise typer.Exit(check_presets(files))
+
+
+@presets_app.command("schema")
+def presets_schema() -> None:
+    """Print the JSON Schema of a preset, for editors."""
+    from regtui.presets_command import print_schema
+
+    print_schema()
+
+
+@app.command()
+def doctor() -> None:
+    """Show versions, devices, data, terminal and folders: what works here, and what to do about the rest."""
+    from regtui.doctor import examine
+
+    raise typer.Exit(examine())
+
+
+def main() -> None:
+    """Run the command line; a fault that a person can mend ends as a sentence on stderr."""
+    from regtui.errors import RegtuiError
+
+    try:
+        app()
+    except RegtuiError as error:
+        if "--debug" in sys.argv:
+            raise
+        _end_with(error)
+
+
+def _end_with(error: RegtuiError) -> None:
+    from regtui.console import complain
+
+    complain("\n".join(f"regtui: {line}" for line in str(error).splitlines()))
+    sys.exit(error.exit_code)

@@ -1,0 +1,88 @@
+"""What a user says to a run. Commands wait in a mailbox until the trainer takes them, between two steps."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Command(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Stop(_Command):
+    """End the run after the present step; it is validated, tested and kept."""
+
+    command: Literal["stop"] = "stop"
+
+
+class Pause(_Command):
+    """Stand still after the present step."""
+
+    command: Literal["pause"] = "pause"
+
+
+class Resume(_Command):
+    """Go on."""
+
+    command: Literal["resume"] = "resume"
+
+
+class SetPatience(_Command):
+    """Change early stopping from the next epoch's end on; the epochs waited and the best so far stay.
+
+    Attributes:
+        arm: Which arm; both when None.
+        patience: Epochs without improvement after which to stop; None turns early stopping off.
+        min_delta: An improvement must be larger than this; None leaves it as it is.
+    """
+
+    command: Literal["set_patience"] = "set_patience"
+    arm: str | None = None
+    patience: int | None = Field(ge=1)
+    min_delta: float | None = Field(None, ge=0, allow_inf_nan=False)
+
+
+class SetStrength(_Command):
+    """Change a live knob of a running technique from the next step on.
+
+    Attributes:
+        key: Technique and knob: 'dropout.rate', 'l2.strength'.
+    """
+
+    command: Literal["set_strength"] = "set_strength"
+    arm: str = "regularized"
+    key: str
+    value: float = Field(allow_inf_nan=False)
+
+
+Command = Stop | Pause | Resume | SetPatience | SetStrength
+
+
+class Control:
+    """The mailbox between a user's thread and the trainer's. Sending never blocks."""
+
+    def __init__(self) -> None:
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._stop = threading.Event()
+
+    def send(self, command: Command) -> None:
+        """Ask for something; the trainer answers with an event once it is done."""
+        if isinstance(command, Stop):
+            self._stop.set()
+        self._commands.put(command)
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether a stop has been asked for, even if the trainer has not come to it yet."""
+        return self._stop.is_set()
+
+    def take(self, timeout: float = 0.0) -> Command | None:
+        """The oldest command not yet taken; None if there is none within `timeout` seconds."""
+        try:
+            return self._commands.get(block=timeout > 0, timeout=timeout or None)
+        except queue.Empty:
+            return None

@@ -1,0 +1,98 @@
+"""The network of an arm: a multilayer perceptron with the places where techniques contribute."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from regtui.engine.linear import Linear
+from regtui.engine.streams import stream
+from regtui.techniques import Techniques
+
+if TYPE_CHECKING:
+    from regtui.techniques.base import Noise
+
+
+class MLP(nn.Module):
+    """Linear layers with ReLU between them; a technique may add a norm before a ReLU and noise after it.
+
+    Initial weights come from a stream of their own, layer by layer, so that two networks with the same seed start
+    from the same weights, whatever their techniques add.
+    """
+
+    def __init__(
+        self, widths: Sequence[int], techniques: Techniques, seed: int, arm: str, device: torch.device
+    ) -> None:
+        """Build the network.
+
+        Args:
+            widths: Units from the input to the output: [784, 256, 128, 10].
+            techniques: What contributes norms and noise.
+            seed: The run's.
+            arm: Name of the arm, for its own noise streams.
+            device: Where the parameters live.
+        """
+        super().__init__()
+        linears = [Linear(n, m) for n, m in pairwise(widths)]
+        _initialize(linears, stream(seed, "initial weights"))
+        self.linears = nn.ModuleList(linears)
+        hidden = range(1, len(widths) - 1)
+        active = techniques.active()
+        self.norms = nn.ModuleList(
+            nn.Sequential(*(norm for t in active.values() if (norm := t.norm(widths[layer])) is not None))
+            for layer in hidden
+        )
+        self.to(device)
+        self._noises: list[list[tuple[Noise, torch.Generator]]] = [
+            [
+                (noise, stream(seed, f"{arm}/{name}/{layer}", device))
+                for name, technique in active.items()
+                if (noise := technique.noise_after(layer)) is not None
+            ]
+            for layer in (0, *hidden)
+        ]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [batch, features] to logits [batch, classes]."""
+        x = self._with_noise(x, 0)
+        for layer, norm in enumerate(self.norms, start=1):
+            x = norm(self.linears[layer - 1](x)).relu()
+            x = self._with_noise(x, layer)
+        logits: Tensor = self.linears[-1](x)
+        return logits
+
+    def _with_noise(self, x: Tensor, layer: int) -> Tensor:
+        if self.training:
+            for noise, generator in self._noises[layer]:
+                x = noise(x, generator)
+        return x
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weight matrices by layer, [out, in] each; no biases and no norm parameters."""
+        names = [f"hidden{layer}" for layer in range(1, len(self.linears))] + ["output"]
+        return {name: linear.get_parameter("weight") for name, linear in zip(names, self.linears, strict=True)}
+
+    def generators(self) -> dict[str, torch.Generator]:
+        """The noise streams, by a name that says where each is used."""
+        return {
+            f"noise.{layer}.{index}": generator
+            for layer, noises in enumerate(self._noises)
+            for index, (_, generator) in enumerate(noises)
+        }
+
+
+@torch.no_grad()
+def _initialize(linears: Sequence[nn.Linear], generator: torch.Generator) -> None:
+    """PyTorch's own default, U(−1/√n, 1/√n) for weights and biases of n inputs, drawn from our stream.
+
+    Source: torch.nn.Linear, variables.
+    """
+    for linear in linears:
+        bound = 1 / math.sqrt(linear.in_features)
+        linear.weight.uniform_(-bound, bound, generator=generator)
+        linear.bias.uniform_(-bound, bound, generator=generator)

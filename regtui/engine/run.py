@@ -1,0 +1,125 @@
+"""A whole run: log, data, processes, training, summary. The one way in for headless, screen and studies."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from regtui.control import Control
+from regtui.datasets.source import ensure
+from regtui.engine.crew import Crew, EngineError, ProcessCrew
+from regtui.engine.trainer import Trainer
+from regtui.errors import RegtuiError
+from regtui.events import Event, RunFinished, Status
+from regtui.history import ArmHistory, History
+from regtui.preset import Preset
+from regtui.runlog import ArmSummary, PairedTest, Pairing, RunLog, Scores, Summary, TestResult
+
+
+class RunResult(NamedTuple):
+    """What is left of a run: its folder, its outcome and the history that the outcome was drawn from."""
+
+    folder: Path
+    summary: Summary
+    history: History
+
+
+def run(
+    preset: Preset, logs: Path, control: Control, emit: Callable[[Event], None], crew: Crew | None = None
+) -> RunResult:
+    """Train `preset` and keep it in a new folder below `logs`.
+
+    Args:
+        preset: What to train.
+        logs: The folder that holds runs; made if it isn't there.
+        control: Where the user's commands come from.
+        emit: Gets every event, in this thread.
+        crew: Who has the arms; processes of their own when left out.
+
+    Raises:
+        InputError: The preset asks for what isn't there (a device, a data set), or `logs` can't be written. Nothing is
+            left behind.
+        RegtuiError: Training could not begin. Whatever fails later is told by the result's status instead.
+    """
+    if crew is not None:
+        return _run(preset, logs, control, emit, crew)
+    with ProcessCrew() as processes:  # they import torch while the log and the data are prepared
+        return _run(preset, logs, control, emit, processes)
+
+
+def _run(preset: Preset, logs: Path, control: Control, emit: Callable[[Event], None], crew: Crew) -> RunResult:
+    history = History()
+    with RunLog(logs, preset) as log:
+        try:
+            data_file = ensure(preset.data.dataset, Path(preset.data.root) if preset.data.root else None)
+            crew.build(preset, data_file)
+        except BaseException:
+            log.discard()
+            raise
+
+        def tell(event: Event) -> None:
+            history.add(event)
+            log(event)
+            emit(event)
+
+        began = time.perf_counter()
+        trainer = Trainer(preset, crew, control, tell, log.checkpoint)
+        status: Status = "failed"
+        sentence = "the program was ended from outside"
+        try:
+            status, sentence = trainer.run(), ""
+        except Exception as error:
+            sentence = str(error) if isinstance(error, RegtuiError) else f"training failed: {error!r}"
+            log.traceback(error.traceback if isinstance(error, EngineError) else traceback.format_exc())
+        finally:
+            wall = time.perf_counter() - began
+            tell(RunFinished(t=round(wall, 3), status=status, error=sentence, train_seconds=trainer.train_seconds))
+            summary = summarize(preset, history, wall)
+            log.finish(summary)
+    return RunResult(log.folder, summary, history)
+
+
+def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:
+    """The outcome of a run that has ended."""
+    started, finished, tested = history.started, history.finished, history.tested
+    return Summary(
+        status=finished.status if finished else "failed",
+        error=finished.error if finished else "",
+        preset=preset.name,
+        seed=preset.train.seed,
+        device=started.device if started else preset.train.device,
+        wall_seconds=round(wall_seconds, 3),
+        train_seconds=round(finished.train_seconds, 3) if finished else 0.0,
+        arms={name: _summarize_arm(arm) for name, arm in history.arms.items()},
+        paired_test=PairedTest.model_validate(tested, from_attributes=True) if tested else None,
+        pairing=Pairing(
+            initial_weights={name: arm.info.initial_weights for name, arm in history.arms.items()},
+            shared_tensors=started.shared_tensors,
+            tensors={name: arm.info.tensors for name, arm in history.arms.items()},
+            order=history.order_hashes,
+            unpaired_because=history.unpaired_because,
+        )
+        if started
+        else None,
+        interventions=history.interventions,
+    )
+
+
+def _summarize_arm(arm: ArmHistory) -> ArmSummary:
+    score = arm.test
+    return ArmSummary(
+        epochs=len(arm.epochs),
+        stop_reason=arm.stopped.reason if arm.stopped else None,
+        best_epoch=arm.best.epoch if arm.best else None,
+        best_val_loss=arm.best.val_loss if arm.best else None,
+        final=Scores.model_validate(arm.last, from_attributes=True) if arm.last else None,
+        kept=score.kept if score else None,
+        test=TestResult(loss=score.loss, accuracy=score.accuracy) if score else None,
+        zero_weights=arm.zero_weights,
+        weight_norm=arm.weight_norm,
+        seconds=round(arm.seconds, 3),
+        parameters=arm.info.parameters,
+    )

@@ -1,0 +1,342 @@
+"""The run: both arms trained side by side, epoch by epoch, steered by a control, told as events.
+
+This file decides what happens and when; what a step is, is in arm.py. It imports no torch: the arms may live anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from regtui.control import Control, Pause, Resume, SetPatience, SetStrength, Stop
+from regtui.engine.crew import Crew
+from regtui.engine.reports import Built, Measured, TestSetReport
+from regtui.errors import InputError
+from regtui.events import (
+    ArmInfo,
+    ArmStopped,
+    ControlApplied,
+    EpochDone,
+    Event,
+    Paused,
+    Resumed,
+    RunStarted,
+    Status,
+    StepsDone,
+    StopReason,
+    Tested,
+    TestScore,
+)
+from regtui.preset import Preset
+from regtui.techniques.early_stopping import StoppingRule
+
+READ_OUT = 0.1
+"""Seconds between two read-outs of the step losses; controls are obeyed as often."""
+
+
+@dataclass
+class Progress:
+    """How far an arm has come."""
+
+    rule: StoppingRule
+    restore_best: bool
+    epochs: int = 0
+    order: str = ""
+    best_val_loss: float = math.nan
+    stopped: StopReason | None = None
+
+
+class Trainer:
+    """Trains the arms of one preset. `run` does it all."""
+
+    def __init__(
+        self,
+        preset: Preset,
+        crew: Crew,
+        control: Control,
+        emit: Callable[[Event], None],
+        checkpoint: Path,
+    ) -> None:
+        """Set up a run of arms that `crew` has built.
+
+        Args:
+            preset: What to train.
+            crew: Who has the arms.
+            control: Where the user's commands come from.
+            emit: Gets every event, in this thread.
+            checkpoint: An existing folder for the arms' weights.
+        """
+        self.preset = preset
+        self.crew = crew
+        self.control = control
+        self.emit = emit
+        self.checkpoint = checkpoint
+        self.train_seconds = 0.0
+        self._began = time.perf_counter()
+        self._arms = {name: _progress(preset, name) for name in preset.arms()}
+        self._epoch, self._step = 0, 0
+        self._chunk = 1
+
+    def run(self) -> Status:
+        """Train until every arm has stopped, then score the test set once; returns how the run ended."""
+        self._announce()
+        for epoch in range(1, self.preset.train.epochs + 1):
+            trained = self._train_epoch(epoch)
+            whole = trained == self.preset.steps_per_epoch
+            if trained and self.running:
+                self._measure(partial=not whole)
+            if whole and epoch == self.preset.train.epochs:
+                self._stop(self.running, "max_epochs")
+            elif self.control.stop_requested:
+                self._obey()
+                self._stop(self.running, "stopped")
+            if not self.running:
+                break
+        reasons = {arm.stopped for arm in self._arms.values()}
+        if "non_finite" in reasons:
+            return "diverged"
+        self._test()
+        return "stopped" if "stopped" in reasons else "finished"
+
+    @property
+    def running(self) -> list[str]:
+        """The arms that still train."""
+        return [name for name, arm in self._arms.items() if arm.stopped is None]
+
+    def _announce(self) -> None:
+        built: Mapping[str, Built] = self.crew.each("built", self._arms)
+        names = [set(report.tensors) for report in built.values()]
+        common = sorted(set.intersection(*names))
+        shared = [name for name in common if len({report.tensors[name] for report in built.values()}) == 1]
+        preset = self.preset
+        self.emit(
+            RunStarted(
+                t=self._now(),
+                preset=preset.name,
+                title=preset.title,
+                dataset=preset.dataset.title,
+                sizes=preset.sizes._asdict(),
+                layers=preset.layers,
+                epochs=preset.train.epochs,
+                steps_per_epoch=preset.steps_per_epoch,
+                batch_size=preset.train.batch_size,
+                seed=preset.train.seed,
+                device=next(iter(built.values())).device,
+                arms={
+                    name: ArmInfo(
+                        techniques=preset.arms()[name].label(),
+                        parameters=report.parameters,
+                        initial_weights=_hash_of(report.tensors[tensor] for tensor in common),
+                        tensors=len(report.tensors),
+                    )
+                    for name, report in built.items()
+                },
+                shared_tensors=len(shared),
+            )
+        )
+
+    def _train_epoch(self, epoch: int) -> int:
+        """Train all running arms for one epoch, or until a stop; returns how many steps were made."""
+        self._epoch = epoch
+        done, total = 0, self.preset.steps_per_epoch
+        while done < total and self.running:
+            self._obey()
+            if self.control.stop_requested:
+                break
+            began = time.perf_counter()
+            if done == 0:
+                for name, order in self.crew.each("start_epoch", self.running).items():
+                    self._arms[name].order = order
+            count = min(self._chunk, total - done)
+            losses: Mapping[str, list[float]] = self.crew.each("train_steps", self.running, count)
+            seconds = time.perf_counter() - began
+            self.train_seconds += seconds
+            self._chunk = max(1, min(4 * self._chunk, round(count * READ_OUT / max(seconds, 1e-6))))
+            self._report_steps(losses)
+            done += count
+            self._step += count
+        return done
+
+    def _report_steps(self, losses: Mapping[str, list[float]]) -> None:
+        for name, values in losses.items():
+            broken = next((i for i, loss in enumerate(values) if not math.isfinite(loss)), None)
+            told = values if broken is None else values[: broken + 1]
+            self.emit(
+                StepsDone(
+                    t=self._now(),
+                    arm=name,
+                    epoch=self._epoch,
+                    first_step=self._step + 1,
+                    losses=told,
+                    finite=broken is None,
+                )
+            )
+            if broken is not None:
+                self._stop([name], "non_finite", step=self._step + len(told))
+
+    def _measure(self, *, partial: bool) -> None:
+        """Validate the running arms, remember the best, save checkpoints, and let early stopping decide."""
+        running = self.running
+        began = time.perf_counter()
+        measured: Mapping[str, Measured] = self.crew.each("measure", running)
+        self.train_seconds += time.perf_counter() - began
+        for name, report in measured.items():
+            arm = self._arms[name]
+            arm.epochs = self._epoch
+            best = arm.rule.update(self._epoch, val_loss=report.val_loss, val_accuracy=report.val_accuracy)
+            if best:
+                arm.best_val_loss = report.val_loss
+            self.emit(
+                EpochDone(
+                    t=self._now(),
+                    arm=name,
+                    epoch=self._epoch,
+                    partial=partial,
+                    train_loss=report.train_loss,
+                    val_loss=report.val_loss,
+                    train_accuracy=report.train_accuracy,
+                    val_accuracy=report.val_accuracy,
+                    penalties=report.penalties,
+                    weights=report.weights,
+                    order=arm.order,
+                    seconds=report.seconds,
+                    best=best,
+                    wait=arm.rule.wait,
+                    finite=math.isfinite(report.train_loss) and math.isfinite(report.val_loss),
+                )
+            )
+        improved = [name for name in running if self._arms[name].rule.best_epoch == self._epoch]
+        self.crew.each("remember", improved)
+        rules = {name: asdict(self._arms[name].rule) for name in running}
+        self.crew.each("save", running, self.checkpoint, {"epoch": self._epoch, "step": self._step, "rules": rules})
+        self._stop([name for name in running if self._arms[name].rule.should_stop], "early_stopping")
+
+    def _stop(self, names: list[str], reason: StopReason, step: int | None = None) -> None:
+        for name in names:
+            arm = self._arms[name]
+            arm.stopped = reason
+            self.emit(
+                ArmStopped(
+                    t=self._now(),
+                    arm=name,
+                    reason=reason,
+                    epoch=self._epoch,
+                    step=self._step if step is None else step,
+                    best_epoch=arm.rule.best_epoch,
+                    best_val_loss=arm.best_val_loss,
+                )
+            )
+
+    def _test(self) -> None:
+        """Score the test set once, with the weights that each arm keeps."""
+        keep_best = {name: arm.restore_best and arm.rule.best_epoch is not None for name, arm in self._arms.items()}
+        reports: Mapping[str, TestSetReport] = self.crew.each("test", self._arms, keep_best)
+        pairs = Counter(zip(*(report.right for report in reports.values()), strict=True))
+        self.emit(
+            Tested(
+                t=self._now(),
+                arms={
+                    name: TestScore(
+                        kept="best" if keep_best[name] else "last",
+                        epoch=(keep_best[name] and self._arms[name].rule.best_epoch) or self._arms[name].epochs,
+                        loss=report.loss,
+                        accuracy=sum(report.right) / len(report.right),
+                    )
+                    for name, report in reports.items()
+                },
+                both_right=pairs[True, True],
+                only_baseline=pairs[True, False],
+                only_regularized=pairs[False, True],
+                both_wrong=pairs[False, False],
+            )
+        )
+
+    def _obey(self) -> None:
+        """Carry out what the user has asked for; while paused, wait here."""
+        paused = False
+        while True:
+            command = self.control.take(timeout=0.5 if paused else 0)
+            match command:
+                case None if not paused:
+                    return
+                case Stop():
+                    self._answer(command.command)
+                    return
+                case Pause() if not paused:
+                    paused = True
+                    self.emit(Paused(t=self._now(), epoch=self._epoch, step=self._step))
+                case Resume() if paused:
+                    paused = False
+                    self.emit(Resumed(t=self._now(), epoch=self._epoch, step=self._step))
+                case SetPatience():
+                    self._set_patience(command)
+                case SetStrength():
+                    self._set_strength(command)
+
+    def _set_patience(self, command: SetPatience) -> None:
+        for name in [command.arm] if command.arm else list(self._arms):
+            if name not in self.running:
+                self._answer(command.command, name, "patience", command.patience, f"the {name} arm does not train")
+                continue
+            arm = self._arms[name]
+            arm.rule.patience = command.patience
+            # Whoever turns early stopping on while training wants the best epoch, not the one where patience ran out.
+            arm.restore_best = _restores_best(self.preset, name, default=command.patience is not None)
+            self._answer(command.command, name, "patience", command.patience)
+            if command.min_delta is not None:
+                arm.rule.min_delta = command.min_delta
+                self._answer(command.command, name, "min_delta", command.min_delta)
+
+    def _set_strength(self, command: SetStrength) -> None:
+        why = ""
+        if command.arm not in self.running:
+            why = f"the {command.arm} arm does not train"
+        elif command.key.startswith("early_stopping."):
+            why = "early stopping is changed with set_patience"
+        else:
+            try:
+                self.crew.each("retune", [command.arm], command.key, command.value)
+            except InputError as error:
+                why = str(error)
+        self._answer(command.command, command.arm, command.key, command.value, why)
+
+    def _answer(
+        self, command: str, arm: str | None = None, key: str | None = None, value: float | None = None, why: str = ""
+    ) -> None:
+        self.emit(
+            ControlApplied(
+                t=self._now(),
+                command=command,
+                arm=arm,
+                key=key,
+                value=value,
+                accepted=not why,
+                why=why,
+                epoch=self._epoch,
+                step=self._step,
+            )
+        )
+
+    def _now(self) -> float:
+        return round(time.perf_counter() - self._began, 3)
+
+
+def _progress(preset: Preset, arm: str) -> Progress:
+    """Every arm follows its best epoch; only one with early stopping has a patience that can run out."""
+    early_stopping = preset.arms()[arm].early_stopping
+    rule = StoppingRule() if early_stopping is None else early_stopping.stopping_rule()
+    return Progress(rule, _restores_best(preset, arm, default=False))
+
+
+def _restores_best(preset: Preset, arm: str, *, default: bool) -> bool:
+    early_stopping = preset.arms()[arm].early_stopping
+    return default if early_stopping is None else early_stopping.restore_best
+
+
+def _hash_of(hashes: Iterable[str]) -> str:
+    return hashlib.blake2b("".join(hashes).encode(), digest_size=8).hexdigest()

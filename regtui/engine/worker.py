@@ -1,0 +1,93 @@
+"""The process that hosts arms: it receives a method's name and arguments, calls it on each arm, sends the results.
+
+Nothing here imports torch at the top: the process first puts its house in order.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from regtui.errors import RegtuiError
+from regtui.preset import Preset
+
+
+class Call(NamedTuple):
+    """A method to call on each of `arms`."""
+
+    method: str
+    arms: tuple[str, ...]
+    args: tuple[Any, ...]
+
+
+class Failure(NamedTuple):
+    """What went wrong instead of a result: a fault that a person can mend, or a traceback."""
+
+    error: RegtuiError | None
+    traceback: str
+
+
+class Host:
+    """The arms that live in this process."""
+
+    def __init__(self, threads: int) -> None:
+        import torch  # 2 to 4 s
+
+        torch.set_num_threads(threads)
+        self._arms: dict[str, Any] = {}
+
+    def resolve_device(self, wanted: str) -> str:
+        """The device that `wanted` means here.
+
+        Raises:
+            InputError: It isn't there.
+        """
+        from regtui.engine.device import resolve
+
+        return resolve(wanted)
+
+    def build(self, names: tuple[str, ...], preset: Preset, device: str, data_file: Path) -> None:
+        """Load the data once and build the arms `names` on it."""
+        import torch
+
+        from regtui.engine.arm import Arm
+        from regtui.engine.data import load
+        from regtui.engine.streams import stream
+
+        place = torch.device(device)
+        data = load(data_file, preset.data, stream(preset.train.seed, "split"), place)
+        self._arms = {name: Arm(name, preset, data, place) for name in names}
+
+    def call(self, call: Call) -> dict[str, Any]:
+        """The results of `call`, by arm."""
+        return {name: getattr(self._arms[name], call.method)(*call.args) for name in call.arms}
+
+
+def serve(connection: Connection, threads: int) -> None:
+    """Work for whoever holds the other end, until that end is closed: then nobody is left to work for."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # meant for the run; it decides what becomes of the arms
+        signal.signal(number, signal.SIG_IGN)
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):  # the terminal belongs to the screen
+        os.dup2(null, stream)
+    host = None
+    while True:
+        try:
+            method, args = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            host = host or Host(threads)
+            reply: Any = getattr(host, method)(*args)
+        except RegtuiError as error:
+            reply = Failure(error, traceback.format_exc())
+        except Exception:
+            reply = Failure(None, traceback.format_exc())
+        try:
+            connection.send(reply)
+        except OSError:
+            return

@@ -1,0 +1,232 @@
+"""What a run says while it goes on: frozen, JSON-able, one `kind` each. Screen, headless table and log read the same.
+
+Counting starts at 1 for epochs and steps; steps count over the whole run. `t` is seconds since the run's start. Numbers
+that are not finite become None, with `finite` false beside them, because JSON has neither NaN nor infinity.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+
+
+def _finite_or_none(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite_or_none)]
+"""A measured number; None stands for one that is not finite."""
+
+
+class _Event(BaseModel):
+    # A log from a later version may have fields that this one does not know.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    t: float
+
+
+class ArmInfo(BaseModel):
+    """What is known of an arm before its first step.
+
+    Attributes:
+        techniques: Its techniques in a few words.
+        parameters: Numbers that training changes.
+        initial_weights: Hash of the tensors that all arms have, as they were before the first step.
+        tensors: How many tensors its network has.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    techniques: str
+    parameters: int
+    initial_weights: str
+    tensors: int
+
+
+class RunStarted(_Event):
+    """The arms are built and training begins.
+
+    Attributes:
+        preset: The preset's name.
+        dataset: The data set's title.
+        sizes: Images to train on, to validate on, to test on, and of the training images those whose loss is measured.
+        layers: Widths of the network from input to output.
+        epochs: How many are planned.
+        steps_per_epoch: Optimizer steps in one.
+        arms: Facts of each arm, the baseline first.
+        shared_tensors: How many tensors all arms have in common, with equal initial values.
+    """
+
+    kind: Literal["run_started"] = "run_started"
+    preset: str
+    title: str
+    dataset: str
+    sizes: dict[str, int]
+    layers: list[int]
+    epochs: int
+    steps_per_epoch: int
+    batch_size: int
+    seed: int
+    device: str
+    arms: dict[str, ArmInfo]
+    shared_tensors: int
+
+
+class StepsDone(_Event):
+    """The data loss of every step since the last such event, without penalties, in training mode."""
+
+    kind: Literal["steps_done"] = "steps_done"
+    arm: str
+    epoch: int
+    first_step: int
+    losses: list[Number]
+    finite: bool = True
+
+
+class LayerWeights(BaseModel):
+    """The weight matrix of one layer: its Euclidean norm, and how many of its `size` weights are exactly zero."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    norm: Number
+    zeros: int
+    size: int
+
+
+class EpochDone(_Event):
+    """An arm has trained one more epoch and was measured, in evaluation mode.
+
+    Attributes:
+        train_loss: Mean data loss of the training images (see `Sizes.train_eval`), without penalties.
+        val_loss: The same of the validation images.
+        penalties: Each technique's penalty on the weights, whether or not the optimizer sees it.
+        weights: Each weight matrix, by layer.
+        order: Hash of the order in which this epoch's images were trained on.
+        seconds: What training and validating this epoch took this arm.
+        best: Whether this is the best epoch so far, as the arm's stopping rule sees it.
+        wait: Epochs since the best.
+        partial: Whether the user's stop cut the epoch short.
+    """
+
+    kind: Literal["epoch_done"] = "epoch_done"
+    arm: str
+    epoch: int
+    train_loss: Number
+    val_loss: Number
+    train_accuracy: float
+    val_accuracy: float
+    penalties: dict[str, Number]
+    weights: dict[str, LayerWeights]
+    order: str
+    seconds: float
+    best: bool
+    wait: int
+    partial: bool = False
+    finite: bool = True
+
+
+class ControlApplied(_Event):
+    """A command of the user's took effect, or was refused; `why` says why it was."""
+
+    kind: Literal["control_applied"] = "control_applied"
+    command: str
+    arm: str | None = None
+    key: str | None = None
+    value: float | int | None = None
+    accepted: bool
+    why: str = ""
+    epoch: int
+    step: int
+
+
+class Paused(_Event):
+    """Training stands still after `step`."""
+
+    kind: Literal["paused"] = "paused"
+    epoch: int
+    step: int
+
+
+class Resumed(_Event):
+    """Training goes on."""
+
+    kind: Literal["resumed"] = "resumed"
+    epoch: int
+    step: int
+
+
+StopReason = Literal["max_epochs", "early_stopping", "stopped", "non_finite"]
+
+
+class ArmStopped(_Event):
+    """An arm trains no more."""
+
+    kind: Literal["arm_stopped"] = "arm_stopped"
+    arm: str
+    reason: StopReason
+    epoch: int
+    step: int
+    best_epoch: int | None
+    best_val_loss: Number
+
+
+class TestScore(BaseModel):
+    """An arm on the test set, with the weights that it keeps: the best epoch's or the last."""
+
+    __test__ = False  # pytest takes it for a test otherwise
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kept: Literal["best", "last"]
+    epoch: int
+    loss: Number
+    accuracy: float
+
+
+class Tested(_Event):
+    """The test set was scored, once, after training.
+
+    Attributes:
+        arms: Each arm's score.
+        both_right: Test images that both arms classify correctly.
+        only_baseline: Those that only the baseline does; and so on.
+    """
+
+    kind: Literal["tested"] = "tested"
+    arms: dict[str, TestScore]
+    both_right: int
+    only_baseline: int
+    only_regularized: int
+    both_wrong: int
+
+
+Status = Literal["finished", "stopped", "diverged", "failed"]
+
+
+class RunFinished(_Event):
+    """The run has ended; the only proof that it has.
+
+    Attributes:
+        error: One sentence, if the run failed.
+        train_seconds: Training and validation of both arms alone: no import, no loading of data, no test, no pause.
+    """
+
+    kind: Literal["run_finished"] = "run_finished"
+    status: Status
+    error: str = ""
+    train_seconds: float = 0.0
+
+
+Event = RunStarted | StepsDone | EpochDone | ControlApplied | Paused | Resumed | ArmStopped | Tested | RunFinished
+
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+
+
+def parse(line: str | bytes) -> Event:
+    """An event from its line of JSON.
+
+    Raises:
+        pydantic.ValidationError: It is no event that this version knows.
+    """
+    return _ADAPTER.validate_json(line)

@@ -1,0 +1,60 @@
+"""From a run's history to its verdict."""
+
+from __future__ import annotations
+
+from regtui.events import EpochDone
+from regtui.evidence.paired import PairedTable
+from regtui.evidence.verdict import ArmResult, Verdict, judge
+from regtui.history import ArmHistory, History
+
+
+def judge_run(history: History) -> Verdict:
+    """What a run that has ended supports.
+
+    Raises:
+        ValueError: The run has not ended, or ended before its arms were built.
+    """
+    started, finished, tested = history.started, history.finished, history.tested
+    if started is None or finished is None:
+        raise ValueError("only a run that began and ended can be judged")
+    table = None
+    if tested is not None:
+        table = PairedTable(tested.both_right, tested.only_baseline, tested.only_regularized, tested.both_wrong)
+    return judge(
+        _result("baseline", history.arms["baseline"]),
+        _result(history.arms["regularized"].info.techniques, history.arms["regularized"]),
+        table,
+        paired=not history.unpaired_because,
+        interventions=history.interventions,
+        status=finished.status,
+        seed=started.seed,
+        dataset=started.dataset,
+    )
+
+
+def _result(label: str, arm: ArmHistory) -> ArmResult:
+    test, best = arm.test, arm.best
+    whole = [epoch.seconds for epoch in arm.epochs if not epoch.partial]
+    return ArmResult(
+        label=label,
+        epochs=arm.stopped.epoch if arm.stopped else len(arm.epochs),
+        best_epoch=best.epoch if best else None,
+        test_accuracy=test.accuracy if test else None,
+        test_loss=test.loss if test else None,
+        kept=test.kept if test else "last",
+        seconds_per_epoch=sum(whole) / len(whole) if whole else 0.0,
+        parameters=arm.info.parameters,
+        zero_weights=arm.zero_weights,
+        weight_norm=arm.weight_norm,
+        gap_at_best=_gap(best),
+        gap_at_last=_gap(arm.last),
+        val_loss_at_best=best.val_loss if best else None,
+        stop_reason=arm.stopped.reason if arm.stopped else "",
+    )
+
+
+def _gap(epoch: EpochDone | None) -> float | None:
+    """Generalization gap: validation loss minus training loss."""
+    if epoch is None or epoch.val_loss is None or epoch.train_loss is None:
+        return None
+    return epoch.val_loss - epoch.train_loss

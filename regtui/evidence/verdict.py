@@ -1,0 +1,277 @@
+"""What one run supports, in words that claim no more than one run can.
+
+A run compares two trained networks on one test set. That bears out a sentence about this split and seed; what the
+technique does over seeds is a question for several runs.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from dataclasses import dataclass
+from typing import Literal
+
+from regtui.evidence.paired import INTERVAL_METHOD, PairedTable, difference_interval, mcnemar_exact
+
+ALPHA = 0.05
+"""An outcome is called better or worse if p is below this and the 95 % interval leaves out 0."""
+WIDTH = 100
+"""Columns the text fits in."""
+NBSP = "\N{NO-BREAK SPACE}"
+
+Outcome = Literal["better", "worse", "undecided", "none"]
+Status = Literal["finished", "stopped", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """What one arm came to; None where a number was not measured.
+
+    A gap is validation loss minus training loss, both data losses in evaluation mode. `epochs` counts the epochs
+    trained; for an arm that diverged, the last one is the epoch it diverged in.
+    """
+
+    label: str  # "baseline", "dropout 0.5"
+    epochs: int
+    best_epoch: int | None
+    test_accuracy: float | None
+    test_loss: float | None
+    kept: Literal["best", "last"]  # the epoch whose weights were scored on the test set
+    seconds_per_epoch: float
+    parameters: int
+    zero_weights: float  # fraction of the weights that are exactly 0
+    weight_norm: float
+    gap_at_best: float | None
+    gap_at_last: float | None
+    val_loss_at_best: float | None
+    stop_reason: str  # max_epochs, early_stopping, stopped, non_finite
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of one run and everything its words are made of.
+
+    `difference` and `interval` are fractions, regularized minus baseline; with `p_value` they are None where no
+    comparison is drawn (`outcome` "none"). `cost_ratio` is the regularized arm's time per epoch over the baseline's,
+    None if no time was measured.
+    """
+
+    outcome: Outcome
+    p_value: float | None
+    difference: float | None
+    interval: tuple[float, float] | None
+    cost_ratio: float | None
+    baseline: ArmResult
+    regularized: ArmResult
+    table: PairedTable | None
+    paired: bool
+    interventions: int
+    status: Status
+    seed: int
+    dataset: str
+
+    def lines(self) -> list[str]:
+        """Return the verdict as plain text for people, at most 100 columns wide."""
+        blocks = [_wrap(self._headline()), _arms_table(self.baseline, self.regularized)]
+        if self.table is not None and self.outcome != "none":
+            blocks.append(_wrap(_counts(self.table), self._cost(), self._gap()))
+        blocks.append(_wrap(*self._limits()))
+        return [line for block in blocks if block for line in ("", *block)][1:]
+
+    def _headline(self) -> str:
+        """Say the outcome, with every number it rests on."""
+        if self.table is None or self.p_value is None or self.interval is None:
+            return f"No comparison is drawn on this split and seed: {self._why_none()}"
+        table, arm = self.table, self.regularized.label
+        base = "the baseline" if self.baseline.label == "baseline" else f"the baseline ({self.baseline.label})"
+        images = f"{table.total:,} {self.dataset} test images"
+        digits = max(2, math.ceil(math.log10(table.total)) - 2)  # enough to tell one test image
+        accuracy = _percent((table.both_right + table.only_regularized) / table.total, digits)
+        base_accuracy = _percent((table.both_right + table.only_baseline) / table.total, digits)
+        low, difference, high = (
+            _number(100 * x, digits, sign="+") for x in (self.interval[0], table.difference, self.interval[1])
+        )
+        p = f"p{NBSP}<{NBSP}0.001" if self.p_value < 0.001 else f"p{NBSP}={NBSP}{self.p_value:.3g}"
+        numbers = (
+            f"{accuracy} against {base_accuracy}, {difference}{NBSP}points (95{NBSP}% interval "
+            f"{low}{NBSP}to{NBSP}{high}; {INTERVAL_METHOD}; exact McNemar {p})."
+        )
+        if self.outcome != "undecided":
+            more = "more" if self.outcome == "better" else "fewer"
+            return f"On this split and seed, {arm} classified {more} of the {images} correctly than {base}: {numbers}"
+        if self.interval[0] > 0 or self.interval[1] < 0:
+            return (
+                f"On this split and seed, {images} do not settle whether {arm} or {base} is better: {numbers} "
+                f"The interval leaves out 0, but the exact test does not reach p{NBSP}<{NBSP}{ALPHA}."
+            )
+        return (
+            f"On this split and seed, {arm} and {base} show no difference that {images} can resolve: {numbers} "
+            "Any difference in the interval fits these counts, 0 included."
+        )
+
+    def _why_none(self) -> str:
+        if self.status == "diverged":
+            diverged = [arm for arm in (self.baseline, self.regularized) if arm.stop_reason == "non_finite"]
+            arms = " and ".join(f"{arm.label} diverged in epoch{NBSP}{arm.epochs}" for arm in diverged)
+            return f"{arms}, where the training loss was no longer finite. Lower learning_rate and run again."
+        if self.status == "failed":
+            return "the run failed; its log names the error."
+        if self.table is None:
+            return "the test images were not scored."
+        return (
+            "the arms are not a matched pair. They did not start from the same weights or did not see the same "
+            "batches, so more than the technique sets them apart."
+        )
+
+    def _cost(self) -> str:
+        if self.cost_ratio is None:
+            return ""
+        arm, base = self.regularized, self.baseline
+        cost = (
+            f"Cost: {self.cost_ratio:.2f}{NBSP}× the baseline's time per epoch ({_seconds(arm)}{NBSP}s against "
+            f"{_seconds(base)}{NBSP}s)"
+        )
+        if arm.epochs != base.epochs:
+            cost += f", {arm.epochs} epochs against {base.epochs}"
+        if arm.parameters != base.parameters:
+            cost += f", {arm.parameters:,} parameters against {base.parameters:,}"
+        return cost + "."
+
+    def _gap(self) -> str:
+        """Compare the generalization gaps of the weights each arm kept, unless they look the same in print."""
+        arms = (self.regularized, self.baseline)
+        gap, base_gap = (arm.gap_at_best if arm.kept == "best" else arm.gap_at_last for arm in arms)
+        ours, theirs = _number(gap, 4, sign="+"), _number(base_gap, 4, sign="+")
+        if gap is None or base_gap is None or ours == theirs:
+            return ""
+        words = f"Generalization gap of the kept weights (validation − training loss): {ours} against {theirs}."
+        loss, base_loss = (arm.val_loss_at_best for arm in arms)
+        if (
+            self.outcome == "worse"
+            and gap < base_gap
+            and loss is not None
+            and base_loss is not None
+            and loss > base_loss
+        ):
+            # A smaller gap reads like success; where the other losses rose it is underfitting.
+            words += (
+                f" The gap is smaller, yet the best validation loss is higher ({_number(loss, 4)} against "
+                f"{_number(base_loss, 4)}): {self.regularized.label} may be too strong here."
+            )
+        return words
+
+    def _limits(self) -> list[str]:
+        """Say what this run leaves open."""
+        limits = []
+        if self.outcome != "none":
+            limits.append(
+                f"One run of one seed ({self.seed}): interval and p-value speak of these two trained networks; another "
+                "seed or split may say otherwise. Repeat with other seeds before you rely on it."
+            )
+        if self.interventions > 0:
+            times = "once" if self.interventions == 1 else f"{self.interventions} times"
+            limits.append(f"The run was steered {times} while it trained: it is not a clean comparison.")
+        if self.status == "stopped":
+            arm, base = self.regularized.epochs, self.baseline.epochs
+            epochs = f"{base} epochs" if arm == base else f"{base} (baseline) and {arm} (regularized) epochs"
+            limits.append(f"Stopped by the user: the arms were trained for {epochs} only; more may say otherwise.")
+        return limits
+
+
+def judge(
+    baseline: ArmResult,
+    regularized: ArmResult,
+    table: PairedTable | None,
+    *,
+    paired: bool,
+    interventions: int,
+    status: Status,
+    seed: int,
+    dataset: str,
+) -> Verdict:
+    """Judge one run: "better" and "worse" need both p < `ALPHA` and a 95 % interval that leaves out 0.
+
+    Args:
+        baseline: What the baseline came to.
+        regularized: What the regularized arm came to.
+        table: Their rights and wrongs on the test set; None if it was not scored.
+        paired: Whether both arms started from the same weights and saw the same batches.
+        interventions: How often the user changed something while the run trained.
+        status: How the run ended.
+        seed: The run's seed.
+        dataset: The data set's title, "MNIST".
+    """
+    outcome: Outcome = "none"
+    p_value = difference = interval = None
+    if table is not None and paired and status in ("finished", "stopped"):
+        p_value, difference, interval = mcnemar_exact(table), table.difference, difference_interval(table)
+        outcome = "undecided"
+        if p_value < ALPHA and interval[0] > 0:
+            outcome = "better"
+        elif p_value < ALPHA and interval[1] < 0:
+            outcome = "worse"
+    cost_ratio = regularized.seconds_per_epoch / baseline.seconds_per_epoch if baseline.seconds_per_epoch else None
+    return Verdict(
+        outcome, p_value, difference, interval, cost_ratio,
+        baseline, regularized, table, paired, interventions, status, seed, dataset,
+    )  # fmt: skip
+
+
+def _counts(table: PairedTable) -> str:
+    names = ("both right", "only baseline", "only regularized", "both wrong")
+    cells = (f"{name} {count:,}".replace(" ", NBSP) for name, count in zip(names, table, strict=True))
+    return f"Test images: {' · '.join(cells)}."
+
+
+def _arms_table(*arms: ArmResult) -> list[str]:
+    """Set the arms side by side, one a row, under a header of two lines."""
+    columns = [
+        ("", "", [f"{mark} {name}" for mark, name in (("●", "baseline"), ("◆", "regularized"))]),
+        ("test", "accuracy", [_percent(arm.test_accuracy, 2) for arm in arms]),
+        ("test", "loss", [_number(arm.test_loss, 4) for arm in arms]),
+        ("epoch", "kept", [_kept(arm) for arm in arms]),
+        ("gap, best", "epoch", [_number(arm.gap_at_best, 4, sign="+") for arm in arms]),
+        ("gap, last", "epoch", [_number(arm.gap_at_last, 4, sign="+") for arm in arms]),
+        ("weights", "exactly 0", [_percent(arm.zero_weights, 1) for arm in arms]),
+        ("", "‖w‖", [_number(arm.weight_norm, 1) for arm in arms]),
+        ("", "s/epoch", [_seconds(arm) for arm in arms]),
+    ]
+    widths = [max(len(top), len(bottom), *map(len, cells)) for top, bottom, cells in columns]
+    rows = zip(*((top, bottom, *cells) for top, bottom, cells in columns), strict=True)
+    lines = []
+    for name, *cells in rows:
+        right = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        lines.append("  ".join([name.ljust(widths[0]), *right]).rstrip().replace(NBSP, " "))
+    return lines
+
+
+def _kept(arm: ArmResult) -> str:
+    epoch = arm.best_epoch if arm.kept == "best" else arm.epochs
+    return "–" if epoch is None else f"{epoch} ({arm.kept})"
+
+
+def _number(value: float | None, digits: int, sign: Literal["", "+"] = "") -> str:
+    if value is None or not math.isfinite(value):
+        return "–"
+    kind = f".{digits}f"
+    if abs(value) >= 1e5:
+        kind = ".2e"  # a loss on its way to infinity must not burst the table
+    elif abs(value) >= 1e3:
+        kind = ",.0f"
+    return f"{value:{sign}{kind}}".replace("-", "−")
+
+
+def _percent(fraction: float | None, digits: int) -> str:
+    if fraction is None or not math.isfinite(fraction):
+        return "–"
+    return f"{100 * fraction:.{digits}f}{NBSP}%"
+
+
+def _seconds(arm: ArmResult) -> str:
+    return _number(arm.seconds_per_epoch, 2 if arm.seconds_per_epoch >= 0.1 else 4)
+
+
+def _wrap(*sentences: str) -> list[str]:
+    """Wrap each to the width; a no-break space keeps a number with its unit and then turns into a plain one."""
+    wrapped = (textwrap.wrap(sentence, WIDTH, break_on_hyphens=False) for sentence in sentences)
+    return [line.replace(NBSP, " ") for lines in wrapped for line in lines]

@@ -1,0 +1,196 @@
+"""A run without a screen: a header, one line an epoch and arm, the verdict; or one JSON event a line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from regtui import __version__
+from regtui.console import complain, say
+from regtui.control import Control, Stop
+from regtui.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, StepsDone
+from regtui.history import History
+from regtui.preset import Preset
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+EXIT_CODES = {"finished": 0, "failed": 1, "diverged": 3, "stopped": 4}
+_INTERRUPTED = 130
+_TERMINATED = 143
+
+
+def run_headless(preset: Preset, logs: Path, *, json: bool) -> int:
+    """Train `preset`, telling stdout how it goes; returns the exit code.
+
+    Raises:
+        InputError: The preset asks for what isn't there, or `logs` can't be written.
+        RegtuiError: Training could not begin.
+    """
+    from regtui.engine.run import run
+
+    control = Control()
+    printer = _JsonPrinter() if json else _TablePrinter(preset)
+    with _signals(control) as terminated, _progress_bar(preset) as advance:
+
+        def emit(event: Event) -> None:
+            advance(event)
+            try:
+                printer(event)
+            except BrokenPipeError:
+                # Whoever read has gone: what was trained is kept, and nothing more is said.
+                sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+                control.send(Stop())
+
+        result = run(preset, logs, control, emit)
+    if not json and result.history.started is not None:
+        from regtui.evidence.from_history import judge_run
+
+        say()
+        for line in judge_run(result.history).lines():
+            say(line)
+        say()
+        say(f"log  {result.folder}")
+    if result.summary.error:
+        complain(f"regtui: {result.summary.error}; the log is in {result.folder}")
+    return _TERMINATED if terminated() else EXIT_CODES[result.summary.status]
+
+
+class _JsonPrinter:
+    """One event a line, as in the log."""
+
+    def __call__(self, event: Event) -> None:
+        say(event.model_dump_json())
+
+
+class _TablePrinter:
+    """A header when the run starts, then a line for each epoch of each arm."""
+
+    def __init__(self, preset: Preset) -> None:
+        self._preset = preset
+        self._history = History()
+
+    def __call__(self, event: Event) -> None:
+        self._history.add(event)
+        match event:
+            case RunStarted():
+                for line in _header(self._preset, event, self._history.unpaired_because):
+                    say(line)
+            case EpochDone():
+                say(_epoch_line(event, self._preset.train.epochs))
+            case ArmStopped(reason="early_stopping"):
+                say(f"{'':7}  {event.arm:<11}  stopped early; best epoch {event.best_epoch}")
+            case ArmStopped(reason="non_finite"):
+                say(f"{'':7}  {event.arm:<11}  diverged: the training loss of step {event.step:,} is not finite")
+            case ControlApplied(command="stop"):
+                complain(f"stopping after step {event.step:,}: validating, testing, saving")
+
+
+def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[str]:
+    sizes, train = preset.sizes, preset.train
+    decay = f", weight decay {train.weight_decay:g}" if train.weight_decay else ""
+    sample = "all" if sizes.train_eval == sizes.train else "a fixed sample of"
+    tensors = max(arm.tensors for arm in started.arms.values())
+    paired = "NOT PAIRED" if unpaired_because else "paired ✓"
+    proof = unpaired_because or f"{started.shared_tensors} of {tensors} tensors start equal, the batches are the same"
+    rows = {
+        "data": f"{started.dataset}: {sizes.train:,} training, {sizes.val:,} validation, {sizes.test:,} test images",
+        "model": f"{'-'.join(map(str, preset.layers))} · {train.optimizer} {train.learning_rate:g}{decay} · "
+        f"batch {train.batch_size}",
+        "device": f"{started.device} · seed {train.seed}",
+        **{name: f"{arm.techniques} · {arm.parameters:,} parameters" for name, arm in started.arms.items()},
+        paired: proof,
+        "losses": f"in evaluation mode, no penalties; train loss on {sample} {sizes.train_eval:,} training images",
+    }
+    title = f" · {preset.title}" if preset.title else ""
+    return [
+        f"regtui {__version__} · {preset.name}{title}",
+        "",
+        *(f"{name:<11}  {words}" for name, words in rows.items()),
+        "",
+        "  epoch  arm          train loss  val loss       gap  train acc  val acc       s",
+    ]
+
+
+def _epoch_line(epoch: EpochDone, epochs: int) -> str:
+    gap = None if epoch.val_loss is None or epoch.train_loss is None else epoch.val_loss - epoch.train_loss
+    notes = ("  best" if epoch.best else "") + ("  cut short" if epoch.partial else "")
+    return (
+        f"{f'{epoch.epoch}/{epochs}':>7}  {epoch.arm:<11}  {_loss(epoch.train_loss):>10}  {_loss(epoch.val_loss):>8}  "
+        f"{_loss(gap, '+'):>8}  {100 * epoch.train_accuracy:>7.2f} %  {100 * epoch.val_accuracy:>5.2f} %  "
+        f"{epoch.seconds:>6.2f}{notes}"
+    )
+
+
+def _loss(value: float | None, sign: str = "") -> str:
+    if value is None:
+        return "–"
+    return f"{value:{sign}.4f}".replace("-", "−") if abs(value) < 1000 else f"{value:{sign}.1e}".replace("-", "−")
+
+
+@contextmanager
+def _signals(control: Control) -> Iterator[Callable[[], bool]]:
+    """Ctrl-C stops the run and keeps it, a second one ends it at once; so does SIGTERM. Yields 'was it SIGTERM'."""
+    received: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        if received and number == signal.SIGINT:
+            os._exit(_INTERRUPTED)  # the arms' processes end when this one is gone
+        received.append(number)
+        control.send(Stop())
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: signal.SIGTERM in received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress_bar(preset: Preset) -> Iterator[Callable[[Event], None]]:
+    """A bar on stderr where that is a terminal; yields what moves it."""
+    if not sys.stderr.isatty():
+        yield lambda _event: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    total = preset.train.epochs * preset.steps_per_epoch
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("step {task.completed:,.0f} of {task.total:,.0f}"),
+        TimeElapsedColumn(),
+        TextColumn("·"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+        redirect_stderr=True,
+    ) as progress:
+        yield _Bar(progress, total)
+
+
+class _Bar:
+    """Follows the arm that is furthest, for the arms go side by side."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task("loading PyTorch", total=total)
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                self._progress.reset(self._task)  # the clock starts with the training
+                self._progress.update(self._task, description="training")
+            case StepsDone():
+                self._progress.update(self._task, completed=event.first_step + len(event.losses) - 1)
+            case _:
+                pass

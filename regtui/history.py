@@ -1,0 +1,148 @@
+"""A run's events folded into curves and totals: the one source for screen, headless table and review."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from regtui.events import (
+    ArmInfo,
+    ArmStopped,
+    ControlApplied,
+    EpochDone,
+    Event,
+    Paused,
+    Resumed,
+    RunFinished,
+    RunStarted,
+    StepsDone,
+    Tested,
+    TestScore,
+)
+
+
+@dataclass
+class ArmHistory:
+    """One arm's curves.
+
+    Attributes:
+        info: What was known before the first step.
+        step_losses: The data loss of every step; step n is at index n − 1. Infinity stands for any number that is not
+            finite, because it equals itself.
+        epochs: Each epoch's measurements; epoch n is at index n − 1.
+        best: The best epoch as its stopping rule sees it; None before the first.
+        stopped: How it ended; None while it goes on.
+        test: Its score on the test set; None until it is tested.
+    """
+
+    info: ArmInfo
+    step_losses: array[float] = field(default_factory=lambda: array("d"))
+    epochs: list[EpochDone] = field(default_factory=list)
+    best: EpochDone | None = None
+    stopped: ArmStopped | None = None
+    test: TestScore | None = None
+
+    @property
+    def last(self) -> EpochDone | None:
+        """The newest epoch; None before the first."""
+        return self.epochs[-1] if self.epochs else None
+
+    @property
+    def kept(self) -> EpochDone | None:
+        """The epoch whose weights the arm has now: the last, or the best once it has gone back to that."""
+        return self.best if self.test is not None and self.test.kept == "best" else self.last
+
+    @property
+    def seconds(self) -> float:
+        """Training and validation of all its epochs."""
+        return sum(epoch.seconds for epoch in self.epochs)
+
+    @property
+    def zero_weights(self) -> float:
+        """Share of its weights that are exactly zero, in the kept epoch."""
+        layers = self.kept.weights.values() if self.kept else ()
+        return sum(layer.zeros for layer in layers) / max(1, sum(layer.size for layer in layers))
+
+    @property
+    def weight_norm(self) -> float:
+        """Euclidean norm of all its weights together, in the kept epoch; NaN if one is not finite."""
+        layers = self.kept.weights.values() if self.kept else ()
+        return math.sqrt(sum(math.nan if layer.norm is None else layer.norm**2 for layer in layers))
+
+
+@dataclass
+class History:
+    """All that the events so far have said."""
+
+    started: RunStarted | None = None
+    arms: dict[str, ArmHistory] = field(default_factory=dict)
+    controls: list[ControlApplied] = field(default_factory=list)
+    paused: bool = False
+    tested: Tested | None = None
+    finished: RunFinished | None = None
+    seconds: float = 0.0
+    """When the newest event came, in seconds since the start."""
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> History:
+        """The history that these events tell."""
+        history = cls()
+        for event in events:
+            history.add(event)
+        return history
+
+    def add(self, event: Event) -> None:  # noqa: C901, one case an event
+        """Take in one event; they come in the order in which they happened."""
+        self.seconds = event.t
+        match event:
+            case RunStarted():
+                self.started = event
+                self.arms = {name: ArmHistory(info) for name, info in event.arms.items()}
+            case StepsDone():
+                losses = (math.inf if loss is None else loss for loss in event.losses)
+                self.arms[event.arm].step_losses.extend(losses)
+            case EpochDone():
+                arm = self.arms[event.arm]
+                arm.epochs.append(event)
+                if event.best:
+                    arm.best = event
+            case ArmStopped():
+                self.arms[event.arm].stopped = event
+            case ControlApplied():
+                self.controls.append(event)
+            case Paused() | Resumed():
+                self.paused = isinstance(event, Paused)
+            case Tested():
+                self.tested = event
+                for name, score in event.arms.items():
+                    self.arms[name].test = score
+            case RunFinished():
+                self.finished = event
+
+    @property
+    def interventions(self) -> int:
+        """Changes of a knob that were applied while training; pausing and stopping change no knob."""
+        return sum(c.accepted and c.command in {"set_patience", "set_strength"} for c in self.controls)
+
+    @property
+    def order_hashes(self) -> list[str]:
+        """Hash of each epoch's order of images, as long as all arms that trained it agree."""
+        hashes = []
+        for epoch in range(max((len(arm.epochs) for arm in self.arms.values()), default=0)):
+            seen = {arm.epochs[epoch].order for arm in self.arms.values() if epoch < len(arm.epochs)}
+            if len(seen) > 1:
+                break
+            hashes.append(seen.pop())
+        return hashes
+
+    @property
+    def unpaired_because(self) -> str:
+        """Why this is no matched pair; empty while it is one."""
+        if len({arm.info.initial_weights for arm in self.arms.values()}) > 1:
+            return "the arms started from different weights"
+        epochs = max((len(arm.epochs) for arm in self.arms.values()), default=0)
+        if len(self.order_hashes) < epochs:
+            return f"the arms saw different batches in epoch {len(self.order_hashes) + 1}"
+        return ""

@@ -1,0 +1,218 @@
+"""Presets on disk: find, read, override, validate, write back. Each fault becomes one line that says how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import stat
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from regtui.errors import InputError, PresetError
+from regtui.preset import ARMS, Preset
+
+MAX_BYTES = 1_000_000
+"""A preset has about a thousand bytes; what is a thousand times larger is not one."""
+
+_SENTENCES = {
+    "bool_type": "must be true or false",
+    "extra_forbidden": "is not known here",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "model_type": "must be a table",
+    "string_type": "must be a text in quotes",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length} entries",
+}
+
+
+def folders() -> list[Path]:
+    """Where presets are looked for by name, in this order: ./presets, then the program's own."""
+    package = Path(__file__).parent
+    # In a wheel the presets lie inside the package; in a checkout they lie beside it.
+    own = next((f for f in (package / "presets", package.parent / "presets") if f.is_dir()), package / "presets")
+    here = Path("presets")
+    return [here, own] if here.is_dir() and not own.samefile(here) else [own]
+
+
+def available() -> dict[str, Path]:
+    """Every preset file by name; one in ./presets hides the program's own of the same name."""
+    found: dict[str, Path] = {}
+    for folder in folders():
+        for path in sorted(folder.glob("*.toml")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def find(source: str) -> Path:
+    """The file that `source` means: a path if it looks like one, else a preset's name.
+
+    Raises:
+        InputError: There is no such preset; the message names the nearest.
+    """
+    if source.endswith(".toml") or "/" in source or "\\" in source:
+        return Path(source)
+    presets = available()
+    if source in presets:
+        return presets[source]
+    if Path(source).exists():
+        return Path(source)
+    raise InputError(
+        f"there is no preset {source!r}{_nearest(source, presets)}; known are {', '.join(sorted(presets))}"
+    )
+
+
+def load(
+    source: str,
+    overrides: Sequence[str] = (),
+    options: Mapping[str, object] | None = None,
+    patience: int | None = None,
+) -> Preset:
+    """Read the preset that `source` names and change it before it is validated.
+
+    Args:
+        source: A preset's name or its file.
+        overrides: KEY=VALUE each, with a dotted key and a TOML value.
+        options: Values by dotted key; None leaves the preset's own.
+        patience: Of every arm that has early stopping; of all arms, if none has. None leaves the preset's own.
+
+    Raises:
+        InputError: There is no such preset, or its file can't be read.
+        PresetError: It doesn't validate; one line a fault.
+    """
+    path = find(source)
+    table = _read(path)
+    default_name = re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._")[:64]
+    table.setdefault("name", default_name or "preset")
+    for item in overrides:
+        key, equals, value = item.partition("=")
+        if not equals or not all(key.strip().split(".")):
+            raise InputError(f"--set {item}: write it as KEY=VALUE, for example regularized.dropout.rate=0.3")
+        _set(table, key.strip(), _toml_value(value))
+    for key, chosen in (options or {}).items():
+        if chosen is not None:
+            _set(table, key, chosen)
+    if patience is not None:
+        stopping = [arm for arm in ARMS if "early_stopping" in (_arm := table.get(arm, {})) and isinstance(_arm, dict)]
+        for arm in stopping or ARMS:
+            _set(table, f"{arm}.early_stopping.patience", patience)
+    return validate(table, str(path))
+
+
+def validate(table: Mapping[str, Any], origin: str) -> Preset:
+    """A preset from plain data; `origin` (a file's name) begins each line of the error.
+
+    Raises:
+        PresetError: One line a fault: origin, dotted key, what is wrong, the nearest known name.
+    """
+    try:
+        return Preset.model_validate(table)
+    except ValidationError as error:
+        lines = [f"{origin}: {line}" for fault in error.errors() for line in _describe(fault).splitlines()]
+        raise PresetError("\n".join(lines)) from None
+
+
+def to_table(preset: Preset) -> dict[str, Any]:
+    """The preset as plain data with every value resolved; what has no value is left out, since TOML has no null."""
+    return preset.model_dump(by_alias=True, exclude_none=True)
+
+
+def to_toml(preset: Preset) -> str:
+    """The preset as a file that `load` reads back to an equal one."""
+    import tomlkit  # 40 ms
+
+    return tomlkit.dumps(to_table(preset))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError(f"{path}: this is a folder; name the preset file in it")
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{path}: this is not a regular file; save the preset to a file first")
+        if status.st_size > MAX_BYTES:
+            raise InputError(f"{path}: this file has {status.st_size:,} bytes; a preset has at most {MAX_BYTES:,}")
+        return tomllib.loads(path.read_bytes().decode())
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: there is no such file; 'regtui presets list' shows the presets that come along"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror}); check its permissions") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start + 1} is not UTF-8; save the preset as UTF-8 text") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PresetError(f"{path}: this is not TOML: {_one_line(str(error)) or 'it is nested too deeply'}") from None
+
+
+def _set(table: dict[str, Any], key: str, value: object) -> None:
+    """Set a dotted key, making the tables on its way."""
+    *path, last = key.split(".")
+    for part in path:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise InputError(f"{key}: {part} is a value in this preset, not a table")
+    table[last] = value
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _describe(fault: Mapping[str, Any]) -> str:
+    """One fault of pydantic's in a sentence."""
+    location, kind = tuple(fault["loc"]), fault["type"]
+    if not location:  # a fault across tables brings its own keys
+        return str(fault["ctx"]["error"]) if "error" in fault.get("ctx", {}) else "must be a table"
+    key = ".".join(str(part) for part in location)
+    if kind == "extra_forbidden":
+        return f"{key}: {_SENTENCES[kind]}{_nearest(str(location[-1]), _fields_at(location[:-1]))}"
+    if location[-1] == "device" and kind == "string_pattern_mismatch":
+        sentence = "must be auto, cpu, cuda, cuda:N or mps"
+    elif kind == "string_pattern_mismatch":
+        sentence = "must have only small letters, digits, '.', '_' and '-', at most 64"
+    else:
+        context = {name: f"{v:,}" if isinstance(v, int) else v for name, v in fault.get("ctx", {}).items()}
+        sentence = _SENTENCES.get(kind, fault["msg"]).format_map(context)
+    near = _nearest(fault["input"], _choices(fault)) if kind == "literal_error" else ""
+    return f"{key}: {sentence}, not {_one_line(repr(fault['input']))}{near}"
+
+
+def _choices(fault: Mapping[str, Any]) -> list[str]:
+    return re.findall(r"'([^']*)'", str(fault["ctx"]["expected"]))
+
+
+def _fields_at(location: Sequence[str | int]) -> list[str]:
+    """The names that the table at `location` may have."""
+    model: type[BaseModel] = Preset
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation
+        model = next(t for t in (annotation, *get_args(annotation)) if isinstance(t, type) and issubclass(t, BaseModel))
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _nearest(name: object, known: Iterable[str]) -> str:
+    known = list(known)
+    match = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    return f"; did you mean {match[0]!r}?" if match else ""
+
+
+def _one_line(text: str, limit: int = 80) -> str:
+    """Text safe to print: control characters escaped, at most `limit` characters."""
+    clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"

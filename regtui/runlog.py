@@ -1,0 +1,240 @@
+"""A run's folder on disk: written so that it never lies, read so that nothing in it can do harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from regtui import __version__
+from regtui.errors import InputError
+from regtui.events import EpochDone, Event, Number, Status, StepsDone, StopReason, parse
+from regtui.preset import Preset
+from regtui.preset_file import to_toml
+
+SCHEMA = 1
+
+
+class Scores(BaseModel):
+    """An arm's newest epoch, in evaluation mode."""
+
+    train_loss: Number
+    val_loss: Number
+    train_accuracy: float
+    val_accuracy: float
+
+
+class TestResult(BaseModel):
+    """An arm on the test set."""
+
+    __test__ = False
+
+    loss: Number
+    accuracy: float
+
+
+class ArmSummary(BaseModel):
+    """How an arm ended; None where it did not come so far."""
+
+    epochs: int
+    stop_reason: StopReason | None
+    best_epoch: int | None
+    best_val_loss: Number
+    final: Scores | None
+    kept: str | None
+    test: TestResult | None
+    zero_weights: float
+    weight_norm: Number
+    seconds: float
+    parameters: int
+
+
+class PairedTest(BaseModel):
+    """The arms' rights and wrongs on the same test images."""
+
+    both_right: int
+    only_baseline: int
+    only_regularized: int
+    both_wrong: int
+
+
+class Pairing(BaseModel):
+    """The proof that the arms are a matched pair.
+
+    Attributes:
+        initial_weights: Hash, for each arm, of the tensors that both have.
+        shared_tensors: How many those are.
+        tensors: How many each arm has in all.
+        order: Hash of each epoch's order of images, equal for both arms.
+        unpaired_because: What broke the pair; empty if nothing did.
+    """
+
+    initial_weights: dict[str, str]
+    shared_tensors: int
+    tensors: dict[str, int]
+    order: list[str]
+    unpaired_because: str = ""
+
+
+class Summary(BaseModel):
+    """summary.json: the outcome of a run, for other programs."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    schema_version: int = Field(SCHEMA, alias="schema")
+    status: Status
+    error: str = ""
+    preset: str
+    seed: int
+    device: str
+    wall_seconds: float
+    train_seconds: float
+    arms: dict[str, ArmSummary]
+    paired_test: PairedTest | None
+    pairing: Pairing | None
+    interventions: int
+
+
+class RunLog:
+    """Writes one run's folder. Use it as a context; call it with each event."""
+
+    def __init__(self, logs: Path, preset: Preset) -> None:
+        """Create a new folder below `logs` and write the preset and the circumstances into it.
+
+        Raises:
+            InputError: The folder can't be written.
+        """
+        self._made_logs = not logs.exists()
+        try:
+            self.folder = _new_folder(logs, preset.name)
+            (self.folder / "preset.toml").write_text(to_toml(preset), encoding="utf-8")
+            _write_json(self.folder / "run.json", _circumstances(preset))
+            self._events = (self.folder / "events.jsonl").open("w", encoding="utf-8")
+        except OSError as error:
+            raise InputError(
+                f"{logs}: runs can't be saved here ({error.strerror}); name another folder with --log-dir"
+            ) from None
+        self._steps: dict[str, list[StepsDone]] = {}
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the arms keep their weights."""
+        return self.folder / "checkpoint"
+
+    def __call__(self, event: Event) -> None:
+        """Write an event. The steps of an epoch become one line an arm, so that the log does not depend on timing."""
+        if isinstance(event, StepsDone):
+            self._steps.setdefault(event.arm, []).append(event)
+            return
+        for steps in self._steps.values():
+            self._write(_joined(steps))
+        self._steps.clear()
+        self._write(event)
+        if not isinstance(event, EpochDone) or event.arm == "regularized":
+            self._events.flush()
+
+    def finish(self, summary: Summary) -> None:
+        """Write the outcome, whole or not at all."""
+        self._events.flush()
+        _write_json(self.folder / "summary.json", summary.model_dump(by_alias=True))
+
+    def discard(self) -> None:
+        """Remove the folder of a run that never began, and the folder above if this made it."""
+        self._events.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._made_logs and not any(self.folder.parent.iterdir()):
+            self.folder.parent.rmdir()
+
+    def traceback(self, text: str) -> None:
+        """Keep the traceback of a failure for whoever looks into it."""
+        (self.folder / "traceback.txt").write_text(text, encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._events.close()
+
+    def _write(self, event: Event) -> None:
+        self._events.write(event.model_dump_json() + "\n")
+
+
+def read_events(folder: Path) -> Iterator[Event]:
+    """The events of a run, in order; a torn last line and lines that this version does not know are passed over."""
+    with (folder / "events.jsonl").open("rb") as lines:
+        for line in lines:
+            try:
+                yield parse(line)
+            except ValidationError:
+                continue
+
+
+def read_summary(folder: Path) -> Summary | None:
+    """The outcome of a run; None if it has none, because it did not end or goes on."""
+    try:
+        return Summary.model_validate_json((folder / "summary.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _joined(parts: list[StepsDone]) -> StepsDone:
+    """One event for consecutive steps of one epoch."""
+    losses = [loss for part in parts for loss in part.losses]
+    return parts[0].model_copy(
+        update={"t": parts[-1].t, "losses": losses, "finite": all(part.finite for part in parts)}
+    )
+
+
+def _new_folder(logs: Path, name: str) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    while True:
+        folder = logs / f"{stamp}-{name}-{secrets.token_hex(2)}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if not logs.is_dir():
+                raise
+            continue  # two runs in one second drew the same four digits
+        (folder / "checkpoint").mkdir()
+        return folder
+
+
+def _circumstances(preset: Preset) -> dict[str, Any]:
+    import platform
+
+    packages = ("torch", "torchvision", "numpy", "scipy", "pydantic", "safetensors")
+    return {
+        "schema": SCHEMA,
+        "preset": preset.name,
+        "seed": preset.train.seed,
+        "device": preset.train.device,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "pid": os.getpid(),
+        "versions": {"regtui": __version__, "python": platform.python_version()}
+        | {package: metadata.version(package) for package in packages},
+    }
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1, ensure_ascii=False, allow_nan=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,43 @@
+"""The techniques; a new one is one file here, and one line in `Techniques`."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from regtui.techniques.base import Technique
+from regtui.techniques.batch_norm import BatchNorm
+from regtui.techniques.dropout import Dropout
+from regtui.techniques.early_stopping import EarlyStopping
+from regtui.techniques.l1 import L1
+from regtui.techniques.l2 import L2
+
+
+class Techniques(BaseModel):
+    """The techniques of one arm, each a table of the preset; a table that is left out is a technique not used.
+
+    This is the registry: a field's name is the technique's name in presets and logs.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    l1: L1 | None = None
+    l2: L2 | None = None
+    dropout: Dropout | None = None
+    batch_norm: BatchNorm | None = None
+    early_stopping: EarlyStopping | None = None
+
+    def active(self) -> dict[str, Technique]:
+        """The techniques in use, by name."""
+        return {name: technique for name in type(self).model_fields if (technique := getattr(self, name)) is not None}
+
+    def label(self) -> str:
+        """All of them in a few words: 'dropout 0.5 + L2 0.0001', or 'no technique'."""
+        return " + ".join(technique.label() for technique in self.active().values()) or "no technique"
+
+
+REGISTRY: dict[str, type[Technique]] = {
+    name: get_args(field.annotation)[0] for name, field in Techniques.model_fields.items()
+}
+"""Every technique's class, by name."""

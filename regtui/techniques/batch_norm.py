@@ -1,0 +1,43 @@
+"""Batch norm: each hidden unit is standardized over the batch before its activation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from regtui.techniques.base import Explanation, Technique
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class BatchNorm(Technique):
+    """Standardizes what enters each activation by the batch's own mean and variance."""
+
+    momentum: float = Field(0.1, gt=0, le=1, description="Share of the newest batch in the running mean and variance.")
+    eps: float = Field(1e-5, gt=0, le=1, description="Added to the variance, against division by zero.")
+
+    why_not_live: ClassVar[str] = "its layers and their running statistics are part of the network from the first step"
+    explanation: ClassVar[Explanation] = Explanation(
+        title="Batch norm",
+        idea="What enters each activation is standardized over the batch, then scaled and shifted by learned numbers.",
+        formula="y = γ · (x − μ_B) / √(σ²_B + ε) + β",
+        training="μ and σ² are the batch's own, so every sample sees the noise of its batch, and larger learning rates "
+        "are safe: the first epochs are faster. Running averages of μ and σ² are kept for later.",
+        inference="The running averages take the place of the batch's μ and σ²: the layer is a fixed linear map.",
+        look_for="A steeper start: the loss of the first epochs lies below the baseline's. Its regularizing effect is "
+        "mild and grows as batches shrink; with tiny batches the noise hurts.",
+        source="Ioffe, Szegedy: Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate "
+        "Shift. ICML 2015. On why it helps: Santurkar et al., NeurIPS 2018.",
+    )
+
+    def label(self) -> str:
+        """'batch norm'."""
+        return "batch norm"
+
+    def norm(self, width: int) -> nn.Module:
+        """PyTorch's own layer: γ starts at 1, β at 0, so nothing random is drawn."""
+        from torch import nn
+
+        return nn.BatchNorm1d(width, eps=self.eps, momentum=self.momentum)

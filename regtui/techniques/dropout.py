@@ -1,0 +1,64 @@
+"""Dropout: hide random units while training, so that none relies on the presence of another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from regtui.techniques.base import Explanation, Technique
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from regtui.techniques.base import Noise
+
+
+def drop(x: Tensor, rate: float, generator: Generator) -> Tensor:
+    """Inverted dropout: y = x · m / (1 − rate), with m ~ Bernoulli(1 − rate) drawn for each element of `x`.
+
+    The mask comes from `generator`, not from torch's global stream: an arm's masks are its own, and the same seed
+    gives the same masks whatever else draws random numbers.
+
+    Source: Srivastava et al. 2014, section 10 ("inverted" scaling, so that inference needs none).
+    """
+    if rate == 0:
+        return x
+    mask = x.new_empty(x.shape).uniform_(generator=generator).ge(rate)
+    return x * mask.to(x.dtype).mul_(1 / (1 - rate))
+
+
+class Dropout(Technique):
+    """Sets random activations to zero while training."""
+
+    rate: float = Field(0.5, ge=0, lt=1, description="Share of a hidden layer's units dropped at each step.")
+    after: list[Annotated[int, Field(ge=1)]] | None = Field(
+        None, description="Which hidden layers, 1 is the first; all when left out."
+    )
+    input_rate: float = Field(0.0, ge=0, lt=1, description="Share of the inputs dropped at each step.")
+
+    live: ClassVar[frozenset[str]] = frozenset({"rate", "input_rate"})
+    explanation: ClassVar[Explanation] = Explanation(
+        title="Dropout",
+        idea="At each step a random share of the units is hidden, so that no unit can rely on another being there.",
+        formula="y = x · m / (1 − p),   m ~ Bernoulli(1 − p)   for each unit and each sample",
+        training="The network is noisy: its running loss is higher than what it could do with all units, "
+        "and it learns more slowly. A step costs the drawing of the masks.",
+        inference="Nothing is dropped and nothing is scaled: the division by 1 − p has been done while training.",
+        look_for="Validation loss goes on falling, or stays flat, where the baseline's turns upward; the gap between "
+        "training and validation loss is smaller. Too much: training loss itself stays high.",
+        source="Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov: Dropout: A Simple Way to Prevent Neural "
+        "Networks from Overfitting. JMLR 15 (2014) 1929-1958.",
+    )
+
+    def label(self) -> str:
+        """'dropout 0.5', with the input's rate where there is one."""
+        return f"dropout {self.rate:g}" + (f" (input {self.input_rate:g})" if self.input_rate else "")
+
+    def noise_after(self, layer: int) -> Noise | None:
+        """Dropout of the input at `input_rate`, of the chosen hidden layers at `rate`; both are read at each step."""
+        if layer == 0:
+            return (lambda x, generator: drop(x, self.input_rate, generator)) if self.input_rate else None
+        if self.after is None or layer in self.after:
+            return lambda x, generator: drop(x, self.rate, generator)
+        return None

@@ -1,0 +1,89 @@
+"""Early stopping: end an arm when its validation has not improved for a while, and keep its best epoch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from regtui.techniques.base import Explanation, Technique
+
+Monitor = Literal["val_loss", "val_accuracy"]
+
+
+@dataclass
+class StoppingRule:
+    """Follows one monitored value, epoch by epoch; it knows the best so far and how long ago that was.
+
+    Every arm has one. Without a patience it only remembers the best epoch and never stops.
+
+    Attributes:
+        patience: Epochs without improvement after which to stop; None never stops. It may change at any time and
+            counts from the next update, keeping `wait` and `best`.
+        min_delta: An improvement is a value below best − min_delta, strictly.
+        warmup: Epochs up to this one count for nothing.
+        monitor: What is followed. An accuracy is followed as its negative, so that lower is better.
+        best: The best value so far in the sense of `min_delta`; infinity before the first.
+        best_epoch: Its epoch, counted from 1.
+        wait: Epochs since the best.
+    """
+
+    patience: int | None = None
+    min_delta: float = 0.0
+    warmup: int = 0
+    monitor: Monitor = "val_loss"
+    best: float = math.inf
+    best_epoch: int | None = None
+    wait: int = 0
+
+    def update(self, epoch: int, *, val_loss: float, val_accuracy: float) -> bool:
+        """Take in an epoch's validation; returns whether it is the new best.
+
+        A value that is not finite is passed over: it is neither the best nor an epoch without improvement.
+        """
+        value = val_loss if self.monitor == "val_loss" else -val_accuracy
+        if epoch <= self.warmup or not math.isfinite(value):
+            return False
+        if value < self.best - self.min_delta:
+            self.best, self.best_epoch, self.wait = value, epoch, 0
+            return True
+        self.wait += 1
+        return False
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether patience has run out: wait ≥ patience."""
+        return self.patience is not None and self.wait >= self.patience
+
+
+class EarlyStopping(Technique):
+    """Stops an arm whose validation has stopped improving."""
+
+    patience: int = Field(5, ge=1, description="Epochs without improvement after which the arm stops.")
+    min_delta: float = Field(0.0, ge=0, allow_inf_nan=False, description="An improvement must be larger than this.")
+    warmup: int = Field(0, ge=0, description="Epochs at the start that count for nothing.")
+    restore_best: bool = Field(True, description="Keep the best epoch's weights, whatever ended the arm.")
+    monitor: Monitor = Field("val_loss", description="What must improve.")
+
+    live: ClassVar[frozenset[str]] = frozenset({"patience", "min_delta"})
+    explanation: ClassVar[Explanation] = Explanation(
+        title="Early stopping",
+        idea="Training ends when validation has not improved for a while, and the best epoch's weights are kept.",
+        formula="improved:  v < best − δ;   stop when epochs since the best ≥ patience",
+        training="None until it ends; then no more time is spent. The fewer steps, the less the weights can grow away "
+        "from where they started, which acts like an L2 penalty.",
+        inference="The weights are those of the best epoch instead of the last one.",
+        look_for="The baseline's validation loss rises after its minimum while training loss goes on falling; the "
+        "stopped arm ends there, at a fraction of the time. Too little patience: it stops at the first wobble.",
+        source="Prechelt: Early Stopping - But When? In: Neural Networks: Tricks of the Trade (1998) 55-69.",
+    )
+
+    def label(self) -> str:
+        """'early stopping 5', the number being the patience."""
+        return f"early stopping {self.patience}"
+
+    def stopping_rule(self) -> StoppingRule:
+        """A rule with these knobs that has seen no epoch yet."""
+        return StoppingRule(self.patience, self.min_delta, self.warmup, self.monitor)

@@ -1,0 +1,47 @@
+"""L2: a pull on every weight towards zero, in proportion to the weight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from regtui.techniques.base import Explanation, Technique
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class L2(Technique):
+    """Adds half the squared norm of the weights to the loss."""
+
+    strength: float = Field(
+        1e-4, ge=0, allow_inf_nan=False, description="λ in λ/2 · ‖w‖₂², added to a batch's mean loss."
+    )
+
+    live: ClassVar[frozenset[str]] = frozenset({"strength"})
+    explanation: ClassVar[Explanation] = Explanation(
+        title="L2 penalty",
+        idea="Large weights cost: the loss that is optimized grows with the sum of their squares.",
+        formula="loss + λ/2 · ‖w‖₂²,   whose gradient adds λ · w",
+        training="Every weight is pulled towards zero in proportion to itself. As a term of the loss it passes through "
+        "the optimizer: Adam rescales the pull, weight by weight, which the decoupled decay of AdamW does not.",
+        inference="None of its own; the trained weights are smaller, so the function is smoother.",
+        look_for="The weights' norm falls clearly below the baseline's, and none is exactly zero; the gap between "
+        "training and validation loss shrinks. Too much: training loss stays high.",
+        source="Hoerl, Kennard: Ridge Regression. Technometrics 12 (1970) 55-67. Krogh, Hertz: A Simple Weight Decay "
+        "Can Improve Generalization. NIPS 4 (1991). Beside it: Loshchilov, Hutter: Decoupled Weight Decay "
+        "Regularization. ICLR 2019.",
+    )
+
+    def label(self) -> str:
+        """'L2 0.0001'."""
+        return f"L2 {self.strength:g}"
+
+    def penalty(self, weights: Sequence[Tensor]) -> Tensor:
+        """λ/2 · Σ w² over all weight matrices."""
+        total = weights[0].square().sum()
+        for weight in weights[1:]:
+            total = total + weight.square().sum()
+        return total * (self.strength / 2)

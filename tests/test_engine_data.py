@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+from torch import Tensor
+
+from regtui.engine.data import Data, load, normalize
+
+CPU = torch.device("cpu")
+TRAIN, TEST = 1000, 50
+
+
+class Split(NamedTuple):
+    val_fraction: float
+    train_samples: int | None
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache file whose training images carry their own number in their first two pixels."""
+    numbers = np.arange(TRAIN)
+    images = np.stack([numbers // 256, numbers % 256, numbers % 7], axis=1).astype(np.uint8)
+    arrays = {
+        "train_images": images,
+        "train_labels": (numbers % 10).astype(np.uint8),
+        "test_images": np.full((TEST, 3), 255, np.uint8),
+        "test_labels": np.full(TEST, 9, np.uint8),
+    }
+    file = tmp_path_factory.mktemp("data") / "cache.safetensors"
+    save_file(arrays, file)
+    return file
+
+
+def split(path: Path, val_fraction: float = 0.2, train_samples: int | None = None, seed: int = 0) -> Data:
+    return load(path, Split(val_fraction, train_samples), torch.Generator().manual_seed(seed), CPU)
+
+
+def numbers(images: Tensor) -> list[int]:
+    return [256 * high + low for high, low, _ in images.tolist()]
+
+
+def test_every_image_is_in_training_or_in_validation_and_keeps_its_label(path: Path) -> None:
+    data = split(path)
+    train, val = numbers(data.train_images), numbers(data.val_images)
+    assert (len(train), len(val)) == (800, 200)
+    assert sorted(train + val) == list(range(TRAIN))
+    assert train != sorted(train)
+    assert data.train_labels.tolist() == [number % 10 for number in train]
+    assert data.val_labels.tolist() == [number % 10 for number in val]
+
+
+def test_the_test_set_is_whole_and_types_are_small_for_images_and_int64_for_labels(path: Path) -> None:
+    data = split(path)
+    assert data.test_images.shape == (TEST, 3)
+    assert data.test_labels.tolist() == [9] * TEST
+    assert {data.train_images.dtype, data.val_images.dtype, data.test_images.dtype} == {torch.uint8}
+    assert {data.train_labels.dtype, data.val_labels.dtype, data.test_labels.dtype} == {torch.int64}
+
+
+def test_the_seed_decides_the_split(path: Path) -> None:
+    assert numbers(split(path, seed=3).train_images) == numbers(split(path, seed=3).train_images)
+    assert numbers(split(path, seed=3).train_images) != numbers(split(path, seed=4).train_images)
+
+
+def test_fewer_training_samples_are_a_beginning_of_all_and_leave_validation_as_it_is(path: Path) -> None:
+    every, few = split(path), split(path, train_samples=100)
+    assert numbers(few.train_images) == numbers(every.train_images)[:100]
+    assert few.train_labels.tolist() == every.train_labels.tolist()[:100]
+    assert numbers(few.val_images) == numbers(every.val_images)
+
+
+def test_normalize_rounds_as_the_formula_does() -> None:
+    images = torch.arange(256, dtype=torch.uint8).reshape(16, 16)
+    normal = normalize(images)
+    assert torch.equal(normal, (images.to(torch.float32) / 255 - 0.5) / 0.5)
+    assert normal.dtype == torch.float32
+    assert (normal.min().item(), normal.max().item()) == (-1.0, 1.0)
+    assert torch.equal(images, torch.arange(256, dtype=torch.uint8).reshape(16, 16))

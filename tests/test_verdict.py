@@ -1,0 +1,259 @@
+"""What a run's verdict says, and what it must never say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from regtui.evidence.paired import PairedTable
+from regtui.evidence.verdict import ArmResult, Outcome, Status, Verdict, judge
+
+BASELINE = ArmResult(
+    label="baseline",
+    epochs=10,
+    best_epoch=5,
+    test_accuracy=0.9761,
+    test_loss=0.0856,
+    kept="last",
+    seconds_per_epoch=1.41,
+    parameters=235_146,
+    zero_weights=0.0,
+    weight_norm=41.3,
+    gap_at_best=0.0620,
+    gap_at_last=0.0811,
+    val_loss_at_best=0.0801,
+    stop_reason="max_epochs",
+)
+DROPOUT = replace(
+    BASELINE,
+    label="dropout 0.5",
+    best_epoch=7,
+    test_accuracy=0.9802,
+    test_loss=0.0712,
+    kept="best",
+    seconds_per_epoch=1.52,
+    weight_norm=38.9,
+    gap_at_best=0.0242,
+    gap_at_last=0.0250,
+    val_loss_at_best=0.0722,
+)
+BETTER = PairedTable(9_712, 49, 90, 149)
+WORSE = PairedTable(9_712, 90, 49, 149)
+LEVEL = PairedTable(9_700, 61, 70, 169)
+BORDERLINE = PairedTable(59, 6, 16, 80)  # the interval leaves out 0, the exact test says p = 0.052
+IDENTICAL = PairedTable(9_800, 0, 0, 200)
+
+
+def verdict(
+    table: PairedTable | None = BETTER,
+    baseline: ArmResult = BASELINE,
+    regularized: ArmResult = DROPOUT,
+    *,
+    paired: bool = True,
+    interventions: int = 0,
+    status: Status = "finished",
+) -> Verdict:
+    return judge(
+        baseline,
+        regularized,
+        table,
+        paired=paired,
+        interventions=interventions,
+        status=status,
+        seed=7,
+        dataset="MNIST",
+    )
+
+
+def words(judged: Verdict) -> str:
+    return " ".join(" ".join(judged.lines()).split())
+
+
+DIVERGED = replace(
+    DROPOUT,
+    epochs=3,
+    best_epoch=None,
+    test_accuracy=None,
+    test_loss=float("inf"),
+    weight_norm=float("nan"),
+    zero_weights=float("nan"),
+    gap_at_best=None,
+    gap_at_last=None,
+    val_loss_at_best=None,
+    stop_reason="non_finite",
+)
+LONG = replace(DROPOUT, label="dropout 0.5 after layers 1, 2, 3 + proximal L1 1e-4 + " + "batch_norm_" * 12)
+EXTREME = replace(
+    DROPOUT,
+    label="x" * 230,
+    epochs=10_000,
+    best_epoch=9_999,
+    test_loss=9.9e30,
+    gap_at_best=-1.5e12,
+    gap_at_last=9_999.123456,
+    weight_norm=9_999.99,
+    seconds_per_epoch=9_999.99,
+    zero_weights=1.0,
+)
+EVERY_VERDICT = [
+    verdict(BETTER),
+    verdict(WORSE),
+    verdict(LEVEL),
+    verdict(BORDERLINE),
+    verdict(IDENTICAL),
+    verdict(PairedTable(1, 0, 0, 0)),
+    verdict(BETTER, regularized=LONG, interventions=12, status="stopped"),
+    verdict(LEVEL, baseline=LONG, regularized=EXTREME),
+    verdict(None, regularized=DIVERGED, status="diverged"),
+    verdict(None, baseline=LONG, regularized=DIVERGED, status="diverged"),
+    verdict(None, status="failed"),
+    verdict(None, status="stopped"),
+    verdict(BETTER, paired=False),
+]
+
+
+@pytest.mark.parametrize(
+    ("table", "outcome"),
+    [
+        (BETTER, "better"),
+        (WORSE, "worse"),
+        (LEVEL, "undecided"),
+        (BORDERLINE, "undecided"),
+        (IDENTICAL, "undecided"),
+        (PairedTable(0, 0, 1, 0), "undecided"),
+    ],
+)
+def test_each_outcome_follows_from_its_table(table: PairedTable, outcome: Outcome) -> None:
+    judged = verdict(table)
+    assert judged.outcome == outcome
+    assert judged.difference == table.difference
+    assert judged.interval is not None
+    assert judged.interval[0] <= table.difference <= judged.interval[1]
+
+
+@pytest.mark.parametrize(
+    ("judged", "reason"),
+    [
+        (verdict(BETTER, regularized=DIVERGED, status="diverged"), "dropout 0.5 diverged in epoch 3"),
+        (verdict(None, status="failed"), "the run failed"),
+        (verdict(None, status="stopped"), "the test images were not scored"),
+        (verdict(BETTER, paired=False), "not a matched pair"),
+    ],
+)
+def test_without_a_comparison_there_is_a_reason_and_no_number(judged: Verdict, reason: str) -> None:
+    assert judged.outcome == "none"
+    assert (judged.p_value, judged.difference, judged.interval) == (None, None, None)
+    text = words(judged)
+    assert "No comparison is drawn" in text
+    assert reason in text
+    for claim in ("McNemar", "interval", "against", "only regularized"):
+        assert claim not in text
+
+
+def test_the_headline_has_every_number_it_rests_on() -> None:
+    assert words(verdict(BETTER)).startswith(
+        "On this split and seed, dropout 0.5 classified more of the 10,000 MNIST test images correctly than the "
+        "baseline: 98.02 % against 97.61 %, +0.41 points (95 % interval +0.18 to +0.65; Tango's score interval; "
+        "exact McNemar p < 0.001)."
+    )
+    assert "classified fewer" in words(verdict(WORSE))
+    assert "−0.41 points" in words(verdict(WORSE))
+    assert "exact McNemar p = 0.485" in words(verdict(LEVEL))
+    assert "both right 9,712 · only baseline 49 · only regularized 90 · both wrong 149" in words(verdict(BETTER))
+
+
+def test_undecided_is_not_said_to_be_equal() -> None:
+    assert "no difference that 10,000 MNIST test images can resolve" in words(verdict(LEVEL))
+    assert "Any difference in the interval fits these counts, 0 included" in words(verdict(LEVEL))
+    borderline = words(verdict(BORDERLINE))
+    assert "do not settle" in borderline
+    assert "The interval leaves out 0, but the exact test does not reach p < 0.05" in borderline
+
+
+def test_a_large_test_set_is_shown_to_the_image() -> None:
+    assert "+0.137 points" in words(verdict(PairedTable(58_000, 200, 282, 1_518)))
+
+
+@pytest.mark.parametrize("judged", EVERY_VERDICT)
+def test_no_verdict_claims_more_than_one_split_and_seed(judged: Verdict) -> None:
+    text = words(judged).lower()
+    assert "on this split and seed" in text
+    assert not re.search(
+        r"\b(prov\w+|significan\w+|always|never|certain\w*|guarantee\w*|equal|works|helps|hurts)\b", text
+    )
+    assert ("another seed or split may say otherwise" in text) == (judged.outcome != "none")
+
+
+@pytest.mark.parametrize("judged", EVERY_VERDICT)
+def test_the_text_fits_100_columns_and_is_plain(judged: Verdict) -> None:
+    lines = judged.lines()
+    assert max(map(len, lines)) <= 100
+    assert lines[0]
+    assert lines[-1]
+    for line in lines:
+        assert line == line.rstrip()
+        assert line.isprintable()
+        assert "\N{NO-BREAK SPACE}" not in line
+        assert not re.search(r"nan|inf\b|None", line)
+
+
+def test_the_arms_stand_under_each_other() -> None:
+    baseline, regularized = (line for line in verdict().lines() if line.startswith(("●", "◆")))
+    assert baseline.split()[:6] == ["●", "baseline", "97.61", "%", "0.0856", "10"]
+    assert regularized.split()[:6] == ["◆", "regularized", "98.02", "%", "0.0712", "7"]
+    assert len(baseline) == len(regularized)
+
+
+def test_cost_names_time_epochs_and_parameters() -> None:
+    assert verdict().cost_ratio == pytest.approx(1.52 / 1.41)
+    assert "Cost: 1.08 × the baseline's time per epoch (1.52 s against 1.41 s)." in words(verdict())
+    wider = replace(DROPOUT, epochs=8, parameters=235_914)
+    assert "8 epochs against 10, 235,914 parameters against 235,146." in words(verdict(regularized=wider))
+    unmeasured = verdict(baseline=replace(BASELINE, seconds_per_epoch=0.0))
+    assert unmeasured.cost_ratio is None
+    assert "Cost" not in words(unmeasured)
+
+
+def test_the_gap_is_that_of_the_weights_each_arm_kept() -> None:
+    assert "(validation − training loss): +0.0242 against +0.0811." in words(verdict())
+    same = replace(DROPOUT, gap_at_best=0.08111)
+    assert "Generalization gap" not in words(verdict(regularized=same))
+
+
+def test_a_smaller_gap_with_worse_losses_is_not_praised() -> None:
+    strong = replace(DROPOUT, label="dropout 0.9", val_loss_at_best=0.0901)
+    assert "dropout 0.9 may be too strong here" in words(verdict(WORSE, regularized=strong))
+    assert "too strong" not in words(verdict(BETTER, regularized=strong))
+
+
+def test_what_clouds_the_comparison_is_said() -> None:
+    assert "clean comparison" not in words(verdict())
+    assert "steered once" in words(verdict(interventions=1))
+    assert "steered 3 times while it trained: it is not a clean comparison" in words(verdict(interventions=3))
+    stopped = verdict(regularized=replace(DROPOUT, epochs=4), baseline=replace(BASELINE, epochs=5), status="stopped")
+    assert "trained for 5 (baseline) and 4 (regularized) epochs only" in words(stopped)
+    assert "(the baseline" not in words(stopped)
+    assert "the baseline (l2 0.001)" in words(verdict(baseline=replace(BASELINE, label="l2 0.001")))
+
+
+def test_a_diverged_run_names_each_arm_its_epoch_and_a_remedy() -> None:
+    both = verdict(None, replace(BASELINE, epochs=2, stop_reason="non_finite"), DIVERGED, status="diverged")
+    assert "baseline diverged in epoch 2 and dropout 0.5 diverged in epoch 3" in words(both)
+    assert "Lower learning_rate" in words(both)
+
+
+def test_a_verdict_needs_no_slow_import() -> None:
+    script = """
+import sys
+from regtui.evidence.verdict import ArmResult, judge
+from regtui.evidence.paired import PairedTable
+arm = ArmResult("a", 1, 1, 0.5, 0.1, "last", 1.0, 10, 0.0, 1.0, 0.1, 0.1, 0.1, "max_epochs")
+judge(arm, arm, PairedTable(5, 1, 2, 2), paired=True, interventions=0, status="finished", seed=0, dataset="d").lines()
+heavy = {"scipy.stats", "torch", "pydantic", "textual"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
