@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from regtui.engine import optimizer
 from regtui.engine.checkpoint import save
 from regtui.engine.data import Data, normalize
 from regtui.engine.model import MLP
@@ -21,7 +22,7 @@ from regtui.errors import InputError
 from regtui.events import LayerWeights
 from regtui.preset import Preset
 
-EVALUATION_BATCH = 1024
+EVALUATION_BATCH = 256
 """Images in a batch when nothing is learned from it; larger ones leave the processor's cache and gain nothing."""
 
 
@@ -35,14 +36,14 @@ class Arm:
         self.device = device
         self.techniques = preset.arms()[name].model_copy(deep=True)
         self.model = MLP(preset.layers, self.techniques, preset.train.seed, name, device)
-        self.optimizer = _optimizer(preset, self.model)
+        self.optimizer = optimizer.build(preset.train, self.model.parameters())
         self._active = self.techniques.active()
         self._weights = list(self.model.weights().values())
         # Every arm draws the order of the batches for itself, from a stream of the same name: that it is the same for
         # all arms is then a fact that their hashes prove.
         self._order_stream = stream(preset.train.seed, "batch order")
-        self._order = torch.empty(0, dtype=torch.int64)
-        self._next_image = 0
+        self._batches: tuple[Tensor, ...] = ()
+        self._next_batch = 0
         self._seconds = 0.0
         self._best: dict[str, Tensor] | None = None
 
@@ -55,7 +56,8 @@ class Arm:
     def start_epoch(self) -> str:
         """Draw the order of this epoch's images; returns its hash."""
         order = torch.randperm(len(self.data.train_labels), generator=self._order_stream)
-        self._order, self._next_image, self._seconds = order.to(self.device), 0, 0.0
+        self._batches = torch.split(order.to(self.device), self.preset.train.batch_size)
+        self._next_batch, self._seconds = 0, 0.0
         return _hash(order)
 
     def train_steps(self, count: int) -> list[float]:
@@ -64,14 +66,14 @@ class Arm:
         The losses stay on the device until all steps are done: reading one would make the host wait for the device.
         """
         began = time.perf_counter()
-        batch = self.preset.train.batch_size
-        chunk = self._order[self._next_image : self._next_image + count * batch]
-        self._next_image += len(chunk)
-        images, labels = normalize(self.data.train_images[chunk]), self.data.train_labels[chunk]
         learning_rate = self.preset.train.learning_rate
         losses = []
         self.model.train()
-        for x, y in zip(torch.split(images, batch), torch.split(labels, batch), strict=True):
+        for batch in self._batches[self._next_batch : self._next_batch + count]:
+            x, y = (
+                normalize(self.data.train_images.index_select(0, batch)),
+                self.data.train_labels.index_select(0, batch),
+            )
             loss = functional.cross_entropy(self.model(x), y)
             self.optimizer.zero_grad()
             self._with_penalties(loss).backward()  # type: ignore[no-untyped-call]
@@ -80,6 +82,7 @@ class Arm:
                 for technique in self._active.values():
                     technique.after_step(self._weights, learning_rate)
             losses.append(loss.detach())
+        self._next_batch += count
         result: list[float] = torch.stack(losses).tolist()
         self._seconds += time.perf_counter() - began
         return result
@@ -98,7 +101,7 @@ class Arm:
                 if (value := technique.penalty(self._weights)) is not None
             }
         weights = {
-            name: LayerWeights(norm=float(w.norm()), zeros=w.numel() - int(w.count_nonzero()), size=w.numel())
+            name: LayerWeights(norm=float(w.detach().norm()), zeros=w.numel() - int(w.count_nonzero()), size=w.numel())
             for name, w in self.model.weights().items()
         }
         return Measured(
@@ -136,7 +139,9 @@ class Arm:
     def save(self, folder: Path, progress: dict[str, object]) -> None:
         """Write this arm's checkpoint: last and best weights, and the state that training would go on from."""
         streams = self.model.generators() | {"order": self._order_stream}
-        save(folder, self.name, self.model, self._best, self.optimizer, streams, progress)
+        state = {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
+        state |= {f"stream.{name}": generator.get_state() for name, generator in streams.items()}
+        save(folder, self.name, self.model.state_dict(), self._best, state, progress)
 
     def _with_penalties(self, loss: Tensor) -> Tensor:
         for technique in self._active.values():
@@ -156,19 +161,6 @@ class Arm:
         total: list[float] = torch.stack(losses).tolist()
         mean = math.fsum(total) / len(labels) if all(map(math.isfinite, total)) else math.nan
         return mean, torch.cat(right)
-
-
-def _optimizer(preset: Preset, model: MLP) -> torch.optim.Optimizer:
-    train = preset.train
-    kinds: dict[str, type[torch.optim.Adam | torch.optim.AdamW | torch.optim.SGD]] = {
-        "adam": torch.optim.Adam,
-        "adamw": torch.optim.AdamW,
-        "sgd": torch.optim.SGD,
-    }
-    # Fused: one pass over each parameter instead of a dozen.
-    return kinds[train.optimizer](
-        model.parameters(), lr=train.learning_rate, weight_decay=train.weight_decay, fused=True
-    )
 
 
 def _hash(tensor: Tensor) -> str:

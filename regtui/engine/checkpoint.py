@@ -6,34 +6,31 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def save(
     folder: Path,
     arm: str,
-    model: nn.Module,
+    last: Mapping[str, Tensor],
     best: Mapping[str, Tensor] | None,
-    optimizer: torch.optim.Optimizer,
-    streams: Mapping[str, torch.Generator],
+    state: Mapping[str, Tensor],
     progress: Mapping[str, object],
 ) -> None:
-    """Write three files, each whole or not at all.
+    """Write an arm's files, each whole or not at all.
 
-    ARM-last.safetensors and ARM-best.safetensors hold the network's tensors; ARM-state.safetensors the optimizer's, the
-    states of the random streams, and `progress` as JSON in its metadata.
+    Args:
+        folder: Where; it exists.
+        arm: Begins each file's name: ARM-last, ARM-best and ARM-state.safetensors.
+        last: The network's tensors as they are.
+        best: As they were in the best epoch; None before there is one.
+        state: The optimizer's tensors and the states of the random streams.
+        progress: What JSON can hold of the rest; it becomes metadata of the state.
     """
-    _write(folder / f"{arm}-last.safetensors", model.state_dict())
+    _write(folder / f"{arm}-last.safetensors", last)
     if best is not None:
         _write(folder / f"{arm}-best.safetensors", best)
-    state = {
-        f"optimizer.{index}.{name}": value
-        for index, values in optimizer.state_dict()["state"].items()
-        for name, value in values.items()
-    }
-    state |= {f"stream.{name}": generator.get_state() for name, generator in streams.items()}
     _write(folder / f"{arm}-state.safetensors", state, {"progress": json.dumps(progress)})
 
 
