@@ -172,10 +172,9 @@ class ArmStopped(_Event):
     best_val_loss: Number
 
 
-class TestScore(BaseModel):
+class ArmScore(BaseModel):
     """An arm on the test set, with the weights that it keeps: the best epoch's or the last."""
 
-    __test__ = False  # pytest takes it for a test otherwise
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kept: Literal["best", "last"]
@@ -184,7 +183,7 @@ class TestScore(BaseModel):
     accuracy: float
 
 
-class Tested(_Event):
+class Scored(_Event):
     """The test set was scored, once, after training.
 
     Attributes:
@@ -193,8 +192,8 @@ class Tested(_Event):
         only_baseline: Those that only the baseline does; and so on.
     """
 
-    kind: Literal["tested"] = "tested"
-    arms: dict[str, TestScore]
+    kind: Literal["scored"] = "scored"
+    arms: dict[str, ArmScore]
     both_right: int
     only_baseline: int
     only_regularized: int
@@ -218,7 +217,7 @@ class RunFinished(_Event):
     train_seconds: float = 0.0
 
 
-Event = RunStarted | StepsDone | EpochDone | ControlApplied | Paused | Resumed | ArmStopped | Tested | RunFinished
+Event = RunStarted | StepsDone | EpochDone | ControlApplied | Paused | Resumed | ArmStopped | Scored | RunFinished
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 

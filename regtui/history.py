@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from regtui.events import (
     ArmInfo,
+    ArmScore,
     ArmStopped,
     ControlApplied,
     EpochDone,
@@ -17,9 +18,8 @@ from regtui.events import (
     Resumed,
     RunFinished,
     RunStarted,
+    Scored,
     StepsDone,
-    Tested,
-    TestScore,
 )
 
 
@@ -42,7 +42,7 @@ class ArmHistory:
     epochs: list[EpochDone] = field(default_factory=list)
     best: EpochDone | None = None
     stopped: ArmStopped | None = None
-    test: TestScore | None = None
+    test: ArmScore | None = None
 
     @property
     def last(self) -> EpochDone | None:
@@ -80,7 +80,7 @@ class History:
     arms: dict[str, ArmHistory] = field(default_factory=dict)
     controls: list[ControlApplied] = field(default_factory=list)
     paused: bool = False
-    tested: Tested | None = None
+    scored: Scored | None = None
     finished: RunFinished | None = None
     seconds: float = 0.0
     """When the newest event came, in seconds since the start."""
@@ -114,8 +114,8 @@ class History:
                 self.controls.append(event)
             case Paused() | Resumed():
                 self.paused = isinstance(event, Paused)
-            case Tested():
-                self.tested = event
+            case Scored():
+                self.scored = event
                 for name, score in event.arms.items():
                     self.arms[name].test = score
             case RunFinished():

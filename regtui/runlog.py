@@ -34,10 +34,8 @@ class Scores(BaseModel):
     val_accuracy: float
 
 
-class TestResult(BaseModel):
+class Score(BaseModel):
     """An arm on the test set."""
-
-    __test__ = False
 
     loss: Number
     accuracy: float
@@ -52,7 +50,7 @@ class ArmSummary(BaseModel):
     best_val_loss: Number
     final: Scores | None
     kept: str | None
-    test: TestResult | None
+    test: Score | None
     zero_weights: float
     weight_norm: Number
     seconds: float

@@ -16,7 +16,7 @@ from regtui.engine import optimizer
 from regtui.engine.checkpoint import save
 from regtui.engine.data import Data, normalize
 from regtui.engine.model import MLP
-from regtui.engine.reports import Built, Measured, TestSetReport
+from regtui.engine.reports import Built, Measured, ScoreReport
 from regtui.engine.streams import stream
 from regtui.errors import InputError
 from regtui.events import LayerWeights
@@ -118,12 +118,12 @@ class Arm:
         """Keep these weights as the best so far."""
         self._best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
 
-    def test(self, keep_best: Mapping[str, bool]) -> TestSetReport:
+    def test(self, keep_best: Mapping[str, bool]) -> ScoreReport:
         """Score the test set, once, when training is over; an arm in `keep_best` goes back to its best epoch first."""
         if keep_best[self.name] and self._best is not None:
             self.model.load_state_dict(self._best)
         loss, right = self._evaluate(self.data.test_images, self.data.test_labels)
-        return TestSetReport(loss, right.tolist())
+        return ScoreReport(loss, right.tolist())
 
     def retune(self, key: str, value: float) -> None:
         """Change a live knob, 'dropout.rate', from the next step on.

@@ -27,7 +27,7 @@ class Measured(NamedTuple):
     seconds: float
 
 
-class TestSetReport(NamedTuple):
+class ScoreReport(NamedTuple):
     """An arm on the test set: mean loss, and for each image in the set's order whether it was classified correctly."""
 
     loss: float

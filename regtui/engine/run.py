@@ -16,7 +16,7 @@ from regtui.errors import RegtuiError
 from regtui.events import Event, RunFinished, Status
 from regtui.history import ArmHistory, History
 from regtui.preset import Preset
-from regtui.runlog import ArmSummary, PairedTest, Pairing, RunLog, Scores, Summary, TestResult
+from regtui.runlog import ArmSummary, PairedTest, Pairing, RunLog, Score, Scores, Summary
 
 
 class RunResult(NamedTuple):
@@ -84,7 +84,7 @@ def _run(preset: Preset, logs: Path, control: Control, emit: Callable[[Event], N
 
 def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:
     """The outcome of a run that has ended."""
-    started, finished, tested = history.started, history.finished, history.tested
+    started, finished, scored = history.started, history.finished, history.scored
     return Summary(
         status=finished.status if finished else "failed",
         error=finished.error if finished else "",
@@ -94,7 +94,7 @@ def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:
         wall_seconds=round(wall_seconds, 3),
         train_seconds=round(finished.train_seconds, 3) if finished else 0.0,
         arms={name: _summarize_arm(arm) for name, arm in history.arms.items()},
-        paired_test=PairedTest.model_validate(tested, from_attributes=True) if tested else None,
+        paired_test=PairedTest.model_validate(scored, from_attributes=True) if scored else None,
         pairing=Pairing(
             initial_weights={name: arm.info.initial_weights for name, arm in history.arms.items()},
             shared_tensors=started.shared_tensors,
@@ -117,7 +117,7 @@ def _summarize_arm(arm: ArmHistory) -> ArmSummary:
         best_val_loss=arm.best.val_loss if arm.best else None,
         final=Scores.model_validate(arm.last, from_attributes=True) if arm.last else None,
         kept=score.kept if score else None,
-        test=TestResult(loss=score.loss, accuracy=score.accuracy) if score else None,
+        test=Score(loss=score.loss, accuracy=score.accuracy) if score else None,
         zero_weights=arm.zero_weights,
         weight_norm=arm.weight_norm,
         seconds=round(arm.seconds, 3),

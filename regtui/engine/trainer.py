@@ -15,10 +15,11 @@ from pathlib import Path
 
 from regtui.control import Control, Pause, Resume, SetPatience, SetStrength, Stop
 from regtui.engine.crew import Crew
-from regtui.engine.reports import Built, Measured, TestSetReport
+from regtui.engine.reports import Built, Measured, ScoreReport
 from regtui.errors import InputError
 from regtui.events import (
     ArmInfo,
+    ArmScore,
     ArmStopped,
     ControlApplied,
     EpochDone,
@@ -26,11 +27,10 @@ from regtui.events import (
     Paused,
     Resumed,
     RunStarted,
+    Scored,
     Status,
     StepsDone,
     StopReason,
-    Tested,
-    TestScore,
 )
 from regtui.preset import Preset
 from regtui.techniques.early_stopping import StoppingRule
@@ -235,13 +235,13 @@ class Trainer:
     def _test(self) -> None:
         """Score the test set once, with the weights that each arm keeps."""
         keep_best = {name: arm.restore_best and arm.rule.best_epoch is not None for name, arm in self._arms.items()}
-        reports: Mapping[str, TestSetReport] = self.crew.each("test", self._arms, keep_best)
+        reports: Mapping[str, ScoreReport] = self.crew.each("test", self._arms, keep_best)
         pairs = Counter(zip(*(report.right for report in reports.values()), strict=True))
         self.emit(
-            Tested(
+            Scored(
                 t=self._now(),
                 arms={
-                    name: TestScore(
+                    name: ArmScore(
                         kept="best" if keep_best[name] else "last",
                         epoch=(keep_best[name] and self._arms[name].rule.best_epoch) or self._arms[name].epochs,
                         loss=report.loss,

@@ -14,12 +14,12 @@ def judge_run(history: History) -> Verdict:
     Raises:
         ValueError: The run has not ended, or ended before its arms were built.
     """
-    started, finished, tested = history.started, history.finished, history.tested
+    started, finished, scored = history.started, history.finished, history.scored
     if started is None or finished is None:
         raise ValueError("only a run that began and ended can be judged")
     table = None
-    if tested is not None:
-        table = PairedTable(tested.both_right, tested.only_baseline, tested.only_regularized, tested.both_wrong)
+    if scored is not None:
+        table = PairedTable(scored.both_right, scored.only_baseline, scored.only_regularized, scored.both_wrong)
     return judge(
         _result("baseline", history.arms["baseline"]),
         _result(history.arms["regularized"].info.techniques, history.arms["regularized"]),

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regtui.preset import Preset
+from regtui.preset_file import validate
+
+SMALL: dict[str, Any] = {
+    "schema": 1,
+    "name": "small",
+    "data": {"val_fraction": 0.01, "train_samples": 320},
+    "model": {"hidden": [32, 16]},
+    "train": {"epochs": 3, "batch_size": 32, "weight_decay": 1e-4, "device": "cpu"},
+    "regularized": {"dropout": {"rate": 0.5}},
+}
+"""320 images to train on in 10 steps an epoch, 600 to validate on; an epoch of both arms takes some 20 ms."""
+
+MakePreset = Callable[..., Preset]
+
+
+def small_preset(**tables: dict[str, Any]) -> Preset:
+    """The small preset; a table given replaces that of the arms and updates the others."""
+    merged = {key: dict(value) if isinstance(value, dict) else value for key, value in SMALL.items()}
+    for name, table in tables.items():
+        merged[name] = table if name in {"baseline", "regularized"} else {**merged.get(name, {}), **table}
+    return validate(merged, "test")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """As the arms have it on two cores; threads that wait for each other on a busy machine cost a hundredfold."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def mnist_file() -> Path:
+    """The decoded MNIST, from the user's cache: it is only read."""
+    from regtui.datasets.source import ensure
+
+    return ensure("mnist")

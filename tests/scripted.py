@@ -1,0 +1,66 @@
+"""A crew that reads its numbers from a script and never computes: the trainer can be tested without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from regtui.engine.reports import Built, Measured, ScoreReport
+from regtui.errors import InputError
+from regtui.events import LayerWeights
+from regtui.preset import Preset
+
+
+class ScriptedCrew:
+    """Has arms whose validation losses are given, epoch by epoch; steps lose 1.0 each, or what `step_loss` says."""
+
+    def __init__(
+        self,
+        val_losses: Mapping[str, list[float]],
+        step_loss: Callable[[str, int], float] = lambda _arm, _step: 1.0,
+    ) -> None:
+        self.val_losses = val_losses
+        self.step_loss = step_loss
+        self.calls: list[tuple[str, tuple[str, ...], tuple[Any, ...]]] = []
+        self._epochs = dict.fromkeys(val_losses, 0)
+        self._steps = dict.fromkeys(val_losses, 0)
+
+    def build(self, preset: Preset, data_file: Path) -> str:  # noqa: ARG002
+        return "cpu"
+
+    def each(self, method: str, arms: Iterable[str], *args: Any) -> Mapping[str, Any]:
+        arms = tuple(arms)
+        self.calls.append((method, arms, args))
+        return {arm: getattr(self, f"_{method}")(arm, *args) for arm in arms}
+
+    def called(self, method: str) -> list[tuple[str, ...]]:
+        """The arms of each call of a method, in order."""
+        return [arms for name, arms, _ in self.calls if name == method]
+
+    def _built(self, arm: str) -> Built:  # noqa: ARG002
+        return Built("cpu", 100, {"weight": "w", "bias": "b"})
+
+    def _start_epoch(self, arm: str) -> str:
+        self._epochs[arm] += 1
+        return f"order {self._epochs[arm]}"
+
+    def _train_steps(self, arm: str, count: int) -> list[float]:
+        first = self._steps[arm] + 1
+        self._steps[arm] += count
+        return [self.step_loss(arm, step) for step in range(first, first + count)]
+
+    def _measure(self, arm: str) -> Measured:
+        loss = self.val_losses[arm][self._epochs[arm] - 1]
+        return Measured(0.5, loss, 0.9, 0.8, {}, {"output": LayerWeights(norm=1.0, zeros=0, size=10)}, 0.01)
+
+    def _remember(self, arm: str) -> None: ...
+
+    def _save(self, arm: str, folder: Path, progress: dict[str, object]) -> None: ...
+
+    def _retune(self, arm: str, key: str, value: float) -> None:  # noqa: ARG002
+        if key != "dropout.rate":
+            raise InputError(f"{key} does not run here")
+
+    def _test(self, arm: str, keep_best: Mapping[str, bool]) -> ScoreReport:
+        return ScoreReport(0.3, [True, arm == "baseline", keep_best[arm], False])

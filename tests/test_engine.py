@@ -1,0 +1,259 @@
+"""The arms as a matched pair, on real MNIST: what must be equal is equal to the last bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from regtui.control import Control
+from regtui.engine import optimizer
+from regtui.engine.arm import Arm
+from regtui.engine.crew import LocalCrew, ProcessCrew
+from regtui.engine.data import Data, load, normalize
+from regtui.engine.linear import Linear
+from regtui.engine.run import RunResult, run
+from regtui.engine.streams import stream
+from regtui.events import EpochDone, Event
+from regtui.history import History
+from regtui.preset import Preset, TrainTable
+from regtui.runlog import read_events
+from tests.conftest import small_preset
+
+CPU = torch.device("cpu")
+TECHNIQUES: dict[str, dict[str, Any]] = {
+    "none": {},
+    "dropout": {"dropout": {"rate": 0.5, "input_rate": 0.2}},
+    "l1": {"l1": {"strength": 1e-3}},
+    "l1 loss": {"l1": {"strength": 1e-3, "mode": "loss"}},
+    "l2": {"l2": {"strength": 1e-3}},
+    "batch norm": {"batch_norm": {}},
+    "all": {"l1": {}, "l2": {}, "dropout": {}, "batch_norm": {}, "early_stopping": {"patience": 2}},
+}
+
+
+def data_for(preset: Preset, mnist_file: Path) -> Data:
+    return load(mnist_file, preset.data, stream(preset.train.seed, "split"), CPU)
+
+
+def make_arm(preset: Preset, mnist_file: Path, name: str = "regularized") -> Arm:
+    return Arm(name, preset, data_for(preset, mnist_file), CPU)
+
+
+def train(preset: Preset, logs: Path) -> RunResult:
+    return run(preset, logs, Control(), lambda _: None, LocalCrew())
+
+
+def timeless(events: list[Event]) -> list[dict[str, Any]]:
+    return [e.model_dump(exclude={"t", "seconds", "train_seconds"}) for e in events]
+
+
+# The pair
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_the_baseline_is_the_same_to_the_last_bit_whatever_the_other_arm_does(name: str, tmp_path: Path) -> None:
+    alone = train(small_preset(regularized={}), tmp_path).history
+    other = train(small_preset(regularized=TECHNIQUES[name]), tmp_path).history
+    assert other.arms["baseline"].step_losses == alone.arms["baseline"].step_losses
+    assert [timeless([e]) for e in other.arms["baseline"].epochs] == [
+        timeless([e]) for e in alone.arms["baseline"].epochs
+    ]
+
+
+def test_two_arms_without_techniques_are_the_same(tmp_path: Path) -> None:
+    result = train(small_preset(regularized={}), tmp_path)
+    baseline, regularized = result.history.arms.values()
+    assert baseline.step_losses == regularized.step_losses
+    paired = result.summary.paired_test
+    assert paired is not None
+    assert (paired.only_baseline, paired.only_regularized) == (0, 0)
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_the_log_proves_the_pair(name: str, tmp_path: Path) -> None:
+    pairing = train(small_preset(regularized=TECHNIQUES[name]), tmp_path).summary.pairing
+    assert pairing is not None
+    assert pairing.unpaired_because == ""
+    assert pairing.initial_weights["baseline"] == pairing.initial_weights["regularized"]
+    assert pairing.shared_tensors == 6
+    assert len(set(pairing.order)) == 3, "each epoch has an order of its own"
+
+
+def test_a_broken_pair_is_told() -> None:
+    def epoch(arm: str, order: str) -> EpochDone:
+        return EpochDone(
+            t=0, arm=arm, epoch=1, train_loss=1, val_loss=1, train_accuracy=1, val_accuracy=1, penalties={}, weights={},
+            order=order, seconds=1, best=True, wait=0,
+        )  # fmt: skip
+
+    from tests.test_history import started
+
+    history = History.of([started(), epoch("baseline", "a"), epoch("regularized", "b")])
+    assert "different batches in epoch 1" in history.unpaired_because
+    assert history.order_hashes == []
+
+
+def test_the_same_seed_gives_the_same_log_and_another_seed_another(tmp_path: Path) -> None:
+    preset = small_preset(regularized=TECHNIQUES["all"])
+    first, second = (list(read_events(train(preset, tmp_path).folder)) for _ in range(2))
+    assert timeless(first) == timeless(second)
+    other = list(read_events(train(small_preset(train={"seed": 1}), tmp_path).folder))
+    assert timeless(first) != timeless(other)
+
+
+def test_arms_in_processes_give_the_same_numbers_as_arms_here(tmp_path: Path) -> None:
+    preset = small_preset(regularized=TECHNIQUES["all"])
+    here = list(read_events(train(preset, tmp_path).folder))
+    with ProcessCrew() as crew:
+        there = list(read_events(run(preset, tmp_path, Control(), lambda _: None, crew).folder))
+    # A process of its own may use several cores; on this machine's two it uses one, like the arms here.
+    assert timeless(here) == timeless(there)
+
+
+# What is reported
+
+
+def test_the_reported_losses_are_data_losses_in_evaluation_mode(mnist_file: Path) -> None:
+    preset = small_preset(regularized=TECHNIQUES["all"])
+    arm = make_arm(preset, mnist_file)
+    arm.start_epoch()
+    arm.train_steps(10)
+    report = arm.measure()
+    arm.model.eval()
+    data = data_for(preset, mnist_file)
+    with torch.no_grad():
+        for images, labels, loss, accuracy in (
+            (data.train_images, data.train_labels, report.train_loss, report.train_accuracy),
+            (data.val_images, data.val_labels, report.val_loss, report.val_accuracy),
+        ):
+            logits = arm.model(normalize(images)).double()
+            assert loss == pytest.approx(float(functional.cross_entropy(logits, labels)), rel=1e-5)
+            assert accuracy == pytest.approx(float((logits.argmax(1) == labels).double().mean()))
+
+
+def test_penalties_are_beside_the_loss_and_weights_are_counted_exactly(mnist_file: Path) -> None:
+    preset = small_preset(regularized={"l1": {"strength": 0.01}, "l2": {"strength": 0.1}})
+    arm = make_arm(preset, mnist_file)
+    arm.start_epoch()
+    arm.train_steps(10)
+    report = arm.measure()
+    ws = {name: w.detach().double() for name, w in arm.model.weights().items()}
+    assert report.penalties["l1"] == pytest.approx(0.01 * sum(float(w.abs().sum()) for w in ws.values()), rel=1e-5)
+    assert report.penalties["l2"] == pytest.approx(0.05 * sum(float(w.square().sum()) for w in ws.values()), rel=1e-5)
+    for name, w in ws.items():
+        told = report.weights[name]
+        assert told.zeros == sum(value == 0.0 for value in w.flatten().tolist())
+        assert told.size == w.numel()
+        assert told.norm == pytest.approx(float(w.norm()), rel=1e-5)
+    assert report.weights["hidden1"].zeros > 0, "the proximal step makes exact zeros"
+
+
+def test_l1_as_a_loss_term_makes_no_exact_zeros(mnist_file: Path) -> None:
+    arm = make_arm(small_preset(regularized=TECHNIQUES["l1 loss"]), mnist_file)
+    arm.start_epoch()
+    arm.train_steps(10)
+    assert sum(layer.zeros for layer in arm.measure().weights.values()) == 0
+
+
+def test_penalties_are_optimized_but_not_reported_in_the_step_losses(mnist_file: Path) -> None:
+    plain, penalized = (
+        make_arm(small_preset(regularized=table), mnist_file) for table in ({}, {"l2": {"strength": 10.0}})
+    )
+    for arm in (plain, penalized):
+        arm.start_epoch()
+    assert plain.train_steps(1) == penalized.train_steps(1), "the first step's data loss knows no penalty"
+    assert plain.train_steps(1) != penalized.train_steps(1), "the second step feels it"
+
+
+def test_the_test_set_is_scored_with_the_weights_that_are_kept(mnist_file: Path) -> None:
+    arm = make_arm(small_preset(), mnist_file)
+    arm.start_epoch()
+    arm.train_steps(5)
+    arm.remember()
+    at_best = arm.test({"regularized": False})
+    arm.train_steps(5)
+    assert arm.test({"regularized": False}) != at_best
+    assert arm.test({"regularized": True}) == at_best
+
+
+def test_every_image_is_trained_on_once_an_epoch(mnist_file: Path) -> None:
+    preset = small_preset(data={"train_samples": 100}, train={"batch_size": 32})
+    arm = make_arm(preset, mnist_file)
+    hashes = {arm.start_epoch() for _ in range(3)}
+    assert len(hashes) == 3
+    assert sorted(torch.cat(arm._batches).tolist()) == list(range(100))
+    assert [len(batch) for batch in arm._batches] == [32, 32, 32, 4]
+    assert len(arm.train_steps(99)) == 4
+
+
+# The parts
+
+
+def test_the_linear_layer_and_its_gradients_are_torchs() -> None:
+    generator = torch.Generator().manual_seed(0)
+    ours, theirs = Linear(40, 30), nn.Linear(40, 30)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(16, 40, generator=generator)
+    inputs = [x.clone().requires_grad_(), x.clone().requires_grad_()]
+    for layer, value in zip((ours, theirs), inputs, strict=True):
+        layer(value).square().sum().backward()
+    torch.testing.assert_close(ours(x), theirs(x))
+    for mine, reference in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, reference.grad, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(inputs[0].grad, inputs[1].grad, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])
+def test_the_optimizers_are_torchs_to_the_last_bit(kind: Any) -> None:
+    table = TrainTable(optimizer=kind, learning_rate=0.01, weight_decay=0.1)
+    ours, theirs = ([nn.Parameter(torch.linspace(-1, 1, n)) for n in (33, 7)] for _ in range(2))
+    mine = optimizer.build(table, ours)
+    reference = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[kind](
+        theirs, lr=0.01, weight_decay=0.1, fused=True
+    )
+    for step in range(20):
+        for optimizing, parameters in ((mine, ours), (reference, theirs)):
+            optimizing.zero_grad()
+            sum((p * (p + step)).sin().sum() for p in parameters).backward()  # type: ignore[union-attr]
+            optimizing.step()
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_streams_of_other_names_and_seeds_are_others() -> None:
+    draws = {
+        (seed, name): tuple(torch.rand(4, generator=stream(seed, name)).tolist())
+        for seed in (0, 1)
+        for name in ("split", "batch order", "initial weights")
+    }
+    assert len(set(draws.values())) == len(draws)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_a_gpu_the_pair_is_a_pair_and_the_seed_decides(tmp_path: Path) -> None:
+    preset = small_preset(train={"device": "cuda"})
+    first, second = (list(read_events(train(preset, tmp_path).folder)) for _ in range(2))
+    assert timeless(first) == timeless(second)
+    assert History.of(first).unpaired_because == ""
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_a_gpu_a_step_waits_for_nothing(mnist_file: Path) -> None:
+    from torch.profiler import ProfilerActivity, profile
+
+    preset = small_preset(regularized=TECHNIQUES["all"])
+    device = torch.device("cuda")
+    arm = Arm("regularized", preset, load(mnist_file, preset.data, stream(0, "split"), device), device)
+    arm.start_epoch()
+    arm.train_steps(2)
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
+        arm.train_steps(8)
+    waits = [e.count for e in profiler.key_averages() if e.key in {"cudaStreamSynchronize", "cudaMemcpyAsync"}]
+    assert sum(waits) <= 4, "only the read-out of the losses at the end waits"

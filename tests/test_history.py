@@ -1,0 +1,70 @@
+"""History is the one fold of events: what is read back from a log is what was lived."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from regtui.control import Control, SetPatience, SetStrength
+from regtui.engine.crew import LocalCrew
+from regtui.engine.run import run
+from regtui.events import ArmInfo, Event, RunStarted, StepsDone, parse
+from regtui.history import History
+from regtui.runlog import read_events
+from tests.conftest import small_preset
+
+
+def started() -> RunStarted:
+    info = ArmInfo(techniques="no technique", parameters=1, initial_weights="a", tensors=2)
+    return RunStarted(
+        t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], epochs=1, steps_per_epoch=3,
+        batch_size=1, seed=0, device="cpu", arms={"baseline": info, "regularized": info}, shared_tensors=2,
+    )  # fmt: skip
+
+
+def test_a_history_read_back_from_the_log_equals_the_live_one(tmp_path: Path) -> None:
+    live = History()
+    control = Control()
+
+    def emit(event: Event) -> None:
+        live.add(event)
+        if event.kind == "epoch_done" and event.arm == "regularized" and event.epoch == 1:
+            control.send(SetStrength(key="dropout.rate", value=0.25))
+            control.send(SetPatience(arm="baseline", patience=1, min_delta=10.0))
+
+    preset = small_preset(train={"epochs": 4}, regularized={"dropout": {}, "l1": {}})
+    result = run(preset, tmp_path, control, emit, LocalCrew())
+    assert History.of(read_events(result.folder)) == live
+    assert result.history == live
+    assert live.interventions == 3
+    assert live.arms["baseline"].stopped is not None
+    assert live.arms["baseline"].stopped.reason == "early_stopping"
+
+
+def test_a_diverged_history_reads_back_equal_too(tmp_path: Path) -> None:
+    live = History()
+    preset = small_preset(train={"optimizer": "sgd", "learning_rate": 1e6})
+    result = run(preset, tmp_path, Control(), live.add, LocalCrew())
+    assert History.of(read_events(result.folder)) == live
+    assert result.summary.status == "diverged"
+    assert math.inf in live.arms["baseline"].step_losses
+
+
+def test_numbers_that_are_not_finite_are_null_in_json() -> None:
+    event = StepsDone(t=0, arm="baseline", epoch=1, first_step=1, losses=[1.0, math.nan, -math.inf], finite=False)
+    line = event.model_dump_json()
+    assert '"losses":[1.0,null,null]' in line
+    assert '"finite":false' in line
+    assert parse(line) == event
+
+
+def test_losses_survive_the_log_to_the_last_bit() -> None:
+    losses: list[float | None] = [0.1 + 0.2, 1e-300, 2 / 3, 5e-324]
+    event = StepsDone(t=0, arm="baseline", epoch=1, first_step=1, losses=losses)
+    again = parse(event.model_dump_json())
+    assert isinstance(again, StepsDone)
+    assert again.losses == losses
+
+
+def test_unknown_fields_of_a_later_version_are_passed_over() -> None:
+    assert parse('{"kind": "paused", "t": 1, "epoch": 1, "step": 2, "mood": "fine"}').t == 1

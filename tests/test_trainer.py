@@ -1,0 +1,239 @@
+"""What the trainer decides and tells, with arms that never compute."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regtui.control import Command, Control, Pause, Resume, SetPatience, SetStrength, Stop
+from regtui.engine.trainer import Trainer
+from regtui.events import ControlApplied, EpochDone, Event, Scored, Status, StepsDone
+from regtui.history import History
+from tests.conftest import small_preset
+from tests.scripted import ScriptedCrew
+
+FALLING = [1.0 / epoch for epoch in range(1, 30)]
+RISING_FROM_3 = [3.0, 2.0, 1.0, *[1.5] * 30]
+STEPS = 10  # of the small preset, in an epoch
+
+
+class Outcome:
+    def __init__(self, status: Status, events: list[Event], crew: ScriptedCrew) -> None:
+        self.status, self.events, self.crew = status, events, crew
+        self.history = History.of(events)
+
+    def stop(self, arm: str) -> tuple[str, int]:
+        stopped = self.history.arms[arm].stopped
+        assert stopped is not None
+        return stopped.reason, stopped.epoch
+
+
+def train(
+    crew: ScriptedCrew,
+    commands: Callable[[Event], list[Command]] = lambda _event: [],
+    **tables: dict[str, Any],
+) -> Outcome:
+    """Run the script; `commands` says what a user sends after each event."""
+    control, events = Control(), []
+
+    def emit(event: Event) -> None:
+        events.append(event)
+        for command in commands(event):
+            control.send(command)
+
+    trainer = Trainer(small_preset(**tables), crew, control, emit, Path())
+    return Outcome(trainer.run(), events, crew)
+
+
+def both(losses: list[float]) -> ScriptedCrew:
+    return ScriptedCrew({"baseline": losses, "regularized": losses})
+
+
+def after(arm: str, epoch: int, *commands: Command) -> Callable[[Event], list[Command]]:
+    """Send once, when `arm` has finished `epoch`."""
+    return lambda e: list(commands) if isinstance(e, EpochDone) and (e.arm, e.epoch) == (arm, epoch) else []
+
+
+# Ends
+
+
+def test_a_run_trains_all_epochs_of_both_arms() -> None:
+    outcome = train(both(FALLING), train={"epochs": 4})
+    assert outcome.status == "finished"
+    for arm in outcome.history.arms.values():
+        assert [epoch.epoch for epoch in arm.epochs] == [1, 2, 3, 4]
+        assert len(arm.step_losses) == 4 * STEPS
+    assert outcome.stop("baseline") == outcome.stop("regularized") == ("max_epochs", 4)
+
+
+def test_steps_are_numbered_without_gaps() -> None:
+    outcome = train(both(FALLING), train={"epochs": 3})
+    told = [e for e in outcome.events if isinstance(e, StepsDone) and e.arm == "baseline"]
+    ends = [e.first_step + len(e.losses) for e in told]
+    assert [e.first_step for e in told] == [1, *ends[:-1]]
+    assert ends[-1] == 3 * STEPS + 1
+
+
+def test_each_arm_stops_on_its_own_and_the_other_goes_on() -> None:
+    outcome = train(both(RISING_FROM_3), train={"epochs": 9}, regularized={"early_stopping": {"patience": 2}})
+    assert outcome.stop("regularized") == ("early_stopping", 5)
+    assert outcome.stop("baseline") == ("max_epochs", 9)
+    assert outcome.status == "finished"
+    assert len(outcome.history.arms["regularized"].epochs) == 5
+    assert outcome.crew.called("start_epoch")[-1] == ("baseline",)
+
+
+@pytest.mark.parametrize(("restore", "kept"), [(True, ("best", 3)), (False, ("last", 5))])
+def test_the_kept_weights_are_the_best_where_they_are_restored(restore: bool, kept: tuple[str, int]) -> None:
+    table = {"early_stopping": {"patience": 2, "restore_best": restore}}
+    outcome = train(both(RISING_FROM_3), train={"epochs": 9}, regularized=table)
+    tested = outcome.history.scored
+    assert tested is not None
+    assert (tested.arms["regularized"].kept, tested.arms["regularized"].epoch) == kept
+    assert (tested.arms["baseline"].kept, tested.arms["baseline"].epoch) == ("last", 9)
+
+
+def test_the_best_epoch_is_restored_whatever_ended_the_arm() -> None:
+    outcome = train(both(RISING_FROM_3), train={"epochs": 4}, regularized={"early_stopping": {"patience": 9}})
+    assert outcome.stop("regularized") == ("max_epochs", 4)
+    assert outcome.history.scored is not None
+    assert outcome.history.scored.arms["regularized"].epoch == 3
+
+
+def test_the_best_weights_are_remembered_in_the_epochs_that_improve() -> None:
+    outcome = train(both([3.0, 2.0, 2.5, 1.0, 1.5]), train={"epochs": 5})
+    pair = ("baseline", "regularized")
+    assert outcome.crew.called("remember") == [pair, pair, (), pair, ()]
+    assert [e.best for e in outcome.history.arms["baseline"].epochs] == [True, True, False, True, False]
+
+
+def test_a_loss_that_is_not_finite_ends_its_arm_at_that_step() -> None:
+    crew = ScriptedCrew(
+        {"baseline": FALLING, "regularized": FALLING},
+        lambda arm, step: math.nan if arm == "regularized" and step >= 13 else 1.0,
+    )
+    outcome = train(crew, train={"epochs": 4})
+    assert outcome.status == "diverged"
+    regularized = outcome.history.arms["regularized"]
+    assert regularized.stopped is not None
+    assert (regularized.stopped.reason, regularized.stopped.epoch, regularized.stopped.step) == ("non_finite", 2, 13)
+    assert len(regularized.step_losses) == 13, "what came after the first broken step is not told"
+    assert len(regularized.epochs) == 1
+    assert outcome.stop("baseline") == ("max_epochs", 4)
+    assert outcome.history.scored is None, "a diverged run decides nothing"
+
+
+def test_both_arms_diverging_ends_the_run() -> None:
+    outcome = train(ScriptedCrew({"baseline": [], "regularized": []}, lambda _arm, step: 1.0 if step < 3 else math.inf))
+    assert outcome.status == "diverged"
+    assert outcome.crew.called("measure") == []
+
+
+def test_rights_and_wrongs_are_counted_together() -> None:
+    tested = train(both(FALLING), regularized={"early_stopping": {}}).history.scored
+    assert isinstance(tested, Scored)
+    # Images by the script: both right; only baseline; only regularized (it keeps its best); both wrong.
+    assert (tested.both_right, tested.only_baseline, tested.only_regularized, tested.both_wrong) == (1, 1, 1, 1)
+
+
+# Controls
+
+
+def test_stop_ends_both_arms_after_the_same_step_validated_and_tested() -> None:
+    def commands(event: Event) -> list[Command]:
+        return [Stop()] if isinstance(event, StepsDone) and event.arm == "baseline" else []
+
+    outcome = train(both(FALLING), commands, train={"epochs": 9})
+    assert outcome.status == "stopped"
+    assert outcome.stop("baseline") == outcome.stop("regularized") == ("stopped", 1)
+    steps = {len(arm.step_losses) for arm in outcome.history.arms.values()}
+    assert len(steps) == 1
+    assert 0 < steps.pop() < STEPS
+    assert all(arm.epochs[-1].partial for arm in outcome.history.arms.values())
+    assert outcome.history.scored is not None
+
+
+def test_stop_between_two_epochs_adds_no_epoch() -> None:
+    outcome = train(both(FALLING), after("regularized", 2, Stop()), train={"epochs": 9})
+    assert outcome.status == "stopped"
+    assert [e.partial for e in outcome.history.arms["baseline"].epochs] == [False, False]
+
+
+def test_stop_in_the_last_epoch_s_validation_finds_the_run_finished() -> None:
+    outcome = train(both(FALLING), after("baseline", 3, Stop()), train={"epochs": 3})
+    assert outcome.status == "finished"
+
+
+def test_stop_before_the_first_step_trains_nothing() -> None:
+    outcome = train(both(FALLING), lambda e: [Stop()] if e.kind == "run_started" else [])
+    assert outcome.status == "stopped"
+    assert len(outcome.history.arms["baseline"].step_losses) == 0
+
+
+def test_pause_and_resume_are_told_and_change_nothing() -> None:
+    outcome = train(both(FALLING), after("baseline", 1, Pause(), Pause(), Resume(), Resume()))
+    kinds = [e.kind for e in outcome.events if e.kind in {"paused", "resumed"}]
+    assert kinds == ["paused", "resumed"]
+    assert outcome.history.interventions == 0
+    assert outcome.status == "finished"
+
+
+def test_stop_while_paused_stops() -> None:
+    outcome = train(both(FALLING), after("regularized", 1, Pause(), Stop()), train={"epochs": 9})
+    assert outcome.stop("baseline") == ("stopped", 1)
+
+
+def test_patience_turned_on_while_training_counts_what_was_waited() -> None:
+    # Best in epoch 3; after epoch 6 three epochs have been waited; patience 4 runs out one epoch later.
+    commands = after("regularized", 6, SetPatience(patience=4))
+    outcome = train(both(RISING_FROM_3), commands, train={"epochs": 20})
+    assert outcome.stop("baseline") == outcome.stop("regularized") == ("early_stopping", 7)
+    assert outcome.history.interventions == 2
+    assert outcome.history.scored is not None
+    assert outcome.history.scored.arms["baseline"].kept == "best"
+
+
+def test_patience_below_the_present_wait_stops_at_the_next_epoch_s_end() -> None:
+    outcome = train(both(RISING_FROM_3), after("regularized", 8, SetPatience(patience=1)), train={"epochs": 20})
+    assert outcome.stop("baseline") == ("early_stopping", 9)
+
+
+def test_patience_turned_off_lets_an_arm_go_on() -> None:
+    outcome = train(
+        both(RISING_FROM_3),
+        after("regularized", 4, SetPatience(arm="regularized", patience=None)),
+        train={"epochs": 12},
+        regularized={"early_stopping": {"patience": 2}},
+    )
+    assert outcome.stop("regularized") == ("max_epochs", 12)
+
+
+def test_min_delta_changes_with_patience() -> None:
+    falling_slowly = [1.0 - 0.01 * epoch for epoch in range(30)]
+    commands = after("regularized", 2, SetPatience(arm="baseline", patience=2, min_delta=0.5))
+    outcome = train(both(falling_slowly), commands, train={"epochs": 9})
+    assert outcome.stop("baseline") == ("early_stopping", 4)
+    assert outcome.stop("regularized") == ("max_epochs", 9)
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (SetStrength(key="dropout.rate", value=0.2), ""),
+        (SetStrength(key="l2.strength", value=0.2), "does not run here"),
+        (SetStrength(key="early_stopping.patience", value=2), "set_patience"),
+        (SetStrength(arm="nobody", key="dropout.rate", value=0.2), "does not train"),
+        (SetPatience(arm="nobody", patience=2), "does not train"),
+    ],
+)
+def test_what_is_asked_is_answered_and_only_what_is_applied_counts(command: Command, why: str) -> None:
+    outcome = train(both(FALLING), after("regularized", 1, command))
+    (answer,) = [e for e in outcome.events if isinstance(e, ControlApplied)]
+    assert answer.accepted == (not why)
+    assert why in answer.why
+    assert (answer.epoch, answer.step) in {(1, STEPS), (2, STEPS)}
+    assert outcome.history.interventions == (0 if why else 1)
