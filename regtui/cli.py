@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -114,14 +115,22 @@ def doctor() -> None:
 
 def main() -> None:
     """Run the command line; a fault that a person can mend ends as a sentence on stderr."""
+    from regtui.console import open_closed_streams
     from regtui.errors import RegtuiError
 
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # outside a run there is nothing to keep and nothing to say
+    open_closed_streams()
     try:
         app()
     except RegtuiError as error:
         if "--debug" in sys.argv:
             raise
         _end_with(error)
+    except Exception as error:  # a bug; its traceback helps whoever mends it, and nobody else
+        if "--debug" in sys.argv:
+            raise
+        _end_with(RegtuiError(f"unforeseen {type(error).__name__}: {error}; 'regtui --debug' and the same shows where"))
 
 
 def _end_with(error: RegtuiError) -> None:

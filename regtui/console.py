@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
+from contextlib import suppress
 from typing import TextIO
+
+from regtui.errors import RegtuiError
 
 _ASCII = str.maketrans(
     {
         "✓": "ok",
+        "✗": "!!",
         "·": "-",
         "−": "-",
         "×": "x",
@@ -22,18 +28,55 @@ _ASCII = str.maketrans(
     | {"’": "'", "→": "->", "²": "^2", "₁": "_1", "₂": "_2", "é": "e", "└": "`", "─": "-"}
 )
 
+_OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What a terminal obeys instead of showing: control characters but the line feed, and changes of writing direction."""
+
 
 def say(text: str = "", *, file: TextIO | None = None) -> None:
-    """Write a line to stdout, at once; characters that its encoding lacks are replaced by ASCII that means the same."""
+    """Write a line to stdout, at once; characters that its encoding lacks are replaced by ASCII that means the same.
+
+    Characters that would steer the terminal are written as escapes, which JSON and TOML read back as what they were.
+
+    Raises:
+        BrokenPipeError: Whoever read has gone.
+        RegtuiError: It can't be written, because a disk is full. Either way, what is said later is dropped.
+    """
     out = sys.stdout if file is None else file
+    text = _OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     try:
         text.encode(out.encoding or "utf-8")
     except UnicodeEncodeError:
         text = text.translate(_ASCII).encode(out.encoding, "replace").decode(out.encoding)
-    out.write(text + "\n")
-    out.flush()
+    try:
+        out.write(text + "\n")
+        out.flush()
+    except OSError as error:
+        _mute(out)
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise RegtuiError(f"the output can't be written ({error.strerror}); send it somewhere else") from None
 
 
 def complain(text: str) -> None:
-    """Write a line to stderr."""
-    say(text, file=sys.stderr)
+    """Write a line to stderr; if that can't be written, there is nobody left to tell."""
+    with suppress(BrokenPipeError, RegtuiError):
+        say(text, file=sys.stderr)
+
+
+def open_closed_streams() -> None:
+    """Let stdin, stdout and stderr lead to nowhere where they are closed.
+
+    Otherwise the next file that is opened, a log or the pipe to a process, would take their number and their output.
+    """
+    for name in ("stdin", "stdout", "stderr"):  # in the order of their numbers: a file gets the smallest that is free
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8")  # noqa: PTH123, SIM115
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
+
+
+def _mute(out: TextIO) -> None:
+    """Send to nowhere what `out` still holds and what is to come, or Python would fail on it when it ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, out.fileno())
+    os.close(null)

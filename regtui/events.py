@@ -157,7 +157,8 @@ class Resumed(_Event):
     step: int
 
 
-StopReason = Literal["max_epochs", "early_stopping", "stopped", "non_finite"]
+StopReason = Literal["max_epochs", "early_stopping", "stopped", "non_finite", "exploded"]
+"""Why an arm trains no more; with the last two it has diverged: its loss is not finite, or absurdly large."""
 
 
 class ArmStopped(_Event):

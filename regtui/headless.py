@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from regtui import __version__
 from regtui.console import complain, say
 from regtui.control import Control, Stop
+from regtui.errors import RegtuiError
 from regtui.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, StepsDone
 from regtui.history import History
 from regtui.preset import Preset
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 EXIT_CODES = {"finished": 0, "failed": 1, "diverged": 3, "stopped": 4}
 _INTERRUPTED = 130
 _TERMINATED = 143
+_SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"
 
 
 def run_headless(preset: Preset, logs: Path, *, json: bool) -> int:
@@ -37,15 +39,18 @@ def run_headless(preset: Preset, logs: Path, *, json: bool) -> int:
 
     control = Control()
     printer = _JsonPrinter() if json else _TablePrinter(preset)
+    unsaid: list[RegtuiError] = []
     with _signals(control) as terminated, _progress_bar(preset) as advance:
 
         def emit(event: Event) -> None:
             advance(event)
             try:
                 printer(event)
-            except BrokenPipeError:
-                # Whoever read has gone: what was trained is kept, and nothing more is said.
-                sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+            except BrokenPipeError:  # whoever read has gone; what was trained is kept
+                control.send(Stop())
+            except RegtuiError as error:
+                complain(f"regtui: {error}")
+                unsaid.append(error)
                 control.send(Stop())
 
         result = run(preset, logs, control, emit)
@@ -59,7 +64,9 @@ def run_headless(preset: Preset, logs: Path, *, json: bool) -> int:
         say(f"log  {result.folder}")
     if result.summary.error:
         complain(f"regtui: {result.summary.error}; the log is in {result.folder}")
-    return _TERMINATED if terminated() else EXIT_CODES[result.summary.status]
+    if terminated():
+        return _TERMINATED
+    return RegtuiError.exit_code if unsaid else EXIT_CODES[result.summary.status]
 
 
 class _JsonPrinter:
@@ -88,6 +95,8 @@ class _TablePrinter:
                 say(f"{'':7}  {event.arm:<11}  stopped early; best epoch {event.best_epoch}")
             case ArmStopped(reason="non_finite"):
                 say(f"{'':7}  {event.arm:<11}  diverged: the training loss of step {event.step:,} is not finite")
+            case ArmStopped(reason="exploded"):
+                say(f"{'':7}  {event.arm:<11}  diverged: the training loss is far above an untrained network's")
             case ControlApplied(command="stop"):
                 complain(f"stopping after step {event.step:,}: validating, testing, saving")
 
@@ -141,6 +150,8 @@ def _signals(control: Control) -> Iterator[Callable[[], bool]]:
 
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         if received and number == signal.SIGINT:
+            if os.isatty(2):
+                os.write(2, _SHOW_CURSOR)  # the progress bar has hidden it
             os._exit(_INTERRUPTED)  # the arms' processes end when this one is gone
         received.append(number)
         control.send(Stop())

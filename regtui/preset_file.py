@@ -17,6 +17,8 @@ from regtui.preset import ARMS, Preset
 
 MAX_BYTES = 1_000_000
 """A preset has about a thousand bytes; what is a thousand times larger is not one."""
+MAX_PATH = 1000
+"""So much of a path is shown."""
 
 _SENTENCES = {
     "bool_type": "must be true or false",
@@ -68,9 +70,8 @@ def find(source: str) -> Path:
         return presets[source]
     if Path(source).exists():
         return Path(source)
-    raise InputError(
-        f"there is no preset {source!r}{_nearest(source, presets)}; known are {', '.join(sorted(presets))}"
-    )
+    near = _nearest(source, presets) or "."
+    raise InputError(f"there is no preset {_one_line(repr(source))}{near} Known are {', '.join(sorted(presets))}")
 
 
 def load(
@@ -98,13 +99,13 @@ def load(
     for item in overrides:
         key, equals, value = item.partition("=")
         if not equals or not all(key.strip().split(".")):
-            raise InputError(f"--set {item}: write it as KEY=VALUE, for example regularized.dropout.rate=0.3")
+            raise InputError(f"--set {_one_line(item)}: write it as KEY=VALUE, like regularized.dropout.rate=0.3")
         _set(table, key.strip(), _toml_value(value))
     for key, chosen in (options or {}).items():
         if chosen is not None:
             _set(table, key, chosen)
     if patience is not None:
-        stopping = [arm for arm in ARMS if "early_stopping" in (_arm := table.get(arm, {})) and isinstance(_arm, dict)]
+        stopping = [arm for arm in ARMS if isinstance(own := table.get(arm), dict) and "early_stopping" in own]
         for arm in stopping or ARMS:
             _set(table, f"{arm}.early_stopping.patience", patience)
     return validate(table, str(path))
@@ -119,6 +120,7 @@ def validate(table: Mapping[str, Any], origin: str) -> Preset:
     try:
         return Preset.model_validate(table)
     except ValidationError as error:
+        origin = _one_line(origin, MAX_PATH)
         lines = [f"{origin}: {line}" for fault in error.errors() for line in _describe(fault).splitlines()]
         raise PresetError("\n".join(lines)) from None
 
@@ -136,25 +138,30 @@ def to_toml(preset: Preset) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    shown = _one_line(str(path), MAX_PATH)
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"{path}: this is a folder; name the preset file in it")
+            raise InputError(f"{shown}: this is a folder; name the preset file in it")
         if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{path}: this is not a regular file; save the preset to a file first")
+            raise InputError(f"{shown}: this is not a regular file; save the preset to a file first")
         if status.st_size > MAX_BYTES:
-            raise InputError(f"{path}: this file has {status.st_size:,} bytes; a preset has at most {MAX_BYTES:,}")
-        return tomllib.loads(path.read_bytes().decode())
+            raise InputError(f"{shown}: this file has {status.st_size:,} bytes; a preset has at most {MAX_BYTES:,}")
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))  # Windows' Notepad begins a file with a mark
     except FileNotFoundError:
         raise InputError(
-            f"{path}: there is no such file; 'regtui presets list' shows the presets that come along"
+            f"{shown}: there is no such file; 'regtui presets list' shows the presets that come along"
         ) from None
     except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror}); check its permissions") from None
+        raise InputError(f"{shown}: can't be read ({error.strerror}); check its permissions") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start + 1} is not UTF-8; save the preset as UTF-8 text") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PresetError(f"{path}: this is not TOML: {_one_line(str(error)) or 'it is nested too deeply'}") from None
+        raise InputError(f"{shown}: byte {error.start + 1} is not UTF-8; save the preset as UTF-8 text") from None
+    except RecursionError:
+        raise PresetError(f"{shown}: this is nested too deeply; a preset has tables of two levels") from None
+    except tomllib.TOMLDecodeError as error:
+        raise PresetError(f"{shown}: this is not TOML: {_one_line(str(error), 200)}") from None
+    except ValueError:  # of int, which reads no number of more than 4300 digits
+        raise PresetError(f"{shown}: a number in it has too many digits to be one of a preset's") from None
 
 
 def _set(table: dict[str, Any], key: str, value: object) -> None:
@@ -163,15 +170,17 @@ def _set(table: dict[str, Any], key: str, value: object) -> None:
     for part in path:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
-            raise InputError(f"{key}: {part} is a value in this preset, not a table")
+            raise InputError(f"{_one_line(key)}: {_one_line(part)} is a value in this preset, not a table")
     table[last] = value
 
 
 def _toml_value(text: str) -> Any:
+    """What `text` means in TOML; a text where it means nothing, so that one needs no quotes within the shell's."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        table = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
         return text
+    return table["value"] if len(table) == 1 else text
 
 
 def _describe(fault: Mapping[str, Any]) -> str:
@@ -179,18 +188,25 @@ def _describe(fault: Mapping[str, Any]) -> str:
     location, kind = tuple(fault["loc"]), fault["type"]
     if not location:  # a fault across tables brings its own keys
         return str(fault["ctx"]["error"]) if "error" in fault.get("ctx", {}) else "must be a table"
-    key = ".".join(str(part) for part in location)
+    key = _one_line(".".join(str(part) for part in location))
     if kind == "extra_forbidden":
-        return f"{key}: {_SENTENCES[kind]}{_nearest(str(location[-1]), _fields_at(location[:-1]))}"
+        known = _fields_at(location[:-1])
+        near = _nearest(str(location[-1]), known) or f"; known are {', '.join(known)}"
+        return f"{key}: {_SENTENCES[kind]}{near}"
     if location[-1] == "device" and kind == "string_pattern_mismatch":
         sentence = "must be auto, cpu, cuda, cuda:N or mps"
     elif kind == "string_pattern_mismatch":
         sentence = "must have only small letters, digits, '.', '_' and '-', at most 64"
     else:
-        context = {name: f"{v:,}" if isinstance(v, int) else v for name, v in fault.get("ctx", {}).items()}
+        context = {name: _number(value) for name, value in fault.get("ctx", {}).items()}
         sentence = _SENTENCES.get(kind, fault["msg"]).format_map(context)
     near = _nearest(fault["input"], _choices(fault)) if kind == "literal_error" else ""
-    return f"{key}: {sentence}, not {_one_line(repr(fault['input']))}{near}"
+    given = repr(fault["input"]) if not isinstance(fault["input"], bool) else str(fault["input"]).lower()
+    return f"{key}: {sentence}, not {_one_line(given)}{near}"
+
+
+def _number(value: object) -> object:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else value
 
 
 def _choices(fault: Mapping[str, Any]) -> list[str]:

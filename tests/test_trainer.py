@@ -127,6 +127,17 @@ def test_a_loss_that_is_not_finite_ends_its_arm_at_that_step() -> None:
     assert outcome.history.scored is None, "a diverged run decides nothing"
 
 
+def test_a_training_loss_far_above_an_untrained_network_s_is_divergence_too() -> None:
+    crew = ScriptedCrew(
+        {"baseline": FALLING, "regularized": FALLING}, lambda arm, _step: 0.001 if arm == "regularized" else 1.0
+    )
+    outcome = train(crew, train={"epochs": 3})  # the script's training loss at each epoch's end is 0.5
+    assert outcome.status == "diverged"
+    assert outcome.stop("regularized") == ("exploded", 1)
+    assert outcome.stop("baseline") == ("max_epochs", 3)
+    assert len(outcome.history.arms["regularized"].epochs) == 1, "the epoch that shows it is told"
+
+
 def test_both_arms_diverging_ends_the_run() -> None:
     outcome = train(ScriptedCrew({"baseline": [], "regularized": []}, lambda _arm, step: 1.0 if step < 3 else math.inf))
     assert outcome.status == "diverged"

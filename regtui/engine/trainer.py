@@ -5,20 +5,19 @@ This file decides what happens and when; what a step is, is in arm.py. It import
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from regtui.control import Control, Pause, Resume, SetPatience, SetStrength, Stop
 from regtui.engine.crew import Crew
-from regtui.engine.reports import Built, Measured, ScoreReport
+from regtui.engine.pairing import run_started
+from regtui.engine.reports import Measured, ScoreReport
 from regtui.errors import InputError
 from regtui.events import (
-    ArmInfo,
     ArmScore,
     ArmStopped,
     ControlApplied,
@@ -26,7 +25,6 @@ from regtui.events import (
     Event,
     Paused,
     Resumed,
-    RunStarted,
     Scored,
     Status,
     StepsDone,
@@ -37,6 +35,12 @@ from regtui.techniques.early_stopping import StoppingRule
 
 READ_OUT = 0.1
 """Seconds between two read-outs of the step losses; controls are obeyed as often."""
+EXPLODED = 100
+"""An arm whose training loss ends an epoch above so many times its first step's, an untrained network's, has diverged.
+
+Adam divides each gradient by its own size, so that even an absurd learning rate ends in losses of tens of thousands
+instead of infinity; such an arm is no more a result than one at NaN.
+"""
 
 
 @dataclass
@@ -47,6 +51,7 @@ class Progress:
     restore_best: bool
     epochs: int = 0
     order: str = ""
+    first_loss: float = math.inf
     best_val_loss: float = math.nan
     stopped: StopReason | None = None
 
@@ -84,7 +89,7 @@ class Trainer:
 
     def run(self) -> Status:
         """Train until every arm has stopped, then score the test set once; returns how the run ended."""
-        self._announce()
+        self.emit(run_started(self.preset, self.crew.each("built", self._arms), self._now()))
         for epoch in range(1, self.preset.train.epochs + 1):
             trained = self._train_epoch(epoch)
             whole = trained == self.preset.steps_per_epoch
@@ -98,7 +103,7 @@ class Trainer:
             if not self.running:
                 break
         reasons = {arm.stopped for arm in self._arms.values()}
-        if "non_finite" in reasons:
+        if reasons & {"non_finite", "exploded"}:
             return "diverged"
         self._test()
         return "stopped" if "stopped" in reasons else "finished"
@@ -107,38 +112,6 @@ class Trainer:
     def running(self) -> list[str]:
         """The arms that still train."""
         return [name for name, arm in self._arms.items() if arm.stopped is None]
-
-    def _announce(self) -> None:
-        built: Mapping[str, Built] = self.crew.each("built", self._arms)
-        names = [set(report.tensors) for report in built.values()]
-        common = sorted(set.intersection(*names))
-        shared = [name for name in common if len({report.tensors[name] for report in built.values()}) == 1]
-        preset = self.preset
-        self.emit(
-            RunStarted(
-                t=self._now(),
-                preset=preset.name,
-                title=preset.title,
-                dataset=preset.dataset.title,
-                sizes=preset.sizes._asdict(),
-                layers=preset.layers,
-                epochs=preset.train.epochs,
-                steps_per_epoch=preset.steps_per_epoch,
-                batch_size=preset.train.batch_size,
-                seed=preset.train.seed,
-                device=next(iter(built.values())).device,
-                arms={
-                    name: ArmInfo(
-                        techniques=preset.arms()[name].label(),
-                        parameters=report.parameters,
-                        initial_weights=_hash_of(report.tensors[tensor] for tensor in common),
-                        tensors=len(report.tensors),
-                    )
-                    for name, report in built.items()
-                },
-                shared_tensors=len(shared),
-            )
-        )
 
     def _train_epoch(self, epoch: int) -> int:
         """Train all running arms for one epoch, or until a stop; returns how many steps were made."""
@@ -164,6 +137,8 @@ class Trainer:
 
     def _report_steps(self, losses: Mapping[str, list[float]]) -> None:
         for name, values in losses.items():
+            if self._step == 0:
+                self._arms[name].first_loss = values[0]
             broken = next((i for i, loss in enumerate(values) if not math.isfinite(loss)), None)
             told = values if broken is None else values[: broken + 1]
             self.emit(
@@ -210,11 +185,14 @@ class Trainer:
                     finite=math.isfinite(report.train_loss) and math.isfinite(report.val_loss),
                 )
             )
+        bounds = {name: EXPLODED * self._arms[name].first_loss for name in running}
+        # Written so that NaN, which is not below anything, counts as exploded.
+        self._stop([name for name in running if not measured[name].train_loss <= bounds[name]], "exploded")
         improved = [name for name in running if self._arms[name].rule.best_epoch == self._epoch]
         self.crew.each("remember", improved)
         rules = {name: asdict(self._arms[name].rule) for name in running}
         self.crew.each("save", running, self.checkpoint, {"epoch": self._epoch, "step": self._step, "rules": rules})
-        self._stop([name for name in running if self._arms[name].rule.should_stop], "early_stopping")
+        self._stop([name for name in self.running if self._arms[name].rule.should_stop], "early_stopping")
 
     def _stop(self, names: list[str], reason: StopReason, step: int | None = None) -> None:
         for name in names:
@@ -336,7 +314,3 @@ def _progress(preset: Preset, arm: str) -> Progress:
 def _restores_best(preset: Preset, arm: str, *, default: bool) -> bool:
     early_stopping = preset.arms()[arm].early_stopping
     return default if early_stopping is None else early_stopping.restore_best
-
-
-def _hash_of(hashes: Iterable[str]) -> str:
-    return hashlib.blake2b("".join(hashes).encode(), digest_size=8).hexdigest()

@@ -44,7 +44,7 @@ class ArmResult:
     gap_at_best: float | None
     gap_at_last: float | None
     val_loss_at_best: float | None
-    stop_reason: str  # max_epochs, early_stopping, stopped, non_finite
+    stop_reason: str  # max_epochs, early_stopping, stopped, non_finite, exploded
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,13 @@ class Verdict:
 
     def _why_none(self) -> str:
         if self.status == "diverged":
-            diverged = [arm for arm in (self.baseline, self.regularized) if arm.stop_reason == "non_finite"]
-            arms = " and ".join(f"{arm.label} diverged in epoch{NBSP}{arm.epochs}" for arm in diverged)
-            return f"{arms}, where the training loss was no longer finite. Lower learning_rate and run again."
+            how = {"non_finite": "its training loss was not finite", "exploded": "its training loss exploded"}
+            arms = " and ".join(
+                f"{arm.label} diverged in epoch{NBSP}{arm.epochs} ({how[arm.stop_reason]})"
+                for arm in (self.baseline, self.regularized)
+                if arm.stop_reason in how
+            )
+            return f"{arms}. Lower learning_rate and run again."
         if self.status == "failed":
             return "the run failed; its log names the error."
         if self.table is None:

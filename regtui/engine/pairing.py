@@ -1,0 +1,47 @@
+"""What is known of the arms before the first step, and of that what they share: the first half of the pair's proof."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from regtui.engine.reports import Built
+from regtui.events import ArmInfo, RunStarted
+from regtui.preset import Preset
+
+
+def run_started(preset: Preset, built: Mapping[str, Built], t: float) -> RunStarted:
+    """The event that begins a run.
+
+    The arms' hashes are taken over the tensors that all of them have: batch norm adds its own to one arm, and what the
+    arms have in common starts equal all the same.
+    """
+    common = sorted(set.intersection(*(set(report.tensors) for report in built.values())))
+    shared = [name for name in common if len({report.tensors[name] for report in built.values()}) == 1]
+    return RunStarted(
+        t=t,
+        preset=preset.name,
+        title=preset.title,
+        dataset=preset.dataset.title,
+        sizes=preset.sizes._asdict(),
+        layers=preset.layers,
+        epochs=preset.train.epochs,
+        steps_per_epoch=preset.steps_per_epoch,
+        batch_size=preset.train.batch_size,
+        seed=preset.train.seed,
+        device=next(iter(built.values())).device,
+        arms={
+            name: ArmInfo(
+                techniques=preset.arms()[name].label(),
+                parameters=report.parameters,
+                initial_weights=_hash(report.tensors[tensor] for tensor in common),
+                tensors=len(report.tensors),
+            )
+            for name, report in built.items()
+        },
+        shared_tensors=len(shared),
+    )
+
+
+def _hash(hashes: Iterable[str]) -> str:
+    return hashlib.blake2b("".join(hashes).encode(), digest_size=8).hexdigest()

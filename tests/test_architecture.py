@@ -1,0 +1,44 @@
+"""What the house promises of its own structure."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_readme_names_every_preset() -> None:
+    for path in (ROOT / "presets").glob("*.toml"):
+        assert f"`{path.stem}`" in README, f"{path.stem} is not in the README"
+
+
+def test_ci_runs_the_readme_s_own_two_commands() -> None:
+    commands = [line for line in README.splitlines() if line.startswith("python3 -m venv")]
+    assert len(commands) == 2
+    assert "regtui --preset dropout --headless" in commands[0]
+    assert "pytest" in commands[1]
+    assert "README.md" in (ROOT / ".ci" / "run").read_text(), ".ci/run reads the commands from the README"
+
+
+def test_every_dependency_has_a_tested_pin_in_its_range() -> None:
+    pins = dict(re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
+    for requirement in wanted:
+        name = re.split(r"[<>=!~ \[]", requirement, maxsplit=1)[0]
+        assert name in pins, f"{name} has no pin"
+
+
+def test_the_version_is_told_once() -> None:
+    from regtui import __version__
+
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_no_file_has_grown_past_a_room() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / "regtui").rglob("*.py")}
+    assert {path.name: length for path, length in lengths.items() if length > 320} == {}
