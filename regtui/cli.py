@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-presets_app = typer.Typer(help="List, show and check presets.", rich_markup_mode=None)
+presets_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(presets_app, name="presets")
 
 
@@ -67,6 +67,13 @@ def start(
     options = {"train.epochs": epochs, "train.seed": seed, "train.device": device}
     chosen = load(preset, settings or (), options, patience)
     raise typer.Exit(run_headless(chosen, log_dir, json=json))
+
+
+@presets_app.callback(invoke_without_command=True)
+def presets(context: typer.Context) -> None:
+    """List, show and check presets; list them when no more is said."""
+    if context.invoked_subcommand is None:
+        presets_list()
 
 
 @presets_app.command("list")
