@@ -156,7 +156,9 @@ def _signals(control: Control) -> Iterator[Callable[[], bool]]:
         received.append(number)
         control.send(Stop())
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    # Whoever started this with signals ignored, as a script does with a job in the background, meant it.
+    heeded = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heeded}
     try:
         yield lambda: signal.SIGTERM in received
     finally:

@@ -147,8 +147,9 @@ def _technique_faults(preset: Preset, arm: str, techniques: Techniques) -> list[
         beyond = [layer for layer in dropout.after or [] if layer > depth]
         if beyond:
             faults.append(f"{arm}.dropout.after: there is no hidden layer {beyond[0]}; model.hidden has {depth}")
-        elif depth == 0 and dropout.input_rate == 0:
-            faults.append(f"{arm}.dropout: model.hidden is empty, so there is no layer to drop from; set input_rate")
+        elif (depth == 0 or dropout.after == []) and dropout.input_rate == 0:
+            empty = "model.hidden" if depth == 0 else "after"
+            faults.append(f"{arm}.dropout: {empty} is empty, so there is no layer to drop from; set input_rate")
     if batch_norm is not None:
         if depth == 0:
             faults.append(f"{arm}.batch_norm: model.hidden is empty, so there is no layer to normalize")

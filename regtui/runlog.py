@@ -8,6 +8,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -112,13 +113,14 @@ class RunLog:
         Raises:
             InputError: The folder can't be written.
         """
-        self._made_logs = not logs.exists()
+        self._made = [path for path in (logs, *logs.parents) if not path.exists()]
         try:
             self.folder = _new_folder(logs, preset.name)
+            self._events = (self.folder / "events.jsonl").open("w", encoding="utf-8")
             (self.folder / "preset.toml").write_text(to_toml(preset), encoding="utf-8")
             _write_json(self.folder / "run.json", _circumstances(preset))
-            self._events = (self.folder / "events.jsonl").open("w", encoding="utf-8")
         except OSError as error:
+            self._remove()
             raise InputError(
                 f"{logs}: runs can't be saved here ({error.strerror}); name another folder with --log-dir"
             ) from None
@@ -147,11 +149,9 @@ class RunLog:
         _write_json(self.folder / "summary.json", summary.model_dump(by_alias=True))
 
     def discard(self) -> None:
-        """Remove the folder of a run that never began, and the folder above if this made it."""
+        """Remove the folder of a run that never began, and those above that were made for it."""
         self._events.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        if self._made_logs and not any(self.folder.parent.iterdir()):
-            self.folder.parent.rmdir()
+        self._remove()
 
     def traceback(self, text: str) -> None:
         """Keep the traceback of a failure for whoever looks into it."""
@@ -164,6 +164,13 @@ class RunLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._events.close()
+
+    def _remove(self) -> None:
+        if hasattr(self, "folder"):
+            shutil.rmtree(self.folder, ignore_errors=True)
+        for path in self._made:
+            with suppress(OSError):  # another run has settled there meanwhile
+                path.rmdir()
 
     def _write(self, event: Event) -> None:
         self._events.write(event.model_dump_json() + "\n")
@@ -230,7 +237,8 @@ def _circumstances(preset: Preset) -> dict[str, Any]:
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
+    # A command line may hold bytes that are no text; as escapes they are valid JSON.
+    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
         json.dump(content, file, indent=1, ensure_ascii=False, allow_nan=False)
         file.write("\n")
         file.flush()

@@ -156,7 +156,21 @@ def test_a_run_that_cannot_begin_leaves_nothing(tmp_path: Path) -> None:
     preset = small_preset(train={"device": "cuda:63"})
     with pytest.raises(InputError, match="cuda:63 is not there"):
         run(preset, tmp_path / "new" / "logs", Control(), lambda _: None, LocalCrew())
-    assert not (tmp_path / "new" / "logs").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_another_run_has_settled_in_stays(tmp_path: Path) -> None:
+    logs = tmp_path / "a" / "b"
+    first, second = RunLog(logs, small_preset()), RunLog(logs, small_preset())
+    first.discard()
+    assert second.folder.exists()
+    second.discard()
+
+
+def test_a_command_line_that_is_no_text_is_kept_as_escapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["regtui", "caf\udce9.toml"])
+    with RunLog(tmp_path, small_preset()) as log:
+        assert json.loads((log.folder / "run.json").read_text())["command"][1] == "caf\udce9.toml"
 
 
 def test_an_empty_or_foreign_folder_has_no_summary(tmp_path: Path) -> None:

@@ -183,6 +183,8 @@ def test_stop_before_the_first_step_trains_nothing() -> None:
     outcome = train(both(FALLING), lambda e: [Stop()] if e.kind == "run_started" else [])
     assert outcome.status == "stopped"
     assert len(outcome.history.arms["baseline"].step_losses) == 0
+    assert outcome.stop("baseline") == ("stopped", 0)
+    assert outcome.history.scored is None
 
 
 def test_pause_and_resume_are_told_and_change_nothing() -> None:

@@ -105,7 +105,8 @@ class Trainer:
         reasons = {arm.stopped for arm in self._arms.values()}
         if reasons & {"non_finite", "exploded"}:
             return "diverged"
-        self._test()
+        if self._step > 0:  # networks that never trained have nothing to show
+            self._test()
         return "stopped" if "stopped" in reasons else "finished"
 
     @property
@@ -115,12 +116,12 @@ class Trainer:
 
     def _train_epoch(self, epoch: int) -> int:
         """Train all running arms for one epoch, or until a stop; returns how many steps were made."""
-        self._epoch = epoch
         done, total = 0, self.preset.steps_per_epoch
         while done < total and self.running:
             self._obey()
             if self.control.stop_requested:
                 break
+            self._epoch = epoch
             began = time.perf_counter()
             if done == 0:
                 for name, order in self.crew.each("start_epoch", self.running).items():

@@ -120,6 +120,8 @@ class Verdict:
             return f"{arms}. Lower learning_rate and run again."
         if self.status == "failed":
             return "the run failed; its log names the error."
+        if self.status == "stopped" and self.baseline.epochs == 0:
+            return "the run was stopped before its first step."
         if self.table is None:
             return "the test images were not scored."
         return (
@@ -177,7 +179,11 @@ class Verdict:
             limits.append(f"The run was steered {times} while it trained: it is not a clean comparison.")
         if self.status == "stopped":
             arm, base = self.regularized.epochs, self.baseline.epochs
-            epochs = f"{base} epochs" if arm == base else f"{base} (baseline) and {arm} (regularized) epochs"
+            epochs = (
+                f"{base} epoch{'' if base == 1 else 's'}"
+                if arm == base
+                else f"{base} (baseline) and {arm} (regularized) epochs"
+            )
             limits.append(f"Stopped by the user: the arms were trained for {epochs} only; more may say otherwise.")
         return limits
 

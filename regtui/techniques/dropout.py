@@ -54,6 +54,8 @@ class Dropout(Technique):
 
     def label(self) -> str:
         """'dropout 0.5', with the input's rate where there is one."""
+        if self.after == []:
+            return f"dropout (input {self.input_rate:g})"
         return f"dropout {self.rate:g}" + (f" (input {self.input_rate:g})" if self.input_rate else "")
 
     def noise_after(self, layer: int) -> Noise | None:
