@@ -20,6 +20,7 @@ BASELINE = ArmResult(
     test_loss=0.0856,
     kept="last",
     seconds_per_epoch=1.41,
+    seconds=14.1,
     parameters=235_146,
     zero_weights=0.0,
     weight_norm=41.3,
@@ -36,6 +37,7 @@ DROPOUT = replace(
     test_loss=0.0712,
     kept="best",
     seconds_per_epoch=1.52,
+    seconds=13.7,
     weight_norm=38.9,
     gap_at_best=0.0242,
     gap_at_last=0.0250,
@@ -212,7 +214,9 @@ def test_cost_names_time_epochs_and_parameters() -> None:
     assert verdict().cost_ratio == pytest.approx(1.52 / 1.41)
     assert "Cost: 1.08 × the baseline's time per epoch (1.52 s against 1.41 s)." in words(verdict())
     wider = replace(DROPOUT, epochs=8, parameters=235_914)
-    assert "8 epochs against 10, 235,914 parameters against 235,146." in words(verdict(regularized=wider))
+    assert "in all 8 epochs against 10, 13.7 s against 14.1 s, 235,914 parameters against 235,146." in words(
+        verdict(regularized=wider)
+    )
     unmeasured = verdict(baseline=replace(BASELINE, seconds_per_epoch=0.0))
     assert unmeasured.cost_ratio is None
     assert "Cost" not in words(unmeasured)
@@ -251,7 +255,7 @@ def test_a_verdict_needs_no_slow_import() -> None:
 import sys
 from regtui.evidence.verdict import ArmResult, judge
 from regtui.evidence.paired import PairedTable
-arm = ArmResult("a", 1, 1, 0.5, 0.1, "last", 1.0, 10, 0.0, 1.0, 0.1, 0.1, 0.1, "max_epochs")
+arm = ArmResult("a", 1, 1, 0.5, 0.1, "last", 1.0, 1.0, 10, 0.0, 1.0, 0.1, 0.1, 0.1, "max_epochs")
 judge(arm, arm, PairedTable(5, 1, 2, 2), paired=True, interventions=0, status="finished", seed=0, dataset="d").lines()
 heavy = {"scipy.stats", "torch", "pydantic", "textual"} & set(sys.modules)
 assert not heavy, heavy

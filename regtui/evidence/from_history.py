@@ -20,9 +20,12 @@ def judge_run(history: History) -> Verdict:
     table = None
     if scored is not None:
         table = PairedTable(scored.both_right, scored.only_baseline, scored.only_regularized, scored.both_wrong)
+    baseline, regularized = history.arms["baseline"], history.arms["regularized"]
+    # An arm that trains on alone has the machine for itself: only the epochs trained side by side compare.
+    together = min(len(baseline.epochs), len(regularized.epochs))
     return judge(
-        _result("baseline", history.arms["baseline"]),
-        _result(history.arms["regularized"].info.techniques, history.arms["regularized"]),
+        _result("baseline", baseline, together),
+        _result(regularized.info.techniques, regularized, together),
         table,
         paired=not history.unpaired_because,
         interventions=history.interventions,
@@ -32,9 +35,9 @@ def judge_run(history: History) -> Verdict:
     )
 
 
-def _result(label: str, arm: ArmHistory) -> ArmResult:
+def _result(label: str, arm: ArmHistory, together: int) -> ArmResult:
     test, best = arm.test, arm.best
-    whole = [epoch.seconds for epoch in arm.epochs if not epoch.partial]
+    whole = [epoch.seconds for epoch in arm.epochs[:together] if not epoch.partial]
     return ArmResult(
         label=label,
         epochs=arm.stopped.epoch if arm.stopped else len(arm.epochs),
@@ -43,6 +46,7 @@ def _result(label: str, arm: ArmHistory) -> ArmResult:
         test_loss=test.loss if test else None,
         kept=test.kept if test else "last",
         seconds_per_epoch=sum(whole) / len(whole) if whole else 0.0,
+        seconds=arm.seconds,
         parameters=arm.info.parameters,
         zero_weights=arm.zero_weights,
         weight_norm=arm.weight_norm,

@@ -37,7 +37,8 @@ class ArmResult:
     test_accuracy: float | None
     test_loss: float | None
     kept: Literal["best", "last"]  # the epoch whose weights were scored on the test set
-    seconds_per_epoch: float
+    seconds_per_epoch: float  # over the epochs that both arms trained, side by side
+    seconds: float  # of all its epochs
     parameters: int
     zero_weights: float  # fraction of the weights that are exactly 0
     weight_norm: float
@@ -138,7 +139,8 @@ class Verdict:
             f"{_seconds(base)}{NBSP}s)"
         )
         if arm.epochs != base.epochs:
-            cost += f", {arm.epochs} epochs against {base.epochs}"
+            cost += f"; in all {arm.epochs} epochs against {base.epochs}, {arm.seconds:.1f}{NBSP}s against "
+            cost += f"{base.seconds:.1f}{NBSP}s"
         if arm.parameters != base.parameters:
             cost += f", {arm.parameters:,} parameters against {base.parameters:,}"
         return cost + "."
@@ -179,11 +181,9 @@ class Verdict:
             limits.append(f"The run was steered {times} while it trained: it is not a clean comparison.")
         if self.status == "stopped":
             arm, base = self.regularized.epochs, self.baseline.epochs
-            epochs = (
-                f"{base} epoch{'' if base == 1 else 's'}"
-                if arm == base
-                else f"{base} (baseline) and {arm} (regularized) epochs"
-            )
+            epochs = f"{base} (baseline) and {arm} (regularized) epochs"
+            if arm == base:
+                epochs = "1 epoch" if base == 1 else f"{base} epochs"
             limits.append(f"Stopped by the user: the arms were trained for {epochs} only; more may say otherwise.")
         return limits
 

@@ -26,7 +26,7 @@ class L1(Technique):
     """Makes the sum of the weights' absolute values small."""
 
     strength: float = Field(
-        1e-4, ge=0, allow_inf_nan=False, description="λ in λ · ‖w‖₁, on the scale of a batch's mean loss."
+        1e-4, ge=0, allow_inf_nan=False, description="λ in λ · ‖w‖₁; proximal with Adam about 0.1, else about 0.0001."
     )
     mode: Literal["proximal", "loss"] = Field(
         "proximal",
@@ -43,9 +43,10 @@ class L1(Technique):
         "size up to the zero and changes sign behind it, so a weight jumps to and fro across zero by about a step and "
         "is never exactly there. The soft threshold stops at zero: those weights are out of the network.",
         inference="None of its own; weights that are exactly zero need no memory and no multiplication.",
-        look_for="Proximal: most first-layer weights are exactly zero, those of the image's empty border first, at "
-        "little loss of accuracy. Loss: many weights are tiny and none is zero. Too much: whole units die and "
-        "training loss stays high.",
+        look_for="Proximal: most first-layer weights are exactly zero, often all of a hidden unit's at once, at little "
+        "loss of accuracy. Loss: many weights are tiny and none is zero. Too much: training loss stays high. Mind the "
+        "optimizer: Adam brings every gradient to about the same size but leaves the threshold as it is, so with it a "
+        "proximal λ that empties weights is about 0.1, with SGD about 0.0001.",
         source="Tibshirani: Regression Shrinkage and Selection via the Lasso. JRSS B 58 (1996) 267-288. Proximal step: "
         "Beck, Teboulle: A Fast Iterative Shrinkage-Thresholding Algorithm. SIAM J. Imaging Sciences 2 (2009) 183-202.",
     )
