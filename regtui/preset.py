@@ -10,6 +10,8 @@ from regtui.datasets import DATASETS, Dataset, DatasetName
 from regtui.techniques import Techniques
 
 ARMS = ("baseline", "regularized")
+TRAIN_EVAL = 5_000
+"""Training images whose loss is measured after each epoch: the mean of so many is good to a few thousandths."""
 
 
 class Sizes(NamedTuple):
@@ -19,8 +21,7 @@ class Sizes(NamedTuple):
         train: Images that are trained on.
         val: Images validated on, after each epoch.
         test: Images scored once, at the end.
-        train_eval: Training images whose loss is measured in evaluation mode after each epoch: as many as are
-            validated on, so that both losses are equally noisy and the measurement costs little.
+        train_eval: Training images whose loss is measured in evaluation mode after each epoch, a fixed sample.
     """
 
     train: int
@@ -97,7 +98,7 @@ class Preset(_Table):
         """How many images each part has; needs no data."""
         val = round(self.data.val_fraction * self.dataset.train)
         train = self.dataset.train - val if self.data.train_samples is None else self.data.train_samples
-        return Sizes(train, val, self.dataset.test, min(train, val))
+        return Sizes(train, val, self.dataset.test, min(train, TRAIN_EVAL))
 
     @property
     def layers(self) -> list[int]:

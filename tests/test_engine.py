@@ -194,18 +194,23 @@ def test_every_image_is_trained_on_once_an_epoch(mnist_file: Path) -> None:
 # The parts
 
 
-def test_the_linear_layer_and_its_gradients_are_torchs() -> None:
+@pytest.mark.parametrize("relu", [False, True])
+def test_the_linear_layer_and_its_gradients_are_torchs(relu: bool) -> None:
     generator = torch.Generator().manual_seed(0)
     ours, theirs = Linear(40, 30), nn.Linear(40, 30)
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(16, 40, generator=generator)
     inputs = [x.clone().requires_grad_(), x.clone().requires_grad_()]
-    for layer, value in zip((ours, theirs), inputs, strict=True):
-        layer(value).square().sum().backward()
-    torch.testing.assert_close(ours(x), theirs(x))
-    for mine, reference in zip(ours.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(mine.grad, reference.grad, rtol=1e-4, atol=1e-4)
+    mine = ours.relu(inputs[0]) if relu else ours(inputs[0])
+    reference = theirs(inputs[1]).relu() if relu else theirs(inputs[1])
+    torch.testing.assert_close(mine, reference)
+    for y in (mine, reference):
+        (y - 1).square().sum().backward()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(inputs[0].grad, inputs[1].grad, rtol=1e-4, atol=1e-4)
+    with torch.no_grad():
+        assert torch.equal(ours.relu(x) if relu else ours(x), mine), "evaluation computes the same"
 
 
 @pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])

@@ -40,13 +40,10 @@ class MLP(nn.Module):
         super().__init__()
         linears = [Linear(n, m) for n, m in pairwise(widths)]
         _initialize(linears, stream(seed, "initial weights"))
-        self.linears = nn.ModuleList(linears)
-        hidden = range(1, len(widths) - 1)
         active = techniques.active()
-        self.norms = nn.ModuleList(
-            nn.Sequential(*(norm for t in active.values() if (norm := t.norm(widths[layer])) is not None))
-            for layer in hidden
-        )
+        norms = [[norm for t in active.values() if (norm := t.norm(width)) is not None] for width in widths[1:-1]]
+        self.linears = nn.ModuleList(linears)
+        self.norms = nn.ModuleList(nn.ModuleList(of_layer) for of_layer in norms)
         self.to(device)
         self._noises: list[list[tuple[Noise, torch.Generator]]] = [
             [
@@ -54,21 +51,30 @@ class MLP(nn.Module):
                 for name, technique in active.items()
                 if (noise := technique.noise_after(layer)) is not None
             ]
-            for layer in (0, *hidden)
+            for layer in range(len(widths) - 1)
         ]
+        # The same modules once more as plain lists, which are faster to walk at every step.
+        self._layers = list(zip(linears, [*norms, []], [*self._noises[1:], []], strict=True))
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [batch, features] to logits [batch, classes]."""
-        x = self._with_noise(x, 0)
-        for layer, norm in enumerate(self.norms, start=1):
-            x = norm(self.linears[layer - 1](x)).relu()
-            x = self._with_noise(x, layer)
-        logits: Tensor = self.linears[-1](x)
+        x = self._with_noise(x, self._noises[0])
+        *hidden, (output, _, _) = self._layers
+        for linear, norms, noises in hidden:
+            if norms:
+                x = linear(x)
+                for norm in norms:
+                    x = norm(x)
+                x = x.relu()
+            else:
+                x = linear.relu(x)
+            x = self._with_noise(x, noises)
+        logits: Tensor = output(x)
         return logits
 
-    def _with_noise(self, x: Tensor, layer: int) -> Tensor:
+    def _with_noise(self, x: Tensor, noises: list[tuple[Noise, torch.Generator]]) -> Tensor:
         if self.training:
-            for noise, generator in self._noises[layer]:
+            for noise, generator in noises:
                 x = noise(x, generator)
         return x
 
