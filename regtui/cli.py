@@ -43,11 +43,10 @@ def start(
     ] = None,
     device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where to train.")] = None,
     log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    _debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
 ) -> None:
     """Train a baseline and a regularized model as a matched pair, and see what the evidence supports."""
-    context.obj = {"debug": debug}
     if version:
         from regtui import __version__
         from regtui.console import say

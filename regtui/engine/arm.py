@@ -39,6 +39,9 @@ class Arm:
         self.optimizer = optimizer.build(preset.train, self.model.parameters())
         self._active = self.techniques.active()
         self._weights = list(self.model.weights().values())
+        # Sorted out once, so that a step asks nobody who contributes nothing.
+        self._penalizing = [t for t in self._active.values() if t.contributes("penalty") and t.penalty_in_loss]
+        self._after_step = [t for t in self._active.values() if t.contributes("after_step")]
         # Every arm draws the order of the batches for itself, from a stream of the same name: that it is the same for
         # all arms is then a fact that their hashes prove.
         self._order_stream = stream(preset.train.seed, "batch order")
@@ -70,17 +73,16 @@ class Arm:
         losses = []
         self.model.train()
         for batch in self._batches[self._next_batch : self._next_batch + count]:
-            x, y = (
-                normalize(self.data.train_images.index_select(0, batch)),
-                self.data.train_labels.index_select(0, batch),
-            )
+            x = normalize(self.data.train_images.index_select(0, batch))
+            y = self.data.train_labels.index_select(0, batch)
             loss = functional.cross_entropy(self.model(x), y)
             self.optimizer.zero_grad()
             self._with_penalties(loss).backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
-            with torch.no_grad():
-                for technique in self._active.values():
-                    technique.after_step(self._weights, learning_rate)
+            if self._after_step:
+                with torch.no_grad():
+                    for technique in self._after_step:
+                        technique.after_step(self._weights, learning_rate)
             losses.append(loss.detach())
         self._next_batch += count
         result: list[float] = torch.stack(losses).tolist()
@@ -96,9 +98,9 @@ class Arm:
         self._seconds += time.perf_counter() - began
         with torch.no_grad():
             penalties = {
-                name: float(value)
+                name: float(technique.penalty(self._weights))
                 for name, technique in self._active.items()
-                if (value := technique.penalty(self._weights)) is not None
+                if technique.contributes("penalty")
             }
         weights = {
             name: LayerWeights(norm=float(w.detach().norm()), zeros=w.numel() - int(w.count_nonzero()), size=w.numel())
@@ -144,9 +146,8 @@ class Arm:
         save(folder, self.name, self.model.state_dict(), self._best, state, progress)
 
     def _with_penalties(self, loss: Tensor) -> Tensor:
-        for technique in self._active.values():
-            if technique.penalty_in_loss and (penalty := technique.penalty(self._weights)) is not None:
-                loss = loss + penalty
+        for technique in self._penalizing:
+            loss = loss + technique.penalty(self._weights)
         return loss
 
     @torch.no_grad()

@@ -82,6 +82,10 @@ class Technique(BaseModel):
             message = error.errors()[0]["msg"]
             raise InputError(f"{self.explanation.title}: {knob} = {value!r}: {message}") from None
 
+    def contributes(self, contribution: str) -> bool:
+        """Whether this technique has a contribution of its own in place of the one below that does nothing."""
+        return getattr(type(self), contribution) is not getattr(Technique, contribution)
+
     def norm(self, width: int) -> nn.Module | None:  # noqa: ARG002
         """A layer for a hidden layer of `width` units, between its linear map and its activation."""
         return None
@@ -98,9 +102,9 @@ class Technique(BaseModel):
         """Whether the penalty is part of the loss that is optimized; it is never part of the loss that is reported."""
         return True
 
-    def penalty(self, weights: Sequence[Tensor]) -> Tensor | None:  # noqa: ARG002
+    def penalty(self, weights: Sequence[Tensor]) -> Tensor:
         """A scalar on the weight matrices (no biases, no norm parameters), in units of the loss."""
-        return None
+        raise NotImplementedError
 
     def after_step(self, weights: Sequence[Tensor], learning_rate: float) -> None:  # noqa: ARG002
         """Change the weight matrices in place, after the optimizer's step."""
