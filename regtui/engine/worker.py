@@ -5,6 +5,7 @@ Nothing here imports torch at the top: the process first puts its house in order
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import traceback
@@ -67,6 +68,21 @@ class Host:
         return {name: getattr(self._arms[name], call.method)(*call.args) for name in call.arms}
 
 
+def _keep_freed_memory() -> None:
+    """Let the C library keep what is freed instead of giving it back to the system.
+
+    Every step frees gradients of about a megabyte and takes as much again; given back in between, each page of it is
+    faulted in and zeroed anew. That was measured as 110 page faults a step, and a quarter of the time.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another C library than GNU's
+        return
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD in <malloc.h>
+    mallopt(trim_threshold, 256 * 2**20)
+    mallopt(mmap_threshold, 32 * 2**20)  # as large as it may be
+
+
 def serve(connection: Connection, threads: int) -> None:
     """Work for whoever holds the other end, until that end is closed: then nobody is left to work for."""
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for the run; it decides what becomes of the arms
@@ -74,6 +90,7 @@ def serve(connection: Connection, threads: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # the terminal belongs to the screen
         os.dup2(null, stream)
+    _keep_freed_memory()
     host = None
     while True:
         try:
