@@ -185,6 +185,7 @@ def _progress_bar(preset: Preset) -> Iterator[Callable[[Event], None]]:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        refresh_per_second=4,
         redirect_stdout=sys.stdout.isatty(),
         redirect_stderr=True,
     ) as progress:
