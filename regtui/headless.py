@@ -123,16 +123,16 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[
         "",
         *(f"{name:<11}  {words}" for name, words in rows.items()),
         "",
-        "  epoch  arm          train loss  val loss       gap  train acc  val acc       s",
+        "  epoch  arm         train loss val loss      gap train acc  val acc      s",
     ]
 
 
 def _epoch_line(epoch: EpochDone, epochs: int) -> str:
     gap = None if epoch.val_loss is None or epoch.train_loss is None else epoch.val_loss - epoch.train_loss
-    notes = ("  best" if epoch.best else "") + ("  cut short" if epoch.partial else "")
+    notes = (" best" if epoch.best else "") + ("  cut short" if epoch.partial else "")
     return (
-        f"{f'{epoch.epoch}/{epochs}':>7}  {epoch.arm:<11}  {_loss(epoch.train_loss):>10}  {_loss(epoch.val_loss):>8}  "
-        f"{_loss(gap, '+'):>8}  {100 * epoch.train_accuracy:>7.2f} %  {100 * epoch.val_accuracy:>5.2f} %  "
+        f"{f'{epoch.epoch}/{epochs}':>7}  {epoch.arm:<11} {_loss(epoch.train_loss):>10} {_loss(epoch.val_loss):>8} "
+        f"{_loss(gap, '+'):>8} {100 * epoch.train_accuracy:>7.2f} % {100 * epoch.val_accuracy:>6.2f} % "
         f"{epoch.seconds:>6.2f}{notes}"
     )
 
