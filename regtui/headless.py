@@ -104,7 +104,7 @@ class _TablePrinter:
 def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[str]:
     sizes, train = preset.sizes, preset.train
     decay = f", weight decay {train.weight_decay:g}" if train.weight_decay else ""
-    sample = "all" if sizes.train_eval == sizes.train else "a fixed sample of"
+    sample = "all" if sizes.train_eval == sizes.train else "a fixed"
     tensors = max(arm.tensors for arm in started.arms.values())
     paired = "NOT PAIRED" if unpaired_because else "paired ✓"
     proof = unpaired_because or f"{started.shared_tensors} of {tensors} tensors start equal, the batches are the same"
@@ -115,7 +115,7 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[
         "device": f"{started.device} · seed {train.seed}",
         **{name: f"{arm.techniques} · {arm.parameters:,} parameters" for name, arm in started.arms.items()},
         paired: proof,
-        "losses": f"in evaluation mode, no penalties; train loss on {sample} {sizes.train_eval:,} training images",
+        "losses": f"evaluation mode, no penalties; train loss on {sample} {sizes.train_eval:,} images",
     }
     title = f" · {preset.title}" if preset.title else ""
     return [

@@ -15,7 +15,7 @@ from regtui.evidence.paired import INTERVAL_METHOD, PairedTable, difference_inte
 
 ALPHA = 0.05
 """An outcome is called better or worse if p is below this and the 95 % interval leaves out 0."""
-WIDTH = 100
+WIDTH = 80
 """Columns the text fits in."""
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -72,7 +72,7 @@ class Verdict:
     dataset: str
 
     def lines(self) -> list[str]:
-        """Return the verdict as plain text for people, at most 100 columns wide."""
+        """Return the verdict as plain text for people, at most 80 columns wide."""
         blocks = [_wrap(self._headline()), _arms_table(self.baseline, self.regularized)]
         if self.table is not None and self.outcome != "none":
             blocks.append(_wrap(_counts(self.table), self._cost(), self._gap()))
@@ -240,9 +240,9 @@ def _arms_table(*arms: ArmResult) -> list[str]:
         ("test", "accuracy", [_percent(arm.test_accuracy, 2) for arm in arms]),
         ("test", "loss", [_number(arm.test_loss, 4) for arm in arms]),
         ("epoch", "kept", [_kept(arm) for arm in arms]),
-        ("gap, best", "epoch", [_number(arm.gap_at_best, 4, sign="+") for arm in arms]),
-        ("gap, last", "epoch", [_number(arm.gap_at_last, 4, sign="+") for arm in arms]),
-        ("weights", "exactly 0", [_percent(arm.zero_weights, 1) for arm in arms]),
+        ("gap best", "epoch", [_number(arm.gap_at_best, 4, sign="+") for arm in arms]),
+        ("gap last", "epoch", [_number(arm.gap_at_last, 4, sign="+") for arm in arms]),
+        ("weights", "zero", [_percent(arm.zero_weights, 1) for arm in arms]),
         ("", "‖w‖", [_number(arm.weight_norm, 1) for arm in arms]),
         ("", "s/epoch", [_seconds(arm) for arm in arms]),
     ]
@@ -251,7 +251,7 @@ def _arms_table(*arms: ArmResult) -> list[str]:
     lines = []
     for name, *cells in rows:
         right = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        lines.append("  ".join([name.ljust(widths[0]), *right]).rstrip().replace(NBSP, " "))
+        lines.append(" ".join([name.ljust(widths[0]), *right]).rstrip().replace(NBSP, " "))
     return lines
 
 
