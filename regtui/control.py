@@ -14,9 +14,14 @@ class _Command(BaseModel):
 
 
 class Stop(_Command):
-    """End the run after the present step; it is validated, tested and kept."""
+    """End the run after the present step.
+
+    Attributes:
+        at_once: Neither validate nor test: what was measured and saved up to now is all that is kept.
+    """
 
     command: Literal["stop"] = "stop"
+    at_once: bool = False
 
 
 class Pause(_Command):
@@ -26,9 +31,14 @@ class Pause(_Command):
 
 
 class Resume(_Command):
-    """Go on."""
+    """Go on.
+
+    Attributes:
+        one_epoch: Stand still again after this epoch.
+    """
 
     command: Literal["resume"] = "resume"
+    one_epoch: bool = False
 
 
 class SetPatience(_Command):
@@ -68,17 +78,25 @@ class Control:
     def __init__(self) -> None:
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._stop = threading.Event()
+        self._at_once = threading.Event()
 
     def send(self, command: Command) -> None:
         """Ask for something; the trainer answers with an event once it is done."""
         if isinstance(command, Stop):
             self._stop.set()
+            if command.at_once:
+                self._at_once.set()
         self._commands.put(command)
 
     @property
     def stop_requested(self) -> bool:
         """Whether a stop has been asked for, even if the trainer has not come to it yet."""
         return self._stop.is_set()
+
+    @property
+    def stop_at_once(self) -> bool:
+        """Whether that stop is to be without validation and test."""
+        return self._at_once.is_set()
 
     def take(self, timeout: float = 0.0) -> Command | None:
         """The oldest command not yet taken; None if there is none within `timeout` seconds."""

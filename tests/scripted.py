@@ -34,6 +34,10 @@ class ScriptedCrew:
         self.calls.append((method, arms, args))
         return {arm: getattr(self, f"_{method}")(arm, *args) for arm in arms}
 
+    def begin(self, method: str, arms: Iterable[str], *args: Any) -> Callable[[], Mapping[str, Any]]:
+        results = self.each(method, arms, *args)
+        return lambda: results
+
     def called(self, method: str) -> list[tuple[str, ...]]:
         """The arms of each call of a method, in order."""
         return [arms for name, arms, _ in self.calls if name == method]

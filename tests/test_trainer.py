@@ -11,7 +11,7 @@ import pytest
 
 from regtui.control import Command, Control, Pause, Resume, SetPatience, SetStrength, Stop
 from regtui.engine.trainer import Trainer
-from regtui.events import ControlApplied, EpochDone, Event, Scored, Status, StepsDone
+from regtui.events import ControlApplied, EpochDone, Event, Paused, Scored, Status, StepsDone
 from regtui.history import History
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
@@ -198,6 +198,30 @@ def test_pause_and_resume_are_told_and_change_nothing() -> None:
 def test_stop_while_paused_stops() -> None:
     outcome = train(both(FALLING), after("regularized", 1, Pause(), Stop()), train={"epochs": 9})
     assert outcome.stop("baseline") == ("stopped", 1)
+
+
+def test_one_epoch_at_a_time_pauses_again_after_each_until_the_last() -> None:
+    def commands(event: Event) -> list[Command]:
+        if isinstance(event, EpochDone) and (event.arm, event.epoch) == ("baseline", 1):
+            return [Pause()]
+        return [Resume(one_epoch=True)] if isinstance(event, Paused) else []
+
+    outcome = train(both(FALLING), commands)
+    epochs = small_preset().train.epochs
+    assert epochs > 2
+    assert [e.epoch for e in outcome.events if isinstance(e, Paused)] == list(range(1, epochs))
+    assert outcome.status == "finished"
+
+
+def test_a_stop_at_once_measures_nothing_more() -> None:
+    def commands(event: Event) -> list[Command]:
+        return [Stop(at_once=True)] if isinstance(event, StepsDone) and event.epoch == 2 else []
+
+    outcome = train(both(FALLING), commands)
+    assert outcome.status == "stopped"
+    assert len(outcome.history.arms["baseline"].epochs) == 1
+    assert outcome.history.scored is None
+    assert outcome.stop("baseline")[1] == 2
 
 
 def test_patience_turned_on_while_training_counts_what_was_waited() -> None:

@@ -11,7 +11,7 @@ import atexit
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -33,6 +33,9 @@ class Crew(Protocol):
     def each(self, method: str, arms: Iterable[str], *args: Any) -> Mapping[str, Any]:
         """Call a method of `Arm` on each of `arms`; returns their results by arm, in the order of `arms`."""
 
+    def begin(self, method: str, arms: Iterable[str], *args: Any) -> Callable[[], Mapping[str, Any]]:
+        """As `each`, without waiting; what it returns waits. Results must be fetched in the order of the calls."""
+
 
 class LocalCrew:
     """All arms in this process, one after the other; for tests and for machines with one core."""
@@ -49,6 +52,11 @@ class LocalCrew:
     def each(self, method: str, arms: Iterable[str], *args: Any) -> Mapping[str, Any]:
         """Call the method on one arm after the other."""
         return self._host.call(Call(method, tuple(arms), args))
+
+    def begin(self, method: str, arms: Iterable[str], *args: Any) -> Callable[[], Mapping[str, Any]]:
+        """As `each`; here it is done when this returns."""
+        results = self.each(method, arms, *args)
+        return lambda: results
 
 
 class ProcessCrew:
@@ -79,14 +87,22 @@ class ProcessCrew:
 
     def each(self, method: str, arms: Iterable[str], *args: Any) -> Mapping[str, Any]:
         """Call the method in all processes at once, and wait for all."""
+        return self.begin(method, arms, *args)()
+
+    def begin(self, method: str, arms: Iterable[str], *args: Any) -> Callable[[], Mapping[str, Any]]:
+        """Call the method in all processes at once; each does so when it has done what it was told before."""
         arms = tuple(arms)
         groups = self._by_worker(arms)
         for worker, hosted in groups:
             worker.send("call", Call(method, hosted, args))
-        results: dict[str, Any] = {}
-        for worker, _ in groups:
-            results |= worker.receive()
-        return {arm: results[arm] for arm in arms}
+
+        def fetch() -> Mapping[str, Any]:
+            results: dict[str, Any] = {}
+            for worker, _ in groups:
+                results |= worker.receive()
+            return {arm: results[arm] for arm in arms}
+
+        return fetch
 
     def close(self) -> None:
         """End the processes."""

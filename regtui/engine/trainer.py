@@ -9,12 +9,13 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from regtui.control import Control, Pause, Resume, SetPatience, SetStrength, Stop
 from regtui.engine.crew import Crew
 from regtui.engine.pairing import run_started
+from regtui.engine.progress import Steps, restores_best, start
 from regtui.engine.reports import Measured, ScoreReport
 from regtui.errors import InputError
 from regtui.events import (
@@ -31,32 +32,15 @@ from regtui.events import (
     StopReason,
 )
 from regtui.preset import Preset
-from regtui.techniques.early_stopping import StoppingRule
 
-READ_OUT = 0.2
-"""Seconds between two read-outs of the step losses; controls are obeyed as often.
-
-At each the faster arm waits for the slower one: at 0.1 s that was measured as 4 to 7 % of the time, at 0.2 s as 3 %.
-"""
+READ_OUT = 0.1
+"""Seconds between two read-outs of the step losses; controls are obeyed as often."""
 EXPLODED = 100
 """An arm whose training loss ends an epoch above so many times its first step's, an untrained network's, has diverged.
 
 Adam divides each gradient by its own size, so that even an absurd learning rate ends in losses of tens of thousands
 instead of infinity; such an arm is no more a result than one at NaN.
 """
-
-
-@dataclass
-class Progress:
-    """How far an arm has come."""
-
-    rule: StoppingRule
-    restore_best: bool
-    epochs: int = 0
-    order: str = ""
-    first_loss: float = math.inf
-    best_val_loss: float = math.nan
-    stopped: StopReason | None = None
 
 
 class Trainer:
@@ -86,9 +70,12 @@ class Trainer:
         self.checkpoint = checkpoint
         self.train_seconds = 0.0
         self._began = time.perf_counter()
-        self._arms = {name: _progress(preset, name) for name in preset.arms()}
+        self._arms = {name: start(preset, name) for name in preset.arms()}
         self._epoch, self._step = 0, 0
         self._chunk = 1
+        self._ordered: Steps | None = None
+        self._read_at = 0.0
+        self._one_epoch = False
 
     def run(self) -> Status:
         """Train until every arm has stopped, then score the test set once; returns how the run ended."""
@@ -96,7 +83,7 @@ class Trainer:
         for epoch in range(1, self.preset.train.epochs + 1):
             trained = self._train_epoch(epoch)
             whole = trained == self.preset.steps_per_epoch
-            if trained and self.running:
+            if trained and self.running and not self.control.stop_at_once:
                 self._measure(partial=not whole)
             if whole and epoch == self.preset.train.epochs:
                 self._stop(self.running, "max_epochs")
@@ -108,7 +95,7 @@ class Trainer:
         reasons = {arm.stopped for arm in self._arms.values()}
         if reasons & {"non_finite", "exploded"}:
             return "diverged"
-        if self._step > 0:  # networks that never trained have nothing to show
+        if self._step > 0 and not self.control.stop_at_once:  # networks that never trained have nothing to show
             self._test()
         return "stopped" if "stopped" in reasons else "finished"
 
@@ -118,26 +105,41 @@ class Trainer:
         return [name for name, arm in self._arms.items() if arm.stopped is None]
 
     def _train_epoch(self, epoch: int) -> int:
-        """Train all running arms for one epoch, or until a stop; returns how many steps were made."""
+        """Train all running arms for one epoch, or until a stop; returns how many steps were made.
+
+        The next steps are ordered before the last ones are read out, so that no arm waits for the slower one, for us,
+        or for whoever draws the events.
+        """
         done, total = 0, self.preset.steps_per_epoch
         while done < total and self.running:
-            self._obey()
-            if self.control.stop_requested:
+            self._obey(paused=self._one_epoch and done == 0)
+            if self.control.stop_requested or not self.running:
                 break
             self._epoch = epoch
-            began = time.perf_counter()
             if done == 0:
                 for name, order in self.crew.each("start_epoch", self.running).items():
                     self._arms[name].order = order
             count = min(self._chunk, total - done)
-            losses: Mapping[str, list[float]] = self.crew.each("train_steps", self.running, count)
-            seconds = time.perf_counter() - began
-            self.train_seconds += seconds
-            self._chunk = max(1, min(4 * self._chunk, round(count * READ_OUT / max(seconds, 1e-6))))
-            self._report_steps(losses)
+            before, now = self._ordered, time.perf_counter()
+            self._ordered = Steps(count, now, self.crew.begin("train_steps", self.running, count))
+            self._read_out(before)
             done += count
-            self._step += count
+        self._read_out(self._ordered)
         return done
+
+    def _read_out(self, steps: Steps | None) -> None:
+        """Wait for these steps, unless that has been done, and tell their losses."""
+        if steps is None or steps.read:
+            return
+        losses = steps.fetch()
+        steps.read = True
+        now = time.perf_counter()
+        seconds = now - max(steps.ordered_at, self._read_at)
+        self._read_at = now
+        self.train_seconds += seconds
+        self._chunk = max(1, min(4 * self._chunk, round(steps.count * READ_OUT / max(seconds, 1e-6))))
+        self._report_steps({name: losses[name] for name in losses if name in self.running})
+        self._step += steps.count
 
     def _report_steps(self, losses: Mapping[str, list[float]]) -> None:
         for name, values in losses.items():
@@ -238,11 +240,15 @@ class Trainer:
             )
         )
 
-    def _obey(self) -> None:
+    def _obey(self, *, paused: bool = False) -> None:
         """Carry out what the user has asked for; while paused, wait here."""
-        paused = False
+        if paused:
+            self._one_epoch = False
+            self.emit(Paused(t=self._now(), epoch=self._epoch, step=self._step))
         while True:
             command = self.control.take(timeout=0.5 if paused else 0)
+            if command is not None:
+                self._read_out(self._ordered)  # it takes effect after these steps, and is told after them
             match command:
                 case None if not paused:
                     return
@@ -254,6 +260,7 @@ class Trainer:
                     self.emit(Paused(t=self._now(), epoch=self._epoch, step=self._step))
                 case Resume() if paused:
                     paused = False
+                    self._one_epoch = command.one_epoch
                     self.emit(Resumed(t=self._now(), epoch=self._epoch, step=self._step))
                 case SetPatience():
                     self._set_patience(command)
@@ -268,7 +275,7 @@ class Trainer:
             arm = self._arms[name]
             arm.rule.patience = command.patience
             # Whoever turns early stopping on while training wants the best epoch, not the one where patience ran out.
-            arm.restore_best = _restores_best(self.preset, name, default=command.patience is not None)
+            arm.restore_best = restores_best(self.preset, name, default=command.patience is not None)
             self._answer(command.command, name, "patience", command.patience)
             if command.min_delta is not None:
                 arm.rule.min_delta = command.min_delta
@@ -306,15 +313,3 @@ class Trainer:
 
     def _now(self) -> float:
         return round(time.perf_counter() - self._began, 3)
-
-
-def _progress(preset: Preset, arm: str) -> Progress:
-    """Every arm follows its best epoch; only one with early stopping has a patience that can run out."""
-    early_stopping = preset.arms()[arm].early_stopping
-    rule = StoppingRule() if early_stopping is None else early_stopping.stopping_rule()
-    return Progress(rule, _restores_best(preset, arm, default=False))
-
-
-def _restores_best(preset: Preset, arm: str, *, default: bool) -> bool:
-    early_stopping = preset.arms()[arm].early_stopping
-    return default if early_stopping is None else early_stopping.restore_best
