@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from regtui.engine import optimizer
 from regtui.engine.arm import Arm
 from regtui.engine.crew import LocalCrew, ProcessCrew
 from regtui.engine.data import Data, load, normalize
-from regtui.engine.linear import Linear
+from regtui.engine.linear import apply_layers
 from regtui.engine.run import RunResult, run
 from regtui.engine.streams import stream
 from regtui.events import EpochDone, Event
@@ -194,23 +195,29 @@ def test_every_image_is_trained_on_once_an_epoch(mnist_file: Path) -> None:
 # The parts
 
 
-@pytest.mark.parametrize("relu", [False, True])
-def test_the_linear_layer_and_its_gradients_are_torchs(relu: bool) -> None:
+@pytest.mark.parametrize("relu_last", [False, True])
+@pytest.mark.parametrize("widths", [(40, 30), (40, 30, 20, 10)])
+def test_the_layers_and_their_gradients_are_torchs(widths: tuple[int, ...], relu_last: bool) -> None:
     generator = torch.Generator().manual_seed(0)
-    ours, theirs = Linear(40, 30), nn.Linear(40, 30)
+    ours, theirs = (nn.ModuleList(nn.Linear(n, m) for n, m in pairwise(widths)) for _ in range(2))
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(16, 40, generator=generator)
     inputs = [x.clone().requires_grad_(), x.clone().requires_grad_()]
-    mine = ours.relu(inputs[0]) if relu else ours(inputs[0])
-    reference = theirs(inputs[1]).relu() if relu else theirs(inputs[1])
+    mine = apply_layers(list(ours), inputs[0], relu_last=relu_last)  # type: ignore[arg-type]
+    reference = inputs[1]
+    for index, layer in enumerate(theirs, 1):
+        reference = layer(reference)
+        if relu_last or index < len(theirs):
+            reference = reference.relu()
     torch.testing.assert_close(mine, reference)
     for y in (mine, reference):
-        (y - 1).square().sum().backward()
+        (y - 1).square().sum().backward()  # type: ignore[no-untyped-call]
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(inputs[0].grad, inputs[1].grad, rtol=1e-4, atol=1e-4)
     with torch.no_grad():
-        assert torch.equal(ours.relu(x) if relu else ours(x), mine), "evaluation computes the same"
+        evaluated = apply_layers(list(ours), x, relu_last=relu_last)  # type: ignore[arg-type]
+        assert torch.equal(evaluated, mine), "evaluation computes the same"
 
 
 @pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])

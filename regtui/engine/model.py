@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from regtui.engine.linear import Linear
+from regtui.engine.linear import apply_layers
 from regtui.engine.streams import stream
 from regtui.techniques import Techniques
 
@@ -38,7 +38,7 @@ class MLP(nn.Module):
             device: Where the parameters live.
         """
         super().__init__()
-        linears = [Linear(n, m) for n, m in pairwise(widths)]
+        linears = [nn.Linear(n, m) for n, m in pairwise(widths)]
         _initialize(linears, stream(seed, "initial weights"))
         active = techniques.active()
         norms = [[norm for t in active.values() if (norm := t.norm(width)) is not None] for width in widths[1:-1]]
@@ -53,24 +53,19 @@ class MLP(nn.Module):
             ]
             for layer in range(len(widths) - 1)
         ]
-        # The same modules once more as plain lists, which are faster to walk at every step.
-        self._layers = list(zip(linears, [*norms, []], [*self._noises[1:], []], strict=True))
+        self._blocks = _blocks(linears, norms, self._noises[1:])
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [batch, features] to logits [batch, classes]."""
         x = self._with_noise(x, self._noises[0])
-        *hidden, (output, _, _) = self._layers
-        for linear, norms, noises in hidden:
-            if norms:
-                x = linear(x)
-                for norm in norms:
-                    x = norm(x)
+        for block in self._blocks:
+            x = apply_layers(block.linears, x, relu_last=block.relu_last)
+            for norm in block.norms:
+                x = norm(x)
+            if block.norms:
                 x = x.relu()
-            else:
-                x = linear.relu(x)
-            x = self._with_noise(x, noises)
-        logits: Tensor = output(x)
-        return logits
+            x = self._with_noise(x, block.noises)
+        return x
 
     def _with_noise(self, x: Tensor, noises: list[tuple[Noise, torch.Generator]]) -> Tensor:
         if self.training:
@@ -90,6 +85,30 @@ class MLP(nn.Module):
             for layer, noises in enumerate(self._noises)
             for index, (_, generator) in enumerate(noises)
         }
+
+
+class _Block(NamedTuple):
+    """Linear layers with nothing but a ReLU between them, and what comes after the last of them."""
+
+    linears: list[nn.Linear]
+    relu_last: bool
+    norms: list[nn.Module]
+    noises: list[tuple[Noise, torch.Generator]]
+
+
+def _blocks(
+    linears: Sequence[nn.Linear],
+    norms: Sequence[list[nn.Module]],
+    noises: Sequence[list[tuple[Noise, torch.Generator]]],
+) -> list[_Block]:
+    """Cut the network where a technique contributes; norms and noises are those of the hidden layers."""
+    blocks, together = [], []
+    for linear, norm, noise in zip(linears, norms, noises, strict=False):  # the output layer has neither
+        together.append(linear)
+        if norm or noise:
+            blocks.append(_Block(together, not norm, norm, noise))
+            together = []
+    return [*blocks, _Block([*together, linears[-1]], relu_last=False, norms=[], noises=[])]
 
 
 @torch.no_grad()

@@ -13,20 +13,42 @@ if TYPE_CHECKING:
 
     from regtui.techniques.base import Noise
 
+LEVELS = 2**16
+"""Steps in which a rate is told apart; a random 16-bit number decides on each unit."""
+
 
 def drop(x: Tensor, rate: float, generator: Generator) -> Tensor:
-    """Inverted dropout: y = x · m / (1 − rate), with m ~ Bernoulli(1 − rate) drawn for each element of `x`.
+    """Inverted dropout: y = x · m / (1 − p), with m ~ Bernoulli(1 − p) drawn for each element of `x`.
 
-    The mask comes from `generator`, not from torch's global stream: an arm's masks are its own, and the same seed
-    gives the same masks whatever else draws random numbers.
+    p is `rate` to the nearest 1/65,536. The mask comes from `generator`, not from torch's global stream: an arm's masks
+    are its own, and the same seed gives the same masks whatever else draws random numbers.
 
     Source: Srivastava et al. 2014, section 10 ("inverted" scaling, so that inference needs none).
     """
-    if rate == 0:
+    import torch
+
+    dropped = min(round(rate * LEVELS), LEVELS - 1)
+    if dropped == 0:
         return x
-    # In place, in one small piece of memory: u ~ U(0, 1) becomes 0 or 1, then 0 or 1 / (1 − rate).
-    mask = x.new_empty(x.shape).uniform_(generator=generator).ge_(rate).mul_(1 / (1 - rate))
-    return x * mask
+    mask = x.new_empty(x.shape)
+    torch.ge(_random_levels(x, generator), dropped - LEVELS // 2, out=mask)  # 0 or 1, written as floats
+    return x * mask.mul_(LEVELS / (LEVELS - dropped))
+
+
+def _random_levels(x: Tensor, generator: Generator) -> Tensor:
+    """Integers drawn uniformly from −32,768 to 32,767, one for each element of `x`.
+
+    On a CPU a random 64-bit integer makes four of them: drawing is most of what a mask costs, and this is a third of
+    the price of a number for each element (14 against 41 µs for 64×256, one thread).
+    """
+    import torch
+
+    if x.device.type != "cpu":
+        half = LEVELS // 2
+        return torch.randint(-half, half, x.shape, dtype=torch.int32, device=x.device, generator=generator)
+    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64)
+    words.random_(-(2**63), None, generator=generator)
+    return words.view(torch.int16)[: x.numel()].view(x.shape)
 
 
 class Dropout(Technique):
