@@ -1,0 +1,41 @@
+"""Keys as a table: a screen's bindings, its footer and its help all come from the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from textual.binding import Binding, BindingType
+
+
+class Key(NamedTuple):
+    """One row: what is pressed, what it does, and how that is said.
+
+    Attributes:
+        keys: Textual's names of the keys, separated by commas; any of them does it.
+        action: The screen's action, `action_<name>`.
+        label: A word or two, for the footer.
+        help: What it does, for the list of all keys.
+        shown: The keys as people write them: '+ -'.
+        footer: Whether it is one of the main keys.
+    """
+
+    keys: str
+    action: str
+    label: str
+    help: str
+    shown: str
+    footer: bool = False
+
+
+def bindings(keys: Sequence[Key]) -> list[BindingType]:
+    """Textual's bindings for a table of keys."""
+    return [Binding(key.keys, key.action, key.label, show=key.footer, key_display=key.shown) for key in keys]
+
+
+EVERYWHERE = (
+    Key("question_mark,f1", "help", "keys", "List the keys that work here.", "?", footer=True),
+    Key("t", "change_theme", "theme", "Light or dark.", "t"),
+    Key("q,ctrl+c,ctrl+q", "quit", "quit", "Leave; a run that goes on is asked about first.", "q", footer=True),
+)
+"""What works on every screen that is not a question."""

@@ -1,0 +1,115 @@
+"""How the screen looks: two themes, the arms' colours and marks, and plain ASCII for terminals that have no more."""
+
+from __future__ import annotations
+
+from rich.segment import Segment
+from textual.color import Color
+from textual.filter import LineFilter
+from textual.theme import Theme
+
+MARKS = {"baseline": "●", "regularized": "◆"}
+"""What tells the arms apart where there is no colour."""
+
+DARK = Theme(
+    name="regtui-dark",
+    primary="#7aa2c8",
+    secondary="#9aa7b5",
+    accent="#e6c07b",
+    foreground="#d7dde5",
+    background="#11151b",
+    surface="#171c24",
+    panel="#222a35",
+    success="#7fbf7f",
+    warning="#e6b450",
+    error="#e5736b",
+    dark=True,
+    variables={
+        "baseline": "#6cb6ff",
+        "baseline-train": "#4178ad",
+        "baseline-steps": "#35506b",
+        "regularized": "#ffb454",
+        "regularized-train": "#b37a32",
+        "regularized-steps": "#6b5030",
+        "faint": "#5d6978",
+        "border-blurred": "#2c3643",
+    },
+)
+LIGHT = Theme(
+    name="regtui-light",
+    primary="#2f6396",
+    secondary="#5b6774",
+    accent="#8a5a00",
+    foreground="#1d232b",
+    background="#fbfbf9",
+    surface="#f3f3ef",
+    panel="#e4e5e0",
+    success="#2e7d32",
+    warning="#9a6700",
+    error="#b3261e",
+    dark=False,
+    variables={
+        "baseline": "#0550ae",
+        "baseline-train": "#5f93cc",
+        "baseline-steps": "#b3cae6",
+        "regularized": "#a04100",
+        "regularized-train": "#cc8550",
+        "regularized-steps": "#e6c7ae",
+        "faint": "#8b939c",
+        "border-blurred": "#cfd2cc",
+    },
+)
+
+_PLAIN = str.maketrans(
+    {
+        **dict.fromkeys("─━═╌┄┈╴╶╸╺▔▁▂▃⎯", "-"),
+        **dict.fromkeys("│┃║╎┆┊▏▕▎▍┤├╵╷╹╻", "|"),
+        **dict.fromkeys("┌┐└┘├┼┬┴╭╮╰╯╔╗╚╝╞╡╪┏┓┗┛┣┫┳┻╋▗▖▘▝", "+"),
+        **dict.fromkeys("█▉▊▋▌▐▀▄▅▆▇▙▛▜▟▚▞▮■▶⬤", "#"),
+        **dict.fromkeys("░▒▓▯□", "."),
+        **dict.fromkeys("●•", "o"),
+        **dict.fromkeys("◆◇★☆", "x"),
+        **dict.fromkeys("○∙·⋅", "."),
+        **dict.fromkeys("‹←◀", "<"),
+        **dict.fromkeys("›→▸", ">"),
+        **dict.fromkeys("↑▲", "^"),
+        **dict.fromkeys("↓▼", "v"),
+        **dict.fromkeys("✓✔×", "x"),
+        "✗": "!",
+        "−": "-",
+        "–": "-",
+        "—": "-",
+        "…": ".",
+        "Δ": "D",
+        "δ": "d",
+        "λ": "l",
+        "η": "n",
+        "µ": "u",
+        "σ": "s",
+        "∑": "S",
+        "Σ": "S",
+        "‖": "|",
+        "²": "2",
+        "₁": "1",
+        "₂": "2",
+        "≤": "<",
+        "≥": ">",
+        "≈": "~",
+        "’": "'",
+        "“": '"',
+        "”": '"',
+        "\N{NO-BREAK SPACE}": " ",
+    }
+)
+
+
+def plain(text: str) -> str:
+    """The same text in ASCII, cell by cell, so that nothing moves."""
+    return text if text.isascii() else "".join(c if c.isascii() else "?" for c in text.translate(_PLAIN))
+
+
+class PlainText(LineFilter):
+    """Turns every glyph on its way to the terminal into ASCII."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
+        """Translate each segment."""
+        return [Segment(plain(text), style, control) for text, style, control in segments]
