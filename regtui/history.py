@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from regtui.curve import StepCurve
 from regtui.events import (
     ArmInfo,
     ArmScore,
@@ -29,8 +29,7 @@ class ArmHistory:
 
     Attributes:
         info: What was known before the first step.
-        step_losses: The data loss of every step; step n is at index n − 1. Infinity stands for any number that is not
-            finite, because it equals itself.
+        step_losses: The data loss of every step.
         epochs: Each epoch's measurements; epoch n is at index n − 1.
         best: The best epoch as its stopping rule sees it; None before the first.
         stopped: How it ended; None while it goes on.
@@ -38,7 +37,7 @@ class ArmHistory:
     """
 
     info: ArmInfo
-    step_losses: array[float] = field(default_factory=lambda: array("d"))
+    step_losses: StepCurve = field(default_factory=StepCurve)
     epochs: list[EpochDone] = field(default_factory=list)
     best: EpochDone | None = None
     stopped: ArmStopped | None = None
@@ -53,6 +52,16 @@ class ArmHistory:
     def kept(self) -> EpochDone | None:
         """The epoch whose weights the arm has now: the last, or the best once it has gone back to that."""
         return self.best if self.test is not None and self.test.kept == "best" else self.last
+
+    @property
+    def first_step_loss(self) -> float:
+        """An untrained network's loss; infinity before the first step."""
+        return self.step_losses.first
+
+    @property
+    def recent_step_loss(self) -> float:
+        """Mean loss of the last steps; NaN before the first."""
+        return self.step_losses.recent
 
     @property
     def seconds(self) -> float:
@@ -101,8 +110,7 @@ class History:
                 self.started = event
                 self.arms = {name: ArmHistory(info) for name, info in event.arms.items()}
             case StepsDone():
-                losses = (math.inf if loss is None else loss for loss in event.losses)
-                self.arms[event.arm].step_losses.extend(losses)
+                self.arms[event.arm].step_losses.extend(event.losses)
             case EpochDone():
                 arm = self.arms[event.arm]
                 arm.epochs.append(event)
