@@ -29,6 +29,9 @@ app.add_typer(presets_app, name="presets")
 def start(
     context: typer.Context,
     preset: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="A preset's name, or its file.")] = None,
+    start_now: Annotated[bool, typer.Option("--start", help="Run the preset at once.")] = False,
+    quit_when_done: Annotated[bool, typer.Option("--quit-when-done", help="Leave when the run has ended.")] = False,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
     headless: Annotated[bool, typer.Option("--headless", help="No screen: a line for each epoch and arm.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With --headless: one JSON event a line.")] = False,
     settings: Annotated[
@@ -43,7 +46,7 @@ def start(
     ] = None,
     device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where to train.")] = None,
     log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
-    _debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
 ) -> None:
     """Train a baseline and a regularized model as a matched pair, and see what the evidence supports."""
@@ -56,16 +59,22 @@ def start(
     if context.invoked_subcommand is not None:
         return
     from regtui.errors import InputError
-    from regtui.headless import run_headless
     from regtui.preset_file import load
 
-    if not headless and sys.stdout.isatty():
-        raise InputError("the screen is not built yet; add --headless")
-    if preset is None:
-        raise InputError("name a preset: regtui --preset dropout --headless; 'regtui presets list' shows them")
     options = {"train.epochs": epochs, "train.seed": seed, "train.device": device}
-    chosen = load(preset, settings or (), options, patience)
-    raise typer.Exit(run_headless(chosen, log_dir, json=json))
+    chosen = None if preset is None else load(preset, settings or (), options, patience)
+    if headless or not sys.stdout.isatty():
+        from regtui.headless import run_headless
+
+        if chosen is None:
+            raise InputError("name a preset: regtui --preset dropout --headless; 'regtui presets list' shows them")
+        raise typer.Exit(run_headless(chosen, log_dir, json=json))
+    from regtui.tui.start import show  # textual, 0.35 s
+
+    if chosen is None and (start_now or settings or any(value is not None for value in (*options.values(), patience))):
+        raise InputError("these options need a preset: add --preset NAME; 'regtui presets list' shows them")
+    shown = show(chosen, log_dir, start=start_now, quit_when_done=quit_when_done, ascii_only=ascii_only, debug=debug)
+    raise typer.Exit(shown)
 
 
 @presets_app.callback(invoke_without_command=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 BUCKETS = 2048
-"""At most so many buckets; several times the columns of the widest terminal, so that a part can still be looked into."""
+"""At most so many: several times the columns of the widest terminal, so that a part can still be looked into."""
 RECENT = 50
 """Steps that make up the recent mean."""
 

@@ -9,6 +9,9 @@ Each message is one clear sentence, or one a line: what is wrong, where, and wha
 
 from __future__ import annotations
 
+EXIT_CODES = {"finished": 0, "failed": 1, "diverged": 3, "stopped": 4}
+"""What the program ends with, by the status of its run."""
+
 
 class RegtuiError(Exception):
     """Something failed that is not the user's input; the message says what to do."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from regtui import __version__
 from regtui.console import complain, say
 from regtui.control import Control, Stop
-from regtui.errors import RegtuiError
+from regtui.errors import EXIT_CODES, RegtuiError
 from regtui.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, StepsDone
 from regtui.history import History
 from regtui.preset import Preset
@@ -22,7 +22,6 @@ from regtui.preset import Preset
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-EXIT_CODES = {"finished": 0, "failed": 1, "diverged": 3, "stopped": 4}
 _INTERRUPTED = 130
 _TERMINATED = 143
 _SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"

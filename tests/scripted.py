@@ -23,8 +23,12 @@ class ScriptedCrew:
         self.val_losses = val_losses
         self.step_loss = step_loss
         self.calls: list[tuple[str, tuple[str, ...], tuple[Any, ...]]] = []
-        self._epochs = dict.fromkeys(val_losses, 0)
-        self._steps = dict.fromkeys(val_losses, 0)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin the script anew."""
+        self._epochs = dict.fromkeys(self.val_losses, 0)
+        self._steps = dict.fromkeys(self.val_losses, 0)
 
     def build(self, preset: Preset, data_file: Path) -> str:  # noqa: ARG002
         return "cpu"

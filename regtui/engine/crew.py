@@ -11,8 +11,9 @@ import atexit
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -70,13 +71,21 @@ class ProcessCrew:
         self._home: dict[str, _Worker] = {}
         atexit.register(self.close)  # an idle worker leaves when its connection closes, and only then
 
+    def warm_up(self) -> str:
+        """Wait until all processes have imported torch; returns its version."""
+        for worker in self._workers:
+            worker.send("torch_version")
+        versions: list[str] = [worker.receive() for worker in self._workers]
+        return versions[0]
+
     def build(self, preset: Preset, data_file: Path) -> str:
         """Spread the arms over the processes on a CPU; on a GPU keep them together in the first."""
         names = tuple(preset.arms())
         device: str = self._workers[0].ask("resolve_device", preset.train.device)
         if device != "cpu":
             for spare in self._workers[1:]:
-                spare.close()
+                spare.hang_up()
+                spare.end()
             del self._workers[1:]
         self._home = {name: self._workers[i % len(self._workers)] for i, name in enumerate(names)}
         for worker, hosted in self._by_worker(names):
@@ -105,9 +114,11 @@ class ProcessCrew:
         return fetch
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, also in the middle of their work."""
         for worker in self._workers:
-            worker.close()
+            worker.hang_up()
+        for worker in self._workers:
+            worker.end()
         atexit.unregister(self.close)
 
     def __enter__(self) -> Self:
@@ -160,10 +171,13 @@ class _Worker:
             raise EngineError(f"training failed: {last_line}", reply.traceback)
         return reply
 
-    def close(self) -> None:
+    def hang_up(self) -> None:
+        """An idle process ends by itself then."""
         self._connection.close()
-        self._process.join(timeout=2)
-        if self._process.is_alive():
+
+    def end(self) -> None:
+        self._process.join(timeout=0.3)
+        if self._process.is_alive():  # busy, or importing torch; what is on disk is whole at any time
             self._process.kill()
             self._process.join()
 
@@ -192,8 +206,10 @@ def _no_interrupts() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    # Starting the first process starts multiprocessing's resource tracker too, and that unblocks what was blocked.
-    resource_tracker.ensure_running()
+    # Starting the first process starts multiprocessing's resource tracker too, and that unblocks what was blocked. It
+    # also hands on the standard error stream, which must be a real one: a screen puts another in its place.
+    with redirect_stderr(sys.__stderr__):
+        resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -28,7 +28,12 @@ class RunResult(NamedTuple):
 
 
 def run(
-    preset: Preset, logs: Path, control: Control, emit: Callable[[Event], None], crew: Crew | None = None
+    preset: Preset,
+    logs: Path,
+    control: Control,
+    emit: Callable[[Event], None],
+    crew: Crew | None = None,
+    begun: Callable[[Path], None] = lambda _folder: None,
 ) -> RunResult:
     """Train `preset` and keep it in a new folder below `logs`.
 
@@ -38,6 +43,7 @@ def run(
         control: Where the user's commands come from.
         emit: Gets every event, in this thread.
         crew: Who has the arms; processes of their own when left out.
+        begun: Gets the run's folder before its first event.
 
     Raises:
         InputError: The preset asks for what isn't there (a device, a data set), or `logs` can't be written. Nothing is
@@ -45,12 +51,19 @@ def run(
         RegtuiError: Training could not begin. Whatever fails later is told by the result's status instead.
     """
     if crew is not None:
-        return _run(preset, logs, control, emit, crew)
+        return _run(preset, logs, control, emit, crew, begun)
     with ProcessCrew() as processes:  # they import torch while the log and the data are prepared
-        return _run(preset, logs, control, emit, processes)
+        return _run(preset, logs, control, emit, processes, begun)
 
 
-def _run(preset: Preset, logs: Path, control: Control, emit: Callable[[Event], None], crew: Crew) -> RunResult:
+def _run(
+    preset: Preset,
+    logs: Path,
+    control: Control,
+    emit: Callable[[Event], None],
+    crew: Crew,
+    begun: Callable[[Path], None],
+) -> RunResult:
     history = History()
     with RunLog(logs, preset) as log:
         try:
@@ -59,6 +72,8 @@ def _run(preset: Preset, logs: Path, control: Control, emit: Callable[[Event], N
         except BaseException:
             log.discard()
             raise
+
+        begun(log.folder)
 
         def tell(event: Event) -> None:
             history.add(event)

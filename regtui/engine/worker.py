@@ -41,6 +41,12 @@ class Host:
         torch.set_num_threads(threads)
         self._arms: dict[str, Any] = {}
 
+    def torch_version(self) -> str:
+        """The version of torch here; whoever asks knows that it is imported."""
+        import torch
+
+        return torch.__version__
+
     def resolve_device(self, wanted: str) -> str:
         """The device that `wanted` means here.
 

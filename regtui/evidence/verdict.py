@@ -16,7 +16,7 @@ from regtui.evidence.paired import INTERVAL_METHOD, PairedTable, difference_inte
 ALPHA = 0.05
 """An outcome is called better or worse if p is below this and the 95 % interval leaves out 0."""
 WIDTH = 80
-"""Columns the text fits in."""
+"""Columns the text fits in, where no other width is asked for."""
 NBSP = "\N{NO-BREAK SPACE}"
 
 Outcome = Literal["better", "worse", "undecided", "none"]
@@ -71,12 +71,12 @@ class Verdict:
     seed: int
     dataset: str
 
-    def lines(self) -> list[str]:
-        """Return the verdict as plain text for people, at most 80 columns wide."""
-        blocks = [_wrap(self._headline()), _arms_table(self.baseline, self.regularized)]
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """Return the verdict as plain text for people, at most `width` columns wide."""
+        blocks = [_wrap(width, self._headline()), _arms_table(width, self.baseline, self.regularized)]
         if self.table is not None and self.outcome != "none":
-            blocks.append(_wrap(_counts(self.table), self._cost(), self._gap()))
-        blocks.append(_wrap(*self._limits()))
+            blocks.append(_wrap(width, _counts(self.table), self._cost(), self._gap()))
+        blocks.append(_wrap(width, *self._limits()))
         return [line for block in blocks if block for line in ("", *block)][1:]
 
     def _headline(self) -> str:
@@ -233,8 +233,8 @@ def _counts(table: PairedTable) -> str:
     return f"Test images: {' · '.join(cells)}."
 
 
-def _arms_table(*arms: ArmResult) -> list[str]:
-    """Set the arms side by side, one a row, under a header of two lines."""
+def _arms_table(width: int, *arms: ArmResult) -> list[str]:
+    """Set the arms side by side, one a row, under a header of two lines; columns that find no room are left out."""
     columns = [
         ("", "", [f"{mark} {name}" for mark, name in (("●", "baseline"), ("◆", "regularized"))]),
         ("test", "accuracy", [_percent(arm.test_accuracy, 2) for arm in arms]),
@@ -247,6 +247,9 @@ def _arms_table(*arms: ArmResult) -> list[str]:
         ("", "s/epoch", [_seconds(arm) for arm in arms]),
     ]
     widths = [max(len(top), len(bottom), *map(len, cells)) for top, bottom, cells in columns]
+    while width < WIDTH and len(widths) > 2 and sum(widths) + len(widths) - 1 > width:
+        widths.pop()
+    columns = columns[: len(widths)]
     rows = zip(*((top, bottom, *cells) for top, bottom, cells in columns), strict=True)
     lines = []
     for name, *cells in rows:
@@ -281,7 +284,7 @@ def _seconds(arm: ArmResult) -> str:
     return _number(arm.seconds_per_epoch, 2 if arm.seconds_per_epoch >= 0.1 else 4)
 
 
-def _wrap(*sentences: str) -> list[str]:
+def _wrap(width: int, *sentences: str) -> list[str]:
     """Wrap each to the width; a no-break space keeps a number with its unit and then turns into a plain one."""
-    wrapped = (textwrap.wrap(sentence, WIDTH, break_on_hyphens=False) for sentence in sentences)
+    wrapped = (textwrap.wrap(sentence, width, break_on_hyphens=False) for sentence in sentences)
     return [line.replace(NBSP, " ") for lines in wrapped for line in lines]

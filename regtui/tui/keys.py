@@ -13,7 +13,7 @@ class Key(NamedTuple):
 
     Attributes:
         keys: Textual's names of the keys, separated by commas; any of them does it.
-        action: The screen's action, `action_<name>`.
+        action: The screen's action, `action_<name>`, or with 'app.' before it the program's.
         label: A word or two, for the footer.
         help: What it does, for the list of all keys.
         shown: The keys as people write them: '+ -'.
@@ -34,8 +34,8 @@ def bindings(keys: Sequence[Key]) -> list[BindingType]:
 
 
 EVERYWHERE = (
-    Key("question_mark,f1", "help", "keys", "List the keys that work here.", "?", footer=True),
-    Key("t", "change_theme", "theme", "Light or dark.", "t"),
-    Key("q,ctrl+c,ctrl+q", "quit", "quit", "Leave; a run that goes on is asked about first.", "q", footer=True),
+    Key("question_mark,f1", "app.help", "keys", "List the keys that work here.", "?", footer=True),
+    Key("t", "app.change_theme", "theme", "Light or dark.", "t"),
+    Key("q", "app.quit", "quit", "Leave; a run that goes on is asked about first. So does Ctrl+C.", "q", footer=True),
 )
 """What works on every screen that is not a question."""

@@ -15,6 +15,10 @@ class Lines(Widget):
         super().__init__(id=id, classes=classes)
         self._strips: list[Strip] = []
 
+    def on_mount(self) -> None:
+        """Rows hold colours, which another theme has others of."""
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.redraw())
+
     def rows(self, width: int, height: int) -> list[Text]:
         """The rows for a space of `width` by `height` cells; the height is 0 where it follows from the rows."""
         raise NotImplementedError
@@ -24,9 +28,7 @@ class Lines(Widget):
         width, height = self.content_size
         if width <= 0:
             return
-        strips = [
-            Strip(row.render(self.app.console, end="")).adjust_cell_length(width) for row in self.rows(width, height)
-        ]
+        strips = [self._strip(row, width) for row in self.rows(width, height)]
         before, self._strips = self._strips, strips
         if len(before) != len(strips):
             self.refresh(layout=self.styles.is_auto_height)
@@ -34,6 +36,12 @@ class Lines(Widget):
         changed = [y for y, (old, new) in enumerate(zip(before, strips, strict=True)) if old != new]
         if changed:
             self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def _strip(self, row: Text, width: int) -> Strip:
+        strip = Strip(row.render(self.app.console, end=""))
+        if not row.spans:  # rich forgets the row's own style where there is no other
+            strip = strip.apply_style(self.app.console.get_style(row.style))
+        return strip.adjust_cell_length(width)
 
     def render_line(self, y: int) -> Strip:
         """Row `y`, in the widget's own colours where it has none of its own."""

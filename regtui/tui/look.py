@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
@@ -84,6 +85,11 @@ _PLAIN = str.maketrans(
         "λ": "l",
         "η": "n",
         "µ": "u",
+        "μ": "u",
+        "β": "b",
+        "γ": "g",
+        "ε": "e",
+        "√": "V",
         "σ": "s",
         "∑": "S",
         "Σ": "S",
@@ -104,7 +110,9 @@ _PLAIN = str.maketrans(
 
 def plain(text: str) -> str:
     """The same text in ASCII, cell by cell, so that nothing moves."""
-    return text if text.isascii() else "".join(c if c.isascii() else "?" for c in text.translate(_PLAIN))
+    if text.isascii():
+        return text
+    return "".join(c if c.isascii() else "?" * cell_len(c) for c in text.translate(_PLAIN))
 
 
 class PlainText(LineFilter):

@@ -1,0 +1,275 @@
+"""The screen's program: it opens screens, lets a worker thread train, and passes on what that tells."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import App
+from textual.binding import Binding
+from textual.filter import LineFilter
+from textual.message import Message
+from textual.screen import Screen
+
+from regtui.control import Stop
+from regtui.errors import EXIT_CODES, RegtuiError
+from regtui.events import EpochDone
+from regtui.preset import Preset
+from regtui.preset_file import to_table, validate
+from regtui.techniques import Techniques
+from regtui.tui.choose import ChooseScreen
+from regtui.tui.dialogs import Ask, Choice
+from regtui.tui.explain import ExplainScreen
+from regtui.tui.help import HelpScreen
+from regtui.tui.keys import EVERYWHERE
+from regtui.tui.look import DARK, LIGHT, PlainText
+from regtui.tui.run_screen import RunScreen
+from regtui.tui.session import Session
+from regtui.tui.training import ProcessTraining, Training
+
+QUIT_CHOICES = (
+    Choice("k", "keep", "Stop, keep and leave: validate, test, save"),
+    Choice("x", "at once", "Leave at once: no validation, no test"),
+    Choice("g", "go on", "Go on training"),
+)
+
+
+class RegtuiApp(App[int], inherit_bindings=False):
+    """The whole program on a screen; `return_value` is the exit code."""
+
+    BINDINGS: ClassVar = [Binding("ctrl+c", "quit", show=False)]
+    CSS_PATH = "app.tcss"
+    TITLE = "regtui"
+    ENABLE_COMMAND_PALETTE = False
+
+    class EventsWait(Message):
+        """The run has told something."""
+
+    class Ready(Message):
+        """Torch has been imported."""
+
+        def __init__(self, words: str) -> None:
+            super().__init__()
+            self.words = words
+
+    class RunEnded(Message):
+        """The worker thread is done with a run."""
+
+        def __init__(self, session: Session) -> None:
+            super().__init__()
+            self.session = session
+
+    def __init__(
+        self,
+        logs: Path,
+        preset: Preset | None = None,
+        *,
+        start: bool = False,
+        quit_when_done: bool = False,
+        ascii_only: bool = False,
+        training: Training | None = None,
+    ) -> None:
+        """Set up.
+
+        Args:
+            logs: Where runs are kept.
+            preset: Chosen at the start.
+            start: Run it at once.
+            quit_when_done: Leave when the run has ended, with its exit code.
+            ascii_only: Show nothing but ASCII.
+            training: Who trains; processes when left out.
+        """
+        super().__init__()
+        self.logs = logs
+        self.session: Session | None = None
+        self._chosen = preset
+        self._start = start
+        self._quit_when_done = quit_when_done
+        self._plain = [PlainText()] if ascii_only else []
+        self._training = training or ProcessTraining()
+        self._leaving = False
+        self.signal = 0
+        self.failure = ""
+        self.animation_level = "none"  # each frame of an animation would go over the wire
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every line goes through on its way to the terminal."""
+        return [*super().get_line_filters(), *self._plain]
+
+    def on_mount(self) -> None:
+        """Open the first screen, then let torch be imported behind it."""
+        self.push_screen(ChooseScreen(self._chosen))
+        if self._start and self._chosen is not None:
+            self.start_run(self._chosen)
+        else:
+            self.call_after_refresh(self._warm_up)
+
+    # Training
+
+    def start_run(self, preset: Preset) -> None:
+        """Train `preset`, and show how it goes."""
+        session = Session(preset, lambda: self.post_message(self.EventsWait()))
+        self.session = session
+        self.push_screen(RunScreen(session))
+        self._train(session)
+
+    @work(thread=True, exit_on_error=False, group="training")
+    def _warm_up(self) -> None:
+        try:
+            words = self._training.warm_up()
+        except RegtuiError as error:
+            words = str(error)
+        self.post_message(self.Ready(words))
+
+    @work(thread=True, exit_on_error=False, group="training")
+    def _train(self, session: Session) -> None:
+        def begun(folder: Path) -> None:
+            session.folder = folder
+
+        try:
+            result = self._training.run(session.preset, self.logs, session.control, session.tell, begun)
+            session.summary = result.summary
+            if result.history.started is not None:
+                from regtui.evidence.from_history import judge_run  # scipy, 0.4 s: here it keeps nobody waiting
+
+                session.verdict = judge_run(result.history)
+        except RegtuiError as error:
+            session.error = error
+        except Exception as error:
+            session.traceback = traceback.format_exc()
+            session.error = RegtuiError(f"unforeseen {type(error).__name__}: {error}")
+        session.ended = True
+        self.post_message(self.RunEnded(session))
+
+    @on(EventsWait)
+    def _pass_on(self) -> None:
+        if self.session is None:
+            return
+        events = self.session.take_in()
+        for screen in self.screen_stack:
+            if isinstance(screen, RunScreen):
+                screen.told(events)
+        if any(isinstance(event, EpochDone) for event in events) and hasattr(self.screen, "reload"):
+            self.screen.reload()
+
+    @on(RunEnded)
+    def _run_ended(self, event: RunEnded) -> None:
+        session = event.session
+        self._pass_on()
+        if self._leaving or self._quit_when_done:
+            self.leave()
+            return
+        if session.error is not None and session.history.started is None:
+            self._back_to_presets()
+            self.push_screen(Ask("The run could not begin", str(session.error), (Choice("o", "ok", "OK"),)))
+            return
+        for screen in self.screen_stack:
+            if isinstance(screen, RunScreen):
+                screen.ended()
+
+    @property
+    def exit_code(self) -> int:
+        """That of the last run, as headless has it; 0 if there was none; 128 and the signal that ended the program."""
+        if self.signal:
+            return 128 + self.signal
+        if self.session is None:
+            return 0
+        if self.session.error is not None:
+            return self.session.error.exit_code
+        return EXIT_CODES[self.session.summary.status] if self.session.summary else 0
+
+    def _signalled(self, number: int) -> None:
+        """The terminal has gone, or somebody wants the program to end: keep what was trained."""
+        self.signal, self._leaving = number, True
+        if self.session is None or self.session.ended:
+            self.leave()
+        else:
+            self.session.control.send(Stop())
+
+    def _fatal_error(self) -> None:
+        """Remember a fault of the screen's own instead of printing it; the run is kept."""
+        self.failure = traceback.format_exc()
+        if self.session is not None and not self.session.ended:
+            self.session.control.send(Stop())
+        self._close_messages_no_wait()
+
+    def leave(self) -> None:
+        """End the program."""
+        self._training.close()
+        self.exit(self.exit_code)
+
+    # What the screens ask for
+
+    @on(ChooseScreen.Start)
+    def _chosen_to_start(self, event: ChooseScreen.Start) -> None:
+        self.start_run(event.preset)
+
+    @on(ChooseScreen.Explain)
+    def _explain_chosen(self, event: ChooseScreen.Explain) -> None:
+        self.push_screen(ExplainScreen(event.preset.arms()))
+
+    @on(Ready)
+    def _say_ready(self, event: Ready) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, ChooseScreen):
+                screen.engine_status = event.words
+
+    @on(RunScreen.Again)
+    def _again(self) -> None:
+        if self.session is not None:
+            table = to_table(self.session.preset)
+            table["train"]["seed"] += 1
+            self.pop_screen()
+            self.start_run(validate(table, self.session.preset.name))
+
+    @on(RunScreen.Change)
+    def _back_to_presets(self) -> None:
+        while isinstance(self.screen, Screen) and not isinstance(self.screen, ChooseScreen):
+            self.pop_screen()
+
+    @on(RunScreen.Explain)
+    def _explain_running(self) -> None:
+        if self.session is not None:
+            arms: dict[str, Techniques] = self.session.preset.arms()
+            self.push_screen(ExplainScreen(arms))
+
+    @on(RunScreen.Weights)
+    def _show_weights(self) -> None:
+        from regtui.tui.weights_screen import WeightsScreen
+
+        if self.session is None or self.session.folder is None:
+            self.notify("There are no weights before the first epoch.")
+        else:
+            self.push_screen(WeightsScreen(self.session.folder, self.session.preset))
+
+    def action_help(self) -> None:
+        """List the keys of this screen."""
+        keys = getattr(self.screen, "KEYS", ())
+        self.push_screen(HelpScreen([("Here", keys), ("Everywhere", EVERYWHERE)]))
+
+    def action_change_theme(self) -> None:
+        """Light or dark."""
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    async def action_quit(self) -> None:
+        """Leave; ask first while a run goes on. Asked again while it stops, leave without waiting."""
+        if self._leaving or self.session is None or self.session.ended:
+            self.leave()
+        elif not isinstance(self.screen, Ask):
+            self.push_screen(Ask("Leave while the run goes on?", "It can be kept.", QUIT_CHOICES), self._quit_answered)
+
+    def _quit_answered(self, answer: str | None) -> None:
+        if answer not in {"keep", "at once"} or self.session is None:
+            return
+        self._leaving = True
+        self.session.control.send(Stop(at_once=answer == "at once"))
+        if self.session.ended:
+            self.leave()
+        else:
+            self.notify("Stopping and saving…")

@@ -1,0 +1,152 @@
+"""A chart: curves and marks in, rows of text out. The only file that knows plotext.
+
+plotext 5.3 has one figure a process behind its public functions; a figure object of one's own needs its private
+`_figure_class`. It raises on numbers that are not finite, on logarithmic axes at the second build, and its version 6
+has another interface: what is drawn here is therefore finite, linear and limited before plotext sees it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rich.style import Style
+from rich.text import Text
+
+from regtui.tui.lines import Lines
+
+_COLOUR = re.compile(r"\x1b\[(?:0|38;5;(\d+))m")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points to draw, finite all of them.
+
+    Attributes:
+        x: Where they are, in the chart's units.
+        y: Their heights.
+        colour: Name of a theme variable.
+        marker: 'hd' (quarter blocks), 'braille', 'dot', or a character.
+        line: Whether neighbours are joined.
+    """
+
+    x: list[float]
+    y: list[float]
+    colour: str
+    marker: str
+    line: bool = True
+
+
+@dataclass(frozen=True)
+class Plot:
+    """All that a chart shows; equal plots look the same.
+
+    Attributes:
+        curves: Drawn in this order, the last on top.
+        x_limits: Left and right end of the axis.
+        y_limits: Lower and upper end; what is beyond is drawn at the edge.
+        x_ticks: Labelled places on the axis.
+        y_ticks: The same.
+        verticals: Lines from bottom to top: (x, colour).
+        horizontals: Lines from left to right: (y, colour).
+        words: Text at a place: (text, x, y, colour).
+        empty: What to say while there is nothing to draw.
+    """
+
+    curves: list[Curve] = field(default_factory=list)
+    x_limits: tuple[float, float] = (0.0, 1.0)
+    y_limits: tuple[float, float] = (0.0, 1.0)
+    x_ticks: list[tuple[float, str]] = field(default_factory=list)
+    y_ticks: list[tuple[float, str]] = field(default_factory=list)
+    verticals: list[tuple[float, str]] = field(default_factory=list)
+    horizontals: list[tuple[float, str]] = field(default_factory=list)
+    words: list[tuple[str, float, float, str]] = field(default_factory=list)
+    empty: str = ""
+
+
+def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str]) -> list[Text]:
+    """The chart as `height` rows of `width` cells.
+
+    Args:
+        plot: What to draw.
+        width: Cells of a row.
+        height: Rows, axis included.
+        colours: Colours by the names that the plot uses, and 'faint' for the axes.
+    """
+    if not plot.curves or width < 12 or height < 3:
+        return _words_alone(plot.empty, width, height, colours["faint"])
+    from plotext._figure import _figure_class  # 0.1 s, when the first chart is drawn
+
+    palette = ["faint"]
+
+    def number(colour: str) -> int:
+        if colour not in palette:
+            palette.append(colour)
+        return palette.index(colour) + 1
+
+    figure = _figure_class()
+    figure.plotsize(width, height)
+    figure.canvas_color("default")
+    figure.axes_color("default")
+    figure.ticks_color(number("faint"))
+    figure.xaxes(bool(plot.x_ticks), False)
+    figure.yaxes(True, False)
+    figure.xlim(*plot.x_limits)
+    figure.ylim(*plot.y_limits)
+    figure.xticks([x for x, _ in plot.x_ticks], [label for _, label in plot.x_ticks])
+    figure.yticks([y for y, _ in plot.y_ticks], [label for _, label in plot.y_ticks])
+    for x, colour in plot.verticals:
+        figure.vline(x, color=number(colour))
+    for y, colour in plot.horizontals:
+        figure.hline(y, color=number(colour))
+    low, high = plot.y_limits
+    for curve in plot.curves:
+        place = figure.plot if curve.line else figure.scatter
+        heights = [min(max(y, low), high) for y in curve.y]
+        place(curve.x, heights, marker=curve.marker, color=number(curve.colour))
+    for text, x, y, colour in plot.words:
+        figure.text(text, x, min(max(y, low), high), color=number(colour))
+    styles = [Style(color=colours[name]) for name in palette]
+    return [_styled(line, styles) for line in figure.build().rstrip("\n").split("\n")]
+
+
+def _styled(line: str, styles: list[Style]) -> Text:
+    """A line of plotext's with its colour numbers exchanged for the theme's colours; uncoloured are the axes."""
+    pieces = _COLOUR.split(line)
+    text = Text(pieces[0], styles[0], end="", no_wrap=True)
+    for number, words in zip(pieces[1::2], pieces[2::2], strict=True):
+        text.append(words, styles[int(number) - 1] if number else styles[0])
+    return text
+
+
+def _words_alone(words: str, width: int, height: int, colour: str) -> list[Text]:
+    blank = [Text("", end="") for _ in range(max(0, height))]
+    if blank:
+        blank[len(blank) // 2] = Text(words[:width].center(width), Style(color=colour), end="")
+    return blank
+
+
+class Chart(Lines):
+    """Shows a plot; drawn anew only when it, or the space for it, has changed."""
+
+    DEFAULT_CSS = "Chart { height: 1fr; }"
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._plot = Plot()
+        self._drawn: tuple[Plot, int, int, str] | None = None
+        self._rows: list[Text] = []
+
+    def show(self, plot: Plot) -> None:
+        """Draw another plot."""
+        self._plot = plot
+        self.redraw()
+
+    def rows(self, width: int, height: int) -> list[Text]:
+        """The plot in this space."""
+        wanted = (self._plot, width, height, self.app.theme)
+        if wanted != self._drawn:
+            self._rows = draw(self._plot, width, height, self.app.theme_variables)
+            self._drawn = wanted
+        return self._rows

@@ -1,0 +1,235 @@
+"""Panels over a screen: choose one of a few answers, type a text, or read a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, NamedTuple
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+
+class Choice(NamedTuple):
+    """An answer to a question.
+
+    Attributes:
+        key: The key that gives it: 's', or a name of Textual's such as 'space'.
+        value: What the question then returns.
+        label: What it means, in a few words.
+    """
+
+    key: str
+    value: str
+    label: str
+
+
+class _Question(ModalScreen[str | None]):
+    """What both kinds share: a small panel in the middle with a title and a text; escape gives no answer."""
+
+    DEFAULT_CSS = """
+    _Question {
+        align: center middle;
+        background: $background 60%;
+        & > .panel {
+            width: 64; max-width: 100%; height: auto; max-height: 100%; padding: 1 2;
+            background: $surface; border: round $primary; scrollbar-size-vertical: 1;
+        }
+        & .title { height: auto; text-style: bold; margin-bottom: 1; }
+        & .text { height: auto; margin-bottom: 1; }
+        &.-short > .panel { padding: 0 1; }
+        &.-short .title { margin-bottom: 0; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "back", key_display="esc")]
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__()
+        self._title, self._text = title, text
+
+    def compose(self) -> ComposeResult:
+        """The panel: title, text, and what the kind of question adds."""
+        with VerticalScroll(classes="panel", can_focus=False):
+            yield Static(self._title, classes="title", markup=False)
+            if self._text:
+                yield Static(self._text, classes="text", markup=False)
+            yield from self.answers()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Where there are few rows, none is left empty."""
+        self.set_class(event.size.height < 18, "-short")
+
+    def answers(self) -> ComposeResult:
+        """What the question is answered with."""
+        raise NotImplementedError
+
+
+class _Button(Static, can_focus=True):
+    """A choice on a row of its own, its key before its label."""
+
+    DEFAULT_CSS = """
+    _Button {
+        height: auto; padding: 0 1; pointer: pointer;
+        &:hover { background: $panel; }
+        &:focus { background: $primary; color: $background; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "press", show=False)]
+
+    class Pressed(Message):
+        """This choice was made.
+
+        Attributes:
+            choice: Which.
+        """
+
+        def __init__(self, choice: Choice) -> None:
+            super().__init__()
+            self.choice = choice
+
+    def __init__(self, choice: Choice, key_width: int) -> None:
+        super().__init__(Content.assemble((choice.key.ljust(key_width), "bold"), "  ", choice.label))
+        self.choice = choice
+
+    def on_click(self) -> None:
+        """By mouse."""
+        self.action_press()
+
+    def action_press(self) -> None:
+        """By enter, with the focus here."""
+        self.post_message(self.Pressed(self.choice))
+
+
+class Ask(_Question):
+    """A question with a few answers, given by key, by click, or by arrows or tab and enter."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,left", "app.focus_previous", show=False),
+        Binding("down,right", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, title: str, text: str, choices: Sequence[Choice]) -> None:
+        """Make the question.
+
+        Args:
+            title: What is asked, in a line.
+            text: What there is to know before answering; may be empty.
+            choices: The answers; the first has the focus.
+        """
+        super().__init__(title, text)
+        self._choices = choices
+
+    def answers(self) -> ComposeResult:
+        """A button for each choice."""
+        key_width = max(len(choice.key) for choice in self._choices)
+        for choice in self._choices:
+            yield _Button(choice, key_width)
+
+    def on_key(self, event: events.Key) -> None:
+        """A choice's own key gives that answer."""
+        for choice in self._choices:
+            if choice.key in (event.key, event.character):
+                event.stop()
+                self.dismiss(choice.value)
+                return
+
+    @on(_Button.Pressed)
+    def _answer(self, message: _Button.Pressed) -> None:
+        """A choice was clicked, or entered."""
+        self.dismiss(message.choice.value)
+
+
+class AskText(_Question):
+    """A question that is answered with a text."""
+
+    HINT = "[@click=screen.accept]enter accept[/] · [@click=screen.dismiss(None)]esc back[/]"
+    DEFAULT_CSS = """
+    AskText {
+        & .fault { height: auto; color: $error; }
+        & .hint {
+            height: auto; color: $faint;
+            link-color: $faint; link-style: none; link-color-hover: $foreground; link-background-hover: $panel;
+        }
+    }
+    """
+
+    def __init__(
+        self, title: str, text: str, initial: str = "", fault: Callable[[str], str] = lambda _text: ""
+    ) -> None:
+        """Make the question.
+
+        Args:
+            title: What is asked, in a line.
+            text: What there is to know before answering; may be empty.
+            initial: What stands in the field at first.
+            fault: What is wrong with a text, in a sentence; empty where nothing is.
+        """
+        super().__init__(title, text)
+        self._initial, self._fault = initial, fault
+
+    def answers(self) -> ComposeResult:
+        """The field, under it what is wrong, and how to leave."""
+        yield Input(self._initial, compact=True, select_on_focus=False)
+        yield Static(self._fault(self._initial), classes="fault", markup=False)
+        yield Static(self.HINT, classes="hint")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say at once whether the text will do."""
+        self.query_one(".fault", Static).update(self._fault(event.value))
+
+    def on_input_submitted(self) -> None:
+        """Enter, in the field."""
+        self.action_accept()
+
+    def action_accept(self) -> None:
+        """Return the text, if nothing is wrong with it."""
+        text = self.query_one(Input).value
+        if not self._fault(text):
+            self.dismiss(text)
+
+
+class Page(ModalScreen[None]):
+    """Something to read: a panel that scrolls by keys and wheel, left by escape, by click, or by further keys."""
+
+    TITLE = ""
+    DEFAULT_CSS = """
+    Page {
+        align: center middle;
+        background: $background 60%;
+        & > .panel {
+            max-width: 100%; height: auto; max-height: 100%; background: $surface; border: round $primary;
+            scrollbar-size-vertical: 1; scrollbar-background: $surface; scrollbar-color: $border-blurred;
+            border-title-color: $foreground; border-title-style: bold; border-subtitle-color: $faint;
+        }
+        & .contents { height: auto; padding: 1 3; }
+        &.-short .contents { padding: 0 1; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "close", key_display="esc")]
+
+    def compose(self) -> ComposeResult:
+        """The panel around the contents."""
+        with VerticalScroll(classes="panel") as panel:
+            panel.border_title = self.TITLE
+            panel.border_subtitle = "↑ ↓ scroll · esc close"
+            with Vertical(classes="contents"):
+                yield from self.contents()
+
+    def contents(self) -> ComposeResult:
+        """What there is to read."""
+        raise NotImplementedError
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Where there are few rows, none is left empty."""
+        self.set_class(event.size.height < 18, "-short")
+
+    def on_click(self, event: events.Click) -> None:
+        """A click beside the panel closes it, and so does one on the words in its lower edge."""
+        panel = self.query_one(".panel").region
+        if not panel.contains(event.screen_x, event.screen_y) or event.screen_y == panel.bottom - 1:
+            self.dismiss()

@@ -1,0 +1,323 @@
+"""A run while it goes on, and its verdict at the end: charts, numbers, a sentence, and the controls that steer it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Footer
+
+from regtui.control import Pause, Resume, Stop
+from regtui.events import ControlApplied, Event, Paused, Resumed, RunFinished, RunStarted
+from regtui.preset import ARMS
+from regtui.tui.arms import ArmsTable
+from regtui.tui.chart import Chart
+from regtui.tui.dialogs import Ask, Choice
+from regtui.tui.header import Header
+from regtui.tui.keys import EVERYWHERE, Key, bindings
+from regtui.tui.look import MARKS
+from regtui.tui.pacer import Pacer
+from regtui.tui.sentence import Sentence
+from regtui.tui.session import Session
+from regtui.tui.steering import SteeringPanel, refusal
+from regtui.tui.verdict_panel import VerdictPanel
+from regtui.tui.view import QUANTITIES, TITLES, Space, View, difference, newest_difference, plots
+
+AT_ONCE = (RunStarted, ControlApplied, Paused, Resumed, RunFinished)
+"""Events that answer the user or change what there is to do: they are shown without waiting for the next drawing."""
+WHILE_RUNNING = {"pause", "one_epoch", "patience", "toggle_patience", "stop"}
+AFTER_THE_END = {"again", "change", "details"}
+TWO_CHARTS = 100
+"""Columns from which two charts fit side by side."""
+STOP_CHOICES = (
+    Choice("k", "keep", "Stop and keep: validate, test, save"),
+    Choice("x", "at once", "Stop at once: no validation, no test"),
+    Choice("g", "go on", "Go on training"),
+)
+
+
+class RunScreen(Screen[None]):
+    """One run."""
+
+    class Again(Message):
+        """The user wants the same preset once more, with another seed."""
+
+    class Change(Message):
+        """The user wants to change the preset."""
+
+    class Explain(Message):
+        """The user wants to read about the techniques."""
+
+    class Weights(Message):
+        """The user wants to see the weights."""
+
+    KEYS = (
+        Key("space", "pause", "pause", "Pause, and go on again.", "space", footer=True),
+        Key("n", "next", "one epoch", "While paused: train one epoch. After the end: run with another seed.", "n"),
+        Key("plus,equals_sign", "patience(1)", "more patience", "One epoch more of patience.", "+"),
+        Key("minus", "patience(-1)", "less patience", "One epoch less of patience.", "−"),
+        Key("p", "toggle_patience", "patience", "Early stopping on or off.", "p", footer=True),
+        Key("v", "quantity", "view", "Loss, accuracy, generalization gap, in turn.", "v", footer=True),
+        Key("o", "overlay", "overlay", "Both arms in one chart, or one each.", "o", footer=True),
+        Key("l", "log", "log", "Logarithmic or linear loss.", "l"),
+        Key("r", "recent", "recent", "The recent epochs, or all.", "r"),
+        Key("a", "axes", "axes", "The same axes for both charts, or each its own.", "a"),
+        Key("w", "weights", "weights", "The weights of both arms, layer by layer.", "w", footer=True),
+        Key("i", "explain", "about", "What the running techniques do.", "i", footer=True),
+        Key("n", "again", "new seed", "After the end: run the same preset with another seed.", "n", footer=True),
+        Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
+        Key("d", "details", "details", "After the end: the verdict, or the table.", "d", footer=True),
+        Key("s", "stop", "stop", "Stop the run; asks how.", "s", footer=True),
+    )
+    BINDINGS = bindings((*KEYS, *EVERYWHERE))
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.view = View()
+        self.shown_arm = ARMS[0]
+        self._pacer = Pacer()
+        self._drawn_at = 0.0
+        self._timer: Timer | None = None
+        self._details = False
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        preset, history = self.session.preset, self.session.history
+        yield Header(preset, history)
+        with Horizontal(id="charts"):
+            for arm in ARMS:
+                yield Chart(id=arm, classes="panel")
+        strip = Chart(id="difference", classes="panel")
+        strip.border_title = "Δ validation loss, regularized − baseline"
+        yield strip
+        yield ArmsTable()
+        yield Sentence(history, preset.train.epochs)
+        yield SteeringPanel()
+        yield VerdictPanel()
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Show where things stand."""
+        self.view.overlay = self.size.width < TWO_CHARTS
+        self._arrange()
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Give room to what matters most in a terminal of this size."""
+        self._arrange()
+        self._draw()
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what came while another screen was in front."""
+        self._draw()
+
+    # What the run tells
+
+    def told(self, events: Sequence[Event]) -> None:
+        """Show these events, now or with the next drawing."""
+        if any(isinstance(event, AT_ONCE) for event in events):
+            self.refresh_bindings()
+            if any(isinstance(e, ControlApplied) and not e.accepted for e in events):
+                self.notify(refusal(self.session.history), severity="warning", markup=False)
+            self._draw()
+        elif self._timer is None:
+            wait = self._drawn_at + self._pacer.interval - time.monotonic()
+            self._timer = self.set_timer(max(0.0, wait), self._draw)
+
+    def ended(self) -> None:
+        """Show how the run came out."""
+        self.refresh_bindings()
+        self._arrange()
+        self.call_after_refresh(self._draw)
+
+    def _draw(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        if not self.is_current or not self.is_mounted:
+            return
+        self._drawn_at, began = time.monotonic(), time.thread_time()
+        preset, history = self.session.preset, self.session.history
+        self.query_one(Header).redraw()
+        self._draw_charts()
+        self.query_one(ArmsTable).update_from(preset, history)
+        self.query_one(Sentence).redraw()
+        self.query_one(SteeringPanel).update_from(preset, history)
+        self.call_after_refresh(lambda: self._pacer.drew(time.thread_time() - began))
+
+    def _draw_charts(self) -> None:
+        history, view = self.session.history, self.view
+        charts = [chart for arm in ARMS if (chart := self.query_one(f"#{arm}", Chart)).display]
+        if charts:
+            space = Space(*charts[0].content_size)
+            drawn = plots(history, view, space)
+            if len(drawn) > len(charts):  # one chart for one of two arms
+                drawn = [drawn[ARMS.index(self.shown_arm)]]
+            for chart, plot in zip(charts, drawn, strict=True):
+                chart.show(plot)
+        self._entitle()
+        strip = self.query_one("#difference", Chart)
+        if strip.display:
+            strip.show(difference(history, view, Space(*strip.content_size)))
+            newest = newest_difference(history)
+            number = "" if newest is None else f"{newest:+.4f}".replace("-", "−")
+            lower = "" if not newest else f" · {ARMS[0] if newest > 0 else ARMS[1]} is lower"
+            strip.border_subtitle = f"{number}{lower}" if number else ""
+
+    def _entitle(self) -> None:
+        view = self.view
+        first, second = (self.query_one(f"#{arm}", Chart) for arm in ARMS)
+        labels = {arm: f"{MARKS[arm]} {self._label(arm)}" for arm in ARMS}
+        kind = "" if view.quantity == "loss" else f" · {TITLES[view.quantity]}"
+        kind += " · log" if view.log and view.quantity == "loss" else ""
+        kind += " · recent" if view.recent else ""
+        if view.overlay:
+            titles = [" · ".join(labels.values())]
+            legend = "━ validation  • + training  ★ best"
+        else:
+            one_of_two = not second.display
+            titles = [labels[self.shown_arm]] if one_of_two else list(labels.values())
+            steps = "⋯ steps  " if view.quantity == "loss" else ""
+            legend = f"{steps}• training  ━ validation  ★ best"
+        if view.quantity == "gap":
+            legend = "validation − training loss  ★ best epoch"
+        for chart, title in zip((first, second), titles, strict=False):
+            chart.border_title = _escaped(title + kind)
+            chart.border_subtitle = _escaped(legend)
+        for arm, chart in zip(ARMS, (first, second), strict=True):
+            chart.set_class(not view.overlay and second.display and arm == ARMS[0], "baseline")
+            chart.set_class(not view.overlay and second.display and arm == ARMS[1], "regularized")
+
+    def _label(self, arm: str) -> str:
+        label = self.session.preset.arms()[arm].label()
+        return arm if label == "no technique" else f"{arm} · {label}"
+
+    def _arrange(self) -> None:
+        width, height = self.size
+        verdict = self.session.ended and not self._details
+        room = height - 1 - (20 if verdict else 9)
+        self.query_one("#charts").display = room >= 7
+        self.query_one("#baseline").display = True
+        self.query_one("#regularized").display = width >= TWO_CHARTS and not self.view.overlay
+        self.query_one("#difference").display = not verdict and room >= 16
+        self.query_one(ArmsTable).display = not verdict
+        self.query_one(Sentence).display = not verdict
+        self.query_one(SteeringPanel).display = not self.session.ended
+        panel = self.query_one(VerdictPanel)
+        panel.display = verdict
+        if verdict:
+            panel.set_class(room < 7, "alone")
+            panel.show(self.session)
+        self.query_one(Sentence).set_class(width < TWO_CHARTS, "narrow")
+
+    # What the user does
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Offer only what can be done now: a run is steered while it goes on, and followed by another after its end."""
+        if action in WHILE_RUNNING:
+            return not self.session.ended and (action != "one_epoch" or self.session.history.paused)
+        return self.session.ended if action in AFTER_THE_END else True
+
+    def action_pause(self) -> None:
+        """Pause or go on."""
+        self.session.control.send(Resume() if self.session.history.paused else Pause())
+
+    def action_one_epoch(self) -> None:
+        """One epoch, then pause again."""
+        self.session.control.send(Resume(one_epoch=True))
+
+    def action_again(self) -> None:
+        """Another seed."""
+        self.post_message(self.Again())
+
+    def action_patience(self, change: int) -> None:
+        """More or less patience."""
+        self.query_one(SteeringPanel).nudge_patience(change)
+
+    def action_toggle_patience(self) -> None:
+        """Early stopping on or off."""
+        self.query_one(SteeringPanel).toggle_patience()
+
+    def action_quantity(self) -> None:
+        """The next quantity."""
+        following = (QUANTITIES.index(self.view.quantity) + 1) % len(QUANTITIES)
+        self.view.quantity = QUANTITIES[following]
+        self._draw()
+
+    def action_overlay(self) -> None:
+        """Overlay and single charts; where only one fits, overlay and each arm in turn."""
+        if self.size.width >= TWO_CHARTS:
+            self.view.overlay = not self.view.overlay
+        elif self.view.overlay:
+            self.view.overlay, self.shown_arm = False, ARMS[0]
+        elif self.shown_arm == ARMS[0]:
+            self.shown_arm = ARMS[1]
+        else:
+            self.view.overlay = True
+        self._arrange()
+        self.call_after_refresh(self._draw)
+
+    def action_log(self) -> None:
+        """Logarithmic or linear."""
+        self.view.log = not self.view.log
+        self._draw()
+
+    def action_recent(self) -> None:
+        """Recent epochs or all."""
+        self.view.recent = not self.view.recent
+        self._draw()
+
+    def action_axes(self) -> None:
+        """Shared axes or each its own."""
+        self.view.shared = not self.view.shared
+        self.notify("Both charts have the same axes." if self.view.shared else "Each chart has its own axes.")
+        self._draw()
+
+    def action_weights(self) -> None:
+        """The weights of both arms."""
+        self.post_message(self.Weights())
+
+    def action_explain(self) -> None:
+        """The running techniques."""
+        self.post_message(self.Explain())
+
+    def action_change(self) -> None:
+        """Back to the presets."""
+        self.post_message(self.Change())
+
+    def action_details(self) -> None:
+        """The verdict, or the table."""
+        self._details = not self._details
+        self._arrange()
+        self.call_after_refresh(self._draw)
+
+    def action_stop(self) -> None:
+        """Ask how to stop."""
+        words = "What was trained up to now is in the log either way."
+        self.app.push_screen(Ask("Stop the run?", words, STOP_CHOICES), self._stop_answered)
+
+    def _stop_answered(self, answer: str | None) -> None:
+        if answer in {"keep", "at once"}:
+            self.session.control.send(Stop(at_once=answer == "at once"))
+
+    @on(SteeringPanel.Steer)
+    def _steer(self, event: SteeringPanel.Steer) -> None:
+        self.session.control.send(event.command)
+
+    @on(SteeringPanel.StopAsked)
+    def _stop_asked(self) -> None:
+        self.action_stop()
+
+
+def _escaped(text: str) -> str:
+    """Border titles are markup; names are not."""
+    from rich.markup import escape
+
+    return escape(text)

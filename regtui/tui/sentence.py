@@ -1,0 +1,29 @@
+"""What is happening, in plain language with numbers."""
+
+from __future__ import annotations
+
+import textwrap
+
+from rich.text import Text
+
+from regtui.evidence.diagnosis import describe
+from regtui.history import History
+from regtui.tui.lines import Lines
+
+
+class Sentence(Lines):
+    """One or two sentences, wrapped to the width."""
+
+    DEFAULT_CSS = "Sentence { height: 2; padding: 0 1; &.narrow { height: 3; } }"
+
+    def __init__(self, history: History, epochs: int) -> None:
+        super().__init__()
+        self._history, self._epochs = history, epochs
+
+    def rows(self, width: int, height: int) -> list[Text]:
+        """As many as fit."""
+        words = "Loading PyTorch and the data…"
+        if self._history.started is not None:
+            words = describe(self._history, self._epochs)
+        lines = textwrap.wrap(words, width, max_lines=max(1, height), placeholder=" …")
+        return [Text(line, end="", no_wrap=True) for line in lines]

@@ -1,0 +1,66 @@
+"""A run as the screen knows it: its preset, the way to steer it, and what it has told so far."""
+
+from __future__ import annotations
+
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from regtui.control import Control
+from regtui.errors import RegtuiError
+from regtui.events import Event
+from regtui.evidence.verdict import Verdict
+from regtui.history import History
+from regtui.preset import Preset
+from regtui.runlog import Summary
+
+
+class Session:
+    """One run. The trainer's thread gives it events; the screen's thread takes them in, many at a time."""
+
+    def __init__(self, preset: Preset, notify: Callable[[], object]) -> None:
+        """Begin with nothing told.
+
+        Args:
+            preset: What is trained.
+            notify: Called in the trainer's thread when events wait, once until they are taken in.
+        """
+        self.preset = preset
+        self.control = Control()
+        self.history = History()
+        self.folder: Path | None = None
+        self.summary: Summary | None = None
+        self.verdict: Verdict | None = None
+        self.error: RegtuiError | None = None
+        self.traceback = ""
+        self.ended = False
+        self._notify = notify
+        self._lock = threading.Lock()
+        self._waiting: list[Event] = []
+
+    def tell(self, event: Event) -> None:
+        """Take an event from the trainer's thread."""
+        with self._lock:
+            self._waiting.append(event)
+            first = len(self._waiting) == 1
+        if first:
+            self._notify()
+
+    def outcome(self, width: int = 80) -> list[str]:
+        """How the run came out, in lines: its fault, if it had one, its verdict, and where its log is."""
+        fault = str(self.error) if self.error else self.summary.error if self.summary else ""
+        blocks = [textwrap.wrap(fault, width)] if fault else []
+        if self.verdict is not None:
+            blocks.append(self.verdict.lines(width))
+        if self.folder is not None:
+            blocks.append([f"log  {self.folder}"])
+        return [line for block in blocks for line in ("", *block)][1:]
+
+    def take_in(self) -> list[Event]:
+        """Fold the waiting events into the history; returns them."""
+        with self._lock:
+            events, self._waiting = self._waiting, []
+        for event in events:
+            self.history.add(event)
+        return events

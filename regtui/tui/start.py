@@ -1,0 +1,62 @@
+"""From the command line to the screen and back: what is said on the normal screen when the program has left its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from regtui.console import complain, say
+from regtui.errors import InputError, RegtuiError
+from regtui.preset import Preset
+from regtui.tui.app import RegtuiApp
+
+
+LAST_MOMENT = 2.0
+"""Seconds after which the program ends even if the terminal takes nothing any more."""
+
+
+class _Program(RegtuiApp):
+    """The program with a process to end."""
+
+    def on_load(self) -> None:
+        """Take what ends a program as a wish to keep the run."""
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self.end_by_signal, number)
+
+    def leave(self) -> None:
+        """End the program, and the process in any case: writing to a terminal that has gone can wait for ever."""
+        super().leave()
+        if self.signal == signal.SIGHUP:
+            os._exit(self.exit_code)
+        watchdog = threading.Timer(LAST_MOMENT, os._exit, (self.exit_code,))
+        watchdog.daemon = True
+        watchdog.start()
+
+
+def show(preset: Preset | None, logs: Path, *, start: bool, quit_when_done: bool, ascii_only: bool, debug: bool) -> int:
+    """Open the screen; when it has closed, print the verdict and the log's place. Returns the exit code.
+
+    Raises:
+        InputError: There is no terminal to type into.
+        RegtuiError: The screen itself failed.
+    """
+    if not sys.stdin.isatty():
+        raise InputError("the screen needs a terminal to read keys from; add --headless to do without")
+    app = _Program(logs, preset, start=start, quit_when_done=quit_when_done, ascii_only=ascii_only)
+    code = app.run()
+    session = app.session
+    if app.failure:
+        if debug:
+            complain(app.failure)
+        kept = f"; what was trained is in {session.folder}" if session is not None and session.folder else ""
+        raise RegtuiError(f"the screen failed: {app.failure.strip().splitlines()[-1]}{kept}; --debug shows where")
+    if session is not None:
+        for line in session.outcome():
+            say(line)
+        if debug and session.traceback:
+            complain(session.traceback)
+    return app.exit_code if code is None else code

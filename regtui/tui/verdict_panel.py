@@ -1,0 +1,45 @@
+"""How a run came out, and what to do next."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Button, Static
+
+from regtui.evidence.verdict import WIDTH
+from regtui.tui.session import Session
+
+
+class VerdictPanel(Vertical):
+    """The verdict's lines and the log's place, which scroll where they don't fit, above buttons that stay."""
+
+    DEFAULT_CSS = """
+    VerdictPanel {
+        height: auto; max-height: 75%; padding: 0 1; border: round $primary; border-title-color: $primary;
+        &.alone { height: 1fr; max-height: 100%; }
+        & VerticalScroll { height: auto; max-height: 100%; scrollbar-size-vertical: 1; }
+        & Horizontal { height: 1; dock: bottom; }
+        & Button { margin-right: 2; }
+    }
+    """
+
+    def compose(self) -> ComposeResult:
+        """Words above buttons."""
+        with VerticalScroll():
+            yield Static(id="verdict", markup=False)
+        with Horizontal():
+            yield Button("n  another seed", action="screen.again", compact=True)
+            yield Button("c  change the preset", action="screen.change", compact=True)
+            yield Button("d  details", action="screen.details", compact=True)
+
+    def show(self, session: Session) -> None:
+        """Show what a run that has ended came to."""
+        status = session.summary.status if session.summary else "failed"
+        self.border_title = {"finished": "Verdict", "stopped": "Verdict · stopped"}.get(status, status.capitalize())
+        self.query_one("#verdict", Static).update(Text("\n".join([*session.outcome(min(WIDTH, self.columns)), ""])))
+
+    @property
+    def columns(self) -> int:
+        """Columns that a line may have."""
+        return max(20, self.screen.size.width - 6)

@@ -1,0 +1,247 @@
+"""What the charts show: a history and the user's choice of view in, plots out. Knows no widget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from regtui.events import EpochDone
+from regtui.history import ArmHistory, History
+from regtui.tui.chart import Curve, Plot
+from regtui.tui.look import MARKS
+from regtui.tui.series import decimate, limits, log_ticks, smoothed, ticks
+
+Quantity = Literal["loss", "accuracy", "gap"]
+QUANTITIES: tuple[Quantity, ...] = ("loss", "accuracy", "gap")
+TITLES: dict[Quantity, str] = {"loss": "loss", "accuracy": "accuracy in %", "gap": "gap: validation − training loss"}
+RECENT = 0.25
+"""The recent window: this share of the epochs so far, at least three."""
+WHOLE = 40
+"""Up to so many planned epochs the axis shows them all from the start; a longer one grows as they come."""
+SETTLING = 5
+"""The strip's scale leaves out the first epochs, one in so many."""
+
+
+@dataclass
+class View:
+    """What the user has chosen to see.
+
+    Attributes:
+        quantity: What the charts show.
+        overlay: Both arms in one chart instead of one each.
+        log: A logarithmic axis; of losses only.
+        recent: Only the latest epochs.
+        shared: Both charts have the same axes.
+    """
+
+    quantity: Quantity = "loss"
+    overlay: bool = False
+    log: bool = False
+    recent: bool = False
+    shared: bool = True
+
+
+class Space(NamedTuple):
+    """Columns and rows of a chart."""
+
+    width: int
+    height: int
+
+
+_VALUES: dict[str, Callable[[EpochDone], float | None]] = {
+    "train_loss": lambda e: e.train_loss,
+    "val_loss": lambda e: e.val_loss,
+    "train_accuracy": lambda e: 100 * e.train_accuracy,
+    "val_accuracy": lambda e: 100 * e.val_accuracy,
+    "gap": lambda e: None if e.val_loss is None or e.train_loss is None else e.val_loss - e.train_loss,
+}
+
+
+def plots(history: History, view: View, space: Space) -> list[Plot]:
+    """One plot for each arm, or one for both with `view.overlay`."""
+    started = history.started
+    if started is None:
+        return [Plot(empty="loading PyTorch and the data…")] * (1 if view.overlay else 2)
+    groups = [list(history.arms)] if view.overlay else [[name] for name in history.arms]
+    window = _window(history, view)
+    drawn = [[_curves(history, name, view, space, window) for name in group] for group in groups]
+    ranges = [_range([c for curves in of_group for c in curves], view) for of_group in drawn]
+    if view.shared:
+        ranges = [(min(low for low, _ in ranges), max(high for _, high in ranges))] * len(ranges)
+    return [
+        _plot(history, group, [c for curves in of_group for c in curves], view, space, window, y_range)
+        for group, of_group, y_range in zip(groups, drawn, ranges, strict=True)
+    ]
+
+
+def difference(history: History, view: View, space: Space) -> Plot:
+    """Validation loss of the regularized arm minus the baseline's, epoch by epoch, around zero."""
+    window = _window(history, view)
+    x, y = decimate(*_series_difference(history, window), 2 * space.width)
+    if not x:
+        return Plot(empty="the difference comes with the first epoch")
+    # The first epochs, far from where it settles, would flatten the rest; they are drawn at the edge.
+    reach = max(map(abs, y[len(y) // SETTLING :])) or 1e-3
+    return Plot(
+        curves=[Curve(x, y, "accent", "hd"), *_points(x, y, "accent", "•", space)],
+        x_limits=window,
+        y_limits=(-1.15 * reach, 1.15 * reach),
+        x_ticks=[],
+        y_ticks=_signed([-reach, 0.0, reach]),
+        horizontals=[(0.0, "faint")],
+    )
+
+
+def newest_difference(history: History) -> float | None:
+    """The newest Δ validation loss; None before both arms have measured one."""
+    _, y = _series_difference(history, (0.0, math.inf))
+    return y[-1] if y else None
+
+
+def _series_difference(history: History, window: tuple[float, float]) -> tuple[list[float], list[float]]:
+    x, y = [], []
+    if len(history.arms) == 2:
+        baseline, regularized = history.arms.values()
+        for ours, theirs in zip(regularized.epochs, baseline.epochs, strict=False):
+            if ours.val_loss is not None and theirs.val_loss is not None and window[0] <= ours.epoch <= window[1]:
+                x.append(float(ours.epoch))
+                y.append(ours.val_loss - theirs.val_loss)
+    return x, y
+
+
+def _signed(places: Sequence[float]) -> list[tuple[float, str]]:
+    digits = 3 if max(map(abs, places)) < 1 else 2
+    return [(y, "0" if y == 0 else f"{y:+.{digits}f}".replace("-", "−")) for y in places]
+
+
+def _window(history: History, view: View) -> tuple[float, float]:
+    """First and last epoch on the axis."""
+    if history.started is None:
+        return 0.0, 1.0
+    planned = history.started.epochs
+    now = max((_position(history, arm) for arm in history.arms.values()), default=0.0)
+    right = planned
+    if planned > WHOLE:
+        right = next((n for n in _rounds() if n >= max(10.0, now)), planned)
+    right = min(planned, right)
+    if view.recent and now > 3:
+        return max(0.0, now - max(3.0, RECENT * now)), max(now, 1.0)
+    return 0.0, float(right)
+
+
+def _rounds() -> list[int]:
+    return [m * 10**power for power in range(1, 7) for m in (1, 2, 3, 5)]
+
+
+def _position(history: History, arm: ArmHistory) -> float:
+    """Epochs trained, counting the part of the present one."""
+    steps = history.started.steps_per_epoch if history.started else 1
+    return len(arm.step_losses) / steps
+
+
+def _epoch_series(arm: ArmHistory, key: str, window: tuple[float, float]) -> tuple[list[float], list[float]]:
+    value = _VALUES[key]
+    points = [(float(e.epoch), v) for e in arm.epochs if (v := value(e)) is not None]
+    inside = [p for p in points if window[0] <= p[0] <= window[1]]
+    return [x for x, _ in inside], [y for _, y in inside]
+
+
+def _curves(history: History, name: str, view: View, space: Space, window: tuple[float, float]) -> list[Curve]:
+    """An arm's curves, the one that matters most last, so that it lies on top."""
+    arm, alone = history.arms[name], not view.overlay
+    fine = 2 * space.width
+    curves = []
+    if view.quantity == "loss" and alone and history.started is not None:
+        line, spikes = smoothed(arm.step_losses, history.started.steps_per_epoch, *window, fine)
+        if line:
+            curves.append(Curve([x for x, _ in line], [y for _, y in line], f"{name}-steps", "braille"))
+        if spikes:
+            curves.append(Curve([x for x, _ in spikes], [y for _, y in spikes], f"{name}-steps", "·", line=False))
+    if view.quantity == "gap":
+        x, y = decimate(*_epoch_series(arm, "gap", window), fine)
+        curves.append(Curve(x, y, name, _line_marker(name, view)))
+        curves += _points(x, y, name, MARKS[name], space)
+    else:
+        x, y = decimate(*_epoch_series(arm, f"train_{view.quantity}", window), fine)
+        curves.append(Curve(x, y, f"{name}-train", "dot" if name == "baseline" or alone else "+"))
+        x, y = decimate(*_epoch_series(arm, f"val_{view.quantity}", window), fine)
+        curves.append(Curve(x, y, name, _line_marker(name, view)))
+        curves += _points(x, y, name, MARKS[name], space)
+    if view.log and view.quantity == "loss":
+        curves = [_logarithmic(curve) for curve in curves]
+    return [curve for curve in curves if curve.x]
+
+
+def _line_marker(name: str, view: View) -> str:
+    """In one chart the arms' lines differ by their grain as well as by their marks."""
+    return "braille" if view.overlay and name == "regularized" else "hd"
+
+
+def _points(x: list[float], y: list[float], colour: str, mark: str, space: Space) -> list[Curve]:
+    """A mark at each epoch, as long as they stand apart."""
+    return [Curve(x, y, colour, mark, line=False)] if len(x) <= space.width // 4 else []
+
+
+def _logarithmic(curve: Curve) -> Curve:
+    pairs = [(x, math.log10(y)) for x, y in zip(curve.x, curve.y, strict=True) if y > 0]
+    return Curve([x for x, _ in pairs], [y for _, y in pairs], curve.colour, curve.marker, curve.line)
+
+
+def _range(curves: list[Curve], view: View) -> tuple[float, float]:
+    """The y axis: all that is measured at epochs, and the steps but for the steep beginning once there is an epoch."""
+    measured = [y for c in curves if not c.colour.endswith("-steps") for y in c.y]
+    steps = [(x, y) for c in curves if c.colour.endswith("-steps") for x, y in zip(c.x, c.y, strict=True)]
+    shown = [y for x, y in steps if not measured or x > 0.5]
+    floor = None if view.log or view.quantity == "gap" else 0.0
+    low, high = limits(measured + shown, floor=floor)
+    return low, min(high, 100.0) if view.quantity == "accuracy" else high
+
+
+def _plot(
+    history: History,
+    names: list[str],
+    curves: list[Curve],
+    view: View,
+    space: Space,
+    window: tuple[float, float],
+    y_range: tuple[float, float],
+) -> Plot:
+    low, high = y_range
+    logarithmic = view.log and view.quantity == "loss"
+    rows = max(2, (space.height - 1) // 3)
+    verticals, words = [], []
+    for name in names:
+        arm = history.arms[name]
+        words += _marks(arm, name, view, y_range)
+        if arm.step_losses.broken is not None and history.started is not None:
+            x = arm.step_losses.broken / history.started.steps_per_epoch
+            words.append(("✗ not finite", x, high, "error"))
+    for epoch in sorted({c.epoch for c in history.controls if c.accepted and c.key is not None}):
+        verticals.append((float(epoch), "border-blurred"))
+    return Plot(
+        curves=curves,
+        x_limits=window,
+        y_limits=y_range,
+        x_ticks=ticks(*window, max(2, space.width // 10)),
+        y_ticks=log_ticks(low, high, rows) if logarithmic else ticks(low, high, rows),
+        verticals=[v for v in verticals if window[0] <= v[0] <= window[1]],
+        horizontals=[(0.0, "faint")] if view.quantity == "gap" and low < 0 < high else [],
+        words=[w for w in words if window[0] <= w[1] <= window[1]],
+        empty="" if curves else f"{TITLES[view.quantity]} comes with the first epoch",
+    )
+
+
+def _marks(arm: ArmHistory, name: str, view: View, y_range: tuple[float, float]) -> list[tuple[str, float, float, str]]:
+    """The best epoch, and where early stopping ended the arm."""
+    key = "gap" if view.quantity == "gap" else f"val_{view.quantity}"
+    marks = []
+    best = None if arm.best is None else _VALUES[key](arm.best)
+    if arm.best is not None and best is not None and len(arm.epochs) > 1:
+        y = math.log10(best) if view.log and view.quantity == "loss" and best > 0 else best
+        marks.append(("★", float(arm.best.epoch), y, name))
+    if arm.stopped is not None and arm.stopped.reason == "early_stopping":
+        low, high = y_range
+        marks.append(("■ stopped", float(arm.stopped.epoch), low + 0.12 * (high - low), name))
+    return marks

@@ -1,0 +1,133 @@
+"""A run's weights, read from its checkpoint: what they measure, how they spread, and which pixels they look at."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from regtui.errors import RegtuiError
+
+Which = Literal["last", "best"]
+Matrix = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+SMALL = 1e-3
+"""Below this a weight counts as small."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """The weight matrix of one layer, without its bias.
+
+    Attributes:
+        name: As in the log: hidden1, hidden2, ..., output.
+        matrix: The weights, [out, in].
+        norm: Their Euclidean norm, √Σw²; not finite where a weight is not.
+        zeros: Share of the weights that are exactly zero.
+        small: Share of the weights with |w| < 0.001, the zeros included.
+    """
+
+    name: str
+    matrix: Matrix
+    norm: float
+    zeros: float
+    small: float
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """How the weights of two arms spread, over the same bins.
+
+    Attributes:
+        limit: The bins are equally wide and reach from −limit to +limit; the outermost also hold all beyond.
+        counts: For each arm, how many of its weights are in each bin.
+        beyond: For each arm, how many of those lie outside of the limits.
+        not_finite: For each arm, how many weights are not finite and in no bin.
+    """
+
+    limit: float
+    counts: tuple[NDArray[np.int64], NDArray[np.int64]]
+    beyond: tuple[int, int]
+    not_finite: tuple[int, int]
+
+
+def read_weights(run_folder: Path, arm: str, which: Which) -> list[Layer]:
+    """The layers of an arm, from the input to the output.
+
+    Training replaces the files at each epoch's end, each at once, so they can be read while it goes on.
+
+    Raises:
+        RegtuiError: There is no such file yet, or it can't be read.
+    """
+    path = run_folder / "checkpoint" / f"{arm}-{which}.safetensors"
+    try:
+        tensors = load(path.read_bytes())
+    except FileNotFoundError:
+        when = "at the end of each epoch" if which == "last" else "with its first best epoch"
+        kind = "" if which == "last" else "best "
+        raise RegtuiError(f"The {arm} arm has no {kind}weights yet: they are saved {when}.") from None
+    except OSError as error:
+        raise RegtuiError(f"{path} can't be read: {error.strerror or error}.") from None
+    except (SafetensorError, ValueError, KeyError, TypeError):
+        raise RegtuiError(f"{path} is damaged: it is no file of weights.") from None
+    named = {name: re.fullmatch(r"linears\.(\d+)\.weight", name) for name in tensors}
+    found = {int(match[1]): tensors[name] for name, match in named.items() if match}
+    matrices = [found[index] for index in sorted(found)]
+    if not matrices or any(matrix.ndim != 2 or matrix.size == 0 for matrix in matrices):
+        raise RegtuiError(f"{path} holds no weights of a multilayer perceptron.")
+    names = [f"hidden{index}" for index in range(1, len(matrices))] + ["output"]
+    return [_layer(name, matrix) for name, matrix in zip(names, matrices, strict=True)]
+
+
+def _layer(name: str, matrix: Matrix) -> Layer:
+    with np.errstate(invalid="ignore", over="ignore"):
+        norm = float(np.sqrt(np.square(matrix, dtype=np.float64).sum()))
+        zeros = float(np.mean(matrix == 0))
+        small = float(np.mean(np.abs(matrix) < SMALL))
+    return Layer(name, matrix, norm, zeros, small)
+
+
+def histogram(a: Matrix, b: Matrix, bins: int) -> Histogram:
+    """Count the weights of two arms in the same `bins`, symmetric about zero.
+
+    The limit is the larger of the two arms' 99th percentiles of |w|, so that a few large weights don't squeeze all
+    others together; where that is zero, the largest |w|. With an odd number of bins the zeros are in the middle one.
+    """
+    finite = [matrix[np.isfinite(matrix)] for matrix in (a, b)]
+    sizes = [np.abs(weights) for weights in finite]
+    limit = max((float(np.percentile(size, 99)) for size in sizes if size.size), default=0.0)
+    limit = limit or max((float(size.max()) for size in sizes if size.size), default=0.0) or 1.0
+    counts = []
+    for weights in finite:
+        places = np.floor((np.clip(weights, -limit, limit) / limit + 1) * (bins / 2))
+        counts.append(np.bincount(np.clip(places, 0, bins - 1).astype(np.int64), minlength=bins))
+    beyond = [int(np.count_nonzero(size > limit)) for size in sizes]
+    lost = [matrix.size - weights.size for matrix, weights in zip((a, b), finite, strict=True)]
+    return Histogram(limit, (counts[0], counts[1]), (beyond[0], beyond[1]), (lost[0], lost[1]))
+
+
+def importance(matrix: Matrix, shape: tuple[int, ...] = (28, 28)) -> Floats:
+    """How much the first layer looks at each pixel: the Euclidean norm of the weights that leave it.
+
+    For pixel p this is √(Σ_j w_jp²) over the units j; where a pixel has several channels, over those too.
+
+    Args:
+        matrix: The first layer's weights, [out, in].
+        shape: Height, width and, if there are several, channels of an image; channels are last.
+
+    Raises:
+        RegtuiError: The layer's inputs are not the pixels of such an image.
+    """
+    pixels = int(np.prod(shape))
+    if matrix.shape[1] != pixels:
+        raise RegtuiError(f"The first layer has {matrix.shape[1]:,} inputs, and the images have {pixels:,} values.")
+    with np.errstate(invalid="ignore", over="ignore"):
+        squares = np.square(matrix, dtype=np.float64).sum(axis=0).reshape(*shape[:2], -1)
+        return np.asarray(np.sqrt(squares.sum(axis=2)))

@@ -1,0 +1,80 @@
+"""The screen's program with a trainer that computes nothing, and ends an epoch only when a test lets it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from regtui.control import Control
+from regtui.engine.run import RunResult, run
+from regtui.events import Event
+from regtui.preset import Preset
+from regtui.tui.app import RegtuiApp
+from tests.scripted import ScriptedCrew
+
+FALLING = [1.0 / epoch for epoch in range(1, 60)]
+
+
+class GatedCrew(ScriptedCrew):
+    """Measures an epoch only when the gate has been opened for it."""
+
+    def __init__(self, val_losses: Mapping[str, list[float]], failing: Exception | None = None) -> None:
+        super().__init__(val_losses)
+        self.gate = threading.Semaphore(0)
+        self.failing = failing
+
+    def each(self, method: str, arms: Iterable[str], *args: Any) -> Mapping[str, Any]:
+        if method == "measure":
+            if not self.gate.acquire(timeout=20):
+                raise TimeoutError("no test opened the gate")
+            if self.failing is not None:
+                raise self.failing
+        return super().each(method, arms, *args)
+
+
+class ScriptedTraining:
+    """Trains what a script says; `open` lets epochs pass."""
+
+    def __init__(
+        self, baseline: list[float] = FALLING, regularized: list[float] = FALLING, failing: Exception | None = None
+    ) -> None:
+        self.crew = GatedCrew({"baseline": baseline, "regularized": regularized}, failing)
+        self.runs: list[Preset] = []
+        self.result: RunResult | None = None
+        self.closed = False
+
+    def open(self, epochs: int = 1) -> None:
+        self.crew.gate.release(epochs)
+
+    def warm_up(self) -> str:
+        return "PyTorch 2.13 ready"
+
+    def run(
+        self, preset: Preset, logs: Path, control: Control, emit: Callable[[Event], None], begun: Callable[[Path], None]
+    ) -> RunResult:
+        self.runs.append(preset)
+        self.crew.reset()
+        self.result = run(preset, logs, control, emit, self.crew, begun)
+        return self.result
+
+    def close(self) -> None:
+        self.closed = True
+        self.crew.gate.release(1000)
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 5.0) -> None:
+    """Let the program go on until something is true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        await pilot.pause(0.02)
+
+
+def text_of(app: RegtuiApp) -> str:
+    """What the screen shows, row by row."""
+    return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips())

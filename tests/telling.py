@@ -1,0 +1,104 @@
+"""A run told event by event, so that whatever reads a history can be tested without an engine."""
+
+from __future__ import annotations
+
+from regtui.events import (
+    ArmInfo,
+    ArmStopped,
+    ControlApplied,
+    EpochDone,
+    LayerWeights,
+    Paused,
+    Resumed,
+    RunFinished,
+    RunStarted,
+    Status,
+    StepsDone,
+    StopReason,
+)
+from regtui.history import History
+from regtui.preset import Preset
+from regtui.techniques.early_stopping import StoppingRule
+
+
+class Telling:
+    """Tells a run of a preset into `history`; each arm's rule says which epochs are best, as the trainer's does."""
+
+    def __init__(self, preset: Preset) -> None:
+        self.preset = preset
+        self.history = History()
+        self.rules = {
+            name: StoppingRule() if t.early_stopping is None else t.early_stopping.stopping_rule()
+            for name, t in preset.arms().items()
+        }
+
+    def start(self) -> Telling:
+        info = ArmInfo(techniques="no technique", parameters=1, initial_weights="a", tensors=2)
+        self.history.add(
+            RunStarted(
+                t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], batch_size=1, seed=0,
+                device="cpu", epochs=self.preset.train.epochs, steps_per_epoch=self.preset.steps_per_epoch,
+                arms={"baseline": info, "regularized": info}, shared_tensors=2,
+            )
+        )  # fmt: skip
+        return self
+
+    def steps(self, arm: str, losses: list[float | None]) -> Telling:
+        step = len(self.history.arms[arm].step_losses) + 1
+        self.history.add(StepsDone(t=1, arm=arm, epoch=1, first_step=step, losses=losses, finite=None not in losses))
+        return self
+
+    def epoch(
+        self, arm: str, val: float | None, *, train: float | None = 0.05, accuracy: float = 0.9, partial: bool = False
+    ) -> Telling:
+        """An epoch with all its steps."""
+        number = len(self.history.arms[arm].epochs) + 1
+        self.steps(arm, [0.5] * self.preset.steps_per_epoch)
+        rule = self.rules[arm]
+        best = rule.update(number, val_loss=float("nan") if val is None else val, val_accuracy=accuracy)
+        self.history.add(
+            EpochDone(
+                t=1, arm=arm, epoch=number, train_loss=train, val_loss=val, train_accuracy=0.95, val_accuracy=accuracy,
+                penalties={}, weights={"1": LayerWeights(norm=1.0, zeros=1, size=8)}, order="o", seconds=0.5,
+                best=best, wait=rule.wait, partial=partial, finite=val is not None,
+            )
+        )  # fmt: skip
+        return self
+
+    def epochs(self, baseline: list[float], regularized: list[float]) -> Telling:
+        for arm, values in {"baseline": baseline, "regularized": regularized}.items():
+            for value in values:
+                self.epoch(arm, value)
+        return self
+
+    def control(
+        self, arm: str | None, key: str | None, value: float | None, *, why: str = "", epoch: int = 1
+    ) -> Telling:
+        command = "set_patience" if key in {"patience", "min_delta"} else "set_strength"
+        if not why and arm is not None and key in {"patience", "min_delta"}:
+            setattr(self.rules[arm], key, value)
+        self.history.add(
+            ControlApplied(
+                t=1, command=command, arm=arm, key=key, value=value, accepted=not why, why=why, epoch=epoch, step=1
+            )
+        )
+        return self
+
+    def pause(self, *, paused: bool = True) -> Telling:
+        self.history.add(Paused(t=1, epoch=1, step=1) if paused else Resumed(t=1, epoch=1, step=1))
+        return self
+
+    def stop(self, arm: str, reason: StopReason) -> Telling:
+        told = self.history.arms[arm]
+        best = told.best
+        self.history.add(
+            ArmStopped(
+                t=1, arm=arm, reason=reason, epoch=max(1, len(told.epochs)), step=len(told.step_losses),
+                best_epoch=best.epoch if best else None, best_val_loss=best.val_loss if best else None,
+            )
+        )  # fmt: skip
+        return self
+
+    def finish(self, status: Status = "finished", error: str = "") -> Telling:
+        self.history.add(RunFinished(t=1, status=status, error=error))
+        return self

@@ -1,0 +1,568 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+from textual.widgets import Button, Input, Static
+
+from regtui.errors import PresetError
+from regtui.preset import Preset
+from regtui.preset_file import load, validate
+from regtui.tui import look
+from regtui.tui.choose import ChooseScreen, PresetList
+from regtui.tui.form import Form, Row
+from regtui.tui.form_draft import Draft, text_of, value_of
+from regtui.tui.form_inputs import Line, OneOf, Tick
+from regtui.tui.keys import EVERYWHERE, bindings
+
+BROKEN = "[train]\nepochs = 0\n\n[regularized.dropuot]\nrate = 0.5\n"
+MINE = 'schema = 1\ntitle = "[red]x[/] and [b"\nsummary = "[link]y"  # kept\n\n[train]\nepochs = 4 # few\n'
+
+
+class Chooser(App[None]):
+    """As much of the app as the screen needs."""
+
+    BINDINGS = bindings(EVERYWHERE)
+
+    def __init__(self, chosen: Preset | None = None) -> None:
+        super().__init__()
+        self.register_theme(look.DARK)
+        self.theme = look.DARK.name
+        self.animation_level = "none"
+        self.chooser = ChooseScreen(chosen)
+        self.started: list[Preset] = []
+        self.explained: list[Preset] = []
+        self.keys: list[str] = []
+
+    def on_mount(self) -> None:
+        self.push_screen(self.chooser)
+
+    def on_choose_screen_start(self, event: ChooseScreen.Start) -> None:
+        self.started.append(event.preset)
+
+    def on_choose_screen_explain(self, event: ChooseScreen.Explain) -> None:
+        self.explained.append(event.preset)
+
+    def action_help(self) -> None:
+        self.keys.append("help")
+
+    def action_change_theme(self) -> None:
+        self.keys.append("theme")
+
+    async def action_quit(self) -> None:
+        self.keys.append("quit")
+
+    @property
+    def names(self) -> list[str]:
+        return [entry.name for entry in self.chooser._entries]
+
+    def editor(self, key: str) -> Line | OneOf | Tick:
+        return self.row(key).editor
+
+    def row(self, key: str) -> Row:
+        return next(row for row in self.chooser.query(Row) if row.editor.key == key)
+
+    def note(self, key: str) -> str:
+        return words(self.row(key).query_one(".note", Static))
+
+    def says(self, selector: str) -> str:
+        return words(self.chooser.query_one(selector, Static))
+
+    def picture(self) -> str:
+        lines = self.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in line) for line in lines)
+
+    async def type_into(self, pilot: Pilot[None], key: str, text: str) -> None:
+        self.editor(key).focus()
+        await pilot.pause()
+        editor = self.editor(key)
+        assert isinstance(editor, Line)
+        editor.value = text
+        await pilot.pause()
+
+
+def words(widget: Static) -> str:
+    return str(widget.content)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with presets of its own: one that is fine, one that is broken."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "presets"
+    folder.mkdir()
+    (folder / "mine.toml").write_text(MINE)
+    (folder / "bad.toml").write_text(BROKEN)
+    return folder
+
+
+async def ready(pilot: Pilot[None]) -> Chooser:
+    """Wait for the form, which comes after the first picture."""
+    app = pilot.app
+    assert isinstance(app, Chooser)
+    for _ in range(20):
+        await pilot.pause()
+        if app.chooser.query(Row):
+            break
+    await pilot.pause()
+    return app
+
+
+# The list
+
+
+async def test_dropout_is_chosen_and_shown_at_first() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        assert app.chooser.entry.name == "dropout"
+        assert {"combined", "dropout", "smoke"} <= set(app.names)
+        preset = load("dropout")
+        assert app.says("#title") == preset.title
+        assert app.says("#summary") == preset.summary
+        assert "48,000 / 12,000 · 784-256-128-10 · 10 epochs of 750 steps" in app.says("#facts")
+        assert "● no technique" in app.says("#facts")
+        assert "◆ dropout 0.5" in app.says("#facts")
+        await pilot.press("down")
+        await pilot.pause()
+        assert app.chooser.entry.name == app.names[app.names.index("dropout") + 1]
+        assert app.says("#title") == load(app.chooser.entry.name).title
+
+
+async def test_enter_starts_the_chosen_preset_as_its_file_has_it() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        await pilot.press("down", "up", "enter")
+        await pilot.pause()
+        assert app.started == [load("dropout")]
+
+
+@pytest.mark.usefixtures("own")
+async def test_own_presets_come_first_and_a_broken_one_stops_no_other() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        assert app.names[:2] == ["bad", "mine"]
+        await pilot.press("home")
+        await pilot.pause()
+        assert app.chooser.entry.name == "bad"
+        picture = app.picture()
+        assert "✗ bad  broken" in picture
+        assert "  train.epochs: must be" in picture
+        fault = app.says("#summary")
+        assert "presets/bad.toml: train.epochs: must be at least 1, not 0" in fault
+        assert "presets/bad.toml: regularized.dropuot: is not known here; did you mean 'dropout'?" in fault
+        assert not app.chooser.query_one(Form).display
+        await pilot.press("enter", "e", "s", "i")
+        await pilot.pause()
+        assert app.started == app.explained == []
+        await pilot.press("escape", "down", "enter")
+        await pilot.pause()
+        assert [preset.name for preset in app.started] == ["mine"]
+
+
+async def test_markup_in_a_file_is_shown_as_text(own: Path) -> None:
+    (own / "[red]x.toml").write_text('title = "[bold]t"\ndata.root = "[red]here"\nname = "x"\n')
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        picture = app.picture()
+        assert "[red]x[/] and [b" in picture
+        assert "[red]x" in picture
+        assert "[bold]t" in picture
+        app.chooser.query_one(PresetList).highlighted = app.names.index("[red]x")
+        await pilot.pause()
+        assert app.editor("data.root").value == "[red]here"
+        await app.type_into(pilot, "train.epochs", "[red]0")
+        assert app.note("train.epochs") == "✗ train.epochs: must be a whole number, not '[red]0'"
+        assert "not '[red]0'" in app.picture()
+
+
+async def test_control_characters_in_a_file_reach_no_terminal(own: Path) -> None:
+    (own / "mine.toml").write_text(r'title = "a\u001b[2Jb"' + "\n" + r'summary = "c\u001b]0;d"' + "\n")
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        app.chooser.query_one(PresetList).highlighted = app.names.index("mine")
+        await pilot.pause()
+        picture = app.picture()
+        assert "\x1b" not in picture
+        assert r"a\x1b[2Jb" in picture
+        assert r"c\x1b]0;d" in picture
+
+
+async def test_what_the_command_line_changed_is_an_edit_of_its_preset() -> None:
+    chosen = load("l2", ["train.epochs=3"])
+    async with Chooser(chosen).run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        assert app.chooser.entry.name == "l2"
+        assert app.editor("train.epochs").value == "3"
+        assert app.note("train.epochs").startswith(f"was {load('l2').train.epochs} · ")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.started == [chosen]
+
+
+async def test_a_preset_from_elsewhere_comes_first_and_is_chosen() -> None:
+    chosen = validate({"name": "elsewhere", "train": {"epochs": 3}}, "test")
+    async with Chooser(chosen).run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        assert app.names[0] == app.chooser.entry.name == "elsewhere"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.started == [chosen]
+
+
+async def test_the_engine_s_status_is_in_the_first_line() -> None:
+    app = Chooser()
+    app.chooser.engine_status = "loading PyTorch…"
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        assert app.picture().splitlines()[0].rstrip().endswith("loading PyTorch…")
+        app.chooser.engine_status = "PyTorch 2.13 ready"
+        await pilot.pause()
+        assert app.picture().splitlines()[0].rstrip().endswith("PyTorch 2.13 ready")
+
+
+# The settings
+
+
+async def test_an_edit_is_marked_and_started_with_and_kept_while_another_preset_is_looked_at() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        await pilot.press("e", "down", "down", "down")  # two techniques, the switch of dropout, its rate
+        await pilot.pause()
+        assert app.focused is app.editor("regularized.dropout.rate")
+        await pilot.press(*"0.3")
+        await pilot.pause()
+        assert app.note("regularized.dropout.rate").startswith("was 0.5 · Share of")
+        assert "• " in str(app.chooser.query_one(PresetList).get_option_at_index(app.names.index("dropout")).prompt)
+        assert "dropout 0.3" in app.says("#facts")
+        await pilot.press("escape", "down", "up", "enter")
+        await pilot.pause()
+        [preset] = app.started
+        assert preset == load("dropout", ["regularized.dropout.rate=0.3"])
+        assert app.editor("regularized.dropout.rate").value == "0.3"
+
+
+FAULTS = [
+    ("train.epochs", "0", "train.epochs: must be at least 1, not 0"),
+    ("train.epochs", "", "train.epochs: must be a whole number, not ''"),
+    ("train.seed", "1.5", "train.seed: must be a whole number, not 1.5"),
+    ("train.device", "gpu", "train.device: must be auto, cpu, cuda, cuda:N or mps, not 'gpu'"),
+    ("model.hidden", "[0, 4]", "model.hidden.0: must be at least 1, not 0"),
+    ("regularized.dropout.rate", "1", "regularized.dropout.rate: must be less than 1, not 1"),
+    ("data.train_samples", "50_000", "data.train_samples: 50,000 is more than the 48,000 images"),
+    ("regularized.dropout.after", "[3]", "regularized.dropout.after: there is no hidden layer 3"),
+]
+
+
+@pytest.mark.parametrize(("key", "text", "sentence"), FAULTS)
+def test_a_fault_is_said_in_the_file_s_words(key: str, text: str, sentence: str) -> None:
+    draft = Draft(load("dropout"))
+    draft.put(key, value_of(text, optional=False))
+    assert draft.preset is None
+    [fault] = draft.faults
+    assert fault.line.startswith(sentence)
+    with pytest.raises(PresetError, match=re.escape(sentence)):
+        load("dropout", [f"{key}={text}"])
+
+
+async def test_a_fault_stands_beside_its_field_and_stops_the_start() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        for key, text, sentence in (FAULTS[3], FAULTS[4]):
+            await app.type_into(pilot, key, text)
+            assert app.note(key).startswith(f"✗ {sentence}")
+            assert sentence[:20] in app.picture()
+            await pilot.press("escape", "enter")
+            await pilot.pause()
+            assert app.started == []
+            assert app.focused is app.editor(key)
+            assert any(sentence in toast.message for toast in app._notifications)
+            await pilot.press("escape", "u")
+
+
+async def test_a_fault_of_another_table_stands_where_its_key_says() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        await app.type_into(pilot, "model.hidden", "[]")
+        assert app.note("regularized.dropout.after").startswith(
+            "✗ regularized.dropout.after: there is no hidden layer 1"
+        )
+        assert app.note("model.hidden").startswith("was [256, 128] · ")
+        await app.type_into(pilot, "regularized.dropout.after", "")
+        assert app.note("regularized.dropout").startswith("✗ regularized.dropout: model.hidden is empty")
+
+
+async def test_a_fault_without_a_field_stands_above_all() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        draft = app.chooser.entry.draft
+        assert draft is not None
+        draft.put("title", 3)
+        await app.type_into(pilot, "train.epochs", "3")
+        assert app.says("Form > .faults") == "✗ title: must be a text in quotes, not 3"
+        assert app.chooser.query_one("Form > .faults").display
+
+
+async def test_a_technique_is_switched_on_with_its_defaults_and_off_again() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        assert not any(row.editor.key == "regularized.l2.strength" for row in app.chooser.query(Row))
+        app.editor("regularized.l2").focus()
+        await pilot.press("space")
+        await pilot.pause()
+        assert app.editor("regularized.l2.strength").value == "0.0001"
+        assert app.note("regularized.l2").startswith("was off · ")
+        assert not app.note("regularized.l2.strength").startswith("was")
+        await app.type_into(pilot, "regularized.l2.strength", "0.5")
+        app.editor("regularized.dropout").focus()
+        await pilot.press("enter", "escape", "enter")
+        await pilot.pause()
+        [preset] = app.started
+        assert preset.regularized.dropout is None
+        assert preset.regularized.l2 is not None
+        assert preset.regularized.l2.strength == 0.5
+        assert not app.row("regularized.dropout.rate").display
+        app.editor("regularized.dropout").focus()
+        await pilot.press("space")
+        await pilot.pause()
+        assert app.editor("regularized.dropout.after").value == "[1]"  # as the preset had it, not the default
+        assert app.note("regularized.dropout") == app.row("regularized.dropout").about
+
+
+async def test_choices_and_ticks_change_by_keys_and_by_mouse() -> None:
+    async with Chooser(load("early-stopping")).run_test(size=(120, 60)) as pilot:
+        app = await ready(pilot)
+        app.editor("train.optimizer").focus()
+        await pilot.press("right")
+        await pilot.pause()
+        assert app.chooser.entry.draft is not None
+        draft = app.chooser.entry.draft
+        assert draft.get("train.optimizer") == "adamw"
+        await pilot.press("left", "left")
+        await pilot.pause()
+        assert draft.get("train.optimizer") == "sgd"
+        await pilot.click(app.editor("train.optimizer"), offset=(8, 0))
+        await pilot.pause()
+        assert draft.get("train.optimizer") == "adam"
+        await pilot.click(app.editor("regularized.early_stopping.restore_best"), offset=(2, 0))
+        await pilot.pause()
+        assert draft.get("regularized.early_stopping.restore_best") is False
+        assert not app.editor("model.kind").can_focus  # there is one kind
+
+
+async def test_edits_are_taken_back_by_a_key_and_a_button() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        assert app.chooser.query_one("#undo", Button).disabled
+        await app.type_into(pilot, "train.epochs", "0")
+        await pilot.press("escape", "u")
+        await pilot.pause()
+        assert app.editor("train.epochs").value == "10"
+        await app.type_into(pilot, "train.epochs", "7")
+        await pilot.click("#undo")
+        await pilot.pause()
+        assert app.editor("train.epochs").value == "10"
+        assert app.chooser.entry.draft is not None
+        assert app.chooser.entry.draft.preset == load("dropout")
+
+
+async def test_letters_are_typed_into_a_field_and_are_keys_elsewhere() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        app.editor("train.device").focus()
+        await pilot.press(*"suieqt")
+        await pilot.pause()
+        assert app.editor("train.device").value == "suieqt"
+        assert app.explained == []
+        assert app.keys == []
+        await pilot.press("escape", "u", "i")
+        await pilot.pause()
+        assert app.explained == [load("dropout")]
+
+
+async def test_enter_and_arrows_go_from_field_to_field() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        app.editor("train.epochs").focus()
+        await pilot.press("enter")
+        assert app.focused is app.editor("train.batch_size")
+        await pilot.press("up", "up")
+        assert app.focused is app.editor("model.hidden")
+        assert app.started == []
+        await pilot.pause()
+        assert app.says("#about").startswith("model.hidden: Units of each hidden layer")
+
+
+@pytest.mark.parametrize("value", ["cpu", "123", "true", "a b", "", "[x", 'q"u\\o', "\x1b[2J", 3, 0.1, 1e-5, True, [1]])
+def test_a_value_s_text_means_the_value(value: Any) -> None:
+    text = text_of(value)
+    assert text.isprintable()
+    assert value_of(text, optional=False) == value
+
+
+def test_an_optional_value_is_left_out_where_nothing_is_typed() -> None:
+    assert value_of("  ", optional=True) is None
+    assert text_of(None) == ""
+    draft = Draft(load("small-data"))
+    draft.put("data.train_samples", None)
+    assert draft.preset is not None
+    assert draft.preset.data.train_samples is None
+
+
+# Saving
+
+
+async def test_an_edited_preset_is_saved_with_its_comments_and_chosen(own: Path) -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        app.chooser.query_one(PresetList).highlighted = app.names.index("mine")
+        await pilot.pause()
+        await app.type_into(pilot, "train.epochs", "7")
+        await pilot.click("#save")
+        await pilot.pause()
+        name = app.screen.query_one(Input)
+        name.value = "Not A Name"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.screen is not app.chooser
+        assert "name: must have only small letters" in app.picture()
+        name.value = "seven"
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.pause()
+        text = (own / "seven.toml").read_text()
+        assert "epochs = 7 # few" in text
+        assert "# kept" in text
+        assert app.chooser.entry.name == "seven"
+        assert app.chooser.entry.draft is not None
+        assert app.chooser.entry.draft.preset == load("mine", ["name=seven", "train.epochs=7"])
+        assert not app.chooser.entry.draft.edited
+        assert app.says("#title") == "[red]x[/] and [b"
+        assert app.editor("train.epochs").value == "7"
+        await pilot.press("escape", "up")
+        await pilot.pause()
+        mine = app.chooser._entries[app.names.index("mine")].draft
+        assert mine is not None
+        assert not mine.edited
+
+
+@pytest.mark.usefixtures("own")
+async def test_a_name_that_is_taken_is_asked_about() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        app.chooser.query_one(PresetList).highlighted = app.names.index("mine")
+        await pilot.pause()
+        await app.type_into(pilot, "train.epochs", "7")
+        for answer, epochs in (("c", 4), ("r", 7)):
+            await pilot.press("escape", "s")
+            await pilot.pause()
+            await pilot.press("enter")  # the name offered is the preset's own
+            await pilot.pause()
+            await pilot.press(answer)
+            await pilot.pause()
+            await pilot.pause()
+            assert load("mine").train.epochs == epochs
+            assert app.screen is app.chooser
+        assert app.chooser.entry.name == "mine"
+
+
+async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "presets").write_text("a file where the folder should be")
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        await pilot.press("s")
+        await pilot.pause()
+        app.screen.query_one(Input).value = "new"
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.pause()
+        [toast] = app._notifications
+        assert toast.message.startswith("presets/new.toml: can't be written")
+
+
+# Sizes, keys and mouse
+
+
+async def test_a_click_on_a_preset_only_chooses_and_one_on_start_starts() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        await pilot.click(PresetList, offset=(4, 1))
+        await pilot.pause()
+        assert app.chooser.entry.name == app.names[0]
+        assert app.started == []
+        await pilot.click("#start")
+        await pilot.pause()
+        assert [preset.name for preset in app.started] == [app.names[0]]
+
+
+async def test_in_40_columns_the_settings_are_a_page_of_their_own() -> None:
+    async with Chooser().run_test(size=(40, 12)) as pilot:
+        app = await ready(pilot)
+        assert "dropout" in app.picture()
+        assert not app.chooser.query_one("Detail").is_on_screen
+        await pilot.press("e", "down", "down", "down")
+        await pilot.pause()
+        assert not app.chooser.query_one(PresetList).is_on_screen
+        await pilot.press("2")
+        await pilot.pause()
+        await pilot.pause()
+        assert "✗ regularized.dropout.rate" in app.picture()
+        await pilot.press("backspace", *"0.2", "escape")
+        await pilot.pause()
+        assert app.chooser.query_one(PresetList).has_focus
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.started == [load("dropout", ["regularized.dropout.rate=0.2"])]
+        await pilot.click("#page")
+        await pilot.pause()
+        assert app.chooser.query_one("Detail").is_on_screen
+        await pilot.click("#page")
+        await pilot.pause()
+        await pilot.click("#start")
+        await pilot.pause()
+        assert len(app.started) == 2
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24), (40, 12), (20, 5)])
+async def test_every_size_shows_what_is_chosen(size: tuple[int, int]) -> None:
+    async with Chooser().run_test(size=size) as pilot:
+        app = await ready(pilot)
+        assert "regtui" in app.picture()
+        assert "dropout" in app.picture()
+
+
+async def test_descriptions_need_room() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        assert app.row("train.epochs").query_one(".note").display
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert not app.row("train.epochs").query_one(".note").display
+        await pilot.resize_terminal(40, 12)
+        await pilot.pause()
+        assert not app.row("train.epochs").query_one(".note").display
+
+
+async def test_every_key_of_the_table_has_an_action() -> None:
+    for key in ChooseScreen.KEYS:
+        action = f"action_{key.action.partition('(')[0]}"
+        assert any(hasattr(owner, action) for owner in (ChooseScreen, Form, OneOf, Tick)), key
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        await pilot.press("question_mark", "t", "q")
+        await pilot.pause()
+        assert app.keys == ["help", "theme", "quit"]
+
+
+@pytest.mark.usefixtures("own")
+async def test_what_is_edited_or_broken_is_told_without_colour() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        await app.type_into(pilot, "train.epochs", "3")
+        picture = look.plain(app.picture())
+        assert "o epochs" in picture.replace("oepochs", "o epochs")
+        assert "! bad  broken" in picture

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from regtui.errors import RegtuiError
+from regtui.weights import Floats, Matrix, histogram, importance, read_weights
+
+
+def write(folder: Path, tensors: dict[str, Matrix], arm: str = "baseline", which: str = "last") -> Path:
+    path = folder / "checkpoint" / f"{arm}-{which}.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    save_file(tensors, path)
+    return path
+
+
+def normal(*shape: int, seed: int = 0) -> Matrix:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def test_layers_are_measured_as_numpy_measures_them(tmp_path: Path) -> None:
+    first = normal(6, 4)
+    first[0] = 0
+    first[1, 0], first[1, 1] = 5e-4, -1e-3
+    tensors = {"linears.0.weight": first, "linears.1.weight": normal(3, 6), "linears.10.weight": normal(2, 3)}
+    biases = {"linears.0.bias": normal(6), "norms.0.0.weight": normal(6)}
+    write(tmp_path, {**biases, **tensors})
+    layers = read_weights(tmp_path, "baseline", "last")
+    assert [layer.name for layer in layers] == ["hidden1", "hidden2", "output"]
+    for layer, matrix in zip(layers, tensors.values(), strict=True):
+        assert np.array_equal(layer.matrix, matrix)
+        assert layer.norm == pytest.approx(float(np.linalg.norm(matrix)), rel=1e-6)
+    assert layers[0].zeros == 4 / 24
+    # float32's nearest to 0.001 is above it, so −1e-3 is not small.
+    assert layers[0].small == 5 / 24
+
+
+def test_the_best_weights_are_a_file_of_their_own(tmp_path: Path) -> None:
+    write(tmp_path, {"linears.0.weight": normal(2, 3)}, which="last")
+    write(tmp_path, {"linears.0.weight": normal(2, 3, seed=1)}, which="best")
+    last, best = (read_weights(tmp_path, "baseline", which)[0].matrix for which in ("last", "best"))
+    assert not np.array_equal(last, best)
+
+
+def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(RegtuiError, match=r"^The baseline arm has no weights yet: .* at the end of each epoch\.$"):
+        read_weights(tmp_path, "baseline", "last")
+    with pytest.raises(RegtuiError, match=r"^The baseline arm has no best weights yet: "):
+        read_weights(tmp_path, "baseline", "best")
+
+
+@pytest.mark.parametrize("damage", ["empty", "half", "no header", "garbage", "bit"])
+def test_a_damaged_file_is_a_sentence(tmp_path: Path, damage: str) -> None:
+    path = write(tmp_path, {"linears.0.weight": normal(8, 8)})
+    whole = path.read_bytes()
+    path.write_bytes(
+        {
+            "empty": b"",
+            "half": whole[: len(whole) // 2],
+            "no header": whole[8:],
+            "garbage": b"\x00" * 64,
+            "bit": whole.replace(b'"F32"', b'"F33"'),
+        }[damage]
+    )
+    with pytest.raises(RegtuiError, match=r"is damaged") as caught:
+        read_weights(tmp_path, "baseline", "last")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [{"other": normal(2, 2)}, {"linears.0.weight": normal(4)}, {"linears.0.weight": np.empty((0, 4), np.float32)}],
+)
+def test_a_file_of_something_else_is_a_sentence(tmp_path: Path, tensors: dict[str, Matrix]) -> None:
+    write(tmp_path, tensors)
+    with pytest.raises(RegtuiError, match="no weights of a multilayer perceptron"):
+        read_weights(tmp_path, "baseline", "last")
+
+
+def test_a_folder_in_the_file_s_place_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint" / "baseline-last.safetensors").mkdir(parents=True)
+    with pytest.raises(RegtuiError, match="can't be read"):
+        read_weights(tmp_path, "baseline", "last")
+
+
+@pytest.mark.parametrize("bins", [2, 3, 47, 60])
+def test_a_histogram_has_every_weight_of_both_arms_once(bins: int) -> None:
+    a, b = normal(30, 40), normal(30, 40, seed=1) / np.float32(10)
+    counted = histogram(a, b, bins)
+    assert [counts.sum() for counts in counted.counts] == [a.size, b.size]
+    assert all(len(counts) == bins for counts in counted.counts)
+    assert counted.limit == pytest.approx(np.percentile(np.abs(a), 99))
+    assert counted.beyond == (12, 0)
+    assert counted.not_finite == (0, 0)
+
+
+def test_a_histogram_is_numpy_s_between_its_edges() -> None:
+    a, b = normal(50, 40), normal(50, 40, seed=1)
+    counted = histogram(a, b, 21)
+    for matrix, counts in zip((a, b), counted.counts, strict=True):
+        clipped = np.clip(matrix, -counted.limit, counted.limit)
+        expected, _ = np.histogram(clipped, 21, (-counted.limit, counted.limit))
+        assert np.abs(counts - expected).sum() <= 2  # float32 rounding at an edge moves a weight by one bin
+
+
+def test_bins_are_symmetric_about_zero() -> None:
+    a = normal(20, 30)
+    same, mirrored = histogram(a, -a, 31).counts
+    assert np.array_equal(same, mirrored[::-1])
+
+
+def test_zeros_are_in_the_middle_bin_and_do_not_set_the_limit_to_zero() -> None:
+    a = np.zeros((40, 40), np.float32)
+    a[0, :3] = 0.5, -0.5, 0.25
+    counted = histogram(a, np.zeros_like(a), 5)
+    assert counted.limit == 0.5
+    assert counted.counts[0].tolist() == [1, 0, a.size - 3, 1, 1]
+    assert counted.counts[1].tolist() == [0, 0, a.size, 0, 0]
+    nothing = histogram(np.zeros_like(a), np.zeros_like(a), 5)
+    assert nothing.counts[0].tolist() == [0, 0, a.size, 0, 0]
+
+
+def test_weights_that_are_not_finite_are_counted_apart(tmp_path: Path) -> None:
+    a = normal(10, 10)
+    a[0, :3] = np.nan, np.inf, -np.inf
+    counted = histogram(a, np.full_like(a, np.nan), 9)
+    assert counted.not_finite == (3, 100)
+    assert [counts.sum() for counts in counted.counts] == [97, 0]
+    write(tmp_path, {"linears.0.weight": a})
+    [layer] = read_weights(tmp_path, "baseline", "last")
+    assert not np.isfinite(layer.norm)
+    assert (layer.zeros, layer.small) == (0, float(np.mean(np.abs(a) < 1e-3)))
+    assert not np.isfinite(importance(a, (2, 5))).all()
+
+
+def test_a_huge_weight_beside_tiny_ones_overflows_nothing() -> None:
+    a = np.full((20, 20), 1e-30, np.float32)
+    a[0, 0] = 3e38
+    assert histogram(a, a, 11).counts[0].tolist() == [0] * 10 + [400]
+    assert np.isfinite(importance(a, (4, 5))).all()
+
+
+def test_importance_is_the_norm_of_the_weights_that_leave_a_pixel() -> None:
+    matrix = np.array([[3, 0, 1, 0, 0, 2], [4, 0, 0, 0, -1, 0]], np.float32)
+    expected: Floats = np.array([[5, 0, 1], [0, 1, 2]], np.float64)
+    assert np.array_equal(importance(matrix, (2, 3)), expected)
+
+
+def test_importance_takes_a_pixel_s_channels_together() -> None:
+    matrix = np.array([[1, 2, 2, 0, 0, 0], [0, 0, 4, 0, 3, 0]], np.float32)
+    assert np.array_equal(importance(matrix, (1, 2, 3)), [[5, 3]])
+
+
+def test_importance_of_other_inputs_is_a_sentence() -> None:
+    with pytest.raises(RegtuiError, match="has 6 inputs, and the images have 784 values"):
+        importance(normal(2, 6))
+
+
+def test_neither_torch_nor_textual_is_imported() -> None:
+    code = "import sys, regtui.weights; print({'torch', 'textual'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
