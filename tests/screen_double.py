@@ -10,7 +10,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from regtui.control import Control
+from regtui.control import Control, Stop
 from regtui.engine.run import RunResult, run
 from regtui.events import Event
 from regtui.preset import Preset
@@ -47,6 +47,7 @@ class ScriptedTraining:
         self.runs: list[Preset] = []
         self.result: RunResult | None = None
         self.closed = False
+        self.control = Control()
 
     def open(self, epochs: int = 1) -> None:
         self.crew.gate.release(epochs)
@@ -58,12 +59,14 @@ class ScriptedTraining:
         self, preset: Preset, logs: Path, control: Control, emit: Callable[[Event], None], begun: Callable[[Path], None]
     ) -> RunResult:
         self.runs.append(preset)
+        self.control = control
         self.crew.reset()
         self.result = run(preset, logs, control, emit, self.crew, begun)
         return self.result
 
     def close(self) -> None:
         self.closed = True
+        self.control.send(Stop())
         self.crew.gate.release(1000)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 from regtui.events import ControlApplied
 from regtui.preset import Preset
@@ -42,10 +43,12 @@ async def running(
     preset = preset or small_preset(train={"epochs": 6})
     app = RegtuiApp(tmp_path / "logs", preset, start=True, training=training, **options)
     async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: app.session is not None and app.session.history.started is not None)
-        await pilot.pause(0.05)
-        yield app, pilot, training
-        training.close()
+        try:
+            await until(pilot, lambda: app.session is not None and app.session.history.started is not None)
+            await pilot.pause(0.05)
+            yield app, pilot, training
+        finally:
+            training.close()
 
 
 async def epochs(app: RegtuiApp, pilot: Pilot[int], training: ScriptedTraining, count: int) -> None:
@@ -140,7 +143,7 @@ async def test_ascii_only_shows_nothing_else(tmp_path: Path) -> None:
         await pilot.pause(0.3)
         filtered = [
             segment.text
-            for widget in app.screen.walk_children(with_self=False)
+            for widget in app.screen.walk_children(Widget)
             for strip in widget.render_lines(widget.size.region)
             for segment in strip.apply_filter(app.get_line_filters()[-1], app.screen.background_colors[1])
         ]

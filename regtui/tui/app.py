@@ -184,7 +184,7 @@ class RegtuiApp(App[int], inherit_bindings=False):
             return self.session.error.exit_code
         return EXIT_CODES[self.session.summary.status] if self.session.summary else 0
 
-    def _signalled(self, number: int) -> None:
+    def end_by_signal(self, number: int) -> None:
         """The terminal has gone, or somebody wants the program to end: keep what was trained."""
         self.signal, self._leaving = number, True
         if self.session is None or self.session.ended:

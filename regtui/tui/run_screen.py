@@ -33,6 +33,8 @@ AT_ONCE = (RunStarted, ControlApplied, Paused, Resumed, RunFinished)
 """Events that answer the user or change what there is to do: they are shown without waiting for the next drawing."""
 WHILE_RUNNING = {"pause", "one_epoch", "patience", "toggle_patience", "stop"}
 AFTER_THE_END = {"again", "change", "details"}
+FRAME = 6
+"""Columns that a panel's border, padding and scroll bar take."""
 TWO_CHARTS = 100
 """Columns from which two charts fit side by side."""
 STOP_CHOICES = (
@@ -59,7 +61,7 @@ class RunScreen(Screen[None]):
 
     KEYS = (
         Key("space", "pause", "pause", "Pause, and go on again.", "space", footer=True),
-        Key("n", "next", "one epoch", "While paused: train one epoch. After the end: run with another seed.", "n"),
+        Key("e", "one_epoch", "one epoch", "While paused: train one epoch, then pause again.", "e", footer=True),
         Key("plus,equals_sign", "patience(1)", "more patience", "One epoch more of patience.", "+"),
         Key("minus", "patience(-1)", "less patience", "One epoch less of patience.", "−"),
         Key("p", "toggle_patience", "patience", "Early stopping on or off.", "p", footer=True),
@@ -86,21 +88,26 @@ class RunScreen(Screen[None]):
         self._drawn_at = 0.0
         self._timer: Timer | None = None
         self._details = False
+        preset, history = session.preset, session.history
+        self._header = Header(preset, history)
+        self._charts = {arm: Chart(id=arm, classes="panel") for arm in ARMS}
+        self._both = Horizontal(*self._charts.values(), id="charts")
+        self._strip = Chart(id="difference", classes="panel")
+        self._strip.border_title = "Δ validation loss, regularized − baseline"
+        self._table = ArmsTable()
+        self._sentence = Sentence(history, preset.train.epochs)
+        self._steering = SteeringPanel()
+        self._verdict = VerdictPanel()
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
-        preset, history = self.session.preset, self.session.history
-        yield Header(preset, history)
-        with Horizontal(id="charts"):
-            for arm in ARMS:
-                yield Chart(id=arm, classes="panel")
-        strip = Chart(id="difference", classes="panel")
-        strip.border_title = "Δ validation loss, regularized − baseline"
-        yield strip
-        yield ArmsTable()
-        yield Sentence(history, preset.train.epochs)
-        yield SteeringPanel()
-        yield VerdictPanel()
+        yield self._header
+        yield self._both
+        yield self._strip
+        yield self._table
+        yield self._sentence
+        yield self._steering
+        yield self._verdict
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -129,7 +136,10 @@ class RunScreen(Screen[None]):
             self._draw()
         elif self._timer is None:
             wait = self._drawn_at + self._pacer.interval - time.monotonic()
-            self._timer = self.set_timer(max(0.0, wait), self._draw)
+            if wait > 0:
+                self._timer = self.set_timer(wait, self._draw)
+            else:
+                self._draw()
 
     def ended(self) -> None:
         """Show how the run came out."""
@@ -141,20 +151,20 @@ class RunScreen(Screen[None]):
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
-        if not self.is_current or not self.is_mounted:
+        if not self.is_current or not self.children:  # it is hidden, or the program ends
             return
         self._drawn_at, began = time.monotonic(), time.thread_time()
         preset, history = self.session.preset, self.session.history
-        self.query_one(Header).redraw()
+        self._header.redraw()
         self._draw_charts()
-        self.query_one(ArmsTable).update_from(preset, history)
-        self.query_one(Sentence).redraw()
-        self.query_one(SteeringPanel).update_from(preset, history)
+        self._table.update_from(preset, history)
+        self._sentence.redraw()
+        self._steering.update_from(preset, history)
         self.call_after_refresh(lambda: self._pacer.drew(time.thread_time() - began))
 
     def _draw_charts(self) -> None:
         history, view = self.session.history, self.view
-        charts = [chart for arm in ARMS if (chart := self.query_one(f"#{arm}", Chart)).display]
+        charts = [chart for chart in self._charts.values() if chart.display and self._both.display]
         if charts:
             space = Space(*charts[0].content_size)
             drawn = plots(history, view, space)
@@ -163,7 +173,7 @@ class RunScreen(Screen[None]):
             for chart, plot in zip(charts, drawn, strict=True):
                 chart.show(plot)
         self._entitle()
-        strip = self.query_one("#difference", Chart)
+        strip = self._strip
         if strip.display:
             strip.show(difference(history, view, Space(*strip.content_size)))
             newest = newest_difference(history)
@@ -173,7 +183,7 @@ class RunScreen(Screen[None]):
 
     def _entitle(self) -> None:
         view = self.view
-        first, second = (self.query_one(f"#{arm}", Chart) for arm in ARMS)
+        first, second = self._charts.values()
         labels = {arm: f"{MARKS[arm]} {self._label(arm)}" for arm in ARMS}
         kind = "" if view.quantity == "loss" else f" · {TITLES[view.quantity]}"
         kind += " · log" if view.log and view.quantity == "loss" else ""
@@ -203,19 +213,18 @@ class RunScreen(Screen[None]):
         width, height = self.size
         verdict = self.session.ended and not self._details
         room = height - 1 - (20 if verdict else 9)
-        self.query_one("#charts").display = room >= 7
-        self.query_one("#baseline").display = True
-        self.query_one("#regularized").display = width >= TWO_CHARTS and not self.view.overlay
-        self.query_one("#difference").display = not verdict and room >= 16
-        self.query_one(ArmsTable).display = not verdict
-        self.query_one(Sentence).display = not verdict
-        self.query_one(SteeringPanel).display = not self.session.ended
-        panel = self.query_one(VerdictPanel)
-        panel.display = verdict
+        self._both.display = room >= 7
+        self._charts[ARMS[0]].display = True
+        self._charts[ARMS[1]].display = width >= TWO_CHARTS and not self.view.overlay
+        self._strip.display = not verdict and room >= 16
+        self._table.display = not verdict
+        self._sentence.display = not verdict
+        self._steering.display = not self.session.ended
+        self._verdict.display = verdict
         if verdict:
-            panel.set_class(room < 7, "alone")
-            panel.show(self.session)
-        self.query_one(Sentence).set_class(width < TWO_CHARTS, "narrow")
+            self._verdict.set_class(room < 7, "alone")
+            self._verdict.show(self.session, width - FRAME)
+        self._sentence.set_class(width < TWO_CHARTS, "narrow")
 
     # What the user does
 
@@ -239,11 +248,11 @@ class RunScreen(Screen[None]):
 
     def action_patience(self, change: int) -> None:
         """More or less patience."""
-        self.query_one(SteeringPanel).nudge_patience(change)
+        self._steering.nudge_patience(change)
 
     def action_toggle_patience(self) -> None:
         """Early stopping on or off."""
-        self.query_one(SteeringPanel).toggle_patience()
+        self._steering.toggle_patience()
 
     def action_quantity(self) -> None:
         """The next quantity."""

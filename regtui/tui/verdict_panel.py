@@ -24,22 +24,21 @@ class VerdictPanel(Vertical):
     }
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._words = Static(markup=False)
+
     def compose(self) -> ComposeResult:
         """Words above buttons."""
         with VerticalScroll():
-            yield Static(id="verdict", markup=False)
+            yield self._words
         with Horizontal():
             yield Button("n  another seed", action="screen.again", compact=True)
             yield Button("c  change the preset", action="screen.change", compact=True)
             yield Button("d  details", action="screen.details", compact=True)
 
-    def show(self, session: Session) -> None:
-        """Show what a run that has ended came to."""
+    def show(self, session: Session, columns: int) -> None:
+        """Show what a run that has ended came to, in lines of at most so many columns."""
         status = session.summary.status if session.summary else "failed"
         self.border_title = {"finished": "Verdict", "stopped": "Verdict · stopped"}.get(status, status.capitalize())
-        self.query_one("#verdict", Static).update(Text("\n".join([*session.outcome(min(WIDTH, self.columns)), ""])))
-
-    @property
-    def columns(self) -> int:
-        """Columns that a line may have."""
-        return max(20, self.screen.size.width - 6)
+        self._words.update(Text("\n".join([*session.outcome(max(20, min(WIDTH, columns))), ""])))
