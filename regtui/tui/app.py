@@ -12,7 +12,6 @@ from textual.app import App
 from textual.binding import Binding
 from textual.filter import LineFilter
 from textual.message import Message
-from textual.screen import Screen
 
 from regtui.control import Stop
 from regtui.errors import EXIT_CODES, RegtuiError
@@ -104,10 +103,10 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Open the first screen, then let torch be imported behind it."""
-        self.push_screen(ChooseScreen(self._chosen))
         if self._start and self._chosen is not None:
             self.start_run(self._chosen)
         else:
+            self.push_screen(ChooseScreen(self._chosen))
             self.call_after_refresh(self._warm_up)
 
     # Training
@@ -230,8 +229,10 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
     @on(RunScreen.Change)
     def _back_to_presets(self) -> None:
-        while isinstance(self.screen, Screen) and not isinstance(self.screen, ChooseScreen):
+        while len(self.screen_stack) > 1 and not isinstance(self.screen, ChooseScreen):
             self.pop_screen()
+        if not isinstance(self.screen, ChooseScreen):  # the run was started from the command line
+            self.push_screen(ChooseScreen(self._chosen))
 
     @on(RunScreen.Explain)
     def _explain_running(self) -> None:

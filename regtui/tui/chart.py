@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rich.markup import escape
 from rich.style import Style
 from rich.text import Text
 
@@ -115,8 +116,11 @@ def _styled(line: str, styles: list[Style]) -> Text:
     """A line of plotext's with its colour numbers exchanged for the theme's colours; uncoloured are the axes."""
     pieces = _COLOUR.split(line)
     text = Text(pieces[0], styles[0], end="", no_wrap=True)
+    style = styles[0]
     for number, words in zip(pieces[1::2], pieces[2::2], strict=True):
-        text.append(words, styles[int(number) - 1] if number else styles[0])
+        if words.strip(" "):  # blanks take any colour: each change of it costs some forty bytes
+            style = styles[int(number) - 1] if number else styles[0]
+        text.append(words, style)
     return text
 
 
@@ -142,6 +146,12 @@ class Chart(Lines):
         """Draw another plot."""
         self._plot = plot
         self.redraw()
+
+    def entitle(self, title: str, legend: str) -> None:
+        """Say what is shown, above and below; setting a border's text repaints all, so only what differs is set."""
+        for name, text in (("border_title", escape(title)), ("border_subtitle", escape(legend))):
+            if getattr(self, name) != text:
+                setattr(self, name, text)
 
     def rows(self, width: int, height: int) -> list[Text]:
         """The plot in this space."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from collections import deque
 
-SHARE = 0.02
+SHARE = 0.015
 """Drawing may take so much of a core's time while training goes on."""
-FASTEST, SLOWEST = 0.25, 1.0
+FASTEST, SLOWEST = 0.5, 1.0
 """Seconds between two drawings, at least and at most."""
 
 

@@ -11,7 +11,6 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer
 
 from regtui.control import Pause, Resume, Stop
 from regtui.events import ControlApplied, Event, Paused, Resumed, RunFinished, RunStarted
@@ -20,6 +19,7 @@ from regtui.tui.arms import ArmsTable
 from regtui.tui.chart import Chart
 from regtui.tui.dialogs import Ask, Choice
 from regtui.tui.header import Header
+from regtui.tui.key_bar import KeyBar
 from regtui.tui.keys import EVERYWHERE, Key, bindings
 from regtui.tui.look import MARKS
 from regtui.tui.pacer import Pacer
@@ -93,11 +93,11 @@ class RunScreen(Screen[None]):
         self._charts = {arm: Chart(id=arm, classes="panel") for arm in ARMS}
         self._both = Horizontal(*self._charts.values(), id="charts")
         self._strip = Chart(id="difference", classes="panel")
-        self._strip.border_title = "Δ validation loss, regularized − baseline"
         self._table = ArmsTable()
         self._sentence = Sentence(history, preset.train.epochs)
         self._steering = SteeringPanel()
         self._verdict = VerdictPanel()
+        self._key_bar = KeyBar((*self.KEYS, *EVERYWHERE))
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -108,7 +108,7 @@ class RunScreen(Screen[None]):
         yield self._sentence
         yield self._steering
         yield self._verdict
-        yield Footer(show_command_palette=False)
+        yield self._key_bar
 
     def on_mount(self) -> None:
         """Show where things stand."""
@@ -130,7 +130,7 @@ class RunScreen(Screen[None]):
     def told(self, events: Sequence[Event]) -> None:
         """Show these events, now or with the next drawing."""
         if any(isinstance(event, AT_ONCE) for event in events):
-            self.refresh_bindings()
+            self._key_bar.redraw()
             if any(isinstance(e, ControlApplied) and not e.accepted for e in events):
                 self.notify(refusal(self.session.history), severity="warning", markup=False)
             self._draw()
@@ -143,7 +143,7 @@ class RunScreen(Screen[None]):
 
     def ended(self) -> None:
         """Show how the run came out."""
-        self.refresh_bindings()
+        self._key_bar.redraw()
         self._arrange()
         self.call_after_refresh(self._draw)
 
@@ -179,7 +179,7 @@ class RunScreen(Screen[None]):
             newest = newest_difference(history)
             number = "" if newest is None else f"{newest:+.4f}".replace("-", "−")
             lower = "" if not newest else f" · {ARMS[0] if newest > 0 else ARMS[1]} is lower"
-            strip.border_subtitle = f"{number}{lower}" if number else ""
+            strip.entitle("Δ validation loss, regularized − baseline", f"{number}{lower}")
 
     def _entitle(self) -> None:
         view = self.view
@@ -199,8 +199,7 @@ class RunScreen(Screen[None]):
         if view.quantity == "gap":
             legend = "validation − training loss  ★ best epoch"
         for chart, title in zip((first, second), titles, strict=False):
-            chart.border_title = _escaped(title + kind)
-            chart.border_subtitle = _escaped(legend)
+            chart.entitle(title + kind, legend)
         for arm, chart in zip(ARMS, (first, second), strict=True):
             chart.set_class(not view.overlay and second.display and arm == ARMS[0], "baseline")
             chart.set_class(not view.overlay and second.display and arm == ARMS[1], "regularized")
@@ -323,10 +322,3 @@ class RunScreen(Screen[None]):
     @on(SteeringPanel.StopAsked)
     def _stop_asked(self) -> None:
         self.action_stop()
-
-
-def _escaped(text: str) -> str:
-    """Border titles are markup; names are not."""
-    from rich.markup import escape
-
-    return escape(text)

@@ -9,6 +9,8 @@ from regtui.curve import StepCurve
 
 SPIKE = 4.0
 """A bucket's highest loss is drawn beside its mean if it is above so many times the mean."""
+FINE = 8
+"""An axis ends at multiples of a round step, of which about so many fit on it."""
 
 
 def decimate(x: Sequence[float], y: Sequence[float], buckets: int) -> tuple[list[float], list[float]]:
@@ -47,12 +49,12 @@ def smoothed(
     Returns:
         (epoch, mean loss) of each bucket, and (epoch, highest loss) of those whose highest is far above the mean.
     """
-    first = max(0, math.floor(left * steps_per_epoch / curve.width))
-    last = min(len(curve.counts), math.ceil(right * steps_per_epoch / curve.width))
+    first = math.floor(left * steps_per_epoch / curve.width)
+    last = math.ceil(right * steps_per_epoch / curve.width)
+    # Shares depend on the window alone and are cut at multiples: a growing curve keeps its older points where they are.
     share = max(1, -(-(last - first) // max(1, points)))
     line, spikes = [], []
-    # Buckets are cut at multiples of `share`, so that a growing curve keeps its older points where they are.
-    for begin in range(first - first % share, last, share):
+    for begin in range(first - first % share, min(last, len(curve.counts)), share):
         part = slice(begin, begin + share)
         count = sum(curve.counts[part])
         if count == 0:
@@ -67,7 +69,9 @@ def smoothed(
 
 
 def limits(values: Sequence[float], *, floor: float | None = None) -> tuple[float, float]:
-    """Lower and upper end of an axis that shows all `values` with some air; a flat series lies in the middle.
+    """Lower and upper end of an axis that shows all `values`, round numbers, so that it seldom moves as values come.
+
+    A flat series lies in the middle.
 
     Args:
         values: Finite numbers.
@@ -76,17 +80,23 @@ def limits(values: Sequence[float], *, floor: float | None = None) -> tuple[floa
     if not values:
         return 0.0, 1.0
     low, high = min(values), max(values)
-    air = 0.05 * (high - low) or 0.1 * abs(high) or 0.5
-    low, high = low - air, high + air
+    if high == low:
+        air = 0.1 * abs(high) or 0.5
+        low, high = low - air, high + air
+    step = _round_step((high - low) / FINE)
+    low, high = step * math.floor(low / step + 1e-9), step * math.ceil(high / step - 1e-9)
     return (max(low, floor), high) if floor is not None and floor < high else (low, high)
+
+
+def _round_step(raw: float) -> float:
+    """The least of 1, 2, 5 times a power of ten that is not below `raw`, which is above 0."""
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next((power * m for m in (1, 2, 5) if power * m >= raw * 0.999), 10 * power)
 
 
 def ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     """About `count` round numbers between two ends, 1, 2 or 5 times a power of ten apart, with their labels."""
-    span = high - low
-    raw = span / max(1, count)
-    power = 10.0 ** math.floor(math.log10(raw)) if raw > 0 else 1.0
-    step = next((power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999), power * 10)
+    step = _round_step((high - low) / max(1, count))
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     places = [step * k for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
     return [(place, _label(place, digits)) for place in places]

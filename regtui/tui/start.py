@@ -14,7 +14,6 @@ from regtui.errors import InputError, RegtuiError
 from regtui.preset import Preset
 from regtui.tui.app import RegtuiApp
 
-
 LAST_MOMENT = 2.0
 """Seconds after which the program ends even if the terminal takes nothing any more."""
 
