@@ -257,6 +257,13 @@ def test_min_delta_changes_with_patience() -> None:
     assert outcome.stop("regularized") == ("max_epochs", 9)
 
 
+def test_a_change_of_min_delta_alone_is_one_intervention() -> None:
+    commands = after("baseline", 1, SetPatience(arm="baseline", patience=None, min_delta=0.1))
+    outcome = train(both(FALLING), commands)
+    assert [(e.key, e.value) for e in outcome.history.controls] == [("min_delta", 0.1)]
+    assert outcome.history.interventions == 1
+
+
 @pytest.mark.parametrize(
     ("command", "why"),
     [

@@ -273,10 +273,11 @@ class Trainer:
                 self._answer(command.command, name, "patience", command.patience, f"the {name} arm does not train")
                 continue
             arm = self._arms[name]
+            if command.min_delta is None or command.patience != arm.rule.patience:
+                self._answer(command.command, name, "patience", command.patience)
             arm.rule.patience = command.patience
             # Whoever turns early stopping on while training wants the best epoch, not the one where patience ran out.
             arm.restore_best = restores_best(self.preset, name, default=command.patience is not None)
-            self._answer(command.command, name, "patience", command.patience)
             if command.min_delta is not None:
                 arm.rule.min_delta = command.min_delta
                 self._answer(command.command, name, "min_delta", command.min_delta)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from regtui.errors import InputError
 from regtui.techniques.base import Explanation, Technique
 
 if TYPE_CHECKING:
@@ -80,10 +81,16 @@ class Dropout(Technique):
             return f"dropout (input {self.input_rate:g})"
         return f"dropout {self.rate:g}" + (f" (input {self.input_rate:g})" if self.input_rate else "")
 
+    def retune(self, knob: str, value: Any) -> None:
+        """Change a rate, unless it is one that drops nothing whatever it is."""
+        if knob == "rate" and self.after == []:
+            raise InputError("Dropout: rate drops nothing here: after is empty, so only the input is dropped from")
+        super().retune(knob, value)
+
     def noise_after(self, layer: int) -> Noise | None:
         """Dropout of the input at `input_rate`, of the chosen hidden layers at `rate`; both are read at each step."""
         if layer == 0:
-            return (lambda x, generator: drop(x, self.input_rate, generator)) if self.input_rate else None
+            return lambda x, generator: drop(x, self.input_rate, generator)
         if self.after is None or layer in self.after:
             return lambda x, generator: drop(x, self.rate, generator)
         return None
