@@ -102,8 +102,9 @@ def test_dropout_passes_the_gradient_through_its_own_mask() -> None:
 @pytest.mark.parametrize(
     ("technique", "layers"),
     [
-        (Dropout(rate=0.5), [False, True, True]),
-        (Dropout(rate=0.5, after=[2]), [False, False, True]),
+        # The input too, even at rate 0: it may be raised while training.
+        (Dropout(rate=0.5), [True, True, True]),
+        (Dropout(rate=0.5, after=[2]), [True, False, True]),
         (Dropout(rate=0.5, after=[], input_rate=0.2), [True, False, False]),
         (L2(), [False, False, False]),
     ],
@@ -164,6 +165,14 @@ def test_every_technique_has_what_the_house_promises(name: str) -> None:
 def test_the_label_of_an_arm_names_its_techniques() -> None:
     assert Techniques().label() == "no technique"
     assert Techniques(dropout=Dropout(rate=0.25), l1=L1(strength=0.001)).label() == "L1 0.001 + dropout 0.25"
+
+
+def test_a_rate_that_drops_from_nothing_is_refused_while_training() -> None:
+    technique = Dropout(after=[], input_rate=0.2)
+    with pytest.raises(InputError, match="after is empty"):
+        technique.retune("rate", 0.4)
+    technique.retune("input_rate", 0.4)
+    assert technique.input_rate == 0.4
 
 
 def test_a_rate_that_drops_from_nothing_is_refused_while_training() -> None:
