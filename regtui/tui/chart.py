@@ -87,6 +87,7 @@ def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str]) -> lis
         return palette.index(colour) + 1
 
     figure = _figure_class()
+    figure._limit_size(False, False)  # else it is no larger than the terminal that plotext itself sees
     figure.plotsize(width, height)
     figure.canvas_color("default")
     figure.axes_color("default")

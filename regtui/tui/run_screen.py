@@ -16,18 +16,18 @@ from regtui.control import Pause, Resume, Stop
 from regtui.events import ControlApplied, Event, Paused, Resumed, RunFinished, RunStarted
 from regtui.preset import ARMS
 from regtui.tui.arms import ArmsTable
+from regtui.tui.captions import difference_caption, legend, titles
 from regtui.tui.chart import Chart
 from regtui.tui.dialogs import Ask, Choice
 from regtui.tui.header import Header
 from regtui.tui.key_bar import KeyBar
 from regtui.tui.keys import EVERYWHERE, Key, bindings
-from regtui.tui.look import MARKS
 from regtui.tui.pacer import Pacer
 from regtui.tui.sentence import Sentence
 from regtui.tui.session import Session
 from regtui.tui.steering import SteeringPanel, refusal
 from regtui.tui.verdict_panel import VerdictPanel
-from regtui.tui.view import QUANTITIES, TITLES, Space, View, difference, newest_difference, plots
+from regtui.tui.view import QUANTITIES, Space, View, difference, newest_difference, plots
 
 AT_ONCE = (RunStarted, ControlApplied, Paused, Resumed, RunFinished)
 """Events that answer the user or change what there is to do: they are shown without waiting for the next drawing."""
@@ -176,37 +176,16 @@ class RunScreen(Screen[None]):
         strip = self._strip
         if strip.display:
             strip.show(difference(history, view, Space(*strip.content_size)))
-            newest = newest_difference(history)
-            number = "" if newest is None else f"{newest:+.4f}".replace("-", "−")
-            lower = "" if not newest else f" · {ARMS[0] if newest > 0 else ARMS[1]} is lower"
-            strip.entitle("Δ validation loss, regularized − baseline", f"{number}{lower}")
+            strip.entitle(*difference_caption(newest_difference(history)))
 
     def _entitle(self) -> None:
-        view = self.view
-        first, second = self._charts.values()
-        labels = {arm: f"{MARKS[arm]} {self._label(arm)}" for arm in ARMS}
-        kind = "" if view.quantity == "loss" else f" · {TITLES[view.quantity]}"
-        kind += " · log" if view.log and view.quantity == "loss" else ""
-        kind += " · recent" if view.recent else ""
-        if view.overlay:
-            titles = [" · ".join(labels.values())]
-            legend = "━ validation  • + training  ★ best"
-        else:
-            one_of_two = not second.display
-            titles = [labels[self.shown_arm]] if one_of_two else list(labels.values())
-            steps = "⋯ steps  " if view.quantity == "loss" else ""
-            legend = f"{steps}• training  ━ validation  ★ best"
-        if view.quantity == "gap":
-            legend = "validation − training loss  ★ best epoch"
-        for chart, title in zip((first, second), titles, strict=False):
-            chart.entitle(title + kind, legend)
-        for arm, chart in zip(ARMS, (first, second), strict=True):
-            chart.set_class(not view.overlay and second.display and arm == ARMS[0], "baseline")
-            chart.set_class(not view.overlay and second.display and arm == ARMS[1], "regularized")
-
-    def _label(self, arm: str) -> str:
-        label = self.session.preset.arms()[arm].label()
-        return arm if label == "no technique" else f"{arm} · {label}"
+        both = self._charts[ARMS[1]].display
+        arms = ARMS if both or self.view.overlay else [self.shown_arm]
+        charts = list(self._charts.values())
+        for chart, title in zip(charts, titles(self.session.preset, self.view, arms), strict=False):
+            chart.entitle(title, legend(self.session.history, self.view))
+        for arm, chart in self._charts.items():
+            chart.set_class(both and not self.view.overlay, arm)
 
     def _arrange(self) -> None:
         width, height = self.size

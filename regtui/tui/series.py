@@ -97,9 +97,8 @@ def _round_step(raw: float) -> float:
 def ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     """About `count` round numbers between two ends, 1, 2 or 5 times a power of ten apart, with their labels."""
     step = _round_step((high - low) / max(1, count))
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
     places = [step * k for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
-    return [(place, _label(place, digits)) for place in places]
+    return [(place, _label(place, step)) for place in places]
 
 
 def log_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
@@ -109,10 +108,18 @@ def log_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
         places = [d + math.log10(m) for d in decades for m in multiples if low <= d + math.log10(m) <= high]
         if len(places) <= count:
             break
-    return [(place, f"{10**place:.3g}") for place in places]
+    if len(places) < 2:  # a small part of a decade
+        return [(math.log10(value), label) for value, label in ticks(10**low, 10**high, count) if value > 0]
+    return [(place, f"{10**place:.3g}") for place in places[:: -(-len(places) // max(1, count))]]
 
 
-def _label(value: float, digits: int) -> str:
-    if abs(value) >= 1e5:
-        return f"{value:.1e}".replace("-", "−")
-    return f"{value:.{digits}f}".replace("-", "−") if round(value, digits) else f"{0:.{digits}f}"
+def _label(value: float, step: float) -> str:
+    """The value, with as many digits as tell it from its neighbours a `step` away."""
+    exponent = math.floor(math.log10(step) + 1e-9)
+    digits = max(0, -exponent)
+    if abs(value) < step / 2:
+        return f"{0:.{digits}f}" if digits < 6 else "0"
+    if abs(value) >= 1e5 or digits > 8:
+        digits = max(0, math.floor(math.log10(abs(value)) + 1e-9) - exponent)
+        return f"{value:.{digits}e}".replace("-", "−")
+    return f"{value:.{digits}f}".replace("-", "−")

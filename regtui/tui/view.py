@@ -112,8 +112,12 @@ def _series_difference(history: History, window: tuple[float, float]) -> tuple[l
 
 
 def _signed(places: Sequence[float]) -> list[tuple[float, str]]:
-    digits = 3 if max(map(abs, places)) < 1 else 2
-    return [(y, "0" if y == 0 else f"{y:+.{digits}f}".replace("-", "−")) for y in places]
+    largest = max(map(abs, places))
+    if largest < 1e-4 or largest >= 1e5:
+        form = "+.1e"
+    else:
+        form = "+.5f" if largest < 0.01 else "+.3f" if largest < 1 else "+.2f"
+    return [(y, "0" if y == 0 else f"{y:{form}}".replace("-", "−")) for y in places]
 
 
 def _window(history: History, view: View) -> tuple[float, float]:
@@ -194,7 +198,7 @@ def _range(curves: list[Curve], view: View) -> tuple[float, float]:
     measured = [y for c in curves if not c.colour.endswith("-steps") for y in c.y]
     steps = [(x, y) for c in curves if c.colour.endswith("-steps") for x, y in zip(c.x, c.y, strict=True)]
     shown = [y for x, y in steps if not measured or x > 0.5]
-    floor = None if view.log or view.quantity == "gap" else 0.0
+    floor = None if view.quantity == "gap" or (view.log and view.quantity == "loss") else 0.0
     low, high = limits(measured + shown, floor=floor)
     return low, min(high, 100.0) if view.quantity == "accuracy" else high
 
@@ -219,7 +223,7 @@ def _plot(
             x = arm.step_losses.broken / history.started.steps_per_epoch
             words.append(("✗ not finite", x, high, "error"))
     for epoch in sorted({c.epoch for c in history.controls if c.accepted and c.key is not None}):
-        verticals.append((float(epoch), "border-blurred"))
+        verticals.append((float(epoch), "faint"))
     return Plot(
         curves=curves,
         x_limits=window,
@@ -238,9 +242,10 @@ def _marks(arm: ArmHistory, name: str, view: View, y_range: tuple[float, float])
     key = "gap" if view.quantity == "gap" else f"val_{view.quantity}"
     marks = []
     best = None if arm.best is None else _VALUES[key](arm.best)
+    if best is not None and view.log and view.quantity == "loss":
+        best = math.log10(best) if best > 0 else None
     if arm.best is not None and best is not None and len(arm.epochs) > 1:
-        y = math.log10(best) if view.log and view.quantity == "loss" and best > 0 else best
-        marks.append(("★", float(arm.best.epoch), y, name))
+        marks.append(("★", float(arm.best.epoch), best, name))
     if arm.stopped is not None and arm.stopped.reason == "early_stopping":
         low, high = y_range
         marks.append(("■ stopped", float(arm.stopped.epoch), low + 0.12 * (high - low), name))
