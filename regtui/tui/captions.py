@@ -24,10 +24,10 @@ def legend(history: History, view: View) -> str:
     if view.quantity == "gap":
         words = "validation − training loss  ★ best epoch"
     elif view.overlay:
-        words = "━ validation  • + training  ★ best"
+        words = "▀ validation  • + training  ★ best"
     else:
         steps = "⋯ steps  " if view.quantity == "loss" else ""
-        words = f"{steps}• training  ━ validation  ★ best"
+        words = f"{steps}• training  ▀ validation  ★ best"
     return words + ("  │ steered" if history.interventions else "")
 
 

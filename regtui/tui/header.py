@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from rich.style import Style
@@ -60,6 +61,8 @@ def header_line(preset: Preset, history: History, width: int, colours: Mapping[s
     for part in parts:
         left.append(" · ", faint)
         left.append(part)
+    if len(left) + len(paired) + len(right) + 5 > width:
+        paired = paired[: len("NOT PAIRED")]
     if paired and len(left) + len(paired) + len(right) + 5 <= width:
         left.append(" · ", faint)
         left.append_text(paired)
@@ -83,7 +86,7 @@ def _progress(preset: Preset, history: History) -> list[str]:
     if history.started is None:
         return ["starting"]
     epoch = max((len(arm.step_losses) for arm in history.arms.values()), default=0) / history.started.steps_per_epoch
-    words = [f"epoch {min(preset.train.epochs, int(epoch) + 1)}/{preset.train.epochs}", clock(history.seconds)]
+    words = [f"epoch {max(1, math.ceil(epoch))}/{preset.train.epochs}", clock(history.seconds)]
     if history.finished is not None:
         words = [history.finished.status, clock(history.seconds)]
     elif history.paused:

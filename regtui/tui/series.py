@@ -96,8 +96,11 @@ def _round_step(raw: float) -> float:
 
 def ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     """About `count` round numbers between two ends, 1, 2 or 5 times a power of ten apart, with their labels."""
-    step = _round_step((high - low) / max(1, count))
-    places = [step * k for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+    for finer in (1, 2, 5):
+        step = _round_step((high - low) / (max(1, count) * finer))
+        places = [step * k for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+        if len(places) > 1:  # one alone gives no scale
+            break
     return [(place, _label(place, step)) for place in places]
 
 

@@ -1,0 +1,267 @@
+"""A chart fills its space whatever it is given, in the theme's colours, and is drawn anew only when it must be."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.color import Color
+from textual.geometry import Region
+
+import regtui
+from regtui.tui import chart as chart_module
+from regtui.tui.chart import Chart, Curve, Plot, draw
+from regtui.tui.lines import Lines
+from regtui.tui.look import DARK, LIGHT, MARKS, PlainText, plain
+from regtui.tui.view import Space, View, difference, plots
+from tests.conftest import small_preset
+from tests.telling import Telling
+
+SIZES = [(w, h) for w in (0, 1, 3, 11, 12, 13, 17, 30, 58, 116, 200) for h in (0, 1, 2, 3, 4, 7, 18, 40)]
+COLOURS = {"faint": "#5d6978", "baseline": "#6cb6ff", "error": "#e5736b"}
+PLOT = Plot(
+    curves=[
+        Curve([0.0, 1.0, 2.0, 3.0], [0.0, 2.0, 1.0, 3.0], "baseline", "hd"),
+        Curve([0.5, 1.5], [0.3, 0.6], "error", "●", line=False),
+        Curve([-5.0, 50.0], [-100.0, 1e30], "baseline", "braille"),
+    ],
+    x_limits=(0.0, 3.0),
+    y_limits=(0.0, 3.0),
+    x_ticks=[(0.0, "0"), (1.0, "1"), (3.0, "3")],
+    y_ticks=[(0.0, "0.0"), (1.0, "1.0"), (3.0, "3.0")],
+    verticals=[(1.0, "baseline"), (99.0, "faint")],
+    horizontals=[(2.0, "faint"), (-7.0, "error")],
+    words=[("★", 2.0, 1.0, "baseline"), ("✗ not finite", 3.0, 9.0, "error"), ("■ stopped", 0.0, -9.0, "baseline")],
+)
+
+
+def told() -> Telling:
+    return Telling(small_preset(train={"epochs": 6})).start().epochs([0.9, 0.5, 0.3, 0.4], [0.8, 0.6, 0.5, 0.4])
+
+
+def shape(rows: Iterable[Text]) -> list[int]:
+    return [row.cell_len for row in rows]
+
+
+def colours_in(rows: Iterable[Text]) -> set[str]:
+    styles = [span.style for row in rows for span in row.spans] + [row.style for row in rows]
+    return {style.color.name for style in styles if not isinstance(style, str) and style.color is not None}
+
+
+# Drawing
+
+
+@pytest.mark.parametrize("width", sorted({w for w, _ in SIZES}))
+def test_a_chart_fills_its_space_exactly(width: int) -> None:
+    for height in [h for w, h in SIZES if w == width]:
+        rows = draw(PLOT, width, height, COLOURS)
+        assert len(rows) == height
+        if width >= 12 and height >= 3:
+            assert shape(rows) == [width] * height
+        else:
+            assert all(cells <= width for cells in shape(rows))
+
+
+def test_words_are_shown_where_there_is_nothing_to_draw() -> None:
+    for width, height in SIZES:
+        rows = draw(Plot(empty="it comes with the first epoch"), width, height, COLOURS)
+        assert len(rows) == height
+        assert all(cells <= width for cells in shape(rows))
+    assert "first epoch" in draw(Plot(empty="it comes with the first epoch"), 40, 5, COLOURS)[2].plain
+
+
+def test_a_single_point_and_labels_wider_than_the_chart_can_be_drawn() -> None:
+    one = Plot(
+        [Curve([1.0], [1.0], "baseline", "hd"), Curve([1.0], [1.0], "baseline", "●", line=False)], (0, 2), (0, 2)
+    )
+    assert shape(draw(one, 30, 8, COLOURS)) == [30] * 8
+    wide = Plot(one.curves, (0, 2), (0, 2), y_ticks=[(1.0, "1.2345678901e+05")], x_ticks=[(1.0, "x" * 50)])
+    assert len(draw(wide, 14, 8, COLOURS)) == 8
+
+
+def test_what_lies_beyond_an_axis_is_drawn_at_its_edge() -> None:
+    high = Plot([Curve([1.0], [1e30], "baseline", "●", line=False)], (0, 2), (0, 2))
+    assert "●" in draw(high, 30, 8, COLOURS)[0].plain
+
+
+def test_all_is_in_its_place() -> None:
+    rising = Plot([Curve([0.0, 2.0], [0.0, 2.0], "baseline", "●", line=False)], (0, 2), (0, 2))
+    rows = [row.plain for row in draw(rising, 30, 8, COLOURS)]
+    first, last = next(r for r in rows if "●" in r), next(r for r in reversed(rows) if "●" in r)
+    assert first.rindex("●") > last.index("●")
+
+
+def test_only_the_palettes_colours_are_used() -> None:
+    assert colours_in(draw(PLOT, 60, 20, COLOURS)) <= set(COLOURS.values())
+    for theme in (DARK, LIGHT):
+        palette = {**theme.variables, "accent": str(theme.accent), "error": str(theme.error)}
+        history = told().control("regularized", "dropout.rate", 0.3).history
+        for view in (View(), View(overlay=True), View("gap")):
+            for plot in [*plots(history, view, Space(57, 18)), difference(history, view, Space(57, 18))]:
+                assert colours_in(draw(plot, 57, 18, palette)) <= set(palette.values())
+
+
+def test_each_curve_has_its_own_colour() -> None:
+    rows = draw(PLOT, 60, 20, COLOURS)
+    marks = [row.plain[s.start : s.end] for row in rows for s in row.spans if getattr(s.style, "color", None)]
+    assert any("●" in mark for mark in marks)
+    assert {COLOURS["baseline"], COLOURS["error"], COLOURS["faint"]} <= colours_in(rows)
+
+
+# ASCII
+
+
+def strings_of(folder: Path) -> Iterable[tuple[str, str]]:
+    """Every piece of text in the sources of a folder, with the file it is in."""
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield path.name, node.value
+
+
+@pytest.mark.parametrize("package", ["tui", "evidence", "techniques"])
+def test_every_glyph_that_the_program_writes_has_an_ascii_one_of_its_width(package: str) -> None:
+    assert regtui.__file__ is not None
+    glyphs = {c: name for name, text in strings_of(Path(regtui.__file__).parent / package) for c in text}
+    unknown = {f"{c!r} in {name}" for c, name in glyphs.items() if c != "?" and "?" in plain(c)}
+    assert not unknown, "look._PLAIN does not know these"
+    assert all(len(plain(c)) == cell_len(c) for c in glyphs if c not in "\n\t\x1b")
+
+
+def test_every_glyph_of_the_presets_has_an_ascii_one() -> None:
+    assert regtui.__file__ is not None
+    texts = [path.read_text("utf-8") for path in (Path(regtui.__file__).parents[1] / "presets").glob("*.toml")]
+    assert texts
+    assert not {c for text in texts for c in text if c != "?" and "?" in plain(c)}
+
+
+@pytest.mark.parametrize("view", [View(), View(overlay=True), View("accuracy"), View("gap"), View(log=True)])
+def test_a_chart_in_ascii_keeps_its_shape(view: View) -> None:
+    history = told().steps("baseline", [0.5, 40.0, None]).stop("regularized", "early_stopping").history
+    filtered = PlainText()
+    for plot in [*plots(history, view, Space(57, 18)), difference(history, view, Space(57, 18))]:
+        for row in draw(plot, 57, 18, {**DARK.variables, "accent": "#e6c07b", "error": "#e5736b"}):
+            (segment,) = filtered.apply([Segment(row.plain)], Color.parse("black"))
+            assert segment.text.isascii()
+            assert "?" not in segment.text
+            assert len(segment.text) == row.cell_len
+
+
+def test_what_differs_in_a_chart_differs_in_ascii() -> None:
+    marks = [*MARKS.values(), "•", "★", "+", "·", "▚"]
+    assert len({plain(mark) for mark in marks}) == len(marks)
+
+
+def test_what_has_no_ascii_glyph_still_takes_its_cells() -> None:
+    assert plain("漢é") == "???"
+    assert plain("as it is") == "as it is"
+
+
+# Widgets
+
+
+class Screenful(App[None]):
+    """A chart and some lines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+        self.chart = Chart()
+        self.lines = Numbered()
+
+    def compose(self) -> ComposeResult:
+        yield self.chart
+        yield self.lines
+
+
+class Numbered(Lines):
+    """Three rows that a test changes."""
+
+    DEFAULT_CSS = "Numbered { height: auto; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = ["a", "b", "c"]
+
+    def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
+        return [Text(word) for word in self.words]
+
+
+async def test_a_chart_is_drawn_only_when_plot_size_or_theme_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawings = []
+
+    def counted(plot: Plot, width: int, height: int, colours: Any) -> list[Text]:
+        drawings.append((width, height))
+        return draw(plot, width, height, colours)
+
+    monkeypatch.setattr(chart_module, "draw", counted)
+    app = Screenful()
+    async with app.run_test(size=(60, 20)) as pilot:
+        await pilot.pause(0.02)
+        app.chart.show(PLOT)
+        drawings.clear()
+        app.chart.show(PLOT)
+        app.chart.show(Plot(**vars(PLOT)))
+        app.chart.redraw()
+        assert drawings == []
+        app.chart.show(Plot(**{**vars(PLOT), "words": []}))
+        assert drawings == [(60, 17)]
+        await pilot.resize_terminal(50, 20)
+        await pilot.pause(0.02)
+        assert drawings == [(60, 17), (50, 17)]
+        app.theme = LIGHT.name
+        await pilot.pause(0.02)
+        assert drawings == [(60, 17), (50, 17), (50, 17)]
+
+
+async def test_a_border_is_set_only_when_its_words_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Screenful()
+    async with app.run_test(size=(60, 20)):
+        app.chart.entitle("one [b]", "two")
+        assert (app.chart.border_title, app.chart.border_subtitle) == (r"one \[b]", "two")
+        refreshed: list[Any] = []
+        monkeypatch.setattr(app.chart, "refresh", lambda *a, **k: refreshed.append((a, k)))
+        app.chart.entitle("one [b]", "two")
+        assert refreshed == []
+
+
+async def test_only_rows_that_changed_are_repainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Screenful()
+    async with app.run_test(size=(60, 20)) as pilot:
+        await pilot.pause(0.02)
+        refreshed: list[tuple[Any, ...]] = []
+        monkeypatch.setattr(app.lines, "refresh", lambda *regions, **_: refreshed.append(regions))
+        app.lines.redraw()
+        assert refreshed == []
+        app.lines.words[1] = "B"
+        app.lines.redraw()
+        assert refreshed == [(Region(0, 1, 60, 1),)]
+        app.lines.words[:] = ["A", "B", "C"]
+        app.lines.redraw()
+        assert refreshed[1:] == [(Region(0, 0, 60, 1), Region(0, 2, 60, 1))]
+        app.lines.words.append("d")
+        app.lines.redraw()
+        assert refreshed[2:] == [()]
+
+
+async def test_rows_are_as_wide_as_the_widget_and_missing_ones_are_blank() -> None:
+    app = Screenful()
+    async with app.run_test(size=(60, 20)) as pilot:
+        await pilot.pause(0.02)
+        assert [app.lines.render_line(y).text for y in (0, 2, 9)] == ["a" + " " * 59, "c" + " " * 59, " " * 60]
+        app.lines.words = ["long " * 40]
+        app.lines.redraw()
+        assert app.lines.render_line(0).cell_length == 60
+
+
+def test_equal_histories_make_equal_plots() -> None:
+    assert plots(told().history, View(), Space(57, 18)) == plots(told().history, View(), Space(57, 18))

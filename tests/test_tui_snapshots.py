@@ -1,0 +1,119 @@
+"""Four pictures of the screen. They say that something looks different; whether it looks wrong, a person decides.
+
+`REGTUI_UPDATE_SNAPSHOTS=1 pytest tests/test_tui_snapshots.py` takes them anew; look at them before committing.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from textual.pilot import Pilot
+
+from regtui import runlog
+from regtui.engine import run as engine_run
+from regtui.engine import trainer as engine_trainer
+from regtui.tui.app import RegtuiApp
+from regtui.tui.choose import ChooseScreen
+from regtui.tui.run_screen import RunScreen
+from regtui.tui.verdict_panel import VerdictPanel
+from tests.conftest import small_preset
+from tests.screen_double import ScriptedTraining, text_of, until
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+PINS = (Path(__file__).parents[1] / "constraints.txt").read_text(encoding="utf-8").splitlines()
+UPDATE = os.environ.get("REGTUI_UPDATE_SNAPSHOTS") == "1"
+LOGS = Path("logs")
+EPOCH = 7.0
+"""Seconds that an epoch takes by the frozen clock."""
+PRESET = small_preset(train={"epochs": 8}, regularized={"dropout": {"rate": 0.5}, "early_stopping": {"patience": 3}})
+BASELINE = [0.62, 0.41, 0.33, 0.30, 0.31, 0.34, 0.38, 0.43]
+REGULARIZED = [0.71, 0.50, 0.40, 0.35, 0.32, 0.30, 0.29, 0.285]
+
+pytestmark = [
+    pytest.mark.skipif(
+        not {f"{name}=={version(name)}" for name in ("textual", "plotext", "rich")} <= set(PINS),
+        reason="the pictures were taken with the versions in constraints.txt",
+    ),
+]
+
+
+def step_loss(arm: str, step: int) -> float:
+    """Falls, and is never quite the same."""
+    return (2.3 if arm == "baseline" else 2.4) * math.exp(-step / 12) + 0.25 + 0.05 * math.sin(2.3 * step)
+
+
+@pytest.fixture
+def training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedTraining:
+    """A run that is the same everywhere: in a folder of a known name, by a clock that ticks once an epoch."""
+    training = ScriptedTraining(BASELINE, REGULARIZED)
+    training.crew.step_loss = step_loss
+    clock = SimpleNamespace(perf_counter=lambda: EPOCH * len(training.crew.called("measure")))
+    monkeypatch.setattr(engine_trainer, "time", clock)
+    monkeypatch.setattr(engine_run, "time", clock)
+    monkeypatch.setattr(runlog, "_new_folder", folder_of_a_known_name)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return training
+
+
+def folder_of_a_known_name(logs: Path, name: str) -> Path:
+    folder = logs / f"20260102-030405-{name}-0000"
+    (folder / "checkpoint").mkdir(parents=True)
+    return folder
+
+
+async def compare(app: RegtuiApp, pilot: Pilot[int], name: str) -> None:
+    """Hold what the screen shows against the picture of that name."""
+    await pilot.pause()
+    if isinstance(app.screen, RunScreen):
+        app.screen.on_screen_resume()  # draws what has come for the space that there is, without waiting
+        await pilot.pause()
+    picture = app.export_screenshot(title="regtui", simplify=True)
+    assert str(Path.cwd()) not in picture
+    kept = SNAPSHOTS / f"{name}.svg"
+    if UPDATE:
+        kept.write_text(picture, encoding="utf-8")
+    if not kept.exists() or kept.read_text(encoding="utf-8") != picture:
+        shown = Path(f"{name}.svg").absolute()
+        shown.write_text(picture, encoding="utf-8")
+        pytest.fail(
+            f"the screen does not look like {kept} any more; it looks like {shown}. If it is meant to, take the "
+            f"pictures anew with REGTUI_UPDATE_SNAPSHOTS=1 and look at them.\n{text_of(app)}",
+            pytrace=False,
+        )
+
+
+async def test_choosing(training: ScriptedTraining) -> None:
+    app = RegtuiApp(LOGS, training=training)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, ChooseScreen) and "ready" in text_of(app))
+        await compare(app, pilot, "choose-120x36")
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_a_run_that_goes_on(training: ScriptedTraining, size: tuple[int, int]) -> None:
+    app = RegtuiApp(LOGS, PRESET, start=True, training=training)
+    async with app.run_test(size=size) as pilot:
+        try:
+            training.open(5)
+            await until(pilot, lambda: app.session is not None and app.session.history.started is not None)
+            assert app.session is not None
+            arms = app.session.history.arms.values()
+            await until(pilot, lambda: all(len(arm.step_losses) == 6 * PRESET.steps_per_epoch for arm in arms))
+            await compare(app, pilot, f"run-{size[0]}x{size[1]}")
+        finally:
+            training.close()
+
+
+async def test_the_verdict(training: ScriptedTraining) -> None:
+    app = RegtuiApp(LOGS, PRESET, start=True, training=training)
+    async with app.run_test(size=(120, 36)) as pilot:
+        training.open(100)
+        await until(pilot, lambda: app.session is not None and app.session.ended)
+        await until(pilot, lambda: app.screen.query_one(VerdictPanel).display)
+        await compare(app, pilot, "verdict-120x36")

@@ -1,0 +1,326 @@
+"""What the charts show, from histories told event by event: every view of every kind of run."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from regtui.events import EpochDone
+from regtui.history import History
+from regtui.tui.chart import Plot, draw
+from regtui.tui.look import DARK, MARKS
+from regtui.tui.view import Space, View, difference, newest_difference, plots
+from tests.conftest import small_preset
+from tests.telling import Telling
+
+SPACE = Space(57, 18)
+ARMS = ("baseline", "regularized")
+COLOURS = {"accent": "#e6c07b", "error": "#e5736b", **DARK.variables}
+VIEWS = [
+    View(quantity, overlay, log, recent, shared)  # type: ignore[arg-type]
+    for quantity, overlay, log, recent, shared in itertools.product(("loss", "accuracy", "gap"), *[(False, True)] * 4)
+]
+
+
+def telling(epochs: int = 6, steps: int = 10) -> Telling:
+    return Telling(small_preset(train={"epochs": epochs, "batch_size": 320 // steps})).start()
+
+
+def usual() -> History:
+    """Losses fall, then rise; the arms' ranges differ."""
+    return telling().epochs([0.9, 0.5, 0.3, 0.4, 0.5], [0.8, 0.6, 0.5, 0.45, 0.42]).history
+
+
+def broken() -> History:
+    """Both arms lose their way; one of them from the first step on."""
+    told = telling().epochs([0.9, 0.5], [0.8])
+    told.steps("baseline", [0.5, 1e30, None, None]).steps("regularized", [None] * 3)
+    told.epoch("regularized", None, train=None)
+    return told.stop("baseline", "non_finite").stop("regularized", "exploded").history
+
+
+def zeros() -> History:
+    """Losses that have no logarithm."""
+    told = telling().steps("baseline", [0.0, -0.0, 0.5])
+    for _ in range(3):
+        told.epoch("baseline", 0.0, train=0.0, accuracy=1.0).epoch("regularized", 0.0, train=0.0, accuracy=0.0)
+    return told.history
+
+
+def stopped() -> History:
+    told = telling().epochs([0.9, 0.5, 0.6, 0.7], [0.8, 0.7, 0.6, 0.5])
+    return told.stop("baseline", "early_stopping").history
+
+
+def steered() -> History:
+    told = telling().epochs([0.9, 0.5, 0.6, 0.7], [0.8, 0.7, 0.6, 0.5])
+    told.control("regularized", "dropout.rate", 0.3, epoch=2).control(None, "patience", 3, epoch=3)
+    return told.control("regularized", "dropout.rate", 2.0, why="above 0.9", epoch=4).history
+
+
+HISTORIES: dict[str, Callable[[], History]] = {
+    "before the start": History,
+    "before the first step": lambda: telling().history,
+    "before the first epoch": lambda: telling().steps("baseline", [2.3, 2.0]).steps("regularized", [2.3, 2.1]).history,
+    "one epoch": lambda: telling().epochs([0.5], [0.4]).history,
+    "usual": usual,
+    "flat": lambda: telling().epochs([0.5] * 4, [0.5] * 4).history,
+    "broken": broken,
+    "zeros": zeros,
+    "huge": lambda: telling().epochs([1e300, 1e200], [3.0, 1e-300]).history,
+    "stopped": stopped,
+    "steered": steered,
+    "long": lambda: telling(epochs=5000, steps=1).epochs([1 / e for e in range(1, 900)], [0.5] * 850).history,
+}
+
+
+def numbers(thing: Any) -> Iterator[float]:
+    """All numbers in a plot, however deep."""
+    if isinstance(thing, (int, float)):
+        yield thing
+    elif dataclasses.is_dataclass(thing):
+        yield from numbers([getattr(thing, f.name) for f in dataclasses.fields(thing)])
+    elif isinstance(thing, (list, tuple)):
+        for part in thing:
+            yield from numbers(part)
+
+
+def words(plot: Plot, text: str) -> list[tuple[float, float]]:
+    return [(x, y) for said, x, y, _ in plot.words if text in said]
+
+
+@pytest.mark.parametrize("kind", HISTORIES)
+def test_every_view_of_every_history_can_be_drawn(kind: str) -> None:
+    history = HISTORIES[kind]()
+    for view in VIEWS:
+        shown = plots(history, view, SPACE)
+        assert len(shown) == (1 if view.overlay else 2)
+        for plot in shown:
+            assert all(map(math.isfinite, numbers(plot)))
+            assert plot.x_limits[0] < plot.x_limits[1]
+            assert plot.y_limits[0] < plot.y_limits[1]
+            assert bool(plot.curves) != bool(plot.empty)
+            assert all(plot.x_limits[0] <= x <= plot.x_limits[1] for _, x, _, _ in plot.words)
+            assert all(plot.x_limits[0] <= x <= plot.x_limits[1] for x, _ in plot.verticals)
+            assert all(len(c.x) == len(c.y) for c in plot.curves)
+            if plot.curves:
+                assert plot.x_ticks
+                assert plot.y_ticks
+    for view in (View(), View(overlay=True), View(quantity="gap"), View(log=True)):
+        for plot in [*plots(history, view, SPACE), difference(history, view, SPACE)]:
+            assert len(draw(plot, *SPACE, COLOURS)) == SPACE.height
+
+
+@pytest.mark.parametrize("quantity", ["loss", "accuracy", "gap"])
+def test_both_charts_have_the_same_axes_when_they_are_shared_and_own_ones_when_not(quantity: Any) -> None:
+    told = telling().epochs([0.9, 0.5, 0.3], [0.1, 0.08, 0.06])
+    told.epoch("baseline", 0.3, accuracy=0.2)
+    first, second = plots(told.history, View(quantity), SPACE)
+    assert (first.x_limits, first.y_limits) == (second.x_limits, second.y_limits)
+    assert (first.x_ticks, first.y_ticks) == (second.x_ticks, second.y_ticks)
+    first, second = plots(told.history, View(quantity, shared=False), SPACE)
+    assert first.x_limits == second.x_limits  # epochs are always compared with the same epochs
+    assert first.y_limits != second.y_limits
+
+
+def test_all_that_epochs_measured_lies_within_the_axes() -> None:
+    for view in VIEWS:
+        for plot in plots(usual(), view, SPACE):
+            low, high = plot.y_limits
+            for curve in plot.curves:
+                if not curve.colour.endswith("-steps"):
+                    assert all(low - 1e-9 <= y <= high + 1e-9 for y in curve.y)
+
+
+def test_the_losses_are_those_of_the_history() -> None:
+    history = usual()
+    for name, plot in zip(ARMS, plots(history, View(), SPACE), strict=True):
+        curves = {curve.colour: curve for curve in plot.curves if curve.line}
+        epochs = history.arms[name].epochs
+        assert curves[name].x == [float(e.epoch) for e in epochs]
+        assert curves[name].y == [e.val_loss for e in epochs]
+        assert curves[f"{name}-train"].y == [e.train_loss for e in epochs]
+        assert set(curves[f"{name}-steps"].y) == {0.5}
+        assert plot.curves[-1].colour == name  # what matters most lies on top
+
+
+def test_accuracy_is_in_per_cent_and_never_above_a_hundred() -> None:
+    told = telling()
+    for _ in range(3):
+        told.epoch("baseline", 0.1, accuracy=1.0).epoch("regularized", 0.1, accuracy=0.99)
+    for view in (View("accuracy"), View("accuracy", log=True)):
+        plot = plots(told.history, view, SPACE)[0]
+        assert plot.y_limits[1] == 100.0
+        assert plot.curves[-1].y == [100.0] * 3
+    told = telling().epoch("baseline", 0.1, accuracy=0.0).epoch("regularized", 0.1, accuracy=0.0)
+    assert plots(told.history, View("accuracy", log=True), SPACE)[0].y_limits[0] == 0.0
+
+
+def test_the_gap_is_validation_minus_training_loss_around_zero() -> None:
+    told = telling()
+    for val in (0.02, 0.05, 0.20):
+        told.epoch("baseline", val, train=0.05).epoch("regularized", val, train=0.05)
+    plot = plots(told.history, View("gap"), SPACE)[0]
+    assert plot.curves[0].y == pytest.approx([-0.03, 0.0, 0.15])
+    assert plot.horizontals == [(0.0, "faint")]
+
+
+def test_a_logarithmic_axis_shows_powers_of_ten_and_nothing_that_has_none() -> None:
+    told = telling().steps("baseline", [0.0] * 10)
+    told.epoch("baseline", 0.1, train=0.0).epoch("baseline", 0.0, train=0.01).epoch("baseline", 0.001, train=0.01)
+    told.epoch("regularized", 0.0)
+    plot = plots(told.history, View(log=True), SPACE)[0]
+    curves = {curve.colour: curve for curve in plot.curves if curve.line}
+    assert (curves["baseline"].x, curves["baseline"].y) == ([1.0, 3.0], [-1.0, -3.0])
+    assert curves["baseline-train"].x == [2.0, 3.0]
+    labels = [float(label) for _, label in plot.y_ticks]
+    assert all(label > 0 for label in labels)
+    assert [math.log10(label) for label in labels] == pytest.approx([y for y, _ in plot.y_ticks], abs=1e-3)
+
+
+def test_a_best_loss_of_zero_has_no_place_on_a_logarithmic_axis() -> None:
+    assert all(words(plot, "★") == [] for plot in plots(zeros(), View(log=True), SPACE))
+    assert words(plots(zeros(), View(), SPACE)[0], "★") == [(1.0, 0.0)]
+
+
+def test_the_best_epoch_is_marked_where_it_is() -> None:
+    history = usual()
+    first, second = plots(history, View(), SPACE)
+    assert words(first, "★") == [(3.0, 0.3)]
+    assert words(second, "★") == [(5.0, 0.42)]
+    assert words(plots(history, View(overlay=True), SPACE)[0], "★") == [(3.0, 0.3), (5.0, 0.42)]
+    assert words(plots(history, View(log=True), SPACE)[0], "★") == [(3.0, math.log10(0.3))]
+    assert words(plots(history, View("accuracy"), SPACE)[0], "★") == [(3.0, 90.0)]
+    assert words(plots(history, View("gap"), SPACE)[0], "★") == [(3.0, 0.3 - 0.05)]
+    assert words(plots(telling().epochs([0.5], [0.5]).history, View(), SPACE)[0], "★") == []
+
+
+def test_a_best_epoch_outside_the_recent_window_is_not_marked() -> None:
+    told = telling(epochs=30).epochs([0.1, *[0.5] * 29], [0.1, *[0.5] * 29])
+    assert words(plots(told.history, View(), SPACE)[0], "★") == [(1.0, 0.1)]
+    plot = plots(told.history, View(recent=True), SPACE)[0]
+    assert words(plot, "★") == []
+    assert plot.x_limits == (22.5, 30.0)
+
+
+def test_the_end_of_an_early_stopped_arm_is_marked_on_its_own_chart() -> None:
+    first, second = plots(stopped(), View(), SPACE)
+    (mark,) = words(first, "stopped")
+    assert mark[0] == 4.0
+    assert first.y_limits[0] <= mark[1] <= first.y_limits[1]
+    assert words(second, "stopped") == []
+    at_the_end = telling().epochs([0.5, 0.4], [0.5, 0.4]).stop("baseline", "max_epochs").history
+    assert words(plots(at_the_end, View(), SPACE)[0], "stopped") == []
+
+
+def test_a_loss_that_is_not_finite_is_marked_at_its_step_and_not_drawn() -> None:
+    first, second = plots(broken(), View(), SPACE)
+    assert words(first, "not finite")[0][0] == pytest.approx(2.3)
+    assert words(second, "not finite")[0][0] == pytest.approx(1.1)
+    assert max(x for curve in second.curves if curve.colour == "regularized" for x in curve.x) == 1.0
+
+
+def test_changes_of_a_knob_stand_as_lines_and_refused_ones_do_not() -> None:
+    for plot in plots(steered(), View(), SPACE):
+        assert [x for x, _ in plot.verticals] == [2.0, 3.0]
+    told = telling().epochs([0.5, 0.4], [0.5, 0.4]).pause().pause(paused=False)
+    assert plots(told.history, View(), SPACE)[0].verticals == []
+
+
+@pytest.mark.parametrize("quantity", ["loss", "accuracy", "gap"])
+def test_an_overlay_tells_the_arms_apart_without_colour(quantity: Any) -> None:
+    (plot,) = plots(usual(), View(quantity, overlay=True), SPACE)
+    grains = {arm: {c.marker for c in plot.curves if c.colour.startswith(arm)} for arm in ARMS}
+    assert grains["baseline"].isdisjoint(grains["regularized"])
+    for arm in ARMS:
+        assert MARKS[arm] in grains[arm]
+    assert not any(curve.colour.endswith("-steps") for curve in plot.curves)
+
+
+def test_there_are_words_until_there_is_something_to_draw() -> None:
+    for overlay in (False, True):
+        assert all("loading" in plot.empty for plot in plots(History(), View(overlay=overlay), SPACE))
+    told = telling().steps("baseline", [2.3]).steps("regularized", [2.3])
+    for view in (View("accuracy"), View("gap"), View(overlay=True)):
+        assert all("first epoch" in plot.empty for plot in plots(told.history, view, SPACE))
+    assert all(plot.curves for plot in plots(told.history, View(), SPACE))
+    assert "first epoch" in difference(told.history, View(), SPACE).empty
+    assert difference(History(), View(), SPACE).empty
+
+
+# The difference
+
+
+def test_the_difference_is_regularized_minus_baseline() -> None:
+    history = telling().epochs([0.9, 0.5, 0.3], [0.8, 0.6, 0.1]).history
+    plot = difference(history, View(), SPACE)
+    assert plot.curves[0].x == [1.0, 2.0, 3.0]
+    assert plot.curves[0].y == pytest.approx([-0.1, 0.1, -0.2])
+    assert newest_difference(history) == pytest.approx(-0.2)
+    assert plot.horizontals == [(0.0, "faint")]
+    assert plot.x_limits == plots(history, View(), SPACE)[0].x_limits
+
+
+@pytest.mark.parametrize("apart", [0.0, 1e-12, 0.0003, 0.04, 0.5, 7.0, 1e9])
+def test_its_range_is_symmetric_and_its_labels_say_so(apart: float) -> None:
+    told = telling().epochs([1.0] * 4, [1.0 + apart] * 4)
+    plot = difference(told.history, View(), SPACE)
+    low, high = plot.y_limits
+    assert low == -high
+    assert high > apart or (apart == 0 and high > 0)
+    below, zero, above = (label for _, label in plot.y_ticks)
+    assert zero == "0"
+    assert below == above.replace("+", "−", 1)
+    above = above.replace("−", "-")
+    assert float(above) == pytest.approx(plot.y_ticks[2][0], rel=0.5)
+    assert float(above) > 0
+
+
+def test_an_arm_that_is_ahead_or_not_finite_makes_no_difference() -> None:
+    told = telling().epochs([0.9, 0.5, 0.4], [0.8])
+    assert difference(told.history, View(), SPACE).curves[0].x == [1.0]
+    told.epoch("regularized", None)
+    assert newest_difference(told.history) == pytest.approx(-0.1)
+    assert newest_difference(telling().history) is None
+
+
+# Long runs
+
+
+def test_a_short_run_has_all_its_epochs_on_the_axis_and_a_long_one_grows() -> None:
+    assert plots(usual(), View(), SPACE)[0].x_limits == (0.0, 6.0)
+    told = telling(epochs=1000, steps=1)
+    right = []
+    for _ in range(12):
+        for _ in range(25):
+            told.epoch("baseline", 0.5).epoch("regularized", 0.5)
+        right.append(plots(told.history, View(), SPACE)[0].x_limits[1])
+        assert right[-1] >= len(told.history.arms["baseline"].epochs)
+    assert right == sorted(right)
+    assert len(set(right)) <= 5  # a grown axis is drawn anew as a whole
+    assert right[0] < 100
+    assert right[-1] <= 1000
+
+
+def test_a_million_steps_stay_fast_and_within_the_width() -> None:
+    told = telling(epochs=100_000, steps=10)
+    first, second = told.epoch("baseline", 0.5).history.arms.values()
+    first.step_losses.extend([0.5] * 999_990)
+    known = dict(first.epochs[0])
+    first.epochs = [
+        EpochDone.model_construct(**{**known, "epoch": n, "val_loss": 0.5 + n % 7}) for n in range(1, 100_001)
+    ]
+    second.step_losses, second.epochs = first.step_losses, first.epochs
+    for view in (View(), View(overlay=True), View("gap"), View(log=True), View(recent=True)):
+        began = time.thread_time()
+        shown = plots(told.history, view, SPACE)
+        assert time.thread_time() - began < 0.5, view
+        for plot in shown:
+            assert all(len(curve.x) <= 2 * 2 * SPACE.width + 2 for curve in plot.curves)
+    assert len(difference(told.history, View(), SPACE).curves[0].x) <= 4 * SPACE.width
