@@ -121,6 +121,65 @@ def presets_schema() -> None:
 
 
 @app.command()
+def review(
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="[DIR | RUN...]", help="A folder of runs, or runs.")
+    ] = None,
+    log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
+) -> None:
+    """Look at saved runs on screen, and follow those that go on."""
+    from regtui.errors import InputError
+    from regtui.runs import find_runs, resolve
+    from regtui.tui.start import show  # textual, 0.35 s
+
+    named = runs or []
+    if len(named) == 1 and Path(named[0]).is_dir() and list(find_runs(Path(named[0]))) != [Path(named[0])]:
+        log_dir, named = Path(named[0]), []
+    if not named and not log_dir.is_dir():
+        raise InputError(f"{str(log_dir)!r}: there is no such folder; name the one that holds the runs")
+    raise typer.Exit(show(None, log_dir, ascii_only=ascii_only, review=[resolve(run, log_dir) for run in named]))
+
+
+@app.command("runs")
+def list_runs(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where runs are kept.")] = Path("logs"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    filter_by: Annotated[str, typer.Option("--filter", metavar="TEXT", help="'dropout test.difference>0.5'.")] = "",
+) -> None:
+    """List the saved runs, newest first."""
+    from regtui.runs_command import list_runs
+
+    raise typer.Exit(list_runs(folder, json=json, filter=filter_by))
+
+
+@app.command("show")
+def show_run(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or the beginning of its name.")],
+    json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
+    log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
+) -> None:
+    """Print a saved run: header, epochs, verdict."""
+    from regtui.runs_command import show_run
+
+    raise typer.Exit(show_run(run, log_dir, json=json))
+
+
+@app.command()
+def export(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Folders, or the beginnings of their names.")],
+    to: Annotated[str, typer.Option(metavar="csv|tensorboard|html|svg|png", help="The format.")],
+    out: Annotated[Path | None, typer.Option(metavar="PATH", help="A folder; or the file of one report.")] = None,
+    log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
+) -> None:
+    """Write saved runs as CSV, TensorBoard event files, a report or a figure."""
+    from regtui.export_command import export_runs
+    from regtui.runs import resolve
+
+    raise typer.Exit(export_runs([resolve(run, log_dir) for run in runs], to, out))
+
+
+@app.command()
 def doctor() -> None:
     """Show versions, devices, data, terminal and folders: what works here, and what to do about the rest."""
     from regtui.doctor import examine

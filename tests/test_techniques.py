@@ -173,11 +173,3 @@ def test_a_rate_that_drops_from_nothing_is_refused_while_training() -> None:
         technique.retune("rate", 0.4)
     technique.retune("input_rate", 0.4)
     assert technique.input_rate == 0.4
-
-
-def test_a_rate_that_drops_from_nothing_is_refused_while_training() -> None:
-    technique = Dropout(after=[], input_rate=0.2)
-    with pytest.raises(InputError, match="after is empty"):
-        technique.retune("rate", 0.4)
-    technique.retune("input_rate", 0.4)
-    assert technique.input_rate == 0.4

@@ -91,8 +91,9 @@ def _keep_freed_memory() -> None:
 
 def serve(connection: Connection, threads: int) -> None:
     """Work for whoever holds the other end, until that end is closed: then nobody is left to work for."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # meant for the run; it decides what becomes of the arms
-        signal.signal(number, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # meant for the run; it decides what becomes of the arms
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # the terminal belongs to the screen
         os.dup2(null, stream)

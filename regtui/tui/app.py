@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,19 +13,21 @@ from textual.app import App
 from textual.binding import Binding
 from textual.filter import LineFilter
 from textual.message import Message
+from textual.worker import get_current_worker
 
 from regtui.control import Stop
-from regtui.errors import EXIT_CODES, RegtuiError
-from regtui.events import EpochDone
+from regtui.errors import EXIT_CODES, InputError, RegtuiError
+from regtui.events import EpochDone, Event
 from regtui.preset import Preset
 from regtui.preset_file import to_table, validate
-from regtui.techniques import Techniques
 from regtui.tui.choose import ChooseScreen
 from regtui.tui.dialogs import Ask, Choice
 from regtui.tui.explain import ExplainScreen
 from regtui.tui.help import HelpScreen
 from regtui.tui.keys import EVERYWHERE
 from regtui.tui.look import DARK, LIGHT, PlainText
+from regtui.tui.replay import FOLLOW, Replay
+from regtui.tui.review import ReviewScreen
 from regtui.tui.run_screen import RunScreen
 from regtui.tui.session import Session
 from regtui.tui.training import ProcessTraining, Training
@@ -70,6 +73,7 @@ class RegtuiApp(App[int], inherit_bindings=False):
         quit_when_done: bool = False,
         ascii_only: bool = False,
         training: Training | None = None,
+        review: Sequence[Path] | None = None,
     ) -> None:
         """Set up.
 
@@ -80,6 +84,7 @@ class RegtuiApp(App[int], inherit_bindings=False):
             quit_when_done: Leave when the run has ended, with its exit code.
             ascii_only: Show nothing but ASCII.
             training: Who trains; processes when left out.
+            review: Open on the saved runs instead of the presets: these, or all in `logs` if there are none.
         """
         super().__init__()
         self.logs = logs
@@ -89,6 +94,8 @@ class RegtuiApp(App[int], inherit_bindings=False):
         self._quit_when_done = quit_when_done
         self._plain = [PlainText()] if ascii_only else []
         self._training = training or ProcessTraining()
+        self._review = review
+        self._replay: Replay | None = None
         self._leaving = False
         self.signal = 0
         self.failure = ""
@@ -103,7 +110,9 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Open the first screen, then let torch be imported behind it."""
-        if self._start and self._chosen is not None:
+        if self._review is not None:
+            self.push_screen(ReviewScreen(self.logs, self._review))
+        elif self._start and self._chosen is not None:
             self.start_run(self._chosen)
         else:
             self.push_screen(ChooseScreen(self._chosen))
@@ -148,11 +157,10 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
     @on(EventsWait)
     def _pass_on(self) -> None:
-        if self.session is None:
-            return
-        events = self.session.take_in()
+        events: list[Event] = []
         for screen in self.screen_stack:
             if isinstance(screen, RunScreen):
+                events = screen.session.take_in()
                 screen.told(events)
         if any(isinstance(event, EpochDone) for event in events) and hasattr(self.screen, "reload"):
             self.screen.reload()
@@ -161,11 +169,11 @@ class RegtuiApp(App[int], inherit_bindings=False):
     def _run_ended(self, event: RunEnded) -> None:
         session = event.session
         self._pass_on()
-        if self._leaving or self._quit_when_done:
+        if session.live and (self._leaving or self._quit_when_done):
             self.leave()
             return
-        if session.error is not None and session.history.started is None:
-            self._back_to_presets()
+        if session.live and session.error is not None and session.history.started is None:
+            self._back_to_presets(session.preset)
             self.push_screen(Ask("The run could not begin", str(session.error), (Choice("o", "ok", "OK"),)))
             return
         for screen in self.screen_stack:
@@ -203,6 +211,36 @@ class RegtuiApp(App[int], inherit_bindings=False):
         self._training.close()
         self.exit(self.exit_code)
 
+    # Saved runs
+
+    @on(ReviewScreen.Open)
+    def _open_saved(self, event: ReviewScreen.Open) -> None:
+        try:
+            replay = Replay(event.run.folder, lambda: self.post_message(self.EventsWait()))
+        except InputError as error:
+            self.push_screen(Ask("This run can't be shown", str(error), (Choice("o", "ok", "OK"),)))
+            return
+        self._replay = replay
+        self.push_screen(RunScreen(replay.session), lambda _: self._close_saved())
+        self._read_saved(replay)
+
+    def _close_saved(self) -> None:
+        self._replay = None
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="reading")
+    def _read_saved(self, replay: Replay) -> None:
+        """Read what the run's log has; while another process writes it, look again twice a second."""
+        worker = get_current_worker()
+        while not worker.is_cancelled and self._replay is replay:
+            try:
+                over = replay.catch_up()
+            except RegtuiError as error:
+                replay.session.error, replay.session.ended, over = error, True, True
+            if over:
+                self.post_message(self.RunEnded(replay.session))
+                return
+            time.sleep(FOLLOW)
+
     # What the screens ask for
 
     @on(ChooseScreen.Start)
@@ -220,34 +258,34 @@ class RegtuiApp(App[int], inherit_bindings=False):
                 screen.engine_status = event.words
 
     @on(RunScreen.Again)
-    def _again(self) -> None:
-        if self.session is not None:
-            table = to_table(self.session.preset)
-            table["train"]["seed"] += 1
-            self.pop_screen()
-            self.start_run(validate(table, self.session.preset.name))
+    def _again(self, event: RunScreen.Again) -> None:
+        table = to_table(event.session.preset)
+        table["train"]["seed"] += 1
+        self.pop_screen()
+        self.start_run(validate(table, event.session.preset.name))
 
     @on(RunScreen.Change)
-    def _back_to_presets(self) -> None:
+    def _change(self, event: RunScreen.Change) -> None:
+        self._back_to_presets(event.session.preset)
+
+    def _back_to_presets(self, chosen: Preset) -> None:
         while len(self.screen_stack) > 1 and not isinstance(self.screen, ChooseScreen):
             self.pop_screen()
-        if not isinstance(self.screen, ChooseScreen):  # the run was started from the command line
-            self.push_screen(ChooseScreen(self._chosen))
+        if not isinstance(self.screen, ChooseScreen):  # the run did not start from there
+            self.push_screen(ChooseScreen(chosen))
 
     @on(RunScreen.Explain)
-    def _explain_running(self) -> None:
-        if self.session is not None:
-            arms: dict[str, Techniques] = self.session.preset.arms()
-            self.push_screen(ExplainScreen(arms))
+    def _explain_running(self, event: RunScreen.Explain) -> None:
+        self.push_screen(ExplainScreen(event.session.preset.arms()))
 
     @on(RunScreen.Weights)
-    def _show_weights(self) -> None:
+    def _show_weights(self, event: RunScreen.Weights) -> None:
         from regtui.tui.weights_screen import WeightsScreen
 
-        if self.session is None or self.session.folder is None:
+        if event.session.folder is None:
             self.notify("There are no weights before the first epoch.")
         else:
-            self.push_screen(WeightsScreen(self.session.folder, self.session.preset))
+            self.push_screen(WeightsScreen(event.session.folder, event.session.preset))
 
     def action_help(self) -> None:
         """List the keys of this screen."""

@@ -47,17 +47,24 @@ STOP_CHOICES = (
 class RunScreen(Screen[None]):
     """One run."""
 
-    class Again(Message):
-        """The user wants the same preset once more, with another seed."""
+    class Asked(Message):
+        """The user wants something that leads away from this screen."""
 
-    class Change(Message):
-        """The user wants to change the preset."""
+        def __init__(self, session: Session) -> None:
+            super().__init__()
+            self.session = session
 
-    class Explain(Message):
-        """The user wants to read about the techniques."""
+    class Again(Asked):
+        """The same preset once more, with another seed."""
 
-    class Weights(Message):
-        """The user wants to see the weights."""
+    class Change(Asked):
+        """To change the preset."""
+
+    class Explain(Asked):
+        """To read about the techniques."""
+
+    class Weights(Asked):
+        """To see the weights."""
 
     KEYS = (
         Key("space", "pause", "pause", "Pause, and go on again.", "space", footer=True),
@@ -76,6 +83,7 @@ class RunScreen(Screen[None]):
         Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
         Key("d", "details", "details", "After the end: the verdict, or the table.", "d", footer=True),
         Key("s", "stop", "stop", "Stop the run; asks how.", "s", footer=True),
+        Key("escape", "back", "back", "From a saved run: back to the list.", "esc", footer=True),
     )
     BINDINGS = bindings((*KEYS, *EVERYWHERE))
 
@@ -197,7 +205,7 @@ class RunScreen(Screen[None]):
         self._strip.display = not verdict and room >= 16
         self._table.display = not verdict
         self._sentence.display = not verdict
-        self._steering.display = not self.session.ended
+        self._steering.display = self.session.live and not self.session.ended
         self._verdict.display = verdict
         if verdict:
             self._verdict.set_class(room < 7, "alone")
@@ -209,7 +217,10 @@ class RunScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Offer only what can be done now: a run is steered while it goes on, and followed by another after its end."""
         if action in WHILE_RUNNING:
-            return not self.session.ended and (action != "one_epoch" or self.session.history.paused)
+            going_on = self.session.live and not self.session.ended
+            return going_on and (action != "one_epoch" or self.session.history.paused)
+        if action == "back":
+            return not self.session.live
         return self.session.ended if action in AFTER_THE_END else True
 
     def action_pause(self) -> None:
@@ -222,7 +233,7 @@ class RunScreen(Screen[None]):
 
     def action_again(self) -> None:
         """Another seed."""
-        self.post_message(self.Again())
+        self.post_message(self.Again(self.session))
 
     def action_patience(self, change: int) -> None:
         """More or less patience."""
@@ -269,15 +280,19 @@ class RunScreen(Screen[None]):
 
     def action_weights(self) -> None:
         """The weights of both arms."""
-        self.post_message(self.Weights())
+        self.post_message(self.Weights(self.session))
 
     def action_explain(self) -> None:
         """The running techniques."""
-        self.post_message(self.Explain())
+        self.post_message(self.Explain(self.session))
 
     def action_change(self) -> None:
         """Back to the presets."""
-        self.post_message(self.Change())
+        self.post_message(self.Change(self.session))
+
+    def action_back(self) -> None:
+        """Back to where a saved run was opened."""
+        self.dismiss()
 
     def action_details(self) -> None:
         """The verdict, or the table."""

@@ -19,14 +19,16 @@ from regtui.runlog import Summary
 class Session:
     """One run. The trainer's thread gives it events; the screen's thread takes them in, many at a time."""
 
-    def __init__(self, preset: Preset, notify: Callable[[], object]) -> None:
+    def __init__(self, preset: Preset, notify: Callable[[], object], *, live: bool = True) -> None:
         """Begin with nothing told.
 
         Args:
             preset: What is trained.
             notify: Called in the trainer's thread when events wait, once until they are taken in.
+            live: Whether it is trained here and can be steered; else it is read from its log.
         """
         self.preset = preset
+        self.live = live
         self.control = Control()
         self.history = History()
         self.folder: Path | None = None

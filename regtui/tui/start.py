@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from regtui.console import complain, say
@@ -36,8 +37,19 @@ class _Program(RegtuiApp):
         watchdog.start()
 
 
-def show(preset: Preset | None, logs: Path, *, start: bool, quit_when_done: bool, ascii_only: bool, debug: bool) -> int:
+def show(
+    preset: Preset | None,
+    logs: Path,
+    *,
+    start: bool = False,
+    quit_when_done: bool = False,
+    ascii_only: bool = False,
+    debug: bool = False,
+    review: Sequence[Path] | None = None,
+) -> int:
     """Open the screen; when it has closed, print the verdict and the log's place. Returns the exit code.
+
+    The arguments are those of `RegtuiApp`, and `debug`, which shows tracebacks.
 
     Raises:
         InputError: There is no terminal to type into.
@@ -45,7 +57,7 @@ def show(preset: Preset | None, logs: Path, *, start: bool, quit_when_done: bool
     """
     if not sys.stdin.isatty():
         raise InputError("the screen needs a terminal to read keys from; add --headless to do without")
-    app = _Program(logs, preset, start=start, quit_when_done=quit_when_done, ascii_only=ascii_only)
+    app = _Program(logs, preset, start=start, quit_when_done=quit_when_done, ascii_only=ascii_only, review=review)
     code = app.run()
     session = app.session
     if app.failure:

@@ -1,0 +1,167 @@
+"""What each patience would have come to, read off a run that has been: no training, and no claim about unrun epochs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from regtui.events import EpochDone
+from regtui.history import ArmHistory
+from regtui.techniques.early_stopping import EarlyStopping, Monitor, StoppingRule
+
+MAX_PATIENCE = 50
+"""Patience is looked at from 1 up to this."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one patience would have come to.
+
+    Attributes:
+        patience: Epochs without improvement after which the arm stops.
+        stops_at: The epoch after which it would have stopped; None if not within the epochs that were run.
+        keeps: The best epoch by then, as the stopping rule sees it; None if no epoch counted.
+        val_loss: The kept epoch's validation loss; None where it is not finite.
+        val_accuracy: The kept epoch's validation accuracy.
+        cost: How much worse the kept epoch's monitored value is than that of the best epoch that was run; at least 0.
+        saved: Epochs that were run after `stops_at`.
+    """
+
+    patience: int
+    stops_at: int | None
+    keeps: int | None
+    val_loss: float | None
+    val_accuracy: float | None
+    cost: float | None
+    saved: int
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What each patience would have come to in one arm.
+
+    Attributes:
+        outcomes: One for each patience, from 1 on.
+        monitor: What the stopping rule follows.
+        best_epoch: The best epoch that was run, however small its lead; None if none counts.
+        epochs: Whole epochs that were run one after the other from the first; only these count.
+        planned: Epochs the arm would have been trained for at most.
+        left_out: The first epoch that does not count, as it was cut short or is missing in the log; None if all do.
+    """
+
+    outcomes: Sequence[Outcome]
+    monitor: Monitor
+    best_epoch: int | None
+    epochs: int
+    planned: int
+    left_out: int | None
+
+    def lines(self) -> list[str]:
+        """A small table for people, 80 columns wide; neighbours that keep the same epoch share a line."""
+        if self.epochs == 0:
+            return ["No whole epoch was run, so no patience can be judged.", *self._remarks()]
+        if self.best_epoch is None:
+            return [f"None of the {_epochs(self.epochs)} counts: not finite, or within the warmup.", *self._remarks()]
+        return [*(self._line(same) for same in _merged(self.outcomes)), *self._remarks()]
+
+    def _line(self, same: list[Outcome]) -> str:
+        first, last = same[0], same[-1]
+        patience = f"{first.patience}-{last.patience}" if len(same) > 1 else f"{first.patience}"
+        if first.stops_at is not None:
+            stops = f"epoch {first.stops_at}" if len(same) == 1 else f"{first.stops_at}-{last.stops_at}"
+            end = f"stops at {stops}, keeps {first.keeps}"
+        elif self.epochs >= self.planned:
+            end = f"runs all {_epochs(self.epochs)}, keeps {first.keeps}"
+        else:
+            end = f"goes on after epoch {self.epochs}*, best so far {first.keeps}"
+        return f"patience {patience}: {end}, {self._value(first)}"
+
+    def _value(self, outcome: Outcome) -> str:
+        """'val loss 0.0932 (+0.0011)': the kept epoch's monitored value, and how far it is from the best."""
+        cost = outcome.cost or 0.0
+        if self.monitor == "val_accuracy":
+            points = "best" if cost == 0 else f"−{100 * cost:.2f} points"
+            return f"val accuracy {100 * (outcome.val_accuracy or 0.0):.2f} % ({points})"
+        return f"val loss {_loss(outcome.val_loss or 0.0)} ({'best' if cost == 0 else '+' + _loss(cost)})"
+
+    def _remarks(self) -> Iterator[str]:
+        if self.outcomes[-1].stops_at is None and self.best_epoch is not None and self.epochs < self.planned:
+            yield f"* would not have stopped within the {_epochs(self.epochs)} that were run;"
+            yield f"  what the others of the {self.planned:,} planned would have brought is not known."
+        if self.left_out is not None:
+            yield f"Epoch {self.left_out} was cut short or is missing in the log; it and later ones do not count."
+
+
+def what_if(arm: ArmHistory, stopping: EarlyStopping | None, planned: int) -> WhatIf:
+    """Read off an arm's epochs what each patience would have come to.
+
+    Args:
+        arm: The arm, ended or still going on.
+        stopping: Its early stopping, for all knobs but patience; None takes the rule of an arm that has none.
+        planned: Epochs it would have been trained for at most.
+    """
+    rule = StoppingRule() if stopping is None else stopping.stopping_rule()
+    epochs = list(_whole(arm.epochs))
+    counted = [epoch for epoch in epochs[rule.warmup :] if math.isfinite(_value(epoch, rule.monitor))]
+    best = min(counted, key=lambda epoch: _value(epoch, rule.monitor), default=None)
+    last = len(epochs)
+
+    def outcome(patience: int, stops_at: int | None) -> Outcome:
+        kept = None if rule.best_epoch is None else epochs[rule.best_epoch - 1]
+        return Outcome(
+            patience=patience,
+            stops_at=stops_at,
+            keeps=rule.best_epoch,
+            val_loss=None if kept is None else kept.val_loss,
+            val_accuracy=None if kept is None else kept.val_accuracy,
+            cost=None if kept is None or best is None else _value(kept, rule.monitor) - _value(best, rule.monitor),
+            saved=0 if stops_at is None else last - stops_at,
+        )
+
+    # What the rule knows of the best does not depend on patience. So one pass is enough: whenever the rule would stop,
+    # that is noted, and its patience is raised by one, as a user could have done.
+    outcomes: list[Outcome] = []
+    patience = rule.patience = 1
+    for epoch in epochs:
+        val_loss = math.nan if epoch.val_loss is None else epoch.val_loss
+        rule.update(epoch.epoch, val_loss=val_loss, val_accuracy=epoch.val_accuracy)
+        while rule.should_stop and patience <= MAX_PATIENCE:
+            outcomes.append(outcome(patience, epoch.epoch))
+            patience = rule.patience = patience + 1
+    outcomes += [outcome(longer, None) for longer in range(patience, MAX_PATIENCE + 1)]
+    left_out = last + 1 if last < len(arm.epochs) else None
+    return WhatIf(outcomes, rule.monitor, None if best is None else best.epoch, last, planned, left_out)
+
+
+def _whole(epochs: Sequence[EpochDone]) -> Iterator[EpochDone]:
+    """The epochs up to the first that was cut short or whose place in the log another one has.
+
+    What a whole epoch would have brought there is not known.
+    """
+    for number, epoch in enumerate(epochs, start=1):
+        if epoch.partial or epoch.epoch != number:
+            return
+        yield epoch
+
+
+def _value(epoch: EpochDone, monitor: Monitor) -> float:
+    """The monitored value, lower is better; infinity where it is not finite."""
+    if monitor == "val_accuracy":
+        return -epoch.val_accuracy
+    return math.inf if epoch.val_loss is None else epoch.val_loss
+
+
+def _merged(outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
+    """Neighbours that keep the same epoch; a longer patience always stops later, so that the end can't be the same."""
+    for _, same in groupby(outcomes, key=lambda outcome: (outcome.stops_at is None, outcome.keeps)):
+        yield list(same)
+
+
+def _epochs(number: int) -> str:
+    return "1 epoch" if number == 1 else f"{number:,} epochs"
+
+
+def _loss(value: float) -> str:
+    return f"{value:.4f}" if 0.00005 <= value < 1000 else f"{value:.1e}"

@@ -1,0 +1,1 @@
+"""Saved runs in formats that other programs read; each file here writes one format."""

@@ -1,0 +1,50 @@
+"""CSV: a folder an arm, with an epoch a row in metrics.csv and a step a row in steps.csv.
+
+pandas reads both as they are. lightning-metrics-tui looks for files of the name metrics.csv below the folder it is
+given, takes `step` as the axis and puts `train_X` and `val_X` into one chart.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from regtui.export.saved_run import SavedRun, gap, weight_norm, zero_weights
+
+COLUMNS = (
+    "epoch", "step", "train_loss", "val_loss", "train_accuracy", "val_accuracy", "gap", "seconds", "zero_weights",
+    "weight_norm", "best", "partial",
+)  # fmt: skip
+"""The columns of metrics.csv; one for each penalty follows. `step` is the epoch's last; `best`, `partial`: 0 or 1."""
+
+
+def write(run: SavedRun, folder: Path) -> None:
+    """Write a run's numbers below `folder`, in full precision; a cell is empty where a number is not finite."""
+    for name, arm in run.history.arms.items():
+        (folder / name).mkdir(parents=True)
+        penalties = sorted({penalty for epoch in arm.epochs for penalty in epoch.penalties})
+        last_steps = run.last_steps(name)
+        epochs = (
+            [
+                epoch.epoch, last_steps[epoch.epoch], epoch.train_loss, epoch.val_loss, epoch.train_accuracy,
+                epoch.val_accuracy, gap(epoch), epoch.seconds, zero_weights(epoch), weight_norm(epoch),
+                int(epoch.best), int(epoch.partial), *(epoch.penalties.get(penalty) for penalty in penalties),
+            ]
+            for epoch in arm.epochs
+        )  # fmt: skip
+        header = [*COLUMNS, *(f"penalty_{penalty}" for penalty in penalties)]
+        _write(folder / name / "metrics.csv", header, epochs)
+        losses = (
+            [step, steps.epoch, loss]
+            for steps in run.steps[name]
+            for step, loss in enumerate(steps.losses, start=steps.first_step)
+        )
+        _write(folder / name / "steps.csv", ["step", "epoch", "loss"], losses)
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)

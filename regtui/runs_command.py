@@ -1,0 +1,232 @@
+"""`regtui runs` and `regtui show`: saved runs as tables for people, and as JSON for scripts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json as json_text
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from regtui.console import complain, say
+from regtui.errors import InputError
+from regtui.runs import RunInfo, read_run, resolve
+from regtui.runs_files import read_json
+from regtui.runs_filter import parse
+
+if TYPE_CHECKING:
+    from regtui.events import Event
+
+MAX_WORDS = 10
+"""So many runs with a fault are named below the table; --json names all."""
+_UNKNOWN = "–"
+_STOPPED = {
+    "early_stopping": "stopped early; best epoch {0.best_epoch}",
+    "non_finite": "diverged: the training loss of step {0.step:,} is not finite",
+    "exploded": "diverged: the training loss is far above an untrained network's",
+}
+
+# Top and bottom of the header, what a run has there, and whether it stands at the left.
+_COLUMNS: list[tuple[str, str, Callable[[RunInfo], str], bool]] = [
+    ("", "run", lambda run: _beginning(run.name), True),
+    ("", "preset", lambda run: _plain(run.preset or _UNKNOWN, 14), True),
+    ("", "status", lambda run: run.status, True),
+    ("", "verdict", lambda run: _plain(run.verdict or _UNKNOWN, 9), True),
+    ("Δ acc", "points", lambda run: _number(run.difference, "+.2f"), False),
+    ("test %", "base", lambda run: _percent(run.baseline.test_accuracy), False),
+    ("test %", "regul", lambda run: _percent(run.regularized.test_accuracy), False),
+    ("", "seed", lambda run: _UNKNOWN if run.seed is None else _plain(str(run.seed), 6), False),
+    ("", "ep", lambda run: _UNKNOWN if run.epochs is None else _plain(str(run.epochs), 6), False),
+    ("val loss", "base", lambda run: _number(run.baseline.best_val_loss, ".4f"), False),
+    ("val loss", "regul", lambda run: _number(run.regularized.best_val_loss, ".4f"), False),
+    ("", "device", lambda run: _plain(run.device or _UNKNOWN, 8), True),
+]
+
+
+def list_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A002, as the option is called
+    """Print the runs in and below `folder`, newest first: a table, or one JSON object a line; returns the exit code.
+
+    Raises:
+        InputError: There is no such folder, or the filter is none, or asks for a field that no run has.
+    """
+    from regtui.runs_index import list_runs as read_runs  # sqlite, 10 ms that `show` does without
+
+    chosen = parse(filter)
+    if not folder.is_dir():
+        raise InputError(f"{str(folder)!r}: there is no such folder; name the one that holds the runs")
+    runs = read_runs(folder, lambda words: complain(f"regtui: {_plain(words)}"))
+    if unknown := chosen.unknown(runs):
+        raise InputError(f"--filter: {unknown}")
+    shown = chosen.select(runs)
+    lines = map(_to_json, shown) if json else _table(shown, shutil.get_terminal_size().columns)
+    with suppress(BrokenPipeError):  # whoever read has seen enough
+        if shown:
+            say("\n".join(lines))
+    if json:
+        return 0
+    if not shown:
+        complain(f"regtui: no runs in {str(folder)!r}" + (f" match {filter!r}" if runs else ""))
+    faulty = [run for run in shown if run.fault]
+    for run in faulty[:MAX_WORDS]:
+        complain(f"regtui: {_plain(run.name)}: {_plain(run.fault)}")
+    if len(faulty) > MAX_WORDS:
+        complain(f"regtui: {len(faulty) - MAX_WORDS} more runs have damaged files; --json names them")
+    return 0
+
+
+def show_run(run: str, logs: Path, *, json: bool) -> int:
+    """Print what a headless run has printed, from its log; or its summary as JSON. Returns the exit code.
+
+    Args:
+        run: A run's folder, or a unique beginning of its name.
+        logs: Where runs are looked for by name.
+        json: Whether to print the summary instead.
+
+    Raises:
+        InputError: There is no such run, or it has no summary to print, or no events.
+    """
+    folder = resolve(run, logs)
+    with suppress(BrokenPipeError):  # whoever read has seen enough
+        if json:
+            say(json_text.dumps(_summary(folder), indent=1))
+        else:
+            _retell(read_run(folder))
+    return 0
+
+
+def _summary(folder: Path) -> dict[str, object]:
+    try:
+        return read_json(folder / "summary.json")
+    except FileNotFoundError:
+        raise InputError(f"{str(folder)!r} has no summary: the run is {read_run(folder).status}") from None
+    except OSError as error:
+        raise InputError(f"{str(folder)!r}: summary.json can't be read ({error.strerror})") from None
+
+
+def _retell(info: RunInfo) -> None:
+    """Print header, epochs and verdict from the events."""
+    from regtui.events import ArmStopped, EpochDone, RunStarted
+    from regtui.evidence.from_history import judge_run  # pydantic, 0.15 s, of which the list has no need
+    from regtui.headless import _epoch_line, _header
+    from regtui.history import History
+    from regtui.preset_file import load
+
+    if info.fault:
+        complain(f"regtui: {_plain(info.name)}: {_plain(info.fault)}")
+    history = History()
+    for event in _sound_events(info.folder):
+        history.add(event)
+        match event:
+            case RunStarted():
+                try:
+                    preset = load(str(info.folder / "preset.toml"))
+                except InputError as error:  # the epochs can be told without it
+                    complain("\n".join(f"regtui: {line}" for line in str(error).splitlines()))
+                    continue
+                for line in _header(preset, event, history.unpaired_because):
+                    say(line)
+            case EpochDone() if history.started:
+                say(_epoch_line(event, history.started.epochs))
+            case ArmStopped() if event.reason in _STOPPED:
+                say(f"{'':7}  {event.arm:<11}  {_STOPPED[event.reason].format(event)}")
+    say()
+    try:
+        for line in judge_run(history).lines():
+            say(line)
+    except (ArithmeticError, LookupError, ValueError):  # no end in the log, or one that does not add up
+        say(f"No verdict: the run is {info.status}, and its events do not bear one out.")
+    say()
+    say(f"log  {_plain(str(info.folder))}")
+
+
+def _sound_events(folder: Path) -> Iterator[Event]:
+    """The events from the run's start on, without those of arms that it does not have.
+
+    Raises:
+        InputError: They can't be read.
+    """
+    from regtui.events import RunStarted, Scored
+    from regtui.runlog import read_events
+
+    path = folder / "events.jsonl"
+    if not path.is_file():  # a pipe would be waited for
+        raise InputError(f"{str(folder)!r} has no events.jsonl to show; 'regtui runs' has the outcome")
+    arms: set[str] = set()
+    try:
+        for event in read_events(folder):
+            if isinstance(event, RunStarted) and not arms and {"baseline", "regularized"} <= event.arms.keys():
+                arms = set(event.arms)
+                yield event
+            elif arms and not isinstance(event, RunStarted):
+                named = event.arms.keys() if isinstance(event, Scored) else {getattr(event, "arm", None)} - {None}
+                if named <= arms:
+                    yield event
+    except OSError as error:
+        raise InputError(f"{str(folder)!r}: events.jsonl can't be read ({error.strerror})") from None
+    if not arms:
+        raise InputError(f"{str(folder)!r}: events.jsonl tells of no run's start; 'regtui runs' has the outcome")
+
+
+def _table(runs: Sequence[RunInfo], width: int) -> list[str]:
+    """Header and runs in columns, the last of which are left out where they find no room."""
+    from rich.cells import cell_len, set_cell_size
+
+    if not runs:
+        return []
+    columns = [([top, bottom, *map(cell, runs)], left) for top, bottom, cell, left in _COLUMNS]
+    widths = [max(map(cell_len, cells)) for cells, _ in columns]
+    while len(widths) > 3 and sum(widths) + len(widths) - 1 > width:
+        widths.pop()
+    lines = []
+    for cells in zip(*(cells for cells, _ in columns[: len(widths)]), strict=True):
+        placed = (
+            set_cell_size(cell, size) if left else " " * (size - cell_len(cell)) + cell
+            for cell, size, (_, left) in zip(cells, widths, columns, strict=False)
+        )
+        lines.append(" ".join(placed).rstrip())
+    return lines
+
+
+def _to_json(run: RunInfo) -> str:
+    return json_text.dumps(
+        {
+            "folder": str(run.folder),
+            "name": run.name,
+            "preset": run.preset,
+            "started": run.started.isoformat(),
+            "status": run.status,
+            "fault": run.fault,
+            "device": run.device,
+            "seed": run.seed,
+            "epochs": run.epochs,
+            "baseline": dataclasses.asdict(run.baseline),
+            "regularized": dataclasses.asdict(run.regularized),
+            "difference": run.difference,
+            "verdict": run.verdict,
+            "fields": run.fields,
+        }
+    )
+
+
+def _beginning(name: str) -> str:
+    """Date and time of a run's name, which mean the run on the command line; of other names what finds room."""
+    return name[:15] if re.match(r"\d{8}-\d{6}-", name) else _plain(name, 15)
+
+
+def _number(value: float | None, form: str) -> str:
+    if value is None:
+        return _UNKNOWN
+    return (f"{value:{form}}" if abs(value) < 1000 else f"{value:.1e}").replace("-", "−")
+
+
+def _percent(fraction: float | None) -> str:
+    return _UNKNOWN if fraction is None else _number(100 * fraction, ".2f")
+
+
+def _plain(text: str, limit: int = 1000) -> str:
+    """Text in one line, control characters escaped, at most `limit` characters."""
+    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return plain if len(plain) <= limit else plain[: limit - 1] + "…"

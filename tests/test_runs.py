@@ -1,0 +1,460 @@
+"""Saved runs: found, read whatever state their files are in, kept in an index that is never trusted over them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import platform
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regtui.errors import InputError
+from regtui.runs import DEPTH, FILES, RunInfo, find_runs, read_run, resolve
+from regtui.runs_index import NAME, list_runs
+from tests.bench.runs import write_run
+
+ENDED = 1000
+"""Finished runs get numbers from here."""
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """Three finished runs; what else a test puts there is its own."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    for number in range(3):
+        write_run(folder, ENDED + number)
+    return folder
+
+
+def first(logs: Path) -> Path:
+    return min(logs.glob("2*"))
+
+
+def change(path: Path, **values: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Content and time of everything below, but the index."""
+    return {
+        str(path): (path.read_bytes() if path.is_file() else b"", path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.name != NAME
+    }
+
+
+def fail_to_scan(monkeypatch: pytest.MonkeyPatch, closed: Path) -> None:
+    """No permission to look into `closed`; root, as whom tests may run, always has it."""
+
+    def guarded(work: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def call(path: Any) -> Any:
+            if Path(path) == closed:
+                raise PermissionError(13, "Permission denied", str(path))
+            return work(path)
+
+        return call
+
+    monkeypatch.setattr(os, "scandir", guarded(os.scandir))
+    monkeypatch.setattr(os, "listdir", guarded(os.listdir))
+
+
+# Finding
+
+
+def test_runs_are_found_in_nested_folders_and_nothing_else_is(logs: Path, tmp_path: Path) -> None:
+    (logs / "a" / "b").mkdir(parents=True)
+    write_run(logs / "a" / "b", 1)
+    other = tmp_path / "logs" / "other"
+    (other / "src").mkdir(parents=True)
+    (other / "summary.json").write_text("{}")
+    (other / "src" / "x.py").write_text("")
+    found = list(find_runs(logs))
+    assert len(found) == 4
+    assert {path.parent for path in found} == {logs, logs / "a" / "b"}
+    assert list(find_runs(found[0])) == [found[0]]
+    assert list(find_runs(other)) == []
+
+
+def test_no_run_is_looked_for_too_deep(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*"abcdefgh"[:DEPTH])
+    deep.mkdir(parents=True)
+    write_run(deep, 1)
+    assert list(find_runs(tmp_path)) == []
+    assert len(list(find_runs(tmp_path / "a"))) == 1
+
+
+def test_links_in_a_circle_trap_nobody_and_double_nothing(logs: Path) -> None:
+    (logs / "loop").symlink_to(logs, target_is_directory=True)
+    (logs / "self").symlink_to(logs / "self")
+    (logs / "gone").symlink_to(logs / "nowhere")
+    (logs / "again").symlink_to(first(logs), target_is_directory=True)
+    assert len(list(find_runs(logs))) == 3
+
+
+def test_a_folder_that_can_t_be_read_is_passed_over_with_a_word(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (logs / "closed").mkdir()
+    fail_to_scan(monkeypatch, logs / "closed")
+    words: list[str] = []
+    assert len(list(find_runs(logs, words.append))) == 3
+    assert words == [f"{logs / 'closed'}: passed over, it can't be read (Permission denied)"]
+
+
+def test_a_run_that_can_t_be_read_is_listed_as_damaged(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_to_scan(monkeypatch, first(logs))
+    run = list_runs(logs)[-1]
+    assert (run.folder, run.status) == (first(logs), "damaged")
+    assert run.fault == "the folder can't be read (Permission denied)"
+    assert run.started.year == 2023
+
+
+# Resolving
+
+
+def test_a_run_is_meant_by_its_folder_and_by_a_unique_beginning(logs: Path) -> None:
+    runs = sorted(find_runs(logs))
+    assert resolve(str(runs[1]), Path("nowhere")) == runs[1]
+    assert all(resolve(run.name, logs) == run for run in runs)
+    assert resolve(runs[1].name[:-3], logs) == runs[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("2023", "begins the names of 3 runs"),
+        ("20241114", "did you mean '2023"),
+        ("", "did you mean"),
+        ("\x1b[", "no run"),
+    ],
+)
+def test_a_name_that_means_none_or_several_is_refused_with_candidates(logs: Path, text: str, sentence: str) -> None:
+    with pytest.raises(InputError, match="run") as error:
+        resolve(text, logs)
+    assert sentence in str(error.value)
+    assert str(error.value).isprintable()
+
+
+def test_where_there_are_no_runs_the_name_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there are no runs in"):
+        resolve("x", tmp_path / "none")
+
+
+# Reading
+
+
+def test_a_finished_run_tells_what_its_files_tell(logs: Path) -> None:
+    folder = first(logs)
+    summary = json.loads((folder / "summary.json").read_text())
+    run = read_run(folder)
+    assert (run.fault, run.status, run.preset, run.device) == ("", "finished", "dropout", "cpu")
+    assert (run.seed, run.epochs, run.name) == (ENDED, 10, folder.name)
+    assert run.started.strftime("%Y%m%d-%H%M%S") == folder.name[:15]
+    for arm in ("baseline", "regularized"):
+        assert getattr(run, arm).best_val_loss == summary["arms"][arm]["best_val_loss"]
+        assert getattr(run, arm).test_accuracy == summary["arms"][arm]["test"]["accuracy"]
+        assert run.fields[f"arms.{arm}.final.val_loss"] == summary["arms"][arm]["final"]["val_loss"]
+    table = summary["paired_test"]
+    assert run.difference == pytest.approx((table["only_regularized"] - table["only_baseline"]) / 100)
+    assert run.fields["regularized.dropout.rate"] == 0.5
+    assert run.fields["model.hidden"] == "[256,128]"
+    assert pickle.loads(pickle.dumps(run)) == run
+
+
+@pytest.mark.parametrize(
+    ("only_baseline", "only_regularized", "verdict"),
+    [(100, 160, "better"), (160, 100, "worse"), (100, 101, "undecided"), (0, 0, "undecided"), (-1, 5, "none")],
+)
+def test_the_verdict_is_that_of_the_paired_test(
+    logs: Path, only_baseline: int, only_regularized: int, verdict: str
+) -> None:
+    table = {"both_right": 9600, "only_baseline": only_baseline, "only_regularized": only_regularized, "both_wrong": 9}
+    change(first(logs) / "summary.json", paired_test=table)
+    assert read_run(first(logs)).verdict == verdict
+    change(first(logs) / "summary.json", pairing={"unpaired_because": "different weights"})
+    assert read_run(first(logs)).verdict == "none"
+
+
+@pytest.mark.parametrize("status", ["finished", "stopped", "diverged", "failed"])
+def test_a_summary_tells_the_status(logs: Path, status: str) -> None:
+    change(first(logs) / "summary.json", status=status)
+    run = read_run(first(logs))
+    assert (run.status, run.fields["status"]) == (status, status)
+    assert (run.verdict == "none") == (status in {"diverged", "failed"})
+
+
+def test_without_summary_a_run_goes_on_while_its_process_lives_and_writes(logs: Path) -> None:
+    folder = first(logs)
+    (folder / "summary.json").unlink()
+    assert read_run(folder).status == "interrupted"  # of another host
+    change(folder / "run.json", host=platform.node(), pid=os.getpid())
+    assert (read_run(folder).status, read_run(folder).verdict) == ("running", "")
+    for name in ("run.json", "events.jsonl"):
+        os.utime(folder / name, (0, 0))
+    assert read_run(folder).status == "interrupted"
+    os.utime(folder / "events.jsonl")
+    assert read_run(folder).status == "running"
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for pid in (gone.pid, 0, -1, True, "1", None, 10**30):
+        change(folder / "run.json", pid=pid)
+        assert read_run(folder).status == "interrupted"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_run_without_one_of_its_files_is_listed_with_a_word(logs: Path, name: str) -> None:
+    (first(logs) / name).unlink()
+    run = list_runs(logs)[-1]
+    assert run.folder == first(logs)
+    assert run.status == ("interrupted" if name == "summary.json" else "finished")
+    assert run.fault == ("" if name == "summary.json" else f"no {name}")
+    assert (run.seed, run.preset) == (ENDED, "dropout")
+
+
+@pytest.mark.parametrize("name", FILES[:3])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00\x1b]0;x\x07" * 50, b"[" * 100_000, b"[]", b"9" * 5000, b"\xff\xfe", b"{"]
+)
+def test_a_file_of_rubbish_is_a_word_beside_the_run(logs: Path, name: str, content: bytes) -> None:
+    if name == "preset.toml" and content == b"[]":
+        content = b"x = 1\nx = 2"
+    (first(logs) / name).write_bytes(content)
+    run = read_run(first(logs))
+    assert run.fault == f"{name} is {'damaged' if content else 'empty'}"
+    assert run.status == ("damaged" if name == "summary.json" else "finished")
+
+
+@pytest.mark.parametrize("name", FILES[:3])
+def test_a_file_cut_at_any_byte_stops_nothing(logs: Path, name: str) -> None:
+    folder = first(logs)
+    whole = (folder / name).read_bytes()
+    for length in range(0, len(whole), 7):
+        (folder / name).write_bytes(whole[:length])
+        run = read_run(folder)
+        assert run.fault or name == "preset.toml" or not whole[length:].strip()
+        assert run.started.year == 2023
+
+
+def test_wild_values_are_shown_or_left_out(logs: Path) -> None:
+    folder = first(logs)
+    (folder / "preset.toml").write_text(
+        'name = "\\u001b[31m"\nday = 2020-01-01\nn = nan\ni = inf\nl = [1e5, "x"]\nh = 0x' + "f" * 9999 + "\n"
+        f"g = [0x{'f' * 9999}]\na{'.a' * 1000} = 1\n"
+    )
+    arms = {"baseline": {"best_val_loss": "low", "epochs": 2.5, "test": 3}, "regularized": [1]}
+    change(folder / "summary.json", seed=10**400, device=["cpu"], preset=None, arms=arms, paired_test=[], pairing=1)
+    change(folder / "run.json", started="9999-12-31T23:59:59-12:00", seed=True)
+    run = read_run(folder)
+    assert (run.status, run.fault, run.verdict, run.difference) == ("finished", "", "none", None)
+    assert (run.seed, run.epochs, run.baseline.best_val_loss, run.regularized.test_accuracy) == (None, None, None, None)
+    assert run.started.year == 2023
+    text = (folder / "summary.json").read_text().replace('"status"', '"a": 1e999, "b": NaN, "status"')
+    (folder / "summary.json").write_text(text)
+    assert not {"a", "b", "n", "i", "h", "g"} & read_run(folder).fields.keys()
+
+
+@pytest.mark.parametrize("name", ["summary.json", "run.json", "preset.toml"])
+@pytest.mark.parametrize("schema", [2, "two"])
+def test_a_log_of_a_later_version_is_listed_with_a_word(logs: Path, name: str, schema: object) -> None:
+    path = first(logs) / name
+    if name == "preset.toml":
+        path.write_text(path.read_text().replace("schema = 1", f"schema = {json.dumps(schema)}"))
+    else:
+        change(path, schema=schema, new={"field": 1})
+    run = read_run(first(logs))
+    assert (run.status, run.seed, run.fault) == ("finished", ENDED, f"{name} is from a later version")
+
+
+def test_what_is_no_regular_file_is_not_opened(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in FILES:
+        (first(logs) / name).unlink()
+        os.mkfifo(first(logs) / name)
+    assert read_run(first(logs)).fault == "; ".join(f"{name} is no file" for name in FILES)
+    monkeypatch.setattr("regtui.runs_files.MAX_BYTES", 100)
+    assert "summary.json is too large" in read_run(list_runs(logs)[0].folder).fault
+
+
+def test_events_of_200_mb_are_not_read(logs: Path) -> None:
+    os.truncate(first(logs) / "events.jsonl", 200_000_000)  # a file of holes: to read it would take a while
+    (first(logs) / "events.jsonl").chmod(0)
+    assert list_runs(logs)[-1].status == "finished"
+
+
+def test_reading_changes_nothing_but_the_index(logs: Path) -> None:
+    (first(logs) / "summary.json").unlink()
+    before = snapshot(logs)
+    list_runs(logs)
+    list_runs(logs)
+    assert snapshot(logs).keys() == before.keys()
+    assert {k: v for k, v in snapshot(logs).items() if k != str(logs)} == before
+    own = snapshot(first(logs))
+    assert len(list_runs(first(logs))) == 1
+    assert snapshot(first(logs)) == own
+    assert not (first(logs) / NAME).exists()
+
+
+# The index
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Which runs are read from their files."""
+    seen: list[Path] = []
+
+    def read(folder: Path) -> RunInfo:
+        seen.append(folder)
+        return read_run(folder)
+
+    monkeypatch.setattr("regtui.runs_index.read_run", read)
+    return seen
+
+
+def test_what_the_index_tells_equals_what_the_files_tell(logs: Path, reads: list[Path]) -> None:
+    from_files = list_runs(logs)
+    assert len(reads) == 3
+    assert list_runs(logs) == from_files
+    assert len(reads) == 3
+    assert [run.name for run in from_files] == sorted((run.name for run in from_files), reverse=True)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_run_is_read_anew_when_one_of_its_files_changed(logs: Path, reads: list[Path], name: str) -> None:
+    list_runs(logs)
+    reads.clear()
+    path, status = first(logs) / name, (first(logs) / name).stat()
+    path.write_text(path.read_text().replace("1", "2"))  # of the same size
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    list_runs(logs)
+    assert reads == [first(logs)]
+
+
+def test_runs_that_go_on_or_have_a_fault_are_read_each_time(logs: Path, reads: list[Path]) -> None:
+    running, faulty, whole = sorted(logs.glob("2*"))
+    (running / "summary.json").unlink()
+    change(running / "run.json", host=platform.node(), pid=os.getpid())
+    (faulty / "preset.toml").unlink()
+    for _ in range(3):
+        list_runs(logs)
+    assert reads.count(running) == reads.count(faulty) == 3
+    assert reads.count(whole) == 1
+
+
+def test_removed_runs_leave_the_index(logs: Path) -> None:
+    list_runs(logs)
+    shutil.rmtree(first(logs))
+    assert len(list_runs(logs)) == 2
+    with sqlite3.connect(logs / NAME) as index:
+        assert index.execute("SELECT count(*) FROM runs").fetchone() == (2,)
+    index.close()
+
+
+def spoil_nothing(_path: Path) -> None:
+    pass
+
+
+def spoil_cut(path: Path) -> None:
+    os.truncate(path, 5000)
+
+
+def spoil_text(path: Path) -> None:
+    path.write_text("notes of somebody's\n")
+
+
+def spoil_foreign(path: Path) -> None:
+    path.unlink()
+    index = sqlite3.connect(path)
+    index.execute("CREATE TABLE runs (theirs)")
+    index.commit()
+    index.close()
+
+
+def spoil_version(path: Path) -> None:
+    index = sqlite3.connect(path)
+    index.execute("PRAGMA user_version = 99")
+    index.close()
+
+
+def spoil_content(path: Path) -> None:
+    index = sqlite3.connect(path)
+    index.execute("UPDATE runs SET content = '[1.0, \"finished\"'")
+    index.commit()
+    index.close()
+
+
+def spoil_types(path: Path) -> None:
+    index = sqlite3.connect(path)
+    index.execute("UPDATE runs SET content = x'ff', signature = 3")
+    index.commit()
+    index.close()
+
+
+def spoil_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def spoil_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def spoil_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.parent.parent / "elsewhere")
+
+
+SPOILERS = [
+    spoil_nothing, spoil_cut, spoil_text, spoil_foreign, spoil_version, spoil_content, spoil_types, spoil_folder,
+    spoil_pipe, spoil_link,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spoil", SPOILERS)
+def test_an_index_that_can_t_be_used_is_ignored(logs: Path, spoil: Callable[[Path], None]) -> None:
+    expected = list_runs(logs)
+    spoil(logs / NAME)
+    before = (logs / NAME).read_bytes() if spoil in (spoil_text, spoil_foreign, spoil_version) else b""
+    assert list_runs(logs) == expected
+    assert list_runs(logs) == expected
+    assert not before or (logs / NAME).read_bytes() == before, "what is not ours stays as it was"
+    assert not (logs.parent / "elsewhere").exists()
+
+
+def test_a_locked_index_is_ignored(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = list_runs(logs)
+    monkeypatch.setattr("regtui.runs_index._WAIT", 0.01)
+    index = sqlite3.connect(logs / NAME, isolation_level=None)
+    index.execute("BEGIN EXCLUSIVE")
+    assert list_runs(logs) == expected
+    index.close()
+
+
+def test_where_nothing_can_be_written_the_files_are_read(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object, **_more: object) -> None:
+        raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    monkeypatch.setattr("regtui.runs_index._opened", refuse)
+    assert len(list_runs(logs)) == 3
+    assert not (logs / NAME).exists()
+
+
+def test_processes_that_list_at_once_do_not_disturb_each_other(logs: Path) -> None:
+    for number in range(200):
+        write_run(logs, number)
+    code = "import sys, pathlib, regtui.runs_index as i; print(len(i.list_runs(pathlib.Path(sys.argv[1]))))"
+    commands = [subprocess.Popen([sys.executable, "-c", code, str(logs)], stdout=subprocess.PIPE) for _ in range(4)]
+    assert [process.communicate(timeout=60)[0] for process in commands] == [b"203\n"] * 4
+    assert len(list_runs(logs)) == 203
+
+
+def test_a_name_that_is_no_utf_8_is_listed(logs: Path) -> None:
+    os.rename(os.fsencode(first(logs)), os.fsencode(logs) + b"/\xff\x1b[2J\n-run")  # noqa: PTH104
+    assert list_runs(logs) == list_runs(logs)
+    assert len(list_runs(logs)) == 3

@@ -1,0 +1,81 @@
+"""The filter of the list: words and comparisons."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from regtui.errors import InputError
+from regtui.runs import RunInfo
+from regtui.runs_files import Field
+from regtui.runs_filter import parse
+
+MORE: dict[str, dict[str, Field]] = {
+    "dropout": {"regularized.dropout.rate": 0.5},
+    "l2": {"regularized.l2.strength": 1e-4},
+    "Early": {"data.dataset": "MNIST"},
+}
+RUNS = [
+    RunInfo(
+        Path(f"logs/2026-{name}"),
+        datetime(2026, 1, 1, tzinfo=UTC),
+        "finished",
+        fields={"preset": name, "status": "finished", "seed": seed, "test.difference": difference, **MORE[name]},
+    )
+    for name, seed, difference in [
+        ("dropout", 0, 0.6),
+        ("l2", 1, -0.2),
+        ("Early", 10, 0.4),
+    ]
+]
+
+
+def names(text: str) -> list[str]:
+    return [run.preset for run in parse(text).select(RUNS)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ["dropout", "l2", "Early"]),
+        ("EARLY", ["Early"]),
+        ("finished 2026-", ["dropout", "l2", "Early"]),
+        ("drop finished", ["dropout"]),
+        ("drop l2", []),
+        ("test.difference>0.5", ["dropout"]),
+        ("test.difference>0.5 regularized.dropout.rate=0.5 status=finished", ["dropout"]),
+        ("test.difference<=-0.2", ["l2"]),
+        ("seed>=1", ["l2", "Early"]),
+        ("seed<10", ["dropout", "l2"]),
+        ("seed=1e1", ["Early"]),
+        ("seed!=1", ["dropout", "Early"]),
+        ("seed<inf", ["dropout", "l2", "Early"]),
+        ("seed=one", []),
+        ("seed!=one", ["dropout", "l2", "Early"]),
+        ("seed<nan", []),
+        ("regularized.l2.strength=0.0001", ["l2"]),
+        ("regularized.l2.strength!=1", ["l2"]),
+        ("data.dataset=mnist", ["Early"]),
+        ("preset<e", ["dropout"]),
+        ("preset=dropout=", []),
+    ],
+)
+def test_a_filter_keeps_what_meets_all_its_terms(text: str, expected: list[str]) -> None:
+    assert names(text) == expected
+
+
+@pytest.mark.parametrize(("text", "what"), [("seed<", "value"), ("<5", "key"), ("=", "key"), ("drop seed!=", "value")])
+def test_half_a_comparison_is_refused(text: str, what: str) -> None:
+    with pytest.raises(InputError, match=f"lacks its {what}"):
+        parse(text)
+
+
+def test_a_key_that_no_run_has_is_named_with_the_nearest() -> None:
+    assert parse("test.diference>0").unknown(RUNS) == (
+        "no run has a field 'test.diference'; did you mean 'test.difference'?"
+    )
+    assert parse("zzz=1").unknown(RUNS) == "no run has a field 'zzz'"
+    assert parse("regularized.dropout.rate=9 seed=0 word").unknown(RUNS) == ""
+    assert parse("zzz=1").unknown([]) == ""

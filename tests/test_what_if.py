@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import pytest
+
+from regtui.evidence.what_if import MAX_PATIENCE, WhatIf, what_if
+from regtui.history import ArmHistory
+from regtui.preset import Preset
+from regtui.techniques.early_stopping import EarlyStopping
+from tests.conftest import small_preset
+from tests.telling import Telling
+
+
+def told(losses: list[float | None], preset: Preset | None = None, **last: Any) -> ArmHistory:
+    """A baseline with these validation losses; `last` describes its last epoch."""
+    telling = Telling(preset or small_preset()).start()
+    for loss in losses[:-1]:
+        telling.epoch("baseline", loss)
+    for loss in losses[-1:]:
+        telling.epoch("baseline", loss, **last)
+    return telling.history.arms["baseline"]
+
+
+def stops(table: WhatIf) -> dict[int, tuple[int | None, int | None]]:
+    return {outcome.patience: (outcome.stops_at, outcome.keeps) for outcome in table.outcomes}
+
+
+def test_each_patience_stops_where_its_own_rule_would() -> None:
+    values = random.Random(0)
+    for _ in range(30):
+        losses = [values.choice([None, *([round(values.random(), 2)] * 9)]) for _ in range(values.randrange(1, 80))]
+        stopping = EarlyStopping(min_delta=values.choice([0.0, 0.05]), warmup=values.choice([0, 3]))
+        arm = told(losses)
+        for outcome in what_if(arm, stopping, 80).outcomes:
+            rule = stopping.model_copy(update={"patience": outcome.patience}).stopping_rule()
+            ended = None
+            for epoch in arm.epochs:
+                loss = math.nan if epoch.val_loss is None else epoch.val_loss
+                rule.update(epoch.epoch, val_loss=loss, val_accuracy=epoch.val_accuracy)
+                if rule.should_stop:
+                    ended = epoch.epoch
+                    break
+            assert (outcome.stops_at, outcome.keeps) == (ended, rule.best_epoch)
+            assert outcome.saved == (0 if ended is None else len(losses) - ended)
+            assert outcome.cost is None or outcome.cost >= 0
+
+
+def test_cost_is_measured_against_the_best_epoch_that_was_run() -> None:
+    table = what_if(told([0.5, 0.4, 0.45, 0.46, 0.3, 0.35]), None, 6)
+    first, second, third = table.outcomes[:3]
+    assert (first.stops_at, first.keeps, first.val_loss, first.saved) == (3, 2, 0.4, 3)
+    assert first.cost == pytest.approx(0.1)
+    assert (second.stops_at, second.keeps) == (4, 2)
+    assert (third.stops_at, third.keeps, third.cost) == (None, 5, 0)
+    assert len(table.outcomes) == MAX_PATIENCE
+    assert table.best_epoch == 5
+
+
+def test_a_lead_below_min_delta_costs_even_without_a_stop() -> None:
+    table = what_if(told([0.5, 0.48, 0.46]), EarlyStopping(min_delta=0.1), 3)
+    assert table.outcomes[-1].keeps == 1
+    assert table.outcomes[-1].cost == pytest.approx(0.04)
+
+
+def test_an_arm_that_ran_to_its_end_is_told_apart_from_one_that_did_not() -> None:
+    arm = told([0.5, 0.4, 0.45])
+    assert what_if(arm, None, 3).lines() == [
+        "patience 1: stops at epoch 3, keeps 2, val loss 0.4000 (best)",
+        "patience 2-50: runs all 3 epochs, keeps 2, val loss 0.4000 (best)",
+    ]
+    assert what_if(arm, None, 10).lines()[1:] == [
+        "patience 2-50: goes on after epoch 3*, best so far 2, val loss 0.4000 (best)",
+        "* would not have stopped within the 3 epochs that were run;",
+        "  what the others of the 10 planned would have brought is not known.",
+    ]
+
+
+def test_neighbours_that_keep_the_same_epoch_share_a_line() -> None:
+    lines = what_if(told([0.5, 0.6, 0.6, 0.6, 0.3]), None, 5).lines()
+    assert lines[0] == "patience 1-3: stops at 2-4, keeps 1, val loss 0.5000 (+0.2000)"
+    assert lines[1].startswith("patience 4-50: runs all 5 epochs, keeps 5")
+
+
+def test_an_epoch_cut_short_does_not_count() -> None:
+    table = what_if(told([0.5, 0.4, 0.1], partial=True), None, 10)
+    assert (table.epochs, table.left_out, table.best_epoch) == (2, 3, 2)
+    assert table.lines()[-1] == "Epoch 3 was cut short or is missing in the log; it and later ones do not count."
+
+
+def test_epochs_after_a_missing_one_do_not_count() -> None:
+    arm = told([0.5, 0.4, 0.3, 0.2])
+    del arm.epochs[1]
+    table = what_if(arm, None, 4)
+    assert (table.epochs, table.left_out, stops(table)[1]) == (1, 2, (None, 1))
+
+
+def test_accuracy_as_the_monitor() -> None:
+    telling = Telling(small_preset(baseline={"early_stopping": {"monitor": "val_accuracy"}})).start()
+    for accuracy in (0.8, 0.9, 0.85, 0.95):
+        telling.epoch("baseline", None, accuracy=accuracy)
+    table = what_if(telling.history.arms["baseline"], telling.preset.baseline.early_stopping, 4)
+    assert stops(table)[1] == (3, 2)
+    assert table.lines() == [
+        "patience 1: stops at epoch 3, keeps 2, val accuracy 90.00 % (−5.00 points)",
+        "patience 2-50: runs all 4 epochs, keeps 4, val accuracy 95.00 % (best)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("losses", "stopping", "words"),
+    [
+        ([], None, "No whole epoch was run"),
+        ([None, None], None, "None of the 2 epochs counts"),
+        ([0.5, 0.4], EarlyStopping(warmup=5), "None of the 2 epochs counts"),
+    ],
+)
+def test_nothing_to_judge_is_said(losses: list[float | None], stopping: EarlyStopping | None, words: str) -> None:
+    table = what_if(told(losses), stopping, 10)
+    assert table.lines()[0].startswith(words)
+    assert set(stops(table).values()) == {(None, None)}
+
+
+def test_lines_fit_the_narrowest_terminal() -> None:
+    values = random.Random(1)
+    losses: list[float | None] = [values.choice([1e-9, 1e300, 0.5, 1e5]) * values.random() for _ in range(2_000)]
+    assert max(map(len, what_if(told(losses), EarlyStopping(min_delta=1e-12), 99_999).lines())) <= 80
