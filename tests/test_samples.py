@@ -1,0 +1,46 @@
+"""The sample runs in logs/ are real runs of the shipped presets, and whole."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from regtui.evidence.from_history import judge_run
+from regtui.history import History
+from regtui.preset_file import load
+from regtui.runlog import read_events, read_summary
+from regtui.runs import find_runs, read_run
+
+ROOT = Path(__file__).parent.parent
+PRESETS = sorted(path.stem for path in (ROOT / "presets").glob("*.toml"))
+
+
+def samples() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "logs"], cwd=ROOT, capture_output=True, text=True)
+    tracked = {ROOT / Path(name).parent for name in listed.stdout.split() if name.endswith("run.json")}
+    return sorted(tracked or find_runs(ROOT / "logs"))
+
+
+def test_each_preset_has_one_sample() -> None:
+    assert sorted(read_run(folder).preset for folder in samples()) == PRESETS
+
+
+@pytest.mark.parametrize("folder", samples(), ids=lambda folder: folder.name)
+def test_a_sample_is_a_whole_run(folder: Path) -> None:
+    history, summary = History.of(read_events(folder)), read_summary(folder)
+    assert summary is not None
+    assert summary.status == "finished"
+    assert history.finished is not None
+    assert not history.unpaired_because
+    assert load(str(folder / "preset.toml")).name == summary.preset
+    for name, arm in history.arms.items():
+        told = summary.arms[name]
+        assert told.epochs == len(arm.epochs)
+        assert told.test is not None
+        assert arm.test is not None
+        assert (told.test.loss, told.test.accuracy) == (arm.test.loss, arm.test.accuracy)
+    assert judge_run(history).table is not None
+    assert not (folder / "checkpoint").exists()
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 500_000
