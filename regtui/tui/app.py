@@ -96,7 +96,7 @@ class RegtuiApp(App[int], inherit_bindings=False):
         self._training = training or ProcessTraining()
         self._review = review
         self._replay: Replay | None = None
-        self._leaving = False
+        self._leaving = self._left = False
         self.signal = 0
         self.failure = ""
         self.animation_level = "none"  # each frame of an animation would go over the wire
@@ -201,13 +201,15 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
     def _fatal_error(self) -> None:
         """Remember a fault of the screen's own instead of printing it; the run is kept."""
-        self.failure = traceback.format_exc()
+        if not self._left:  # what a screen being taken down complains about concerns nobody
+            self.failure = traceback.format_exc()
         if self.session is not None and not self.session.ended:
             self.session.control.send(Stop())
         self._close_messages_no_wait()
 
     def leave(self) -> None:
         """End the program."""
+        self._left = True
         self._training.close()
         self.exit(self.exit_code)
 

@@ -14,6 +14,7 @@ from regtui.console import complain, say
 from regtui.errors import InputError, RegtuiError
 from regtui.preset import Preset
 from regtui.tui.app import RegtuiApp
+from regtui.tui.look import plain
 
 LAST_MOMENT = 2.0
 """Seconds after which the program ends even if the terminal takes nothing any more."""
@@ -67,7 +68,7 @@ def show(
         raise RegtuiError(f"the screen failed: {app.failure.strip().splitlines()[-1]}{kept}; --debug shows where")
     if session is not None:
         for line in session.outcome():
-            say(line)
+            say(plain(line) if ascii_only else line)
         if debug and session.traceback:
             complain(session.traceback)
     return app.exit_code if code is None else code
