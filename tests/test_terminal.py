@@ -18,6 +18,8 @@ from regtui.runlog import read_events
 from tests.command import environment
 from tests.terminal import LEFT, Terminal
 
+pytestmark = pytest.mark.slow
+
 LONG = ("--preset", "smoke", "--start", "--epochs", "500")
 GONE_WITHIN = 2.0
 SHOW = """
