@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import sys
 import threading
@@ -25,8 +26,17 @@ class _Program(RegtuiApp):
 
     def on_load(self) -> None:
         """Take what ends a program as a wish to keep the run."""
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, self.end_by_signal, number)
+            loop.add_signal_handler(number, self.end_by_signal, number)
+        threading.Thread(target=self._await_hang_up, args=(loop,), name="hang-up", daemon=True).start()
+
+    def _await_hang_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """See that the terminal has gone, also where no SIGHUP says so, as below a shell that has disowned this."""
+        poll = select.poll()
+        poll.register(sys.stdin.fileno(), 0)  # errors and a hang-up are told in any case
+        if any(event & select.POLLHUP for _, event in poll.poll()) and not self.signal:
+            loop.call_soon_threadsafe(self.end_by_signal, signal.SIGHUP)
 
     def leave(self) -> None:
         """End the program, and the process in any case: writing to a terminal that has gone can wait for ever."""
