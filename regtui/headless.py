@@ -127,11 +127,10 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[
 
 
 def _epoch_line(epoch: EpochDone, epochs: int) -> str:
-    gap = None if epoch.val_loss is None or epoch.train_loss is None else epoch.val_loss - epoch.train_loss
     notes = (" best" if epoch.best else "") + ("  cut short" if epoch.partial else "")
     return (
         f"{f'{epoch.epoch}/{epochs}':>7}  {epoch.arm:<11} {_loss(epoch.train_loss):>10} {_loss(epoch.val_loss):>8} "
-        f"{_loss(gap, '+'):>8} {100 * epoch.train_accuracy:>7.2f} % {100 * epoch.val_accuracy:>6.2f} % "
+        f"{_loss(epoch.gap, '+'):>8} {100 * epoch.train_accuracy:>7.2f} % {100 * epoch.val_accuracy:>6.2f} % "
         f"{epoch.seconds:>6.2f}{notes}"
     )
 

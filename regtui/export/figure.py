@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regtui.errors import InputError
-from regtui.export.saved_run import SavedRun, differences, plain
+from regtui.export.saved_run import SavedRun, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +80,7 @@ def _draw_losses(axes: Axes, run: SavedRun) -> None:
 
 
 def _draw_difference(axes: Axes, run: SavedRun) -> None:
-    by_epoch = differences(run.history.arms["baseline"], run.history.arms["regularized"])
+    by_epoch = run.history.differences
     axes.axhline(0, color="0.5", linewidth=0.6)
     every = max(1, len(by_epoch) // MARKS)
     axes.plot(list(by_epoch), list(by_epoch.values()), color="0.1", marker=".", markevery=every)

@@ -10,7 +10,7 @@ from pathlib import Path
 from regtui import __version__
 from regtui.events import ControlApplied, EpochDone
 from regtui.evidence.from_history import judge_run
-from regtui.export.saved_run import SavedRun, differences, gap, plain, zero_weights
+from regtui.export.saved_run import SavedRun, plain
 from regtui.export.svg_chart import Curve, chart
 from regtui.history import ArmHistory
 
@@ -103,7 +103,7 @@ def _charts(run: SavedRun) -> str:
         Curve([(e.epoch, 100 * e.val_accuracy) for e in base.epochs], "base", "circle"),
         Curve([(e.epoch, 100 * e.val_accuracy) for e in reg.epochs], "reg", "diamond"),
     ]
-    delta = [Curve(list(differences(base, reg).items()), "plain", "circle")]
+    delta = [Curve(list(run.history.differences.items()), "plain", "circle")]
     key = f'<span class="base">● baseline</span>, <span class="reg">◆ regularized ({_text(reg.info.techniques)})</span>'
     return (
         _figure(losses, "Loss by epoch", f"Loss: {key}; validation solid, training dashed.")
@@ -197,7 +197,7 @@ def _epochs(name: str, arm: ArmHistory) -> str:
 def _epoch(epoch: EpochDone) -> list[object]:
     number = f"{epoch.epoch}{' best' if epoch.best else ''}{' cut short' if epoch.partial else ''}"
     accuracies = (epoch.train_accuracy, epoch.val_accuracy)
-    return [number, epoch.train_loss, epoch.val_loss, gap(epoch), *accuracies, zero_weights(epoch), epoch.seconds]
+    return [number, epoch.train_loss, epoch.val_loss, epoch.gap, *accuracies, epoch.zero_weights, epoch.seconds]
 
 
 def _section(title: str, *content: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from regtui.errors import InputError
 from regtui.events import StepsDone
-from regtui.export.saved_run import SavedRun, gap, plain, weight_norm, zero_weights
+from regtui.export.saved_run import SavedRun, plain
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.summary_pb2 import Summary
@@ -59,10 +59,10 @@ def _scalars(run: SavedRun, arm: str) -> Iterator[tuple[str, int, float, float |
             "val_loss": epoch.val_loss,
             "train_accuracy": epoch.train_accuracy,
             "val_accuracy": epoch.val_accuracy,
-            "gap": gap(epoch),
+            "gap": epoch.gap,
             "seconds": epoch.seconds,
-            "zero_weights": zero_weights(epoch),
-            "weight_norm": weight_norm(epoch),
+            "zero_weights": epoch.zero_weights,
+            "weight_norm": epoch.weight_norm,
         } | {f"penalty_{plain(name)}": value for name, value in epoch.penalties.items()}
         for tag, value in values.items():
             yield f"epoch/{tag}", epoch.epoch, epoch.t, value
