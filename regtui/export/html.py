@@ -10,9 +10,10 @@ from pathlib import Path
 from regtui import __version__
 from regtui.events import ControlApplied, EpochDone
 from regtui.evidence.from_history import judge_run
-from regtui.export.saved_run import SavedRun, plain
+from regtui.export.saved_run import SavedRun
 from regtui.export.svg_chart import Curve, chart
 from regtui.history import ArmHistory
+from regtui.text import one_line
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --soft: #666; --line: #ccc;
@@ -50,7 +51,7 @@ _REASONS = {
 
 def write(run: SavedRun, path: Path) -> None:
     """Write a run's report into `path`."""
-    title = plain(run.started.title) or plain(run.started.preset)
+    title = one_line(run.started.title) or one_line(run.started.preset)
     parts = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         f"<title>{escape(title)}: {_text(run.name)}</title>",
@@ -220,4 +221,4 @@ def _cell(value: object) -> str:
 
 def _text(value: object) -> str:
     """Text from a log as HTML: markup in it is shown, not obeyed."""
-    return escape(plain(value))
+    return escape(one_line(value))

@@ -13,6 +13,7 @@ from regtui.history import History
 from regtui.preset import ARMS, Preset
 from regtui.preset_file import load, to_table
 from regtui.runlog import read_events
+from regtui.text import one_line
 
 
 @dataclass(frozen=True)
@@ -60,22 +61,19 @@ def read_run(folder: Path) -> SavedRun:
                 if isinstance(event, StepsDone):
                     steps.setdefault(event.arm, []).append(event)
     except FileNotFoundError:
-        raise InputError(f"{plain(folder)}: this is no run; a run is a folder with an events.jsonl") from None
+        raise InputError(f"{one_line(folder)}: this is no run; a run is a folder with an events.jsonl") from None
     except OSError as error:
-        raise InputError(f"{plain(folder)}: this run can't be read ({error.strerror}); check its permissions") from None
+        raise InputError(
+            f"{one_line(folder)}: this run can't be read ({error.strerror}); check its permissions"
+        ) from None
     if history.started is None or not any(arm.epochs for arm in history.arms.values()):
-        raise InputError(f"{plain(folder)}: there is nothing to export; no epoch of this run is in its events.jsonl")
+        raise InputError(f"{one_line(folder)}: there is nothing to export; no epoch of this run is in its events.jsonl")
     try:
         preset = load(str(folder / "preset.toml"))
     except InputError:
         preset = None
     arms = {arm: steps.get(arm, []) for arm in ARMS}
     return SavedRun(folder.resolve().name, history, history.started, arms, preset, _circumstances(folder))
-
-
-def plain(text: object) -> str:
-    """Text from a log as it may stand in a document: control characters are written as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def _fits(history: History, event: Event) -> bool:
