@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from regtui.events import EpochDone
@@ -115,46 +116,34 @@ def _labels(x: list[float], y: list[float], run: Shown, arm: str, share: float) 
 
 _VALUES: dict[Quantity, Callable[[EpochDone], float | None]] = {
     "loss": lambda epoch: epoch.val_loss,
-    "gap": lambda epoch: (
-        None if epoch.val_loss is None or epoch.train_loss is None else epoch.val_loss - epoch.train_loss
-    ),
+    "gap": lambda epoch: epoch.gap,
     "accuracy": lambda epoch: 100 * epoch.val_accuracy,
 }
 
 
 def _series(history: History, view: CompareView) -> list[tuple[str, list[tuple[float, float]]]]:
-    """Each curve of a run: the arm it is of, and its points."""
+    """Each curve of a run: the arm whose line it has, and its points."""
+    arms = {name: arm for name, arm in history.arms.items() if name in view.arms}
+    places = {name: _places(history, arm, view.by) for name, arm in history.arms.items()}
     if view.quantity == "difference":
-        if len(history.arms) < len(ARMS):
-            return []
-        baseline, regularized = (history.arms[arm] for arm in ARMS)
-        theirs = {epoch.epoch: epoch.val_loss for epoch in baseline.epochs}
-        differences = [
-            (x, epoch.val_loss - other)
-            for x, epoch in zip(_places(history, regularized, view.by), regularized.epochs, strict=True)
-            if epoch.val_loss is not None and (other := theirs.get(epoch.epoch)) is not None
-        ]
-        return [("baseline", differences)]
+        found = history.differences
+        return [("baseline", [(places["regularized"][epoch], value) for epoch, value in found.items()])]
     value = _VALUES[view.quantity]
-    curves = []
-    for arm in view.arms:
-        if arm in history.arms:
-            epochs = history.arms[arm].epochs
-            places = _places(history, history.arms[arm], view.by)
-            points = [(x, y) for x, epoch in zip(places, epochs, strict=True) if (y := value(epoch)) is not None]
-            curves.append((arm, points))
-    return curves
+    return [
+        (name, [(places[name][epoch.epoch], y) for epoch in arm.epochs if (y := value(epoch)) is not None])
+        for name, arm in arms.items()
+    ]
 
 
-def _places(history: History, arm: ArmHistory, by: By) -> list[float]:
+def _places(history: History, arm: ArmHistory, by: By) -> dict[int, float]:
     """Where each of an arm's epochs ends on the axis."""
     if by == "epoch":
-        return [float(epoch.epoch) for epoch in arm.epochs]
+        return {epoch.epoch: float(epoch.epoch) for epoch in arm.epochs}
     if by == "time":
-        seconds = 0.0
-        return [seconds := seconds + epoch.seconds for epoch in arm.epochs]
+        seconds = accumulate(epoch.seconds for epoch in arm.epochs)
+        return dict(zip((epoch.epoch for epoch in arm.epochs), seconds, strict=True))
     steps = history.started.steps_per_epoch if history.started else 1
-    places = [float(epoch.epoch * steps) for epoch in arm.epochs]
-    if places and arm.stopped is not None and arm.epochs[-1].partial:
-        places[-1] = float(arm.stopped.step)
+    places = {epoch.epoch: float(epoch.epoch * steps) for epoch in arm.epochs}
+    if arm.epochs and arm.stopped is not None and arm.epochs[-1].partial:
+        places[arm.epochs[-1].epoch] = float(arm.stopped.step)
     return places

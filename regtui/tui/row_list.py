@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -17,6 +17,8 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+
+from regtui.text import one_line
 
 GAP = 2
 """Blanks between two columns."""
@@ -135,13 +137,12 @@ class RowList(ScrollView, can_focus=True):
         colours = self.app.theme_variables
         text = Text(before, colours["accent"], end="", no_wrap=True)
         for column, cell in zip(self._columns, cells, strict=True):
-            words = Text(cell.text).plain
-            shown = Text(words)
-            if shown.cell_len > column.width:
-                shown = Text(set_cell_size(words, column.width - 1) + "…")
-            air = " " * (column.width - shown.cell_len)
+            words = one_line(cell.text)
+            if cell_len(words) > column.width:
+                words = set_cell_size(words, column.width - 1) + "…"
+            air = " " * (column.width - cell_len(words))
             colour = Style(color=colours[cell.colour]) if cell.colour else Style(color=colours["foreground"])
-            text.append(air + shown.plain if column.right else shown.plain + air, colour)
+            text.append(air + words if column.right else words + air, colour)
             text.append(" " * GAP)
         return text
 
