@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -187,11 +188,14 @@ class ReviewScreen(Screen[None]):
         yield KeyBar((*self.KEYS, *EVERYWHERE))
 
     def on_mount(self) -> None:
-        """Read the folder behind the empty list."""
+        """The folder is read behind the empty list."""
         self._list.focus()
         self._head.update(f"reading {self._folder} …")
-        self._read()
         self.set_interval(LOOK_AGAIN, self._look_again)
+
+    def on_screen_resume(self) -> None:
+        """Read the folder, now and whenever another screen leads back: a run may have come meanwhile."""
+        self._read()
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="listing")
     def _read(self) -> None:
@@ -246,9 +250,9 @@ class ReviewScreen(Screen[None]):
         except InputError as error:
             fault, found = str(error), self._shown
         value = FIELDS[self._sorted_by].value
-        known = [run for run in found if value(run) is not None]
-        known.sort(key=value, reverse=self._turned)  # type: ignore[arg-type]
-        self._shown = known + [run for run in found if value(run) is None]  # unknown last, whatever the order
+        pairs = [(value(run), run) for run in found]
+        known = sorted((pair for pair in pairs if pair[0] is not None), key=itemgetter(0), reverse=self._turned)
+        self._shown = [run for _, run in known] + [run for key, run in pairs if key is None]  # unknown always last
         folder = before.folder if before else None
         cursor = next((row for row, run in enumerate(self._shown) if run.folder == folder), 0)
         widest = max((len(run.preset) for run in self._shown), default=0)
