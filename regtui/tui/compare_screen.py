@@ -21,6 +21,7 @@ from regtui.follow import Follower
 from regtui.history import History
 from regtui.preset import ARMS
 from regtui.runs import RunInfo, read_run
+from regtui.text import one_line
 from regtui.tui.chart import Chart
 from regtui.tui.compare_table import cells, columns
 from regtui.tui.compare_view import AXES, BY, QUANTITIES, TITLES, CompareView, legend, plot, shown
@@ -32,6 +33,8 @@ from regtui.tui.view import Space
 
 ROWS = 8
 """Runs that the table shows at most before it scrolls."""
+NAME = 22
+"""Cells of a preset's name at most."""
 
 
 class CompareScreen(Screen[None]):
@@ -174,8 +177,10 @@ class CompareScreen(Screen[None]):
         self._chart.entitle(f"{TITLES[self._view.quantity]} {BY[self._view.by]}{log}", legend(self._view))
         if self._infos:
             keys = differing(self._infos)
+            presets = {info.preset for info in self._infos}
+            of = f" of {one_line(presets.pop(), NAME)}" if len(presets) == 1 else ""
             differ = f"differ in {', '.join(keys)}" if keys else "with the same settings"
-            self._head.update(f"{len(self._infos)} runs · {differ}")
+            self._head.update(f"{len(self._infos)} runs{of} · {differ}")
 
     # What the user does
 
