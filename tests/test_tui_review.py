@@ -13,8 +13,9 @@ from regtui.tui.app import RegtuiApp
 from regtui.tui.choose import ChooseScreen
 from regtui.tui.compare_screen import CompareScreen
 from regtui.tui.dialogs import Ask
-from regtui.tui.review import FIELDS, ReviewScreen
+from regtui.tui.review import ReviewScreen
 from regtui.tui.row_list import Cell, Column, RowList
+from regtui.tui.run_columns import FIELDS
 from regtui.tui.run_screen import RunScreen
 from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, text_of, until

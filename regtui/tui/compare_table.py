@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from regtui.runs import RunInfo
 from regtui.tui.look import MARKS
-from regtui.tui.review import UNKNOWN, VERDICT_COLOURS, number, percent
 from regtui.tui.row_list import Cell, Column
+from regtui.tui.run_columns import UNKNOWN, VERDICT_COLOURS, number, percent
 
 SETTING = 16
 """Cells of a setting at most."""

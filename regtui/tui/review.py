@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -13,99 +12,22 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from regtui.comparison import settings
 from regtui.errors import InputError
-from regtui.preset import ARMS
 from regtui.runs import RunInfo, read_run
 from regtui.runs_filter import parse
 from regtui.runs_index import list_runs
+from regtui.text import one_line
 from regtui.tui.key_bar import KeyBar
 from regtui.tui.keys import EVERYWHERE, Key, bindings
-from regtui.tui.look import MARKS
 from regtui.tui.row_list import Cell, Column, RowList
+from regtui.tui.run_columns import FIELDS, PRESET, STATUS, VERDICT, Field, about
 
-UNKNOWN = "–"
 AT_MOST = 26
 """Runs in one comparison: each has a letter."""
 LOOK_AGAIN = 2.0
 """Seconds between two looks at the runs that go on."""
 PRESET_WIDTH = (6, 22)
 """Cells of the presets' names, at least and at most."""
-STATUS_COLOURS = {
-    "running": "accent",
-    "interrupted": "warning",
-    "diverged": "error",
-    "failed": "error",
-    "damaged": "error",
-    "finished": "",
-    "stopped": "",
-}
-VERDICT_COLOURS = {"better": "success", "worse": "error"}
-
-
-def number(value: float | None, form: str) -> str:
-    """A number of any size in seven cells; a dash for one that is not known."""
-    if value is None:
-        return UNKNOWN
-    return (f"{value:{form}}" if abs(value) < 1000 else f"{value:.1e}").replace("-", "−")
-
-
-def percent(fraction: float | None) -> str:
-    """'98.12' of 0.9812."""
-    return UNKNOWN if fraction is None else number(100 * fraction, ".2f")
-
-
-class Field(NamedTuple):
-    """A column of the list: what a run has there, in which colour, and by what the runs are sorted."""
-
-    column: Column
-    cell: Callable[[RunInfo], Cell]
-    value: Callable[[RunInfo], object]
-
-
-def _whole(value: int | None) -> Cell:
-    return Cell(UNKNOWN if value is None else str(value))
-
-
-FIELDS = (
-    Field(Column("started, UTC", 16), lambda r: Cell(f"{r.started:%Y-%m-%d %H:%M}", "secondary"), lambda r: r.started),
-    Field(Column("preset", 0), lambda r: Cell(r.preset or UNKNOWN), lambda r: r.preset or None),
-    Field(Column("status", 11), lambda r: Cell(r.status, STATUS_COLOURS[r.status]), lambda r: r.status),
-    Field(
-        Column("Δ points", 8, right=True),
-        lambda r: Cell(number(r.difference, "+.2f"), VERDICT_COLOURS.get(r.verdict, "")),
-        lambda r: r.difference,
-    ),
-    Field(
-        Column("verdict", 9),
-        lambda r: Cell(r.verdict or UNKNOWN, VERDICT_COLOURS.get(r.verdict, "faint")),
-        lambda r: r.verdict or None,
-    ),
-    Field(
-        Column("● test%", 7, right=True, colour="baseline"),
-        lambda r: Cell(percent(r.baseline.test_accuracy)),
-        lambda r: r.baseline.test_accuracy,
-    ),
-    Field(
-        Column("◆ test%", 7, right=True, colour="regularized"),
-        lambda r: Cell(percent(r.regularized.test_accuracy)),
-        lambda r: r.regularized.test_accuracy,
-    ),
-    Field(Column("seed", 4, right=True), lambda r: _whole(r.seed), lambda r: r.seed),
-    Field(Column("epochs", 6, right=True), lambda r: _whole(r.epochs), lambda r: r.epochs),
-    Field(
-        Column("● val", 7, right=True, colour="baseline"),
-        lambda r: Cell(number(r.baseline.best_val_loss, ".4f")),
-        lambda r: r.baseline.best_val_loss,
-    ),
-    Field(
-        Column("◆ val", 7, right=True, colour="regularized"),
-        lambda r: Cell(number(r.regularized.best_val_loss, ".4f")),
-        lambda r: r.regularized.best_val_loss,
-    ),
-    Field(Column("device", 8), lambda r: Cell(r.device or UNKNOWN, "faint"), lambda r: r.device or None),
-)
-PRESET, STATUS, VERDICT = FIELDS[1], FIELDS[2], FIELDS[4]
 NARROW = 100
 """Below so many columns the verdict's says the status of a run that has none, and the status has no column."""
 TINY = 60
@@ -216,7 +138,7 @@ class ReviewScreen(Screen[None]):
     def _listed(self, event: Listed) -> None:
         self._runs = list(event.runs)
         self._marked &= {run.folder for run in self._runs}
-        self._words_of_reading = "\n".join(event.words[:3])
+        self._words_of_reading = "\n".join(map(one_line, event.words[:3]))
         self._show()
 
     @on(Changed)
@@ -292,19 +214,18 @@ class ReviewScreen(Screen[None]):
 
     def _tell(self, fault: str = "") -> None:
         """Say how many runs these are, and what there is to know of the one under the cursor."""
-        arrow = "↓" if self._turned else "↑"
-        parts = [
-            f"{len(self._shown):,} of {len(self._runs):,} runs",
-            f"by {FIELDS[self._sorted_by].column.title} {arrow}",
-        ]
+        by = f"by {FIELDS[self._sorted_by].column.title} {self._arrow}"
+        parts = [f"{len(self._shown):,} of {len(self._runs):,} runs", by]
         parts += [f"{len(self._marked):,} marked"] if self._marked else []
-        self._head.update(" · ".join([*parts, str(self._folder)]))
+        self._head.update(" · ".join([*parts, one_line(self._folder)]))
         run = self.at_cursor
-        fault = fault or (f"{run.name}: {run.fault}" if run is not None and run.fault else "")
-        if not self._runs:
+        if run is not None and run.fault:
+            fault = fault or f"{run.name}: {run.fault}"
+        elif not self._runs:
             fault = fault or "There are no runs here yet; 'regtui --preset dropout' makes one."
         self._words.set_class(bool(fault or self._words_of_reading), "fault")
-        self._words.update("\n".join(filter(None, (self._words_of_reading, fault))) or (_about(run) if run else ""))
+        words = [*filter(None, (self._words_of_reading, one_line(fault)))] or [one_line(about(run)) if run else ""]
+        self._words.update("\n".join(words))
 
     # What the user does
 
@@ -385,20 +306,3 @@ class ReviewScreen(Screen[None]):
             self._tell()
         elif len(self.app.screen_stack) > 2:  # the first is Textual's own
             self.dismiss()
-
-
-def _about(run: RunInfo) -> str:
-    """What the columns do not say of a run: its folder's name, its techniques, its network and how it was trained."""
-    table = settings(run)
-    words = [run.name]
-    for arm in ARMS:
-        knobs = [
-            f"{key.removeprefix(f'{arm}.').replace('_', ' ').replace('.', ' ')} {value}"
-            for key, value in table.items()
-            if key.startswith(f"{arm}.") and value not in (0, "true", "false")
-        ]
-        words += [f"{MARKS[arm]} {', '.join(knobs)}"] if knobs else []
-    optimizer, rate = table.get("train.optimizer"), table.get("train.learning_rate")
-    words += [f"hidden {table['model.hidden']}"] if "model.hidden" in table else []
-    words += [f"{optimizer} {rate}"] if optimizer and rate else []
-    return " · ".join(words)
