@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from regtui.errors import InputError
-from regtui.events import Event, RunStarted, StepsDone
+from regtui.events import RunStarted, StepsDone
 from regtui.history import History
 from regtui.preset import ARMS, Preset
 from regtui.preset_file import load, to_table
@@ -56,10 +56,8 @@ def read_run(folder: Path) -> SavedRun:
     history, steps = History(), dict[str, list[StepsDone]]()
     try:
         for event in read_events(folder):
-            if _fits(history, event):
-                history.add(event)
-                if isinstance(event, StepsDone):
-                    steps.setdefault(event.arm, []).append(event)
+            if history.add(event) and isinstance(event, StepsDone):
+                steps.setdefault(event.arm, []).append(event)
     except FileNotFoundError:
         raise InputError(f"{one_line(folder)}: this is no run; a run is a folder with an events.jsonl") from None
     except OSError as error:
@@ -74,15 +72,6 @@ def read_run(folder: Path) -> SavedRun:
         preset = None
     arms = {arm: steps.get(arm, []) for arm in ARMS}
     return SavedRun(folder.resolve().name, history, history.started, arms, preset, _circumstances(folder))
-
-
-def _fits(history: History, event: Event) -> bool:
-    """Whether the history can take this event in; a damaged log may tell of arms that never started."""
-    if isinstance(event, RunStarted):
-        return set(event.arms) == set(ARMS)
-    arm = getattr(event, "arm", None)
-    arms = getattr(event, "arms", ())
-    return history.started is not None and (arm is None or arm in history.arms) and set(arms) <= set(history.arms)
 
 
 def _circumstances(folder: Path) -> dict[str, Any]:
