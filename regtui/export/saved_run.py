@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from regtui.history import History
 from regtui.preset import ARMS, Preset
 from regtui.preset_file import load, to_table
 from regtui.runlog import read_events
+from regtui.runs_files import leaves, read_json
 from regtui.text import one_line
 
 
@@ -38,7 +38,7 @@ class SavedRun:
 
     def settings(self) -> dict[str, object]:
         """The preset's values by dotted key: 'regularized.dropout.rate'; empty without a preset."""
-        return {} if self.preset is None else _flat(to_table(self.preset))
+        return {} if self.preset is None else dict(leaves(to_table(self.preset)))
 
     def last_steps(self, arm: str) -> dict[int, int]:
         """The last step of each of an arm's epochs; an epoch that was cut short has fewer steps than others."""
@@ -76,14 +76,6 @@ def read_run(folder: Path) -> SavedRun:
 
 def _circumstances(folder: Path) -> dict[str, Any]:
     try:
-        content = json.loads((folder / "run.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_json(folder / "run.json")
+    except (InputError, OSError):
         return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
