@@ -84,20 +84,30 @@ class _TablePrinter:
 
     def __call__(self, event: Event) -> None:
         self._history.add(event)
-        match event:
-            case RunStarted():
-                for line in header(self._preset, event, self._history.unpaired_because):
-                    say(line)
-            case EpochDone():
-                say(epoch_line(event, self._preset.train.epochs))
-            case ArmStopped() if line := stopped_line(event):
-                say(line)
-            case ControlApplied(command="stop"):
-                complain(f"stopping after step {event.step:,}: validating, testing, saving")
+        for line in table_lines(event, self._history, self._preset):
+            say(line)
+        if isinstance(event, ControlApplied) and event.command == "stop":
+            complain(f"stopping after step {event.step:,}: validating, testing, saving")
 
 
-def header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[str]:
-    """What is trained, and the names of the columns that follow; `unpaired_because` is empty for a matched pair."""
+def table_lines(event: Event, history: History, preset: Preset | None) -> list[str]:
+    """What the table says of an event that `history` has just taken in; without a preset there is no header."""
+    match event:
+        case RunStarted() if preset is not None:
+            return _header(preset, event, history.unpaired_because)
+        case EpochDone() if history.started is not None:
+            return [_epoch_line(event, history.started.epochs)]
+        case ArmStopped(reason="early_stopping"):
+            return [f"{'':7}  {event.arm:<11}  stopped early; best epoch {event.best_epoch}"]
+        case ArmStopped(reason="non_finite"):
+            return [f"{'':7}  {event.arm:<11}  diverged: the training loss of step {event.step:,} is not finite"]
+        case ArmStopped(reason="exploded"):
+            return [f"{'':7}  {event.arm:<11}  diverged: the training loss is far above an untrained network's"]
+        case _:
+            return []
+
+
+def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[str]:
     sizes, train = preset.sizes, preset.train
     decay = f", weight decay {train.weight_decay:g}" if train.weight_decay else ""
     sample = "all" if sizes.train_eval == sizes.train else "a fixed"
@@ -123,28 +133,13 @@ def header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[s
     ]
 
 
-def epoch_line(epoch: EpochDone, epochs: int) -> str:
-    """An arm's epoch, of so many, in the columns that the header names."""
+def _epoch_line(epoch: EpochDone, epochs: int) -> str:
     notes = (" best" if epoch.best else "") + ("  cut short" if epoch.partial else "")
     return (
         f"{f'{epoch.epoch}/{epochs}':>7}  {epoch.arm:<11} {_loss(epoch.train_loss):>10} {_loss(epoch.val_loss):>8} "
         f"{_loss(epoch.gap, '+'):>8} {100 * epoch.train_accuracy:>7.2f} % {100 * epoch.val_accuracy:>6.2f} % "
         f"{epoch.seconds:>6.2f}{notes}"
     )
-
-
-def stopped_line(stopped: ArmStopped) -> str:
-    """Why an arm ended before its last epoch; empty if it did not, or if the user stopped it."""
-    match stopped.reason:
-        case "early_stopping":
-            words = f"stopped early; best epoch {stopped.best_epoch}"
-        case "non_finite":
-            words = f"diverged: the training loss of step {stopped.step:,} is not finite"
-        case "exploded":
-            words = "diverged: the training loss is far above an untrained network's"
-        case _:
-            return ""
-    return f"{'':7}  {stopped.arm:<11}  {words}"
 
 
 def _loss(value: float | None, sign: str = "") -> str:

@@ -21,6 +21,10 @@ from regtui.events import (
     Scored,
     StepsDone,
 )
+from regtui.preset import ARMS
+
+LARGEST = 10**12
+"""No run has as many epochs, steps or test images, or takes as many seconds."""
 
 
 @dataclass
@@ -101,13 +105,19 @@ class History:
             history.add(event)
         return history
 
-    def add(self, event: Event) -> None:  # noqa: C901, one case an event
-        """Take in one event; they come in the order in which they happened."""
+    def add(self, event: Event) -> bool:  # noqa: C901, one case an event
+        """Take in one event; they come in the order in which they happened.
+
+        An event that can't be true after those before it comes from a damaged log and is passed over: nothing that
+        reads a history has to expect arms that never started, or an epoch twice. Returns whether it was taken in.
+        """
+        if not _fits(event, self):
+            return False
         self.seconds = event.t
         match event:
             case RunStarted():
                 self.started = event
-                self.arms = {name: ArmHistory(info) for name, info in event.arms.items()}
+                self.arms = {name: ArmHistory(event.arms[name]) for name in ARMS}
             case StepsDone():
                 self.arms[event.arm].step_losses.extend(event.losses)
             case EpochDone():
@@ -127,6 +137,7 @@ class History:
                     self.arms[name].test = score
             case RunFinished():
                 self.finished = event
+        return True
 
     @property
     def interventions(self) -> int:
@@ -165,3 +176,43 @@ class History:
         if len(self.order_hashes) < epochs:
             return f"the arms saw different batches in epoch {len(self.order_hashes) + 1}"
         return ""
+
+
+def _fits(event: Event, history: History) -> bool:
+    """Whether an event can be true after those that the history has."""
+    if not 0 <= event.t < LARGEST or history.finished is not None:
+        return False
+    if isinstance(event, RunStarted):
+        possible = 0 < event.epochs < LARGEST and 0 < event.steps_per_epoch < LARGEST
+        return possible and history.started is None and set(event.arms) == set(ARMS)
+    if history.started is None:
+        return isinstance(event, RunFinished)  # it failed before it could begin
+    if isinstance(event, StepsDone | EpochDone | ArmStopped):
+        arm = history.arms.get(event.arm)
+        return arm is not None and arm.stopped is None and _comes_next(event, arm, history.started)
+    if isinstance(event, ControlApplied):
+        known = event.arm in {None, *ARMS} or not event.accepted
+        valued = event.key in {None, "patience"} if event.value is None else abs(event.value) < LARGEST
+        return known and valued and 0 <= event.epoch <= history.started.epochs
+    if isinstance(event, Scored):
+        counts = (event.both_right, event.only_baseline, event.only_regularized, event.both_wrong)
+        possible = min(counts) >= 0 and 0 < sum(counts) < LARGEST
+        return possible and history.scored is None and set(event.arms) <= set(ARMS)
+    return True
+
+
+def _comes_next(event: StepsDone | EpochDone | ArmStopped, arm: ArmHistory, started: RunStarted) -> bool:
+    """Whether an arm can have come to this; where lines of the log are lost, it goes on after a gap."""
+    match event:
+        case StepsDone():
+            return len(arm.step_losses) < event.first_step <= started.epochs * started.steps_per_epoch
+        case ArmStopped():
+            return 0 <= event.epoch <= started.epochs
+        case EpochDone():
+            return (
+                (arm.last.epoch if arm.last else 0) < event.epoch <= started.epochs
+                and 0 <= event.wait <= event.epoch
+                and 0 <= event.seconds < LARGEST
+                and all(0 <= accuracy <= 1 for accuracy in (event.train_accuracy, event.val_accuracy))
+                and all(0 <= layer.zeros <= layer.size for layer in event.weights.values())
+            )

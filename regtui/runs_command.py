@@ -20,6 +20,7 @@ from regtui.text import one_line
 
 if TYPE_CHECKING:
     from regtui.events import Event
+    from regtui.preset import Preset
 
 MAX_WORDS = 10
 """So many runs with a fault are named below the table; --json names all."""
@@ -104,66 +105,50 @@ def _summary(folder: Path) -> dict[str, object]:
 
 def _retell(info: RunInfo) -> None:
     """Print header, epochs and verdict from the events."""
-    from regtui.events import ArmStopped, EpochDone, RunStarted
     from regtui.evidence.from_history import judge_run  # pydantic, 0.15 s, of which the list has no need
-    from regtui.headless import epoch_line, header, stopped_line
+    from regtui.headless import table_lines
     from regtui.history import History
-    from regtui.preset_file import load
 
     if info.fault:
         complain(f"regtui: {one_line(info.name)}: {one_line(info.fault)}")
-    history = History()
-    for event in _sound_events(info.folder):
-        history.add(event)
-        match event:
-            case RunStarted():
-                try:
-                    preset = load(str(info.folder / "preset.toml"))
-                except InputError as error:  # the epochs can be told without it
-                    complain("\n".join(f"regtui: {line}" for line in str(error).splitlines()))
-                    continue
-                for line in header(preset, event, history.unpaired_because):
-                    say(line)
-            case EpochDone() if history.started:
-                say(epoch_line(event, history.started.epochs))
-            case ArmStopped() if line := stopped_line(event):
+    preset, history = _preset(info.folder), History()
+    for event in _events(info.folder):
+        if history.add(event):
+            for line in table_lines(event, history, preset):
                 say(line)
+    if history.started is None:
+        raise InputError(f"{str(info.folder)!r}: events.jsonl tells of no run's start; 'regtui runs' has the outcome")
     say()
     try:
         for line in judge_run(history).lines():
             say(line)
-    except (ArithmeticError, LookupError, ValueError):  # no end in the log, or one that does not add up
+    except ValueError:  # no end in the log
         say(f"No verdict: the run is {info.status}, and its events do not bear one out.")
     say()
     say(f"log  {one_line(info.folder)}")
 
 
-def _sound_events(folder: Path) -> Iterator[Event]:
-    """The events from the run's start on, without those of arms that it does not have.
+def _preset(folder: Path) -> Preset | None:
+    """The preset as run; None, after a word, if it can't be read: the epochs can be told without it."""
+    from regtui.preset_file import load
 
-    Raises:
-        InputError: They can't be read.
-    """
-    from regtui.events import RunStarted, Scored
+    try:
+        return load(str(folder / "preset.toml"))
+    except InputError as error:
+        complain("\n".join(f"regtui: {line}" for line in str(error).splitlines()))
+        return None
+
+
+def _events(folder: Path) -> Iterator[Event]:
     from regtui.runlog import read_events
 
     path = folder / "events.jsonl"
     if not path.is_file():  # a pipe would be waited for
         raise InputError(f"{str(folder)!r} has no events.jsonl to show; 'regtui runs' has the outcome")
-    arms: set[str] = set()
     try:
-        for event in read_events(folder):
-            if isinstance(event, RunStarted) and not arms and {"baseline", "regularized"} <= event.arms.keys():
-                arms = set(event.arms)
-                yield event
-            elif arms and not isinstance(event, RunStarted):
-                named = event.arms.keys() if isinstance(event, Scored) else {getattr(event, "arm", None)} - {None}
-                if named <= arms:
-                    yield event
+        yield from read_events(folder)
     except OSError as error:
         raise InputError(f"{str(folder)!r}: events.jsonl can't be read ({error.strerror})") from None
-    if not arms:
-        raise InputError(f"{str(folder)!r}: events.jsonl tells of no run's start; 'regtui runs' has the outcome")
 
 
 def _table(runs: Sequence[RunInfo], width: int) -> list[str]:

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from itertools import combinations
 from pathlib import Path
+
+import pytest
 
 from regtui.control import Control, SetPatience, SetStrength
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
-from regtui.events import ArmInfo, EpochDone, Event, LayerWeights, RunStarted, StepsDone, parse
+from regtui.events import (
+    ArmInfo,
+    ArmStopped,
+    ControlApplied,
+    EpochDone,
+    Event,
+    LayerWeights,
+    RunFinished,
+    RunStarted,
+    Scored,
+    StepsDone,
+    parse,
+)
+from regtui.evidence.diagnosis import describe
+from regtui.evidence.from_history import judge_run
 from regtui.history import History
 from regtui.runlog import read_events
 from tests.conftest import small_preset
+from tests.scripted import ScriptedCrew
+from tests.telling import Telling
 
 
 def started() -> RunStarted:
     info = ArmInfo(techniques="no technique", parameters=1, initial_weights="a", tensors=2)
     return RunStarted(
-        t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], epochs=1, steps_per_epoch=3,
+        t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], epochs=4, steps_per_epoch=3,
         batch_size=1, seed=0, device="cpu", arms={"baseline": info, "regularized": info}, shared_tensors=2,
     )  # fmt: skip
 
@@ -97,3 +117,85 @@ def test_losses_survive_the_log_to_the_last_bit() -> None:
 
 def test_unknown_fields_of_a_later_version_are_passed_over() -> None:
     assert parse('{"kind": "paused", "t": 1, "epoch": 1, "step": 2, "mood": "fine"}').t == 1
+
+
+# A damaged log
+
+
+NEXT: dict[str, Event] = {
+    "steps": StepsDone(t=2, arm="baseline", epoch=3, first_step=21, losses=[0.5]),
+    "epoch": epoch_done("baseline", 3),
+    "stopped": ArmStopped(t=2, arm="baseline", reason="stopped", epoch=2, step=20, best_epoch=1, best_val_loss=0.5),
+    "control": ControlApplied(
+        t=2, command="set_strength", arm="regularized", key="dropout.rate", value=0.1, accepted=True, epoch=2, step=20
+    ),
+    "scored": Scored(t=2, arms={}, both_right=1, only_baseline=0, only_regularized=0, both_wrong=0),
+    "finished": RunFinished(t=2, status="finished"),
+}
+"""What may follow two epochs of three."""
+
+
+@pytest.fixture
+def two_epochs() -> History:
+    return Telling(small_preset()).start().epochs([0.5, 0.4], [0.6, 0.3]).history
+
+
+@pytest.mark.parametrize("kind", NEXT)
+def test_what_comes_next_is_taken_in(two_epochs: History, kind: str) -> None:
+    assert two_epochs.add(NEXT[kind])
+    assert two_epochs.seconds == NEXT[kind].t
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        ("steps", "arm", "../../evil"),
+        ("steps", "first_step", 20),
+        ("steps", "first_step", 31),
+        ("epoch", "arm", "../../evil"),
+        ("epoch", "epoch", 2),
+        ("epoch", "epoch", 10**400),
+        ("epoch", "seconds", math.nan),
+        ("epoch", "val_accuracy", math.nan),
+        ("epoch", "wait", -1),
+        ("epoch", "weights", {"output": LayerWeights(norm=1.0, zeros=10**400, size=2)}),
+        ("stopped", "arm", "../../evil"),
+        ("stopped", "epoch", 4),
+        ("control", "arm", "../../evil"),
+        ("control", "epoch", 4),
+        ("control", "value", None),
+        ("control", "value", 10**400),
+        ("scored", "only_baseline", -1),
+        ("scored", "both_right", 0),
+        ("scored", "both_right", 10**400),
+        ("finished", "t", math.inf),
+    ],
+)
+def test_what_can_t_be_true_is_passed_over(two_epochs: History, kind: str, field: str, value: object) -> None:
+    before = copy.deepcopy(two_epochs)
+    assert not two_epochs.add(NEXT[kind].model_copy(update={field: value}))
+    assert two_epochs == before
+
+
+@pytest.mark.parametrize("changes", [{"epochs": 0}, {"steps_per_epoch": 10**400}, {"arms": {}}])
+def test_a_start_that_can_t_be_true_is_passed_over(changes: dict[str, object]) -> None:
+    history = History()
+    assert not history.add(started().model_copy(update=changes))
+    assert not any(history.add(event) for event in NEXT.values() if not isinstance(event, RunFinished))
+    assert history == History()
+
+
+def test_lines_that_are_lost_or_in_the_wrong_order_crash_nothing(tmp_path: Path) -> None:
+    crew = ScriptedCrew({"baseline": [1.0, 0.5, 0.6], "regularized": [1.0, 0.6, 0.4]})
+    events = list(read_events(run(small_preset(), tmp_path, Control(), lambda _: None, crew).folder))
+    for i, j in combinations(range(len(events)), 2):
+        swapped = list(events)
+        swapped[i], swapped[j] = swapped[j], swapped[i]
+        for told in (swapped, [*events[:i], *events[j:]], [*events[:j], *events[i:]]):
+            history = History.of(told)
+            for arm in history.arms.values():
+                numbers = [epoch.epoch for epoch in arm.epochs]
+                assert numbers == sorted(set(numbers))
+            describe(history, 3)
+            if history.started is not None and history.finished is not None:
+                judge_run(history).lines()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from regtui.errors import InputError
-from regtui.events import Event, RunStarted, StepsDone
+from regtui.events import RunStarted, StepsDone
 from regtui.history import History
 from regtui.preset import ARMS, Preset
 from regtui.preset_file import load, to_table
 from regtui.runlog import read_events
+from regtui.runs_files import leaves, read_json
 from regtui.text import one_line
 
 
@@ -38,7 +38,7 @@ class SavedRun:
 
     def settings(self) -> dict[str, object]:
         """The preset's values by dotted key: 'regularized.dropout.rate'; empty without a preset."""
-        return {} if self.preset is None else _flat(to_table(self.preset))
+        return {} if self.preset is None else dict(leaves(to_table(self.preset)))
 
     def last_steps(self, arm: str) -> dict[int, int]:
         """The last step of each of an arm's epochs; an epoch that was cut short has fewer steps than others."""
@@ -56,10 +56,8 @@ def read_run(folder: Path) -> SavedRun:
     history, steps = History(), dict[str, list[StepsDone]]()
     try:
         for event in read_events(folder):
-            if _fits(history, event):
-                history.add(event)
-                if isinstance(event, StepsDone):
-                    steps.setdefault(event.arm, []).append(event)
+            if history.add(event) and isinstance(event, StepsDone):
+                steps.setdefault(event.arm, []).append(event)
     except FileNotFoundError:
         raise InputError(f"{one_line(folder)}: this is no run; a run is a folder with an events.jsonl") from None
     except OSError as error:
@@ -76,25 +74,8 @@ def read_run(folder: Path) -> SavedRun:
     return SavedRun(folder.resolve().name, history, history.started, arms, preset, _circumstances(folder))
 
 
-def _fits(history: History, event: Event) -> bool:
-    """Whether the history can take this event in; a damaged log may tell of arms that never started."""
-    if isinstance(event, RunStarted):
-        return set(event.arms) == set(ARMS)
-    arm = getattr(event, "arm", None)
-    arms = getattr(event, "arms", ())
-    return history.started is not None and (arm is None or arm in history.arms) and set(arms) <= set(history.arms)
-
-
 def _circumstances(folder: Path) -> dict[str, Any]:
     try:
-        content = json.loads((folder / "run.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_json(folder / "run.json")
+    except (InputError, OSError):
         return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat

@@ -48,8 +48,6 @@ class Replay:
                     self.session.tell(event)
         except OSError as error:
             raise InputError(f"{self._folder}: its events can't be read ({error.strerror})") from None
-        except (KeyError, IndexError, ValueError):
-            raise InputError(f"{self._folder}: its events contradict each other; the log is damaged") from None
         if self._history.finished is None and (told or read_run(self._folder).status == "running"):
             return False
         self._conclude()
@@ -62,4 +60,8 @@ class Replay:
             session.verdict = judge_run(history)
         elif session.summary is None:
             session.error = InputError("The run was interrupted: its log has no end, so there is no verdict.")
+        elif not session.summary.error:
+            session.error = InputError(
+                "The log is damaged: the run's start or end is not in it, so there is no verdict."
+            )
         session.ended = True

@@ -60,9 +60,7 @@ class Session:
         return [line for block in blocks for line in ("", *block)][1:]
 
     def take_in(self) -> list[Event]:
-        """Fold the waiting events into the history; returns them."""
+        """Fold the waiting events into the history; returns those that it has taken in."""
         with self._lock:
             events, self._waiting = self._waiting, []
-        for event in events:
-            self.history.add(event)
-        return events
+        return [event for event in events if self.history.add(event)]
