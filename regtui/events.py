@@ -147,6 +147,23 @@ class EpochDone(_Event):
     partial: bool = False
     finite: bool = True
 
+    @property
+    def gap(self) -> float | None:
+        """Generalization gap: validation loss minus training loss; None where one is not finite."""
+        return None if self.val_loss is None or self.train_loss is None else self.val_loss - self.train_loss
+
+    @property
+    def zero_weights(self) -> float:
+        """Share of the weights that are exactly zero."""
+        layers = self.weights.values()
+        return sum(layer.zeros for layer in layers) / max(1, sum(layer.size for layer in layers))
+
+    @property
+    def weight_norm(self) -> float | None:
+        """Euclidean norm of all weights together; None if one layer's is not finite."""
+        norms = [layer.norm for layer in self.weights.values()]
+        return None if None in norms else math.hypot(*(norm for norm in norms if norm is not None))
+
 
 class ControlApplied(_Event):
     """A command of the user's took effect, or was refused; `why` says why it was."""

@@ -86,21 +86,18 @@ class _TablePrinter:
         self._history.add(event)
         match event:
             case RunStarted():
-                for line in _header(self._preset, event, self._history.unpaired_because):
+                for line in header(self._preset, event, self._history.unpaired_because):
                     say(line)
             case EpochDone():
-                say(_epoch_line(event, self._preset.train.epochs))
-            case ArmStopped(reason="early_stopping"):
-                say(f"{'':7}  {event.arm:<11}  stopped early; best epoch {event.best_epoch}")
-            case ArmStopped(reason="non_finite"):
-                say(f"{'':7}  {event.arm:<11}  diverged: the training loss of step {event.step:,} is not finite")
-            case ArmStopped(reason="exploded"):
-                say(f"{'':7}  {event.arm:<11}  diverged: the training loss is far above an untrained network's")
+                say(epoch_line(event, self._preset.train.epochs))
+            case ArmStopped() if line := stopped_line(event):
+                say(line)
             case ControlApplied(command="stop"):
                 complain(f"stopping after step {event.step:,}: validating, testing, saving")
 
 
-def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[str]:
+def header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[str]:
+    """What is trained, and the names of the columns that follow; `unpaired_because` is empty for a matched pair."""
     sizes, train = preset.sizes, preset.train
     decay = f", weight decay {train.weight_decay:g}" if train.weight_decay else ""
     sample = "all" if sizes.train_eval == sizes.train else "a fixed"
@@ -126,14 +123,28 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[
     ]
 
 
-def _epoch_line(epoch: EpochDone, epochs: int) -> str:
-    gap = None if epoch.val_loss is None or epoch.train_loss is None else epoch.val_loss - epoch.train_loss
+def epoch_line(epoch: EpochDone, epochs: int) -> str:
+    """An arm's epoch, of so many, in the columns that the header names."""
     notes = (" best" if epoch.best else "") + ("  cut short" if epoch.partial else "")
     return (
         f"{f'{epoch.epoch}/{epochs}':>7}  {epoch.arm:<11} {_loss(epoch.train_loss):>10} {_loss(epoch.val_loss):>8} "
-        f"{_loss(gap, '+'):>8} {100 * epoch.train_accuracy:>7.2f} % {100 * epoch.val_accuracy:>6.2f} % "
+        f"{_loss(epoch.gap, '+'):>8} {100 * epoch.train_accuracy:>7.2f} % {100 * epoch.val_accuracy:>6.2f} % "
         f"{epoch.seconds:>6.2f}{notes}"
     )
+
+
+def stopped_line(stopped: ArmStopped) -> str:
+    """Why an arm ended before its last epoch; empty if it did not, or if the user stopped it."""
+    match stopped.reason:
+        case "early_stopping":
+            words = f"stopped early; best epoch {stopped.best_epoch}"
+        case "non_finite":
+            words = f"diverged: the training loss of step {stopped.step:,} is not finite"
+        case "exploded":
+            words = "diverged: the training loss is far above an untrained network's"
+        case _:
+            return ""
+    return f"{'':7}  {stopped.arm:<11}  {words}"
 
 
 def _loss(value: float | None, sign: str = "") -> str:

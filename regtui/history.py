@@ -71,14 +71,13 @@ class ArmHistory:
     @property
     def zero_weights(self) -> float:
         """Share of its weights that are exactly zero, in the kept epoch."""
-        layers = self.kept.weights.values() if self.kept else ()
-        return sum(layer.zeros for layer in layers) / max(1, sum(layer.size for layer in layers))
+        return self.kept.zero_weights if self.kept else 0.0
 
     @property
     def weight_norm(self) -> float:
         """Euclidean norm of all its weights together, in the kept epoch; NaN if one is not finite."""
-        layers = self.kept.weights.values() if self.kept else ()
-        return math.sqrt(sum(math.nan if layer.norm is None else layer.norm**2 for layer in layers))
+        norm = self.kept.weight_norm if self.kept else 0.0
+        return math.nan if norm is None else norm
 
 
 @dataclass
@@ -133,6 +132,18 @@ class History:
     def interventions(self) -> int:
         """Changes of a knob that were applied while training; pausing and stopping change no knob."""
         return sum(c.accepted and c.command in {"set_patience", "set_strength"} for c in self.controls)
+
+    @property
+    def differences(self) -> dict[int, float]:
+        """Validation loss of the regularized arm minus that of the baseline, by epoch, where both have a finite one."""
+        if len(self.arms) != 2:
+            return {}
+        baseline, regularized = ({e.epoch: e.val_loss for e in arm.epochs} for arm in self.arms.values())
+        return {
+            epoch: ours - theirs
+            for epoch, theirs in baseline.items()
+            if theirs is not None and (ours := regularized.get(epoch)) is not None
+        }
 
     @property
     def order_hashes(self) -> list[str]:

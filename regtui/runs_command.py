@@ -16,6 +16,7 @@ from regtui.errors import InputError
 from regtui.runs import RunInfo, read_run, resolve
 from regtui.runs_files import read_json
 from regtui.runs_filter import parse
+from regtui.text import one_line
 
 if TYPE_CHECKING:
     from regtui.events import Event
@@ -23,26 +24,21 @@ if TYPE_CHECKING:
 MAX_WORDS = 10
 """So many runs with a fault are named below the table; --json names all."""
 _UNKNOWN = "–"
-_STOPPED = {
-    "early_stopping": "stopped early; best epoch {0.best_epoch}",
-    "non_finite": "diverged: the training loss of step {0.step:,} is not finite",
-    "exploded": "diverged: the training loss is far above an untrained network's",
-}
 
 # Top and bottom of the header, what a run has there, and whether it stands at the left.
 _COLUMNS: list[tuple[str, str, Callable[[RunInfo], str], bool]] = [
     ("", "run", lambda run: _beginning(run.name), True),
-    ("", "preset", lambda run: _plain(run.preset or _UNKNOWN, 14), True),
+    ("", "preset", lambda run: one_line(run.preset or _UNKNOWN, 14), True),
     ("", "status", lambda run: run.status, True),
-    ("", "verdict", lambda run: _plain(run.verdict or _UNKNOWN, 9), True),
+    ("", "verdict", lambda run: one_line(run.verdict or _UNKNOWN, 9), True),
     ("Δ acc", "points", lambda run: _number(run.difference, "+.2f"), False),
     ("test %", "base", lambda run: _percent(run.baseline.test_accuracy), False),
     ("test %", "regul", lambda run: _percent(run.regularized.test_accuracy), False),
-    ("", "seed", lambda run: _UNKNOWN if run.seed is None else _plain(str(run.seed), 6), False),
-    ("", "ep", lambda run: _UNKNOWN if run.epochs is None else _plain(str(run.epochs), 6), False),
+    ("", "seed", lambda run: _UNKNOWN if run.seed is None else one_line(run.seed, 6), False),
+    ("", "ep", lambda run: _UNKNOWN if run.epochs is None else one_line(run.epochs, 6), False),
     ("val loss", "base", lambda run: _number(run.baseline.best_val_loss, ".4f"), False),
     ("val loss", "regul", lambda run: _number(run.regularized.best_val_loss, ".4f"), False),
-    ("", "device", lambda run: _plain(run.device or _UNKNOWN, 8), True),
+    ("", "device", lambda run: one_line(run.device or _UNKNOWN, 8), True),
 ]
 
 
@@ -57,7 +53,7 @@ def list_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A0
     chosen = parse(filter)
     if not folder.is_dir():
         raise InputError(f"{str(folder)!r}: there is no such folder; name the one that holds the runs")
-    runs = read_runs(folder, lambda words: complain(f"regtui: {_plain(words)}"))
+    runs = read_runs(folder, lambda words: complain(f"regtui: {one_line(words)}"))
     if unknown := chosen.unknown(runs):
         raise InputError(f"--filter: {unknown}")
     shown = chosen.select(runs)
@@ -71,7 +67,7 @@ def list_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A0
         complain(f"regtui: no runs in {str(folder)!r}" + (f" match {filter!r}" if runs else ""))
     faulty = [run for run in shown if run.fault]
     for run in faulty[:MAX_WORDS]:
-        complain(f"regtui: {_plain(run.name)}: {_plain(run.fault)}")
+        complain(f"regtui: {one_line(run.name)}: {one_line(run.fault)}")
     if len(faulty) > MAX_WORDS:
         complain(f"regtui: {len(faulty) - MAX_WORDS} more runs have damaged files; --json names them")
     return 0
@@ -110,12 +106,12 @@ def _retell(info: RunInfo) -> None:
     """Print header, epochs and verdict from the events."""
     from regtui.events import ArmStopped, EpochDone, RunStarted
     from regtui.evidence.from_history import judge_run  # pydantic, 0.15 s, of which the list has no need
-    from regtui.headless import _epoch_line, _header
+    from regtui.headless import epoch_line, header, stopped_line
     from regtui.history import History
     from regtui.preset_file import load
 
     if info.fault:
-        complain(f"regtui: {_plain(info.name)}: {_plain(info.fault)}")
+        complain(f"regtui: {one_line(info.name)}: {one_line(info.fault)}")
     history = History()
     for event in _sound_events(info.folder):
         history.add(event)
@@ -126,12 +122,12 @@ def _retell(info: RunInfo) -> None:
                 except InputError as error:  # the epochs can be told without it
                     complain("\n".join(f"regtui: {line}" for line in str(error).splitlines()))
                     continue
-                for line in _header(preset, event, history.unpaired_because):
+                for line in header(preset, event, history.unpaired_because):
                     say(line)
             case EpochDone() if history.started:
-                say(_epoch_line(event, history.started.epochs))
-            case ArmStopped() if event.reason in _STOPPED:
-                say(f"{'':7}  {event.arm:<11}  {_STOPPED[event.reason].format(event)}")
+                say(epoch_line(event, history.started.epochs))
+            case ArmStopped() if line := stopped_line(event):
+                say(line)
     say()
     try:
         for line in judge_run(history).lines():
@@ -139,7 +135,7 @@ def _retell(info: RunInfo) -> None:
     except (ArithmeticError, LookupError, ValueError):  # no end in the log, or one that does not add up
         say(f"No verdict: the run is {info.status}, and its events do not bear one out.")
     say()
-    say(f"log  {_plain(str(info.folder))}")
+    say(f"log  {one_line(info.folder)}")
 
 
 def _sound_events(folder: Path) -> Iterator[Event]:
@@ -213,7 +209,7 @@ def _to_json(run: RunInfo) -> str:
 
 def _beginning(name: str) -> str:
     """Date and time of a run's name, which mean the run on the command line; of other names what finds room."""
-    return name[:15] if re.match(r"\d{8}-\d{6}-", name) else _plain(name, 15)
+    return name[:15] if re.match(r"\d{8}-\d{6}-", name) else one_line(name, 15)
 
 
 def _number(value: float | None, form: str) -> str:
@@ -224,9 +220,3 @@ def _number(value: float | None, form: str) -> str:
 
 def _percent(fraction: float | None) -> str:
     return _UNKNOWN if fraction is None else _number(100 * fraction, ".2f")
-
-
-def _plain(text: str, limit: int = 1000) -> str:
-    """Text in one line, control characters escaped, at most `limit` characters."""
-    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return plain if len(plain) <= limit else plain[: limit - 1] + "…"

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from regtui.control import Control, SetPatience, SetStrength
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
-from regtui.events import ArmInfo, Event, LayerWeights, RunStarted, StepsDone, parse
+from regtui.events import ArmInfo, EpochDone, Event, LayerWeights, RunStarted, StepsDone, parse
 from regtui.history import History
 from regtui.runlog import read_events
 from tests.conftest import small_preset
@@ -51,6 +51,35 @@ def test_a_diverged_history_reads_back_equal_too(tmp_path: Path) -> None:
     assert History.of(read_events(result.folder)) == live
     assert result.summary.status == "diverged"
     assert live.arms["baseline"].step_losses.broken is not None
+
+
+def epoch_done(
+    arm: str = "baseline", epoch: int = 1, train: float = 0.25, val: float = 0.75, norms: tuple[float, ...] = (3.0, 4.0)
+) -> EpochDone:
+    weights = {f"{i}": LayerWeights(norm=norm, zeros=i, size=2) for i, norm in enumerate(norms)}
+    return EpochDone(
+        t=1, arm=arm, epoch=epoch, train_loss=train, val_loss=val, train_accuracy=1, val_accuracy=1, penalties={},
+        weights=weights, order="o", seconds=1, best=True, wait=0,
+    )  # fmt: skip
+
+
+def test_what_an_epochs_numbers_come_to() -> None:
+    assert epoch_done().gap == 0.5
+    assert epoch_done().weight_norm == 5.0
+    assert epoch_done().zero_weights == 0.25
+    assert epoch_done(norms=()).zero_weights == 0.0
+    assert epoch_done(train=math.nan).gap is None
+    assert epoch_done(val=math.inf).gap is None
+    assert epoch_done(norms=(3.0, math.nan)).weight_norm is None
+
+
+def test_the_arms_differ_in_the_epochs_in_which_both_have_a_finite_loss() -> None:
+    history = History.of([started()])
+    for arm, losses in {"baseline": [0.5, math.nan, 0.5, 0.5], "regularized": [0.25, 0.25, 0.75]}.items():
+        for epoch, loss in enumerate(losses, start=1):
+            history.add(epoch_done(arm, epoch, val=loss))
+    assert history.differences == {1: -0.25, 3: 0.25}
+    assert History().differences == {}
 
 
 def test_numbers_that_are_not_finite_are_null_in_json() -> None:

@@ -155,19 +155,14 @@ def _number(value: float | None) -> str:
 
 
 def _gap(epoch: EpochDone) -> str:
-    if epoch.val_loss is None or epoch.train_loss is None:
-        return "NaN"
-    gap = epoch.val_loss - epoch.train_loss
-    return f"{gap:.3f}".replace("-", "−") if abs(gap) < 10 else _number(gap)
+    gap = epoch.gap
+    return _number(gap) if gap is None or abs(gap) >= 10 else f"{gap:.3f}".replace("-", "−")
 
 
 def _zeros(epoch: EpochDone) -> str:
     """Share of weights that are exactly zero; 0% and 100% are said only where they are exact."""
-    size = sum(layer.size for layer in epoch.weights.values())
-    zeros = sum(layer.zeros for layer in epoch.weights.values())
-    if zeros in (0, size):
-        return "100%" if zeros else "0%"
-    return f"{min(max(zeros / size, 0.001), 0.999):.1%}"
+    share = epoch.zero_weights
+    return f"{share:.0%}" if share in (0, 1) else f"{min(max(share, 0.001), 0.999):.1%}"
 
 
 def _whole_epoch(text: Callable[[float, _Arm], str]) -> Callable[[_Arm], str]:
