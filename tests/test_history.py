@@ -8,6 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from regtui.control import Control, SetPatience, SetStrength
 from regtui.engine.crew import LocalCrew
@@ -105,6 +106,29 @@ def test_numbers_that_are_not_finite_are_null_in_json() -> None:
     assert '"losses":[1.0,null,null]' in line
     assert '"finite":false' in line
     assert parse(line) == event
+
+
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999", "null", '"nan"', '"inf"'])
+def test_numbers_that_are_not_finite_are_none_however_a_log_writes_them(text: str) -> None:
+    line = (
+        f'{{"t":0,"kind":"steps_done","arm":"baseline","epoch":1,"first_step":1,"losses":[0.5,{text}],"finite":false}}'
+    )
+    event = parse(line)
+    assert isinstance(event, StepsDone)
+    assert event.losses == [0.5, None]
+    layer = LayerWeights.model_validate_json(f'{{"norm":{text},"zeros":0,"size":1}}')
+    assert layer.norm is None
+
+
+@pytest.mark.parametrize("loss", ['"low"', "[1]", "{}", "true0", '"\\u0000"'])
+def test_a_loss_that_is_no_number_makes_its_line_no_event(loss: str) -> None:
+    with pytest.raises(ValidationError):
+        parse(f'{{"t":0,"kind":"steps_done","arm":"baseline","epoch":1,"first_step":1,"losses":[0.5,{loss}]}}')
+
+
+def test_losses_whose_sum_overflows_are_finite() -> None:
+    losses: list[float | None] = [1e308, 1e308]
+    assert StepsDone(t=0, arm="baseline", epoch=1, first_step=1, losses=losses).losses == losses
 
 
 def test_losses_survive_the_log_to_the_last_bit() -> None:
