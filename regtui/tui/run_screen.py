@@ -15,7 +15,7 @@ from textual.timer import Timer
 from regtui.control import Pause, Resume, Stop
 from regtui.events import ControlApplied, Event, Paused, Resumed, RunFinished, RunStarted
 from regtui.preset import ARMS
-from regtui.tui.arms import ArmsTable
+from regtui.tui.arms_table import ArmsTable, needs_second
 from regtui.tui.captions import difference_caption, legend, titles
 from regtui.tui.chart import Chart
 from regtui.tui.dialogs import Ask, Choice
@@ -199,6 +199,9 @@ class RunScreen(Screen[None]):
         width, height = self.size
         verdict = self.session.ended and not self._details
         room = height - 1 - (20 if verdict else 9)
+        two_rows = not verdict and room >= 12 and needs_second(self.session.preset, width - 2)
+        self._table.set_class(two_rows, "-second")
+        room -= 2 * two_rows
         self._both.display = room >= 7
         self._charts[ARMS[0]].display = True
         self._charts[ARMS[1]].display = width >= TWO_CHARTS and not self.view.overlay
