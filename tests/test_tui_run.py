@@ -21,7 +21,8 @@ from regtui.tui.dialogs import Ask
 from regtui.tui.explain import ExplainScreen
 from regtui.tui.help import HelpScreen
 from regtui.tui.keys import EVERYWHERE
-from regtui.tui.run_screen import AFTER_THE_END, WHILE_RUNNING, RunScreen
+from regtui.tui.run_keys import AFTER_THE_END, WHILE_RUNNING
+from regtui.tui.run_screen import RunScreen
 from regtui.tui.verdict_panel import VerdictPanel
 from regtui.tui.weights_screen import WeightsScreen
 from tests.conftest import small_preset
