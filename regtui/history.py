@@ -140,9 +140,25 @@ class History:
         return True
 
     @property
+    def changes(self) -> list[list[ControlApplied]]:
+        """The changes of a knob that were applied while training, in order; pausing and stopping change no knob.
+
+        Patience is changed in both arms at once, and answered for each of them: at one step that is one change.
+        """
+        changes: list[list[ControlApplied]] = []
+        for control in self.controls:
+            if control.accepted and control.key is not None:
+                same = _change_of_another_arm(changes, control)
+                if same is None:
+                    changes.append([control])
+                else:
+                    same.append(control)
+        return changes
+
+    @property
     def interventions(self) -> int:
-        """Changes of a knob that were applied while training; pausing and stopping change no knob."""
-        return sum(c.accepted and c.command in {"set_patience", "set_strength"} for c in self.controls)
+        """How often a knob was changed while training."""
+        return len(self.changes)
 
     @property
     def differences(self) -> dict[int, float]:
@@ -176,6 +192,16 @@ class History:
         if len(self.order_hashes) < epochs:
             return f"the arms saw different batches in epoch {len(self.order_hashes) + 1}"
         return ""
+
+
+def _change_of_another_arm(changes: list[list[ControlApplied]], control: ControlApplied) -> list[ControlApplied] | None:
+    """The newest change that `control` is this arm's part of; None if it is one of its own."""
+    for change in reversed(changes) if control.command == "set_patience" else ():
+        if (change[-1].command, change[-1].step) != (control.command, control.step):
+            return None
+        if change[-1].key == control.key:
+            return None if control.arm in {other.arm for other in change} else change
+    return None
 
 
 def _fits(event: Event, history: History) -> bool:

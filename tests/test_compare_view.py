@@ -18,7 +18,7 @@ RISING = [0.01 * epoch for epoch in range(1, 25)]
 
 
 def told(baseline: list[float], regularized: list[float]) -> History:
-    return Telling(small_preset()).start().epochs(baseline, regularized).history
+    return Telling(small_preset(train={"epochs": 24})).start().epochs(baseline, regularized).history
 
 
 def plotted(view: CompareView, *histories: History, cursor: int = 0) -> Plot:
@@ -71,7 +71,9 @@ def test_the_axis_counts_epochs_steps_or_the_arm_s_own_seconds() -> None:
 
 
 def test_the_last_epoch_of_a_stopped_arm_ends_at_its_last_step() -> None:
-    telling = Telling(small_preset()).start().epoch("baseline", 1.0).epoch("baseline", 0.9, partial=True)
+    telling = (
+        Telling(small_preset(train={"epochs": 24})).start().epoch("baseline", 1.0).epoch("baseline", 0.9, partial=True)
+    )
     telling.stop("baseline", "stopped")
     history = telling.history
     arm = history.arms["baseline"]

@@ -174,6 +174,11 @@ def test_one_command_for_both_arms_is_told_as_one() -> None:
     for arm in ("baseline", "regularized"):
         telling.control(arm, "patience", 5, epoch=2)
     assert said(telling).startswith("Patience of both arms was set to 5 in epoch 2. The first of 10 epochs")
+    for arm, patience in (("baseline", 6), ("regularized", 9)):
+        telling.control(arm, "patience", patience, epoch=2)
+    assert said(telling).startswith(
+        "Patience was set to 6 (baseline) and 9 (regularized) in epoch 2, the last of 2 changes."
+    )
 
 
 def test_ended() -> None:

@@ -229,7 +229,7 @@ def test_patience_turned_on_while_training_counts_what_was_waited() -> None:
     commands = after("regularized", 6, SetPatience(patience=4))
     outcome = train(both(RISING_FROM_3), commands, train={"epochs": 20})
     assert outcome.stop("baseline") == outcome.stop("regularized") == ("early_stopping", 7)
-    assert outcome.history.interventions == 2
+    assert outcome.history.interventions == 1
     assert outcome.history.scored is not None
     assert outcome.history.scored.arms["baseline"].kept == "best"
 
@@ -262,6 +262,16 @@ def test_a_change_of_min_delta_alone_is_one_intervention() -> None:
     outcome = train(both(FALLING), commands)
     assert [(e.key, e.value) for e in outcome.history.controls] == [("min_delta", 0.1)]
     assert outcome.history.interventions == 1
+
+
+def test_one_command_for_both_arms_is_one_intervention_for_each_of_its_knobs() -> None:
+    presses = [SetPatience(patience=9), SetPatience(patience=8), SetPatience(patience=7)]
+    assert train(both(FALLING), after("regularized", 1, *presses)).history.interventions == 3
+    outcome = train(both(FALLING), after("regularized", 1, SetPatience(patience=9, min_delta=0.1)))
+    assert len(outcome.history.controls) == 4
+    assert outcome.history.interventions == 2
+    strengths = [SetStrength(key="dropout.rate", value=value) for value in (0.2, 0.3)]
+    assert train(both(FALLING), after("regularized", 1, *strengths)).history.interventions == 2
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from textual.app import App, ComposeResult
 
 from regtui.preset import Preset
 from regtui.tui import look
-from regtui.tui.arms import ArmsTable, arm_rows
+from regtui.tui.arms_table import ArmsTable, arm_rows, needs_second
 from tests.conftest import small_preset
 from tests.telling import Telling
 
@@ -136,6 +136,37 @@ def test_the_columns_of_the_three_sizes() -> None:
     assert rows(telling, 40)[0].split() == ["epoch", "val", "best", "wait"]
 
 
+def second(telling: Telling, width: int) -> list[str]:
+    """The second rows of both arms."""
+    told = [row.plain for row in arm_rows(telling.preset, telling.history, width, COLOURS, second=True)]
+    assert [told[0], told[1], told[3]] == rows(telling, width)
+    assert all(len(row) <= width for row in told)
+    return [told[2], told[4]]
+
+
+def test_what_has_no_room_in_the_first_row_is_told_in_the_second() -> None:
+    telling = Telling(PRESET).start().epochs([0.3, 0.2, 0.25], [0.3, 0.21, 0.22, 0.23])
+    baseline, regularized = second(telling, 78)
+    cost = "0.50 s/epoch      640 img/s  zeros 12.5%"
+    assert baseline.rstrip() == f"  ━━━········   {cost}"
+    assert regularized == f"  ━━━━·······   {cost}  to beat 0.2100"
+    assert "stops  at 7" in second(telling, 60)[1]
+    assert second(telling, 40)[1] == "  ━━━·····  train 0.0500  gap  0.180"
+    assert second(Telling(PRESET), 78) == ["", ""]
+    assert not needs_second(PRESET, 118)
+    assert needs_second(PRESET, 117)
+
+
+def test_nothing_moves_in_the_second_row() -> None:
+    telling = Telling(PRESET).start()
+    places = set()
+    for value in (0.3, 0.1, 12.5, 0.4, 0.4):
+        row = second(telling.epoch("regularized", value), 78)[1]
+        places.add((row.index("s/epoch"), row.index("img/s"), row.index("to beat")))
+    assert len(places) == 1
+    assert "to beat" not in second(telling.stop("regularized", "early_stopping"), 78)[1]
+
+
 def test_the_bar_is_full_only_at_the_end() -> None:
     telling = Telling(PRESET).start()
     for _ in range(9):
@@ -183,3 +214,6 @@ async def test_the_widget_shows_the_rows_of_its_width_and_follows_a_resize() -> 
         await pilot.pause()
         assert [table.render_line(y).text.rstrip() for y in range(3)] == [row.rstrip() for row in rows(telling, 60)]
         assert isinstance(table.rows(60, 0)[0], Text)
+        table.add_class("-second")
+        await pilot.pause()
+        assert [table.render_line(y).text.rstrip() for y in (2, 4)] == [row.rstrip() for row in second(telling, 60)]

@@ -323,6 +323,60 @@ async def test_patience_is_that_of_the_arm_that_has_it() -> None:
         assert isinstance(app.focused, Stepper)
 
 
+async def test_arms_of_different_patience_have_a_stepper_each_and_keep_what_is_theirs() -> None:
+    stopping = {"min_delta": 0.1}
+    panel, telling = panel_of(
+        baseline={"early_stopping": {"patience": 5, **stopping}},
+        regularized={"early_stopping": {"patience": 8, **stopping}},
+    )
+    telling.epochs([0.1, 0.2, 0.2, 0.2], [0.1, 0.2, 0.2, 0.2])
+    app = Host(panel, telling)
+    async with app.run_test(size=(120, 20)) as pilot:
+        await pilot.pause()
+        baseline, regularized = steppers(panel)["●"], steppers(panel)["◆"]
+        assert (baseline.applied, regularized.applied) == (5, 8)
+        assert "min Δ" in steppers(panel)  # equal in both arms: one for both
+        panel.nudge_patience(1)
+        await pilot.pause()
+        assert app.commands == [SetPatience(arm="baseline", patience=6), SetPatience(arm="regularized", patience=9)]
+        telling.control("baseline", "patience", 6).control("regularized", "patience", 9)
+        app.follow()
+        assert telling.history.interventions == 1
+        regularized.focus()
+        await pilot.press("left")
+        assert app.commands[2:] == [SetPatience(arm="regularized", patience=8)]
+        baseline.focus()
+        await pilot.press("3", "enter")
+        assert isinstance(app.screen, Ask)
+        assert "Stops now: baseline has waited 3 epochs" in shown(pilot)
+        await pilot.press("n")
+        panel.toggle_patience()
+        await pilot.pause()
+        assert app.commands[3:] == [SetPatience(patience=None)]
+        telling.control("baseline", "patience", None).control("regularized", "patience", None)
+        app.follow()
+        panel.toggle_patience()
+        await pilot.pause()
+        assert app.commands[4:] == [SetPatience(arm="baseline", patience=6), SetPatience(arm="regularized", patience=9)]
+
+
+async def test_an_arm_that_has_stopped_leaves_its_patience_to_itself() -> None:
+    tables = {
+        arm: {"early_stopping": {"patience": patience}} for arm, patience in (("baseline", 1), ("regularized", 8))
+    }
+    panel, telling = panel_of(**tables)
+    telling.epochs([0.1, 0.2], [0.1, 0.2]).stop("baseline", "early_stopping")
+    app = Host(panel, telling)
+    async with app.run_test(size=(120, 20)) as pilot:
+        panel.nudge_patience(-1)
+        await pilot.pause()
+        assert app.commands == [SetPatience(arm="regularized", patience=7)]
+        steppers(panel)["●"].focus()
+        await pilot.press("right")
+        assert len(app.commands) == 1
+        assert app.said == ["The baseline arm has stopped."]
+
+
 async def test_an_arm_that_has_stopped_is_not_asked_and_nudging_turns_patience_on() -> None:
     panel, telling = panel_of()
     telling.epochs([0.3], [0.3]).stop("baseline", "non_finite")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from regtui.curve import StepCurve
 from regtui.events import EpochDone
 from regtui.history import History
 from regtui.tui.chart import Plot, draw
@@ -136,6 +137,37 @@ def test_all_that_epochs_measured_lies_within_the_axes() -> None:
             for curve in plot.curves:
                 if not curve.colour.endswith("-steps"):
                     assert all(low - 1e-9 <= y <= high + 1e-9 for y in curve.y)
+
+
+STEEP = [2.0, 0.6, 0.4, *(0.3 - 0.001 * epoch for epoch in range(47))]
+"""Fifty epochs, of which the first take nearly all of the range."""
+
+
+def y_limits(losses: list[float], train: float | None = None) -> tuple[float, float]:
+    """The y axis of a run whose arms lose this at each step, in validation, and in training if that is not given."""
+    told = telling(epochs=50, steps=1)
+    for loss in losses:
+        for arm in ARMS:
+            told.epoch(arm, loss, train=loss if train is None else train)
+    for history in told.history.arms.values():
+        history.step_losses = StepCurve()
+        history.step_losses.extend(losses)
+    return plots(told.history, View(), SPACE)[0].y_limits
+
+
+def test_a_steep_beginning_does_not_flatten_a_long_run() -> None:
+    low, high = y_limits(STEEP)
+    assert high < 0.4
+    assert low <= min(STEEP)
+    assert y_limits(STEEP[:11])[1] == 2.0  # a short run shows all of it
+
+
+def test_a_later_rise_and_a_beginning_that_takes_little_stay_on_the_axis() -> None:
+    assert y_limits([*STEEP[:-1], 1.5])[1] >= 1.5
+    assert y_limits([*STEEP[:4], 1.5, *STEEP[5:]])[1] >= 1.5  # the fifth of fifty
+    level = [0.5 - 0.008 * epoch for epoch in range(50)]
+    assert y_limits(level)[1] >= max(level)
+    assert y_limits(STEEP, train=0.0)[0] == 0.0  # what lies low from the first epoch on stays as well
 
 
 def test_the_losses_are_those_of_the_history() -> None:

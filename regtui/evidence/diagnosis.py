@@ -90,8 +90,8 @@ def _going_on(history: History, planned_epochs: int) -> Iterator[str]:
         yield "All arms have stopped; the run is coming to its end."
         return
     newest = max(len(arm.epochs) for arm in running.values())
-    changes = _changes(history)
-    fresh = bool(changes) and changes[-1].epoch > newest  # no measurement shows its effect yet
+    changes = history.changes
+    fresh = bool(changes) and changes[-1][-1].epoch > newest  # no measurement shows its effect yet
     if fresh:
         yield _steered(changes)
     if newest == 0:
@@ -209,28 +209,24 @@ def _versus(history: History) -> str:
     return f"regularized is {_loss(abs(difference), 2)} {side} the baseline at epoch {epoch}"
 
 
-def _steered(changes: Sequence[ControlApplied]) -> str:
-    """The newest of the knobs' changes; one command may have changed both arms."""
-    last = changes[-1]
-    same = [
-        change for change in changes if (change.key, change.value, change.epoch) == (last.key, last.value, last.epoch)
-    ]
-    arms = "both arms" if len({change.arm for change in same}) > 1 else f"{last.arm}"
-    others = f", the last of {len(changes)} changes" if len(same) < len(changes) else ""
-    return f"{_change(last, arms)}{others}."
+def _steered(changes: Sequence[Sequence[ControlApplied]]) -> str:
+    """The newest of the knobs' changes."""
+    others = f", the last of {len(changes)} changes" if len(changes) > 1 else ""
+    return f"{_change(changes[-1])}{others}."
 
 
-def _changes(history: History) -> list[ControlApplied]:
-    """The changes of a knob that were applied."""
-    return [control for control in history.controls if control.accepted and control.key is not None]
-
-
-def _change(control: ControlApplied, arms: str) -> str:
-    when = f"in epoch {control.epoch}" if control.epoch else "before the first epoch"
-    if control.key == "patience" and control.value is None:
+def _change(change: Sequence[ControlApplied]) -> str:
+    """What was set, and when; the answers of both arms are one change."""
+    last = change[-1]
+    when = f"in epoch {last.epoch}" if last.epoch else "before the first epoch"
+    knob = (last.key or "").replace(".", " ").replace("_", " ").capitalize()
+    if len({control.value for control in change}) > 1:
+        values = [f"{'off' if c.value is None else f'{c.value:g}'} ({c.arm})" for c in change]
+        return f"{knob} was set to {' and '.join(values)} {when}"
+    arms = "both arms" if len(change) > 1 else f"{last.arm}"
+    if last.value is None:
         return f"Early stopping of {arms} was turned off {when}"
-    knob = (control.key or "").replace(".", " ").replace("_", " ")
-    return f"{knob.capitalize()} of {arms} was set to {control.value:g} {when}"
+    return f"{knob} of {arms} was set to {last.value:g} {when}"
 
 
 def _ended(history: History) -> Iterator[str]:
@@ -256,8 +252,8 @@ def _ended(history: History) -> Iterator[str]:
     ]
     summary = f": lowest validation loss {', '.join(lowest)}" if lowest else ""
     yield f"{word} after {epochs} epoch{'' if epochs == 1 else 's'}{summary}."
-    if changes := _changes(history):
-        yield _steered(changes)
+    if history.changes:
+        yield _steered(history.changes)
 
 
 def _loss(value: float, digits: int = 3) -> str:

@@ -7,36 +7,30 @@ from collections.abc import Sequence
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
 from regtui.control import Pause, Resume, Stop
 from regtui.events import ControlApplied, EpochDone, Event, Paused, Resumed, RunFinished, RunStarted
-from regtui.preset import ARMS
-from regtui.tui.arms import ArmsTable
-from regtui.tui.captions import difference_caption, legend, titles
-from regtui.tui.chart import Chart
+from regtui.tui.arms_table import ArmsTable, needs_second
+from regtui.tui.curves import TWO_CHARTS, Curves
 from regtui.tui.dialogs import Ask, Choice
 from regtui.tui.header import Header
 from regtui.tui.key_bar import KeyBar
-from regtui.tui.keys import EVERYWHERE, Key, bindings
+from regtui.tui.keys import EVERYWHERE, bindings
 from regtui.tui.pacer import Pacer
+from regtui.tui.run_keys import KEYS, usable
 from regtui.tui.sentence import Sentence
 from regtui.tui.session import Session
 from regtui.tui.steering import SteeringPanel, refusal
 from regtui.tui.verdict_panel import VerdictPanel
-from regtui.tui.view import QUANTITIES, Space, View, difference, newest_difference, plots
+from regtui.tui.view import QUANTITIES, View
 
 AT_ONCE = (RunStarted, ControlApplied, Paused, Resumed, RunFinished)
 """Events that answer the user or change what there is to do: they are shown without waiting for the next drawing."""
-WHILE_RUNNING = {"pause", "one_epoch", "patience", "toggle_patience", "stop"}
-AFTER_THE_END = {"again", "change", "details"}
 FRAME = 6
 """Columns that a panel's border, padding and scroll bar take."""
-TWO_CHARTS = 100
-"""Columns from which two charts fit side by side."""
 STOP_CHOICES = (
     Choice("k", "keep", "Stop and keep: validate, test, save"),
     Choice("x", "at once", "Stop at once: no validation, no test"),
@@ -66,41 +60,20 @@ class RunScreen(Screen[None]):
     class Weights(Asked):
         """To see the weights."""
 
-    KEYS = (
-        Key("space", "pause", "pause", "Pause, and go on again.", "space", footer=True),
-        Key("e", "one_epoch", "one epoch", "While paused: train one epoch, then pause again.", "e", footer=True),
-        Key("plus,equals_sign", "patience(1)", "more patience", "One epoch more of patience.", "+"),
-        Key("minus", "patience(-1)", "less patience", "One epoch less of patience.", "−"),
-        Key("p", "toggle_patience", "patience", "Early stopping on or off.", "p", footer=True),
-        Key("v", "quantity", "view", "Loss, accuracy, generalization gap, in turn.", "v", footer=True),
-        Key("o", "overlay", "overlay", "Both arms in one chart, or one each.", "o", footer=True),
-        Key("l", "log", "log", "Logarithmic or linear loss.", "l"),
-        Key("r", "recent", "recent", "The recent epochs, or all.", "r"),
-        Key("a", "axes", "axes", "The same axes for both charts, or each its own.", "a"),
-        Key("w", "weights", "weights", "The weights of both arms, layer by layer.", "w", footer=True),
-        Key("i", "explain", "about", "What the running techniques do.", "i", footer=True),
-        Key("n", "again", "new seed", "After the end: run the same preset with another seed.", "n", footer=True),
-        Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
-        Key("d", "details", "details", "After the end: the verdict, or the table.", "d", footer=True),
-        Key("s", "stop", "stop", "Stop the run; asks how.", "s", footer=True),
-        Key("escape", "back", "back", "From a saved run: back to the list.", "esc", footer=True),
-    )
+    KEYS = KEYS
     BINDINGS = bindings((*KEYS, *EVERYWHERE))
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
         self.view = View()
-        self.shown_arm = ARMS[0]
         self._pacer = Pacer()
         self._drawn_at = 0.0
         self._timer: Timer | None = None
         self._details = False
         preset, history = session.preset, session.history
         self._header = Header(preset, history)
-        self._charts = {arm: Chart(id=arm, classes="panel") for arm in ARMS}
-        self._both = Horizontal(*self._charts.values(), id="charts")
-        self._strip = Chart(id="difference", classes="panel")
+        self._curves = Curves(preset, history, self.view)
         self._table = ArmsTable()
         self._sentence = Sentence(history, preset.train.epochs)
         self._steering = SteeringPanel()
@@ -110,8 +83,7 @@ class RunScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """From top to bottom."""
         yield self._header
-        yield self._both
-        yield self._strip
+        yield self._curves
         yield self._table
         yield self._sentence
         yield self._steering
@@ -172,64 +144,34 @@ class RunScreen(Screen[None]):
         self._drawn_at, began = time.monotonic(), time.thread_time()
         preset, history = self.session.preset, self.session.history
         self._header.redraw()
-        self._draw_charts()
+        self._curves.draw()
         self._table.update_from(preset, history)
         self._sentence.redraw()
         self._steering.update_from(preset, history)
         self.call_after_refresh(lambda: self._pacer.drew(time.thread_time() - began))
 
-    def _draw_charts(self) -> None:
-        history, view = self.session.history, self.view
-        charts = [chart for chart in self._charts.values() if chart.display and self._both.display]
-        if charts:
-            space = Space(*charts[0].content_size)
-            drawn = plots(history, view, space)
-            if len(drawn) > len(charts):  # one chart for one of two arms
-                drawn = [drawn[ARMS.index(self.shown_arm)]]
-            for chart, plot in zip(charts, drawn, strict=True):
-                chart.show(plot)
-        self._entitle()
-        strip = self._strip
-        if strip.display:
-            strip.show(difference(history, view, Space(*strip.content_size)))
-            strip.entitle(*difference_caption(newest_difference(history)))
-
-    def _entitle(self) -> None:
-        both = self._charts[ARMS[1]].display
-        arms = ARMS if both or self.view.overlay else [self.shown_arm]
-        charts = list(self._charts.values())
-        for chart, title in zip(charts, titles(self.session.preset, self.view, arms), strict=False):
-            chart.entitle(title, legend(self.session.history, self.view))
-        for arm, chart in self._charts.items():
-            chart.set_class(both and not self.view.overlay, arm)
-
     def _arrange(self) -> None:
         width, height = self.size
         verdict = self.session.ended and not self._details
         room = height - 1 - (20 if verdict else 9)
-        self._both.display = room >= 7
-        self._charts[ARMS[0]].display = True
-        self._charts[ARMS[1]].display = width >= TWO_CHARTS and not self.view.overlay
-        self._strip.display = not verdict and room >= 16
+        two_rows = not verdict and room >= 12 and needs_second(self.session.preset, width - 2)
+        self._table.set_class(two_rows, "-second")
+        room -= 2 * two_rows
+        self._curves.fit(width, room, strip=not verdict)
         self._table.display = not verdict
         self._sentence.display = not verdict
         self._steering.display = self.session.live and not self.session.ended
         self._verdict.display = verdict
         if verdict:
-            self._verdict.set_class(room < 7, "alone")
+            self._verdict.set_class(not self._curves.display, "alone")
             self._verdict.show(self.session, width - FRAME)
         self._sentence.set_class(width < TWO_CHARTS, "narrow")
 
     # What the user does
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Offer only what can be done now: a run is steered while it goes on, and followed by another after its end."""
-        if action in WHILE_RUNNING:
-            going_on = self.session.live and not self.session.ended
-            return going_on and (action != "one_epoch" or self.session.history.paused)
-        if action == "back":
-            return not self.session.live
-        return self.session.ended if action in AFTER_THE_END else True
+        """Offer only what can be done now."""
+        return usable(action, self.session)
 
     def action_pause(self) -> None:
         """Pause or go on."""
@@ -258,15 +200,8 @@ class RunScreen(Screen[None]):
         self._draw()
 
     def action_overlay(self) -> None:
-        """Overlay and single charts; where only one fits, overlay and each arm in turn."""
-        if self.size.width >= TWO_CHARTS:
-            self.view.overlay = not self.view.overlay
-        elif self.view.overlay:
-            self.view.overlay, self.shown_arm = False, ARMS[0]
-        elif self.shown_arm == ARMS[0]:
-            self.shown_arm = ARMS[1]
-        else:
-            self.view.overlay = True
+        """Both arms in one chart, or one each."""
+        self._curves.next_overlay(self.size.width)
         self._arrange()
         self.call_after_refresh(self._draw)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from textual import on
@@ -33,7 +33,11 @@ def refusal(history: History) -> str:
 
 
 class SteeringPanel(Widget):
-    """One row where there is room, else two: patience and min Δ, strengths, and at the right pause and stop."""
+    """One row where there is room, else two: patience and min Δ, strengths, and at the right pause and stop.
+
+    One stepper sets the patience of all arms that are steered; where the preset gives them different ones, each has its
+    own. So it is with min Δ.
+    """
 
     DEFAULT_CSS = """
     SteeringPanel {
@@ -64,8 +68,8 @@ class SteeringPanel(Widget):
         self._answers = 0
         self._agreed: dict[str, int] = {}
         self._toggle = Word("Patience off")
-        self._patience = Stepper("", DEFAULT_PATIENCE, Counts(), help="Epochs without improvement until an arm stops.")
-        self._min_delta = Stepper("min Δ", 0.0, Magnitudes(), help="An improvement must be larger than this.")
+        self._patience: dict[Stepper, list[str]] = {}
+        self._min_delta: dict[Stepper, list[str]] = {}
         self._strengths: dict[Stepper, tuple[str, str]] = {}
         self._pause, self._one_epoch, self._stop = Word("Pause "), Word("One epoch"), Word("Stop")
 
@@ -75,19 +79,17 @@ class SteeringPanel(Widget):
         if not self.children:
             self._build()
         applied = Applied.of(preset, history)
-        settings = applied.arms[self._shown_arm]
-        why_not = self._why_not(*steered_arms(preset))
-        on_or_off = "off" if settings.patience is None else "on "
-        self._toggle.say(f"Patience {on_or_off}", why_not)
-        self._patience.set_applied(settings.patience or self._patience.applied)
-        self._min_delta.set_applied(settings.min_delta)
-        for stepper in (self._patience, self._min_delta):
-            stepper.off, stepper.why_not = settings.patience is None, why_not
+        for stepper, arms in {**self._patience, **self._min_delta}.items():
+            settings = applied.arms[self._still_training(arms)[0]]
+            value = settings.min_delta if stepper in self._min_delta else settings.patience
+            stepper.set_applied(stepper.applied if value is None else value)
+            stepper.off, stepper.why_not = settings.patience is None, self._why_not(*arms)
+        self._toggle.say(f"Patience {'off' if self._is_off else 'on '}", self._why_not(*steered_arms(preset)))
         for stepper, (arm, key) in self._strengths.items():
             stepper.set_applied(applied.arms[arm].strengths[key])
             stepper.why_not = self._why_not(arm)
         if any(not control.accepted for control in history.controls[self._answers :]):
-            for stepper in (self._patience, self._min_delta, *self._strengths):
+            for stepper in (*self._patience, *self._min_delta, *self._strengths):
                 stepper.take_back()
         self._answers = len(history.controls)
         ended = self._why_not(*preset.arms())
@@ -105,10 +107,20 @@ class SteeringPanel(Widget):
             if name != "early_stopping"
             for widget in self._of_technique(arm, name, technique)
         ]
-        self._min_delta.add_class("-spare")
+        at_start = Applied.of(self._preset, History()).arms
+        steered = {arm: at_start[arm] for arm in steered_arms(self._preset)}
+        for arms, mark in _together({arm: settings.patience for arm, settings in steered.items()}):
+            value = steered[arms[0]].patience or DEFAULT_PATIENCE
+            about = "Epochs without improvement until an arm stops."
+            self._patience[Stepper("", value, Counts(), arm=mark, help=about)] = arms
+        for arms, mark in _together({arm: settings.min_delta for arm, settings in steered.items()}):
+            about = "An improvement must be larger than this."
+            stepper = Stepper("min Δ", steered[arms[0]].min_delta, Magnitudes(), arm=mark, help=about)
+            stepper.add_class("-spare")
+            self._min_delta[stepper] = arms
         self._one_epoch.add_class("-spare")
         self.mount(
-            Horizontal(self._toggle, self._patience, self._min_delta),
+            Horizontal(self._toggle, *self._patience, *self._min_delta),
             Horizontal(*strengths, classes="strengths -spare"),
             Horizontal(self._pause, self._one_epoch, self._stop, classes="run"),
         )
@@ -136,21 +148,20 @@ class SteeringPanel(Widget):
 
     def _arrange(self) -> None:
         """One row or two, and in a narrow terminal only what matters most."""
-        steppers = sum(stepper.cells + 2 for stepper in (self._patience, self._min_delta, *self._strengths))
+        steppers = sum(stepper.cells + 2 for stepper in (*self._patience, *self._min_delta, *self._strengths))
         words = sum(len(word.text) + 3 for word in self.query(Word))
         self.set_class(steppers + words + 2 > self.size.width, "-rows")
         self.set_class(self.size.width < NARROW, "-narrow")
 
-    @property
-    def _training(self) -> list[str]:
-        """The steered arms that still train."""
-        names = steered_arms(self._preset)
-        return [name for name in names if name in self._history.arms and self._history.arms[name].stopped is None]
+    def _still_training(self, arms: list[str]) -> list[str]:
+        """Those of these arms that still train; all of them if none does."""
+        known = self._history.arms
+        return [arm for arm in arms if arm in known and known[arm].stopped is None] or arms
 
     @property
-    def _shown_arm(self) -> str:
-        """The arm whose patience is shown; one command sets it for all that are steered."""
-        return (self._training or steered_arms(self._preset))[0]
+    def _is_off(self) -> bool:
+        """Whether no arm that is steered stops early."""
+        return all(stepper.off for stepper in self._patience)
 
     def _why_not(self, *arms: str) -> str:
         """Why none of these arms can be steered now; empty if one can."""
@@ -165,11 +176,13 @@ class SteeringPanel(Widget):
     # What the user asks for
 
     def nudge_patience(self, direction: int) -> None:
-        """One epoch more or less; where early stopping is off, this turns it on."""
-        if self._patience.off and not self._patience.why_not:
+        """One epoch more or less, from each arm's own; where early stopping is off, this turns it on."""
+        able = [stepper for stepper in self._patience if not stepper.why_not]
+        if self._is_off or not able:
             self.toggle_patience()
-        else:
-            self._patience.action_step(direction)
+        for stepper in able:
+            if not stepper.off:
+                stepper.action_step(direction)
 
     def toggle_patience(self) -> None:
         """Turn early stopping on, with the patience shown, or off."""
@@ -177,7 +190,7 @@ class SteeringPanel(Widget):
 
     def focus_patience(self) -> None:
         """Put the keyboard on the patience."""
-        self._patience.focus()
+        next(iter(self._patience)).focus()
 
     @on(Word.Pressed)
     def _pressed(self, event: Word.Pressed) -> None:
@@ -188,55 +201,66 @@ class SteeringPanel(Widget):
             self.post_message(self.Steer(Resume() if self._history.paused else Pause()))
         elif event.word is self._one_epoch:
             self.post_message(self.Steer(Resume(one_epoch=True)))
-        elif self._patience.off:
-            self._ask_for_patience(int(self._patience.applied))
+        elif self._is_off:
+            self._ask_for_patience({arm: int(s.applied) for s, arms in self._patience.items() for arm in arms})
         else:
-            self._set_patience(None)
+            self._set_patience(dict.fromkeys(steered_arms(self._preset)))
 
     @on(Stepper.Changed)
     def _changed(self, event: Stepper.Changed) -> None:
         event.stop()
-        if event.stepper is self._patience:
-            self._ask_for_patience(int(event.value))
-        elif event.stepper is self._min_delta:
-            self._set_min_delta(event.value)
+        if event.stepper in self._patience:
+            self._ask_for_patience(dict.fromkeys(self._patience[event.stepper], int(event.value)))
+        elif event.stepper in self._min_delta:
+            self._set_min_delta(self._min_delta[event.stepper], event.value)
         else:
             arm, key = self._strengths[event.stepper]
             self.post_message(self.Steer(SetStrength(arm=arm, key=key, value=event.value)))
 
-    def _ask_for_patience(self, patience: int) -> None:
-        """Set the patience; if an arm would stop by it that nobody has agreed to yet, ask first."""
-        waits = {arm: wait(self._history.arms[arm]) for arm in stops_now(self._preset, self._history, patience, None)}
-        agreed = {arm: len(self._history.arms[arm].epochs) for arm in waits}
+    def _ask_for_patience(self, wanted: Mapping[str, int]) -> None:
+        """Set each arm's patience; if one would stop by it and nobody has agreed to that yet, ask first."""
+        stopping = [arm for arm, patience in wanted.items() if stops_now(self._preset, self._history, patience, arm)]
+        agreed = {arm: len(self._history.arms[arm].epochs) for arm in stopping}
         if all(self._agreed.get(arm) == epoch for arm, epoch in agreed.items()):
-            self._set_patience(patience)
+            self._set_patience(wanted)
             return
 
         def answer(value: str | None) -> None:
             if value == "lower":
                 self._agreed |= agreed
-                self._set_patience(patience)
+                self._set_patience(wanted)
             else:
-                self._patience.take_back()
+                for stepper in self._patience:
+                    stepper.take_back()
 
-        waited = " and ".join(f"{arm} has waited {_epochs(n)}" for arm, n in waits.items())
-        text = f"With patience {patience} it ends with the epoch that it is in, unless that is a new best."
-        if len(waits) > 1:
-            text = f"With patience {patience} each ends with the epoch that it is in, unless that is a new best."
+        waited = " and ".join(f"{arm} has waited {_epochs(wait(self._history.arms[arm]))}" for arm in stopping)
+        patience = " and ".join(dict.fromkeys(str(wanted[arm]) for arm in stopping))
+        who = "each ends" if len(stopping) > 1 else "it ends"
+        text = f"With patience {patience} {who} with the epoch that it is in, unless that is a new best."
         choices = [Choice("y", "lower", f"set patience to {patience}"), Choice("n", "leave", "leave it as it is")]
         self.app.push_screen(Ask(f"Stops now: {waited}", text, choices), answer)
 
-    def _set_patience(self, patience: int | None) -> None:
-        """Ask this of the arms that are steered and still train."""
-        arms = self._training or steered_arms(self._preset)
-        everyone = len(arms) == len(self._preset.arms())
-        self.post_message(self.Steer(SetPatience(arm=None if everyone else arms[0], patience=patience)))
+    def _set_patience(self, wanted: Mapping[str, int | None]) -> None:
+        """Ask this of those arms that still train: with one command, if it is the same for both."""
+        arms = self._still_training(list(wanted))
+        if len(arms) == len(self._preset.arms()) and len({wanted[arm] for arm in arms}) == 1:
+            self.post_message(self.Steer(SetPatience(arm=None, patience=wanted[arms[0]])))
+            return
+        for arm in arms:
+            self.post_message(self.Steer(SetPatience(arm=arm, patience=wanted[arm])))
 
-    def _set_min_delta(self, value: float) -> None:
+    def _set_min_delta(self, arms: list[str], value: float) -> None:
         """Ask this of each arm by itself: the command brings a patience, and each keeps its own."""
         applied = Applied.of(self._preset, self._history).arms
-        for arm in self._training:
+        for arm in self._still_training(arms):
             self.post_message(self.Steer(SetPatience(arm=arm, patience=applied[arm].patience, min_delta=value)))
+
+
+def _together(values: Mapping[str, float | None]) -> list[tuple[list[str], str]]:
+    """Which arms share a stepper, and whose mark it has: one without a mark for all, or one each if they differ."""
+    if len(set(values.values())) == 1:
+        return [(list(values), "")]
+    return [([arm], arm) for arm in values]
 
 
 def _epochs(count: int) -> str:

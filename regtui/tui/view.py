@@ -20,6 +20,8 @@ RECENT = 0.25
 """The recent window: this share of the epochs so far, at least three."""
 WHOLE = 40
 """Up to so many planned epochs the axis shows them all from the start; a longer one grows as they come."""
+LONG, BEGINNING, MUCH = 12, 0.08, 1 / 3
+"""From so many epochs on, the y axis may leave out this share of them at the beginning, if it gains so much by that."""
 SETTLING = 5
 """The strip's scale leaves out the first epochs, one in so many."""
 
@@ -183,13 +185,26 @@ def _logarithmic(curve: Curve) -> Curve:
 
 
 def _range(curves: list[Curve], view: View) -> tuple[float, float]:
-    """The y axis: all that is measured at epochs, and the steps but for the steep beginning once there is an epoch."""
-    measured = [y for c in curves if not c.colour.endswith("-steps") for y in c.y]
-    steps = [(x, y) for c in curves if c.colour.endswith("-steps") for x, y in zip(c.x, c.y, strict=True)]
-    shown = [y for x, y in steps if not measured or x > 0.5]
+    """The y axis: all that is measured at epochs, and the steps, but for a steep beginning that would flatten the rest.
+
+    That is the first half epoch of steps once there is an epoch, and the first epochs of a long run.
+    """
+    measured = [p for c in curves if not c.colour.endswith("-steps") for p in zip(c.x, c.y, strict=True)]
+    steps = [p for c in curves if c.colour.endswith("-steps") for p in zip(c.x, c.y, strict=True)]
+    newest = max((x for x, _ in measured), default=0.0)
+    shown = measured + [(x, y) for x, y in steps if not measured or x > 0.5]
     floor = None if view.quantity == "gap" or (view.log and view.quantity == "loss") else 0.0
-    low, high = limits(measured + shown, floor=floor)
+    low, high = limits(_without_beginning(shown, newest), floor=floor)
     return low, min(high, 100.0) if view.quantity == "accuracy" else high
+
+
+def _without_beginning(points: list[tuple[float, float]], epochs: float) -> list[float]:
+    """The heights of these points; of a long run without its first epochs, if those alone take much of the axis."""
+    heights = [y for _, y in points]
+    later = [y for x, y in points if x > math.ceil(BEGINNING * epochs)]
+    if epochs < LONG or not later or max(later) - min(later) > (1 - MUCH) * (max(heights) - min(heights)):
+        return heights
+    return later
 
 
 def _plot(
