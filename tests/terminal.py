@@ -98,8 +98,14 @@ class Terminal:
     def press(self, *keys: str) -> None:
         """Type keys, one after the other."""
         for key in keys:
-            os.write(self._master, key.encode())
+            self._type(key)
             self.read(0.2 if key == "\x1b" else 0.05)  # so that each comes alone, as from a person
+
+    def press_and_see(self, key: str, wanted: str, seconds: float = 30) -> float:
+        """Type a key and take in what it writes until a text comes that was not there before; the seconds that took."""
+        self._searched = len(self.written)
+        self._type(key)
+        return self.until(wanted, seconds)
 
     def read(self, seconds: float) -> bool:
         """Take in what it writes for so long; returns False as soon as it can't write any more."""
@@ -156,6 +162,9 @@ class Terminal:
             self._process.poll()
             psutil.wait_procs(left, timeout=0.05)
         return True
+
+    def _type(self, key: str) -> None:
+        os.write(self._master, key.encode())
 
     def _comes(self, wanted: str) -> bool:
         found = self.written.find(wanted.encode(), self._searched)

@@ -8,65 +8,31 @@ Prints the medians and the ratios; ends with 1 if a figure misses its target. Th
 from __future__ import annotations
 
 import argparse
-import fcntl
+import asyncio
 import json
 import os
-import pty
-import select
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
 
+from regtui.tui.app import RegtuiApp
+from tests.conftest import small_preset
+from tests.screen_double import ScriptedTraining, until
+from tests.terminal import Terminal
+
 COLUMNS, ROWS = 120, 36
-VIEWS = (b"accuracy in %", b"gap: validation", b"baseline")  # what the charts' titles say after each press of v
+VIEWS = ("accuracy in %", "gap: validation", "baseline")  # what the charts' titles say after each press of v
 
 
-class Screen:
+def screen(*words: str | Path) -> Terminal:
     """The program in a pseudo-terminal of its own."""
-
-    def __init__(self, *words: str) -> None:
-        self.written = 0
-        self.began = time.perf_counter()
-        self.child, self._terminal = pty.fork()
-        if self.child == 0:
-            os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
-            os.execv(sys.executable, [sys.executable, "-m", "regtui", *words])
-        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-
-    def read(self, seconds: float, until: bytes = b"\0") -> float | None:
-        """Take in what it writes; returns the seconds until `until` came, None if it didn't."""
-        began, seen = time.perf_counter(), b""
-        while (left := began + seconds - time.perf_counter()) > 0:
-            if not select.select([self._terminal], [], [], left)[0]:
-                break
-            try:
-                part = os.read(self._terminal, 65_536)
-            except OSError:  # it has gone
-                break
-            self.written += len(part)
-            seen += part
-            if until in seen:
-                return float(time.perf_counter() - began)
-        return None
-
-    def press(self, key: bytes) -> None:
-        """Type a key."""
-        os.write(self._terminal, key)
-
-    def wait(self) -> int:
-        """Read until it has left; returns its exit code."""
-        while self.read(60) is not None:
-            pass
-        code = os.waitstatus_to_exitcode(os.waitpid(self.child, 0)[1])
-        os.close(self._terminal)
-        return code
+    return Terminal("-m", "regtui", *words, columns=COLUMNS, rows=ROWS)
 
 
 def options(logs: Path, epochs: int) -> list[str]:
@@ -82,10 +48,10 @@ def train_seconds(logs: Path) -> float:
 
 def under_screen(logs: Path, epochs: int) -> tuple[float, float]:
     """Training seconds under the screen, and the bytes a second that went to the terminal."""
-    screen = Screen(*options(logs, epochs), "--start", "--quit-when-done")
-    code = screen.wait()
-    assert code == 0, f"the screen ended with {code}"
-    return train_seconds(logs), screen.written / (time.perf_counter() - screen.began)
+    with screen(*options(logs, epochs), "--start", "--quit-when-done") as terminal:
+        code = terminal.wait(600)
+        assert code == 0, f"the screen ended with {code}"
+        return train_seconds(logs), len(terminal.written) / (time.perf_counter() - terminal.began)
 
 
 def headless(logs: Path, epochs: int) -> float:
@@ -97,43 +63,56 @@ def headless(logs: Path, epochs: int) -> float:
 
 def key_latency(logs: Path) -> list[float]:
     """Seconds from a key to the changed title of a chart, many times, while training goes on."""
-    screen = Screen(*options(logs, 20), "--start")
-    assert screen.read(30, until=b"validation loss has") is not None or screen.read(30, until=b"left") is not None
-    times = []
-    for press in range(40):
-        screen.press(b"v")
-        seconds = screen.read(2, until=VIEWS[press % 3])
-        times.append(2.0 if seconds is None else seconds)
-        screen.read(0.11)
-    screen.press(b"q")
-    screen.read(0.5)
-    screen.press(b"x")
-    screen.wait()
-    return times
+    with screen(*options(logs, 20), "--start") as terminal:
+        terminal.until("left")
+        times = []
+        for press in range(40):
+            times.append(terminal.press_and_see("v", VIEWS[press % 3]))
+            terminal.read(0.11)
+        return times
 
 
 def idle_share(logs: Path) -> float:
     """Share of a core that the program takes when its run has ended."""
-    screen = Screen("--preset", "smoke", "--start", "--log-dir", str(logs))
-    assert screen.read(60, until=b"Verdict") is not None, "the run did not end"
-    screen.read(2)
-    process = psutil.Process(screen.child)
-    before = sum(process.cpu_times()[:2])
-    screen.read(10)
-    share = float(sum(process.cpu_times()[:2]) - before) / 10
-    screen.press(b"q")
-    screen.wait()
-    return share
+    with screen("--preset", "smoke", "--start", "--log-dir", logs) as terminal:
+        terminal.until("Verdict", 60)
+        terminal.read(2)
+        before = sum(terminal.process.cpu_times()[:2])
+        terminal.read(10)
+        return float(sum(terminal.process.cpu_times()[:2]) - before) / 10
 
 
 def first_screen() -> float:
     """Seconds from the command to the presets on the screen."""
-    screen = Screen()
-    seconds = screen.read(10, until=b"small-data")
-    screen.press(b"q")
-    screen.wait()
-    assert seconds is not None
-    return seconds
+    with screen() as terminal:
+        return terminal.until("small-data")
+
+
+def memory_growth(logs: Path) -> float:
+    """Memory of this process with a million steps of each arm drawn, over that with a hundred thousand."""
+    preset = small_preset(data={"train_samples": 48_000, "val_fraction": 0.2}, train={"epochs": 24, "batch_size": 1})
+    training = ScriptedTraining()
+    app = RegtuiApp(logs, preset, start=True, training=training)
+
+    def reached(steps: int) -> bool:
+        arms = app.session.history.arms.values() if app.session else ()
+        return min((len(arm.step_losses) for arm in arms), default=0) >= steps
+
+    async def draw() -> list[int]:
+        sizes = []
+        async with app.run_test(size=(COLUMNS, ROWS)) as pilot:
+            try:
+                for epochs, steps in ((2, 100_000), (19, 1_000_000)):
+                    training.open(epochs)
+                    await until(pilot, partial(reached, steps), 120)
+                    await pilot.pause(1)
+                    sizes.append(psutil.Process().memory_info().rss)
+            finally:
+                training.close()
+        return sizes
+
+    few, many = asyncio.run(draw())
+    return many / few
 
 
 def main() -> int:
@@ -145,6 +124,7 @@ def main() -> int:
     ratios, rates = [], []
     with tempfile.TemporaryDirectory() as folder:
         logs = Path(folder) / "logs"
+        growth = memory_growth(logs)  # first, while this process has little else in its memory
         for _ in range(wanted.pairs):
             alone = headless(logs, wanted.epochs)
             seconds, rate = under_screen(logs, wanted.epochs)
@@ -157,6 +137,7 @@ def main() -> int:
             ("bytes to the terminal", statistics.median(rates) / 1000, 20, "{:.1f} kB/s"),
             ("key to changed screen, p95", 1000 * latencies[int(0.95 * len(latencies))], 100, "{:.0f} ms"),
             ("idle, share of a core", 100 * idle_share(logs), 1, "{:.2f} %"),
+            ("memory, 1,000,000 steps / 100,000", growth, 1.1, "{:.3f} ×"),
             ("first screen", statistics.median(first_screen() for _ in range(5)), 0.8, "{:.2f} s"),
         ]
     print(f"{os.cpu_count()} cores, {wanted.pairs} pairs of {wanted.epochs} epochs, {COLUMNS}x{ROWS}, medians")
