@@ -139,15 +139,15 @@ def find_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None)
                 if (status.st_dev, status.st_ino) in seen:
                     continue
                 seen.add((status.st_dev, status.st_ino))
+                if _RUN_NAME.fullmatch(os.path.basename(path)):  # noqa: PTH119, it need not be looked into
+                    yield Path(path)
+                    continue
                 with os.scandir(path) as scan:
                     entries = list(scan)
             except OSError as error:
-                if _RUN_NAME.fullmatch(os.path.basename(path)):  # noqa: PTH119
-                    yield Path(path)
-                else:
-                    tell(f"{path}: passed over, it can't be read ({error.strerror})")
+                tell(f"{path}: passed over, it can't be read ({error.strerror})")
                 continue
-            if _looks_like_run(path, {entry.name for entry in entries}):
+            if len({entry.name for entry in entries}.intersection(FILES)) >= 2:
                 yield Path(path)
             else:
                 below += sorted(e.path for e in entries if not e.name.startswith(".") and _is_folder(e))
@@ -207,10 +207,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link to itself
         return False
-
-
-def _looks_like_run(path: str, names: set[str]) -> bool:
-    return len(names.intersection(FILES)) >= 2 or _RUN_NAME.fullmatch(os.path.basename(path)) is not None  # noqa: PTH119
 
 
 def _read(folder: Path, name: str, names: set[str], faults: list[str]) -> dict[str, Any]:

@@ -32,7 +32,10 @@ _WAIT = 0.2
 
 def list_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None) -> list[RunInfo]:
     """All runs in and below `folder`, newest first; `tell` is given a sentence for each folder passed over."""
-    paths = [(path, os.fsencode(path.relative_to(folder)), _signature(path)) for path in find_runs(folder, tell)]
+    beginning = f"{folder}{os.sep}"
+    paths = [
+        (path, os.fsencode(str(path).removeprefix(beginning)), _signature(path)) for path in find_runs(folder, tell)
+    ]
     if [path for path, _, _ in paths] == [folder]:  # a run's own folder is never written to
         return [read_run(folder)]
     rows = _read_index(folder)

@@ -23,6 +23,8 @@ import psutil
 
 LEFT = b"\x1b[?1049l"
 """What a program writes last of its own screen: from here on it is the normal one again."""
+QUIET = 0.15
+"""Seconds without a byte after which a screen has said what it had to say."""
 _OBEYED = re.compile(rb"\x1b(?:\[[0-9;:?<=>$]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)")
 _TAKE_TERMINAL = "import os, sys; os.login_tty(0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 
@@ -106,6 +108,17 @@ class Terminal:
         self._searched = len(self.written)
         self._type(key)
         return self.until(wanted, seconds)
+
+    def press_and_change(self, key: str, seconds: float = 30) -> float:
+        """Type a key and take in what it writes until the screen is quiet again; the seconds until the last of it."""
+        began = last = time.perf_counter()
+        before = len(self.written)
+        self._type(key)
+        while (now := time.perf_counter()) < last + QUIET or len(self.written) == before:
+            assert now < began + seconds, "the key changed nothing in time"
+            if select.select([self._master], [], [], 0.01)[0] and self._take():
+                last = time.perf_counter()
+        return last - began
 
     def read(self, seconds: float) -> bool:
         """Take in what it writes for so long; returns False as soon as it can't write any more."""

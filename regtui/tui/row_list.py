@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
 from rich.style import Style
-from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
@@ -118,33 +118,33 @@ class RowList(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """The header, or the row that is scrolled to there."""
-        width, colours = self.size.width, self.app.theme_variables
+        width, left = self.size.width, self.scroll_offset.x
         row = y - 1 + self.scroll_offset.y
-        if y == 0:
-            text = self._row([Cell(c.title, c.colour) for c in self._columns], " ")
-        elif row < self._count:
-            text = self._row(self._cells(row), CURSOR if row == self.cursor else " ")
-        else:
-            return Strip.blank(width, self.rich_style)
         style = self.rich_style
-        if y > 0 and row == self.cursor:
-            style += Style(bgcolor=colours["panel"], bold=self.has_focus)
-        left = self.scroll_offset.x
-        strip = Strip(text.render(self.app.console, end="")).adjust_cell_length(max(width + left, text.cell_len))
-        return strip.crop(left, left + width).apply_style(style)
+        if y == 0:
+            strip = self._row([Cell(c.title, c.colour) for c in self._columns], " ")
+        elif row < self._count:
+            strip = self._row(self._cells(row), CURSOR if row == self.cursor else " ")
+            if row == self.cursor:
+                style += Style(bgcolor=self.app.theme_variables["panel"], bold=self.has_focus)
+        else:
+            return Strip.blank(width, style)
+        return strip.crop(left, left + width).adjust_cell_length(width).apply_style(style)
 
-    def _row(self, cells: Sequence[Cell], before: str) -> Text:
-        colours = self.app.theme_variables
-        text = Text(before, colours["accent"], end="", no_wrap=True)
+    def _row(self, cells: Sequence[Cell], before: str) -> Strip:
+        """A row, made of segments at once: a page of rich's texts would take longer than a key may."""
+        segments = [Segment(before, self._style("accent"))]
         for column, cell in zip(self._columns, cells, strict=True):
             words = one_line(cell.text)
             if cell_len(words) > column.width:
                 words = set_cell_size(words, column.width - 1) + "…"
-            air = " " * (column.width - cell_len(words))
-            colour = Style(color=colours[cell.colour]) if cell.colour else Style(color=colours["foreground"])
-            text.append(air + words if column.right else words + air, colour)
-            text.append(" " * GAP)
-        return text
+            air = " " * (column.width - cell_len(words) + GAP)
+            words = f"{air[GAP:]}{words}{air[:GAP]}" if column.right else words + air
+            segments.append(Segment(words, self._style(cell.colour or "foreground")))
+        return Strip(segments)
+
+    def _style(self, colour: str) -> Style:
+        return Style(color=self.app.theme_variables[colour])
 
     # Moving
 

@@ -1,4 +1,4 @@
-"""How fast ten thousand saved runs are listed and filtered, with the index and without.
+"""How fast ten thousand saved runs are listed and filtered, with the index and without, in a pipe and on screen.
 
     python -m tests.bench.runs [--runs 10000]
 
@@ -17,6 +17,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from tests.terminal import Terminal
 
 PRESET = """\
 schema = 1
@@ -99,6 +101,34 @@ def command(logs: Path) -> float:
     return seconds(lambda: subprocess.run(lister, check=True, stdout=subprocess.DEVNULL))
 
 
+KEYS = [
+    ("down", "\x1b[B"),
+    ("page down", "\x1b[6~"),
+    ("end", "\x1b[F"),
+    ("sort", "s"),
+    ("turn", "S"),
+    ("filter", "/"),
+    ("letter", "d"),
+]
+
+
+def on_screen(logs: Path, count: int) -> tuple[float, dict[str, float], float]:
+    """Seconds from `regtui review` to the whole list, milliseconds that each key takes, and peak memory in MB."""
+    with Terminal("-m", "regtui", "review", logs) as terminal:
+        terminal.until(f"{count:,} of {count:,} runs")
+        listed = time.perf_counter() - terminal.began
+        terminal.read(1.0)
+        keys = {}
+        for name, key in KEYS:
+            taken = []
+            for _ in range(3 if name in ("down", "page down", "sort", "turn") else 1):
+                taken.append(1e3 * terminal.press_and_change(key))
+                terminal.read(0.3)
+            keys[name] = max(taken)
+        memory = terminal.process.memory_full_info().uss / 1e6
+    return listed, keys, memory
+
+
 def main() -> int:
     """Measure, print, and tell whether all is in bounds."""
     parser = argparse.ArgumentParser()
@@ -121,6 +151,7 @@ def main() -> int:
         filtering = 1e3 * seconds(lambda: chosen.unknown(runs) or chosen.select(runs))
         unknown = 1e3 * seconds(lambda: parse("test.diference>0").unknown(runs))
         sorting = 1e3 * seconds(lambda: sorted(runs, key=lambda run: run.difference or 0))
+        screen, keys, screen_memory = on_screen(logs, count)
         write_run(logs, count)
         one_more = seconds(lambda: list_runs(logs))
     figures = [
@@ -131,6 +162,9 @@ def main() -> int:
         ("filter with an unknown key, ms", unknown, 100.0),
         ("sort by a column, ms", sorting, 100.0),
         ("peak memory, MB", memory, 250.0),
+        ("on screen, from the command to the whole list, s", screen, 1.5),
+        *((f"on screen, key: {name}, ms", taken, 100.0) for name, taken in keys.items()),
+        ("on screen, memory, MB", screen_memory, 250.0),
         ("size of the index, MB", megabytes, 100.0),
     ]
     for name, value, bound in figures:
