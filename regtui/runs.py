@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -106,6 +107,11 @@ class RunInfo:
     def verdict(self) -> str:
         """better, worse, undecided or none; empty until the run has ended."""
         return self._text("verdict")
+
+    @cached_property
+    def texts(self) -> str:
+        """All that a word is looked for in, whatever its case."""
+        return "\n".join((self.name, self.preset, self.status, self.device, self.verdict, self.fault)).casefold()
 
     def _figures(self, arm: str) -> ArmFigures:
         return ArmFigures(self._number(f"arms.{arm}.best_val_loss"), self._number(f"arms.{arm}.test.accuracy"))

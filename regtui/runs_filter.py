@@ -54,10 +54,7 @@ class Filter:
         """Whether the run meets it."""
         if not all(comparison.matches(run) for comparison in self.comparisons):
             return False
-        if not self.words:
-            return True
-        text = "\n".join((run.name, run.preset, run.status, run.device, run.verdict, run.fault)).casefold()
-        return all(word in text for word in self.words)
+        return all(word in run.texts for word in self.words)
 
     def unknown(self, runs: Sequence[RunInfo]) -> str:
         """A sentence on a key that none of the runs has, with the nearest that one has; empty if there is no such."""

@@ -124,6 +124,8 @@ class ReviewScreen(Screen[None]):
         words: list[str] = []
         runs = [read_run(path) for path in self._chosen] if self._chosen else list_runs(self._folder, words.append)
         self.post_message(self.Listed(runs, words))
+        for run in runs:  # so that the first letter of a filter need not wait for it
+            run.texts  # noqa: B018
 
     def _look_again(self) -> None:
         going_on = [run.folder for run in self._runs if run.status == "running"]
