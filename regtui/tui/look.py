@@ -10,6 +10,8 @@ from textual.theme import Theme
 
 MARKS = {"baseline": "●", "regularized": "◆"}
 """What tells the arms apart where there is no colour."""
+CURSOR = "▼"
+"""Stands on the line of the epoch that is read."""
 
 DARK = Theme(
     name="regtui-dark",
