@@ -5,8 +5,13 @@ from __future__ import annotations
 import math
 from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+from typing import cast
+
+from regtui.events import all_finite, is_finite
 
 BUCKETS = 2048
 """At most so many: several times the columns of the widest terminal, so that a part can still be looked into."""
@@ -46,27 +51,31 @@ class StepCurve:
         """Steps so far."""
         return self._steps
 
-    def extend(self, losses: Iterable[float | None]) -> None:
-        """Take in the losses of further steps; None stands for one that is not finite."""
-        for loss in losses:
+    def extend(self, losses: Sequence[float | None]) -> None:
+        """Take in the losses of further steps; None stands for one that is not finite.
+
+        The curve does not depend on how many come at a time.
+        """
+        clean = all_finite(losses)
+        if self._steps == 0 and losses and is_finite(losses[0]):
+            self.first = losses[0]
+        if not clean and self.broken is None:
+            steps = enumerate(losses, self._steps + 1)
+            self.broken = next((step for step, loss in steps if not is_finite(loss)), None)
+        done = 0
+        while done < len(losses):
             if self._steps == self.width * BUCKETS:
                 self._halve()
-            if self._steps % self.width == 0:
+            filled = self._steps % self.width
+            if filled == 0:
                 self.lows.append(math.inf)
                 self.highs.append(-math.inf)
                 self.sums.append(0.0)
                 self.counts.append(0)
-            self._steps += 1
-            if loss is None or not math.isfinite(loss):
-                self.broken = self.broken or self._steps
-                continue
-            if self._steps == 1:
-                self.first = loss
-            self.lows[-1] = min(self.lows[-1], loss)
-            self.highs[-1] = max(self.highs[-1], loss)
-            self.sums[-1] += loss
-            self.counts[-1] += 1
-            self._recent.append(loss)
+            part = losses[done : done + self.width - filled]
+            self._fill(cast(Sequence[float], part) if clean else [loss for loss in part if is_finite(loss)])
+            self._steps += len(part)
+            done += len(part)
 
     @property
     def recent(self) -> float:
@@ -84,6 +93,16 @@ class StepCurve:
         parts = (self.lows[whole], self.highs[whole], self.sums[whole], self.counts[whole])
         broken = self.broken if self.broken is not None and self.broken <= steps else None
         return StepCurve(self.width, *parts, self.first if steps else math.inf, broken, steps)
+
+    def _fill(self, losses: Sequence[float]) -> None:
+        """Take finite losses into the last bucket."""
+        if losses:
+            self.lows[-1] = min(self.lows[-1], min(losses))
+            self.highs[-1] = max(self.highs[-1], max(losses))
+            # One after the other: since Python 3.12 sum() rounds once for all it is given, however many that are.
+            self.sums[-1] = reduce(add, losses, self.sums[-1])
+            self.counts[-1] += len(losses)
+            self._recent.extend(losses[-RECENT:])
 
     def _halve(self) -> None:
         self.width *= 2

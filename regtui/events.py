@@ -7,17 +7,38 @@ that are not finite become None, with `finite` false beside them, because JSON h
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypeGuard
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
-
-
-def _finite_or_none(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 
-Number = Annotated[float | None, BeforeValidator(_finite_or_none)]
+def is_finite(number: float | None) -> TypeGuard[float]:
+    """Whether it is neither None nor NaN nor infinite."""
+    return number is not None and math.isfinite(number)
+
+
+def all_finite(numbers: Sequence[float | None]) -> bool:
+    """Whether each of them is; False also where their sum overflows."""
+    try:
+        # A sum is finite only if each term is, and takes a tenth of the time of looking at each.
+        return math.isfinite(sum(numbers))  # type: ignore[arg-type]
+    except TypeError:  # None among them
+        return False
+
+
+def _finite_or_none(number: float | None) -> float | None:
+    return number if is_finite(number) else None
+
+
+def _each_finite_or_none(numbers: list[float | None]) -> list[float | None]:
+    return numbers if all_finite(numbers) else [_finite_or_none(number) for number in numbers]
+
+
+Number = Annotated[float | None, AfterValidator(_finite_or_none)]
 """A measured number; None stands for one that is not finite."""
+Numbers = Annotated[list[float | None], AfterValidator(_each_finite_or_none)]
+"""Many of them, such as the losses of an epoch's steps."""
 
 
 class _Event(BaseModel):
@@ -81,7 +102,7 @@ class StepsDone(_Event):
     arm: str
     epoch: int
     first_step: int
-    losses: list[Number]
+    losses: Numbers
     finite: bool = True
 
 
@@ -125,6 +146,23 @@ class EpochDone(_Event):
     wait: int
     partial: bool = False
     finite: bool = True
+
+    @property
+    def gap(self) -> float | None:
+        """Generalization gap: validation loss minus training loss; None where one is not finite."""
+        return None if self.val_loss is None or self.train_loss is None else self.val_loss - self.train_loss
+
+    @property
+    def zero_weights(self) -> float:
+        """Share of the weights that are exactly zero."""
+        layers = self.weights.values()
+        return sum(layer.zeros for layer in layers) / max(1, sum(layer.size for layer in layers))
+
+    @property
+    def weight_norm(self) -> float | None:
+        """Euclidean norm of all weights together; None if one layer's is not finite."""
+        norms = [layer.norm for layer in self.weights.values()]
+        return None if None in norms else math.hypot(*(norm for norm in norms if norm is not None))
 
 
 class ControlApplied(_Event):

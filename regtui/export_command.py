@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from regtui.console import complain
 from regtui.errors import InputError
 from regtui.export import csv, figure, html, tensorboard
-from regtui.export.saved_run import SavedRun, plain, read_run
+from regtui.export.saved_run import SavedRun, read_run
+from regtui.text import one_line
 
 _FOLDERS: Mapping[str, Callable[[SavedRun, Path], None]] = {"csv": csv.write, "tensorboard": tensorboard.write}
 _FILES: Mapping[str, Callable[[SavedRun, Path], None]] = {"html": html.write, "svg": figure.write, "png": figure.write}
@@ -32,7 +33,7 @@ def export_runs(runs: Sequence[Path], to: str, out: Path | None) -> int:
         InputError: The format is not known, a run can't be read, or the output exists or can't be written.
     """
     if to not in FORMATS:
-        raise InputError(f"--to {plain(to)}: this format is not known; known are {', '.join(FORMATS)}")
+        raise InputError(f"--to {one_line(to)}: this format is not known; known are {', '.join(FORMATS)}")
     if not runs:
         raise InputError("name the runs to export, by their folders")
     read = [read_run(folder) for folder in dict.fromkeys(folder.resolve() for folder in runs)]
@@ -40,20 +41,20 @@ def export_runs(runs: Sequence[Path], to: str, out: Path | None) -> int:
     for run, target in zip(read, targets, strict=True):
         if targets.count(target) > 1:
             raise InputError(
-                f"several runs are named {plain(run.name)}; export them one at a time, each with its own --out"
+                f"several runs are named {one_line(run.name)}; export them one at a time, each with its own --out"
             )
         if target.exists() or target.is_symlink():
-            raise InputError(f"{plain(target)}: this exists and is not overwritten; remove it or name another --out")
+            raise InputError(f"{one_line(target)}: this exists and is not overwritten; remove it or name another --out")
     write = {**_FOLDERS, **_FILES}[to]
     try:
         _write_all(read, targets, write)
     except OSError as error:
         place = targets[0] if out is None else out
         raise InputError(
-            f"{plain(place)}: the export can't be written ({error.strerror}); name another place with --out"
+            f"{one_line(place)}: the export can't be written ({error.strerror}); name another place with --out"
         ) from None
     for target in targets:
-        complain(f"written  {plain(target)}")
+        complain(f"written  {one_line(target)}")
     return 0
 
 
@@ -65,7 +66,7 @@ def _target(run: SavedRun, to: str, out: Path | None, *, alone: bool) -> Path:
         return Path(f"{run.name}.{to}")
     if out.suffix == f".{to}" and not out.is_dir():
         if not alone:
-            raise InputError(f"{plain(out)}: this names one file for several runs; name a folder with --out")
+            raise InputError(f"{one_line(out)}: this names one file for several runs; name a folder with --out")
         return out
     return out / f"{run.name}.{to}"
 

@@ -84,20 +84,27 @@ class _TablePrinter:
 
     def __call__(self, event: Event) -> None:
         self._history.add(event)
-        match event:
-            case RunStarted():
-                for line in _header(self._preset, event, self._history.unpaired_because):
-                    say(line)
-            case EpochDone():
-                say(_epoch_line(event, self._preset.train.epochs))
-            case ArmStopped(reason="early_stopping"):
-                say(f"{'':7}  {event.arm:<11}  stopped early; best epoch {event.best_epoch}")
-            case ArmStopped(reason="non_finite"):
-                say(f"{'':7}  {event.arm:<11}  diverged: the training loss of step {event.step:,} is not finite")
-            case ArmStopped(reason="exploded"):
-                say(f"{'':7}  {event.arm:<11}  diverged: the training loss is far above an untrained network's")
-            case ControlApplied(command="stop"):
-                complain(f"stopping after step {event.step:,}: validating, testing, saving")
+        for line in table_lines(event, self._history, self._preset):
+            say(line)
+        if isinstance(event, ControlApplied) and event.command == "stop":
+            complain(f"stopping after step {event.step:,}: validating, testing, saving")
+
+
+def table_lines(event: Event, history: History, preset: Preset | None) -> list[str]:
+    """What the table says of an event that `history` has just taken in; without a preset there is no header."""
+    match event:
+        case RunStarted() if preset is not None:
+            return _header(preset, event, history.unpaired_because)
+        case EpochDone() if history.started is not None:
+            return [_epoch_line(event, history.started.epochs)]
+        case ArmStopped(reason="early_stopping"):
+            return [f"{'':7}  {event.arm:<11}  stopped early; best epoch {event.best_epoch}"]
+        case ArmStopped(reason="non_finite"):
+            return [f"{'':7}  {event.arm:<11}  diverged: the training loss of step {event.step:,} is not finite"]
+        case ArmStopped(reason="exploded"):
+            return [f"{'':7}  {event.arm:<11}  diverged: the training loss is far above an untrained network's"]
+        case _:
+            return []
 
 
 def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[str]:
@@ -127,11 +134,10 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[
 
 
 def _epoch_line(epoch: EpochDone, epochs: int) -> str:
-    gap = None if epoch.val_loss is None or epoch.train_loss is None else epoch.val_loss - epoch.train_loss
     notes = (" best" if epoch.best else "") + ("  cut short" if epoch.partial else "")
     return (
         f"{f'{epoch.epoch}/{epochs}':>7}  {epoch.arm:<11} {_loss(epoch.train_loss):>10} {_loss(epoch.val_loss):>8} "
-        f"{_loss(gap, '+'):>8} {100 * epoch.train_accuracy:>7.2f} % {100 * epoch.val_accuracy:>6.2f} % "
+        f"{_loss(epoch.gap, '+'):>8} {100 * epoch.train_accuracy:>7.2f} % {100 * epoch.val_accuracy:>6.2f} % "
         f"{epoch.seconds:>6.2f}{notes}"
     )
 

@@ -21,6 +21,10 @@ from regtui.events import (
     Scored,
     StepsDone,
 )
+from regtui.preset import ARMS
+
+LARGEST = 10**12
+"""No run has as many epochs, steps or test images, or takes as many seconds."""
 
 
 @dataclass
@@ -82,14 +86,13 @@ class ArmHistory:
     @property
     def zero_weights(self) -> float:
         """Share of its weights that are exactly zero, in the kept epoch."""
-        layers = self.kept.weights.values() if self.kept else ()
-        return sum(layer.zeros for layer in layers) / max(1, sum(layer.size for layer in layers))
+        return self.kept.zero_weights if self.kept else 0.0
 
     @property
     def weight_norm(self) -> float:
         """Euclidean norm of all its weights together, in the kept epoch; NaN if one is not finite."""
-        layers = self.kept.weights.values() if self.kept else ()
-        return math.sqrt(sum(math.nan if layer.norm is None else layer.norm**2 for layer in layers))
+        norm = self.kept.weight_norm if self.kept else 0.0
+        return math.nan if norm is None else norm
 
 
 @dataclass
@@ -113,13 +116,19 @@ class History:
             history.add(event)
         return history
 
-    def add(self, event: Event) -> None:  # noqa: C901, one case an event
-        """Take in one event; they come in the order in which they happened."""
+    def add(self, event: Event) -> bool:  # noqa: C901, one case an event
+        """Take in one event; they come in the order in which they happened.
+
+        An event that can't be true after those before it comes from a damaged log and is passed over: nothing that
+        reads a history has to expect arms that never started, or an epoch twice. Returns whether it was taken in.
+        """
+        if not _fits(event, self):
+            return False
         self.seconds = event.t
         match event:
             case RunStarted():
                 self.started = event
-                self.arms = {name: ArmHistory(info) for name, info in event.arms.items()}
+                self.arms = {name: ArmHistory(event.arms[name]) for name in ARMS}
             case StepsDone():
                 self.arms[event.arm].step_losses.extend(event.losses)
             case EpochDone():
@@ -139,6 +148,7 @@ class History:
                     self.arms[name].test = score
             case RunFinished():
                 self.finished = event
+        return True
 
     def at(self, epoch: int) -> History:
         """The history as it was when every arm that still trained had done an epoch; whole, if none trained on."""
@@ -182,6 +192,18 @@ class History:
         return len(self.changes)
 
     @property
+    def differences(self) -> dict[int, float]:
+        """Validation loss of the regularized arm minus that of the baseline, by epoch, where both have a finite one."""
+        if len(self.arms) != 2:
+            return {}
+        baseline, regularized = ({e.epoch: e.val_loss for e in arm.epochs} for arm in self.arms.values())
+        return {
+            epoch: ours - theirs
+            for epoch, theirs in baseline.items()
+            if theirs is not None and (ours := regularized.get(epoch)) is not None
+        }
+
+    @property
     def order_hashes(self) -> list[str]:
         """Hash of each epoch's order of images, as long as all arms that trained it agree."""
         hashes = []
@@ -211,3 +233,43 @@ def _change_of_another_arm(changes: list[list[ControlApplied]], control: Control
         if change[-1].key == control.key:
             return None if control.arm in {other.arm for other in change} else change
     return None
+
+
+def _fits(event: Event, history: History) -> bool:
+    """Whether an event can be true after those that the history has."""
+    if not 0 <= event.t < LARGEST or history.finished is not None:
+        return False
+    if isinstance(event, RunStarted):
+        possible = 0 < event.epochs < LARGEST and 0 < event.steps_per_epoch < LARGEST
+        return possible and history.started is None and set(event.arms) == set(ARMS)
+    if history.started is None:
+        return isinstance(event, RunFinished)  # it failed before it could begin
+    if isinstance(event, StepsDone | EpochDone | ArmStopped):
+        arm = history.arms.get(event.arm)
+        return arm is not None and arm.stopped is None and _comes_next(event, arm, history.started)
+    if isinstance(event, ControlApplied):
+        known = event.arm in {None, *ARMS} or not event.accepted
+        valued = event.key in {None, "patience"} if event.value is None else abs(event.value) < LARGEST
+        return known and valued and 0 <= event.epoch <= history.started.epochs
+    if isinstance(event, Scored):
+        counts = (event.both_right, event.only_baseline, event.only_regularized, event.both_wrong)
+        possible = min(counts) >= 0 and 0 < sum(counts) < LARGEST
+        return possible and history.scored is None and set(event.arms) <= set(ARMS)
+    return True
+
+
+def _comes_next(event: StepsDone | EpochDone | ArmStopped, arm: ArmHistory, started: RunStarted) -> bool:
+    """Whether an arm can have come to this; where lines of the log are lost, it goes on after a gap."""
+    match event:
+        case StepsDone():
+            return len(arm.step_losses) < event.first_step <= started.epochs * started.steps_per_epoch
+        case ArmStopped():
+            return 0 <= event.epoch <= started.epochs
+        case EpochDone():
+            return (
+                (arm.last.epoch if arm.last else 0) < event.epoch <= started.epochs
+                and 0 <= event.wait <= event.epoch
+                and 0 <= event.seconds < LARGEST
+                and all(0 <= accuracy <= 1 for accuracy in (event.train_accuracy, event.val_accuracy))
+                and all(0 <= layer.zeros <= layer.size for layer in event.weights.values())
+            )

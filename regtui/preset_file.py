@@ -14,11 +14,14 @@ from pydantic import BaseModel, ValidationError
 
 from regtui.errors import InputError, PresetError
 from regtui.preset import ARMS, Preset
+from regtui.text import one_line
 
 MAX_BYTES = 1_000_000
 """A preset has about a thousand bytes; what is a thousand times larger is not one."""
 MAX_PATH = 1000
 """So much of a path is shown."""
+MAX_VALUE = 80
+"""So much of a key or a value is."""
 
 _SENTENCES = {
     "bool_type": "must be true or false",
@@ -71,7 +74,8 @@ def find(source: str) -> Path:
     if Path(source).exists():
         return Path(source)
     near = _nearest(source, presets) or "."
-    raise InputError(f"there is no preset {_one_line(repr(source))}{near} Known are {', '.join(sorted(presets))}")
+    wanted, known = one_line(repr(source), MAX_VALUE), ", ".join(sorted(presets))
+    raise InputError(f"there is no preset {wanted}{near} Known are {known}")
 
 
 def load(
@@ -99,8 +103,9 @@ def load(
     for item in overrides:
         key, equals, value = item.partition("=")
         if not equals or not all(key.strip().split(".")):
-            raise InputError(f"--set {_one_line(item)}: write it as KEY=VALUE, like regularized.dropout.rate=0.3")
-        _set(table, key.strip(), _toml_value(value))
+            shown = one_line(item, MAX_VALUE)
+            raise InputError(f"--set {shown}: write it as KEY=VALUE, like regularized.dropout.rate=0.3")
+        _set(table, key.strip(), toml_value(value))
     for key, chosen in (options or {}).items():
         if chosen is not None:
             _set(table, key, chosen)
@@ -120,7 +125,7 @@ def validate(table: Mapping[str, Any], origin: str) -> Preset:
     try:
         return Preset.model_validate(table)
     except ValidationError as error:
-        origin = _one_line(origin, MAX_PATH)
+        origin = one_line(origin, MAX_PATH)
         lines = [f"{origin}: {line}" for fault in error.errors() for line in _describe(fault).splitlines()]
         raise PresetError("\n".join(lines)) from None
 
@@ -138,7 +143,7 @@ def to_toml(preset: Preset) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    shown = _one_line(str(path), MAX_PATH)
+    shown = one_line(path, MAX_PATH)
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -159,7 +164,7 @@ def _read(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise PresetError(f"{shown}: this is nested too deeply; a preset has tables of two levels") from None
     except tomllib.TOMLDecodeError as error:
-        raise PresetError(f"{shown}: this is not TOML: {_one_line(str(error), 200)}") from None
+        raise PresetError(f"{shown}: this is not TOML: {one_line(error, 200)}") from None
     except ValueError:  # of int, which reads no number of more than 4300 digits
         raise PresetError(f"{shown}: a number in it has too many digits to be one of a preset's") from None
 
@@ -170,11 +175,12 @@ def _set(table: dict[str, Any], key: str, value: object) -> None:
     for part in path:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
-            raise InputError(f"{_one_line(key)}: {_one_line(part)} is a value in this preset, not a table")
+            at = f"{one_line(key, MAX_VALUE)}: {one_line(part, MAX_VALUE)}"
+            raise InputError(f"{at} is a value in this preset, not a table")
     table[last] = value
 
 
-def _toml_value(text: str) -> Any:
+def toml_value(text: str) -> Any:
     """What `text` means in TOML; a text where it means nothing, so that one needs no quotes within the shell's."""
     try:
         table = tomllib.loads(f"value = {text}")
@@ -188,7 +194,7 @@ def _describe(fault: Mapping[str, Any]) -> str:
     location, kind = tuple(fault["loc"]), fault["type"]
     if not location:  # a fault across tables brings its own keys
         return str(fault["ctx"]["error"]) if "error" in fault.get("ctx", {}) else "must be a table"
-    key = _one_line(".".join(str(part) for part in location))
+    key = one_line(".".join(str(part) for part in location), MAX_VALUE)
     if kind == "extra_forbidden":
         known = _fields_at(location[:-1])
         near = _nearest(str(location[-1]), known) or f"; known are {', '.join(known)}"
@@ -202,7 +208,7 @@ def _describe(fault: Mapping[str, Any]) -> str:
         sentence = _SENTENCES.get(kind, fault["msg"]).format_map(context)
     near = _nearest(fault["input"], _choices(fault)) if kind == "literal_error" else ""
     given = repr(fault["input"]) if not isinstance(fault["input"], bool) else str(fault["input"]).lower()
-    return f"{key}: {sentence}, not {_one_line(given)}{near}"
+    return f"{key}: {sentence}, not {one_line(given, MAX_VALUE)}{near}"
 
 
 def _number(value: object) -> object:
@@ -226,9 +232,3 @@ def _nearest(name: object, known: Iterable[str]) -> str:
     known = list(known)
     match = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     return f"; did you mean {match[0]!r}?" if match else ""
-
-
-def _one_line(text: str, limit: int = 80) -> str:
-    """Text safe to print: control characters escaped, at most `limit` characters."""
-    clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,7 +15,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -24,6 +26,12 @@ from regtui.preset import Preset
 from regtui.preset_file import to_toml
 
 SCHEMA = 1
+LONGEST_LINE = 2**23
+"""Bytes of the longest line that is read as an event: an epoch of 400,000 steps. It takes some 100 MB of memory."""
+LONGEST_SUMMARY = 2**24
+"""Bytes of the longest summary: a run of 800,000 epochs."""
+BUFFER = 2**18
+"""Bytes that are read from a file at a time."""
 
 
 class Scores(BaseModel):
@@ -177,9 +185,13 @@ class RunLog:
 
 
 def read_events(folder: Path) -> Iterator[Event]:
-    """The events of a run, in order; a torn last line and lines that this version does not know are passed over."""
-    with (folder / "events.jsonl").open("rb") as lines:
-        for line in lines:
+    """The events of a run, in order; a torn last line and lines that this version does not know are passed over.
+
+    Raises:
+        OSError: They can't be read.
+    """
+    with open_file(folder / "events.jsonl") as file:
+        for line in whole_lines(file):
             try:
                 yield parse(line)
             except ValidationError:
@@ -189,9 +201,30 @@ def read_events(folder: Path) -> Iterator[Event]:
 def read_summary(folder: Path) -> Summary | None:
     """The outcome of a run; None if it has none, because it did not end or goes on."""
     try:
-        return Summary.model_validate_json((folder / "summary.json").read_bytes())
+        with open_file(folder / "summary.json") as file:
+            return Summary.model_validate_json(file.read(LONGEST_SUMMARY))
     except (OSError, ValidationError):
         return None
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file of a run's to read.
+
+    Raises:
+        OSError: It can't be read, or is no regular file; a pipe, for one, would be waited for.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return path.open("rb", buffering=BUFFER)
+
+
+def whole_lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines from where `file` stands, a torn last one left out.
+
+    A line longer than `LONGEST_LINE` comes in pieces, none of which is an event.
+    """
+    while (line := file.readline(LONGEST_LINE)).endswith(b"\n") or len(line) == LONGEST_LINE:
+        yield line
 
 
 def _joined(parts: list[StepsDone]) -> StepsDone:

@@ -274,19 +274,14 @@ def _started(folder: Path, circumstances: dict[str, Any]) -> datetime:
 
 
 def _verdict(summary: dict[str, Any], status: RunStatus) -> str:
-    """The outcome as `regtui.evidence.verdict.judge` tells it, from the summary alone."""
-    from regtui.evidence.paired import PairedTable, difference_interval, mcnemar_exact
-    from regtui.evidence.verdict import ALPHA
+    """The outcome, from the summary alone."""
+    from regtui.evidence.paired import PairedTable
+    from regtui.evidence.verdict import outcome_of
 
     counts, pairing = summary.get("paired_test"), summary.get("pairing")
-    if status not in ("finished", "stopped") or not isinstance(counts, dict) or not isinstance(pairing, dict):
+    if not isinstance(counts, dict) or not isinstance(pairing, dict):
         return "none"
     values = [n for n in map(counts.get, PairedTable._fields) if type(n) is int and 0 <= n < 10**9]
-    if pairing.get("unpaired_because") or len(values) < len(PairedTable._fields) or not any(values):
-        return "none"
-    table = PairedTable(*values)
-    if mcnemar_exact(table) < ALPHA:
-        low, high = difference_interval(table)
-        if low > 0 or high < 0:
-            return "better" if low > 0 else "worse"
-    return "undecided"
+    whole = len(values) == len(PairedTable._fields) and any(values)
+    table = PairedTable(*values) if whole else None
+    return outcome_of(table, paired=not pairing.get("unpaired_because"), status=status)

@@ -16,33 +16,30 @@ from regtui.errors import InputError
 from regtui.runs import RunInfo, read_run, resolve
 from regtui.runs_files import read_json
 from regtui.runs_filter import parse
+from regtui.text import one_line
 
 if TYPE_CHECKING:
     from regtui.events import Event
+    from regtui.preset import Preset
 
 MAX_WORDS = 10
 """So many runs with a fault are named below the table; --json names all."""
 _UNKNOWN = "–"
-_STOPPED = {
-    "early_stopping": "stopped early; best epoch {0.best_epoch}",
-    "non_finite": "diverged: the training loss of step {0.step:,} is not finite",
-    "exploded": "diverged: the training loss is far above an untrained network's",
-}
 
 # Top and bottom of the header, what a run has there, and whether it stands at the left.
 _COLUMNS: list[tuple[str, str, Callable[[RunInfo], str], bool]] = [
     ("", "run", lambda run: _beginning(run.name), True),
-    ("", "preset", lambda run: _plain(run.preset or _UNKNOWN, 14), True),
+    ("", "preset", lambda run: one_line(run.preset or _UNKNOWN, 14), True),
     ("", "status", lambda run: run.status, True),
-    ("", "verdict", lambda run: _plain(run.verdict or _UNKNOWN, 9), True),
+    ("", "verdict", lambda run: one_line(run.verdict or _UNKNOWN, 9), True),
     ("Δ acc", "points", lambda run: _number(run.difference, "+.2f"), False),
     ("test %", "base", lambda run: _percent(run.baseline.test_accuracy), False),
     ("test %", "regul", lambda run: _percent(run.regularized.test_accuracy), False),
-    ("", "seed", lambda run: _UNKNOWN if run.seed is None else _plain(str(run.seed), 6), False),
-    ("", "ep", lambda run: _UNKNOWN if run.epochs is None else _plain(str(run.epochs), 6), False),
+    ("", "seed", lambda run: _UNKNOWN if run.seed is None else one_line(run.seed, 6), False),
+    ("", "ep", lambda run: _UNKNOWN if run.epochs is None else one_line(run.epochs, 6), False),
     ("val loss", "base", lambda run: _number(run.baseline.best_val_loss, ".4f"), False),
     ("val loss", "regul", lambda run: _number(run.regularized.best_val_loss, ".4f"), False),
-    ("", "device", lambda run: _plain(run.device or _UNKNOWN, 8), True),
+    ("", "device", lambda run: one_line(run.device or _UNKNOWN, 8), True),
 ]
 
 
@@ -57,7 +54,7 @@ def list_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A0
     chosen = parse(filter)
     if not folder.is_dir():
         raise InputError(f"{str(folder)!r}: there is no such folder; name the one that holds the runs")
-    runs = read_runs(folder, lambda words: complain(f"regtui: {_plain(words)}"))
+    runs = read_runs(folder, lambda words: complain(f"regtui: {one_line(words)}"))
     if unknown := chosen.unknown(runs):
         raise InputError(f"--filter: {unknown}")
     shown = chosen.select(runs)
@@ -71,7 +68,7 @@ def list_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A0
         complain(f"regtui: no runs in {str(folder)!r}" + (f" match {filter!r}" if runs else ""))
     faulty = [run for run in shown if run.fault]
     for run in faulty[:MAX_WORDS]:
-        complain(f"regtui: {_plain(run.name)}: {_plain(run.fault)}")
+        complain(f"regtui: {one_line(run.name)}: {one_line(run.fault)}")
     if len(faulty) > MAX_WORDS:
         complain(f"regtui: {len(faulty) - MAX_WORDS} more runs have damaged files; --json names them")
     return 0
@@ -108,66 +105,50 @@ def _summary(folder: Path) -> dict[str, object]:
 
 def _retell(info: RunInfo) -> None:
     """Print header, epochs and verdict from the events."""
-    from regtui.events import ArmStopped, EpochDone, RunStarted
     from regtui.evidence.from_history import judge_run  # pydantic, 0.15 s, of which the list has no need
-    from regtui.headless import _epoch_line, _header
+    from regtui.headless import table_lines
     from regtui.history import History
-    from regtui.preset_file import load
 
     if info.fault:
-        complain(f"regtui: {_plain(info.name)}: {_plain(info.fault)}")
-    history = History()
-    for event in _sound_events(info.folder):
-        history.add(event)
-        match event:
-            case RunStarted():
-                try:
-                    preset = load(str(info.folder / "preset.toml"))
-                except InputError as error:  # the epochs can be told without it
-                    complain("\n".join(f"regtui: {line}" for line in str(error).splitlines()))
-                    continue
-                for line in _header(preset, event, history.unpaired_because):
-                    say(line)
-            case EpochDone() if history.started:
-                say(_epoch_line(event, history.started.epochs))
-            case ArmStopped() if event.reason in _STOPPED:
-                say(f"{'':7}  {event.arm:<11}  {_STOPPED[event.reason].format(event)}")
+        complain(f"regtui: {one_line(info.name)}: {one_line(info.fault)}")
+    preset, history = _preset(info.folder), History()
+    for event in _events(info.folder):
+        if history.add(event):
+            for line in table_lines(event, history, preset):
+                say(line)
+    if history.started is None:
+        raise InputError(f"{str(info.folder)!r}: events.jsonl tells of no run's start; 'regtui runs' has the outcome")
     say()
     try:
         for line in judge_run(history).lines():
             say(line)
-    except (ArithmeticError, LookupError, ValueError):  # no end in the log, or one that does not add up
+    except ValueError:  # no end in the log
         say(f"No verdict: the run is {info.status}, and its events do not bear one out.")
     say()
-    say(f"log  {_plain(str(info.folder))}")
+    say(f"log  {one_line(info.folder)}")
 
 
-def _sound_events(folder: Path) -> Iterator[Event]:
-    """The events from the run's start on, without those of arms that it does not have.
+def _preset(folder: Path) -> Preset | None:
+    """The preset as run; None, after a word, if it can't be read: the epochs can be told without it."""
+    from regtui.preset_file import load
 
-    Raises:
-        InputError: They can't be read.
-    """
-    from regtui.events import RunStarted, Scored
+    try:
+        return load(str(folder / "preset.toml"))
+    except InputError as error:
+        complain("\n".join(f"regtui: {line}" for line in str(error).splitlines()))
+        return None
+
+
+def _events(folder: Path) -> Iterator[Event]:
     from regtui.runlog import read_events
 
     path = folder / "events.jsonl"
     if not path.is_file():  # a pipe would be waited for
         raise InputError(f"{str(folder)!r} has no events.jsonl to show; 'regtui runs' has the outcome")
-    arms: set[str] = set()
     try:
-        for event in read_events(folder):
-            if isinstance(event, RunStarted) and not arms and {"baseline", "regularized"} <= event.arms.keys():
-                arms = set(event.arms)
-                yield event
-            elif arms and not isinstance(event, RunStarted):
-                named = event.arms.keys() if isinstance(event, Scored) else {getattr(event, "arm", None)} - {None}
-                if named <= arms:
-                    yield event
+        yield from read_events(folder)
     except OSError as error:
         raise InputError(f"{str(folder)!r}: events.jsonl can't be read ({error.strerror})") from None
-    if not arms:
-        raise InputError(f"{str(folder)!r}: events.jsonl tells of no run's start; 'regtui runs' has the outcome")
 
 
 def _table(runs: Sequence[RunInfo], width: int) -> list[str]:
@@ -213,7 +194,7 @@ def _to_json(run: RunInfo) -> str:
 
 def _beginning(name: str) -> str:
     """Date and time of a run's name, which mean the run on the command line; of other names what finds room."""
-    return name[:15] if re.match(r"\d{8}-\d{6}-", name) else _plain(name, 15)
+    return name[:15] if re.match(r"\d{8}-\d{6}-", name) else one_line(name, 15)
 
 
 def _number(value: float | None, form: str) -> str:
@@ -224,9 +205,3 @@ def _number(value: float | None, form: str) -> str:
 
 def _percent(fraction: float | None) -> str:
     return _UNKNOWN if fraction is None else _number(100 * fraction, ".2f")
-
-
-def _plain(text: str, limit: int = 1000) -> str:
-    """Text in one line, control characters escaped, at most `limit` characters."""
-    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return plain if len(plain) <= limit else plain[: limit - 1] + "…"

@@ -23,7 +23,7 @@ def test_a_curve_keeps_every_extreme_and_the_sum_in_bounded_memory(count: int) -
     for bucket, (low, high) in enumerate(zip(curve.lows, curve.highs, strict=True)):
         own = losses[bucket * curve.width : (bucket + 1) * curve.width]
         assert (low, high) == (min(own), max(own))
-    assert math.isclose(sum(curve.sums), sum(losses), abs_tol=1e-9)
+        assert curve.sums[bucket] == pytest.approx(math.fsum(own), rel=1e-12)
 
 
 def test_one_spike_among_a_million_steps_stays() -> None:
@@ -35,13 +35,35 @@ def test_one_spike_among_a_million_steps_stays() -> None:
     assert spike * curve.width <= 700_500 < (spike + 1) * curve.width
 
 
-def test_a_curve_does_not_depend_on_how_its_steps_come_in() -> None:
-    losses = noise(3 * BUCKETS)
-    whole, parts = StepCurve(), StepCurve()
-    whole.extend(losses)
-    for begin in range(0, len(losses), 7):
-        parts.extend(losses[begin : begin + 7])
-    assert whole == parts
+def one_by_one(losses: list[float | None]) -> StepCurve:
+    """The curve when each loss is taken in alone."""
+    curve = StepCurve()
+    for loss in losses:
+        curve.extend([loss])
+    return curve
+
+
+def patchy(count: int) -> list[float | None]:
+    """Losses of very different size, of which some are not finite."""
+    broken = {7: None, 300: math.inf, 5 * BUCKETS // 2: None, 5 * BUCKETS // 2 + 1: -math.inf, 3 * BUCKETS: math.nan}
+    return [broken.get(i, loss * 10 ** (i % 13)) for i, loss in enumerate(noise(count))]
+
+
+@pytest.mark.parametrize(
+    "losses", [noise(5 * BUCKETS + 3), patchy(5 * BUCKETS + 3), [None, 1.0], [None] * 3, [1e308] * 9]
+)
+@pytest.mark.parametrize("size", [2, 7, BUCKETS - 1, BUCKETS, 3 * BUCKETS + 1, 10**6])
+def test_a_curve_does_not_depend_on_how_its_steps_come_in(losses: list[float | None], size: int) -> None:
+    curve = StepCurve()
+    for begin in range(0, len(losses), size):
+        curve.extend(losses[begin : begin + size])
+    assert curve == one_by_one(losses)
+
+
+def test_nothing_changes_nothing() -> None:
+    curve = StepCurve()
+    curve.extend([])
+    assert curve == StepCurve()
 
 
 def test_what_is_not_finite_is_marked_and_left_out() -> None:

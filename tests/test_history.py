@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from itertools import combinations
 from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
 
 from regtui.control import Control, SetPatience, SetStrength
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
-from regtui.events import ArmInfo, Event, RunStarted, StepsDone, parse
+from regtui.events import (
+    ArmInfo,
+    ArmStopped,
+    ControlApplied,
+    EpochDone,
+    Event,
+    LayerWeights,
+    RunFinished,
+    RunStarted,
+    Scored,
+    StepsDone,
+    parse,
+)
+from regtui.evidence.diagnosis import describe
+from regtui.evidence.from_history import judge_run
 from regtui.history import History
 from regtui.runlog import read_events
 from tests.conftest import small_preset
+from tests.scripted import ScriptedCrew
+from tests.telling import Telling
 
 
 def started() -> RunStarted:
     info = ArmInfo(techniques="no technique", parameters=1, initial_weights="a", tensors=2)
     return RunStarted(
-        t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], epochs=1, steps_per_epoch=3,
+        t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], epochs=4, steps_per_epoch=3,
         batch_size=1, seed=0, device="cpu", arms={"baseline": info, "regularized": info}, shared_tensors=2,
     )  # fmt: skip
 
@@ -50,12 +71,64 @@ def test_a_diverged_history_reads_back_equal_too(tmp_path: Path) -> None:
     assert live.arms["baseline"].step_losses.broken is not None
 
 
+def epoch_done(
+    arm: str = "baseline", epoch: int = 1, train: float = 0.25, val: float = 0.75, norms: tuple[float, ...] = (3.0, 4.0)
+) -> EpochDone:
+    weights = {f"{i}": LayerWeights(norm=norm, zeros=i, size=2) for i, norm in enumerate(norms)}
+    return EpochDone(
+        t=1, arm=arm, epoch=epoch, train_loss=train, val_loss=val, train_accuracy=1, val_accuracy=1, penalties={},
+        weights=weights, order="o", seconds=1, best=True, wait=0,
+    )  # fmt: skip
+
+
+def test_what_an_epochs_numbers_come_to() -> None:
+    assert epoch_done().gap == 0.5
+    assert epoch_done().weight_norm == 5.0
+    assert epoch_done().zero_weights == 0.25
+    assert epoch_done(norms=()).zero_weights == 0.0
+    assert epoch_done(train=math.nan).gap is None
+    assert epoch_done(val=math.inf).gap is None
+    assert epoch_done(norms=(3.0, math.nan)).weight_norm is None
+
+
+def test_the_arms_differ_in_the_epochs_in_which_both_have_a_finite_loss() -> None:
+    history = History.of([started()])
+    for arm, losses in {"baseline": [0.5, math.nan, 0.5, 0.5], "regularized": [0.25, 0.25, 0.75]}.items():
+        for epoch, loss in enumerate(losses, start=1):
+            history.add(epoch_done(arm, epoch, val=loss))
+    assert history.differences == {1: -0.25, 3: 0.25}
+    assert History().differences == {}
+
+
 def test_numbers_that_are_not_finite_are_null_in_json() -> None:
     event = StepsDone(t=0, arm="baseline", epoch=1, first_step=1, losses=[1.0, math.nan, -math.inf], finite=False)
     line = event.model_dump_json()
     assert '"losses":[1.0,null,null]' in line
     assert '"finite":false' in line
     assert parse(line) == event
+
+
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999", "null", '"nan"', '"inf"'])
+def test_numbers_that_are_not_finite_are_none_however_a_log_writes_them(text: str) -> None:
+    line = (
+        f'{{"t":0,"kind":"steps_done","arm":"baseline","epoch":1,"first_step":1,"losses":[0.5,{text}],"finite":false}}'
+    )
+    event = parse(line)
+    assert isinstance(event, StepsDone)
+    assert event.losses == [0.5, None]
+    layer = LayerWeights.model_validate_json(f'{{"norm":{text},"zeros":0,"size":1}}')
+    assert layer.norm is None
+
+
+@pytest.mark.parametrize("loss", ['"low"', "[1]", "{}", "true0", '"\\u0000"'])
+def test_a_loss_that_is_no_number_makes_its_line_no_event(loss: str) -> None:
+    with pytest.raises(ValidationError):
+        parse(f'{{"t":0,"kind":"steps_done","arm":"baseline","epoch":1,"first_step":1,"losses":[0.5,{loss}]}}')
+
+
+def test_losses_whose_sum_overflows_are_finite() -> None:
+    losses: list[float | None] = [1e308, 1e308]
+    assert StepsDone(t=0, arm="baseline", epoch=1, first_step=1, losses=losses).losses == losses
 
 
 def test_losses_survive_the_log_to_the_last_bit() -> None:
@@ -68,3 +141,85 @@ def test_losses_survive_the_log_to_the_last_bit() -> None:
 
 def test_unknown_fields_of_a_later_version_are_passed_over() -> None:
     assert parse('{"kind": "paused", "t": 1, "epoch": 1, "step": 2, "mood": "fine"}').t == 1
+
+
+# A damaged log
+
+
+NEXT: dict[str, Event] = {
+    "steps": StepsDone(t=2, arm="baseline", epoch=3, first_step=21, losses=[0.5]),
+    "epoch": epoch_done("baseline", 3),
+    "stopped": ArmStopped(t=2, arm="baseline", reason="stopped", epoch=2, step=20, best_epoch=1, best_val_loss=0.5),
+    "control": ControlApplied(
+        t=2, command="set_strength", arm="regularized", key="dropout.rate", value=0.1, accepted=True, epoch=2, step=20
+    ),
+    "scored": Scored(t=2, arms={}, both_right=1, only_baseline=0, only_regularized=0, both_wrong=0),
+    "finished": RunFinished(t=2, status="finished"),
+}
+"""What may follow two epochs of three."""
+
+
+@pytest.fixture
+def two_epochs() -> History:
+    return Telling(small_preset()).start().epochs([0.5, 0.4], [0.6, 0.3]).history
+
+
+@pytest.mark.parametrize("kind", NEXT)
+def test_what_comes_next_is_taken_in(two_epochs: History, kind: str) -> None:
+    assert two_epochs.add(NEXT[kind])
+    assert two_epochs.seconds == NEXT[kind].t
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        ("steps", "arm", "../../evil"),
+        ("steps", "first_step", 20),
+        ("steps", "first_step", 31),
+        ("epoch", "arm", "../../evil"),
+        ("epoch", "epoch", 2),
+        ("epoch", "epoch", 10**400),
+        ("epoch", "seconds", math.nan),
+        ("epoch", "val_accuracy", math.nan),
+        ("epoch", "wait", -1),
+        ("epoch", "weights", {"output": LayerWeights(norm=1.0, zeros=10**400, size=2)}),
+        ("stopped", "arm", "../../evil"),
+        ("stopped", "epoch", 4),
+        ("control", "arm", "../../evil"),
+        ("control", "epoch", 4),
+        ("control", "value", None),
+        ("control", "value", 10**400),
+        ("scored", "only_baseline", -1),
+        ("scored", "both_right", 0),
+        ("scored", "both_right", 10**400),
+        ("finished", "t", math.inf),
+    ],
+)
+def test_what_can_t_be_true_is_passed_over(two_epochs: History, kind: str, field: str, value: object) -> None:
+    before = copy.deepcopy(two_epochs)
+    assert not two_epochs.add(NEXT[kind].model_copy(update={field: value}))
+    assert two_epochs == before
+
+
+@pytest.mark.parametrize("changes", [{"epochs": 0}, {"steps_per_epoch": 10**400}, {"arms": {}}])
+def test_a_start_that_can_t_be_true_is_passed_over(changes: dict[str, object]) -> None:
+    history = History()
+    assert not history.add(started().model_copy(update=changes))
+    assert not any(history.add(event) for event in NEXT.values() if not isinstance(event, RunFinished))
+    assert history == History()
+
+
+def test_lines_that_are_lost_or_in_the_wrong_order_crash_nothing(tmp_path: Path) -> None:
+    crew = ScriptedCrew({"baseline": [1.0, 0.5, 0.6], "regularized": [1.0, 0.6, 0.4]})
+    events = list(read_events(run(small_preset(), tmp_path, Control(), lambda _: None, crew).folder))
+    for i, j in combinations(range(len(events)), 2):
+        swapped = list(events)
+        swapped[i], swapped[j] = swapped[j], swapped[i]
+        for told in (swapped, [*events[:i], *events[j:]], [*events[:j], *events[i:]]):
+            history = History.of(told)
+            for arm in history.arms.values():
+                numbers = [epoch.epoch for epoch in arm.epochs]
+                assert numbers == sorted(set(numbers))
+            describe(history, 3)
+            if history.started is not None and history.finished is not None:
+                judge_run(history).lines()

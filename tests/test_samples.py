@@ -44,3 +44,9 @@ def test_a_sample_is_a_whole_run(folder: Path) -> None:
     assert judge_run(history).table is not None
     assert not (folder / "checkpoint").exists()
     assert sum(path.stat().st_size for path in folder.iterdir()) < 500_000
+
+
+@pytest.mark.parametrize("folder", samples(), ids=lambda folder: folder.name)
+def test_a_log_read_and_written_again_is_the_same_to_the_last_byte(folder: Path) -> None:
+    again = "".join(event.model_dump_json() + "\n" for event in read_events(folder))
+    assert again.encode() == (folder / "events.jsonl").read_bytes()

@@ -137,7 +137,7 @@ def test_captions_tell_the_values_of_the_epoch() -> None:
     assert reading(history, View(), ["baseline"], 2) == "epoch 2  • training 0.0500  ▀ validation 0.3000"
     assert reading(history, View("accuracy"), ["baseline"], 1) == "epoch 1  • training 95.0%  ▀ validation 90.0%"
     assert reading(history, View("gap"), ["regularized"], 1) == "epoch 1  gap 0.350"
-    assert reading(history, View(), ["regularized"], 2) == "epoch 2  not trained in this arm"
+    assert reading(history, View(), ["regularized"], 2) == "epoch 2  no values of this arm"
     both = ["baseline", "regularized"]
     assert reading(history, View(overlay=True), both, 1) == "epoch 1  validation ● 0.5000  ◆ 0.4000"
     assert reading(history, View("gap", overlay=True), both, 2) == "epoch 2  gap ● 0.250  ◆ –"

@@ -37,8 +37,7 @@ def line(told: Telling, width: int = 120) -> str:
 
 
 def unpaired() -> Telling:
-    told = telling()
-    started = told.history.started
+    told, started = Telling(PRESET), telling().history.started
     assert isinstance(started, RunStarted)
     other = started.arms["baseline"].model_copy(update={"initial_weights": "b"})
     told.history.add(started.model_copy(update={"arms": {**started.arms, "regularized": other}}))

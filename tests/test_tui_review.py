@@ -6,14 +6,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from textual.widgets import DataTable
 
 from regtui.control import Control
 from regtui.engine.run import run
 from regtui.tui.app import RegtuiApp
 from regtui.tui.choose import ChooseScreen
+from regtui.tui.compare_screen import CompareScreen
 from regtui.tui.dialogs import Ask
-from regtui.tui.review import COLUMNS, ReviewScreen
+from regtui.tui.review import ReviewScreen
+from regtui.tui.row_list import Cell, Column, RowList
+from regtui.tui.run_columns import FIELDS
 from regtui.tui.run_screen import RunScreen
 from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, text_of, until
@@ -41,7 +43,7 @@ def app_on(logs: Path, *runs: Path) -> RegtuiApp:
 
 
 def rows(app: RegtuiApp) -> int:
-    return app.screen.query_one(DataTable).row_count
+    return app.screen.query_one(RowList).virtual_size.height - 1
 
 
 async def test_the_runs_are_listed_sorted_and_filtered(logs: Path) -> None:
@@ -56,9 +58,9 @@ async def test_the_runs_are_listed_sorted_and_filtered(logs: Path) -> None:
         await pilot.press("slash", *"seed=1")
         await until(pilot, lambda: rows(app) == 1)
         await pilot.press("escape")
-        for title, _, _ in COLUMNS[1:]:
+        for field in FIELDS[1:]:
             await pilot.press("s")
-            assert f"by {title}" in text_of(app)
+            assert f"by {field.column.title}" in text_of(app)
         await pilot.press("S")
         await until(pilot, lambda: "↑" in text_of(app))
         await pilot.press("slash", *"nonsense=1")
@@ -121,7 +123,9 @@ async def test_an_interrupted_run_and_a_broken_one_say_so(logs: Path) -> None:
     events = (first / "events.jsonl").read_bytes()
     (first / "events.jsonl").write_bytes(events[: len(events) // 2])
     (second / "preset.toml").write_text("schema = 99\n[red]x = 1\n")
-    app = app_on(logs, first, second)
+    for other in set(logs.iterdir()) - {first, second}:
+        shutil.rmtree(other)
+    app = app_on(logs)
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: rows(app) == 2)
         for _ in range(2):
@@ -138,3 +142,123 @@ async def test_an_empty_folder_is_an_empty_list(tmp_path: Path) -> None:
         await until(pilot, lambda: "0 of 0 runs" in text_of(app))
         await pilot.press("enter", "s", "u")
         assert isinstance(app.screen, ReviewScreen)
+
+
+def column(app: RegtuiApp, title: str) -> list[str]:
+    """What the rows in sight have below a title."""
+    lines = text_of(app).splitlines()
+    header = next(line for line in lines if "preset" in line)
+    begin = header.index(title)
+    return [line[begin : begin + len(title) + 2].strip() for line in lines[2 : 2 + rows(app)]]
+
+
+async def test_sorting_keeps_the_cursor_on_its_run_and_a_click_on_a_header_sorts(logs: Path) -> None:
+    app = app_on(logs)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: rows(app) == 3)
+        screen = app.screen
+        assert isinstance(screen, ReviewScreen)
+        await pilot.press("down")
+        before = screen.at_cursor
+        header = text_of(app).splitlines()[1]
+        await pilot.click(RowList, offset=(header.index("seed") + 1, 0))
+        assert sorted(column(app, "seed"), reverse=True) == column(app, "seed") == ["1", "0", "0"]
+        await pilot.click(RowList, offset=(header.index("seed") + 1, 0))
+        assert column(app, "seed") == ["0", "0", "1"]
+        assert screen.at_cursor == before
+        other = 0 if screen._shown[2] == before else 2
+        await pilot.click(RowList, offset=(20, 1 + other))
+        assert screen.at_cursor == screen._shown[other]
+        await pilot.click(RowList, offset=(20, 1 + other))
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+
+
+async def test_marked_runs_are_compared_and_lead_to_one_of_them(logs: Path) -> None:
+    app = app_on(logs)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: rows(app) == 3)
+        await pilot.press("c")
+        assert isinstance(app.screen, ReviewScreen), "nothing is marked"
+        await pilot.press("slash", *"small", "enter", "a", "escape")
+        await until(pilot, lambda: rows(app) == 3)
+        assert " 2 marked · " in text_of(app)
+        await pilot.press("c")
+        await until(pilot, lambda: "differ in train.seed" in text_of(app))
+        assert isinstance(app.screen, CompareScreen)
+        await until(pilot, lambda: "small, 2 seeds" in text_of(app))
+        for key, words in [("v", "Δ validation loss"), ("b", "by step"), ("b", "by seconds"), ("l", "validation loss")]:
+            await pilot.press(key)
+            assert words in text_of(app)
+        await pilot.press("o")
+        assert "A ⠒ regularized" not in text_of(app)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ReviewScreen))
+        await pilot.press("escape")
+        assert " marked · " not in text_of(app)
+
+
+async def test_several_runs_named_are_compared_at_once_and_one_is_opened(logs: Path) -> None:
+    several = app_on(logs, *sorted(logs.iterdir()))
+    async with several.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(several.screen, CompareScreen) and "3 runs" in text_of(several))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(several.screen, ReviewScreen) and rows(several) == 3)
+    one = app_on(logs, min(logs.iterdir()))
+    async with one.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "On this split and seed" in text_of(one))
+
+
+async def test_a_comparison_follows_a_run_that_goes_on_and_bears_with_broken_ones(saved: Path, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    shutil.copytree(saved, logs)
+    whole, broken, _ = sorted(saved.iterdir())
+    folder = logs / whole.name
+    lines = (whole / "events.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "summary.json").unlink()
+    (folder / "events.jsonl").write_bytes(b"".join(lines[:5]))
+    (logs / broken.name / "events.jsonl").unlink()
+    (logs / broken.name / "preset.toml").write_bytes(b"\x1b[31m")
+    app = app_on(logs, *sorted(logs.iterdir()))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "running" in text_of(app))
+        assert "\x1b" not in text_of(app)
+        with (folder / "events.jsonl").open("ab") as file:
+            file.write(b"".join(lines[5:]))
+        shutil.copy(whole / "summary.json", folder)
+        await until(pilot, lambda: "running" not in text_of(app))
+
+
+async def test_a_name_with_markup_and_escape_codes_is_shown_as_text(logs: Path) -> None:
+    first = min(logs.iterdir())
+    summary = (first / "summary.json").read_text()
+    hostile = "[red]x\\u001b[31m\\u202e"
+    (first / "summary.json").write_text(summary.replace('"device": "cpu"', f'"device": "{hostile}"'))
+    app = app_on(logs)
+    async with app.run_test(size=(130, 20)) as pilot:
+        await until(pilot, lambda: rows(app) == 3)
+        assert "[red]x" in text_of(app)
+        assert "\x1b" not in text_of(app)
+        assert "\u202e" not in text_of(app)
+
+
+async def test_ten_thousand_rows_are_made_only_where_they_are_seen(tmp_path: Path) -> None:
+    made: list[int] = []
+
+    def cells(row: int) -> list[Cell]:
+        made.append(row)
+        return [Cell(str(row))]
+
+    app = app_on(tmp_path)
+    async with app.run_test(size=(40, 12)) as pilot:
+        shown = RowList()
+        await app.screen.mount(shown, before=0)
+        shown.fill([Column("row", 6)], 10_000, cells)
+        shown.focus()
+        await pilot.press("pagedown", "end", "up", "home", "down")
+        await pilot.pause()
+        assert shown.cursor == 1
+        assert len(set(made)) < 60

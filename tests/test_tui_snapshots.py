@@ -1,4 +1,4 @@
-"""Four pictures of the screen. They say that something looks different; whether it looks wrong, a person decides.
+"""Pictures of the screen. They say that something looks different; whether it looks wrong, a person decides.
 
 `REGTUI_UPDATE_SNAPSHOTS=1 pytest tests/test_tui_snapshots.py` takes them anew; look at them before committing.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +29,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 PINS = (Path(__file__).parents[1] / "constraints.txt").read_text(encoding="utf-8").splitlines()
 UPDATE = os.environ.get("REGTUI_UPDATE_SNAPSHOTS") == "1"
 LOGS = Path("logs")
+SAMPLES = Path(__file__).parents[1] / "logs"
 EPOCH = 7.0
 """Seconds that an epoch takes by the frozen clock."""
 PRESET = small_preset(train={"epochs": 8}, regularized={"dropout": {"rate": 0.5}, "early_stopping": {"patience": 3}})
@@ -117,3 +119,17 @@ async def test_the_verdict(training: ScriptedTraining) -> None:
         await until(pilot, lambda: app.session is not None and app.session.ended)
         await until(pilot, lambda: app.screen.query_one(VerdictPanel).display)
         await compare(app, pilot, "verdict-120x36")
+
+
+async def test_saved_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shutil.copytree(SAMPLES, tmp_path / "logs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    app = RegtuiApp(LOGS, review=())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "9 of 9 runs" in text_of(app))
+        await pilot.press("space", "space", "down", "down", "down", "down", "space")
+        await compare(app, pilot, "review-120x36")
+        await pilot.press("c")
+        await until(pilot, lambda: "3 runs" in text_of(app))
+        await compare(app, pilot, "compare-120x36")

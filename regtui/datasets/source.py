@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from regtui.datasets import DATASETS, DatasetName
 from regtui.datasets.cache import Arrays, cache_dir, cache_file, explained_cache_faults, find_fault, is_good, write
 from regtui.errors import InputError, RegtuiError
+from regtui.text import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -219,4 +220,4 @@ def _read_with_torchvision(name: DatasetName, root: Path, *, download: bool) -> 
 
 
 def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(" ".join(str(error).split()) or type(error).__name__)

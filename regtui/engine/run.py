@@ -31,7 +31,7 @@ def run(
     preset: Preset,
     logs: Path,
     control: Control,
-    emit: Callable[[Event], None],
+    emit: Callable[[Event], object],
     crew: Crew | None = None,
     begun: Callable[[Path], None] = lambda _folder: None,
 ) -> RunResult:
@@ -60,7 +60,7 @@ def _run(
     preset: Preset,
     logs: Path,
     control: Control,
-    emit: Callable[[Event], None],
+    emit: Callable[[Event], object],
     crew: Crew,
     begun: Callable[[Path], None],
 ) -> RunResult:

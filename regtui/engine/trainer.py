@@ -51,7 +51,7 @@ class Trainer:
         preset: Preset,
         crew: Crew,
         control: Control,
-        emit: Callable[[Event], None],
+        emit: Callable[[Event], object],
         checkpoint: Path,
     ) -> None:
         """Set up a run of arms that `crew` has built.

@@ -187,10 +187,8 @@ def _arm_trend(name: str, arm: ArmHistory, of: Trend) -> str:
 
 
 def _gap(arm: ArmHistory) -> str:
-    last = arm.last
-    if last is None or last.val_loss is None or last.train_loss is None:
-        return ""
-    return f"; gap {_loss(last.val_loss - last.train_loss, 2)}"
+    gap = arm.last.gap if arm.last else None
+    return "" if gap is None else f"; gap {_loss(gap, 2)}"
 
 
 def _versus(history: History) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from regtui.events import EpochDone
 from regtui.evidence.paired import PairedTable
 from regtui.evidence.verdict import ArmResult, Verdict, judge
 from regtui.history import ArmHistory, History
@@ -50,15 +49,8 @@ def _result(label: str, arm: ArmHistory, together: int) -> ArmResult:
         parameters=arm.info.parameters,
         zero_weights=arm.zero_weights,
         weight_norm=arm.weight_norm,
-        gap_at_best=_gap(best),
-        gap_at_last=_gap(arm.last),
+        gap_at_best=best.gap if best else None,
+        gap_at_last=arm.last.gap if arm.last else None,
         val_loss_at_best=best.val_loss if best else None,
         stop_reason=arm.stopped.reason if arm.stopped else "",
     )
-
-
-def _gap(epoch: EpochDone | None) -> float | None:
-    """Generalization gap: validation loss minus training loss."""
-    if epoch is None or epoch.val_loss is None or epoch.train_loss is None:
-        return None
-    return epoch.val_loss - epoch.train_loss

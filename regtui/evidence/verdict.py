@@ -188,6 +188,23 @@ class Verdict:
         return limits
 
 
+def outcome_of(table: PairedTable | None, *, paired: bool, status: str) -> Outcome:
+    """Decide: "better" and "worse" need both p < `ALPHA` and a 95 % interval that leaves out 0.
+
+    Args:
+        table: The arms' rights and wrongs on the test set; None if it was not scored.
+        paired: Whether both arms started from the same weights and saw the same batches.
+        status: How the run ended; no other than a finished or stopped one is compared.
+    """
+    if table is None or not paired or status not in ("finished", "stopped"):
+        return "none"
+    if mcnemar_exact(table) < ALPHA:
+        low, high = difference_interval(table)
+        if low > 0 or high < 0:
+            return "better" if low > 0 else "worse"
+    return "undecided"
+
+
 def judge(
     baseline: ArmResult,
     regularized: ArmResult,
@@ -199,7 +216,7 @@ def judge(
     seed: int,
     dataset: str,
 ) -> Verdict:
-    """Judge one run: "better" and "worse" need both p < `ALPHA` and a 95 % interval that leaves out 0.
+    """Judge one run.
 
     Args:
         baseline: What the baseline came to.
@@ -211,15 +228,10 @@ def judge(
         seed: The run's seed.
         dataset: The data set's title, "MNIST".
     """
-    outcome: Outcome = "none"
+    outcome = outcome_of(table, paired=paired, status=status)
     p_value = difference = interval = None
-    if table is not None and paired and status in ("finished", "stopped"):
+    if table is not None and outcome != "none":
         p_value, difference, interval = mcnemar_exact(table), table.difference, difference_interval(table)
-        outcome = "undecided"
-        if p_value < ALPHA and interval[0] > 0:
-            outcome = "better"
-        elif p_value < ALPHA and interval[1] < 0:
-            outcome = "worse"
     cost_ratio = regularized.seconds_per_epoch / baseline.seconds_per_epoch if baseline.seconds_per_epoch else None
     return Verdict(
         outcome, p_value, difference, interval, cost_ratio,

@@ -10,7 +10,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from regtui.export.saved_run import SavedRun, gap, weight_norm, zero_weights
+from regtui.export.saved_run import SavedRun
 
 COLUMNS = (
     "epoch", "step", "train_loss", "val_loss", "train_accuracy", "val_accuracy", "gap", "seconds", "zero_weights",
@@ -28,7 +28,7 @@ def write(run: SavedRun, folder: Path) -> None:
         epochs = (
             [
                 epoch.epoch, last_steps[epoch.epoch], epoch.train_loss, epoch.val_loss, epoch.train_accuracy,
-                epoch.val_accuracy, gap(epoch), epoch.seconds, zero_weights(epoch), weight_norm(epoch),
+                epoch.val_accuracy, epoch.gap, epoch.seconds, epoch.zero_weights, epoch.weight_norm,
                 int(epoch.best), int(epoch.partial), *(epoch.penalties.get(penalty) for penalty in penalties),
             ]
             for epoch in arm.epochs

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regtui.errors import InputError
-from regtui.export.saved_run import SavedRun, differences, plain
+from regtui.export.saved_run import SavedRun
+from regtui.text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +63,7 @@ def write(run: SavedRun, path: Path) -> None:
         difference.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         # Without a date, the same run gives the same file.
         metadata = {"Date": None} if path.suffix == ".svg" else {}
-        figure.savefig(path, metadata={"Title": plain(run.name), **metadata})
+        figure.savefig(path, metadata={"Title": one_line(run.name), **metadata})
 
 
 def _draw_losses(axes: Axes, run: SavedRun) -> None:
@@ -71,7 +72,7 @@ def _draw_losses(axes: Axes, run: SavedRun) -> None:
         numbers = [epoch.epoch for epoch in arm.epochs]
         val = [math.nan if epoch.val_loss is None else epoch.val_loss for epoch in arm.epochs]
         train = [math.nan if epoch.train_loss is None else epoch.train_loss for epoch in arm.epochs]
-        label = name if name == "baseline" else plain(arm.info.techniques).replace("$", r"\$")  # $ begins a formula
+        label = name if name == "baseline" else one_line(arm.info.techniques).replace("$", r"\$")  # $ begins a formula
         # Marks of the arms in turn, so that both can be seen where one curve hides the other.
         style: dict[str, Any] = {"color": COLORS[name], "marker": MARKERS[name], "markevery": (first, every)}
         axes.plot(numbers, val, label=f"{label}, validation", **style)
@@ -80,7 +81,7 @@ def _draw_losses(axes: Axes, run: SavedRun) -> None:
 
 
 def _draw_difference(axes: Axes, run: SavedRun) -> None:
-    by_epoch = differences(run.history.arms["baseline"], run.history.arms["regularized"])
+    by_epoch = run.history.differences
     axes.axhline(0, color="0.5", linewidth=0.6)
     every = max(1, len(by_epoch) // MARKS)
     axes.plot(list(by_epoch), list(by_epoch.values()), color="0.1", marker=".", markevery=every)

@@ -10,9 +10,10 @@ from pathlib import Path
 from regtui import __version__
 from regtui.events import ControlApplied, EpochDone
 from regtui.evidence.from_history import judge_run
-from regtui.export.saved_run import SavedRun, differences, gap, plain, zero_weights
+from regtui.export.saved_run import SavedRun
 from regtui.export.svg_chart import Curve, chart
 from regtui.history import ArmHistory
+from regtui.text import one_line
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --soft: #666; --line: #ccc;
@@ -50,7 +51,7 @@ _REASONS = {
 
 def write(run: SavedRun, path: Path) -> None:
     """Write a run's report into `path`."""
-    title = plain(run.started.title) or plain(run.started.preset)
+    title = one_line(run.started.title) or one_line(run.started.preset)
     parts = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         f"<title>{escape(title)}: {_text(run.name)}</title>",
@@ -103,7 +104,7 @@ def _charts(run: SavedRun) -> str:
         Curve([(e.epoch, 100 * e.val_accuracy) for e in base.epochs], "base", "circle"),
         Curve([(e.epoch, 100 * e.val_accuracy) for e in reg.epochs], "reg", "diamond"),
     ]
-    delta = [Curve(list(differences(base, reg).items()), "plain", "circle")]
+    delta = [Curve(list(run.history.differences.items()), "plain", "circle")]
     key = f'<span class="base">● baseline</span>, <span class="reg">◆ regularized ({_text(reg.info.techniques)})</span>'
     return (
         _figure(losses, "Loss by epoch", f"Loss: {key}; validation solid, training dashed.")
@@ -197,7 +198,7 @@ def _epochs(name: str, arm: ArmHistory) -> str:
 def _epoch(epoch: EpochDone) -> list[object]:
     number = f"{epoch.epoch}{' best' if epoch.best else ''}{' cut short' if epoch.partial else ''}"
     accuracies = (epoch.train_accuracy, epoch.val_accuracy)
-    return [number, epoch.train_loss, epoch.val_loss, gap(epoch), *accuracies, zero_weights(epoch), epoch.seconds]
+    return [number, epoch.train_loss, epoch.val_loss, epoch.gap, *accuracies, epoch.zero_weights, epoch.seconds]
 
 
 def _section(title: str, *content: str) -> str:
@@ -220,4 +221,4 @@ def _cell(value: object) -> str:
 
 def _text(value: object) -> str:
     """Text from a log as HTML: markup in it is shown, not obeyed."""
-    return escape(plain(value))
+    return escape(one_line(value))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from regtui.errors import InputError
-from regtui.events import EpochDone, Event, RunStarted, StepsDone
-from regtui.history import ArmHistory, History
+from regtui.events import RunStarted, StepsDone
+from regtui.history import History
 from regtui.preset import ARMS, Preset
 from regtui.preset_file import load, to_table
 from regtui.runlog import read_events
+from regtui.runs_files import leaves, read_json
+from regtui.text import one_line
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class SavedRun:
 
     def settings(self) -> dict[str, object]:
         """The preset's values by dotted key: 'regularized.dropout.rate'; empty without a preset."""
-        return {} if self.preset is None else _flat(to_table(self.preset))
+        return {} if self.preset is None else dict(leaves(to_table(self.preset)))
 
     def last_steps(self, arm: str) -> dict[int, int]:
         """The last step of each of an arm's epochs; an epoch that was cut short has fewer steps than others."""
@@ -56,16 +56,16 @@ def read_run(folder: Path) -> SavedRun:
     history, steps = History(), dict[str, list[StepsDone]]()
     try:
         for event in read_events(folder):
-            if _fits(history, event):
-                history.add(event)
-                if isinstance(event, StepsDone):
-                    steps.setdefault(event.arm, []).append(event)
+            if history.add(event) and isinstance(event, StepsDone):
+                steps.setdefault(event.arm, []).append(event)
     except FileNotFoundError:
-        raise InputError(f"{plain(folder)}: this is no run; a run is a folder with an events.jsonl") from None
+        raise InputError(f"{one_line(folder)}: this is no run; a run is a folder with an events.jsonl") from None
     except OSError as error:
-        raise InputError(f"{plain(folder)}: this run can't be read ({error.strerror}); check its permissions") from None
+        raise InputError(
+            f"{one_line(folder)}: this run can't be read ({error.strerror}); check its permissions"
+        ) from None
     if history.started is None or not any(arm.epochs for arm in history.arms.values()):
-        raise InputError(f"{plain(folder)}: there is nothing to export; no epoch of this run is in its events.jsonl")
+        raise InputError(f"{one_line(folder)}: there is nothing to export; no epoch of this run is in its events.jsonl")
     try:
         preset = load(str(folder / "preset.toml"))
     except InputError:
@@ -74,57 +74,8 @@ def read_run(folder: Path) -> SavedRun:
     return SavedRun(folder.resolve().name, history, history.started, arms, preset, _circumstances(folder))
 
 
-def gap(epoch: EpochDone) -> float | None:
-    """Generalization gap: validation loss minus training loss; None where one is not finite."""
-    return None if epoch.val_loss is None or epoch.train_loss is None else epoch.val_loss - epoch.train_loss
-
-
-def differences(baseline: ArmHistory, regularized: ArmHistory) -> dict[int, float]:
-    """Validation loss of the regularized arm minus that of the baseline, by epoch, where both have a finite one."""
-    ours = {epoch.epoch: epoch.val_loss for epoch in regularized.epochs}
-    return {
-        epoch.epoch: other - epoch.val_loss
-        for epoch in baseline.epochs
-        if epoch.val_loss is not None and (other := ours.get(epoch.epoch)) is not None
-    }
-
-
-def zero_weights(epoch: EpochDone) -> float:
-    """Share of an epoch's weights that are exactly zero."""
-    layers = epoch.weights.values()
-    return sum(layer.zeros for layer in layers) / max(1, sum(layer.size for layer in layers))
-
-
-def weight_norm(epoch: EpochDone) -> float | None:
-    """Euclidean norm of all of an epoch's weights together; None if one layer's is not finite."""
-    norms = [layer.norm for layer in epoch.weights.values()]
-    return None if None in norms else math.hypot(*(norm for norm in norms if norm is not None))
-
-
-def plain(text: object) -> str:
-    """Text from a log as it may stand in a document: control characters are written as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
-
-
-def _fits(history: History, event: Event) -> bool:
-    """Whether the history can take this event in; a damaged log may tell of arms that never started."""
-    if isinstance(event, RunStarted):
-        return set(event.arms) == set(ARMS)
-    arm = getattr(event, "arm", None)
-    arms = getattr(event, "arms", ())
-    return history.started is not None and (arm is None or arm in history.arms) and set(arms) <= set(history.arms)
-
-
 def _circumstances(folder: Path) -> dict[str, Any]:
     try:
-        content = json.loads((folder / "run.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_json(folder / "run.json")
+    except (InputError, OSError):
         return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat

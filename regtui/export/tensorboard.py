@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from regtui.errors import InputError
 from regtui.events import StepsDone
-from regtui.export.saved_run import SavedRun, gap, plain, weight_norm, zero_weights
+from regtui.export.saved_run import SavedRun
+from regtui.text import one_line
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.summary_pb2 import Summary
@@ -59,11 +60,11 @@ def _scalars(run: SavedRun, arm: str) -> Iterator[tuple[str, int, float, float |
             "val_loss": epoch.val_loss,
             "train_accuracy": epoch.train_accuracy,
             "val_accuracy": epoch.val_accuracy,
-            "gap": gap(epoch),
+            "gap": epoch.gap,
             "seconds": epoch.seconds,
-            "zero_weights": zero_weights(epoch),
-            "weight_norm": weight_norm(epoch),
-        } | {f"penalty_{plain(name)}": value for name, value in epoch.penalties.items()}
+            "zero_weights": epoch.zero_weights,
+            "weight_norm": epoch.weight_norm,
+        } | {f"penalty_{one_line(name)}": value for name, value in epoch.penalties.items()}
         for tag, value in values.items():
             yield f"epoch/{tag}", epoch.epoch, epoch.t, value
     before = 0.0
@@ -82,13 +83,13 @@ def _hyperparameters(run: SavedRun, arm: str) -> Summary:
     """What the HParams tab shows: the settings of this arm; a technique's knobs by the same keys in both arms."""
     from tensorboard.plugins.hparams import summary_v2 as hparams
 
-    values: dict[str, bool | float | str] = {"arm": arm, "preset": plain(run.started.preset)}
+    values: dict[str, bool | float | str] = {"arm": arm, "preset": one_line(run.started.preset)}
     for key, value in run.settings().items():
         if key in _LEFT_OUT or (key.startswith(_TECHNIQUES) and not key.startswith(f"{arm}.")):
             continue
-        values[key.removeprefix(f"{arm}.")] = value if isinstance(value, bool | int | float) else plain(value)
+        values[key.removeprefix(f"{arm}.")] = value if isinstance(value, bool | int | float) else one_line(value)
     # No configuration of the whole experiment beside it: TensorBoard would take one arm's, with its techniques alone.
-    return hparams.hparams_pb(values, trial_id=f"{plain(run.name)}/{arm}", start_time_secs=_began(run))
+    return hparams.hparams_pb(values, trial_id=f"{one_line(run.name)}/{arm}", start_time_secs=_began(run))
 
 
 def _began(run: SavedRun) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,22 +12,21 @@ from textual.app import App
 from textual.binding import Binding
 from textual.filter import LineFilter
 from textual.message import Message
-from textual.worker import get_current_worker
 
 from regtui.control import Stop
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
-from regtui.events import EpochDone, Event
 from regtui.preset import Preset
 from regtui.preset_file import to_table, validate
 from regtui.tui.choose import ChooseScreen
+from regtui.tui.compare_screen import CompareScreen
 from regtui.tui.dialogs import Ask, Choice
 from regtui.tui.explain import ExplainScreen
 from regtui.tui.help import HelpScreen
 from regtui.tui.keys import EVERYWHERE
 from regtui.tui.look import DARK, LIGHT, PlainText
-from regtui.tui.replay import FOLLOW, Replay
 from regtui.tui.review import ReviewScreen
 from regtui.tui.run_screen import RunScreen
+from regtui.tui.saved_run_screen import SavedRunScreen
 from regtui.tui.session import Session
 from regtui.tui.training import ProcessTraining, Training
 
@@ -95,7 +93,6 @@ class RegtuiApp(App[int], inherit_bindings=False):
         self._plain = [PlainText()] if ascii_only else []
         self._training = training or ProcessTraining()
         self._review = review
-        self._replay: Replay | None = None
         self._leaving = self._left = False
         self.signal = 0
         self.failure = ""
@@ -111,7 +108,7 @@ class RegtuiApp(App[int], inherit_bindings=False):
     def on_mount(self) -> None:
         """Open the first screen, then let torch be imported behind it."""
         if self._review is not None:
-            self.push_screen(ReviewScreen(self.logs, self._review))
+            self._open_review(self._review)
         elif self._start and self._chosen is not None:
             self.start_run(self._chosen)
         else:
@@ -157,28 +154,23 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
     @on(EventsWait)
     def _pass_on(self) -> None:
-        events: list[Event] = []
         for screen in self.screen_stack:
             if isinstance(screen, RunScreen):
-                events = screen.session.take_in()
-                screen.told(events)
-        if any(isinstance(event, EpochDone) for event in events) and hasattr(self.screen, "reload"):
-            self.screen.reload()
+                screen.catch_up()
 
     @on(RunEnded)
     def _run_ended(self, event: RunEnded) -> None:
         session = event.session
         self._pass_on()
-        if session.live and (self._leaving or self._quit_when_done):
+        if self._leaving or self._quit_when_done:
             self.leave()
-            return
-        if session.live and session.error is not None and session.history.started is None:
+        elif session.error is not None and session.history.started is None:
             self._back_to_presets(session.preset)
             self.push_screen(Ask("The run could not begin", str(session.error), (Choice("o", "ok", "OK"),)))
-            return
-        for screen in self.screen_stack:
-            if isinstance(screen, RunScreen):
-                screen.ended()
+        else:
+            for screen in self.screen_stack:
+                if isinstance(screen, RunScreen) and screen.session is session:
+                    screen.ended()
 
     @property
     def exit_code(self) -> int:
@@ -215,33 +207,35 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
     # Saved runs
 
+    def _open_review(self, runs: Sequence[Path]) -> None:
+        """The list of these runs or of all; of one that run, of several their comparison, with the list behind it."""
+        if len(runs) > 1:  # it does not wait for the list
+            self.push_screen(CompareScreen(runs), lambda _: self._list_saved(runs))
+            return
+        self._list_saved(runs)
+        for run in runs:
+            self._open_saved(run)
+
+    def _list_saved(self, runs: Sequence[Path]) -> None:
+        self.push_screen(ReviewScreen(self.logs, runs))
+
     @on(ReviewScreen.Open)
-    def _open_saved(self, event: ReviewScreen.Open) -> None:
+    def _open_from_list(self, event: ReviewScreen.Open) -> None:
+        self._open_saved(event.run.folder)
+
+    @on(CompareScreen.Open)
+    def _open_compared(self, event: CompareScreen.Open) -> None:
+        self._open_saved(event.folder)
+
+    @on(ReviewScreen.Compare)
+    def _compare(self, event: ReviewScreen.Compare) -> None:
+        self.push_screen(CompareScreen([run.folder for run in event.runs]))
+
+    def _open_saved(self, folder: Path) -> None:
         try:
-            replay = Replay(event.run.folder, lambda: self.post_message(self.EventsWait()))
+            self.push_screen(SavedRunScreen(folder))
         except InputError as error:
             self.push_screen(Ask("This run can't be shown", str(error), (Choice("o", "ok", "OK"),)))
-            return
-        self._replay = replay
-        self.push_screen(RunScreen(replay.session), lambda _: self._close_saved())
-        self._read_saved(replay)
-
-    def _close_saved(self) -> None:
-        self._replay = None
-
-    @work(thread=True, exclusive=True, exit_on_error=False, group="reading")
-    def _read_saved(self, replay: Replay) -> None:
-        """Read what the run's log has; while another process writes it, look again twice a second."""
-        worker = get_current_worker()
-        while not worker.is_cancelled and self._replay is replay:
-            try:
-                over = replay.catch_up()
-            except RegtuiError as error:
-                replay.session.error, replay.session.ended, over = error, True, True
-            if over:
-                self.post_message(self.RunEnded(replay.session))
-                return
-            time.sleep(FOLLOW)
 
     # What the screens ask for
 

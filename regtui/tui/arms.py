@@ -80,21 +80,16 @@ def number(value: float | None) -> str:
     return text.replace("-", "−")
 
 
-def gap(epoch: EpochDone) -> str:
-    """The generalization gap, validation minus training loss; at most seven cells."""
-    if epoch.val_loss is None or epoch.train_loss is None:
-        return "NaN"
-    gap = epoch.val_loss - epoch.train_loss
-    return f"{gap:.3f}".replace("-", "−") if abs(gap) < 10 else number(gap)
+def gap_text(epoch: EpochDone) -> str:
+    """The generalization gap; at most seven cells."""
+    gap = epoch.gap
+    return number(gap) if gap is None or abs(gap) >= 10 else f"{gap:.3f}".replace("-", "−")
 
 
 def _zeros(epoch: EpochDone) -> str:
     """Share of weights that are exactly zero; 0% and 100% are said only where they are exact."""
-    size = sum(layer.size for layer in epoch.weights.values())
-    zeros = sum(layer.zeros for layer in epoch.weights.values())
-    if zeros in (0, size):
-        return "100%" if zeros else "0%"
-    return f"{min(max(zeros / size, 0.001), 0.999):.1%}"
+    share = epoch.zero_weights
+    return f"{share:.0%}" if share in (0, 1) else f"{min(max(share, 0.001), 0.999):.1%}"
 
 
 def _whole_epoch(text: Callable[[float, Arm], str]) -> Callable[[Arm], str]:
@@ -145,7 +140,7 @@ COLUMNS = {
     "epoch": Column("epoch", 5, lambda arm: f"{len(arm.history.epochs)}/{arm.preset.train.epochs}"),
     "train": Column("train", 6, _last(lambda epoch: number(epoch.train_loss))),
     "val": Column("val", 6, _last(lambda epoch: number(epoch.val_loss))),
-    "gap": Column("gap", 6, _last(gap)),
+    "gap": Column("gap", 6, _last(gap_text)),
     "acc": Column("acc", 6, _last(lambda epoch: f"{epoch.val_accuracy:.1%}")),
     "best": Column("best", 4, lambda arm: str(arm.history.best.epoch) if arm.history.best else NONE),
     "value": Column("value", 6, lambda arm: _monitored(best_value(arm.history, arm.settings), arm.settings)),

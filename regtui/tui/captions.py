@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from regtui.events import EpochDone
 from regtui.history import History
 from regtui.preset import ARMS, Preset
-from regtui.tui.arms import NONE, gap, number
+from regtui.tui.arms import NONE, gap_text, number
 from regtui.tui.look import MARKS
 from regtui.tui.view import TITLES, Quantity, View
 
@@ -43,7 +43,7 @@ def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> st
     (of_arm,) = done.values()
     validation = _value(of_arm, view.quantity)
     if of_arm is None:
-        return f"epoch {epoch}  not trained in this arm"
+        return f"epoch {epoch}  no values of this arm"
     if view.quantity == "gap":
         return f"epoch {epoch}  gap {validation}"
     training = number(of_arm.train_loss) if view.quantity == "loss" else f"{of_arm.train_accuracy:.1%}"
@@ -56,7 +56,7 @@ def _value(epoch: EpochDone | None, quantity: Quantity) -> str:
         return NONE
     if quantity == "accuracy":
         return f"{epoch.val_accuracy:.1%}"
-    return gap(epoch) if quantity == "gap" else number(epoch.val_loss)
+    return gap_text(epoch) if quantity == "gap" else number(epoch.val_loss)
 
 
 def difference_caption(value: float | None, epoch: int | None = None) -> tuple[str, str]:

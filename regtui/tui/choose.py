@@ -13,8 +13,9 @@ from textual.widgets import Button, Footer, OptionList, Static
 
 from regtui.errors import InputError
 from regtui.preset import Preset
-from regtui.preset_file import _one_line, available, validate
+from regtui.preset_file import MAX_VALUE, available, validate
 from regtui.preset_save import save_as
+from regtui.text import one_line
 from regtui.tui.dialogs import Ask, AskText, Choice
 from regtui.tui.form import KEYS as FORM_KEYS
 from regtui.tui.form import Form
@@ -271,11 +272,11 @@ class ChooseScreen(Screen[None]):
 
 def _prompt(entry: Entry) -> Content:
     """An entry of the list: its name over its title."""
-    name = _one_line(entry.name)
+    name = one_line(entry.name, MAX_VALUE)
     if entry.draft is None:
         first = entry.fault.partition("\n")[0].removeprefix(f"{entry.path}: ")
         return Content.assemble((f"✗ {name}", "bold $error"), ("  broken", "$error"), (f"\n  {first}", "$error"))
-    title = _one_line(entry.draft.original.title, 200)
+    title = one_line(entry.draft.original.title, 200)
     mark = ("• ", "$warning") if entry.draft.edited else "  "
     return Content.assemble(mark, (name, "bold"), (f"\n  {title}", "$secondary"))
 

@@ -9,7 +9,7 @@ from regtui.history import History
 from regtui.preset import ARMS, Preset
 from regtui.tui.captions import difference_caption, legend, reading, titles
 from regtui.tui.chart import Chart
-from regtui.tui.view import Space, View, difference, difference_at, newest_difference, plots
+from regtui.tui.view import Space, View, difference, newest_difference, plots
 
 TWO_CHARTS = 100
 """Columns from which two charts fit side by side."""
@@ -73,7 +73,7 @@ class Curves(Vertical):
             chart.show(plot)
         self._entitle(charts, cursor)
         if self._strip.display:
-            value = newest_difference(history) if cursor is None else difference_at(history, cursor)
+            value = newest_difference(history) if cursor is None else history.differences.get(cursor)
             self._strip.show(difference(history, view, Space(*self._strip.content_size), cursor))
             self._strip.entitle(*difference_caption(value, cursor))
 

@@ -8,7 +8,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from regtui.preset import Preset
-from regtui.preset_file import _one_line
+from regtui.preset_file import MAX_VALUE
+from regtui.text import one_line
 from regtui.tui.form import Form
 from regtui.tui.form_entries import Entry
 from regtui.tui.look import MARKS
@@ -48,11 +49,11 @@ class Detail(VerticalScroll, can_focus=False):
         self.set_class(entry.draft is None, "-broken")
         # Where there is no setting to go to, the pane itself is scrolled by keys.
         self.can_focus = entry.draft is None
-        title, summary = f"✗ {_one_line(entry.name)} is broken", entry.fault
+        title, summary = f"✗ {one_line(entry.name, MAX_VALUE)} is broken", entry.fault
         if entry.draft is not None:
             original = entry.draft.original
-            title = _one_line(original.title or entry.name, 200)
-            summary = "\n".join(_one_line(line, 4000) for line in original.summary.splitlines())
+            title = one_line(original.title or entry.name, 200)
+            summary = "\n".join(one_line(line, 4000) for line in original.summary.splitlines())
         self.query_one("#title", Static).update(title)
         self.query_one("#summary", Static).update(summary)
         self.query_one("#facts").display = entry.draft is not None

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from regtui.errors import PresetError
 from regtui.preset import ARMS, Preset
-from regtui.preset_file import _toml_value, to_table, validate
+from regtui.preset_file import to_table, toml_value, validate
 from regtui.techniques import REGISTRY
 
 SWITCHES = {f"{arm}.{name}": REGISTRY[name] for arm in ARMS for name in REGISTRY}
@@ -88,7 +88,7 @@ def text_of(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):  # quoted only where it would mean something else without
-        return value if value.isprintable() and _toml_value(value) == value else _quoted(value)
+        return value if value.isprintable() and toml_value(value) == value else _quoted(value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and float(f"{value:g}") == value:
@@ -98,7 +98,7 @@ def text_of(value: object) -> str:
 
 def value_of(text: str, *, optional: bool) -> Any:
     """What a typed text means, as with --set; an optional value is left out where nothing is typed."""
-    return None if optional and not text.strip() else _toml_value(text)
+    return None if optional and not text.strip() else toml_value(text)
 
 
 def _quoted(text: str) -> str:

@@ -13,6 +13,9 @@ MARKS = {"baseline": "●", "regularized": "◆"}
 CURSOR = "▼"
 """Stands on the line of the epoch that is read."""
 
+RUN_COLOURS = 8
+"""The themes' colours 'run-1' to 'run-8', for several runs in one chart; what tells more of them apart is a letter."""
+
 DARK = Theme(
     name="regtui-dark",
     primary="#7aa2c8",
@@ -34,6 +37,14 @@ DARK = Theme(
         "regularized-train": "#b37a32",
         "regularized-steps": "#6b5030",
         "faint": "#5d6978",
+        "run-1": "#6cb6ff",
+        "run-2": "#ffb454",
+        "run-3": "#7fd18b",
+        "run-4": "#e58fd0",
+        "run-5": "#5fd0c5",
+        "run-6": "#a99bff",
+        "run-7": "#d6cf6b",
+        "run-8": "#f0857d",
         "border-blurred": "#2c3643",
     },
 )
@@ -58,6 +69,14 @@ LIGHT = Theme(
         "regularized-train": "#cc8550",
         "regularized-steps": "#e6c7ae",
         "faint": "#8b939c",
+        "run-1": "#0550ae",
+        "run-2": "#a04100",
+        "run-3": "#1a7f37",
+        "run-4": "#a0268a",
+        "run-5": "#0b7a75",
+        "run-6": "#5b3fd0",
+        "run-7": "#7a6a00",
+        "run-8": "#b3261e",
         "border-blurred": "#cfd2cc",
     },
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from regtui.errors import InputError
+from regtui.events import Event, StepsDone
 from regtui.evidence.from_history import judge_run
 from regtui.follow import Follower
 from regtui.history import History
@@ -16,6 +17,8 @@ from regtui.tui.session import Session
 
 FOLLOW = 0.5
 """Seconds between two looks at a run that goes on."""
+CLOSED = 1.0
+"""A screen that has not taken in what it was told for so many seconds is taken for closed."""
 
 
 class Replay:
@@ -32,27 +35,33 @@ class Replay:
         self._folder = folder
         self._follower = Follower(folder)
         self._history = History()  # the session's own belongs to the screen's thread
+        self._ahead: list[Event] = []
 
     def catch_up(self) -> bool:
         """Take in what was written since the last time; returns whether the run is over.
+
+        However long the log is, it is told no faster than the session takes it in: one block waits there, one here.
+        Where the session takes in no more, its screen has been closed, and the rest is left unread.
 
         Raises:
             InputError: The events can't be read.
         """
         told = False
         try:
-            while events := self._follower.new_events():
-                told = True
+            while events := self._ahead or self._follower.new_events():
+                self._ahead = events
+                if not self.session.all_taken(CLOSED):
+                    return False
+                self._ahead = []
                 for event in events:
-                    self._history.add(event)
+                    self._history.add(_without_losses(event))
                     self.session.tell(event)
+                told = True
+            if self._history.finished is None and (told or read_run(self._folder).status == "running"):
+                return False
+            self._conclude()
         except OSError as error:
             raise InputError(f"{self._folder}: its events can't be read ({error.strerror})") from None
-        except (KeyError, IndexError, ValueError):
-            raise InputError(f"{self._folder}: its events contradict each other; the log is damaged") from None
-        if self._history.finished is None and (told or read_run(self._folder).status == "running"):
-            return False
-        self._conclude()
         return True
 
     def _conclude(self) -> None:
@@ -62,4 +71,13 @@ class Replay:
             session.verdict = judge_run(history)
         elif session.summary is None:
             session.error = InputError("The run was interrupted: its log has no end, so there is no verdict.")
+        elif not session.summary.error:
+            session.error = InputError(
+                "The log is damaged: the run's start or end is not in it, so there is no verdict."
+            )
         session.ended = True
+
+
+def _without_losses(event: Event) -> Event:
+    """What the verdict needs of an event: the step losses, nearly all of a log, are for the session alone."""
+    return event.model_copy(update={"losses": []}) if isinstance(event, StepsDone) else event

@@ -1,51 +1,37 @@
-"""The saved runs as a list: sorted by any column, filtered, opened one by one."""
+"""The saved runs as a list: sorted by any column, filtered, marked to be compared, opened one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 
-from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import DataTable, Input, Static
+from textual.widgets import Input, Static
 
 from regtui.errors import InputError
 from regtui.runs import RunInfo, read_run
 from regtui.runs_filter import parse
 from regtui.runs_index import list_runs
+from regtui.text import one_line
 from regtui.tui.key_bar import KeyBar
 from regtui.tui.keys import EVERYWHERE, Key, bindings
+from regtui.tui.row_list import Cell, Column, RowList
+from regtui.tui.run_columns import FIELDS, PRESET, STATUS, VERDICT, Field, about
 
-UNKNOWN = "–"
-
-
-def _number(value: float | None, form: str) -> str:
-    return UNKNOWN if value is None else f"{value:{form}}".replace("-", "−")
-
-
-def _percent(fraction: float | None) -> str:
-    return UNKNOWN if fraction is None else f"{100 * fraction:.2f}"
-
-
-# Title, what a run has there, and by what the column is sorted.
-COLUMNS: list[tuple[str, Callable[[RunInfo], str], Callable[[RunInfo], object]]] = [
-    ("started (UTC)", lambda r: f"{r.started:%Y-%m-%d %H:%M}", lambda r: r.started),
-    ("preset", lambda r: r.preset or UNKNOWN, lambda r: r.preset),
-    ("status", lambda r: r.status, lambda r: r.status),
-    ("verdict", lambda r: r.verdict or UNKNOWN, lambda r: r.verdict),
-    ("Δ points", lambda r: _number(r.difference, "+.2f"), lambda r: r.difference),
-    ("● test %", lambda r: _percent(r.baseline.test_accuracy), lambda r: r.baseline.test_accuracy),
-    ("◆ test %", lambda r: _percent(r.regularized.test_accuracy), lambda r: r.regularized.test_accuracy),
-    ("● val", lambda r: _number(r.baseline.best_val_loss, ".4f"), lambda r: r.baseline.best_val_loss),
-    ("◆ val", lambda r: _number(r.regularized.best_val_loss, ".4f"), lambda r: r.regularized.best_val_loss),
-    ("epochs", lambda r: _number(r.epochs, "d"), lambda r: r.epochs),
-    ("seed", lambda r: _number(r.seed, "d"), lambda r: r.seed),
-    ("device", lambda r: r.device or UNKNOWN, lambda r: r.device),
-]
-RIGHT = {"Δ points", "● test %", "◆ test %", "● val", "◆ val", "epochs", "seed"}
+AT_MOST = 26
+"""Runs in one comparison: each has a letter."""
+LOOK_AGAIN = 2.0
+"""Seconds between two looks at the runs that go on."""
+PRESET_WIDTH = (6, 22)
+"""Cells of the presets' names, at least and at most."""
+NARROW = 100
+"""Below so many columns the verdict's says the status of a run that has none, and the status has no column."""
+TINY = 60
+"""Below so many columns the time comes last."""
 
 
 class ReviewScreen(Screen[None]):
@@ -53,27 +39,23 @@ class ReviewScreen(Screen[None]):
 
     DEFAULT_CSS = """
     ReviewScreen {
-        & #head { height: 1; padding: 0 1; color: $faint; }
-        & DataTable { height: 1fr; scrollbar-size-horizontal: 1; }
-        & #words { height: auto; max-height: 3; padding: 0 1; color: $warning; }
+        & #head { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
+        & #words { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
+        & #words.fault { height: auto; max-height: 3; color: $warning; text-wrap: wrap; }
         & Input { height: 1; border: none; padding: 0 1; background: $panel; display: none; }
         & Input.shown { display: block; }
     }
     """
     KEYS = (
         Key("enter", "open", "open", "Open the run.", "enter", footer=True),
-        Key(
-            "slash",
-            "filter",
-            "filter",
-            "Filter by words, and by key<value on any field.",
-            "/",
-            footer=True,
-        ),
-        Key("s", "sort", "sort", "Sort by the next column.", "s", footer=True),
-        Key("S", "turn", "turn", "Turn the order round.", "S"),
+        Key("space", "mark", "mark", "Mark the run, and go to the next.", "space", footer=True),
+        Key("a", "mark_all", "mark all", "Mark all runs of the list, or none.", "a"),
+        Key("c", "compare", "compare", "Lay the curves of the marked runs over each other.", "c", footer=True),
+        Key("slash", "filter", "filter", "Filter by words, and by key<value on any field.", "/", footer=True),
+        Key("s", "sort", "sort", "Sort by the next column; a click on a header sorts by it.", "s", footer=True),
+        Key("S", "turn", "turn", "Turn the order round.", "S", footer=True),
         Key("u", "update", "update", "Read the folder again.", "u", footer=True),
-        Key("escape", "escape", "no filter", "Show all runs again.", "esc"),
+        Key("escape", "escape", "back", "No filter, then no marks, then back.", "esc"),
     )
     BINDINGS = bindings((*KEYS, *EVERYWHERE))
 
@@ -84,6 +66,13 @@ class ReviewScreen(Screen[None]):
             super().__init__()
             self.run = run
 
+    class Compare(Message):
+        """The user wants to see several runs together."""
+
+        def __init__(self, runs: Sequence[RunInfo]) -> None:
+            super().__init__()
+            self.runs = runs
+
     class Listed(Message):
         """The runs have been read."""
 
@@ -91,94 +80,200 @@ class ReviewScreen(Screen[None]):
             super().__init__()
             self.runs, self.words = runs, words
 
+    class Changed(Message):
+        """Runs that went on have been read again."""
+
+        def __init__(self, runs: Sequence[RunInfo]) -> None:
+            super().__init__()
+            self.runs = runs
+
     def __init__(self, folder: Path, chosen: Sequence[Path] = ()) -> None:
         """List the runs in and below `folder`, or, if there are any, those `chosen`."""
         super().__init__()
         self._folder, self._chosen = folder, chosen
         self._runs: list[RunInfo] = []
         self._shown: list[RunInfo] = []
+        self._marked: set[Path] = set()
         self._sorted_by, self._turned = 0, True
+        self._words_of_reading = ""
         self._head = Static(id="head", markup=False)
-        self._table: DataTable[Text] = DataTable(cursor_type="row", zebra_stripes=False)
+        self._list = RowList()
         self._words = Static(id="words", markup=False)
         self._input = Input(placeholder="dropout test.difference>0.5 status=finished", id="filter")
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
         yield self._head
-        yield self._table
+        yield self._list
         yield self._words
         yield self._input
         yield KeyBar((*self.KEYS, *EVERYWHERE))
 
     def on_mount(self) -> None:
-        """Read the folder behind the empty list."""
-        for title, _, _ in COLUMNS:
-            self._table.add_column(title, key=title)
-        self._table.focus()
+        """The folder is read behind the empty list."""
+        self._list.focus()
         self._head.update(f"reading {self._folder} …")
+        self.set_interval(LOOK_AGAIN, self._look_again)
+
+    def on_screen_resume(self) -> None:
+        """Read the folder, now and whenever another screen leads back: a run may have come meanwhile."""
         self._read()
 
-    @work(thread=True, exclusive=True, exit_on_error=False)
+    @work(thread=True, exclusive=True, exit_on_error=False, group="listing")
     def _read(self) -> None:
         words: list[str] = []
         runs = [read_run(path) for path in self._chosen] if self._chosen else list_runs(self._folder, words.append)
         self.post_message(self.Listed(runs, words))
 
+    def _look_again(self) -> None:
+        going_on = [run.folder for run in self._runs if run.status == "running"]
+        if going_on and self.is_current:
+            self._read_again(going_on)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="listing")
+    def _read_again(self, folders: Sequence[Path]) -> None:
+        self.post_message(self.Changed([read_run(folder) for folder in folders]))
+
     @on(Listed)
     def _listed(self, event: Listed) -> None:
         self._runs = list(event.runs)
-        self._words.update("\n".join(event.words[:3]))
+        self._marked &= {run.folder for run in self._runs}
+        self._words_of_reading = "\n".join(map(one_line, event.words[:3]))
         self._show()
+
+    @on(Changed)
+    def _changed(self, event: Changed) -> None:
+        new = {run.folder: run for run in event.runs}
+        if any(run != new.get(run.folder, run) for run in self._runs):
+            self._runs = [new.get(run.folder, run) for run in self._runs]
+            self._show()
+
+    def on_resize(self) -> None:
+        """Another width has other columns."""
+        if self._runs:
+            self._show()
+
+    @property
+    def at_cursor(self) -> RunInfo | None:
+        """The run under the cursor."""
+        return self._shown[self._list.cursor] if self._shown else None
+
+    # What is shown
 
     @on(Input.Changed)
     def _show(self) -> None:
-        """Fill the table with what the filter lets through, in the chosen order."""
+        """Fill the list with what the filter lets through, in the chosen order; the cursor stays on its run."""
+        before = self.at_cursor
         fault = ""
         try:
             wanted = parse(self._input.value)
             fault = wanted.unknown(self._runs)
-            self._shown = wanted.select(self._runs)
+            found = wanted.select(self._runs)
         except InputError as error:
-            fault = str(error)
-        by = COLUMNS[self._sorted_by][2]
-        known = [run for run in self._shown if by(run) is not None]
-        known.sort(key=by, reverse=self._turned)  # type: ignore[arg-type]
-        self._shown = known + [run for run in self._shown if by(run) is None]  # unknown last, whatever the order
-        self._table.clear()
-        for run in self._shown:
-            cells = [(title, value(run)) for title, value, _ in COLUMNS]
-            self._table.add_row(*(Text(words, justify="right" if title in RIGHT else "left") for title, words in cells))
-        order = f"{COLUMNS[self._sorted_by][0]} {'↓' if self._turned else '↑'}"
-        count = f"{len(self._shown):,} of {len(self._runs):,} runs"
-        self._head.update(f"{count} · by {order} · {self._folder}")
-        if fault or self._input.value:
-            self._words.update(fault)
-        self._tell_fault()
+            fault, found = str(error), self._shown
+        value = FIELDS[self._sorted_by].value
+        pairs = [(value(run), run) for run in found]
+        known = sorted((pair for pair in pairs if pair[0] is not None), key=itemgetter(0), reverse=self._turned)
+        self._shown = [run for _, run in known] + [run for key, run in pairs if key is None]  # unknown always last
+        folder = before.folder if before else None
+        cursor = next((row for row, run in enumerate(self._shown) if run.folder == folder), 0)
+        widest = max((len(run.preset) for run in self._shown), default=0)
+        columns = [Column("", 1)]
+        for field in self._fields:
+            column = field.column
+            if field is PRESET:
+                column = column._replace(width=max(PRESET_WIDTH[0], min(PRESET_WIDTH[1], widest)))
+            if field is FIELDS[self._sorted_by]:
+                title = column.title + self._arrow
+                column = column._replace(title=title, width=max(column.width, len(title)))
+            columns.append(column)
+        self._list.fill(columns, len(self._shown), self._cells, cursor)
+        self._tell(fault)
 
-    @on(DataTable.RowHighlighted)
-    def _tell_fault(self) -> None:
-        row = self._table.cursor_row
-        if 0 <= row < len(self._shown) and self._shown[row].fault:
-            self._words.update(f"{self._shown[row].name}: {self._shown[row].fault}")
+    @property
+    def _fields(self) -> list[Field]:
+        """The columns in a terminal of this width."""
+        if self.size.width >= NARROW:
+            return list(FIELDS)
+        started, *others = [field for field in FIELDS if field is not STATUS]
+        return [*others, started] if self.size.width < TINY else [started, *others]
 
-    @on(DataTable.RowSelected)
+    @property
+    def _arrow(self) -> str:
+        return "↓" if self._turned else "↑"
+
+    def _cells(self, row: int) -> list[Cell]:
+        run = self._shown[row]
+        mark = Cell("✓", "accent") if run.folder in self._marked else Cell("")
+        in_place = {VERDICT: STATUS} if self.size.width < NARROW and run.verdict in ("", "none") else {}
+        return [mark, *(in_place.get(field, field).cell(run) for field in self._fields)]
+
+    @on(RowList.Moved)
+    def _moved(self) -> None:
+        self._tell()
+
+    def _tell(self, fault: str = "") -> None:
+        """Say how many runs these are, and what there is to know of the one under the cursor."""
+        by = f"by {FIELDS[self._sorted_by].column.title} {self._arrow}"
+        parts = [f"{len(self._shown):,} of {len(self._runs):,} runs", by]
+        parts += [f"{len(self._marked):,} marked"] if self._marked else []
+        self._head.update(" · ".join([*parts, one_line(self._folder)]))
+        run = self.at_cursor
+        if run is not None and run.fault:
+            fault = fault or f"{run.name}: {run.fault}"
+        elif not self._runs:
+            fault = fault or "There are no runs here yet; 'regtui --preset dropout' makes one."
+        self._words.set_class(bool(fault or self._words_of_reading), "fault")
+        words = [*filter(None, (self._words_of_reading, one_line(fault)))] or [one_line(about(run)) if run else ""]
+        self._words.update("\n".join(words))
+
+    # What the user does
+
+    @on(RowList.Opened)
     def action_open(self) -> None:
         """Open the run under the cursor."""
-        row = self._table.cursor_row
-        if 0 <= row < len(self._shown):
-            self.post_message(self.Open(self._shown[row]))
+        if self.at_cursor is not None:
+            self.post_message(self.Open(self.at_cursor))
 
-    @on(DataTable.HeaderSelected)
-    def _sort_by_click(self, event: DataTable.HeaderSelected) -> None:
-        if event.column_index == self._sorted_by:
+    def action_mark(self) -> None:
+        """Mark the run under the cursor, or take its mark away."""
+        if self.at_cursor is not None:
+            self._marked ^= {self.at_cursor.folder}
+            self._list.refresh()
+            self._list.action_move(1)
+            self._tell()
+
+    def action_mark_all(self) -> None:
+        """Mark all that the list shows; if they all are, none."""
+        shown = {run.folder for run in self._shown}
+        self._marked = self._marked - shown if shown <= self._marked else self._marked | shown
+        self._list.refresh()
+        self._tell()
+
+    def action_compare(self) -> None:
+        """Show the marked runs together, in the order of the list."""
+        marked = [run for run in self._shown if run.folder in self._marked]
+        marked += [run for run in self._runs if run.folder in self._marked and run not in marked]
+        if len(marked) < 2:
+            self.notify("Mark two runs or more first, with space.", severity="warning")
+        elif len(marked) > AT_MOST:
+            self.notify(f"{len(marked):,} runs are marked; at most {AT_MOST} fit in one chart.", severity="warning")
+        else:
+            self.post_message(self.Compare(marked))
+
+    @on(RowList.HeaderClicked)
+    def _sort_by_click(self, event: RowList.HeaderClicked) -> None:
+        if event.column == 0:  # the marks
+            return
+        by = FIELDS.index(self._fields[event.column - 1])
+        if by == self._sorted_by:
             self._turned = not self._turned
-        self._sorted_by = event.column_index
+        self._sorted_by = by
         self._show()
 
     def action_sort(self) -> None:
         """Sort by the next column."""
-        self._sorted_by = (self._sorted_by + 1) % len(COLUMNS)
+        self._sorted_by = (self._sorted_by + 1) % len(FIELDS)
         self._show()
 
     def action_turn(self) -> None:
@@ -197,10 +292,17 @@ class ReviewScreen(Screen[None]):
 
     @on(Input.Submitted)
     def _filtered(self) -> None:
-        self._table.focus()
+        self._list.focus()
 
     def action_escape(self) -> None:
-        """Back to all runs."""
-        self._input.value = ""
-        self._input.remove_class("shown")
-        self._table.focus()
+        """Back to all runs, then to no marks, then to where this list was opened."""
+        if self._input.value or self._input.has_class("shown"):
+            self._input.value = ""
+            self._input.remove_class("shown")
+            self._list.focus()
+        elif self._marked:
+            self._marked.clear()
+            self._list.refresh()
+            self._tell()
+        elif len(self.app.screen_stack) > 2:  # the first is Textual's own
+            self.dismiss()

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from regtui.control import Pause, Resume, Stop
-from regtui.events import ControlApplied, Event, Paused, Resumed, RunFinished, RunStarted
+from regtui.events import ControlApplied, EpochDone, Event, Paused, Resumed, RunFinished, RunStarted
 from regtui.tui.arms_table import ArmsTable, needs_second
 from regtui.tui.curves import TWO_CHARTS, Curves
 from regtui.tui.dialogs import Ask, Choice
@@ -107,6 +107,14 @@ class RunScreen(Screen[None]):
         self._draw()
 
     # What the run tells
+
+    def catch_up(self) -> None:
+        """Show what the run has told since the last time, on a screen in front of this one too."""
+        events = self.session.take_in()
+        self.told(events)
+        in_front = self.app.screen
+        if in_front is not self and any(isinstance(e, EpochDone) for e in events) and hasattr(in_front, "reload"):
+            in_front.reload()
 
     def told(self, events: Sequence[Event]) -> None:
         """Show these events, now or with the next drawing."""

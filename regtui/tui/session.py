@@ -40,14 +40,21 @@ class Session:
         self._notify = notify
         self._lock = threading.Lock()
         self._waiting: list[Event] = []
+        self._all_taken = threading.Event()
+        self._all_taken.set()
 
     def tell(self, event: Event) -> None:
         """Take an event from the trainer's thread."""
         with self._lock:
             self._waiting.append(event)
+            self._all_taken.clear()
             first = len(self._waiting) == 1
         if first:
             self._notify()
+
+    def all_taken(self, seconds: float) -> bool:
+        """Wait, in the trainer's thread, until the screen has taken in all that was told; False if it takes longer."""
+        return self._all_taken.wait(seconds)
 
     def outcome(self, width: int = 80) -> list[str]:
         """How the run came out, in lines: its fault, if it had one, its verdict, and where its log is."""
@@ -60,9 +67,11 @@ class Session:
         return [line for block in blocks for line in ("", *block)][1:]
 
     def take_in(self) -> list[Event]:
-        """Fold the waiting events into the history; returns them."""
+        """Fold the waiting events into the history; returns those that it has taken in."""
         with self._lock:
             events, self._waiting = self._waiting, []
-        for event in events:
-            self.history.add(event)
-        return events
+        told = [event for event in events if self.history.add(event)]
+        with self._lock:
+            if not self._waiting:
+                self._all_taken.set()
+        return told

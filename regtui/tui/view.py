@@ -57,7 +57,7 @@ _VALUES: dict[str, Callable[[EpochDone], float | None]] = {
     "val_loss": lambda e: e.val_loss,
     "train_accuracy": lambda e: 100 * e.train_accuracy,
     "val_accuracy": lambda e: 100 * e.val_accuracy,
-    "gap": lambda e: None if e.val_loss is None or e.train_loss is None else e.val_loss - e.train_loss,
+    "gap": lambda e: e.gap,
 }
 
 
@@ -83,7 +83,8 @@ def plots(history: History, view: View, space: Space, cursor: int | None = None)
 def difference(history: History, view: View, space: Space, cursor: int | None = None) -> Plot:
     """Validation loss of the regularized arm minus the baseline's, epoch by epoch, around zero."""
     window = _window(history, view)
-    x, y = decimate(*_series_difference(history, window), 2 * space.width)
+    shown = [(float(e), delta) for e, delta in history.differences.items() if window[0] <= e <= window[1]]
+    x, y = decimate([x for x, _ in shown], [y for _, y in shown], 2 * space.width)
     if not x:
         return Plot(empty="the difference comes with the first epoch")
     # The first epochs, far from where it settles, would flatten the rest; they are drawn at the edge.
@@ -101,14 +102,7 @@ def difference(history: History, view: View, space: Space, cursor: int | None = 
 
 def newest_difference(history: History) -> float | None:
     """The newest Δ validation loss; None before both arms have measured one."""
-    _, y = _series_difference(history, (0.0, math.inf))
-    return y[-1] if y else None
-
-
-def difference_at(history: History, epoch: int) -> float | None:
-    """Δ validation loss of an epoch; None where not both arms have measured it."""
-    _, y = _series_difference(history, (epoch, epoch))
-    return y[0] if y else None
+    return next(reversed(history.differences.values()), None)
 
 
 def _with_cursor(plot: Plot, cursor: int | None) -> Plot:
@@ -121,17 +115,6 @@ def _with_cursor(plot: Plot, cursor: int | None) -> Plot:
         verticals=[*plot.verticals, (x, "accent")],
         words=[*plot.words, (CURSOR, x, plot.y_limits[1], "accent")],
     )
-
-
-def _series_difference(history: History, window: tuple[float, float]) -> tuple[list[float], list[float]]:
-    x, y = [], []
-    if len(history.arms) == 2:
-        baseline, regularized = history.arms.values()
-        for ours, theirs in zip(regularized.epochs, baseline.epochs, strict=False):
-            if ours.val_loss is not None and theirs.val_loss is not None and window[0] <= ours.epoch <= window[1]:
-                x.append(float(ours.epoch))
-                y.append(ours.val_loss - theirs.val_loss)
-    return x, y
 
 
 def _signed(places: Sequence[float]) -> list[tuple[float, str]]:

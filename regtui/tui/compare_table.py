@@ -1,0 +1,88 @@
+"""The table below several runs' curves: what differs in their presets beside what differs in their results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from regtui.runs import RunInfo
+from regtui.tui.look import MARKS
+from regtui.tui.row_list import Cell, Column
+from regtui.tui.run_columns import UNKNOWN, VERDICT_COLOURS, number, percent
+
+SETTING = 16
+"""Cells of a setting at most."""
+
+
+def columns(runs: Sequence[RunInfo], keys: Sequence[str]) -> list[Column]:
+    """Letter, preset, what the runs came to, a column for each of the settings, and the rest."""
+    name = max((len(run.preset) for run in runs), default=0)
+    first, rest = [column for column, _ in OUTCOME], [column for column, _ in REST]
+    return [
+        Column("", 1),
+        Column("preset", max(6, min(22, name))),
+        *first,
+        *(_setting(runs, key) for key in keys),
+        *rest,
+    ]
+
+
+def cells(run: RunInfo, letter: Cell, keys: Sequence[str]) -> list[Cell]:
+    """The row of a run."""
+    first, rest = [cell(run) for _, cell in OUTCOME], [cell(run) for _, cell in REST]
+    return [letter, Cell(run.preset or UNKNOWN), *first, *(Cell(_value(run, key)) for key in keys), *rest]
+
+
+def _setting(runs: Sequence[RunInfo], key: str) -> Column:
+    table, _, name = key.partition(".")
+    title = f"{MARKS[table]} {name}" if table in MARKS else name
+    widest = max(len(title), *(len(_value(run, key)) for run in runs))
+    number = all(not isinstance(run.fields.get(key), str) for run in runs)
+    return Column(title, min(SETTING, widest), right=number)
+
+
+def _value(run: RunInfo, key: str) -> str:
+    value = run.fields.get(key)
+    return UNKNOWN if value is None else str(value)
+
+
+def _per_epoch(run: RunInfo, arm: str) -> float | None:
+    seconds, epochs = run.fields.get(f"arms.{arm}.seconds"), run.fields.get(f"arms.{arm}.epochs")
+    if isinstance(seconds, int | float) and isinstance(epochs, int) and epochs > 0:
+        return seconds / epochs
+    return None
+
+
+def _zeros(run: RunInfo) -> str:
+    zeros = run.fields.get("arms.regularized.zero_weights")
+    return f"{zeros:.1%}" if isinstance(zeros, int | float) else UNKNOWN
+
+
+def _cost(run: RunInfo) -> str:
+    ours, theirs = _per_epoch(run, "regularized"), _per_epoch(run, "baseline")
+    return f"{ours / theirs:.2f}×" if ours and theirs else UNKNOWN
+
+
+OUTCOME: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
+    (
+        Column("Δ points", 8, right=True),
+        lambda r: Cell(number(r.difference, "+.2f"), VERDICT_COLOURS.get(r.verdict, "")),
+    ),
+    (
+        Column("verdict", 9),
+        lambda r: (
+            Cell(r.verdict or UNKNOWN, VERDICT_COLOURS.get(r.verdict, "faint"))
+            if r.status in ("finished", "stopped")
+            else Cell(r.status, "warning")
+        ),
+    ),
+    (Column("● test%", 7, right=True, colour="baseline"), lambda r: Cell(percent(r.baseline.test_accuracy))),
+    (Column("◆ test%", 7, right=True, colour="regularized"), lambda r: Cell(percent(r.regularized.test_accuracy))),
+]
+REST: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
+    (Column("● val", 7, right=True, colour="baseline"), lambda r: Cell(number(r.baseline.best_val_loss, ".4f"))),
+    (Column("◆ val", 7, right=True, colour="regularized"), lambda r: Cell(number(r.regularized.best_val_loss, ".4f"))),
+    (Column("epochs", 6, right=True), lambda r: Cell(UNKNOWN if r.epochs is None else str(r.epochs))),
+    (Column("◆ cost", 6, right=True), lambda r: Cell(_cost(r), "faint")),
+    (Column("◆ zeros", 7, right=True), lambda r: Cell(_zeros(r), "faint")),
+    (Column("started, UTC", 16), lambda r: Cell(f"{r.started:%Y-%m-%d %H:%M}", "faint")),
+]

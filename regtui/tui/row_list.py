@@ -1,0 +1,213 @@
+"""A list of any length with columns and a cursor: only the rows in sight are made.
+
+Textual's own table holds a widget's worth of state for each cell: to sort ten thousand runs takes it three seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from regtui.text import one_line
+
+GAP = 2
+"""Blanks between two columns."""
+CURSOR = "▸"
+"""Before the row under the cursor; what shows it where there are no colours."""
+
+
+class Column(NamedTuple):
+    """A column.
+
+    Attributes:
+        title: Its header.
+        width: Cells; longer texts end in '…'.
+        right: Whether it stands at the right edge, as numbers do.
+        colour: The header's, by its name in the theme.
+    """
+
+    title: str
+    width: int
+    right: bool = False
+    colour: str = "faint"
+
+
+class Cell(NamedTuple):
+    """A text, and its colour by its name in the theme; without one it has the widget's."""
+
+    text: str
+    colour: str = ""
+
+
+class RowList(ScrollView, can_focus=True):
+    """Rows below a header that stays; arrows, page keys, wheel and mouse move in it, enter or a second click opens."""
+
+    DEFAULT_CSS = """
+    RowList {
+        height: 1fr; scrollbar-size-horizontal: 0; scrollbar-size-vertical: 1;
+        scrollbar-background: $background; scrollbar-color: $border-blurred;
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", show=False),
+        Binding("down,j", "move(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("home", "to_end(-1)", show=False),
+        Binding("end", "to_end(1)", show=False),
+        Binding("left", "slide(-1)", show=False),
+        Binding("right", "slide(1)", show=False),
+        Binding("enter", "open", show=False),
+    ]
+
+    class Moved(Message):
+        """The cursor is on another row."""
+
+    class Opened(Message):
+        """The row under the cursor is wanted."""
+
+    class HeaderClicked(Message):
+        """A column's header was clicked.
+
+        Attributes:
+            column: Which, from 0.
+        """
+
+        def __init__(self, column: int) -> None:
+            super().__init__()
+            self.column = column
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.cursor = 0
+        self._columns: Sequence[Column] = ()
+        self._count = 0
+        self._cells: Callable[[int], Sequence[Cell]] = lambda _row: ()
+
+    def fill(
+        self, columns: Sequence[Column], count: int, cells: Callable[[int], Sequence[Cell]], cursor: int = 0
+    ) -> None:
+        """Show other rows.
+
+        Args:
+            columns: What each row has.
+            count: How many rows there are.
+            cells: A row's cells, asked for when it comes in sight.
+            cursor: The row that the cursor is on.
+        """
+        self._columns, self._count, self._cells = columns, count, cells
+        self.cursor = max(0, min(cursor, count - 1))
+        width = len(CURSOR) + sum(column.width + GAP for column in columns)
+        self.virtual_size = Size(width, count + 1)
+        self._into_view()
+        self.refresh()
+
+    def on_mount(self) -> None:
+        """Rows hold colours, which another theme has others of."""
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.refresh())
+
+    def render_line(self, y: int) -> Strip:
+        """The header, or the row that is scrolled to there."""
+        width, colours = self.size.width, self.app.theme_variables
+        row = y - 1 + self.scroll_offset.y
+        if y == 0:
+            text = self._row([Cell(c.title, c.colour) for c in self._columns], " ")
+        elif row < self._count:
+            text = self._row(self._cells(row), CURSOR if row == self.cursor else " ")
+        else:
+            return Strip.blank(width, self.rich_style)
+        style = self.rich_style
+        if y > 0 and row == self.cursor:
+            style += Style(bgcolor=colours["panel"], bold=self.has_focus)
+        left = self.scroll_offset.x
+        strip = Strip(text.render(self.app.console, end="")).adjust_cell_length(max(width + left, text.cell_len))
+        return strip.crop(left, left + width).apply_style(style)
+
+    def _row(self, cells: Sequence[Cell], before: str) -> Text:
+        colours = self.app.theme_variables
+        text = Text(before, colours["accent"], end="", no_wrap=True)
+        for column, cell in zip(self._columns, cells, strict=True):
+            words = one_line(cell.text)
+            if cell_len(words) > column.width:
+                words = set_cell_size(words, column.width - 1) + "…"
+            air = " " * (column.width - cell_len(words))
+            colour = Style(color=colours[cell.colour]) if cell.colour else Style(color=colours["foreground"])
+            text.append(air + words if column.right else words + air, colour)
+            text.append(" " * GAP)
+        return text
+
+    # Moving
+
+    def _into_view(self) -> None:
+        rows = max(1, self.size.height - 1)
+        top = self.scroll_offset.y
+        if self.cursor < top:
+            self.scroll_to(y=self.cursor, animate=False, force=True, immediate=True)
+        elif self.cursor >= top + rows:
+            self.scroll_to(y=self.cursor - rows + 1, animate=False, force=True, immediate=True)
+
+    def _to(self, row: int) -> None:
+        row = max(0, min(row, self._count - 1))
+        if row == self.cursor:
+            return
+        before, self.cursor = self.cursor, row
+        top = self.scroll_offset.y
+        self._into_view()
+        if self.scroll_offset.y == top:
+            self.refresh(*(Region(0, y - top + 1, self.size.width, 1) for y in (before, row)))
+        else:
+            self.refresh()
+        self.post_message(self.Moved())
+
+    def action_move(self, rows: int) -> None:
+        """Up or down."""
+        self._to(self.cursor + rows)
+
+    def action_page(self, pages: int) -> None:
+        """By what is in sight."""
+        self._to(self.cursor + pages * max(1, self.size.height - 2))
+
+    def action_to_end(self, direction: int) -> None:
+        """To the first or the last row."""
+        self._to(0 if direction < 0 else self._count - 1)
+
+    def action_slide(self, direction: int) -> None:
+        """Left and right, where the columns are wider than the terminal."""
+        self.scroll_to(x=self.scroll_offset.x + 12 * direction, animate=False)
+
+    def action_open(self) -> None:
+        """Open the row under the cursor."""
+        if self._count:
+            self.post_message(self.Opened())
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight."""
+        self._into_view()
+
+    def on_click(self, event: events.Click) -> None:
+        """Move the cursor there, open what it is on, or tell which header was hit."""
+        place = event.get_content_offset(self)
+        if place is None:
+            return
+        row = place.y - 1 + self.scroll_offset.y
+        if place.y == 0:
+            right = len(CURSOR) - self.scroll_offset.x
+            for index, column in enumerate(self._columns):
+                right += column.width + GAP
+                if place.x < right:
+                    self.post_message(self.HeaderClicked(index))
+                    return
+        elif row == self.cursor:
+            self.action_open()
+        elif row < self._count:
+            self._to(row)

@@ -1,0 +1,110 @@
+"""The chart of several runs: whose curves it holds, by what, and how they are told apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from regtui.history import History
+from regtui.tui.chart import Plot
+from regtui.tui.compare_view import CompareView, legend, plot, shown
+from regtui.tui.look import DARK, LIGHT, RUN_COLOURS
+from regtui.tui.view import Space
+from tests.conftest import small_preset
+from tests.telling import Telling
+
+SPACE = Space(100, 20)
+FALLING = [1.0 / epoch for epoch in range(1, 25)]
+RISING = [0.01 * epoch for epoch in range(1, 25)]
+
+
+def told(baseline: list[float], regularized: list[float]) -> History:
+    return Telling(small_preset(train={"epochs": 24})).start().epochs(baseline, regularized).history
+
+
+def plotted(view: CompareView, *histories: History, cursor: int = 0) -> Plot:
+    return plot([shown(index, history) for index, history in enumerate(histories)], view, SPACE, cursor)
+
+
+def letters(drawn: Plot) -> set[str]:
+    return {curve.marker for curve in drawn.curves if not curve.line}
+
+
+def test_each_run_and_arm_has_a_letter_a_colour_and_a_grain_of_its_own() -> None:
+    drawn = plotted(CompareView(), told(FALLING, RISING), told(RISING, FALLING))
+    assert letters(drawn) == set("aAbB")
+    assert {(c.colour, c.marker) for c in drawn.curves if c.line} == {
+        (colour, grain) for colour in ("run-1", "run-2") for grain in ("hd", "braille")
+    }
+    for theme in (DARK, LIGHT):
+        assert len({theme.variables[f"run-{n + 1}"] for n in range(RUN_COLOURS)}) == RUN_COLOURS
+
+
+def test_letters_of_two_runs_with_the_same_curve_stand_apart() -> None:
+    drawn = plotted(CompareView(arms=("baseline",)), told(FALLING, RISING), told(FALLING, RISING))
+    places = {curve.marker: set(curve.x) for curve in drawn.curves if not curve.line}
+    assert places["a"].isdisjoint(places["b"])
+
+
+@pytest.mark.parametrize(("quantity", "expected"), [("loss", 0.25), ("gap", 0.25 - 0.05), ("accuracy", 90.0)])
+def test_the_curve_has_the_measured_values(quantity: str, expected: float) -> None:
+    view = CompareView(quantity=quantity, arms=("baseline",))  # type: ignore[arg-type]
+    line = plotted(view, told(FALLING, RISING)).curves[0]
+    assert line.x[3] == 4.0
+    assert line.y[3] == pytest.approx(expected)
+
+
+def test_the_difference_is_regularized_minus_baseline_one_curve_a_run() -> None:
+    drawn = plotted(CompareView(quantity="difference"), told([1.0, 0.5, 0.4], [0.9, 0.7]))
+    (line,) = (curve for curve in drawn.curves if curve.line)
+    assert line.x == [1.0, 2.0]
+    assert line.y == pytest.approx([-0.1, 0.2])
+    assert drawn.horizontals == [(0.0, "faint")]
+
+
+def test_the_axis_counts_epochs_steps_or_the_arm_s_own_seconds() -> None:
+    history = told([1.0, 0.5, 0.4], [1.0, 0.5, 0.4])
+    steps = small_preset().steps_per_epoch
+    expected = {"epoch": [1, 2, 3], "step": [steps, 2 * steps, 3 * steps], "time": [0.5, 1.0, 1.5]}
+    for by, places in expected.items():
+        view = CompareView(by=by)  # type: ignore[arg-type]
+        assert plotted(view, history).curves[0].x == pytest.approx(places)
+
+
+def test_the_last_epoch_of_a_stopped_arm_ends_at_its_last_step() -> None:
+    telling = (
+        Telling(small_preset(train={"epochs": 24})).start().epoch("baseline", 1.0).epoch("baseline", 0.9, partial=True)
+    )
+    telling.stop("baseline", "stopped")
+    history = telling.history
+    arm = history.arms["baseline"]
+    assert arm.stopped is not None
+    assert plotted(CompareView(by="step"), history).curves[0].x[-1] == arm.stopped.step
+
+
+def test_the_run_under_the_cursor_is_drawn_above_the_others() -> None:
+    histories = [told(FALLING, RISING) for _ in range(3)]
+    for cursor in range(3):
+        lines = [curve.colour for curve in plotted(CompareView(), *histories, cursor=cursor).curves if curve.line]
+        assert lines[-1] == f"run-{cursor + 1}"
+
+
+def test_the_steep_beginning_does_not_flatten_the_rest() -> None:
+    drawn = plotted(CompareView(), told([50.0, *FALLING[1:]], FALLING))
+    assert drawn.y_limits[1] < 1.0
+
+
+def test_a_run_that_has_told_nothing_leaves_the_others_alone() -> None:
+    assert letters(plotted(CompareView(), History(), told(FALLING, FALLING))) == {"b", "B"}
+    assert plotted(CompareView(), History()).empty
+    assert plotted(CompareView(quantity="difference"), History()).empty
+
+
+def test_a_logarithmic_axis_is_of_losses_and_leaves_out_what_has_no_logarithm() -> None:
+    drawn = plotted(CompareView(log=True), told([1.0, 0.0, 0.1], [1.0, 0.5, 0.1]))
+    assert drawn.curves[0].y == [0.0, -1.0]
+    assert plotted(CompareView(quantity="gap", log=True), told(FALLING, RISING)).curves[0].y[0] == pytest.approx(0.95)
+
+
+def test_the_legend_names_the_arms_that_are_shown() -> None:
+    assert "regularized" not in legend(CompareView(arms=("baseline",)))
+    assert "baseline" in legend(CompareView())
