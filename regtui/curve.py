@@ -82,6 +82,18 @@ class StepCurve:
         """Mean of the last finite losses, at most `RECENT`; NaN before the first."""
         return sum(self._recent) / len(self._recent) if self._recent else math.nan
 
+    def until(self, steps: int) -> StepCurve:
+        """The curve as it was after so many steps, to be looked at and not extended.
+
+        Whole buckets only: the last steps may be missing in them. Which losses were the recent ones is not known.
+        """
+        if steps >= self._steps:
+            return self
+        whole = slice(steps // self.width)
+        parts = (self.lows[whole], self.highs[whole], self.sums[whole], self.counts[whole])
+        broken = self.broken if self.broken is not None and self.broken <= steps else None
+        return StepCurve(self.width, *parts, self.first if steps else math.inf, broken, steps)
+
     def _fill(self, losses: Sequence[float]) -> None:
         """Take finite losses into the last bucket."""
         if losses:

@@ -47,6 +47,17 @@ class ArmHistory:
     stopped: ArmStopped | None = None
     test: ArmScore | None = None
 
+    def at(self, epoch: int, steps: int) -> ArmHistory:
+        """The arm as it was at the end of an epoch, after so many steps, before any test."""
+        epochs = [done for done in self.epochs if done.epoch <= epoch]
+        return ArmHistory(
+            info=self.info,
+            step_losses=self.step_losses.until(steps),
+            epochs=epochs,
+            best=next((done for done in reversed(epochs) if done.best), None),
+            stopped=self.stopped if self.stopped is not None and self.stopped.epoch <= epoch else None,
+        )
+
     @property
     def last(self) -> EpochDone | None:
         """The newest epoch; None before the first."""
@@ -138,6 +149,26 @@ class History:
             case RunFinished():
                 self.finished = event
         return True
+
+    def at(self, epoch: int) -> History:
+        """The history as it was when every arm that still trained had done an epoch; whole, if none trained on."""
+        if self.started is None:
+            return self
+        steps = epoch * self.started.steps_per_epoch
+        arms = {name: arm.at(epoch, steps) for name, arm in self.arms.items()}
+        if all(arm.stopped is not None for arm in arms.values()):
+            return self
+        return History(
+            started=self.started,
+            arms=arms,
+            controls=[control for control in self.controls if control.step < steps],
+            seconds=max((arm.last.t for arm in arms.values() if arm.last is not None), default=0.0),
+        )
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that at least one arm has done."""
+        return max((arm.last.epoch for arm in self.arms.values() if arm.last is not None), default=0)
 
     @property
     def changes(self) -> list[list[ControlApplied]]:

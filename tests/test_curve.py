@@ -80,3 +80,21 @@ def test_the_recent_mean_is_of_the_last_steps() -> None:
     curve = StepCurve()
     curve.extend([9.0] * 10 + [1.0] * RECENT)
     assert curve.recent == 1.0
+
+
+@pytest.mark.parametrize("count", [10, 5 * BUCKETS])
+def test_a_curve_cut_at_a_step_has_its_whole_buckets_until_then_and_nothing_later(count: int) -> None:
+    losses: list[float | None] = [*noise(count)]
+    losses[count // 2] = None
+    whole = StepCurve()
+    whole.extend(losses)
+    for steps in (0, 1, count // 2, count // 2 + 1, count - 1):
+        cut, then = whole.until(steps), StepCurve()
+        then.extend(losses[:steps])
+        assert (len(cut), cut.first, cut.broken) == (steps, then.first, then.broken)
+        buckets = steps // whole.width
+        assert len(cut.sums) == len(cut.lows) == len(cut.highs) == len(cut.counts) == buckets
+        known = [loss for loss in losses[: buckets * whole.width] if loss is not None]
+        assert math.isclose(sum(cut.sums), sum(known), abs_tol=1e-9)
+        assert max(cut.highs, default=0.0) == max(known, default=0.0)
+    assert whole.until(count) == whole == whole.until(count + 7)

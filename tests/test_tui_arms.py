@@ -12,7 +12,7 @@ from regtui.tui.arms_table import ArmsTable, arm_rows, needs_second
 from tests.conftest import small_preset
 from tests.telling import Telling
 
-COLOURS = look.DARK.variables | {"warning": "#ffff00"}
+COLOURS = look.DARK.variables | {"warning": "#ffff00", "accent": "#e6c07b"}
 PRESET: Preset = small_preset(train={"epochs": 10}, regularized={"early_stopping": {"patience": 5}})
 
 

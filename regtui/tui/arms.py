@@ -71,7 +71,7 @@ def _last(text: Callable[[EpochDone], str]) -> Callable[[Arm], str]:
     return lambda arm: NONE if arm.history.last is None else text(arm.history.last)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     """At most seven cells; NaN stands for whatever is not finite."""
     if value is None:
         return "NaN"
@@ -80,9 +80,10 @@ def _number(value: float | None) -> str:
     return text.replace("-", "−")
 
 
-def _gap(epoch: EpochDone) -> str:
+def gap_text(epoch: EpochDone) -> str:
+    """The generalization gap; at most seven cells."""
     gap = epoch.gap
-    return _number(gap) if gap is None or abs(gap) >= 10 else f"{gap:.3f}".replace("-", "−")
+    return number(gap) if gap is None or abs(gap) >= 10 else f"{gap:.3f}".replace("-", "−")
 
 
 def _zeros(epoch: EpochDone) -> str:
@@ -112,7 +113,7 @@ def _samples(seconds: float, arm: Arm) -> str:
 def _monitored(value: float | None, settings: ArmApplied) -> str:
     if value is None:
         return NONE
-    return _number(value) if settings.monitor == "val_loss" else f"{value:.2%}"
+    return number(value) if settings.monitor == "val_loss" else f"{value:.2%}"
 
 
 def _waited(arm: Arm) -> str:
@@ -137,9 +138,9 @@ def _stops(arm: Arm) -> str:
 COLUMNS = {
     "bar": Column("", 5, lambda _arm: ""),
     "epoch": Column("epoch", 5, lambda arm: f"{len(arm.history.epochs)}/{arm.preset.train.epochs}"),
-    "train": Column("train", 6, _last(lambda epoch: _number(epoch.train_loss))),
-    "val": Column("val", 6, _last(lambda epoch: _number(epoch.val_loss))),
-    "gap": Column("gap", 6, _last(_gap)),
+    "train": Column("train", 6, _last(lambda epoch: number(epoch.train_loss))),
+    "val": Column("val", 6, _last(lambda epoch: number(epoch.val_loss))),
+    "gap": Column("gap", 6, _last(gap_text)),
     "acc": Column("acc", 6, _last(lambda epoch: f"{epoch.val_accuracy:.1%}")),
     "best": Column("best", 4, lambda arm: str(arm.history.best.epoch) if arm.history.best else NONE),
     "value": Column("value", 6, lambda arm: _monitored(best_value(arm.history, arm.settings), arm.settings)),

@@ -13,7 +13,7 @@ from regtui.history import History
 from regtui.preset import Preset
 from regtui.tui.arms import COLUMNS, WAITED, Arm, Column, instead_of_patience, stops_with_next_epoch
 from regtui.tui.lines import Lines
-from regtui.tui.look import MARKS
+from regtui.tui.look import CURSOR, MARKS
 
 BAR_MOST = 24
 """Cells of the progress bar at most; it takes what the other columns leave."""
@@ -37,7 +37,13 @@ _SECOND = {
 
 
 def arm_rows(
-    preset: Preset, history: History, width: int, colours: Mapping[str, str], *, second: bool = False
+    preset: Preset,
+    history: History,
+    width: int,
+    colours: Mapping[str, str],
+    *,
+    second: bool = False,
+    cursor: int | None = None,
 ) -> list[Text]:
     """A header and a row for each arm, `width` cells at most; where that is little, the least telling columns go.
 
@@ -45,13 +51,15 @@ def arm_rows(
         preset: What is trained.
         history: What has been told of it.
         width: Cells there are.
-        colours: The arms' own, 'faint' and 'warning', by name.
+        colours: The arms' own, 'accent', 'faint' and 'warning', by name.
         second: Whether each arm has a second row, of the columns that had to go.
+        cursor: The epoch that `history` is of, if it is a past one.
     """
     columns, name_width = _columns(preset, width)
     faint = Style(color=colours["faint"])
-    header = " " * name_width + "".join(f"  {c.header:>{c.width}}" for c in columns.values())
-    rows = [Text(end="", no_wrap=True).append(header, faint)]
+    label = "" if cursor is None else f"{CURSOR} epoch {cursor}"[:name_width]
+    header = Text(end="", no_wrap=True).append(f"{label:<{name_width}}", Style(color=colours["accent"], bold=True))
+    rows = [header.append("".join(f"  {c.header:>{c.width}}" for c in columns.values()), faint)]
     for name, settings in Applied.of(preset, history).arms.items():
         label = f"{MARKS[name]} {name}"
         label = label if len(label) <= name_width else label[: name_width - 1] + "…"
@@ -146,12 +154,15 @@ class ArmsTable(Lines):
     DEFAULT_CSS = "ArmsTable { height: 3; &.-second { height: 5; } }"
 
     _run: tuple[Preset, History] | None = None
+    _cursor: int | None = None
 
-    def update_from(self, preset: Preset, history: History) -> None:
-        """Show this run as it is now."""
-        self._run = preset, history
+    def update_from(self, preset: Preset, history: History, cursor: int | None = None) -> None:
+        """Show this run as it is now, or as it was at the cursor."""
+        self._run, self._cursor = (preset, history), cursor
         self.redraw()
 
     def rows(self, width: int, height: int) -> list[Text]:
         """A header and a row for each arm, or two where there is the height for it."""
-        return arm_rows(*self._run, width, self.app.theme_variables, second=height >= 5) if self._run else []
+        if self._run is None:
+            return []
+        return arm_rows(*self._run, width, self.app.theme_variables, second=height >= 5, cursor=self._cursor)

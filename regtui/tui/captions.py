@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from regtui.events import EpochDone
 from regtui.history import History
 from regtui.preset import ARMS, Preset
+from regtui.tui.arms import NONE, gap_text, number
 from regtui.tui.look import MARKS
-from regtui.tui.view import TITLES, View
+from regtui.tui.view import TITLES, Quantity, View
 
 
 def titles(preset: Preset, view: View, arms: Sequence[str]) -> list[str]:
@@ -31,13 +33,40 @@ def legend(history: History, view: View) -> str:
     return words + ("  │ steered" if history.interventions else "")
 
 
-def difference_caption(newest: float | None) -> tuple[str, str]:
-    """Title and newest value of the strip with the difference in validation loss."""
+def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> str:
+    """The values of an epoch in a chart of these arms; stands where else the legend is."""
+    done = {arm: next((e for e in history.arms[arm].epochs if e.epoch == epoch), None) for arm in arms}
+    if view.overlay:
+        what = "gap" if view.quantity == "gap" else "validation"
+        values = "  ".join(f"{MARKS[arm]} {_value(done[arm], view.quantity)}" for arm in arms)
+        return f"epoch {epoch}  {what} {values}"
+    (of_arm,) = done.values()
+    validation = _value(of_arm, view.quantity)
+    if of_arm is None:
+        return f"epoch {epoch}  no values of this arm"
+    if view.quantity == "gap":
+        return f"epoch {epoch}  gap {validation}"
+    training = number(of_arm.train_loss) if view.quantity == "loss" else f"{of_arm.train_accuracy:.1%}"
+    return f"epoch {epoch}  • training {training}  ▀ validation {validation}"
+
+
+def _value(epoch: EpochDone | None, quantity: Quantity) -> str:
+    """The gap, or what was measured in validation."""
+    if epoch is None:
+        return NONE
+    if quantity == "accuracy":
+        return f"{epoch.val_accuracy:.1%}"
+    return gap_text(epoch) if quantity == "gap" else number(epoch.val_loss)
+
+
+def difference_caption(value: float | None, epoch: int | None = None) -> tuple[str, str]:
+    """Title and value, the newest or an epoch's, of the strip with the difference in validation loss."""
     title = "Δ validation loss, regularized − baseline"
-    if newest is None:
-        return title, ""
-    lower = f" · {ARMS[0] if newest > 0 else ARMS[1]} is lower" if newest else ""
-    return title, f"{newest:+.4f}".replace("-", "−") + lower
+    when = "" if epoch is None else f"epoch {epoch}"
+    if value is None:
+        return title, when and f"{when} · not in both arms"
+    lower = f" · {ARMS[0] if value > 0 else ARMS[1]} is lower" if value else ""
+    return title, (when and f"{when} · ") + f"{value:+.4f}".replace("-", "−") + lower
 
 
 def _label(preset: Preset, arm: str) -> str:

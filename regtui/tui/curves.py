@@ -7,7 +7,7 @@ from textual.containers import Horizontal, Vertical
 
 from regtui.history import History
 from regtui.preset import ARMS, Preset
-from regtui.tui.captions import difference_caption, legend, titles
+from regtui.tui.captions import difference_caption, legend, reading, titles
 from regtui.tui.chart import Chart
 from regtui.tui.view import Space, View, difference, newest_difference, plots
 
@@ -59,27 +59,29 @@ class Curves(Vertical):
         else:
             view.overlay = True
 
-    def draw(self) -> None:
-        """Show the history as it is now."""
+    def draw(self, cursor: int | None) -> None:
+        """Show the history as it is now; with a cursor, a line at its epoch and the values there."""
         if not self.display:
             return
         history, view = self._history, self._view
+        self.set_class(cursor is not None, "-read")
         charts = [chart for chart in self._charts.values() if chart.display]
-        drawn = plots(history, view, Space(*charts[0].content_size))
+        drawn = plots(history, view, Space(*charts[0].content_size), cursor)
         if len(drawn) > len(charts):  # one chart for one of two arms
             drawn = [drawn[ARMS.index(self._shown_arm)]]
         for chart, plot in zip(charts, drawn, strict=True):
             chart.show(plot)
-        self._entitle()
+        self._entitle(charts, cursor)
         if self._strip.display:
-            self._strip.show(difference(history, view, Space(*self._strip.content_size)))
-            self._strip.entitle(*difference_caption(newest_difference(history)))
+            value = newest_difference(history) if cursor is None else history.differences.get(cursor)
+            self._strip.show(difference(history, view, Space(*self._strip.content_size), cursor))
+            self._strip.entitle(*difference_caption(value, cursor))
 
-    def _entitle(self) -> None:
-        both = self._charts[ARMS[1]].display
-        arms = ARMS if both or self._view.overlay else [self._shown_arm]
-        charts = self._charts.values()
-        for chart, title in zip(charts, titles(self._preset, self._view, arms), strict=False):
-            chart.entitle(title, legend(self._history, self._view))
+    def _entitle(self, charts: list[Chart], cursor: int | None) -> None:
+        history, view = self._history, self._view
+        arms = ARMS if view.overlay or len(charts) == len(ARMS) else (self._shown_arm,)
+        for index, (chart, title) in enumerate(zip(charts, titles(self._preset, view, arms), strict=True)):
+            drawn = arms if view.overlay else arms[index : index + 1]
+            chart.entitle(title, legend(history, view) if cursor is None else reading(history, view, drawn, cursor))
         for arm, chart in self._charts.items():
-            chart.set_class(both and not self._view.overlay, arm)
+            chart.set_class(len(charts) == len(ARMS), arm)

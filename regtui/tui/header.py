@@ -43,15 +43,17 @@ def _seconds_left(arm: ArmHistory, epochs: int, steps_per_epoch: int) -> float |
     return sum(whole) / len(whole) * (epochs - len(arm.step_losses) / steps_per_epoch)
 
 
-def header_line(preset: Preset, history: History, width: int, colours: Mapping[str, str]) -> Text:
-    """The line, `width` cells: what is least needed gives way first."""
+def header_line(
+    preset: Preset, history: History, width: int, colours: Mapping[str, str], cursor: int | None = None
+) -> Text:
+    """The line, `width` cells: what is least needed gives way first. With a cursor it says which epoch is read."""
     sizes, started = preset.sizes, history.started
     faint, strong = Style(color=colours["faint"]), Style(color=colours["primary"], bold=True)
     left = Text("regtui " if width >= ROOMY else "", strong, end="", no_wrap=True)
     left.append(preset.name, Style(bold=True))
     parts = [f"{preset.dataset.title} {sizes.train:,} / {sizes.val:,}"]
     parts += [started.device if started else preset.train.device, f"seed {preset.train.seed}"]
-    words = _progress(preset, history)
+    words = _progress(preset, history) if cursor is None else _read_at(cursor, history)
     while len(words) > 1 and len(left) + len(" · ".join(words)) >= width:
         words.pop(1)
     right = " · ".join(words)
@@ -69,6 +71,10 @@ def header_line(preset: Preset, history: History, width: int, colours: Mapping[s
     gap = max(1, width - len(left) - len(right))
     left.append(" " * gap)
     left.append(right, faint)
+    if cursor is not None:
+        left.stylize(
+            Style(color=colours["accent"], bold=True), len(left) - len(right), len(left) - len(right) + len(words[0])
+        )
     left.truncate(width)
     return left
 
@@ -96,6 +102,14 @@ def _progress(preset: Preset, history: History) -> list[str]:
     return words
 
 
+def _read_at(cursor: int, history: History) -> list[str]:
+    """Words on the epoch that is read, and on how far the run is meanwhile."""
+    words = [f"epoch {cursor} of {history.epochs} · cursor"]
+    if history.finished is None:
+        words.append("paused" if history.paused else "going on")
+    return words
+
+
 class Header(Lines):
     """Shows the line."""
 
@@ -104,7 +118,8 @@ class Header(Lines):
     def __init__(self, preset: Preset, history: History) -> None:
         super().__init__()
         self._preset, self._history = preset, history
+        self.cursor: int | None = None
 
     def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         """One row."""
-        return [header_line(self._preset, self._history, width, self.app.theme_variables)]
+        return [header_line(self._preset, self._history, width, self.app.theme_variables, self.cursor)]

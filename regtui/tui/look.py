@@ -10,6 +10,8 @@ from textual.theme import Theme
 
 MARKS = {"baseline": "●", "regularized": "◆"}
 """What tells the arms apart where there is no colour."""
+CURSOR = "▼"
+"""Stands on the line of the epoch that is read."""
 
 RUN_COLOURS = 8
 """The themes' colours 'run-1' to 'run-8', for several runs in one chart; what tells more of them apart is a letter."""

@@ -11,6 +11,15 @@ KEYS = (
     Key("plus,equals_sign", "patience(1)", "more patience", "One epoch more of patience.", "+"),
     Key("minus", "patience(-1)", "less patience", "One epoch less of patience.", "−"),
     Key("p", "toggle_patience", "patience", "Early stopping on or off.", "p", footer=True),
+    Key("s", "stop", "stop", "Stop the run; asks how.", "s", footer=True),
+    Key("escape", "back", "back", "Put the cursor away; from a saved run: back to the list.", "esc", footer=True),
+    Key("n", "again", "new seed", "After the end: run the same preset with another seed.", "n", footer=True),
+    Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
+    Key("d", "details", "details", "After the end: the verdict, or the table.", "d", footer=True),
+    Key("left", "walk(-1)", "epochs", "Read all values at an earlier epoch.", "←", footer=True),
+    Key("right", "walk(1)", "later epoch", "Read all values at a later epoch.", "→"),
+    Key("home", "first_epoch", "first epoch", "Read all values at the first epoch.", "home"),
+    Key("end", "newest_epoch", "newest epoch", "Read all values at the newest epoch.", "end"),
     Key("v", "quantity", "view", "Loss, accuracy, generalization gap, in turn.", "v", footer=True),
     Key("o", "overlay", "overlay", "Both arms in one chart, or one each.", "o", footer=True),
     Key("l", "log", "log", "Logarithmic or linear loss.", "l"),
@@ -18,12 +27,8 @@ KEYS = (
     Key("a", "axes", "axes", "The same axes for both charts, or each its own.", "a"),
     Key("w", "weights", "weights", "The weights of both arms, layer by layer.", "w", footer=True),
     Key("i", "explain", "about", "What the running techniques do.", "i", footer=True),
-    Key("n", "again", "new seed", "After the end: run the same preset with another seed.", "n", footer=True),
-    Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
-    Key("d", "details", "details", "After the end: the verdict, or the table.", "d", footer=True),
-    Key("s", "stop", "stop", "Stop the run; asks how.", "s", footer=True),
-    Key("escape", "back", "back", "From a saved run: back to the list.", "esc", footer=True),
 )
+"""In a narrow terminal the key bar shows the first of the main keys that can be used."""
 WHILE_RUNNING = frozenset({"pause", "one_epoch", "patience", "toggle_patience", "stop"})
 AFTER_THE_END = frozenset({"again", "change", "details"})
 

@@ -71,11 +71,12 @@ class RunScreen(Screen[None]):
         self._drawn_at = 0.0
         self._timer: Timer | None = None
         self._details = False
+        self._cursor: int | None = None
         preset, history = session.preset, session.history
         self._header = Header(preset, history)
         self._curves = Curves(preset, history, self.view)
         self._table = ArmsTable()
-        self._sentence = Sentence(history, preset.train.epochs)
+        self._sentence = Sentence(preset.train.epochs)
         self._steering = SteeringPanel()
         self._verdict = VerdictPanel()
         self._key_bar = KeyBar((*self.KEYS, *EVERYWHERE))
@@ -142,17 +143,18 @@ class RunScreen(Screen[None]):
         if not self.is_current or not self.children:  # it is hidden, or the program ends
             return
         self._drawn_at, began = time.monotonic(), time.thread_time()
-        preset, history = self.session.preset, self.session.history
+        preset, history, cursor = self.session.preset, self.session.history, self._cursor
+        read = history if cursor is None else history.at(cursor)
         self._header.redraw()
-        self._curves.draw()
-        self._table.update_from(preset, history)
-        self._sentence.redraw()
+        self._curves.draw(cursor)
+        self._table.update_from(preset, read, cursor)
+        self._sentence.update_from(read, cursor)
         self._steering.update_from(preset, history)
         self.call_after_refresh(lambda: self._pacer.drew(time.thread_time() - began))
 
     def _arrange(self) -> None:
         width, height = self.size
-        verdict = self.session.ended and not self._details
+        verdict = self.session.ended and not self._details and self._cursor is None
         room = height - 1 - (20 if verdict else 9)
         two_rows = not verdict and room >= 12 and needs_second(self.session.preset, width - 2)
         self._table.set_class(two_rows, "-second")
@@ -171,7 +173,7 @@ class RunScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Offer only what can be done now."""
-        return usable(action, self.session)
+        return usable(action, self.session) or (action == "back" and self._cursor is not None)
 
     def action_pause(self) -> None:
         """Pause or go on."""
@@ -233,15 +235,40 @@ class RunScreen(Screen[None]):
         """Back to the presets."""
         self.post_message(self.Change(self.session))
 
+    def action_walk(self, by: int) -> None:
+        """Read all values at an earlier or later epoch; the first time, at the newest."""
+        if self._cursor is None:
+            self.action_newest_epoch()
+        else:
+            self._read_at(self._cursor + by)
+
+    def action_first_epoch(self) -> None:
+        """Read all values at the first epoch."""
+        self._read_at(1)
+
+    def action_newest_epoch(self) -> None:
+        """Read all values at the newest epoch."""
+        self._read_at(self.session.history.epochs)
+
+    def _read_at(self, epoch: int | None) -> None:
+        """Put the cursor on an epoch, as far as there are any, or with None away."""
+        newest = self.session.history.epochs
+        self._cursor = self._header.cursor = None if epoch is None or not newest else min(max(1, epoch), newest)
+        self._key_bar.redraw()
+        self._arrange()
+        self.call_after_refresh(self._draw)
+
     def action_back(self) -> None:
-        """Back to where a saved run was opened."""
-        self.dismiss()
+        """Put the cursor away, or go back to where a saved run was opened."""
+        if self._cursor is None:
+            self.dismiss()
+        else:
+            self._read_at(None)
 
     def action_details(self) -> None:
         """The verdict, or the table."""
-        self._details = not self._details
-        self._arrange()
-        self.call_after_refresh(self._draw)
+        self._details = self._verdict.display
+        self._read_at(None)
 
     def action_stop(self) -> None:
         """Ask how to stop."""

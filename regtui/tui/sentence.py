@@ -16,14 +16,21 @@ class Sentence(Lines):
 
     DEFAULT_CSS = "Sentence { height: 2; padding: 0 1; &.narrow { height: 3; } }"
 
-    def __init__(self, history: History, epochs: int) -> None:
+    def __init__(self, epochs: int) -> None:
         super().__init__()
-        self._history, self._epochs = history, epochs
+        self._history, self._epochs = History(), epochs
+        self._cursor: int | None = None
+
+    def update_from(self, history: History, cursor: int | None = None) -> None:
+        """Say how it is now, or how it was at the cursor."""
+        self._history, self._cursor = history, cursor
+        self.redraw()
 
     def rows(self, width: int, height: int) -> list[Text]:
         """As many as fit."""
         words = "Loading PyTorch and the data…"
         if self._history.started is not None:
-            words = describe(self._history, self._epochs)
+            at = "" if self._cursor is None else f"Epoch {self._cursor} · "
+            words = at + describe(self._history, self._epochs)
         lines = textwrap.wrap(words, width, max_lines=max(1, height), placeholder=" …")
         return [Text(line, end="", no_wrap=True) for line in lines]

@@ -32,6 +32,7 @@ class Stepper(Widget, can_focus=True):
         Binding("left,minus", "step(-1)", "less", show=False),
         Binding("right,plus", "step(1)", "more", show=False),
         Binding("enter", "edit", "type or apply", show=False),
+        Binding("escape", "leave", "leave", show=False),
     ]
     _TYPED = frozenset(".,e-")
 
@@ -135,6 +136,10 @@ class Stepper(Widget, can_focus=True):
         else:
             self.draft = None
             self.request(value)
+
+    def action_leave(self) -> None:
+        """Give the keyboard back, so that the arrows mean what they mean elsewhere."""
+        self.screen.set_focus(None)
 
     def on_key(self, event: events.Key) -> None:
         """Digits begin to type a value; while it is typed, no character means anything else."""

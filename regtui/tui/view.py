@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from regtui.events import EpochDone
 from regtui.history import ArmHistory, History
 from regtui.tui.chart import Curve, Plot
-from regtui.tui.look import MARKS
+from regtui.tui.look import CURSOR, MARKS
 from regtui.tui.series import decimate, limits, log_ticks, smoothed, ticks
 
 Quantity = Literal["loss", "accuracy", "gap"]
@@ -61,8 +61,8 @@ _VALUES: dict[str, Callable[[EpochDone], float | None]] = {
 }
 
 
-def plots(history: History, view: View, space: Space) -> list[Plot]:
-    """One plot for each arm, or one for both with `view.overlay`."""
+def plots(history: History, view: View, space: Space, cursor: int | None = None) -> list[Plot]:
+    """One plot for each arm, or one for both with `view.overlay`; with a line at the epoch of the cursor."""
     started = history.started
     if started is None:
         return [Plot(empty="loading PyTorch and the data…")] * (1 if view.overlay else 2)
@@ -73,12 +73,14 @@ def plots(history: History, view: View, space: Space) -> list[Plot]:
     if view.shared:
         ranges = [(min(low for low, _ in ranges), max(high for _, high in ranges))] * len(ranges)
     return [
-        _plot(history, group, [c for curves in of_group for c in curves], view, space, window, y_range)
+        _with_cursor(
+            _plot(history, group, [c for curves in of_group for c in curves], view, space, window, y_range), cursor
+        )
         for group, of_group, y_range in zip(groups, drawn, ranges, strict=True)
     ]
 
 
-def difference(history: History, view: View, space: Space) -> Plot:
+def difference(history: History, view: View, space: Space, cursor: int | None = None) -> Plot:
     """Validation loss of the regularized arm minus the baseline's, epoch by epoch, around zero."""
     window = _window(history, view)
     shown = [(float(e), delta) for e, delta in history.differences.items() if window[0] <= e <= window[1]]
@@ -87,7 +89,7 @@ def difference(history: History, view: View, space: Space) -> Plot:
         return Plot(empty="the difference comes with the first epoch")
     # The first epochs, far from where it settles, would flatten the rest; they are drawn at the edge.
     reach = max(map(abs, y[len(y) // SETTLING :])) or 1e-3
-    return Plot(
+    plot = Plot(
         curves=[Curve(x, y, "accent", "hd"), *_points(x, y, "accent", "•", space)],
         x_limits=window,
         y_limits=(-1.15 * reach, 1.15 * reach),
@@ -95,11 +97,24 @@ def difference(history: History, view: View, space: Space) -> Plot:
         y_ticks=_signed([-reach, 0.0, reach]),
         horizontals=[(0.0, "faint")],
     )
+    return _with_cursor(plot, cursor)
 
 
 def newest_difference(history: History) -> float | None:
     """The newest Δ validation loss; None before both arms have measured one."""
     return next(reversed(history.differences.values()), None)
+
+
+def _with_cursor(plot: Plot, cursor: int | None) -> Plot:
+    """The plot with the cursor's line, and its mark on top, as long as that epoch is on the axis."""
+    if cursor is None or not plot.x_limits[0] <= cursor <= plot.x_limits[1]:
+        return plot
+    x = float(cursor)
+    return replace(
+        plot,
+        verticals=[*plot.verticals, (x, "accent")],
+        words=[*plot.words, (CURSOR, x, plot.y_limits[1], "accent")],
+    )
 
 
 def _signed(places: Sequence[float]) -> list[tuple[float, str]]:
