@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -355,10 +356,6 @@ def test_removed_runs_leave_the_index(logs: Path) -> None:
     index.close()
 
 
-def spoil_nothing(_path: Path) -> None:
-    pass
-
-
 def spoil_cut(path: Path) -> None:
     os.truncate(path, 5000)
 
@@ -369,28 +366,12 @@ def spoil_text(path: Path) -> None:
 
 def spoil_foreign(path: Path) -> None:
     path.unlink()
+    execute("CREATE TABLE runs (theirs)", path)
+
+
+def execute(statement: str, path: Path) -> None:
     index = sqlite3.connect(path)
-    index.execute("CREATE TABLE runs (theirs)")
-    index.commit()
-    index.close()
-
-
-def spoil_version(path: Path) -> None:
-    index = sqlite3.connect(path)
-    index.execute("PRAGMA user_version = 99")
-    index.close()
-
-
-def spoil_content(path: Path) -> None:
-    index = sqlite3.connect(path)
-    index.execute("UPDATE runs SET content = '[1.0, \"finished\"'")
-    index.commit()
-    index.close()
-
-
-def spoil_types(path: Path) -> None:
-    index = sqlite3.connect(path)
-    index.execute("UPDATE runs SET content = x'ff', signature = 3")
+    index.execute(statement)
     index.commit()
     index.close()
 
@@ -410,20 +391,30 @@ def spoil_link(path: Path) -> None:
     path.symlink_to(path.parent.parent / "elsewhere")
 
 
-SPOILERS = [
-    spoil_nothing, spoil_cut, spoil_text, spoil_foreign, spoil_version, spoil_content, spoil_types, spoil_folder,
-    spoil_pipe, spoil_link,
-]  # fmt: skip
+SPOILERS: dict[str, Callable[[Path], None]] = {
+    "not at all": lambda _path: None,
+    "cut": spoil_cut,
+    "content": partial(execute, "UPDATE runs SET content = '[1.0, \"finished\"'"),
+    "types": partial(execute, "UPDATE runs SET content = x'ff', signature = 3"),
+    "folder": spoil_folder,
+    "pipe": spoil_pipe,
+    "link": spoil_link,
+}
+NOT_OURS: dict[str, Callable[[Path], None]] = {
+    "text": spoil_text,
+    "foreign": spoil_foreign,
+    "version": partial(execute, "PRAGMA user_version = 99"),
+}
 
 
-@pytest.mark.parametrize("spoil", SPOILERS)
-def test_an_index_that_can_t_be_used_is_ignored(logs: Path, spoil: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("how", [*SPOILERS, *NOT_OURS])
+def test_an_index_that_can_t_be_used_is_ignored(logs: Path, how: str) -> None:
     expected = list_runs(logs)
-    spoil(logs / NAME)
-    before = (logs / NAME).read_bytes() if spoil in (spoil_text, spoil_foreign, spoil_version) else b""
+    (SPOILERS | NOT_OURS)[how](logs / NAME)
+    before = (logs / NAME).read_bytes() if how in NOT_OURS else b""
     assert list_runs(logs) == expected
     assert list_runs(logs) == expected
-    assert not before or (logs / NAME).read_bytes() == before, "what is not ours stays as it was"
+    assert how not in NOT_OURS or (logs / NAME).read_bytes() == before, "what is not ours stays as it was"
     assert not (logs.parent / "elsewhere").exists()
 
 

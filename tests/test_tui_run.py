@@ -260,19 +260,22 @@ async def test_a_strength_changes_live_and_is_marked_on_the_chart(tmp_path: Path
         assert [c.value for c in controls(app)] == [0.45]
 
 
+async def answer(app: RegtuiApp, pilot: Pilot[int], key: str, answers: str) -> None:
+    """Press a key that asks, as often as there are answers; all but the last one are to go on."""
+    for given in answers:
+        assert not run_screen(app).session.control.stop_requested
+        await pilot.press(key)
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        await pilot.press(given)
+        await until(pilot, lambda: not isinstance(app.screen, Ask))
+
+
 @pytest.mark.parametrize(("key", "tested"), [("k", True), ("x", False)])
 async def test_stopping_asks_how(tmp_path: Path, key: str, tested: bool) -> None:
     async with running(tmp_path) as (app, pilot, training):
         await epochs(app, pilot, training, 2)
-        await pilot.press("s")
-        await until(pilot, lambda: isinstance(app.screen, Ask))
-        await pilot.press("g")
-        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        await answer(app, pilot, "s", f"g{key}")
         assert app.session is not None
-        assert not app.session.control.stop_requested
-        await pilot.press("s")
-        await until(pilot, lambda: isinstance(app.screen, Ask))
-        await pilot.press(key)
         await finish(app, pilot, training)
         assert app.session.summary is not None
         assert app.session.summary.status == "stopped"
@@ -299,13 +302,7 @@ async def test_what_is_steered_is_in_the_log(tmp_path: Path) -> None:
 async def test_leaving_while_a_run_goes_on_asks_and_keeps_it(tmp_path: Path) -> None:
     async with running(tmp_path) as (app, pilot, training):
         await epochs(app, pilot, training, 1)
-        await pilot.press("q")
-        await until(pilot, lambda: isinstance(app.screen, Ask))
-        await pilot.press("g")
-        await until(pilot, lambda: isinstance(app.screen, RunScreen))
-        await pilot.press("q")
-        await until(pilot, lambda: isinstance(app.screen, Ask))
-        await pilot.press("k")
+        await answer(app, pilot, "q", "gk")
         training.open(1)
         await until(pilot, lambda: app.return_value is not None)
     assert app.return_value == 4
