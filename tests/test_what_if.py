@@ -16,7 +16,7 @@ from tests.telling import Telling
 
 def told(losses: list[float | None], preset: Preset | None = None, **last: Any) -> ArmHistory:
     """A baseline with these validation losses; `last` describes its last epoch."""
-    telling = Telling(preset or small_preset()).start()
+    telling = Telling(preset or small_preset(train={"epochs": max(1, len(losses))})).start()
     for loss in losses[:-1]:
         telling.epoch("baseline", loss)
     for loss in losses[-1:]:
@@ -98,7 +98,8 @@ def test_epochs_after_a_missing_one_do_not_count() -> None:
 
 
 def test_accuracy_as_the_monitor() -> None:
-    telling = Telling(small_preset(baseline={"early_stopping": {"monitor": "val_accuracy"}})).start()
+    early_stopping = {"monitor": "val_accuracy"}
+    telling = Telling(small_preset(train={"epochs": 4}, baseline={"early_stopping": early_stopping})).start()
     for accuracy in (0.8, 0.9, 0.85, 0.95):
         telling.epoch("baseline", None, accuracy=accuracy)
     table = what_if(telling.history.arms["baseline"], telling.preset.baseline.early_stopping, 4)

@@ -65,8 +65,9 @@ class SeedStatistics:
 def seed_statistics(differences: Mapping[int, float]) -> SeedStatistics:
     """Judge the differences of two or more seeds.
 
-    With n differences of mean m and standard deviation s, the interval is m ± t·s/√n, where t is the 97.5 % quantile of
-    Student's distribution with n − 1 degrees of freedom, and the p-value that of |m|·√n/s in the same distribution.
+    With n differences of mean m and standard deviation s, the interval reaches from m − t·s/√n to m + t·s/√n, where t
+    is the 97.5 % quantile of Student's distribution with n − 1 degrees of freedom. The p-value is that of |m|·√n/s in
+    the same distribution.
 
     Source: Student, Biometrika 6 (1908) 1-25. It takes the differences as drawn from a normal distribution.
 
