@@ -558,6 +558,18 @@ async def test_every_key_of_the_table_has_an_action() -> None:
         assert app.keys == ["help", "theme", "quit"]
 
 
+async def test_the_key_bar_names_the_way_back_where_there_is_one() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        assert "esc presets" not in app.picture()
+        await pilot.press("e")
+        await pilot.pause()
+        assert "enter start  e settings  esc presets  s save as  i about  ? keys  q quit" in app.picture()
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "esc presets" not in app.picture()
+
+
 @pytest.mark.usefixtures("own")
 async def test_what_is_edited_or_broken_is_told_without_colour() -> None:
     async with Chooser().run_test(size=(120, 36)) as pilot:

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.widgets import Button, Footer, OptionList, Static
+from textual.widgets import Button, OptionList, Static
 
 from regtui.errors import InputError
 from regtui.preset import Preset
@@ -22,6 +22,7 @@ from regtui.tui.form import Form
 from regtui.tui.form_detail import Detail
 from regtui.tui.form_draft import Draft
 from regtui.tui.form_entries import Entry, entries, reread
+from regtui.tui.key_bar import KeyBar
 from regtui.tui.keys import EVERYWHERE, Key, bindings
 
 FIRST_CHOICE = "dropout"
@@ -128,7 +129,7 @@ class ChooseScreen(Screen[None]):
             yield Button("Settings", id="page", compact=True, action="screen.turn_page")
             yield Button("Save as…", id="save", compact=True, action="screen.save_as")
             yield Button("Undo", id="undo", compact=True, action="screen.undo")
-        yield Footer(show_command_palette=False)
+        yield KeyBar((*self._HERE, *EVERYWHERE))
 
     def on_mount(self) -> None:
         """Select the preset chosen at the start."""
@@ -177,7 +178,8 @@ class ChooseScreen(Screen[None]):
         self.query_one("#about", Static).update(event.about, layout=False)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """In a narrow terminal, show the page that has the focus."""
+        """Show which keys work there, and in a narrow terminal the page that has the focus."""
+        self.query_one(KeyBar).redraw()
         if isinstance(event.widget, PresetList):
             self._turn_to("presets")
             self.query_one("#about", Static).update("", layout=False)
@@ -209,7 +211,7 @@ class ChooseScreen(Screen[None]):
         self.call_after_refresh(self.query_one(PresetList).focus)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """On the list there is nothing to go back to, and the footer needn't say so."""
+        """On the list there is nothing to go back to, and the key bar needn't say so."""
         return action != "back" or not isinstance(self.focused, PresetList)
 
     def action_turn_page(self) -> None:

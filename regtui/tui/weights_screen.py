@@ -12,11 +12,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from regtui.errors import RegtuiError
 from regtui.preset import Preset
-from regtui.tui.keys import Key, bindings
+from regtui.tui.key_bar import KeyBar
+from regtui.tui.keys import EVERYWHERE, Key, bindings
 from regtui.tui.weights_views import HistogramView, LayerTable, PictureView
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class WeightsScreen(Screen[None]):
             with Container(classes="below"):
                 yield HistogramView()
                 yield PictureView()
-        yield Footer(show_command_palette=False)
+        yield KeyBar((*self.KEYS, *EVERYWHERE))
 
     def on_mount(self) -> None:
         """Read for the first time; follow the theme, whose colours are in the rows."""
