@@ -37,7 +37,7 @@ class Follower:
         """The events since the last call, in order; a torn last line waits for its rest.
 
         Args:
-            at_most: Bytes to read, and more up to the first event's end; call again until nothing comes.
+            at_most: Bytes to look into, and more up to the first event's end; call again until nothing comes.
 
         Raises:
             OSError: The file can't be read.
@@ -46,12 +46,14 @@ class Follower:
         with open_file(self._path) as file:
             if file.seek(0, os.SEEK_END) < self._offset:  # another file has taken its place
                 self._offset = 0
-            end = file.seek(self._offset) + at_most
+            file.seek(self._offset)
             for line in whole_lines(file):
                 self._offset += len(line)
-                if not (self._without_steps and _STEPS.match(line)):
-                    self._parse(line, events)
-                if events and self._offset >= end:
+                if self._without_steps and _STEPS.match(line):
+                    continue
+                self._parse(line, events)
+                at_most -= len(line)
+                if events and at_most <= 0:
                     break
         return events
 

@@ -9,6 +9,9 @@ import pytest
 
 from regtui.control import Control
 from regtui.engine.run import run
+from regtui.follow import BLOCK
+from regtui.history import History
+from regtui.runlog import read_events
 from regtui.tui.replay import Replay
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
@@ -18,6 +21,17 @@ from tests.scripted import ScriptedCrew
 def folder(tmp_path: Path) -> Path:
     crew = ScriptedCrew({"baseline": [1.0, 0.5, 0.6], "regularized": [1.0, 0.6, 0.4]})
     return run(small_preset(), tmp_path, Control(), lambda _: None, crew).folder
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose log is read in several blocks."""
+    preset = small_preset(data={"train_samples": 48_000}, train={"batch_size": 6, "epochs": 8})
+    losses = [1.0 / epoch for epoch in range(1, 9)]
+    crew = ScriptedCrew({"baseline": losses, "regularized": losses}, lambda _, step: 1 / step)
+    folder = run(preset, tmp_path_factory.mktemp("long"), Control(), lambda _: None, crew).folder
+    assert (folder / "events.jsonl").stat().st_size > 2 * BLOCK
+    return folder
 
 
 def replayed(folder: Path, change: Callable[[list[bytes]], list[bytes]]) -> Replay:
@@ -47,3 +61,27 @@ def test_a_log_without_start_or_end_says_so(folder: Path, lost: int) -> None:
     session.take_in()
     assert session.verdict is None
     assert str(session.error).startswith("The log is damaged")
+
+
+def test_a_long_log_is_told_no_faster_than_it_is_taken_in(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regtui.tui.replay.CLOSED", 0.01)
+    replay, taken = Replay(long, lambda: None), list[int]()
+    for _ in range(5):  # of a screen that has been closed, it stops to read
+        assert not replay.catch_up()
+    over = False
+    while not over:
+        over = replay.catch_up()
+        taken.append(sum(len(event.model_dump_json()) for event in replay.session.take_in()))
+    assert len(taken) > 2
+    assert max(taken) < 1.5 * BLOCK
+    assert replay.session.history == History.of(read_events(long))
+    assert replay.session.verdict is not None
+
+
+def test_a_long_log_is_read_at_one_go_by_who_takes_it_in(long: Path) -> None:
+    def take_in() -> None:
+        replay.session.take_in()
+
+    replay = Replay(long, take_in)
+    assert replay.catch_up()
+    assert replay.session.history == History.of(read_events(long))
