@@ -16,6 +16,7 @@ KEYS = (
     Key("n", "again", "new seed", "After the end: run the same preset with another seed.", "n", footer=True),
     Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
     Key("d", "details", "details", "After the end: the verdict, or the table.", "d", footer=True),
+    Key("b", "review", "saved runs", "After the end: the list of all saved runs.", "b", footer=True),
     Key("left", "walk(-1)", "epochs", "Read all values at an earlier epoch.", "←", footer=True),
     Key("right", "walk(1)", "later epoch", "Read all values at a later epoch.", "→"),
     Key("home", "first_epoch", "first epoch", "Read all values at the first epoch.", "home"),
@@ -40,4 +41,6 @@ def usable(action: str, session: Session) -> bool:
         return going_on and (action != "one_epoch" or session.history.paused)
     if action == "back":
         return not session.live
+    if action == "review":  # a saved run was opened from the list, and back leads there
+        return session.live and session.ended
     return session.ended if action in AFTER_THE_END else True

@@ -60,6 +60,9 @@ class RunScreen(Screen[None]):
     class Weights(Asked):
         """To see the weights."""
 
+    class Review(Asked):
+        """To see the saved runs."""
+
     KEYS = KEYS
     BINDINGS = bindings((*KEYS, *EVERYWHERE))
 
@@ -234,6 +237,10 @@ class RunScreen(Screen[None]):
     def action_change(self) -> None:
         """Back to the presets."""
         self.post_message(self.Change(self.session))
+
+    def action_review(self) -> None:
+        """The saved runs."""
+        self.post_message(self.Review(self.session))
 
     def action_walk(self, by: int) -> None:
         """Read all values at an earlier or later epoch; the first time, at the newest."""

@@ -20,7 +20,7 @@ class VerdictPanel(Vertical):
         &.alone { height: 1fr; max-height: 100%; }
         & VerticalScroll { height: auto; max-height: 100%; scrollbar-size-vertical: 1; }
         & Horizontal { height: 1; dock: bottom; }
-        & Button { margin-right: 2; }
+        & Button { min-width: 0; margin-right: 1; }
     }
     """
 
@@ -36,9 +36,11 @@ class VerdictPanel(Vertical):
             yield Button("n  another seed", action="screen.again", compact=True)
             yield Button("c  change the preset", action="screen.change", compact=True)
             yield Button("d  details", action="screen.details", compact=True)
+            yield Button("b  saved runs", action="screen.review", compact=True, id="review")
 
     def show(self, session: Session, columns: int) -> None:
         """Show what a run that has ended came to, in lines of at most so many columns."""
         status = session.summary.status if session.summary else "failed"
         self.border_title = {"finished": "Verdict", "stopped": "Verdict · stopped"}.get(status, status.capitalize())
+        self.query_one("#review", Button).display = session.live
         self._words.update(Text("\n".join([*session.outcome(max(20, min(WIDTH, columns))), ""])))
