@@ -28,6 +28,7 @@ KEYS = (
     Key("a", "axes", "axes", "The same axes for both charts, or each its own.", "a"),
     Key("w", "weights", "weights", "The weights of both arms, layer by layer.", "w", footer=True),
     Key("i", "explain", "about", "What the running techniques do.", "i", footer=True),
+    Key("f", "preset", "preset", "The preset, and how its file differs from it by now.", "f", footer=True),
 )
 """In a narrow terminal the key bar shows the first of the main keys that can be used."""
 WHILE_RUNNING = frozenset({"pause", "one_epoch", "patience", "toggle_patience", "stop"})

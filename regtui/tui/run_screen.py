@@ -20,6 +20,7 @@ from regtui.tui.header import Header
 from regtui.tui.key_bar import KeyBar
 from regtui.tui.keys import EVERYWHERE, bindings
 from regtui.tui.pacer import Pacer
+from regtui.tui.preset_page import PresetPage
 from regtui.tui.run_keys import KEYS, usable
 from regtui.tui.sentence import Sentence
 from regtui.tui.session import Session
@@ -233,6 +234,10 @@ class RunScreen(Screen[None]):
     def action_explain(self) -> None:
         """The running techniques."""
         self.post_message(self.Explain(self.session))
+
+    def action_preset(self) -> None:
+        """The preset, and how its file differs."""
+        self.app.push_screen(PresetPage(self.session.preset))
 
     def action_change(self) -> None:
         """Back to the presets."""
