@@ -21,8 +21,10 @@ from regtui.tui.dialogs import Ask
 from regtui.tui.explain import ExplainScreen
 from regtui.tui.help import HelpScreen
 from regtui.tui.keys import EVERYWHERE
+from regtui.tui.review import ReviewScreen
 from regtui.tui.run_keys import AFTER_THE_END, WHILE_RUNNING
 from regtui.tui.run_screen import RunScreen
+from regtui.tui.saved_run_screen import SavedRunScreen
 from regtui.tui.verdict_panel import VerdictPanel
 from regtui.tui.weights_screen import WeightsScreen
 from tests.conftest import small_preset
@@ -116,6 +118,24 @@ async def test_another_seed_and_other_presets_follow(tmp_path: Path) -> None:
         await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
     assert len(list((tmp_path / "logs").iterdir())) == 2
+
+
+async def test_the_saved_runs_are_a_key_or_a_click_away_and_lead_back(tmp_path: Path) -> None:
+    async with running(tmp_path, size=(80, 24)) as (app, pilot, training):
+        await epochs(app, pilot, training, 1)
+        await pilot.press("b")
+        assert isinstance(app.screen, RunScreen)  # not while it goes on
+        await finish(app, pilot, training)
+        for press in (lambda: pilot.press("b"), lambda: pilot.click("#review")):
+            await press()
+            await until(pilot, lambda: isinstance(app.screen, ReviewScreen) and "1 run" in text_of(app))
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, SavedRunScreen) and "On this split" in text_of(app))
+            assert not app.screen.query_one("#review").display
+            await pilot.press("escape")
+            await until(pilot, lambda: isinstance(app.screen, ReviewScreen))
+            await pilot.press("escape")
+            await until(pilot, lambda: type(app.screen) is RunScreen)
 
 
 @pytest.mark.parametrize("size", [(200, 60), (120, 36), (100, 30), (80, 24), (60, 20), (40, 12), (20, 6)])
@@ -374,7 +394,7 @@ async def test_every_key_of_the_table_does_something_or_is_not_offered(tmp_path:
         for key in RunScreen.KEYS:
             name = key.action.partition("(")[0]
             offered = run_screen(app).check_action(name, ())
-            assert offered == (name not in {*AFTER_THE_END, "one_epoch", "back"})
+            assert offered == (name not in {*AFTER_THE_END, "one_epoch", "back", "review"})
         await finish(app, pilot, training)
         for name in WHILE_RUNNING:
             assert run_screen(app).check_action(name, ()) is False

@@ -219,6 +219,10 @@ class RegtuiApp(App[int], inherit_bindings=False):
     def _list_saved(self, runs: Sequence[Path]) -> None:
         self.push_screen(ReviewScreen(self.logs, runs))
 
+    @on(RunScreen.Review)
+    def _review_all(self) -> None:
+        self._list_saved(())
+
     @on(ReviewScreen.Open)
     def _open_from_list(self, event: ReviewScreen.Open) -> None:
         self._open_saved(event.run.folder)

@@ -16,6 +16,7 @@ KEYS = (
     Key("n", "again", "new seed", "After the end: run the same preset with another seed.", "n", footer=True),
     Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
     Key("d", "details", "details", "After the end: the verdict, or the table.", "d", footer=True),
+    Key("b", "review", "saved runs", "After the end: the list of all saved runs.", "b", footer=True),
     Key("left", "walk(-1)", "epochs", "Read all values at an earlier epoch.", "←", footer=True),
     Key("right", "walk(1)", "later epoch", "Read all values at a later epoch.", "→"),
     Key("home", "first_epoch", "first epoch", "Read all values at the first epoch.", "home"),
@@ -27,6 +28,7 @@ KEYS = (
     Key("a", "axes", "axes", "The same axes for both charts, or each its own.", "a"),
     Key("w", "weights", "weights", "The weights of both arms, layer by layer.", "w", footer=True),
     Key("i", "explain", "about", "What the running techniques do.", "i", footer=True),
+    Key("f", "preset", "preset", "The preset, and how its file differs from it by now.", "f", footer=True),
 )
 """In a narrow terminal the key bar shows the first of the main keys that can be used."""
 WHILE_RUNNING = frozenset({"pause", "one_epoch", "patience", "toggle_patience", "stop"})
@@ -40,4 +42,6 @@ def usable(action: str, session: Session) -> bool:
         return going_on and (action != "one_epoch" or session.history.paused)
     if action == "back":
         return not session.live
+    if action == "review":  # a saved run was opened from the list, and back leads there
+        return session.live and session.ended
     return session.ended if action in AFTER_THE_END else True

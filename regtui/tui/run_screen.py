@@ -20,6 +20,7 @@ from regtui.tui.header import Header
 from regtui.tui.key_bar import KeyBar
 from regtui.tui.keys import EVERYWHERE, bindings
 from regtui.tui.pacer import Pacer
+from regtui.tui.preset_page import PresetPage
 from regtui.tui.run_keys import KEYS, usable
 from regtui.tui.sentence import Sentence
 from regtui.tui.session import Session
@@ -59,6 +60,9 @@ class RunScreen(Screen[None]):
 
     class Weights(Asked):
         """To see the weights."""
+
+    class Review(Asked):
+        """To see the saved runs."""
 
     KEYS = KEYS
     BINDINGS = bindings((*KEYS, *EVERYWHERE))
@@ -231,9 +235,17 @@ class RunScreen(Screen[None]):
         """The running techniques."""
         self.post_message(self.Explain(self.session))
 
+    def action_preset(self) -> None:
+        """The preset, and how its file differs."""
+        self.app.push_screen(PresetPage(self.session.preset))
+
     def action_change(self) -> None:
         """Back to the presets."""
         self.post_message(self.Change(self.session))
+
+    def action_review(self) -> None:
+        """The saved runs."""
+        self.post_message(self.Review(self.session))
 
     def action_walk(self, by: int) -> None:
         """Read all values at an earlier or later epoch; the first time, at the newest."""

@@ -20,13 +20,14 @@ class VerdictPanel(Vertical):
         &.alone { height: 1fr; max-height: 100%; }
         & VerticalScroll { height: auto; max-height: 100%; scrollbar-size-vertical: 1; }
         & Horizontal { height: 1; dock: bottom; }
-        & Button { margin-right: 2; }
+        & Button { min-width: 0; margin-right: 1; }
     }
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._words = Static(markup=False)
+        self._review = Button("b  saved runs", action="screen.review", compact=True, id="review")
 
     def compose(self) -> ComposeResult:
         """Words above buttons."""
@@ -36,9 +37,11 @@ class VerdictPanel(Vertical):
             yield Button("n  another seed", action="screen.again", compact=True)
             yield Button("c  change the preset", action="screen.change", compact=True)
             yield Button("d  details", action="screen.details", compact=True)
+            yield self._review
 
     def show(self, session: Session, columns: int) -> None:
         """Show what a run that has ended came to, in lines of at most so many columns."""
         status = session.summary.status if session.summary else "failed"
         self.border_title = {"finished": "Verdict", "stopped": "Verdict · stopped"}.get(status, status.capitalize())
+        self._review.display = session.live  # from a saved run one goes back to where it was opened
         self._words.update(Text("\n".join([*session.outcome(max(20, min(WIDTH, columns))), ""])))
