@@ -225,6 +225,8 @@ class ReviewScreen(Screen[None]):
             fault = fault or f"{run.name}: {run.fault}"
         elif not self._runs:
             fault = fault or "There are no runs here yet; 'regtui --preset dropout' makes one."
+        elif run is None:
+            fault = fault or "No run matches; escape shows all again."
         self._words.set_class(bool(fault or self._words_of_reading), "fault")
         words = [*filter(None, (self._words_of_reading, one_line(fault)))] or [one_line(about(run)) if run else ""]
         self._words.update("\n".join(words))
