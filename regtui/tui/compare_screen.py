@@ -11,6 +11,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
@@ -33,6 +34,8 @@ from regtui.tui.view import Space
 
 ROWS = 8
 """Runs that the table shows at most before it scrolls."""
+SOON = 0.05
+"""Seconds after which what was read is drawn, together with what has come by then."""
 NAME = 22
 """Cells of a preset's name at most."""
 
@@ -87,6 +90,7 @@ class CompareScreen(Screen[None]):
         self._infos: Sequence[RunInfo] = ()
         self._judged: Sequence[tuple[str, SeedStatistics]] = ()
         self._view = CompareView()
+        self._due: Timer | None = None
         self._head = Static(f"reading {len(folders)} runs …", id="head", markup=False)
         self._chart = Chart(classes="panel")
         self._list = RowList()
@@ -109,7 +113,7 @@ class CompareScreen(Screen[None]):
     def _read(self) -> None:
         """Read the curves, then the outcomes; follow the runs that another process writes."""
         worker = get_current_worker()
-        followers = {index: Follower(folder) for index, folder in enumerate(self._folders)}
+        followers = {index: Follower(folder, without_steps=True) for index, folder in enumerate(self._folders)}
         while not worker.is_cancelled:
             for index, follower in followers.items():
                 with suppress(OSError):  # its outcome says what is wrong
@@ -128,7 +132,8 @@ class CompareScreen(Screen[None]):
         history = self._shown[event.run].history
         for told in event.events:
             history.add(told)
-        self._draw()
+        if self._due is None:
+            self._due = self.set_timer(SOON, self._draw)
 
     @on(Known)
     def _known(self, event: Known) -> None:
@@ -168,6 +173,7 @@ class CompareScreen(Screen[None]):
 
     @on(RowList.Moved)
     def _draw(self) -> None:
+        self._due = None
         if self._chart.content_size.width:
             self._chart.show(plot(self._shown, self._view, Space(*self._chart.content_size), self._list.cursor))
         self._entitle()
