@@ -18,6 +18,7 @@ from regtui.errors import EXIT_CODES, RegtuiError
 from regtui.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, StepsDone
 from regtui.history import History
 from regtui.preset import Preset
+from regtui.text import number
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -135,17 +136,11 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[
 
 def _epoch_line(epoch: EpochDone, epochs: int) -> str:
     notes = (" best" if epoch.best else "") + ("  cut short" if epoch.partial else "")
+    train, val, gap = number(epoch.train_loss, ".4f"), number(epoch.val_loss, ".4f"), number(epoch.gap, "+.4f")
     return (
-        f"{f'{epoch.epoch}/{epochs}':>7}  {epoch.arm:<11} {_loss(epoch.train_loss):>10} {_loss(epoch.val_loss):>8} "
-        f"{_loss(epoch.gap, '+'):>8} {100 * epoch.train_accuracy:>7.2f} % {100 * epoch.val_accuracy:>6.2f} % "
-        f"{epoch.seconds:>6.2f}{notes}"
+        f"{f'{epoch.epoch}/{epochs}':>7}  {epoch.arm:<11} {train:>10} {val:>8} {gap:>8} "
+        f"{100 * epoch.train_accuracy:>7.2f} % {100 * epoch.val_accuracy:>6.2f} % {epoch.seconds:>6.2f}{notes}"
     )
-
-
-def _loss(value: float | None, sign: str = "") -> str:
-    if value is None:
-        return "–"
-    return f"{value:{sign}.4f}".replace("-", "−") if abs(value) < 1000 else f"{value:{sign}.1e}".replace("-", "−")
 
 
 @contextmanager

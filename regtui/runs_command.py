@@ -16,7 +16,7 @@ from regtui.errors import InputError
 from regtui.runs import RunInfo, read_run, resolve
 from regtui.runs_files import read_json
 from regtui.runs_filter import parse
-from regtui.text import one_line
+from regtui.text import UNKNOWN, number, one_line, percent
 
 if TYPE_CHECKING:
     from regtui.events import Event
@@ -24,22 +24,21 @@ if TYPE_CHECKING:
 
 MAX_WORDS = 10
 """So many runs with a fault are named below the table; --json names all."""
-_UNKNOWN = "–"
 
 # Top and bottom of the header, what a run has there, and whether it stands at the left.
 _COLUMNS: list[tuple[str, str, Callable[[RunInfo], str], bool]] = [
     ("", "run", lambda run: _beginning(run.name), True),
-    ("", "preset", lambda run: one_line(run.preset or _UNKNOWN, 14), True),
+    ("", "preset", lambda run: one_line(run.preset or UNKNOWN, 14), True),
     ("", "status", lambda run: run.status, True),
-    ("", "verdict", lambda run: one_line(run.verdict or _UNKNOWN, 9), True),
-    ("Δ acc", "points", lambda run: _number(run.difference, "+.2f"), False),
-    ("test %", "base", lambda run: _percent(run.baseline.test_accuracy), False),
-    ("test %", "regul", lambda run: _percent(run.regularized.test_accuracy), False),
-    ("", "seed", lambda run: _UNKNOWN if run.seed is None else one_line(run.seed, 6), False),
-    ("", "ep", lambda run: _UNKNOWN if run.epochs is None else one_line(run.epochs, 6), False),
-    ("val loss", "base", lambda run: _number(run.baseline.best_val_loss, ".4f"), False),
-    ("val loss", "regul", lambda run: _number(run.regularized.best_val_loss, ".4f"), False),
-    ("", "device", lambda run: one_line(run.device or _UNKNOWN, 8), True),
+    ("", "verdict", lambda run: one_line(run.verdict or UNKNOWN, 9), True),
+    ("Δ acc", "points", lambda run: number(run.difference, "+.2f"), False),
+    ("test %", "base", lambda run: percent(run.baseline.test_accuracy), False),
+    ("test %", "regul", lambda run: percent(run.regularized.test_accuracy), False),
+    ("", "seed", lambda run: UNKNOWN if run.seed is None else one_line(run.seed, 6), False),
+    ("", "ep", lambda run: UNKNOWN if run.epochs is None else one_line(run.epochs, 6), False),
+    ("val loss", "base", lambda run: number(run.baseline.best_val_loss, ".4f"), False),
+    ("val loss", "regul", lambda run: number(run.regularized.best_val_loss, ".4f"), False),
+    ("", "device", lambda run: one_line(run.device or UNKNOWN, 8), True),
 ]
 
 
@@ -195,13 +194,3 @@ def _to_json(run: RunInfo) -> str:
 def _beginning(name: str) -> str:
     """Date and time of a run's name, which mean the run on the command line; of other names what finds room."""
     return name[:15] if re.match(r"\d{8}-\d{6}-", name) else one_line(name, 15)
-
-
-def _number(value: float | None, form: str) -> str:
-    if value is None:
-        return _UNKNOWN
-    return (f"{value:{form}}" if abs(value) < 1000 else f"{value:.1e}").replace("-", "−")
-
-
-def _percent(fraction: float | None) -> str:
-    return _UNKNOWN if fraction is None else _number(100 * fraction, ".2f")

@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from regtui.preset import Preset
 from regtui.tui import look
 from regtui.tui.weights_screen import WeightsScreen
-from regtui.tui.weights_views import bars, log_scale, percent, shades
+from regtui.tui.weights_views import bars, log_scale, shades
 from tests.conftest import small_preset
 from tests.test_weights import normal
 
@@ -236,7 +236,3 @@ def test_bars_are_logarithmic_and_only_an_empty_bin_has_none() -> None:
 
 def test_shades_grow_with_the_mean_of_two_pixels() -> None:
     assert shades([[0.0, 1.0, 1.0, float("nan")], [0.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.5, 0.0]], 1.0) == [" =@?", "@ = "]
-
-
-def test_only_none_is_0_percent_and_only_all_is_100() -> None:
-    assert [percent(share) for share in (0, 1e-6, 0.25, 0.99999, 1)] == ["0 %", "0.1 %", "25.0 %", "99.9 %", "100 %"]

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 
+from regtui.events import Status
 from regtui.evidence.paired import PairedTable
-from regtui.evidence.verdict import ArmResult, Outcome, Status, Verdict, judge
+from regtui.evidence.verdict import ArmResult, Outcome, Verdict, judge
 
 BASELINE = ArmResult(
     label="baseline",

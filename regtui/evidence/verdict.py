@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 import textwrap
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from regtui.evidence.paired import INTERVAL_METHOD, PairedTable, difference_interval, mcnemar_exact
+
+if TYPE_CHECKING:
+    from regtui.events import Status  # pydantic, of which the list of runs has no need
 
 ALPHA = 0.05
 """An outcome is called better or worse if p is below this and the 95 % interval leaves out 0."""
@@ -20,7 +23,6 @@ WIDTH = 80
 NBSP = "\N{NO-BREAK SPACE}"
 
 Outcome = Literal["better", "worse", "undecided", "none"]
-Status = Literal["finished", "stopped", "diverged", "failed"]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from regtui.applied import ArmApplied, best_value, stop_epoch_if_nothing_improve
 from regtui.events import EpochDone
 from regtui.history import ArmHistory
 from regtui.preset import Preset
+from regtui.text import share
 
 METER = 5
 """Cells of the patience meter."""
@@ -87,9 +88,8 @@ def gap_text(epoch: EpochDone) -> str:
 
 
 def _zeros(epoch: EpochDone) -> str:
-    """Share of weights that are exactly zero; 0% and 100% are said only where they are exact."""
-    share = epoch.zero_weights
-    return f"{share:.0%}" if share in (0, 1) else f"{min(max(share, 0.001), 0.999):.1%}"
+    """Share of weights that are exactly zero; at most five cells."""
+    return share(epoch.zero_weights).replace(" ", "")
 
 
 def _whole_epoch(text: Callable[[float, Arm], str]) -> Callable[[Arm], str]:

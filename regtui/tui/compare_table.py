@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from regtui.runs import RunInfo
+from regtui.text import UNKNOWN, number, percent, share
 from regtui.tui.look import MARKS
 from regtui.tui.row_list import Cell, Column
-from regtui.tui.run_columns import UNKNOWN, VERDICT_COLOURS, number, percent
+from regtui.tui.run_columns import VERDICT_COLOURS
 
 SETTING = 16
 """Cells of a setting at most."""
@@ -54,7 +55,7 @@ def _per_epoch(run: RunInfo, arm: str) -> float | None:
 
 def _zeros(run: RunInfo) -> str:
     zeros = run.fields.get("arms.regularized.zero_weights")
-    return f"{zeros:.1%}" if isinstance(zeros, int | float) else UNKNOWN
+    return share(zeros).replace(" ", "") if isinstance(zeros, int | float) else UNKNOWN
 
 
 def _cost(run: RunInfo) -> str:

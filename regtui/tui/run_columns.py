@@ -8,10 +8,10 @@ from typing import NamedTuple
 from regtui.comparison import settings
 from regtui.preset import ARMS
 from regtui.runs import RunInfo
+from regtui.text import UNKNOWN, number, percent
 from regtui.tui.look import MARKS
 from regtui.tui.row_list import Cell, Column
 
-UNKNOWN = "–"
 STATUS_COLOURS = {
     "running": "accent",
     "interrupted": "warning",
@@ -22,18 +22,6 @@ STATUS_COLOURS = {
     "stopped": "",
 }
 VERDICT_COLOURS = {"better": "success", "worse": "error"}
-
-
-def number(value: float | None, form: str) -> str:
-    """A number of any size in seven cells; a dash for one that is not known."""
-    if value is None:
-        return UNKNOWN
-    return (f"{value:{form}}" if abs(value) < 1000 else f"{value:.1e}").replace("-", "−")
-
-
-def percent(fraction: float | None) -> str:
-    """'98.12' of 0.9812."""
-    return UNKNOWN if fraction is None else number(100 * fraction, ".2f")
 
 
 class Field(NamedTuple):

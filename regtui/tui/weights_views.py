@@ -12,6 +12,7 @@ from textual.color import Color, Gradient
 from textual.geometry import Size
 from textual.message import Message
 
+from regtui.text import share
 from regtui.tui.lines import Lines
 from regtui.tui.look import MARKS, PlainText
 
@@ -72,7 +73,7 @@ class LayerTable(Lines):
                     shape = f"{layer.matrix.shape[1]:,} → {layer.matrix.shape[0]:,}" if first else ""
                     row.append(f"  {shape:>13}", colours["faint"])
                 row.append(f"  {MARKS[name]} {name:<11}" if wide else f" {MARKS[name]}", colours[name])
-                zeros, small = percent(layer.zeros), percent(layer.small)
+                zeros, small = share(layer.zeros), share(layer.small)
                 row.append(f"{layer.norm:>8.4g}" + (f"{zeros:>9}{small:>14}" if wide else f"{zeros:>8}{small:>9}"))
                 row.truncate(width, pad=True)
                 rows.append(row)
@@ -237,10 +238,3 @@ def _axis(limit: float, bins: int) -> tuple[str, str]:
     edge = f"{limit:.2g}"
     labels = f"{'−' + edge:<{half}}0{edge:>{half}}"
     return f"{'─' * half}┴{'─' * half}", labels
-
-
-def percent(share: float) -> str:
-    """A share, in which only none is '0 %' and only all is '100 %'."""
-    if share in (0, 1):
-        return f"{share:.0%}".replace("%", " %")
-    return f"{min(max(share * 100, 0.1), 99.9):.1f} %"
