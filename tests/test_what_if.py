@@ -128,3 +128,43 @@ def test_lines_fit_the_narrowest_terminal() -> None:
     values = random.Random(1)
     losses: list[float | None] = [values.choice([1e-9, 1e300, 0.5, 1e5]) * values.random() for _ in range(2_000)]
     assert max(map(len, what_if(told(losses), EarlyStopping(min_delta=1e-12), 99_999).lines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("losses", "planned", "words"),
+    [
+        (
+            [0.5, 0.4, 0.45, 0.3, 0.35, 0.36, 0.37],
+            7,
+            "Patience 2 would have kept epoch 4, the best, and saved 1 epoch.",
+        ),
+        ([0.3, 0.4, 0.5, 0.6], 4, "Patience 1 would have kept epoch 1, the best, and saved 2 epochs."),
+        ([0.5, 0.4, 0.41], 3, "Patience 1 would have kept epoch 2, the best, and stopped with the last epoch."),
+        (
+            [0.5, 0.4, 0.45, 0.46],
+            9,
+            "Patience 1 would have kept epoch 2, the best of the 4 epochs that were run, and saved 1 epoch.",
+        ),
+        ([0.5, 0.4, 0.3], 3, "Not even patience 1 would have stopped it within the 3 epochs that were run."),
+        (
+            [0.5, 0.6, 0.7, 0.4],
+            4,
+            "Only patience 3 or more would have reached epoch 4, the best; 2 would have stopped at epoch 3.",
+        ),
+        ([], 4, "No whole epoch was run, so no patience can be judged."),
+        ([None, None], 4, "None of the 2 epochs counts: not finite, or within the warmup."),
+    ],
+)
+def test_the_takeaway_says_what_the_shortest_patience_would_have_kept(
+    losses: list[float | None], planned: int, words: str
+) -> None:
+    assert what_if(told(losses), None, planned).takeaway() == words
+
+
+def test_a_lead_below_min_delta_is_no_best_and_is_told_as_a_cost() -> None:
+    table = what_if(told([0.5, 0.4, 0.399, 0.45, 0.46]), EarlyStopping(min_delta=0.01), 5)
+    assert table.chosen is not None
+    assert (table.chosen.patience, table.chosen.keeps) == (1, 2)
+    assert table.takeaway() == (
+        "Patience 1 would have kept epoch 2, +0.0010 off the best, epoch 3, and saved 2 epochs."
+    )

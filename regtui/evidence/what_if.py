@@ -58,13 +58,53 @@ class WhatIf:
     planned: int
     left_out: int | None
 
+    @property
+    def complete(self) -> bool:
+        """Whether all planned epochs were run; else a patience that did not stop might have stopped later."""
+        return self.epochs >= self.planned
+
+    @property
+    def chosen(self) -> Outcome | None:
+        """The shortest patience that comes nearest to the best epoch; None if no epoch counts."""
+        known = [outcome for outcome in self.outcomes if outcome.cost is not None]
+        return min(known, key=lambda outcome: outcome.cost or 0.0, default=None)
+
     def lines(self) -> list[str]:
         """A small table for people, 80 columns wide; neighbours that keep the same epoch share a line."""
-        if self.epochs == 0:
-            return ["No whole epoch was run, so no patience can be judged.", *self._remarks()]
         if self.best_epoch is None:
-            return [f"None of the {_epochs(self.epochs)} counts: not finite, or within the warmup.", *self._remarks()]
-        return [*(self._line(same) for same in _merged(self.outcomes)), *self._remarks()]
+            return [self._nothing(), *self.remarks()]
+        return [*(self._line(same) for same in _merged(self.outcomes)), *self.remarks()]
+
+    def takeaway(self) -> str:
+        """What the chosen patience would have kept and saved, in a sentence."""
+        chosen = self.chosen
+        if chosen is None:
+            return self._nothing()
+        of_those = "" if self.complete else f" of the {_epochs(self.epochs)} that were run"
+        kept = f"epoch {chosen.keeps}, the best{of_those}"
+        if chosen.cost:  # min_delta keeps the rule from taking so small a lead
+            kept = f"epoch {chosen.keeps}, {self.cost(chosen)} off the best{of_those}, epoch {self.best_epoch}"
+        if chosen.stops_at is not None:
+            end = f"saved {_epochs(chosen.saved)}" if chosen.saved else "stopped with the last epoch"
+            return f"Patience {chosen.patience} would have kept {kept}, and {end}."
+        if chosen.patience == 1:
+            return f"Not even patience 1 would have stopped it within the {_epochs(self.epochs)} that were run."
+        shorter = self.outcomes[chosen.patience - 2]
+        stops = f"{shorter.patience} would have stopped at epoch {shorter.stops_at}"
+        return f"Only patience {chosen.patience} or more would have reached {kept}; {stops}."
+
+    def cost(self, outcome: Outcome) -> str:
+        """How far the kept epoch's monitored value is from the best: 'best', '+0.0011', '−0.35 points'."""
+        cost = outcome.cost or 0.0
+        if cost == 0:
+            return "best"
+        return f"−{100 * cost:.2f} points" if self.monitor == "val_accuracy" else f"+{_loss(cost)}"
+
+    def _nothing(self) -> str:
+        """Why no patience can be judged."""
+        if self.epochs == 0:
+            return "No whole epoch was run, so no patience can be judged."
+        return f"None of the {_epochs(self.epochs)} counts: not finite, or within the warmup."
 
     def _line(self, same: list[Outcome]) -> str:
         first, last = same[0], same[-1]
@@ -72,7 +112,7 @@ class WhatIf:
         if first.stops_at is not None:
             stops = f"epoch {first.stops_at}" if len(same) == 1 else f"{first.stops_at}-{last.stops_at}"
             end = f"stops at {stops}, keeps {first.keeps}"
-        elif self.epochs >= self.planned:
+        elif self.complete:
             end = f"runs all {_epochs(self.epochs)}, keeps {first.keeps}"
         else:
             end = f"goes on after epoch {self.epochs}*, best so far {first.keeps}"
@@ -80,14 +120,13 @@ class WhatIf:
 
     def _value(self, outcome: Outcome) -> str:
         """'val loss 0.0932 (+0.0011)': the kept epoch's monitored value, and how far it is from the best."""
-        cost = outcome.cost or 0.0
         if self.monitor == "val_accuracy":
-            points = "best" if cost == 0 else f"−{100 * cost:.2f} points"
-            return f"val accuracy {100 * (outcome.val_accuracy or 0.0):.2f} % ({points})"
-        return f"val loss {_loss(outcome.val_loss or 0.0)} ({'best' if cost == 0 else '+' + _loss(cost)})"
+            return f"val accuracy {100 * (outcome.val_accuracy or 0.0):.2f} % ({self.cost(outcome)})"
+        return f"val loss {_loss(outcome.val_loss or 0.0)} ({self.cost(outcome)})"
 
-    def _remarks(self) -> Iterator[str]:
-        if self.outcomes[-1].stops_at is None and self.best_epoch is not None and self.epochs < self.planned:
+    def remarks(self) -> Iterator[str]:
+        """What is not known, in lines."""
+        if self.outcomes[-1].stops_at is None and self.best_epoch is not None and not self.complete:
             yield f"* would not have stopped within the {_epochs(self.epochs)} that were run;"
             yield f"  what the others of the {self.planned:,} planned would have brought is not known."
         if self.left_out is not None:

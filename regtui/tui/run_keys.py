@@ -27,6 +27,7 @@ KEYS = (
     Key("r", "recent", "recent", "The recent epochs, or all.", "r"),
     Key("a", "axes", "axes", "The same axes for both charts, or each its own.", "a"),
     Key("w", "weights", "weights", "The weights of both arms, layer by layer.", "w", footer=True),
+    Key("x", "what_if", "what if", "What another patience would have brought.", "x", footer=True),
     Key("i", "explain", "about", "What the running techniques do.", "i", footer=True),
     Key("f", "preset", "preset", "The preset, and how its file differs from it by now.", "f", footer=True),
 )

@@ -27,6 +27,7 @@ from regtui.tui.session import Session
 from regtui.tui.steering import SteeringPanel, refusal
 from regtui.tui.verdict_panel import VerdictPanel
 from regtui.tui.view import QUANTITIES, View
+from regtui.tui.what_if_screen import WhatIfScreen
 
 AT_ONCE = (RunStarted, ControlApplied, Paused, Resumed, RunFinished)
 """Events that answer the user or change what there is to do: they are shown without waiting for the next drawing."""
@@ -234,6 +235,13 @@ class RunScreen(Screen[None]):
     def action_explain(self) -> None:
         """The running techniques."""
         self.post_message(self.Explain(self.session))
+
+    def action_what_if(self) -> None:
+        """What another patience would have brought."""
+        if self.session.history.epochs:
+            self.app.push_screen(WhatIfScreen(self.session))
+        else:
+            self.notify("There is nothing to tell before the first epoch.")
 
     def action_preset(self) -> None:
         """The preset, and how its file differs."""
