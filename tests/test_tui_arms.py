@@ -153,8 +153,8 @@ def test_what_has_no_room_in_the_first_row_is_told_in_the_second() -> None:
     assert "stops  at 7" in second(telling, 60)[1]
     assert second(telling, 40)[1] == "  ━━━·····  train 0.0500  gap  0.180"
     assert second(Telling(PRESET), 78) == ["", ""]
-    assert not needs_second(PRESET, 118)
-    assert needs_second(PRESET, 117)
+    assert not needs_second(PRESET, 109)
+    assert needs_second(PRESET, 108)
 
 
 def test_nothing_moves_in_the_second_row() -> None:

@@ -78,9 +78,9 @@ def arm_rows(
 
 
 def needs_second(preset: Preset, width: int) -> bool:
-    """Whether in so many cells columns are missing that a second row would show."""
+    """Whether in so many cells columns are missing that are worth a second row; img/s alone is not."""
     columns, _ = _columns(preset, width)
-    return not columns.keys() >= {"bar", *_SECOND}
+    return bool({"bar", *_SECOND} - {"samples", *columns})
 
 
 def _append_cells(row: Text, arm: Arm, columns: Mapping[str, Column], colours: Mapping[str, str]) -> None:
