@@ -56,9 +56,11 @@ def start(
 
         say(f"regtui {__version__}")
         raise typer.Exit
-    if context.invoked_subcommand is not None:
-        return
     from regtui.errors import InputError
+
+    if context.invoked_subcommand is not None:
+        _refuse_options_before(context, context.invoked_subcommand)
+        return
     from regtui.preset_file import load
 
     options = {"train.epochs": epochs, "train.seed": seed, "train.device": device}
@@ -75,6 +77,19 @@ def start(
         raise InputError("these options need a preset: add --preset NAME; 'regtui presets list' shows them")
     shown = show(chosen, log_dir, start=start_now, quit_when_done=quit_when_done, ascii_only=ascii_only, debug=debug)
     raise typer.Exit(shown)
+
+
+def _refuse_options_before(context: typer.Context, command: str) -> None:
+    """What stands before a command would say nothing to it, and be passed over in silence."""
+    from regtui.errors import InputError
+
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name != "debug" and source is not None and source.name == "COMMANDLINE":
+            raise InputError(
+                f"{parameter.opts[0]} does not belong before {command!r}: "
+                f"'regtui {command} --help' names the options that go after it"
+            )
 
 
 @presets_app.callback(invoke_without_command=True)

@@ -64,6 +64,13 @@ def test_a_module_that_trains_nothing_imports_no_torch_and_no_screen(module: str
     assert imported_by(f"import {module}") <= {"pydantic"}
 
 
+@pytest.mark.parametrize("option", [["--ascii"], ["--seed", "3"], ["--set", "train.epochs=1"]])
+def test_an_option_before_a_command_is_not_passed_over_in_silence(option: list[str]) -> None:
+    code, out, err = run(*option, "presets", "list", cwd=Path.cwd())
+    assert (code, out) == (2, "")
+    assert f"{option[0]} does not belong before 'presets'" in err
+
+
 def test_the_version_is_told() -> None:
     outcome = run("--version", cwd=Path.cwd())
     assert outcome == (0, f"regtui {__version__}\n", "")
