@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -114,18 +114,22 @@ class CompareScreen(Screen[None]):
         """Read the curves, then the outcomes; follow the runs that another process writes."""
         worker = get_current_worker()
         followers = {index: Follower(folder, without_steps=True) for index, folder in enumerate(self._folders)}
+        self._tell(followers)
         while not worker.is_cancelled:
-            for index, follower in followers.items():
-                with suppress(OSError):  # its outcome says what is wrong
-                    while (events := follower.new_events()) and not worker.is_cancelled:
-                        self.post_message(self.Told(index, events))
             infos = [read_run(folder) for folder in self._folders]
+            self._tell(followers)  # after the outcomes: of a run that has ended, nothing more can come
             judged = [(group.name, seed_statistics(group.differences)) for group in seeds(infos)]
             self.post_message(self.Known(infos, judged))
             followers = {index: f for index, f in followers.items() if infos[index].status == "running"}
             if not followers:
                 return
             time.sleep(FOLLOW)
+
+    def _tell(self, followers: Mapping[int, Follower]) -> None:
+        for index, follower in followers.items():
+            with suppress(OSError):  # its outcome says what is wrong
+                while events := follower.new_events():
+                    self.post_message(self.Told(index, events))
 
     @on(Told)
     def _told(self, event: Told) -> None:
