@@ -134,8 +134,8 @@ def test_the_line_stands_in_every_chart_and_is_told_from_others_without_colour()
 
 def test_captions_tell_the_values_of_the_epoch() -> None:
     history = Telling(PRESET).start().epochs([0.5, 0.3], [0.4]).history
-    assert reading(history, View(), ["baseline"], 2) == "epoch 2  • training 0.0500  ▀ validation 0.3000"
-    assert reading(history, View("accuracy"), ["baseline"], 1) == "epoch 1  • training 95.0%  ▀ validation 90.0%"
+    assert reading(history, View(), ["baseline"], 2) == "epoch 2  • train 0.0500  ▀ val 0.3000"
+    assert reading(history, View("accuracy"), ["baseline"], 1) == "epoch 1  • train 95.0%  ▀ val 90.0%"
     assert reading(history, View("gap"), ["regularized"], 1) == "epoch 1  gap 0.350"
     assert reading(history, View(), ["regularized"], 2) == "epoch 2  no values of this arm"
     both = ["baseline", "regularized"]
@@ -175,7 +175,7 @@ async def test_the_cursor_walks_a_run_that_goes_on_and_the_run_goes_on(tmp_path:
         for name, arm in history.arms.items():
             done = arm.epochs[1]
             caption = str(app.screen.query_one(f"#{name}", Chart).border_subtitle)
-            assert caption == f"epoch 2  • training {done.train_loss:.4f}  ▀ validation {done.val_loss:.4f}"
+            assert caption == f"epoch 2  • train {done.train_loss:.4f}  ▀ val {done.val_loss:.4f}"
         rows = [row for row in text_of(app).splitlines() if "2/6" in row]
         assert [row.split()[1] for row in rows] == ["baseline", "regularized"]
         assert "Epoch 2 · " in text_of(app)

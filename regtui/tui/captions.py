@@ -47,7 +47,7 @@ def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> st
     if view.quantity == "gap":
         return f"epoch {epoch}  gap {validation}"
     training = number(of_arm.train_loss) if view.quantity == "loss" else f"{of_arm.train_accuracy:.1%}"
-    return f"epoch {epoch}  • training {training}  ▀ validation {validation}"
+    return f"epoch {epoch}  • train {training}  ▀ val {validation}"
 
 
 def _value(epoch: EpochDone | None, quantity: Quantity) -> str:

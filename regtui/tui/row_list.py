@@ -124,7 +124,10 @@ class RowList(ScrollView, can_focus=True):
         if y == 0:
             strip = self._row([Cell(c.title, c.colour) for c in self._columns], " ")
         elif row < self._count:
-            strip = self._row(self._cells(row), CURSOR if row == self.cursor else " ")
+            cells = self._cells(row)
+            if row == self.cursor:  # where there are 16 colours, faint is that of the row
+                cells = [cell._replace(colour="" if cell.colour == "faint" else cell.colour) for cell in cells]
+            strip = self._row(cells, CURSOR if row == self.cursor else " ")
             if row == self.cursor:
                 style += Style(bgcolor=self.app.theme_variables["panel"], bold=self.has_focus)
         else:
