@@ -12,17 +12,20 @@ from typing import Annotated, Literal, TypeGuard
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
+HUGE = 1e100
+"""What is larger counts as infinite: no 32-bit number comes near it, and what is smaller can be squared and summed."""
+
 
 def is_finite(number: float | None) -> TypeGuard[float]:
     """Whether it is neither None nor NaN nor infinite."""
-    return number is not None and math.isfinite(number)
+    return number is not None and abs(number) <= HUGE
 
 
 def all_finite(numbers: Sequence[float | None]) -> bool:
-    """Whether each of them is; False also where their sum overflows."""
+    """Whether each of them is; False also where all are, but very large."""
     try:
-        # A sum is finite only if each term is, and takes a tenth of the time of looking at each.
-        return math.isfinite(sum(numbers))  # type: ignore[arg-type]
+        # The root of the sum of squares is no less than the largest, and takes a tenth of the time of looking at each.
+        return math.hypot(*numbers) <= HUGE  # type: ignore[arg-type]
     except TypeError:  # None among them
         return False
 

@@ -153,6 +153,23 @@ def test_rubbish_in_a_file_s_place_is_endured(folder: Path, name: str, content: 
     endure(folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("preset.toml", "schema = 1", 'schema = 2\nmood = "fine"'),
+        ("run.json", '"schema": 1', '"schema": 2, "started": {"at": 1}, "pid": "a name"'),
+        ("summary.json", '"schema": 1', '"schema": 2, "arms": [], "status": "suspended"'),
+        ("events.jsonl", '"kind":', '"schema":2,"mood":{"fine":[1]},"kind":'),
+        ("events.jsonl", '"kind":"epoch_done"', '"kind":"epoch_measured"'),
+    ],
+)
+def test_a_file_of_a_later_version_is_endured(folder: Path, name: str, old: str, new: str) -> None:
+    content = (folder / name).read_text()
+    assert old in content
+    (folder / name).write_text(content.replace(old, new))
+    endure(folder)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_cut_anywhere_is_endured(folder: Path, name: str) -> None:
     content = (folder / name).read_bytes()

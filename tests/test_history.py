@@ -14,6 +14,7 @@ from regtui.control import Control, SetPatience, SetStrength
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
 from regtui.events import (
+    HUGE,
     ArmInfo,
     ArmStopped,
     ControlApplied,
@@ -126,9 +127,10 @@ def test_a_loss_that_is_no_number_makes_its_line_no_event(loss: str) -> None:
         parse(f'{{"t":0,"kind":"steps_done","arm":"baseline","epoch":1,"first_step":1,"losses":[0.5,{loss}]}}')
 
 
-def test_losses_whose_sum_overflows_are_finite() -> None:
-    losses: list[float | None] = [1e308, 1e308]
-    assert StepsDone(t=0, arm="baseline", epoch=1, first_step=1, losses=losses).losses == losses
+def test_a_loss_too_large_to_reckon_with_counts_as_infinite() -> None:
+    losses: list[float | None] = [HUGE, -HUGE, 2 * HUGE, -1e308]
+    event = StepsDone(t=0, arm="baseline", epoch=1, first_step=1, losses=losses)
+    assert event.losses == [HUGE, -HUGE, None, None]
 
 
 def test_losses_survive_the_log_to_the_last_bit() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import select
 import signal
@@ -69,6 +70,7 @@ def show(
     if not sys.stdin.isatty():
         raise InputError("the screen needs a terminal to read keys from; add --headless to do without")
     app = _Program(logs, preset, start=start, quit_when_done=quit_when_done, ascii_only=ascii_only, review=review)
+    gc.freeze()  # what has been imported stays: each look for garbage in it would hold up a key by 30 ms
     code = app.run()
     session = app.session
     if app.failure:
