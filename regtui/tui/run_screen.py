@@ -118,7 +118,8 @@ class RunScreen(Screen[None]):
         events = self.session.take_in()
         self.told(events)
         in_front = self.app.screen
-        if in_front is not self and any(isinstance(e, EpochDone) for e in events) and hasattr(in_front, "reload"):
+        epoch_done = any(isinstance(event, EpochDone) for event in events)
+        if in_front is not self and epoch_done and in_front.is_mounted and hasattr(in_front, "reload"):
             in_front.reload()
 
     def told(self, events: Sequence[Event]) -> None:
