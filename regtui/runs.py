@@ -67,7 +67,7 @@ class RunInfo:
         """The folder's name."""
         return self.folder.name or self.folder.absolute().name
 
-    @property
+    @cached_property
     def preset(self) -> str:
         """The preset's name; empty if unknown, as are all texts."""
         return self._text("preset")
@@ -88,17 +88,17 @@ class RunInfo:
         trained = [self._whole(f"arms.{arm}.epochs") for arm in ("baseline", "regularized")]
         return max((epochs for epochs in trained if epochs is not None), default=None)
 
-    @property
+    @cached_property
     def baseline(self) -> ArmFigures:
         """What the baseline came to."""
         return self._figures("baseline")
 
-    @property
+    @cached_property
     def regularized(self) -> ArmFigures:
         """What the regularized arm came to."""
         return self._figures("regularized")
 
-    @property
+    @cached_property
     def difference(self) -> float | None:
         """Test accuracy of the regularized arm minus that of the baseline, in percentage points."""
         return self._number("test.difference")

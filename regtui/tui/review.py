@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -126,6 +127,7 @@ class ReviewScreen(Screen[None]):
         self.post_message(self.Listed(runs, words))
         for run in runs:  # so that the first letter of a filter need not wait for it
             run.texts  # noqa: B018
+        gc.freeze()  # to look through ten thousand runs for garbage, of which they make none, would hold up a key
 
     def _look_again(self) -> None:
         going_on = [run.folder for run in self._runs if run.status == "running"]
@@ -177,8 +179,9 @@ class ReviewScreen(Screen[None]):
         pairs = [(value(run), run) for run in found]
         known = sorted((pair for pair in pairs if pair[0] is not None), key=itemgetter(0), reverse=self._turned)
         self._shown = [run for _, run in known] + [run for key, run in pairs if key is None]  # unknown always last
-        folder = before.folder if before else None
-        cursor = next((row for row, run in enumerate(self._shown) if run.folder == folder), 0)
+        cursor = next((row for row, run in enumerate(self._shown) if run is before), None)
+        if cursor is None and before is not None:  # it has been read again
+            cursor = next((row for row, run in enumerate(self._shown) if run.folder == before.folder), None)
         widest = max((len(run.preset) for run in self._shown), default=0)
         columns = [Column("", 1)]
         for field in self._fields:
@@ -189,7 +192,7 @@ class ReviewScreen(Screen[None]):
                 title = column.title + self._arrow
                 column = column._replace(title=title, width=max(column.width, len(title)))
             columns.append(column)
-        self._list.fill(columns, len(self._shown), self._cells, cursor)
+        self._list.fill(columns, len(self._shown), self._cells, cursor or 0)
         self._tell(fault)
 
     @property
