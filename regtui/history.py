@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from regtui.curve import StepCurve
 from regtui.events import (
@@ -206,23 +207,25 @@ class History:
     @property
     def order_hashes(self) -> list[str]:
         """Hash of each epoch's order of images, as long as all arms that trained it agree."""
-        hashes = []
-        for epoch in range(max((len(arm.epochs) for arm in self.arms.values()), default=0)):
-            seen = {arm.epochs[epoch].order for arm in self.arms.values() if epoch < len(arm.epochs)}
-            if len(seen) > 1:
-                break
-            hashes.append(seen.pop())
-        return hashes
+        agreed = takewhile(lambda seen: len(seen) == 1, self._orders.values())
+        return [next(iter(seen)) for seen in agreed]
 
     @property
     def unpaired_because(self) -> str:
         """Why this is no matched pair; empty while it is one."""
         if len({arm.info.initial_weights for arm in self.arms.values()}) > 1:
             return "the arms started from different weights"
-        epochs = max((len(arm.epochs) for arm in self.arms.values()), default=0)
-        if len(self.order_hashes) < epochs:
-            return f"the arms saw different batches in epoch {len(self.order_hashes) + 1}"
-        return ""
+        differing = next((epoch for epoch, seen in self._orders.items() if len(seen) > 1), None)
+        return "" if differing is None else f"the arms saw different batches in epoch {differing}"
+
+    @property
+    def _orders(self) -> dict[int, set[str]]:
+        """The hashes that the arms tell of each epoch; a damaged log may have lost an epoch of one arm or of both."""
+        orders: dict[int, set[str]] = {}
+        for arm in self.arms.values():
+            for epoch in arm.epochs:
+                orders.setdefault(epoch.epoch, set()).add(epoch.order)
+        return dict(sorted(orders.items()))
 
 
 def _change_of_another_arm(changes: list[list[ControlApplied]], control: ControlApplied) -> list[ControlApplied] | None:

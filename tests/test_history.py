@@ -225,3 +225,18 @@ def test_lines_that_are_lost_or_in_the_wrong_order_crash_nothing(tmp_path: Path)
             describe(history, 3)
             if history.started is not None and history.finished is not None:
                 judge_run(history).lines()
+
+
+def test_the_pair_is_judged_by_the_epochs_that_both_arms_tell() -> None:
+    def told(**orders: dict[int, str]) -> History:
+        events: list[Event] = [started()]
+        for arm, of_arm in orders.items():
+            events += [epoch_done(arm, epoch).model_copy(update={"order": order}) for epoch, order in of_arm.items()]
+        return History.of(events)
+
+    whole = told(baseline={1: "a", 2: "b"}, regularized={1: "a", 2: "b"})
+    assert (whole.order_hashes, whole.unpaired_because) == (["a", "b"], "")
+    lost = told(baseline={2: "b"}, regularized={1: "a", 2: "b"})
+    assert (lost.order_hashes, lost.unpaired_because) == (["a", "b"], "")
+    other = told(baseline={1: "a", 2: "b"}, regularized={1: "a", 2: "c"})
+    assert (other.order_hashes, other.unpaired_because) == (["a"], "the arms saw different batches in epoch 2")
