@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from regtui.control import Control
@@ -195,28 +195,32 @@ def test_every_image_is_trained_on_once_an_epoch(mnist_file: Path) -> None:
 # The parts
 
 
-@pytest.mark.parametrize("relu_last", [False, True])
-@pytest.mark.parametrize("widths", [(40, 30), (40, 30, 20, 10)])
-def test_the_layers_and_their_gradients_are_torchs(widths: tuple[int, ...], relu_last: bool) -> None:
+@pytest.mark.parametrize("widths", [(40, 30), (40, 30, 20, 10), (784, 256, 128, 10)])
+@pytest.mark.parametrize("dropped", [(), (0,), (0, 1)])
+def test_the_layers_and_their_gradients_are_torchs(widths: tuple[int, ...], dropped: tuple[int, ...]) -> None:
     generator = torch.Generator().manual_seed(0)
     ours, theirs = (nn.ModuleList(nn.Linear(n, m) for n, m in pairwise(widths)) for _ in range(2))
     theirs.load_state_dict(ours.state_dict())
-    x = torch.randn(16, 40, generator=generator)
+    x = torch.randn(16, widths[0], generator=generator)
+    factors: list[Tensor | None] = [
+        2 * torch.rand(16, width, generator=generator).round() if layer in dropped else None
+        for layer, width in enumerate(widths[1:-1])
+    ]
     inputs = [x.clone().requires_grad_(), x.clone().requires_grad_()]
-    mine = apply_layers(list(ours), inputs[0], relu_last=relu_last)  # type: ignore[arg-type]
+    mine = apply_layers(list(ours), inputs[0], factors)  # type: ignore[arg-type]
     reference = inputs[1]
-    for index, layer in enumerate(theirs, 1):
-        reference = layer(reference)
-        if relu_last or index < len(theirs):
-            reference = reference.relu()
-    torch.testing.assert_close(mine, reference)
+    for layer, factor in zip(theirs, factors, strict=False):
+        reference = layer(reference).relu()
+        reference = reference if factor is None else reference * factor
+    reference = theirs[-1](reference)
+    torch.testing.assert_close(mine, reference, rtol=1e-4, atol=1e-4)
     for y in (mine, reference):
-        (y - 1).square().sum().backward()  # type: ignore[no-untyped-call]
+        (y - 1).square().sum().backward()
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(inputs[0].grad, inputs[1].grad, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(inputs[0].grad, inputs[1].grad, rtol=1e-3, atol=1e-3)
     with torch.no_grad():
-        evaluated = apply_layers(list(ours), x, relu_last=relu_last)  # type: ignore[arg-type]
+        evaluated = apply_layers(list(ours), x, factors)  # type: ignore[arg-type]
         assert torch.equal(evaluated, mine), "evaluation computes the same"
 
 

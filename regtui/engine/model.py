@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class MLP(nn.Module):
-    """Linear layers with ReLU between them; a technique may add a norm before a ReLU and noise after it.
+    """Linear layers with ReLU between them; a technique may add a norm before a ReLU and factors after it.
 
     Initial weights come from a stream of their own, layer by layer, so that two networks with the same seed start
     from the same weights, whatever their techniques add.
@@ -53,25 +53,33 @@ class MLP(nn.Module):
             ]
             for layer in range(len(widths) - 1)
         ]
-        self._blocks = _blocks(linears, norms, self._noises[1:])
+        self._widths = widths
+        self._blocks = _blocks(linears, norms)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [batch, features] to logits [batch, classes]."""
-        x = self._with_noise(x, self._noises[0])
+        factors = [self._factor(layer, len(x)) for layer in range(len(self.linears))]
+        if factors[0] is not None:
+            x = x * factors[0]
         for block in self._blocks:
-            x = apply_layers(block.linears, x, relu_last=block.relu_last)
+            last = block.first + len(block.linears) - 1
+            x = apply_layers(block.linears, x, factors[block.first : last])
             for norm in block.norms:
                 x = norm(x)
             if block.norms:
                 x = x.relu()
-            x = self._with_noise(x, block.noises)
+                factor = factors[last]
+                x = x if factor is None else x * factor
         return x
 
-    def _with_noise(self, x: Tensor, noises: list[tuple[Noise, torch.Generator]]) -> Tensor:
-        if self.training:
-            for noise, generator in noises:
-                x = noise(x, generator)
-        return x
+    def _factor(self, layer: int, batch: int) -> Tensor | None:
+        """What the output of `layer` is multiplied by at this step; None where nothing is, as in evaluation."""
+        product = None
+        for noise, generator in self._noises[layer] if self.training else ():
+            factor = noise((batch, self._widths[layer]), generator)
+            if factor is not None:
+                product = factor if product is None else product * factor
+        return product
 
     def weights(self) -> dict[str, Tensor]:
         """The weight matrices by layer, [out, in] each; no biases and no norm parameters."""
@@ -88,27 +96,27 @@ class MLP(nn.Module):
 
 
 class _Block(NamedTuple):
-    """Linear layers with nothing but a ReLU between them, and what comes after the last of them."""
+    """Linear layers with nothing but ReLU and factors between them, and the norms that come after the last.
 
+    Attributes:
+        first: Number of the first of them, from 1.
+        linears: The layers.
+        norms: None after the output layer, which has no activation either.
+    """
+
+    first: int
     linears: list[nn.Linear]
-    relu_last: bool
     norms: list[nn.Module]
-    noises: list[tuple[Noise, torch.Generator]]
 
 
-def _blocks(
-    linears: Sequence[nn.Linear],
-    norms: Sequence[list[nn.Module]],
-    noises: Sequence[list[tuple[Noise, torch.Generator]]],
-) -> list[_Block]:
-    """Cut the network where a technique contributes; norms and noises are those of the hidden layers."""
-    blocks, together = [], []
-    for linear, norm, noise in zip(linears, norms, noises, strict=False):  # the output layer has neither
-        together.append(linear)
-        if norm or noise:
-            blocks.append(_Block(together, not norm, norm, noise))
-            together = []
-    return [*blocks, _Block([*together, linears[-1]], relu_last=False, norms=[], noises=[])]
+def _blocks(linears: Sequence[nn.Linear], norms: Sequence[list[nn.Module]]) -> list[_Block]:
+    """Cut the network where there is a norm; norms are those of the hidden layers."""
+    blocks, first = [], 1
+    for layer, norm in enumerate(norms, start=1):
+        if norm:
+            blocks.append(_Block(first, list(linears[first - 1 : layer]), norm))
+            first = layer + 1
+    return [*blocks, _Block(first, list(linears[first - 1 :]), [])]
 
 
 @torch.no_grad()

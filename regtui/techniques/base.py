@@ -3,7 +3,7 @@
 A technique never sees the trainer. It returns contributions, and each kind of contribution has one caller:
 
     norm              a layer between a linear layer and its activation           engine/model.py
-    noise_after       a change to activations while training, none at inference   engine/model.py
+    noise_after       a factor on activations while training, none at inference   engine/model.py
     penalty           a term on the weights, added to the optimized loss          engine/arm.py
     after_step        a change to the weights after the optimizer's step          engine/arm.py
     stopping_rule     a verdict on the epochs so far: go on or stop               engine/trainer.py
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from regtui.techniques.early_stopping import StoppingRule
 
-    Noise = Callable[[Tensor, Generator], Tensor]
+    Noise = Callable[[tuple[int, ...], Generator], Tensor | None]
 
 
 class Explanation(NamedTuple):
@@ -91,9 +91,10 @@ class Technique(BaseModel):
         return None
 
     def noise_after(self, layer: int) -> Noise | None:  # noqa: ARG002
-        """What changes the output of `layer` while training: 0 is the input, 1 the first hidden layer's activation.
+        """What the output of `layer` is multiplied by while training: 0 is the input, 1 the first hidden layer's.
 
-        The function gets activations [batch, width] and the arm's own random stream for this layer, on the same device.
+        The function gets the activations' shape (batch, width) and the arm's own random stream for this layer; it draws
+        factors of that shape, none below 0, on the stream's device, or None where nothing changes.
         """
         return None
 

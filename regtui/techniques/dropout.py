@@ -18,8 +18,8 @@ LEVELS = 2**16
 """Steps in which a rate is told apart; a random 16-bit number decides on each unit."""
 
 
-def drop(x: Tensor, rate: float, generator: Generator) -> Tensor:
-    """Inverted dropout: y = x · m / (1 − p), with m ~ Bernoulli(1 − p) drawn for each element of `x`.
+def mask(shape: tuple[int, ...], rate: float, generator: Generator) -> Tensor | None:
+    """The factors of inverted dropout: m / (1 − p), with m ~ Bernoulli(1 − p) for each element; None if p is 0.
 
     p is `rate` to the nearest 1/65,536. The mask comes from `generator`, not from torch's global stream: an arm's masks
     are its own, and the same seed gives the same masks whatever else draws random numbers.
@@ -30,26 +30,26 @@ def drop(x: Tensor, rate: float, generator: Generator) -> Tensor:
 
     dropped = min(round(rate * LEVELS), LEVELS - 1)
     if dropped == 0:
-        return x
-    mask = x.new_empty(x.shape)
-    torch.ge(_random_levels(x, generator), dropped - LEVELS // 2, out=mask)  # 0 or 1, written as floats
-    return x * mask.mul_(LEVELS / (LEVELS - dropped))
+        return None
+    factors = torch.empty(shape, device=generator.device)
+    torch.ge(_random_levels(factors, generator), dropped - LEVELS // 2, out=factors)  # 0 or 1, written as floats
+    return factors.mul_(LEVELS / (LEVELS - dropped))
 
 
-def _random_levels(x: Tensor, generator: Generator) -> Tensor:
-    """Integers drawn uniformly from −32,768 to 32,767, one for each element of `x`.
+def _random_levels(like: Tensor, generator: Generator) -> Tensor:
+    """Integers drawn uniformly from −32,768 to 32,767, one for each element of `like`.
 
     On a CPU a random 64-bit integer makes four of them: drawing is most of what a mask costs, and this is a third of
     the price of a number for each element (14 against 41 µs for 64×256, one thread).
     """
     import torch
 
-    if x.device.type != "cpu":
+    if like.device.type != "cpu":
         half = LEVELS // 2
-        return torch.randint(-half, half, x.shape, dtype=torch.int32, device=x.device, generator=generator)
-    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64)
+        return torch.randint(-half, half, like.shape, dtype=torch.int32, device=like.device, generator=generator)
+    words = torch.empty(-(-like.numel() // 4), dtype=torch.int64)
     words.random_(-(2**63), None, generator=generator)
-    return words.view(torch.int16)[: x.numel()].view(x.shape)
+    return words.view(torch.int16)[: like.numel()].view(like.shape)
 
 
 class Dropout(Technique):
@@ -90,7 +90,7 @@ class Dropout(Technique):
     def noise_after(self, layer: int) -> Noise | None:
         """Dropout of the input at `input_rate`, of the chosen hidden layers at `rate`; both are read at each step."""
         if layer == 0:
-            return lambda x, generator: drop(x, self.input_rate, generator)
+            return lambda shape, generator: mask(shape, self.input_rate, generator)
         if self.after is None or layer in self.after:
-            return lambda x, generator: drop(x, self.rate, generator)
+            return lambda shape, generator: mask(shape, self.rate, generator)
         return None
