@@ -29,7 +29,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 PINS = (Path(__file__).parents[1] / "constraints.txt").read_text(encoding="utf-8").splitlines()
 UPDATE = os.environ.get("REGTUI_UPDATE_SNAPSHOTS") == "1"
 LOGS = Path("logs")
-SAMPLES = Path(__file__).parents[1] / "logs"
+SAMPLES = sorted((Path(__file__).parents[1] / "logs").glob("20261122-19*"))  # others may have come since
 EPOCH = 7.0
 """Seconds that an epoch takes by the frozen clock."""
 PRESET = small_preset(train={"epochs": 8}, regularized={"dropout": {"rate": 0.5}, "early_stopping": {"patience": 3}})
@@ -122,7 +122,8 @@ async def test_the_verdict(training: ScriptedTraining) -> None:
 
 
 async def test_saved_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    shutil.copytree(SAMPLES, tmp_path / "logs")
+    for folder in SAMPLES:
+        shutil.copytree(folder, tmp_path / "logs" / folder.name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NO_COLOR", raising=False)
     app = RegtuiApp(LOGS, review=())

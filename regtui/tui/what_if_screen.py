@@ -82,12 +82,13 @@ class WhatIfScreen(Screen[None]):
         self._session = session
         self._tables: dict[str, WhatIf] = {}
         self._stops, self._costs = Chart(classes="panel"), Chart(classes="panel")
+        self._head = Static(id="head")
         self._rows = [_Rows(takeaways), _Rows(remarks), _Rows(table_rows)]
 
     def compose(self) -> ComposeResult:
         """From top to bottom; what is between the first and the last line scrolls."""
         sentences, unknown, table = self._rows
-        yield Static(id="head")
+        yield self._head
         with VerticalScroll(classes="body", can_focus=False):
             yield sentences
             yield Container(self._stops, self._costs, classes="charts")
@@ -113,9 +114,7 @@ class WhatIfScreen(Screen[None]):
         rules = self._rules
         self._tables = {arm: what_if(known, rules[arm], preset.train.epochs) for arm, known in history.arms.items()}
         more = f" · other patience in early stopping · {one_line(preset.name)}{_words(rules)}"
-        self.query_one("#head", Static).update(
-            Text.assemble(("What if", "bold"), (more, self.app.theme_variables["faint"]))
-        )
+        self._head.update(Text.assemble(("What if", "bold"), (more, self.app.theme_variables["faint"])))
         for rows in self._rows:
             rows.show(self._tables)
         self.call_after_refresh(self._draw)
