@@ -38,8 +38,8 @@ def settings(run: RunInfo) -> dict[str, Field]:
 
 
 def differing(runs: Sequence[RunInfo]) -> list[str]:
-    """The settings that are not the same in all runs, in the preset's order."""
-    tables = [settings(run) for run in runs]
+    """The settings that are not the same in all runs whose preset can be read, in the preset's order."""
+    tables = [table for run in runs if (table := settings(run))]
     keys = dict.fromkeys(key for table in tables for key in table)
     found = [key for key in keys if len({table.get(key) for table in tables}) > 1]
     return sorted(found, key=lambda key: next(i for i, table in enumerate(TABLES) if key.startswith(table)))

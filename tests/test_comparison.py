@@ -34,6 +34,8 @@ def info(seed: int, difference: float | None, status: RunStatus = "finished", **
 
 def test_only_settings_that_differ_are_told_whatever_the_runs_are_called() -> None:
     assert differing([info(0, 1.0), info(0, 2.0, title="x", preset="y")]) == []
+    unreadable = RunInfo(Path("logs/x"), datetime(2026, 1, 1, tzinfo=UTC), "finished", "preset.toml is damaged")
+    assert differing([info(0, 1.0), unreadable]) == []
     runs = [info(0, 1.0), info(1, 1.0, regularized__dropout__rate=0.2), info(2, 1.0, baseline__l1__strength=0.1)]
     assert differing(runs) == ["train.seed", "baseline.l1.strength", "regularized.dropout.rate"]
 

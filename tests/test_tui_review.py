@@ -262,3 +262,16 @@ async def test_ten_thousand_rows_are_made_only_where_they_are_seen(tmp_path: Pat
         await pilot.pause()
         assert shown.cursor == 1
         assert len(set(made)) < 60
+
+
+async def test_a_run_without_its_summary_is_titled_by_what_its_events_say(logs: Path) -> None:
+    whole, cut, _ = sorted(logs.iterdir())
+    for folder in (whole, cut):
+        (folder / "summary.json").unlink()
+        (folder / "run.json").unlink()
+    lines = (cut / "events.jsonl").read_bytes().splitlines(keepends=True)
+    (cut / "events.jsonl").write_bytes(b"".join(lines[:-1]))
+    for folder, title in ((whole, "─ Verdict ─"), (cut, "─ Interrupted ─")):
+        app = app_on(logs, folder)
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(pilot, lambda app=app, title=title: title in text_of(app))  # type: ignore[misc]

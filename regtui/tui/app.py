@@ -26,7 +26,7 @@ from regtui.tui.keys import EVERYWHERE
 from regtui.tui.look import DARK, LIGHT, PlainText
 from regtui.tui.review import ReviewScreen
 from regtui.tui.run_screen import RunScreen
-from regtui.tui.saved_run_screen import SavedRunScreen
+from regtui.tui.saved_run_screen import OpenRun, SavedRunScreen
 from regtui.tui.session import Session
 from regtui.tui.training import ProcessTraining, Training
 
@@ -223,12 +223,8 @@ class RegtuiApp(App[int], inherit_bindings=False):
     def _review_all(self) -> None:
         self._list_saved(())
 
-    @on(ReviewScreen.Open)
-    def _open_from_list(self, event: ReviewScreen.Open) -> None:
-        self._open_saved(event.run.folder)
-
-    @on(CompareScreen.Open)
-    def _open_compared(self, event: CompareScreen.Open) -> None:
+    @on(OpenRun)
+    def _open_asked(self, event: OpenRun) -> None:
         self._open_saved(event.folder)
 
     @on(ReviewScreen.Compare)

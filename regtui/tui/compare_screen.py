@@ -30,6 +30,7 @@ from regtui.tui.key_bar import KeyBar
 from regtui.tui.keys import EVERYWHERE, Key, bindings
 from regtui.tui.replay import FOLLOW
 from regtui.tui.row_list import Cell, RowList
+from regtui.tui.saved_run_screen import OpenRun
 from regtui.tui.view import Space
 
 ROWS = 8
@@ -60,13 +61,6 @@ class CompareScreen(Screen[None]):
         Key("escape", "dismiss", "back", "Back to the list.", "esc", footer=True),
     )
     BINDINGS = bindings((*KEYS, *EVERYWHERE))
-
-    class Open(Message):
-        """The user wants to see one of the runs."""
-
-        def __init__(self, folder: Path) -> None:
-            super().__init__()
-            self.folder = folder
 
     class Told(Message):
         """A run's log has told something."""
@@ -173,7 +167,10 @@ class CompareScreen(Screen[None]):
             cells(info, Cell(run.letter, run.colour), keys) for info, run in zip(self._infos, self._shown, strict=True)
         ]
         self._list.fill(columns(self._infos, keys), len(rows), rows.__getitem__, self._list.cursor)
-        self._entitle()
+        presets = {info.preset for info in self._infos}
+        of = f" of {one_line(presets.pop(), NAME)}" if len(presets) == 1 else ""
+        differ = f"differ in {', '.join(keys)}" if keys else "with the same settings"
+        self._head.update(f"{len(self._infos)} runs{of} · {differ}")
 
     @on(RowList.Moved)
     def _draw(self) -> None:
@@ -185,19 +182,13 @@ class CompareScreen(Screen[None]):
     def _entitle(self) -> None:
         log = " · log" if self._view.log and self._view.quantity in ("loss", "accuracy") else ""
         self._chart.entitle(f"{TITLES[self._view.quantity]} {BY[self._view.by]}{log}", legend(self._view))
-        if self._infos:
-            keys = differing(self._infos)
-            presets = {info.preset for info in self._infos}
-            of = f" of {one_line(presets.pop(), NAME)}" if len(presets) == 1 else ""
-            differ = f"differ in {', '.join(keys)}" if keys else "with the same settings"
-            self._head.update(f"{len(self._infos)} runs{of} · {differ}")
 
     # What the user does
 
     @on(RowList.Opened)
     def action_open(self) -> None:
         """Open the run under the cursor."""
-        self.post_message(self.Open(self._folders[self._list.cursor]))
+        self.post_message(OpenRun(self._folders[self._list.cursor]))
 
     def action_quantity(self) -> None:
         """The next quantity."""

@@ -8,7 +8,7 @@ from regtui.runs import RunInfo
 from regtui.text import UNKNOWN, number, percent, share
 from regtui.tui.look import MARKS
 from regtui.tui.row_list import Cell, Column
-from regtui.tui.run_columns import VERDICT_COLOURS
+from regtui.tui.run_columns import VERDICT_COLOURS, VERDICT_WIDTH
 
 SETTING = 16
 """Cells of a setting at most."""
@@ -69,7 +69,7 @@ OUTCOME: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
         lambda r: Cell(number(r.difference, "+.2f"), VERDICT_COLOURS.get(r.verdict, "")),
     ),
     (
-        Column("verdict", 9),
+        Column("verdict", VERDICT_WIDTH),
         lambda r: (
             Cell(r.verdict or UNKNOWN, VERDICT_COLOURS.get(r.verdict, "faint"))
             if r.status in ("finished", "stopped")

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from regtui.history import ArmHistory, History
 from regtui.preset import Preset
+from regtui.text import one_line
 from regtui.tui.lines import Lines
 
 ROOMY = 60
@@ -50,7 +51,7 @@ def header_line(
     sizes, started = preset.sizes, history.started
     faint, strong = Style(color=colours["faint"]), Style(color=colours["primary"], bold=True)
     left = Text("regtui " if width >= ROOMY else "", strong, end="", no_wrap=True)
-    left.append(preset.name, Style(bold=True))
+    left.append(one_line(preset.name, max(12, width // 2)), Style(bold=True))
     parts = [f"{preset.dataset.title} {sizes.train:,} / {sizes.val:,}"]
     parts += [started.device if started else preset.train.device, f"seed {preset.train.seed}"]
     words = _progress(preset, history) if cursor is None else _read_at(cursor, history)

@@ -21,14 +21,15 @@ from regtui.text import one_line
 from regtui.tui.key_bar import KeyBar
 from regtui.tui.keys import EVERYWHERE, Key, bindings
 from regtui.tui.row_list import Cell, Column, RowList
-from regtui.tui.run_columns import FIELDS, PRESET, STATUS, VERDICT, Field, about
+from regtui.tui.run_columns import FIELDS, PRESET, STATUS, VERDICT, VERDICT_WIDTH, Field, about
+from regtui.tui.saved_run_screen import OpenRun
 
 AT_MOST = 26
 """Runs in one comparison: each has a letter."""
 LOOK_AGAIN = 2.0
 """Seconds between two looks at the runs that go on."""
-PRESET_WIDTH = (6, 22)
-"""Cells of the presets' names, at least and at most."""
+PRESET_WIDTH = (6, 22, 15)
+"""Cells of the presets' names, at least, at most, and at most in a narrow terminal."""
 NARROW = 100
 """Below so many columns the verdict's says the status of a run that has none, and the status has no column."""
 TINY = 60
@@ -59,13 +60,6 @@ class ReviewScreen(Screen[None]):
         Key("escape", "escape", "back", "No filter, then no marks, then back.", "esc"),
     )
     BINDINGS = bindings((*KEYS, *EVERYWHERE))
-
-    class Open(Message):
-        """The user wants to see a run."""
-
-        def __init__(self, run: RunInfo) -> None:
-            super().__init__()
-            self.run = run
 
     class Compare(Message):
         """The user wants to see several runs together."""
@@ -187,7 +181,12 @@ class ReviewScreen(Screen[None]):
         for field in self._fields:
             column = field.column
             if field is PRESET:
-                column = column._replace(width=max(PRESET_WIDTH[0], min(PRESET_WIDTH[1], widest)))
+                least, *most = PRESET_WIDTH
+                column = column._replace(width=max(least, min(most[self.size.width < NARROW], widest)))
+            elif field is STATUS:
+                column = column._replace(width=max((len(run.status) for run in self._shown), default=column.width))
+            elif field is VERDICT and self.size.width < NARROW:
+                column = column._replace(width=VERDICT_WIDTH)
             if field is FIELDS[self._sorted_by]:
                 title = column.title + self._arrow
                 column = column._replace(title=title, width=max(column.width, len(title)))
@@ -240,7 +239,7 @@ class ReviewScreen(Screen[None]):
     def action_open(self) -> None:
         """Open the run under the cursor."""
         if self.at_cursor is not None:
-            self.post_message(self.Open(self.at_cursor))
+            self.post_message(OpenRun(self.at_cursor.folder))
 
     def action_mark(self) -> None:
         """Mark the run under the cursor, or take its mark away."""

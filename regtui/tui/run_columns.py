@@ -21,6 +21,8 @@ STATUS_COLOURS = {
     "finished": "",
     "stopped": "",
 }
+VERDICT_WIDTH = len("interrupted")
+"""Where a run has no verdict, its status may stand in the column."""
 VERDICT_COLOURS = {"better": "success", "worse": "error"}
 
 

@@ -14,6 +14,14 @@ from regtui.tui.replay import FOLLOW, Replay
 from regtui.tui.run_screen import RunScreen
 
 
+class OpenRun(Message):
+    """The user wants to see the saved run in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+
 class SavedRunScreen(RunScreen):
     """One run that is not trained here."""
 

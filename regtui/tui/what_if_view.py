@@ -56,7 +56,7 @@ def cost_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
         if table.chosen is not None and table.chosen.patience in points:
             stars.append((STAR, float(table.chosen.patience), points[table.chosen.patience], arm))
     if not any(y for curve in curves for y in curve.y):
-        return Plot(empty="every patience would have kept the best epoch" if curves else "no epoch counts")
+        return Plot(empty="every patience keeps the best epoch" if curves else "no epoch counts")
     return _plot(curves, stars, right, space)
 
 
