@@ -75,15 +75,15 @@ class Arm:
         for batch in self._batches[self._next_batch : self._next_batch + count]:
             x = normalize(self.data.train_images.index_select(0, batch))
             y = self.data.train_labels.index_select(0, batch)
-            loss = functional.cross_entropy(self.model(x), y)
             self.optimizer.zero_grad()
-            self._with_penalties(loss).backward()  # type: ignore[no-untyped-call]
+            losses.append(self.model.learn(x, y))
+            for technique in self._penalizing:
+                technique.penalty(self._weights).backward()  # type: ignore[no-untyped-call]  # adds to the gradients
             self.optimizer.step()
             if self._after_step:
                 with torch.no_grad():
                     for technique in self._after_step:
                         technique.after_step(self._weights, learning_rate)
-            losses.append(loss.detach())
         self._next_batch += count
         result: list[float] = torch.stack(losses).tolist()
         self._seconds += time.perf_counter() - began
@@ -144,11 +144,6 @@ class Arm:
         state = {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
         state |= {f"stream.{name}": generator.get_state() for name, generator in streams.items()}
         save(folder, self.name, self.model.state_dict(), self._best, state, progress)
-
-    def _with_penalties(self, loss: Tensor) -> Tensor:
-        for technique in self._penalizing:
-            loss = loss + technique.penalty(self._weights)
-        return loss
 
     @torch.no_grad()
     def _evaluate(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from regtui.engine.linear import apply_layers
+from regtui.engine.linear import apply_layers, is_fast, learn_layers
 from regtui.engine.streams import stream
 from regtui.techniques import Techniques
 
@@ -58,9 +59,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [batch, features] to logits [batch, classes]."""
-        factors = [self._factor(layer, len(x)) for layer in range(len(self.linears))]
-        if factors[0] is not None:
-            x = x * factors[0]
+        x, factors = self._draw(x)
         for block in self._blocks:
             last = block.first + len(block.linears) - 1
             x = apply_layers(block.linears, x, factors[block.first : last])
@@ -71,6 +70,20 @@ class MLP(nn.Module):
                 factor = factors[last]
                 x = x if factor is None else x * factor
         return x
+
+    def learn(self, x: Tensor, labels: Tensor) -> Tensor:
+        """Mean cross-entropy of images [batch, features]; its gradients become the parameters', which have none yet."""
+        if len(self._blocks) > 1 or not is_fast(x):
+            loss = functional.cross_entropy(self(x), labels)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss.detach()
+        x, factors = self._draw(x)
+        return learn_layers(self._blocks[0].linears, x, factors[1:], labels)
+
+    def _draw(self, x: Tensor) -> tuple[Tensor, list[Tensor | None]]:
+        """The factors of this step, by layer, and the input multiplied by its own."""
+        factors = [self._factor(layer, len(x)) for layer in range(len(self.linears))]
+        return x if factors[0] is None else x * factors[0], factors
 
     def _factor(self, layer: int, batch: int) -> Tensor | None:
         """What the output of `layer` is multiplied by at this step; None where nothing is, as in evaluation."""
