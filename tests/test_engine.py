@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from regtui.engine import optimizer
 from regtui.engine.arm import Arm
 from regtui.engine.crew import LocalCrew, ProcessCrew
 from regtui.engine.data import Data, load, normalize
-from regtui.engine.linear import apply_layers
+from regtui.engine.linear import Layers, apply_layers, learn_layers
 from regtui.engine.run import RunResult, run
 from regtui.engine.streams import stream
 from regtui.events import EpochDone, Event
@@ -199,15 +200,16 @@ def test_every_image_is_trained_on_once_an_epoch(mnist_file: Path) -> None:
 @pytest.mark.parametrize("dropped", [(), (0,), (0, 1)])
 def test_the_layers_and_their_gradients_are_torchs(widths: tuple[int, ...], dropped: tuple[int, ...]) -> None:
     generator = torch.Generator().manual_seed(0)
-    ours, theirs = (nn.ModuleList(nn.Linear(n, m) for n, m in pairwise(widths)) for _ in range(2))
-    theirs.load_state_dict(ours.state_dict())
+    ours = [nn.Linear(n, m) for n, m in pairwise(widths)]
+    theirs = copy.deepcopy(ours)
+    layers = Layers.of(ours)
     x = torch.randn(16, widths[0], generator=generator)
     factors: list[Tensor | None] = [
         2 * torch.rand(16, width, generator=generator).round() if layer in dropped else None
         for layer, width in enumerate(widths[1:-1])
     ]
     inputs = [x.clone().requires_grad_(), x.clone().requires_grad_()]
-    mine = apply_layers(list(ours), inputs[0], factors)  # type: ignore[arg-type]
+    mine = apply_layers(layers, inputs[0], factors)
     reference = inputs[1]
     for layer, factor in zip(theirs, factors, strict=False):
         reference = layer(reference).relu()
@@ -216,12 +218,34 @@ def test_the_layers_and_their_gradients_are_torchs(widths: tuple[int, ...], drop
     torch.testing.assert_close(mine, reference, rtol=1e-4, atol=1e-4)
     for y in (mine, reference):
         (y - 1).square().sum().backward()
-    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+    for a, b in zip(nn.ModuleList(ours).parameters(), nn.ModuleList(theirs).parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(inputs[0].grad, inputs[1].grad, rtol=1e-3, atol=1e-3)
     with torch.no_grad():
-        evaluated = apply_layers(list(ours), x, factors)  # type: ignore[arg-type]
+        evaluated = apply_layers(layers, x, factors)
         assert torch.equal(evaluated, mine), "evaluation computes the same"
+
+
+@pytest.mark.parametrize("widths", [(40, 10), (40, 30, 10), (784, 256, 128, 10)])
+@pytest.mark.parametrize("dropped", [False, True])
+def test_learning_without_a_graph_is_autograds_to_the_last_bit(widths: tuple[int, ...], dropped: bool) -> None:
+    layers = Layers.of([nn.Linear(n, m) for n, m in pairwise(widths)])
+    parameters = layers.weights + layers.biases
+    x, labels = torch.randn(64, widths[0]), torch.randint(0, 10, (64,))
+    factors = [2 * torch.rand(64, width).round() if dropped else None for width in widths[1:-1]]
+    loss = functional.cross_entropy(apply_layers(layers, x, factors), labels)
+    loss.backward()  # type: ignore[no-untyped-call]
+    expected = [p.grad for p in parameters]
+    for p in parameters:
+        p.grad = None
+    mine = learn_layers(layers, x, factors, labels)
+    assert torch.equal(mine, loss)
+    assert not mine.requires_grad
+    for p, gradient in zip(parameters, expected, strict=True):
+        assert p.grad is not None
+        assert gradient is not None
+        assert torch.equal(p.grad, gradient)
+        assert p.grad.shape == p.shape
 
 
 @pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])

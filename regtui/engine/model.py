@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from regtui.engine.linear import apply_layers, is_fast, learn_layers
+from regtui.engine.linear import Layers, apply_layers, is_fast, learn_layers
 from regtui.engine.streams import stream
 from regtui.techniques import Techniques
 
@@ -61,8 +61,8 @@ class MLP(nn.Module):
         """Images [batch, features] to logits [batch, classes]."""
         x, factors = self._draw(x)
         for block in self._blocks:
-            last = block.first + len(block.linears) - 1
-            x = apply_layers(block.linears, x, factors[block.first : last])
+            last = block.first + len(block.layers.weights) - 1
+            x = apply_layers(block.layers, x, factors[block.first : last])
             for norm in block.norms:
                 x = norm(x)
             if block.norms:
@@ -78,7 +78,7 @@ class MLP(nn.Module):
             loss.backward()  # type: ignore[no-untyped-call]
             return loss.detach()
         x, factors = self._draw(x)
-        return learn_layers(self._blocks[0].linears, x, factors[1:], labels)
+        return learn_layers(self._blocks[0].layers, x, factors[1:], labels)
 
     def _draw(self, x: Tensor) -> tuple[Tensor, list[Tensor | None]]:
         """The factors of this step, by layer, and the input multiplied by its own."""
@@ -113,12 +113,12 @@ class _Block(NamedTuple):
 
     Attributes:
         first: Number of the first of them, from 1.
-        linears: The layers.
+        layers: Their parameters.
         norms: None after the output layer, which has no activation either.
     """
 
     first: int
-    linears: list[nn.Linear]
+    layers: Layers
     norms: list[nn.Module]
 
 
@@ -127,9 +127,9 @@ def _blocks(linears: Sequence[nn.Linear], norms: Sequence[list[nn.Module]]) -> l
     blocks, first = [], 1
     for layer, norm in enumerate(norms, start=1):
         if norm:
-            blocks.append(_Block(first, list(linears[first - 1 : layer]), norm))
+            blocks.append(_Block(first, Layers.of(linears[first - 1 : layer]), norm))
             first = layer + 1
-    return [*blocks, _Block(first, list(linears[first - 1 :]), [])]
+    return [*blocks, _Block(first, Layers.of(linears[first - 1 :]), [])]
 
 
 @torch.no_grad()
