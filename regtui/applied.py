@@ -57,7 +57,7 @@ def live_knobs(technique: Technique) -> list[str]:
     """The knobs that can change while training, without those of dropout that have no layer to act on."""
     knobs = [knob for knob in type(technique).model_fields if knob in technique.live]
     if isinstance(technique, Dropout):
-        # The network gets dropout of its input only where the preset has a rate for it.
+        # Dropout of the input is offered only where the preset has a rate for it: few want it, and room is scarce.
         inert = {"input_rate": technique.input_rate == 0, "rate": technique.after == []}
         return [knob for knob in knobs if not inert.get(knob, False)]
     return knobs

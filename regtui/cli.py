@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="regtui",
     help="Train a baseline and a regularized model as a matched pair, and see what the evidence supports.",
-    epilog="Exit codes: 0 done, 1 failed, 2 usage or invalid preset, 3 diverged, 4 stopped and kept, 130/143 signal.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage or invalid preset, 3 diverged, 4 stopped and kept, 129+ a signal.",
     add_completion=False,
     rich_markup_mode=None,  # rich would take 0.1 s of a help that should be there in 0.25 s
     pretty_exceptions_enable=False,
@@ -71,6 +71,8 @@ def start(
         if chosen is None:
             raise InputError("name a preset: regtui --preset dropout --headless; 'regtui presets list' shows them")
         raise typer.Exit(run_headless(chosen, log_dir, json=json))
+    if json:
+        raise InputError("--json is for runs without the screen: add --headless")
     from regtui.tui.start import show  # textual, 0.35 s
 
     if chosen is None and (start_now or settings or any(value is not None for value in (*options.values(), patience))):
@@ -144,11 +146,16 @@ def review(
     ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
 ) -> None:
     """Look at saved runs on screen, and follow those that go on."""
+    from regtui.comparison import AT_MOST
     from regtui.errors import InputError
     from regtui.runs import find_runs, resolve
     from regtui.tui.start import show  # textual, 0.35 s
 
     named = runs or []
+    if len(named) > AT_MOST:
+        raise InputError(
+            f"{len(named)} runs are named, and at most {AT_MOST} fit in one comparison; name fewer, or their folder"
+        )
     if len(named) == 1 and Path(named[0]).is_dir() and list(find_runs(Path(named[0]))) != [Path(named[0])]:
         log_dir, named = Path(named[0]), []
     if not named and not log_dir.is_dir():

@@ -11,6 +11,8 @@ from regtui.runs_files import Field
 TABLES = ("data.", "model.", "train.", "baseline.", "regularized.")
 """What a preset's settings begin with; all other fields of a run name or describe it, or are results."""
 SEED = "train.seed"
+AT_MOST = 26
+"""Runs in one comparison: each has a letter."""
 _NOT_FINISHED = {
     "stopped": "it was stopped",
     "diverged": "it diverged",

@@ -130,7 +130,7 @@ class EpochDone(_Event):
         order: Hash of the order in which this epoch's images were trained on.
         seconds: What training and validating this epoch took this arm.
         best: Whether this is the best epoch so far, as the arm's stopping rule sees it.
-        wait: Epochs since the best.
+        wait: Epochs since the best, without those whose validation loss is not finite.
         partial: Whether the user's stop cut the epoch short.
     """
 

@@ -35,7 +35,7 @@ class ArmHistory:
     Attributes:
         info: What was known before the first step.
         step_losses: The data loss of every step.
-        epochs: Each epoch's measurements; epoch n is at index n − 1.
+        epochs: Each epoch's measurements, in order; a damaged log may have lost some.
         best: The best epoch as its stopping rule sees it; None before the first.
         stopped: How it ended; None while it goes on.
         test: Its score on the test set; None until it is tested.
@@ -141,6 +141,7 @@ class History:
                 self.arms[event.arm].stopped = event
             case ControlApplied():
                 self.controls.append(event)
+                self.paused = self.paused and event.command != "stop"
             case Paused() | Resumed():
                 self.paused = isinstance(event, Paused)
             case Scored():

@@ -20,8 +20,8 @@ from typing import Any, BinaryIO, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from regtui import __version__
-from regtui.errors import InputError
-from regtui.events import EpochDone, Event, Number, Status, StepsDone, StopReason, parse
+from regtui.errors import InputError, RegtuiError
+from regtui.events import Event, Number, Status, StepsDone, StopReason, parse
 from regtui.preset import Preset
 from regtui.preset_file import to_toml
 
@@ -140,21 +140,32 @@ class RunLog:
         return self.folder / "checkpoint"
 
     def __call__(self, event: Event) -> None:
-        """Write an event. The steps of an epoch become one line an arm, so that the log does not depend on timing."""
+        """Write an event. The steps of an epoch become one line an arm, so that the log does not depend on timing.
+
+        Raises:
+            RegtuiError: It can't be written.
+        """
         if isinstance(event, StepsDone):
             self._steps.setdefault(event.arm, []).append(event)
             return
-        for steps in self._steps.values():
-            self._write(_joined(steps))
+        lines = [*(_joined(steps) for steps in self._steps.values()), event]
         self._steps.clear()
-        self._write(event)
-        if not isinstance(event, EpochDone) or event.arm == "regularized":
+        try:
+            self._events.write("".join(line.model_dump_json() + "\n" for line in lines))
             self._events.flush()
+        except OSError as error:
+            raise self._unwritable(error) from None
 
     def finish(self, summary: Summary) -> None:
-        """Write the outcome, whole or not at all."""
-        self._events.flush()
-        _write_json(self.folder / "summary.json", summary.model_dump(by_alias=True))
+        """Write the outcome, whole or not at all.
+
+        Raises:
+            RegtuiError: It can't be written.
+        """
+        try:
+            _write_json(self.folder / "summary.json", summary.model_dump(by_alias=True))
+        except OSError as error:
+            raise self._unwritable(error) from None
 
     def discard(self) -> None:
         """Remove the folder of a run that never began, and those above that were made for it."""
@@ -162,8 +173,9 @@ class RunLog:
         self._remove()
 
     def traceback(self, text: str) -> None:
-        """Keep the traceback of a failure for whoever looks into it."""
-        (self.folder / "traceback.txt").write_text(text, encoding="utf-8")
+        """Keep the traceback of a failure for whoever looks into it, if it can be written."""
+        with suppress(OSError):
+            (self.folder / "traceback.txt").write_text(text, encoding="utf-8")
 
     def __enter__(self) -> Self:
         return self
@@ -171,7 +183,11 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._events.close()
+        with suppress(OSError):  # that it can't be written has been said
+            self._events.close()
+
+    def _unwritable(self, error: OSError) -> RegtuiError:
+        return RegtuiError(f"{self.folder}: the log can't be written any more ({error.strerror}); make room there")
 
     def _remove(self) -> None:
         if hasattr(self, "folder"):
@@ -179,9 +195,6 @@ class RunLog:
         for path in self._made:
             with suppress(OSError):  # another run has settled there meanwhile
                 path.rmdir()
-
-    def _write(self, event: Event) -> None:
-        self._events.write(event.model_dump_json() + "\n")
 
 
 def read_events(folder: Path) -> Iterator[Event]:

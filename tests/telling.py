@@ -18,7 +18,6 @@ from regtui.events import (
 )
 from regtui.history import History
 from regtui.preset import Preset
-from regtui.techniques.early_stopping import StoppingRule
 
 
 class Telling:
@@ -27,10 +26,7 @@ class Telling:
     def __init__(self, preset: Preset) -> None:
         self.preset = preset
         self.history = History()
-        self.rules = {
-            name: StoppingRule() if t.early_stopping is None else t.early_stopping.stopping_rule()
-            for name, t in preset.arms().items()
-        }
+        self.rules = {name: techniques.stopping_rule() for name, techniques in preset.arms().items()}
 
     def start(self) -> Telling:
         info = ArmInfo(techniques="no technique", parameters=1, initial_weights="a", tensors=2)

@@ -42,6 +42,12 @@ def test_the_arms_are_compared_at_an_epoch_that_both_have() -> None:
     assert "0.10 below the baseline at epoch 2" in said(told([0.4, 0.3, 0.2], [0.4, 0.2]))
 
 
+def test_where_the_log_has_lost_an_epoch_the_same_epochs_are_compared() -> None:
+    telling = told([0.4, 0.3, 0.2], [0.4, 0.25, 0.1])
+    del telling.history.arms["baseline"].epochs[1]
+    assert "0.10 below the baseline at epoch 3" in said(telling)
+
+
 @pytest.mark.parametrize(
     ("losses", "kind"),
     [

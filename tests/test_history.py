@@ -82,6 +82,34 @@ def epoch_done(
     )  # fmt: skip
 
 
+def test_a_stop_ends_a_pause() -> None:
+    telling = Telling(small_preset()).start().pause()
+    assert telling.history.paused
+    telling.history.add(
+        ControlApplied(t=1, command="stop", arm=None, key=None, value=None, accepted=True, why="", epoch=1, step=1)
+    )
+    assert not telling.history.paused
+
+
+def test_a_run_stopped_at_once_is_judged_by_the_epochs_that_were_measured() -> None:
+    telling = Telling(small_preset(baseline={"l2": {"strength": 0.5}})).start().epochs([0.5, 0.4], [0.5, 0.4])
+    for arm in ("baseline", "regularized"):
+        telling.history.add(
+            ArmStopped(t=1, arm=arm, reason="stopped", epoch=3, step=25, best_epoch=2, best_val_loss=0.4)
+        )
+    verdict = judge_run(telling.finish("stopped").history)
+    assert (verdict.baseline.epochs, verdict.baseline.kept) == (2, None)
+    assert "trained for 2 epochs only" in " ".join(" ".join(verdict.lines()).split())
+
+
+@pytest.mark.parametrize(("techniques", "label"), [("no technique", "baseline"), ("L2 0.5", "L2 0.5")])
+def test_a_baseline_with_techniques_is_named_by_them(techniques: str, label: str) -> None:
+    telling = Telling(small_preset()).start().epochs([0.5], [0.5]).finish()
+    arm = telling.history.arms["baseline"]
+    arm.info = arm.info.model_copy(update={"techniques": techniques})
+    assert judge_run(telling.history).baseline.label == label
+
+
 def test_what_an_epochs_numbers_come_to() -> None:
     assert epoch_done().gap == 0.5
     assert epoch_done().weight_norm == 5.0

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from safetensors import safe_open
 
 from regtui.control import Control
-from regtui.engine.crew import LocalCrew
+from regtui.engine.crew import CrewClosedError, LocalCrew
 from regtui.engine.run import RunResult, run
 from regtui.errors import InputError, RegtuiError
 from regtui.events import EpochDone, Event, Paused, RunFinished, StepsDone
+from regtui.evidence.from_history import judge_run
 from regtui.history import History
 from regtui.preset_file import load
 from regtui.runlog import RunLog, read_events, read_summary
@@ -150,6 +152,61 @@ def test_a_failure_in_training_ends_in_a_summary_and_a_traceback(
     assert isinstance(events[-1], RunFinished)
     assert "Traceback" in (result.folder / "traceback.txt").read_text()
     assert sum(isinstance(e, EpochDone) for e in read_events(result.folder)) == 2, "what was done is kept"
+
+
+def test_processes_that_are_ended_while_a_run_stops_make_it_no_failure(tmp_path: Path) -> None:
+    def gone(_arm: str, step: int) -> float:
+        if step > 15:
+            raise CrewClosedError("ended")
+        return 1.0
+
+    result = run(
+        small_preset(),
+        tmp_path,
+        Control(),
+        lambda _: None,
+        ScriptedCrew({"baseline": [1.0] * 9, "regularized": [1.0] * 9}, gone),
+    )
+    assert (result.summary.status, result.summary.error) == ("stopped", "")
+    assert not (result.folder / "traceback.txt").exists()
+    assert "Stopped by the user" in "\n".join(judge_run(History.of(read_events(result.folder))).lines())
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_log_that_can_t_be_written_any_more_fails_the_run_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: bool
+) -> None:
+    write = RunLog.__call__
+
+    def full(log: RunLog, event: Event) -> None:
+        if isinstance(event, RunFinished if last else EpochDone):
+            log._events.close()
+            log._events = Path("/dev/full").open("w")  # noqa: SIM115
+        write(log, event)
+
+    monkeypatch.setattr(RunLog, "__call__", full)
+    events: list[Event] = []
+    losses = {"baseline": [1.0] * 9, "regularized": [1.0] * 9}
+    result = run(small_preset(), tmp_path, Control(), events.append, ScriptedCrew(losses))
+    assert result.summary.status == "failed"
+    assert re.fullmatch(
+        r"\S+: the log can't be written any more \(No space left on device\); make room there", result.summary.error
+    )
+    assert isinstance(events[-1], RunFinished)
+    assert read_summary(result.folder) == result.summary, "which is a file of its own, and found room"
+
+
+def test_every_epoch_is_in_the_log_at_once_whichever_arm_s(tmp_path: Path) -> None:
+    seen: list[bool] = []
+
+    def look(event: Event) -> None:
+        if isinstance(event, EpochDone):
+            (folder,) = tmp_path.iterdir()
+            seen.append(event in list(read_events(folder)))
+
+    run(small_preset(), tmp_path, Control(), look, ScriptedCrew({"baseline": [1.0] * 9, "regularized": [1.0] * 9}))
+    assert seen
+    assert all(seen)
 
 
 def test_a_run_that_cannot_begin_leaves_nothing(tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ async def test_at_the_end_the_cursor_shows_the_table_and_escape_the_verdict_agai
 async def test_a_control_with_the_focus_keeps_its_arrows_until_escape(tmp_path: Path) -> None:
     async with running(tmp_path) as (app, pilot, training):
         await epochs(app, pilot, training, 2)
-        app.screen.query_one(SteeringPanel).focus_patience()
+        next(iter(app.screen.query_one(SteeringPanel)._patience)).focus()
         await pilot.press("right")
         stepper = app.focused
         assert isinstance(stepper, Stepper)

@@ -318,7 +318,7 @@ async def test_patience_is_that_of_the_arm_that_has_it() -> None:
         panel.toggle_patience()
         await pilot.pause()
         assert app.commands[1:] == [SetPatience(arm="regularized", patience=None)]
-        panel.focus_patience()
+        next(iter(panel._patience)).focus()
         await pilot.pause()
         assert isinstance(app.focused, Stepper)
 
@@ -391,7 +391,7 @@ async def test_the_same_patience_turns_early_stopping_on_where_it_is_off() -> No
     panel, telling = panel_of()
     app = Host(panel, telling)
     async with app.run_test(size=(120, 8)) as pilot:
-        panel.focus_patience()
+        next(iter(panel._patience)).focus()
         await pilot.press("5", "enter")
         assert app.commands == [SetPatience(patience=5)]
         telling.control("baseline", "patience", 5).control("regularized", "patience", 5)
@@ -405,7 +405,7 @@ async def test_lowering_patience_to_the_wait_asks_once() -> None:
     telling.epochs([0.1, 0.2, 0.2, 0.2], [])
     app = Host(panel, telling)
     async with app.run_test(size=(120, 20)) as pilot:
-        panel.focus_patience()
+        next(iter(panel._patience)).focus()
         await pilot.press("4", "enter")
         assert app.commands == [SetPatience(arm="baseline", patience=4)]
         await pilot.press("3", "enter")
@@ -429,7 +429,7 @@ async def test_an_arm_that_stops_while_its_question_is_open_leaves_the_other_alo
     telling.epochs([], [0.1, 0.2])
     app = Host(panel, telling)
     async with app.run_test(size=(120, 20)) as pilot:
-        panel.focus_patience()
+        next(iter(panel._patience)).focus()
         await pilot.press("1", "enter")
         telling.stop("regularized", "exploded")
         app.follow()

@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 
 from regtui.preset import Preset
 from regtui.tui import look
+from regtui.tui.keys import EVERYWHERE
 from regtui.tui.weights_screen import WeightsScreen
 from regtui.tui.weights_views import bars, log_scale, shades
 from tests.conftest import small_preset
@@ -213,9 +214,9 @@ async def test_every_key_of_the_table_does_something(tmp_path: Path, preset: Pre
     screen = WeightsScreen(tmp_path, preset)
     async with Host(screen).run_test():
         bound = {key for key, _ in screen._bindings}
-        for key in screen.KEYS:
+        for key in (*screen.KEYS, *EVERYWHERE):
             assert set(key.keys.split(",")) <= bound
-            assert hasattr(screen, f"action_{key.action.split('(')[0]}")
+            assert hasattr(screen, f"action_{key.action.split('(')[0]}") or key.action.startswith("app.")
 
 
 async def test_colour_images_are_pictured_too(tmp_path: Path) -> None:

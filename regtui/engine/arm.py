@@ -139,7 +139,7 @@ class Arm:
         self._active[name].retune(knob, value)
 
     def save(self, folder: Path, progress: dict[str, object]) -> None:
-        """Write this arm's checkpoint: last and best weights, and the state that training would go on from."""
+        """Write this arm's checkpoint: last and best weights, and the state of optimizer and random streams."""
         streams = self.model.generators() | {"order": self._order_stream}
         state = {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
         state |= {f"stream.{name}": generator.get_state() for name, generator in streams.items()}

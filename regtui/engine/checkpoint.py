@@ -1,4 +1,4 @@
-"""An arm on disk: weights as safetensors, and beside them all that training would need to go on. Nothing is pickled."""
+"""An arm on disk: weights, and beside them the state of optimizer and random streams. Nothing is pickled."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save as serialized
 from torch import Tensor
+
+from regtui.errors import RegtuiError
 
 
 def save(
@@ -27,6 +29,9 @@ def save(
         best: As they were in the best epoch; None before there is one.
         state: The optimizer's tensors and the states of the random streams.
         progress: What JSON can hold of the rest; it becomes metadata of the state.
+
+    Raises:
+        RegtuiError: They can't be written, because a disk is full.
     """
     _write(folder / f"{arm}-last.safetensors", last)
     if best is not None:
@@ -36,5 +41,9 @@ def save(
 
 def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     temporary = path.with_suffix(".tmp")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(serialized({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata))
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RegtuiError(f"{path}: the weights can't be saved ({error.strerror}); make room there") from None

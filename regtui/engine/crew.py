@@ -39,7 +39,7 @@ class Crew(Protocol):
 
 
 class LocalCrew:
-    """All arms in this process, one after the other; for tests and for machines with one core."""
+    """All arms in this process, one after the other: for tests."""
 
     def __init__(self) -> None:
         self._host = Host(threads=1)
@@ -141,6 +141,7 @@ class _Worker:
     """This end of one process."""
 
     def __init__(self, threads: int) -> None:
+        self._hung_up = False
         context = multiprocessing.get_context("spawn")  # forking a process that has threads can hang
         self._connection: Connection
         self._connection, other_end = context.Pipe()
@@ -173,6 +174,7 @@ class _Worker:
 
     def hang_up(self) -> None:
         """An idle process ends by itself then."""
+        self._hung_up = True
         self._connection.close()
 
     def end(self) -> None:
@@ -182,6 +184,8 @@ class _Worker:
             self._process.join()
 
     def _gone(self) -> RegtuiError:
+        if self._hung_up:
+            return CrewClosedError("the processes that train were ended")
         self._process.join(timeout=2)
         code = self._process.exitcode
         if code is not None and code < 0:
@@ -190,6 +194,10 @@ class _Worker:
         else:
             how, hint = f"ended with exit code {code}", ""
         return RegtuiError(f"a process that trains {how}{hint}")
+
+
+class CrewClosedError(RegtuiError):
+    """Whoever started the processes has ended them, and does not wait for what they were doing."""
 
 
 class EngineError(RegtuiError):

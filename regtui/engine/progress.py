@@ -35,10 +35,8 @@ class Progress:
 
 
 def start(preset: Preset, arm: str) -> Progress:
-    """Every arm follows its best epoch; only one with early stopping has a patience that can run out."""
-    early_stopping = preset.arms()[arm].early_stopping
-    rule = StoppingRule() if early_stopping is None else early_stopping.stopping_rule()
-    return Progress(rule, restores_best(preset, arm, default=False))
+    """An arm before its first epoch."""
+    return Progress(preset.arms()[arm].stopping_rule(), restores_best(preset, arm, default=False))
 
 
 def restores_best(preset: Preset, arm: str, *, default: bool) -> bool:

@@ -1,4 +1,4 @@
-"""A whole run: log, data, processes, training, summary. The one way in for headless, screen and studies."""
+"""A whole run: log, data, processes, training, summary. The one way in for headless and screen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from regtui.control import Control
 from regtui.datasets.source import ensure
-from regtui.engine.crew import Crew, EngineError, ProcessCrew
+from regtui.engine.crew import Crew, CrewClosedError, EngineError, ProcessCrew
 from regtui.engine.trainer import Trainer
 from regtui.errors import RegtuiError
 from regtui.events import Event, RunFinished, Status
@@ -86,15 +86,35 @@ def _run(
         sentence = "the program was ended from outside"
         try:
             status, sentence = trainer.run(), ""
+        except CrewClosedError:  # whoever asked for a stop does not wait for it
+            status, sentence = "stopped", ""
         except Exception as error:
             sentence = str(error) if isinstance(error, RegtuiError) else f"training failed: {error!r}"
             log.traceback(error.traceback if isinstance(error, EngineError) else traceback.format_exc())
         finally:
             wall = time.perf_counter() - began
-            tell(RunFinished(t=round(wall, 3), status=status, error=sentence, train_seconds=trainer.train_seconds))
-            summary = summarize(preset, history, wall)
-            log.finish(summary)
+            finished = RunFinished(t=round(wall, 3), status=status, error=sentence, train_seconds=trainer.train_seconds)
+            history.add(finished)
+            summary = _keep(log, finished, summarize(preset, history, wall))
+            emit(finished)
     return RunResult(log.folder, summary, history)
+
+
+def _keep(log: RunLog, finished: RunFinished, summary: Summary) -> Summary:
+    """Write how a run ended; returns the outcome, which has failed where that can't be written."""
+    try:
+        log(finished)
+    except RegtuiError as error:
+        summary = _failed(summary, error)
+    try:
+        log.finish(summary)
+    except RegtuiError as error:
+        summary = _failed(summary, error)
+    return summary
+
+
+def _failed(summary: Summary, error: RegtuiError) -> Summary:
+    return summary.model_copy(update={"status": "failed", "error": summary.error or str(error)})
 
 
 def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:

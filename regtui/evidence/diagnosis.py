@@ -139,7 +139,7 @@ def _trends(history: History, running: dict[str, ArmHistory], planned_epochs: in
     """Sentences on the running arms' validation losses: what rises first, then how the arms compare."""
     unmeasured = [name for name, arm in running.items() if arm.last is not None and arm.last.val_loss is None]
     for name in unmeasured:
-        yield f"{name.capitalize()}: the validation loss of epoch {len(running[name].epochs)} is not finite."
+        yield f"{name.capitalize()}: the validation loss of epoch {running[name].epochs[-1].epoch} is not finite."
     trends = {name: t for name, arm in running.items() if name not in unmeasured and (t := trend(arm)) is not None}
     kinds = {t.kind for t in trends.values()}
     versus = _versus(history)
@@ -196,13 +196,11 @@ def _versus(history: History) -> str:
     arms = list(history.arms.values())
     if len(arms) != 2 or any(arm.stopped for arm in arms):
         return ""
-    epoch = min(len(arm.epochs) for arm in arms)
-    if epoch == 0:
+    losses, others = ({done.epoch: done.val_loss for done in arm.epochs} for arm in arms)
+    epoch = max(losses.keys() & others.keys(), default=0)
+    baseline, difference = losses.get(epoch), history.differences.get(epoch)
+    if baseline is None or difference is None:
         return ""
-    baseline, regularized = (arm.epochs[epoch - 1].val_loss for arm in arms)
-    if baseline is None or regularized is None:
-        return ""
-    difference = regularized - baseline
     if abs(difference) <= LEVEL * baseline:
         return f"the arms are level at epoch {epoch}"
     side = "below" if difference < 0 else "above"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from regtui.evidence.paired import PairedTable
 from regtui.evidence.verdict import ArmResult, Verdict, judge
 from regtui.history import ArmHistory, History
+from regtui.techniques import Techniques
 
 
 def judge_run(history: History) -> Verdict:
@@ -21,9 +22,10 @@ def judge_run(history: History) -> Verdict:
         table = PairedTable(scored.both_right, scored.only_baseline, scored.only_regularized, scored.both_wrong)
     baseline, regularized = history.arms["baseline"], history.arms["regularized"]
     # An arm that trains on alone has the machine for itself: only the epochs trained side by side compare.
-    together = min(len(baseline.epochs), len(regularized.epochs))
+    together = min(arm.last.epoch if arm.last else 0 for arm in (baseline, regularized))
+    alone = baseline.info.techniques == Techniques().label()
     return judge(
-        _result("baseline", baseline, together),
+        _result("baseline" if alone else baseline.info.techniques, baseline, together),
         _result(regularized.info.techniques, regularized, together),
         table,
         paired=not history.unpaired_because,
@@ -36,14 +38,15 @@ def judge_run(history: History) -> Verdict:
 
 def _result(label: str, arm: ArmHistory, together: int) -> ArmResult:
     test, best = arm.test, arm.best
-    whole = [epoch.seconds for epoch in arm.epochs[:together] if not epoch.partial]
+    whole = [epoch.seconds for epoch in arm.epochs if epoch.epoch <= together and not epoch.partial]
+    diverged = arm.stopped is not None and arm.stopped.reason in {"non_finite", "exploded"}
     return ArmResult(
         label=label,
-        epochs=arm.stopped.epoch if arm.stopped else len(arm.epochs),
+        epochs=arm.stopped.epoch if arm.stopped and diverged else arm.last.epoch if arm.last else 0,
         best_epoch=best.epoch if best else None,
         test_accuracy=test.accuracy if test else None,
         test_loss=test.loss if test else None,
-        kept=test.kept if test else "last",
+        kept=test.kept if test else None,
         seconds_per_epoch=sum(whole) / len(whole) if whole else 0.0,
         seconds=arm.seconds,
         parameters=arm.info.parameters,

@@ -29,16 +29,16 @@ Outcome = Literal["better", "worse", "undecided", "none"]
 class ArmResult:
     """What one arm came to; None where a number was not measured.
 
-    A gap is validation loss minus training loss, both data losses in evaluation mode. `epochs` counts the epochs
-    trained; for an arm that diverged, the last one is the epoch it diverged in.
+    A gap is validation loss minus training loss, both data losses in evaluation mode. `epochs` is the last epoch that
+    was measured; for an arm that diverged, the one it diverged in.
     """
 
-    label: str  # "baseline", "dropout 0.5"
+    label: str  # "baseline", "dropout 0.5"; of a baseline that runs techniques, these
     epochs: int
     best_epoch: int | None
     test_accuracy: float | None
     test_loss: float | None
-    kept: Literal["best", "last"]  # the epoch whose weights were scored on the test set
+    kept: Literal["best", "last"] | None  # the epoch whose weights were scored on the test set
     seconds_per_epoch: float  # over the epochs that both arms trained, side by side
     seconds: float  # of all its epochs
     parameters: int
@@ -124,7 +124,7 @@ class Verdict:
         if self.status == "failed":
             return "the run failed; its log names the error."
         if self.status == "stopped" and self.baseline.epochs == 0:
-            return "the run was stopped before its first step."
+            return "the run was stopped before an epoch was measured."
         if self.table is None:
             return "the test images were not scored."
         return (
@@ -181,7 +181,7 @@ class Verdict:
         if self.interventions > 0:
             times = "once" if self.interventions == 1 else f"{self.interventions} times"
             limits.append(f"The run was steered {times} while it trained: it is not a clean comparison.")
-        if self.status == "stopped":
+        if self.status == "stopped" and self.baseline.epochs > 0:
             arm, base = self.regularized.epochs, self.baseline.epochs
             epochs = f"{base} (baseline) and {arm} (regularized) epochs"
             if arm == base:
@@ -274,7 +274,7 @@ def _arms_table(width: int, *arms: ArmResult) -> list[str]:
 
 def _kept(arm: ArmResult) -> str:
     epoch = arm.best_epoch if arm.kept == "best" else arm.epochs
-    return "–" if epoch is None else f"{epoch} ({arm.kept})"
+    return "–" if epoch is None or arm.kept is None else f"{epoch} ({arm.kept})"
 
 
 def _number(value: float | None, digits: int, sign: Literal["", "+"] = "") -> str:

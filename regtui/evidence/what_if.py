@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from regtui.events import EpochDone
 from regtui.history import ArmHistory
@@ -69,12 +68,6 @@ class WhatIf:
         known = [outcome for outcome in self.outcomes if outcome.cost is not None]
         return min(known, key=lambda outcome: outcome.cost or 0.0, default=None)
 
-    def lines(self) -> list[str]:
-        """A small table for people, 80 columns wide; neighbours that keep the same epoch share a line."""
-        if self.best_epoch is None:
-            return [self._nothing(), *self.remarks()]
-        return [*(self._line(same) for same in _merged(self.outcomes)), *self.remarks()]
-
     def takeaway(self) -> str:
         """What the chosen patience would have kept and saved, in a sentence."""
         chosen = self.chosen
@@ -105,24 +98,6 @@ class WhatIf:
         if self.epochs == 0:
             return "No whole epoch was run, so no patience can be judged."
         return f"None of the {_epochs(self.epochs)} counts: not finite, or within the warmup."
-
-    def _line(self, same: list[Outcome]) -> str:
-        first, last = same[0], same[-1]
-        patience = f"{first.patience}-{last.patience}" if len(same) > 1 else f"{first.patience}"
-        if first.stops_at is not None:
-            stops = f"epoch {first.stops_at}" if len(same) == 1 else f"{first.stops_at}-{last.stops_at}"
-            end = f"stops at {stops}, keeps {first.keeps}"
-        elif self.complete:
-            end = f"runs all {_epochs(self.epochs)}, keeps {first.keeps}"
-        else:
-            end = f"goes on after epoch {self.epochs}*, best so far {first.keeps}"
-        return f"patience {patience}: {end}, {self._value(first)}"
-
-    def _value(self, outcome: Outcome) -> str:
-        """'val loss 0.0932 (+0.0011)': the kept epoch's monitored value, and how far it is from the best."""
-        if self.monitor == "val_accuracy":
-            return f"val accuracy {100 * (outcome.val_accuracy or 0.0):.2f} % ({self.cost(outcome)})"
-        return f"val loss {_loss(outcome.val_loss or 0.0)} ({self.cost(outcome)})"
 
     def remarks(self) -> Iterator[str]:
         """What is not known, in lines."""
@@ -190,12 +165,6 @@ def _value(epoch: EpochDone, monitor: Monitor) -> float:
     if monitor == "val_accuracy":
         return -epoch.val_accuracy
     return math.inf if epoch.val_loss is None else epoch.val_loss
-
-
-def _merged(outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
-    """Neighbours that keep the same epoch; a longer patience always stops later, so that the end can't be the same."""
-    for _, same in groupby(outcomes, key=lambda outcome: (outcome.stops_at is None, outcome.keeps)):
-        yield list(same)
 
 
 def _epochs(number: int) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from regtui.techniques.base import Technique
 from regtui.techniques.batch_norm import BatchNorm
 from regtui.techniques.dropout import Dropout
-from regtui.techniques.early_stopping import EarlyStopping
+from regtui.techniques.early_stopping import EarlyStopping, StoppingRule
 from regtui.techniques.l1 import L1
 from regtui.techniques.l2 import L2
 
@@ -31,6 +31,10 @@ class Techniques(BaseModel):
     def active(self) -> dict[str, Technique]:
         """The techniques in use, by name."""
         return {name: technique for name in type(self).model_fields if (technique := getattr(self, name)) is not None}
+
+    def stopping_rule(self) -> StoppingRule:
+        """A fresh rule for this arm: each follows its best epoch, but only early stopping has a patience to run out."""
+        return StoppingRule() if self.early_stopping is None else self.early_stopping.stopping_rule()
 
     def label(self) -> str:
         """All of them in a few words: 'dropout 0.5 + L2 0.0001', or 'no technique'."""

@@ -6,9 +6,9 @@ A technique never sees the trainer. It returns contributions, and each kind of c
     noise_after       a factor on activations while training, none at inference   engine/model.py
     penalty           a term on the weights, added to the optimized loss          engine/arm.py
     after_step        a change to the weights after the optimizer's step          engine/arm.py
-    stopping_rule     a verdict on the epochs so far: go on or stop               engine/trainer.py
 
-Each has a default here that contributes nothing. Torch is never imported at the top of a technique's file: presets
+Each has a default here that contributes nothing. Early stopping contributes nothing to a step; what it decides after
+each epoch is `Techniques.stopping_rule`. Torch is never imported at the top of a technique's file: presets
 are read, and techniques explained, without it.
 """
 
@@ -23,8 +23,6 @@ from regtui.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
-
-    from regtui.techniques.early_stopping import StoppingRule
 
     Noise = Callable[[tuple[int, ...], Generator], Tensor | None]
 
@@ -110,7 +108,3 @@ class Technique(BaseModel):
     def after_step(self, weights: Sequence[Tensor], learning_rate: float) -> None:  # noqa: ARG002
         """Change the weight matrices in place, after the optimizer's step."""
         return
-
-    def stopping_rule(self) -> StoppingRule | None:
-        """A fresh rule that decides, epoch by epoch, when the arm has trained enough."""
-        return None

@@ -27,7 +27,7 @@ class StoppingRule:
         monitor: What is followed. An accuracy is followed as its negative, so that lower is better.
         best: The best value so far in the sense of `min_delta`; infinity before the first.
         best_epoch: Its epoch, counted from 1.
-        wait: Epochs since the best.
+        wait: Epochs since the best, without those that count for nothing or are not finite.
     """
 
     patience: int | None = None

@@ -137,7 +137,9 @@ def _stops(arm: Arm) -> str:
 
 COLUMNS = {
     "bar": Column("", 5, lambda _arm: ""),
-    "epoch": Column("epoch", 5, lambda arm: f"{len(arm.history.epochs)}/{arm.preset.train.epochs}"),
+    "epoch": Column(
+        "epoch", 5, lambda arm: f"{arm.history.last.epoch if arm.history.last else 0}/{arm.preset.train.epochs}"
+    ),
     "train": Column("train", 6, _last(lambda epoch: number(epoch.train_loss))),
     "val": Column("val", 6, _last(lambda epoch: number(epoch.val_loss))),
     "gap": Column("gap", 6, _last(gap_text)),

@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from regtui.comparison import AT_MOST
 from regtui.errors import InputError
 from regtui.runs import RunInfo, read_run
 from regtui.runs_filter import parse
@@ -24,8 +25,6 @@ from regtui.tui.row_list import Cell, Column, RowList
 from regtui.tui.run_columns import FIELDS, PRESET, STATUS, VERDICT, VERDICT_WIDTH, Field, about
 from regtui.tui.saved_run_screen import OpenRun
 
-AT_MOST = 26
-"""Runs in one comparison: each has a letter."""
 LOOK_AGAIN = 2.0
 """Seconds between two looks at the runs that go on."""
 PRESET_WIDTH = (6, 22, 15)

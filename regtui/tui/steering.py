@@ -188,10 +188,6 @@ class SteeringPanel(Widget):
         """Turn early stopping on, with the patience shown, or off."""
         self._toggle.action_press()
 
-    def focus_patience(self) -> None:
-        """Put the keyboard on the patience."""
-        next(iter(self._patience)).focus()
-
     @on(Word.Pressed)
     def _pressed(self, event: Word.Pressed) -> None:
         event.stop()

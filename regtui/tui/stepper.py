@@ -52,11 +52,6 @@ class Stepper(Widget, can_focus=True):
         stepper: Stepper
         value: float
 
-        @property
-        def control(self) -> Stepper:
-            """Lets handlers choose a stepper with a selector."""
-            return self.stepper
-
     def __init__(
         self,
         label: str,

@@ -68,7 +68,7 @@ class WeightsScreen(Screen[None]):
     """
     KEYS: ClassVar[tuple[Key, ...]] = (*_OTHERS, _BY_NUMBER)
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(_OTHERS),
+        *bindings((*_OTHERS, *EVERYWHERE)),
         *(Binding(key, f"{_BY_NUMBER.action}({key})", show=False) for key in _BY_NUMBER.keys.split(",")),
     ]
 

@@ -32,11 +32,6 @@ class Word(Static, can_focus=True):
 
         word: Word
 
-        @property
-        def control(self) -> Word:
-            """Lets handlers choose a word with a selector."""
-            return self.word
-
     def __init__(self, text: str, *, id: str | None = None, why_not: str = "") -> None:  # noqa: A002
         super().__init__(text, id=id, markup=False)
         self.text = text
