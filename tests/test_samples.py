@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -21,6 +22,13 @@ def samples() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "logs"], cwd=ROOT, capture_output=True, text=True)
     tracked = {ROOT / Path(name).parent for name in listed.stdout.split() if name.endswith("run.json")}
     return sorted(tracked or find_runs(ROOT / "logs"))
+
+
+def test_the_readme_names_runs_that_are_there() -> None:
+    named = set(re.findall(r"\b\d{8}-\d{4,6}\b", (ROOT / "README.md").read_text()))
+    assert named
+    for beginning in named:
+        assert sum(folder.name.startswith(beginning) for folder in samples()) == 1
 
 
 def test_each_preset_has_one_sample() -> None:

@@ -22,7 +22,7 @@ from regtui.tui.explain import ExplainScreen
 from regtui.tui.help import HelpScreen
 from regtui.tui.keys import EVERYWHERE
 from regtui.tui.review import ReviewScreen
-from regtui.tui.run_keys import AFTER_THE_END, WHILE_RUNNING
+from regtui.tui.run_keys import AFTER_THE_END, HERE, WHILE_RUNNING
 from regtui.tui.run_screen import RunScreen
 from regtui.tui.saved_run_screen import SavedRunScreen
 from regtui.tui.verdict_panel import VerdictPanel
@@ -376,13 +376,14 @@ async def test_a_loss_that_is_not_finite_is_marked_and_not_drawn(tmp_path: Path)
 
 
 async def test_help_lists_every_key_of_the_table_and_every_key_has_its_action(tmp_path: Path) -> None:
-    async with running(tmp_path, size=(120, 50)) as (app, pilot, _):
+    async with running(tmp_path, size=(120, 60)) as (app, pilot, _):
         screen = run_screen(app)
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
         shown = text_of(app)
         for key in (*RunScreen.KEYS, *EVERYWHERE):
             assert key.help in shown
+        for key in (*HERE, *EVERYWHERE):
             name = key.action.removeprefix("app.").partition("(")[0]
             assert hasattr(screen, f"action_{name}") or hasattr(app, f"action_{name}")
         await pilot.press("escape")
@@ -391,7 +392,7 @@ async def test_help_lists_every_key_of_the_table_and_every_key_has_its_action(tm
 async def test_every_key_of_the_table_does_something_or_is_not_offered(tmp_path: Path) -> None:
     async with running(tmp_path) as (app, pilot, training):
         await epochs(app, pilot, training, 1)
-        for key in RunScreen.KEYS:
+        for key in HERE:
             name = key.action.partition("(")[0]
             offered = run_screen(app).check_action(name, ())
             assert offered == (name not in {*AFTER_THE_END, "one_epoch", "back", "review"})

@@ -52,7 +52,7 @@ class CompareScreen(Screen[None]):
         & #evidence { height: auto; max-height: 6; padding: 0 1; }
     }
     """
-    KEYS = (
+    _HERE = (
         Key("enter", "open", "open", "Open the run under the cursor.", "enter", footer=True),
         Key("v", "quantity", "view", "Validation loss, difference, gap, accuracy, in turn.", "v", footer=True),
         Key("b", "by", "axis", "By epoch, by step, by seconds of training, in turn.", "b", footer=True),
@@ -60,7 +60,8 @@ class CompareScreen(Screen[None]):
         Key("l", "log", "log", "Logarithmic or linear loss.", "l", footer=True),
         Key("escape", "dismiss", "back", "Back to the list.", "esc", footer=True),
     )
-    BINDINGS = bindings((*KEYS, *EVERYWHERE))
+    KEYS = (*_HERE, *RowList.KEYS)
+    BINDINGS = bindings((*_HERE, *EVERYWHERE))
 
     class Told(Message):
         """A run's log has told something."""

@@ -47,7 +47,7 @@ class ReviewScreen(Screen[None]):
         & Input.shown { display: block; }
     }
     """
-    KEYS = (
+    _HERE = (
         Key("enter", "open", "open", "Open the run.", "enter", footer=True),
         Key("space", "mark", "mark", "Mark the run, and go to the next.", "space", footer=True),
         Key("a", "mark_all", "mark all", "Mark all runs of the list, or none.", "a"),
@@ -58,7 +58,8 @@ class ReviewScreen(Screen[None]):
         Key("u", "update", "update", "Read the folder again.", "u", footer=True),
         Key("escape", "escape", "back", "No filter, then no marks, then back.", "esc"),
     )
-    BINDINGS = bindings((*KEYS, *EVERYWHERE))
+    KEYS = (*_HERE, *RowList.KEYS)
+    BINDINGS = bindings((*_HERE, *EVERYWHERE))
 
     class Compare(Message):
         """The user wants to see several runs together."""

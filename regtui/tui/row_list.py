@@ -19,6 +19,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from regtui.text import one_line
+from regtui.tui.keys import Key, bindings
 
 GAP = 2
 """Blanks between two columns."""
@@ -58,17 +59,17 @@ class RowList(ScrollView, can_focus=True):
         scrollbar-background: $background; scrollbar-color: $border-blurred;
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("home", "to_end(-1)", show=False),
-        Binding("end", "to_end(1)", show=False),
-        Binding("left", "slide(-1)", show=False),
-        Binding("right", "slide(1)", show=False),
-        Binding("enter", "open", show=False),
-    ]
+    KEYS: ClassVar[tuple[Key, ...]] = (
+        Key("up,k", "move(-1)", "up", "In the list: a row up.", "↑ k"),
+        Key("down,j", "move(1)", "down", "In the list: a row down.", "↓ j"),
+        Key("pageup", "page(-1)", "page up", "In the list: a page up.", "pgup"),
+        Key("pagedown", "page(1)", "page down", "In the list: a page down.", "pgdn"),
+        Key("home", "to_end(-1)", "first", "In the list: the first row.", "home"),
+        Key("end", "to_end(1)", "last", "In the list: the last row.", "end"),
+        Key("left", "slide(-1)", "left", "In the list: the columns to the left.", "←"),
+        Key("right", "slide(1)", "right", "In the list: the columns to the right.", "→"),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(KEYS), Binding("enter", "open", show=False)]
 
     class Moved(Message):
         """The cursor is on another row."""

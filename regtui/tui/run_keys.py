@@ -5,7 +5,7 @@ from __future__ import annotations
 from regtui.tui.keys import Key
 from regtui.tui.session import Session
 
-KEYS = (
+HERE = (
     Key("space", "pause", "pause", "Pause, and go on again.", "space", footer=True),
     Key("e", "one_epoch", "one epoch", "While paused: train one epoch, then pause again.", "e", footer=True),
     Key("plus,equals_sign", "patience(1)", "more patience", "One epoch more of patience.", "+"),
@@ -32,6 +32,8 @@ KEYS = (
     Key("f", "preset", "preset", "The preset, and how its file differs from it by now.", "f", footer=True),
 )
 """In a narrow terminal the key bar shows the first of the main keys that can be used."""
+TO_CONTROLS = Key("tab", "app.focus_next", "controls", "To the next control.", "tab")
+"""As on every screen of Textual's; said here because there is something to steer."""
 WHILE_RUNNING = frozenset({"pause", "one_epoch", "patience", "toggle_patience", "stop"})
 AFTER_THE_END = frozenset({"again", "change", "details"})
 

@@ -21,10 +21,11 @@ from regtui.tui.key_bar import KeyBar
 from regtui.tui.keys import EVERYWHERE, bindings
 from regtui.tui.pacer import Pacer
 from regtui.tui.preset_page import PresetPage
-from regtui.tui.run_keys import KEYS, usable
+from regtui.tui.run_keys import HERE, TO_CONTROLS, usable
 from regtui.tui.sentence import Sentence
 from regtui.tui.session import Session
 from regtui.tui.steering import SteeringPanel, refusal
+from regtui.tui.stepper import Stepper
 from regtui.tui.verdict_panel import VerdictPanel
 from regtui.tui.view import QUANTITIES, View
 from regtui.tui.what_if_screen import WhatIfScreen
@@ -65,8 +66,8 @@ class RunScreen(Screen[None]):
     class Review(Asked):
         """To see the saved runs."""
 
-    KEYS = KEYS
-    BINDINGS = bindings((*KEYS, *EVERYWHERE))
+    KEYS = (*HERE, TO_CONTROLS, *Stepper.KEYS)
+    BINDINGS = bindings((*HERE, *EVERYWHERE))
 
     def __init__(self, session: Session) -> None:
         super().__init__()

@@ -8,12 +8,13 @@ from typing import ClassVar
 from rich.style import Style
 from rich.text import Text
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from regtui.tui.keys import Key, bindings
 from regtui.tui.look import MARKS
 from regtui.tui.scales import Scale
 
@@ -28,12 +29,13 @@ class Stepper(Widget, can_focus=True):
         &:focus { background: $panel; text-style: bold; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,minus", "step(-1)", "less", show=False),
-        Binding("right,plus", "step(1)", "more", show=False),
-        Binding("enter", "edit", "type or apply", show=False),
-        Binding("escape", "leave", "leave", show=False),
-    ]
+    KEYS: ClassVar[tuple[Key, ...]] = (
+        Key("left,minus", "step(-1)", "less", "At a control with ‹ ›: less.", "← −"),
+        Key("right,plus", "step(1)", "more", "At a control with ‹ ›: more.", "→ +"),
+        Key("enter", "edit", "type", "At a control with ‹ ›: type a value, then enter again.", "enter"),
+        Key("escape", "leave", "leave", "Away from the controls.", "esc"),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
     _TYPED = frozenset(".,e-")
 
     applied: reactive[float] = reactive(0.0, layout=True)
