@@ -19,13 +19,12 @@ from typing import Any, BinaryIO, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from regtui import __version__
+from regtui import SCHEMA, __version__
 from regtui.errors import InputError, RegtuiError
 from regtui.events import Event, Number, Status, StepsDone, StopReason, parse
 from regtui.preset import Preset
 from regtui.preset_file import to_toml
 
-SCHEMA = 1
 LONGEST_LINE = 2**23
 """Bytes of the longest line that is read as an event: an epoch of 400,000 steps. It takes some 100 MB of memory."""
 LONGEST_SUMMARY = 2**24

@@ -17,14 +17,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from regtui import SCHEMA
 from regtui.errors import InputError
 from regtui.runs_alive import goes_on
 from regtui.runs_files import Field, flat, read_json, read_toml
 
 FILES = ("preset.toml", "run.json", "summary.json", "events.jsonl")
 """A folder with two of these is a run's, whatever its name."""
-SCHEMA = 1
-"""Newer files are read as far as this version knows them."""
 DEPTH = 4
 """How many folders below the given one a run may lie."""
 

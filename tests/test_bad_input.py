@@ -44,6 +44,19 @@ def refused(
 Refused = Callable[..., list[str]]
 
 
+# The command line
+
+
+def test_json_goes_with_headless(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert refused("--preset", "tiny.toml", "--json") == ["--json is for runs without the screen: add --headless"]
+
+
+def test_a_comparison_has_a_letter_for_each_run(refused: Refused) -> None:
+    (fault,) = refused("review", *(f"run{n}" for n in range(27)))
+    assert fault == "27 runs are named, and at most 26 fit in one comparison; name fewer, or their folder"
+
+
 # The preset
 
 

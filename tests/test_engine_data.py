@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,14 +9,10 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from regtui.engine.data import Data, load, normalize
+from regtui.preset import DataTable
 
 CPU = torch.device("cpu")
 TRAIN, TEST = 1000, 50
-
-
-class Split(NamedTuple):
-    val_fraction: float
-    train_samples: int | None
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +32,12 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def split(path: Path, val_fraction: float = 0.2, train_samples: int | None = None, seed: int = 0) -> Data:
-    return load(path, Split(val_fraction, train_samples), torch.Generator().manual_seed(seed), CPU)
+    return load(
+        path,
+        DataTable(val_fraction=val_fraction, train_samples=train_samples),
+        torch.Generator().manual_seed(seed),
+        CPU,
+    )
 
 
 def numbers(images: Tensor) -> list[int]:

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-
-class Split(Protocol):
-    """How the training set is to be split; the `[data]` table of a preset is one."""
-
-    @property
-    def val_fraction(self) -> float:
-        """Share of the training set that becomes the validation set."""
-
-    @property
-    def train_samples(self) -> int | None:
-        """Images to train on; all that validation leaves when None."""
+from regtui.preset import DataTable
 
 
 @dataclass(frozen=True)
@@ -44,7 +33,7 @@ class Data:
     test_labels: Tensor
 
 
-def load(path: Path, data: Split, generator: torch.Generator, device: torch.device) -> Data:
+def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.device) -> Data:
     """Load a cache file and split its training set at random.
 
     A permutation of the training set is drawn: its beginning becomes the validation set, what follows the training set.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from regtui.evidence.paired import INTERVAL_METHOD, PairedTable, difference_interval, mcnemar_exact
+from regtui.text import UNKNOWN
 
 if TYPE_CHECKING:
     from regtui.events import Status  # pydantic, of which the list of runs has no need
@@ -274,12 +275,12 @@ def _arms_table(width: int, *arms: ArmResult) -> list[str]:
 
 def _kept(arm: ArmResult) -> str:
     epoch = arm.best_epoch if arm.kept == "best" else arm.epochs
-    return "–" if epoch is None or arm.kept is None else f"{epoch} ({arm.kept})"
+    return UNKNOWN if epoch is None or arm.kept is None else f"{epoch} ({arm.kept})"
 
 
 def _number(value: float | None, digits: int, sign: Literal["", "+"] = "") -> str:
     if value is None or not math.isfinite(value):
-        return "–"
+        return UNKNOWN
     kind = f".{digits}f"
     if abs(value) >= 1e5:
         kind = ".2e"  # a loss on its way to infinity must not burst the table
@@ -290,7 +291,7 @@ def _number(value: float | None, digits: int, sign: Literal["", "+"] = "") -> st
 
 def _percent(fraction: float | None, digits: int) -> str:
     if fraction is None or not math.isfinite(fraction):
-        return "–"
+        return UNKNOWN
     return f"{100 * fraction:.{digits}f}{NBSP}%"
 
 

@@ -10,12 +10,10 @@ from regtui.applied import ArmApplied, best_value, stop_epoch_if_nothing_improve
 from regtui.events import EpochDone
 from regtui.history import ArmHistory
 from regtui.preset import Preset
-from regtui.text import share
+from regtui.text import UNKNOWN, share
 
 METER = 5
 """Cells of the patience meter."""
-NONE = "–"
-"""Where there is no number yet."""
 
 
 class Arm(NamedTuple):
@@ -69,7 +67,7 @@ def _kept(arm: Arm) -> int:
 
 def _last(text: Callable[[EpochDone], str]) -> Callable[[Arm], str]:
     """The text of the last epoch."""
-    return lambda arm: NONE if arm.history.last is None else text(arm.history.last)
+    return lambda arm: UNKNOWN if arm.history.last is None else text(arm.history.last)
 
 
 def number(value: float | None) -> str:
@@ -97,7 +95,7 @@ def _whole_epoch(text: Callable[[float, Arm], str]) -> Callable[[Arm], str]:
 
     def of_arm(arm: Arm) -> str:
         seconds = next((epoch.seconds for epoch in reversed(arm.history.epochs) if not epoch.partial), 0.0)
-        return text(seconds, arm) if seconds > 0 else NONE
+        return text(seconds, arm) if seconds > 0 else UNKNOWN
 
     return of_arm
 
@@ -112,7 +110,7 @@ def _samples(seconds: float, arm: Arm) -> str:
 
 def _monitored(value: float | None, settings: ArmApplied) -> str:
     if value is None:
-        return NONE
+        return UNKNOWN
     return number(value) if settings.monitor == "val_loss" else f"{value:.2%}"
 
 
@@ -132,7 +130,7 @@ def _patience(arm: Arm) -> str:
 
 def _stops(arm: Arm) -> str:
     epoch = stop_epoch_if_nothing_improves(arm.history, arm.settings, arm.preset.train.epochs)
-    return NONE if epoch is None else f"at {epoch}"
+    return UNKNOWN if epoch is None else f"at {epoch}"
 
 
 COLUMNS = {
@@ -144,7 +142,7 @@ COLUMNS = {
     "val": Column("val", 6, _last(lambda epoch: number(epoch.val_loss))),
     "gap": Column("gap", 6, _last(gap_text)),
     "acc": Column("acc", 6, _last(lambda epoch: f"{epoch.val_accuracy:.1%}")),
-    "best": Column("best", 4, lambda arm: str(arm.history.best.epoch) if arm.history.best else NONE),
+    "best": Column("best", 4, lambda arm: str(arm.history.best.epoch) if arm.history.best else UNKNOWN),
     "value": Column("value", 6, lambda arm: _monitored(best_value(arm.history, arm.settings), arm.settings)),
     "seconds": Column("s/epoch", 7, _whole_epoch(_seconds)),
     "samples": Column("img/s", 7, _whole_epoch(_samples)),

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from regtui.events import EpochDone
 from regtui.history import History
 from regtui.preset import ARMS, Preset
-from regtui.tui.arms import NONE, gap_text, number
+from regtui.text import UNKNOWN
+from regtui.tui.arms import gap_text, number
 from regtui.tui.look import MARKS
 from regtui.tui.view import TITLES, Quantity, View
 
@@ -53,7 +54,7 @@ def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> st
 def _value(epoch: EpochDone | None, quantity: Quantity) -> str:
     """The gap, or what was measured in validation."""
     if epoch is None:
-        return NONE
+        return UNKNOWN
     if quantity == "accuracy":
         return f"{epoch.val_accuracy:.1%}"
     return gap_text(epoch) if quantity == "gap" else number(epoch.val_loss)

@@ -15,13 +15,11 @@ from regtui.errors import RegtuiError
 from regtui.preset import Preset
 from regtui.preset_file import available, load, to_table, to_toml
 from regtui.runs_files import leaves
-from regtui.text import one_line
+from regtui.text import UNKNOWN, one_line
 from regtui.tui.dialogs import Page
 
 LONGEST = 120
 """Characters of a value at most; a summary has more."""
-MISSING = "–"
-"""Where one of the two has no such key."""
 
 
 def differences(here: Preset, there: Preset) -> list[tuple[str, str, str]]:
@@ -32,7 +30,7 @@ def differences(here: Preset, there: Preset) -> list[tuple[str, str, str]]:
 
 
 def _value(value: Any) -> str:
-    return MISSING if value is None else one_line(json.dumps(value, ensure_ascii=False), LONGEST)
+    return UNKNOWN if value is None else one_line(json.dumps(value, ensure_ascii=False), LONGEST)
 
 
 class PresetPage(Page):

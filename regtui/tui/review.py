@@ -94,7 +94,7 @@ class ReviewScreen(Screen[None]):
         self._head = Static(id="head", markup=False)
         self._list = RowList()
         self._words = Static(id="words", markup=False)
-        self._input = Input(placeholder="dropout test.difference>0.5 status=finished", id="filter")
+        self._input = Input(placeholder="dropout test.difference>0.5 status=finished")
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""

@@ -109,7 +109,6 @@ class Stepper(Widget, can_focus=True):
 
     def watch_why_not(self, why_not: str) -> None:
         """A value that can't be changed is dim, says why, and waits for nothing."""
-        self.set_class(bool(why_not), "-fixed")
         self.tooltip = Content(why_not or self._help) if why_not or self._help else None
         if why_not:
             self.requested = self.draft = None

@@ -10,7 +10,8 @@ from rich.style import Style
 from rich.text import Text
 
 from regtui.evidence.what_if import MAX_PATIENCE, Outcome, WhatIf
-from regtui.tui.arms import NONE, number
+from regtui.text import UNKNOWN
+from regtui.tui.arms import number
 from regtui.tui.chart import Curve, Plot
 from regtui.tui.look import MARKS
 from regtui.tui.series import limits, ticks
@@ -130,13 +131,13 @@ def _stops(table: WhatIf, outcome: Outcome) -> str:
 
 def _value(table: WhatIf, outcome: Outcome) -> str:
     if table.monitor == "val_accuracy":
-        return NONE if outcome.val_accuracy is None else f"{outcome.val_accuracy:.2%}"
-    return NONE if outcome.val_loss is None else number(outcome.val_loss)
+        return UNKNOWN if outcome.val_accuracy is None else f"{outcome.val_accuracy:.2%}"
+    return UNKNOWN if outcome.val_loss is None else number(outcome.val_loss)
 
 
 def _cost(table: WhatIf, outcome: Outcome) -> str:
     if outcome.cost is None or (outcome.stops_at is None and not table.complete):
-        return NONE
+        return UNKNOWN
     if outcome.cost == 0:
         return f"{STAR} best" if outcome == table.chosen else "best"
     return f"−{100 * outcome.cost:.2f}" if table.monitor == "val_accuracy" else f"+{number(outcome.cost)}"
@@ -144,10 +145,10 @@ def _cost(table: WhatIf, outcome: Outcome) -> str:
 
 COLUMNS = {
     "stops": _Column("stops", 5, _stops),
-    "keeps": _Column("keeps", 5, lambda _, outcome: NONE if outcome.keeps is None else str(outcome.keeps)),
+    "keeps": _Column("keeps", 5, lambda _, outcome: UNKNOWN if outcome.keeps is None else str(outcome.keeps)),
     "value": _Column("value", 6, _value),
     "cost": _Column("cost", 7, _cost),
-    "saved": _Column("saved", 5, lambda _, outcome: str(outcome.saved) if outcome.saved else NONE),
+    "saved": _Column("saved", 5, lambda _, outcome: str(outcome.saved) if outcome.saved else UNKNOWN),
 }
 _FIRST_TO_GO = ("saved", "value", "keeps")
 
