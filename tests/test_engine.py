@@ -226,6 +226,19 @@ def test_the_layers_and_their_gradients_are_torchs(widths: tuple[int, ...], drop
         assert torch.equal(evaluated, mine), "evaluation computes the same"
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_weights_that_are_not_finite_give_what_torch_makes_of_them(value: float, layer: int) -> None:
+    modules = [nn.Linear(n, m) for n, m in pairwise((784, 256, 256, 10))]
+    with torch.no_grad():
+        modules[layer].weight[0, 0] = value
+    x = torch.rand(64, 784)
+    reference = modules[2](modules[1](modules[0](x).relu()).relu())
+    mine = apply_layers(Layers.of(modules), x, [None, None])
+    assert torch.equal(mine.isfinite(), reference.isfinite())
+    assert torch.equal(mine.isnan(), reference.isnan())
+
+
 @pytest.mark.parametrize("widths", [(40, 10), (40, 30, 10), (784, 256, 128, 10)])
 @pytest.mark.parametrize("dropped", [False, True])
 def test_learning_without_a_graph_is_autograds_to_the_last_bit(widths: tuple[int, ...], dropped: bool) -> None:

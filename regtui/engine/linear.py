@@ -10,7 +10,7 @@ other device, torch's own operators do the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -139,7 +139,8 @@ def _forward(x: Tensor, factors: Factors, layers: Layers) -> list[Tensor]:
     """The input of each layer, and the output of the last."""
     values = [x]
     for weight, bias, factor in zip(*layers, factors, strict=False):
-        value = _product(values[-1], weight, bias, "relu")
+        # torch's own ReLU: oneDNN's makes 0 of NaN, and an arm that has diverged would look as if it had not.
+        value = _product(values[-1], weight, bias).relu_()
         values.append(value if factor is None else value.mul_(factor))
     values.append(_product(values[-1], layers.weights[-1], layers.biases[-1]))
     return values
@@ -164,10 +165,9 @@ def _backward(
     return gradient if to_input else None, of_weights[::-1], of_biases[::-1]
 
 
-def _product(a: Tensor, b: Tensor, bias: Tensor | None = None, after: Literal["none", "relu"] = "none") -> Tensor:
-    """The matrix product a · bᵀ + bias, or its ReLU, for a [n, k], b [m, k], bias [m]."""
+def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The matrix product a · bᵀ + bias, for a [n, k], b [m, k], bias [m]."""
     if a.numel() * b.shape[0] < SMALL:
-        small = torch.mm(a, b.t()) if bias is None else torch.addmm(bias, a, b.t())
-        return small.relu_() if after == "relu" else small
-    result: Tensor = _OPERATOR(a, b, bias, after, [], "")
+        return torch.mm(a, b.t()) if bias is None else torch.addmm(bias, a, b.t())
+    result: Tensor = _OPERATOR(a, b, bias, "none", [], "")
     return result
