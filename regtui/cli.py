@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -220,17 +221,15 @@ def main() -> None:
     try:
         app()
     except RegtuiError as error:
-        if "--debug" in sys.argv:
-            raise
         _end_with(error)
     except Exception as error:  # a bug; its traceback helps whoever mends it, and nobody else
-        if "--debug" in sys.argv:
-            raise
         _end_with(RegtuiError(f"unforeseen {type(error).__name__}: {error}; 'regtui --debug' and the same shows where"))
 
 
 def _end_with(error: RegtuiError) -> None:
     from regtui.console import complain
 
+    if "--debug" in sys.argv:
+        complain(traceback.format_exc())
     complain("\n".join(f"regtui: {line}" for line in str(error).splitlines()))
     sys.exit(error.exit_code)

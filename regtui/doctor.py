@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, get_args
 from regtui import __version__
 from regtui.console import say
 from regtui.datasets import DATASETS, DatasetName
-from regtui.datasets.cache import cache_dir
+from regtui.datasets.cache import cache_dir, cache_file
 from regtui.datasets.source import ensure, is_at_hand
 from regtui.errors import RegtuiError
 
@@ -51,7 +51,10 @@ def _findings() -> Iterator[Finding]:
     yield from _data()
     yield _terminal()
     yield _folder("logs", Path("logs"))
-    yield _folder("cache", cache_dir())
+    cache = _folder("cache", cache_dir())
+    if cache.state == "fault" and cache_file("mnist").exists():
+        cache = cache._replace(state="note")  # what is in it can be used all the same
+    yield cache
 
 
 def _devices() -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +24,8 @@ from regtui.text import number
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_INTERRUPTED = 130
-_TERMINATED = 143
+_BY_SIGNAL = 128
+"""What exit codes of signals begin after."""
 _SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"
 
 
@@ -37,10 +38,11 @@ def run_headless(preset: Preset, logs: Path, *, json: bool) -> int:
     """
     from regtui.engine.run import run
 
-    control = Control()
+    control, training = Control(), threading.Event()
     printer = _JsonPrinter() if json else _TablePrinter(preset)
     unsaid: list[RegtuiError] = []
-    with _signals(control) as terminated, _progress_bar(preset) as advance:
+    bar = not (json and sys.stdout.isatty())  # which would wrap the lines of JSON between its own
+    with _signals(control, training) as received, _progress_bar(preset, wanted=bar) as advance:
 
         def emit(event: Event) -> None:
             advance(event)
@@ -53,7 +55,13 @@ def run_headless(preset: Preset, logs: Path, *, json: bool) -> int:
                 unsaid.append(error)
                 control.send(Stop())
 
-        result = run(preset, logs, control, emit)
+        try:
+            result = run(preset, logs, control, emit, begun=lambda _folder: training.set())
+        except KeyboardInterrupt:
+            complain("ended before training began; nothing is kept")
+            return _BY_SIGNAL + received[0]
+    if signal.SIGHUP in received:  # nobody is there to read
+        return _BY_SIGNAL + signal.SIGHUP
     if not json and result.history.started is not None:
         from regtui.evidence.from_history import judge_run
 
@@ -64,8 +72,8 @@ def run_headless(preset: Preset, logs: Path, *, json: bool) -> int:
         say(f"log  {result.folder}")
     if result.summary.error:
         complain(f"regtui: {result.summary.error}; the log is in {result.folder}")
-    if terminated():
-        return _TERMINATED
+    if signal.SIGTERM in received:
+        return _BY_SIGNAL + signal.SIGTERM
     return RegtuiError.exit_code if unsaid else EXIT_CODES[result.summary.status]
 
 
@@ -88,7 +96,8 @@ class _TablePrinter:
         for line in table_lines(event, self._history, self._preset):
             say(line)
         if isinstance(event, ControlApplied) and event.command == "stop":
-            complain(f"stopping after step {event.step:,}: validating, testing, saving")
+            where = f"after step {event.step:,}: validating, testing, saving" if event.step else "before the first step"
+            complain(f"stopping {where}")
 
 
 def table_lines(event: Event, history: History, preset: Preset | None) -> list[str]:
@@ -130,7 +139,7 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[
         "",
         *(f"{name:<11}  {words}" for name, words in rows.items()),
         "",
-        "  epoch  arm         train loss val loss      gap train acc  val acc      s",
+        "  epoch  arm         train loss val loss       gap train acc  val acc      s",
     ]
 
 
@@ -138,38 +147,43 @@ def _epoch_line(epoch: EpochDone, epochs: int) -> str:
     notes = (" best" if epoch.best else "") + ("  cut short" if epoch.partial else "")
     train, val, gap = number(epoch.train_loss, ".4f"), number(epoch.val_loss, ".4f"), number(epoch.gap, "+.4f")
     return (
-        f"{f'{epoch.epoch}/{epochs}':>7}  {epoch.arm:<11} {train:>10} {val:>8} {gap:>8} "
+        f"{f'{epoch.epoch}/{epochs}':>7}  {epoch.arm:<11} {train:>10} {val:>8} {gap:>9} "
         f"{100 * epoch.train_accuracy:>7.2f} % {100 * epoch.val_accuracy:>6.2f} % {epoch.seconds:>6.2f}{notes}"
     )
 
 
 @contextmanager
-def _signals(control: Control) -> Iterator[Callable[[], bool]]:
-    """Ctrl-C stops the run and keeps it, a second one ends it at once; so does SIGTERM. Yields 'was it SIGTERM'."""
+def _signals(control: Control, training: threading.Event) -> Iterator[list[int]]:
+    """Stop the run and keep it at Ctrl-C, SIGTERM and SIGHUP, or end it if it does not train yet; yields what came.
+
+    A second Ctrl-C ends it at once.
+    """
     received: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         if received and number == signal.SIGINT:
             if os.isatty(2):
                 os.write(2, _SHOW_CURSOR)  # the progress bar has hidden it
-            os._exit(_INTERRUPTED)  # the arms' processes end when this one is gone
+            os._exit(_BY_SIGNAL + number)  # the arms' processes end when this one is gone
         received.append(number)
         control.send(Stop())
+        if not training.is_set():
+            raise KeyboardInterrupt
 
     # Whoever started this with signals ignored, as a script does with a job in the background, meant it.
-    heeded = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    heeded = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, interrupt) for number in heeded}
     try:
-        yield lambda: signal.SIGTERM in received
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 @contextmanager
-def _progress_bar(preset: Preset) -> Iterator[Callable[[Event], None]]:
+def _progress_bar(preset: Preset, *, wanted: bool) -> Iterator[Callable[[Event], None]]:
     """A bar on stderr where that is a terminal; yields what moves it."""
-    if not sys.stderr.isatty():
+    if not (wanted and sys.stderr.isatty()):
         yield lambda _event: None
         return
     from rich.console import Console

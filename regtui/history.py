@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -85,15 +84,14 @@ class ArmHistory:
         return sum(epoch.seconds for epoch in self.epochs)
 
     @property
-    def zero_weights(self) -> float:
-        """Share of its weights that are exactly zero, in the kept epoch."""
-        return self.kept.zero_weights if self.kept else 0.0
+    def zero_weights(self) -> float | None:
+        """Share of its weights that are exactly zero, in the kept epoch; None before the first."""
+        return self.kept.zero_weights if self.kept else None
 
     @property
-    def weight_norm(self) -> float:
-        """Euclidean norm of all its weights together, in the kept epoch; NaN if one is not finite."""
-        norm = self.kept.weight_norm if self.kept else 0.0
-        return math.nan if norm is None else norm
+    def weight_norm(self) -> float | None:
+        """Euclidean norm of all its weights together, in the kept epoch; None before the first or if not finite."""
+        return self.kept.weight_norm if self.kept else None
 
 
 @dataclass

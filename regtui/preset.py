@@ -56,7 +56,9 @@ class TrainTable(_Table):
     """How both arms are trained."""
 
     epochs: int = Field(10, ge=1, le=1_000_000, description="Passes over the training images.")
-    batch_size: int = Field(64, ge=1, description="Images in a step; the last step of an epoch may have fewer.")
+    batch_size: int = Field(
+        64, ge=1, le=1_000_000, description="Images in a step; the last step of an epoch may have fewer."
+    )
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="PyTorch's optimizer of that name.")
     learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False, description="The optimizer's step size.")
     weight_decay: float = Field(

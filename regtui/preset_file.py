@@ -7,6 +7,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -71,8 +72,9 @@ def find(source: str) -> Path:
     presets = available()
     if source in presets:
         return presets[source]
-    if Path(source).exists():
-        return Path(source)
+    with suppress(OSError):  # too long for a file's name
+        if Path(source).exists():
+            return Path(source)
     near = _nearest(source, presets) or "."
     wanted, known = one_line(repr(source), MAX_VALUE), ", ".join(sorted(presets))
     raise InputError(f"there is no preset {wanted}{near} Known are {known}")
@@ -100,24 +102,33 @@ def load(
     table = _read(path)
     default_name = re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._")[:64]
     table.setdefault("name", default_name or "preset")
+    named: dict[str, str] = {}
     for item in overrides:
         key, equals, value = item.partition("=")
         if not equals or not all(key.strip().split(".")):
             shown = one_line(item, MAX_VALUE)
             raise InputError(f"--set {shown}: write it as KEY=VALUE, like regularized.dropout.rate=0.3")
         _set(table, key.strip(), toml_value(value))
+        named[key.strip()] = f"--set {one_line(item, MAX_VALUE)}"
     for key, chosen in (options or {}).items():
         if chosen is not None:
             _set(table, key, chosen)
+            named[key] = f"--{key.rpartition('.')[2]} {one_line(chosen, MAX_VALUE)}"
     if patience is not None:
         stopping = [arm for arm in ARMS if isinstance(own := table.get(arm), dict) and "early_stopping" in own]
         for arm in stopping or ARMS:
             _set(table, f"{arm}.early_stopping.patience", patience)
-    return validate(table, str(path))
+            named[f"{arm}.early_stopping.patience"] = f"--patience {patience}"
+    return validate(table, str(path), named)
 
 
-def validate(table: Mapping[str, Any], origin: str) -> Preset:
-    """A preset from plain data; `origin` (a file's name) begins each line of the error.
+def validate(table: Mapping[str, Any], origin: str, named: Mapping[str, str] | None = None) -> Preset:
+    """A preset from plain data.
+
+    Args:
+        table: The preset's tables.
+        origin: Where they come from, a file's name; it begins each line of the error.
+        named: Where the values of some keys come from instead.
 
     Raises:
         PresetError: One line a fault: origin, dotted key, what is wrong, the nearest known name.
@@ -125,9 +136,9 @@ def validate(table: Mapping[str, Any], origin: str) -> Preset:
     try:
         return Preset.model_validate(table)
     except ValidationError as error:
-        origin = one_line(origin, MAX_PATH)
-        lines = [f"{origin}: {line}" for fault in error.errors() for line in _describe(fault).splitlines()]
-        raise PresetError("\n".join(lines)) from None
+        origin, named = one_line(origin, MAX_PATH), named or {}
+        lines = [line for fault in error.errors() for line in _describe(fault).splitlines()]
+        raise PresetError("\n".join(f"{_origin(line, origin, named)}: {line}" for line in lines)) from None
 
 
 def to_table(preset: Preset) -> dict[str, Any]:
@@ -209,6 +220,13 @@ def _describe(fault: Mapping[str, Any]) -> str:
     near = _nearest(fault["input"], _choices(fault)) if kind == "literal_error" else ""
     given = repr(fault["input"]) if not isinstance(fault["input"], bool) else str(fault["input"]).lower()
     return f"{key}: {sentence}, not {one_line(given, MAX_VALUE)}{near}"
+
+
+def _origin(fault: str, origin: str, named: Mapping[str, str]) -> str:
+    """Where the value comes from that a fault, which begins with its key, is about."""
+    key = fault.partition(":")[0]
+    near = (name for part, name in named.items() if f"{key}.".startswith(f"{part}.") or part.startswith(f"{key}."))
+    return next(near, origin)
 
 
 def _number(value: object) -> object:

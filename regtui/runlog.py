@@ -59,7 +59,7 @@ class ArmSummary(BaseModel):
     final: Scores | None
     kept: str | None
     test: Score | None
-    zero_weights: float
+    zero_weights: float | None
     weight_norm: Number
     seconds: float
     parameters: int
@@ -120,8 +120,9 @@ class RunLog:
         Raises:
             InputError: The folder can't be written.
         """
-        self._made = [path for path in (logs, *logs.parents) if not path.exists()]
+        self._made: list[Path] = []
         try:
+            self._made = [path for path in (logs, *logs.parents) if not path.exists()]
             self.folder = _new_folder(logs, preset.name)
             self._events = (self.folder / "events.jsonl").open("w", encoding="utf-8")
             (self.folder / "preset.toml").write_text(to_toml(preset), encoding="utf-8")

@@ -57,6 +57,36 @@ def test_a_comparison_has_a_letter_for_each_run(refused: Refused) -> None:
     assert fault == "27 runs are named, and at most 26 fit in one comparison; name fewer, or their folder"
 
 
+def test_a_fault_is_blamed_on_the_option_that_brought_it(refused: Refused) -> None:
+    faults = refused(
+        "--preset", "tiny.toml", "--set", "regularized.dropout.rate=1.0", "--epochs", "0", "--set", "a.b=3"
+    )
+    assert [fault.partition(": ")[0] for fault in faults] == [
+        "--epochs 0", "--set regularized.dropout.rate=1.0", "--set a.b=3",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("data.root=~nobody-here/x", "data.root = ~nobody-here/x: there is no home of that user"),
+        ('data.root="a\\u0000b"', "MNIST is not in data.root"),
+        ("train.batch_size=1000000000000000000000000000000", "must be at most 1,000,000"),
+        ("regularized.l1.strength=1e300", "must be at most 1e+06"),
+    ],
+)
+def test_a_value_that_can_t_be_used_is_refused_before_training(refused: Refused, setting: str, words: str) -> None:
+    (fault,) = refused("--preset", "tiny.toml", "--set", setting)
+    assert words in fault
+
+
+def test_a_name_too_long_for_a_file_is_a_sentence(refused: Refused) -> None:
+    assert len(refused("--preset", "a" * 5000)[0]) < 500
+    assert (
+        "runs can't be saved here (File name too long)" in refused("--preset", "tiny.toml", "--log-dir", "a" * 300)[0]
+    )
+
+
 # The preset
 
 
@@ -289,5 +319,6 @@ def test_a_bug_is_one_sentence_and_with_debug_a_traceback(
     monkeypatch.setattr("regtui.preset_file.load", broken)
     (line,) = call(["--preset", "tiny.toml"], capsys, monkeypatch).faults(code=1)
     assert line == "unforeseen KeyError: 'oops'; 'regtui --debug' and the same shows where"
-    with pytest.raises(KeyError):
-        call(["--debug", "--preset", "tiny.toml"], capsys, monkeypatch)
+    debugged = call(["--debug", "--preset", "tiny.toml"], capsys, monkeypatch)
+    assert debugged.code == 1
+    assert 'raise KeyError("oops")' in debugged.err

@@ -24,12 +24,13 @@ from regtui.tui.run_screen import RunScreen
 from regtui.tui.verdict_panel import VerdictPanel
 from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, text_of, until
+from tests.test_samples import samples
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 PINS = (Path(__file__).parents[1] / "constraints.txt").read_text(encoding="utf-8").splitlines()
 UPDATE = os.environ.get("REGTUI_UPDATE_SNAPSHOTS") == "1"
 LOGS = Path("logs")
-SAMPLES = sorted((Path(__file__).parents[1] / "logs").glob("20261122-19*"))  # others may have come since
+SAMPLES = samples()
 EPOCH = 7.0
 """Seconds that an epoch takes by the frozen clock."""
 PRESET = small_preset(train={"epochs": 8}, regularized={"dropout": {"rate": 0.5}, "early_stopping": {"patience": 3}})

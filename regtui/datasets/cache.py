@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from regtui.datasets import DATASETS, DatasetName
-from regtui.errors import RegtuiError
+from regtui.errors import InputError, RegtuiError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,16 +22,30 @@ if TYPE_CHECKING:
 Arrays: TypeAlias = "dict[str, NDArray[np.uint8]]"
 
 CACHE_VERSION = 1
+ABANDONED = 3600
+"""Seconds after which nobody goes on writing a temporary file."""
 
 
 def cache_dir() -> Path:
     """The folder that decoded data and downloads are kept in: REGTUI_CACHE if set, else the user's cache folder."""
     chosen = os.environ.get("REGTUI_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return expanded(Path(chosen), "REGTUI_CACHE")
     from platformdirs import user_cache_path
 
     return user_cache_path("regtui", appauthor=False)
+
+
+def expanded(path: Path, named_by: str) -> Path:
+    """The path with ~ resolved.
+
+    Raises:
+        InputError: There is no such user.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise InputError(f"{named_by} = {path}: there is no home of that user; write the whole path") from None
 
 
 def cache_file(name: DatasetName, of_root: str = "") -> Path:
@@ -56,6 +72,7 @@ def write(path: Path, arrays: Arrays) -> None:
 
     with explained_cache_faults():
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent, f"{path.name}.*.tmp")
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -64,6 +81,14 @@ def write(path: Path, arrays: Arrays) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def sweep(folder: Path, pattern: str) -> None:
+    """Remove what processes left half-written that were killed, an hour ago or more."""
+    for left in folder.glob(pattern):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _checksums(arrays: Arrays) -> dict[str, str]:

@@ -19,7 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from regtui.datasets import DATASETS, DatasetName
-from regtui.datasets.cache import Arrays, cache_dir, cache_file, explained_cache_faults, find_fault, is_good, write
+from regtui.datasets.cache import (
+    Arrays,
+    cache_dir,
+    cache_file,
+    expanded,
+    explained_cache_faults,
+    find_fault,
+    is_good,
+    sweep,
+    write,
+)
 from regtui.errors import InputError, RegtuiError
 from regtui.text import one_line
 
@@ -80,7 +90,7 @@ def ensure(name: DatasetName, root: Path | None = None) -> Path:
         InputError: `root` lacks files of the data set, or they are damaged.
         RegtuiError: The data cannot be downloaded, or the cache folder cannot be written.
     """
-    root = root and root.expanduser()
+    root = root and expanded(root, "data.root")
     path = cache_file(name, "" if root is None else f"-{_fingerprint(name, root)}")
     if is_good(path, name):
         return path
@@ -142,9 +152,10 @@ def _fingerprint(name: DatasetName, root: Path) -> str:
         path = root / layout.folder / file
         try:
             state = path.stat()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a null character
+            why = error.strerror if isinstance(error, OSError) else error
             raise InputError(
-                f"{DATASETS[name].title} is not in data.root = {root}: cannot find {path} ({error.strerror}). "
+                f"{DATASETS[name].title} is not in data.root = {root}: cannot find {path} ({why}). "
                 + _how_to_bring(name)
             ) from error
         states.append((file, state.st_size, state.st_mtime_ns))
@@ -189,6 +200,7 @@ def _read_download(name: DatasetName) -> Arrays:
             shutil.rmtree(folder, ignore_errors=True)
     with explained_cache_faults():
         folder.parent.mkdir(parents=True, exist_ok=True)
+        sweep(folder.parent, f"{name}.*")
         # In a folder of its own: torchvision takes a file that another process is still unpacking for a whole one.
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{name}.") as temporary:
             arrays = _download(name, Path(temporary) / name)

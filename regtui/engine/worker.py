@@ -89,6 +89,15 @@ def _keep_freed_memory() -> None:
     mallopt(mmap_threshold, 32 * 2**20)  # as large as it may be
 
 
+def _too_large(error: Exception) -> RegtuiError | None:
+    """A sentence if there was too little memory, for which torch has an error of its own only on GPUs."""
+    if "alloc" in str(error) or "out of memory" in str(error) or isinstance(error, MemoryError):
+        return RegtuiError(
+            "there is too little memory for this network; take a smaller model.hidden or train.batch_size"
+        )
+    return None
+
+
 def serve(connection: Connection, threads: int) -> None:
     """Work for whoever holds the other end, until that end is closed: then nobody is left to work for."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # meant for the run; it decides what becomes of the arms
@@ -109,8 +118,8 @@ def serve(connection: Connection, threads: int) -> None:
             reply: Any = getattr(host, method)(*args)
         except RegtuiError as error:
             reply = Failure(error, traceback.format_exc())
-        except Exception:
-            reply = Failure(None, traceback.format_exc())
+        except Exception as error:
+            reply = Failure(_too_large(error), traceback.format_exc())
         try:
             connection.send(reply)
         except OSError:

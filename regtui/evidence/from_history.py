@@ -47,7 +47,7 @@ def _result(label: str, arm: ArmHistory, together: int) -> ArmResult:
         test_accuracy=test.accuracy if test else None,
         test_loss=test.loss if test else None,
         kept=test.kept if test else None,
-        seconds_per_epoch=sum(whole) / len(whole) if whole else 0.0,
+        seconds_per_epoch=sum(whole) / len(whole) if whole else None,
         seconds=arm.seconds,
         parameters=arm.info.parameters,
         zero_weights=arm.zero_weights,

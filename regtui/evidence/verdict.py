@@ -40,11 +40,11 @@ class ArmResult:
     test_accuracy: float | None
     test_loss: float | None
     kept: Literal["best", "last"] | None  # the epoch whose weights were scored on the test set
-    seconds_per_epoch: float  # over the epochs that both arms trained, side by side
+    seconds_per_epoch: float | None  # over the epochs that both arms trained, side by side
     seconds: float  # of all its epochs
     parameters: int
-    zero_weights: float  # fraction of the weights that are exactly 0
-    weight_norm: float
+    zero_weights: float | None  # fraction of the weights that are exactly 0
+    weight_norm: float | None
     gap_at_best: float | None
     gap_at_last: float | None
     val_loss_at_best: float | None
@@ -121,7 +121,9 @@ class Verdict:
                 for arm in (self.baseline, self.regularized)
                 if arm.stop_reason in how
             )
-            return f"{arms}. Lower learning_rate and run again."
+            alone = self.baseline.stop_reason not in how
+            advice = "Lower its strength, or learning_rate," if alone else "Lower learning_rate"
+            return f"{arms}. {advice} and run again."
         if self.status == "failed":
             return "the run failed; its log names the error."
         if self.status == "stopped" and self.baseline.epochs == 0:
@@ -235,7 +237,8 @@ def judge(
     p_value = difference = interval = None
     if table is not None and outcome != "none":
         p_value, difference, interval = mcnemar_exact(table), table.difference, difference_interval(table)
-    cost_ratio = regularized.seconds_per_epoch / baseline.seconds_per_epoch if baseline.seconds_per_epoch else None
+    theirs, ours = baseline.seconds_per_epoch, regularized.seconds_per_epoch
+    cost_ratio = ours / theirs if theirs and ours is not None else None
     return Verdict(
         outcome, p_value, difference, interval, cost_ratio,
         baseline, regularized, table, paired, interventions, status, seed, dataset,
@@ -296,7 +299,8 @@ def _percent(fraction: float | None, digits: int) -> str:
 
 
 def _seconds(arm: ArmResult) -> str:
-    return _number(arm.seconds_per_epoch, 2 if arm.seconds_per_epoch >= 0.1 else 4)
+    seconds = arm.seconds_per_epoch
+    return _number(seconds, 4 if seconds is not None and seconds < 0.1 else 2)
 
 
 def _wrap(width: int, *sentences: str) -> list[str]:

@@ -26,7 +26,11 @@ class L1(Technique):
     """Makes the sum of the weights' absolute values small."""
 
     strength: float = Field(
-        1e-4, ge=0, allow_inf_nan=False, description="λ in λ · ‖w‖₁; proximal with Adam about 0.1, else about 0.0001."
+        1e-4,
+        ge=0,
+        le=1e6,
+        allow_inf_nan=False,
+        description="λ in λ · ‖w‖₁; proximal with Adam about 0.1, else about 0.0001.",
     )
     mode: Literal["proximal", "loss"] = Field(
         "proximal",

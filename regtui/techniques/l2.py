@@ -17,7 +17,7 @@ class L2(Technique):
     """Adds half the squared norm of the weights to the loss."""
 
     strength: float = Field(
-        1e-4, ge=0, allow_inf_nan=False, description="λ in λ/2 · ‖w‖₂², added to a batch's mean loss."
+        1e-4, ge=0, le=1e6, allow_inf_nan=False, description="λ in λ/2 · ‖w‖₂², added to a batch's mean loss."
     )
 
     live: ClassVar[frozenset[str]] = frozenset({"strength"})
