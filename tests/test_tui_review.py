@@ -13,10 +13,12 @@ from regtui.tui.app import RegtuiApp
 from regtui.tui.choose import ChooseScreen
 from regtui.tui.compare_screen import CompareScreen
 from regtui.tui.dialogs import Ask
+from regtui.tui.help import HelpScreen
 from regtui.tui.review import ReviewScreen
 from regtui.tui.row_list import Cell, Column, RowList
 from regtui.tui.run_columns import FIELDS
 from regtui.tui.run_screen import RunScreen
+from regtui.tui.saved_run_screen import OpenRun
 from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, text_of, until
 from tests.scripted import ScriptedCrew
@@ -53,6 +55,7 @@ async def test_the_runs_are_listed_sorted_and_filtered(logs: Path) -> None:
         assert "3 of 3 runs" in text_of(app)
         await pilot.press("slash", *"other")
         await until(pilot, lambda: rows(app) == 1)
+        assert " other" in text_of(app).splitlines()[-2], "what is typed is seen"
         await pilot.press("escape")
         await until(pilot, lambda: rows(app) == 3)
         await pilot.press("slash", *"seed=1")
@@ -92,9 +95,48 @@ async def test_a_saved_run_can_be_run_again_and_its_preset_changed(logs: Path) -
         await until(pilot, lambda: rows(app) == 3)
         await pilot.press("enter")
         await until(pilot, lambda: "On this split and seed" in text_of(app))
+        assert isinstance(app.screen, RunScreen)
+        opened = app.screen.session.preset
         await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+        assert isinstance(app.screen, ChooseScreen)
+        assert app.screen.entry.name == opened.name
         await pilot.press("q")
+
+
+async def test_the_presets_open_on_that_of_the_saved_run_whatever_was_chosen_before(logs: Path) -> None:
+    app = RegtuiApp(logs, training=ScriptedTraining())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+        app.post_message(OpenRun(next(logs.glob("*-other-*"))))
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and "On this split and seed" in text_of(app))
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+        assert isinstance(app.screen, ChooseScreen)
+        assert app.screen.entry.name == "other"
+
+
+async def test_a_run_that_is_opened_twice_at_once_is_there_once(logs: Path) -> None:
+    app = app_on(logs)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: rows(app) == 3)
+        folder = next(logs.glob("*-other-*"))
+        for _ in range(3):
+            app.screen.post_message(OpenRun(folder))
+        await until(pilot, lambda: "On this split and seed" in text_of(app))
+        assert sum(isinstance(screen, RunScreen) for screen in app.screen_stack) == 1
+
+
+async def test_help_on_a_saved_run_lists_no_key_that_steers(logs: Path) -> None:
+    app = app_on(logs, next(logs.glob("*-other-*")))
+    async with app.run_test(size=(120, 50)) as pilot:
+        await until(pilot, lambda: "On this split and seed" in text_of(app))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        shown = text_of(app)
+    assert "What another patience" in shown
+    assert "Stop the run" not in shown
+    assert "Pause" not in shown
 
 
 async def test_a_run_that_goes_on_is_followed_to_its_end(saved: Path, tmp_path: Path) -> None:

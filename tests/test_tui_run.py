@@ -158,6 +158,23 @@ async def test_resizing_while_a_run_goes_on_keeps_it_going(tmp_path: Path) -> No
         await until(pilot, lambda: "2/6" in text_of(app))
 
 
+async def test_a_screen_that_becomes_narrow_shows_both_arms_in_one_chart(tmp_path: Path) -> None:
+    async with running(tmp_path) as (app, pilot, _):
+        assert not run_screen(app).view.overlay
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: run_screen(app).view.overlay)
+        await pilot.resize_terminal(120, 36)
+        await until(pilot, lambda: not run_screen(app).view.overlay)
+
+
+@pytest.mark.parametrize("height", range(20, 40))
+async def test_the_keys_stand_below_the_verdict_at_any_height(tmp_path: Path, height: int) -> None:
+    async with running(tmp_path, size=(100, height)) as (app, pilot, training):
+        await finish(app, pilot, training)
+        await until(pilot, lambda: "On this split and seed" in text_of(app))
+        assert "quit" in text_of(app).splitlines()[-1]
+
+
 async def test_ascii_only_shows_nothing_else(tmp_path: Path) -> None:
     async with running(tmp_path, ascii_only=True) as (app, pilot, training):
         await epochs(app, pilot, training, 2)

@@ -245,6 +245,23 @@ def test_what_clouds_the_comparison_is_said() -> None:
     assert "the baseline (l2 0.001)" in words(verdict(baseline=replace(BASELINE, label="l2 0.001")))
 
 
+def test_a_part_of_an_epoch_is_not_told_as_a_whole_one() -> None:
+    cut = [replace(arm, epochs=3, cut_short=True) for arm in (BASELINE, DROPOUT)]
+    assert "trained for 3 epochs only, the last cut short" in words(verdict(BETTER, *cut, status="stopped"))
+
+
+def test_both_arms_times_have_the_same_digits() -> None:
+    short = verdict(
+        baseline=replace(BASELINE, seconds_per_epoch=0.0974), regularized=replace(DROPOUT, seconds_per_epoch=0.1)
+    )
+    assert "(0.1000 s against 0.0974 s)" in words(short)
+
+
+def test_where_only_the_technique_diverged_its_strength_is_named() -> None:
+    alone = words(verdict(None, BASELINE, DIVERGED, status="diverged"))
+    assert "Lower its strength, or learning_rate, and run again." in alone
+
+
 def test_a_diverged_run_names_each_arm_its_epoch_and_a_remedy() -> None:
     both = verdict(None, replace(BASELINE, epochs=2, stop_reason="non_finite"), DIVERGED, status="diverged")
     assert "baseline diverged in epoch 2 (its training loss was not finite) and dropout 0.5 diverged in" in words(both)

@@ -56,4 +56,5 @@ def _result(label: str, arm: ArmHistory, together: int) -> ArmResult:
         gap_at_last=arm.last.gap if arm.last else None,
         val_loss_at_best=best.val_loss if best else None,
         stop_reason=arm.stopped.reason if arm.stopped else "",
+        cut_short=arm.last is not None and arm.last.partial,
     )

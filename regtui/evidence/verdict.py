@@ -49,6 +49,7 @@ class ArmResult:
     gap_at_last: float | None
     val_loss_at_best: float | None
     stop_reason: str  # max_epochs, early_stopping, stopped, non_finite, exploded
+    cut_short: bool = False  # whether the last epoch is not a whole one
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,9 @@ class Verdict:
         if self.cost_ratio is None:
             return ""
         arm, base = self.regularized, self.baseline
+        ours, theirs = _seconds(arm, base)
         cost = (
-            f"Cost: {self.cost_ratio:.2f}{NBSP}× the baseline's time per epoch ({_seconds(arm)}{NBSP}s against "
-            f"{_seconds(base)}{NBSP}s)"
+            f"Cost: {self.cost_ratio:.2f}{NBSP}× the baseline's time per epoch ({ours}{NBSP}s against {theirs}{NBSP}s)"
         )
         if arm.epochs != base.epochs:
             cost += f"; in all {arm.epochs} epochs against {base.epochs}, {arm.seconds:.1f}{NBSP}s against "
@@ -189,7 +190,8 @@ class Verdict:
             epochs = f"{base} (baseline) and {arm} (regularized) epochs"
             if arm == base:
                 epochs = "1 epoch" if base == 1 else f"{base} epochs"
-            limits.append(f"Stopped by the user: the arms were trained for {epochs} only; more may say otherwise.")
+            cut = ", the last cut short" if self.baseline.cut_short or self.regularized.cut_short else ""
+            limits.append(f"Stopped by the user: the arms were trained for {epochs} only{cut}; more may say otherwise.")
         return limits
 
 
@@ -262,7 +264,7 @@ def _arms_table(width: int, *arms: ArmResult) -> list[str]:
         ("gap last", "epoch", [_number(arm.gap_at_last, 4, sign="+") for arm in arms]),
         ("weights", "zero", [_percent(arm.zero_weights, 1) for arm in arms]),
         ("", "‖w‖", [_number(arm.weight_norm, 1) for arm in arms]),
-        ("", "s/epoch", [_seconds(arm) for arm in arms]),
+        ("", "s/epoch", _seconds(*arms)),
     ]
     widths = [max(len(top), len(bottom), *map(len, cells)) for top, bottom, cells in columns]
     while width < WIDTH and len(widths) > 2 and sum(widths) + len(widths) - 1 > width:
@@ -298,9 +300,11 @@ def _percent(fraction: float | None, digits: int) -> str:
     return f"{100 * fraction:.{digits}f}{NBSP}%"
 
 
-def _seconds(arm: ArmResult) -> str:
-    seconds = arm.seconds_per_epoch
-    return _number(seconds, 4 if seconds is not None and seconds < 0.1 else 2)
+def _seconds(*arms: ArmResult) -> list[str]:
+    """What an epoch took each arm, all with the digits that the shortest needs."""
+    known = [arm.seconds_per_epoch for arm in arms if arm.seconds_per_epoch is not None]
+    digits = 4 if known and min(known) < 0.1 else 2
+    return [_number(arm.seconds_per_epoch, digits) for arm in arms]
 
 
 def _wrap(width: int, *sentences: str) -> list[str]:

@@ -225,7 +225,8 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
     @on(OpenRun)
     def _open_asked(self, event: OpenRun) -> None:
-        self._open_saved(event.folder)
+        if not isinstance(self.screen, SavedRunScreen):  # a key pressed twice before it was there
+            self._open_saved(event.folder)
 
     @on(ReviewScreen.Compare)
     def _compare(self, event: ReviewScreen.Compare) -> None:
@@ -262,17 +263,19 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
     @on(RunScreen.Change)
     def _change(self, event: RunScreen.Change) -> None:
-        self._back_to_presets(event.session.preset)
+        self._back_to_presets(event.session.preset, anew=not event.session.live)
 
-    def _back_to_presets(self, chosen: Preset) -> None:
+    def _back_to_presets(self, chosen: Preset, *, anew: bool = False) -> None:
+        """The screen of presets below, with its edits; a new one if `chosen` was not started from there."""
         while len(self.screen_stack) > 1 and not isinstance(self.screen, ChooseScreen):
             self.pop_screen()
-        if not isinstance(self.screen, ChooseScreen):  # the run did not start from there
+        if anew or not isinstance(self.screen, ChooseScreen):
             self.push_screen(ChooseScreen(chosen))
 
     @on(RunScreen.Explain)
     def _explain_running(self, event: RunScreen.Explain) -> None:
-        self.push_screen(ExplainScreen(event.session.preset.arms()))
+        if isinstance(self.screen, RunScreen):
+            self.push_screen(ExplainScreen(event.session.preset.arms()))
 
     @on(RunScreen.Weights)
     def _show_weights(self, event: RunScreen.Weights) -> None:
@@ -280,7 +283,7 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
         if event.session.folder is None:
             self.notify("There are no weights before the first epoch.")
-        else:
+        elif isinstance(self.screen, RunScreen):
             self.push_screen(WeightsScreen(event.session.folder, event.session.preset))
 
     def action_help(self) -> None:

@@ -44,6 +44,7 @@ class ReviewScreen(Screen[None]):
         & #words { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
         & #words.fault { height: auto; max-height: 3; color: $warning; text-wrap: wrap; }
         & Input { height: 1; border: none; padding: 0 1; background: $panel; display: none; }
+        & Input:focus { border: none; }
         & Input.shown { display: block; }
     }
     """

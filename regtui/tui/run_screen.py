@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from textual import on
 from textual.app import ComposeResult
+from textual.events import Resize
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
@@ -14,7 +15,7 @@ from textual.timer import Timer
 from regtui.control import Pause, Resume, Stop
 from regtui.events import ControlApplied, EpochDone, Event, Paused, Resumed, RunFinished, RunStarted
 from regtui.tui.arms_table import ArmsTable, needs_second
-from regtui.tui.curves import TWO_CHARTS, Curves
+from regtui.tui.curves import CHART, TWO_CHARTS, Curves
 from regtui.tui.dialogs import Ask, Choice
 from regtui.tui.header import Header
 from regtui.tui.key_bar import KeyBar
@@ -76,7 +77,7 @@ class RunScreen(Screen[None]):
         self._pacer = Pacer()
         self._drawn_at = 0.0
         self._timer: Timer | None = None
-        self._details = False
+        self._details = self._narrow = False
         self._cursor: int | None = None
         preset, history = session.preset, session.history
         self._header = Header(preset, history)
@@ -99,12 +100,15 @@ class RunScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show where things stand."""
-        self.view.overlay = self.size.width < TWO_CHARTS
+        self._narrow = self.view.overlay = self.size.width < TWO_CHARTS
         self._arrange()
         self._draw()
 
-    def on_resize(self) -> None:
-        """Give room to what matters most in a terminal of this size."""
+    def on_resize(self, event: Resize) -> None:
+        """Give room to what matters most in a terminal of this size; one chart shows both arms where two don't fit."""
+        narrow = event.size.width < TWO_CHARTS
+        if narrow != self._narrow:
+            self._narrow = self.view.overlay = narrow
         self._arrange()
         self._draw()
 
@@ -172,6 +176,9 @@ class RunScreen(Screen[None]):
         self._steering.display = self.session.live and not self.session.ended
         self._verdict.display = verdict
         if verdict:
+            self._verdict.styles.max_height = (
+                min(height * 3 // 4, height - 2 - CHART) if self._curves.display else height
+            )
             self._verdict.set_class(not self._curves.display, "alone")
             self._verdict.show(self.session, width - FRAME)
         self._sentence.set_class(width < TWO_CHARTS, "narrow")

@@ -11,6 +11,7 @@ from textual.worker import get_current_worker
 
 from regtui.errors import RegtuiError
 from regtui.tui.replay import FOLLOW, Replay
+from regtui.tui.run_keys import HERE, WHILE_RUNNING
 from regtui.tui.run_screen import RunScreen
 
 
@@ -24,6 +25,8 @@ class OpenRun(Message):
 
 class SavedRunScreen(RunScreen):
     """One run that is not trained here."""
+
+    KEYS = tuple(key for key in HERE if key.action.partition("(")[0] not in {*WHILE_RUNNING, "review"})
 
     class EventsWait(Message):
         """The log has told something."""

@@ -23,7 +23,7 @@ from regtui.tui.word import Word
 
 DEFAULT_PATIENCE = 5
 """What turning early stopping on begins with, where the preset has no patience."""
-NARROW = 60
+NARROW = 68
 """Below so many columns there is room for patience, pause and stop alone."""
 
 

@@ -7,8 +7,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Static
 
-from regtui.evidence.verdict import WIDTH
 from regtui.tui.session import Session
+
+WIDEST = 110
+"""Columns of the text at most: longer lines are hard to read, shorter ones take rows from the charts."""
 
 
 class VerdictPanel(Vertical):
@@ -16,8 +18,8 @@ class VerdictPanel(Vertical):
 
     DEFAULT_CSS = """
     VerdictPanel {
-        height: auto; max-height: 75%; padding: 0 1; border: round $primary; border-title-color: $primary;
-        &.alone { height: 1fr; max-height: 100%; }
+        height: auto; padding: 0 1; border: round $primary; border-title-color: $primary;
+        &.alone { height: 1fr; }
         & VerticalScroll { height: auto; max-height: 100%; scrollbar-size-vertical: 1; }
         & Horizontal { height: 1; dock: bottom; }
         & Button { min-width: 0; margin-right: 1; }
@@ -44,7 +46,7 @@ class VerdictPanel(Vertical):
         status = _status(session)
         self.border_title = {"finished": "Verdict", "stopped": "Verdict · stopped"}.get(status, status.capitalize())
         self._review.display = session.live  # from a saved run one goes back to where it was opened
-        self._words.update(Text("\n".join([*session.outcome(max(20, min(WIDTH, columns))), ""])))
+        self._words.update(Text("\n".join([*session.outcome(max(20, min(WIDEST, columns))), ""])))
 
 
 def _status(session: Session) -> str:
