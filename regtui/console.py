@@ -12,21 +12,12 @@ from regtui.errors import RegtuiError
 
 _ASCII = str.maketrans(
     {
-        "✓": "ok",
-        "✗": "!!",
-        "·": "-",
-        "−": "-",
-        "×": "x",
-        "–": "-",
-        "…": "...",
-        "◆": "+",
-        "●": "o",
-        "λ": "lambda",
-        "Δ": "d",
-        "‖": "|",
+        # One for one, so that columns stay columns, and as the screen has them (tui/look.py).
+        "✓": "+", "✗": "!", "·": "-", "−": "-", "×": "x", "–": "-", "◆": "X", "●": "O", "Δ": "D", "‖": "|",
+        # What stands in sentences alone.
+        "…": "...", "λ": "lambda", "’": "'", "→": "->", "²": "^2", "₁": "_1", "₂": "_2", "é": "e", "└": "`", "─": "-",
     }
-    | {"’": "'", "→": "->", "²": "^2", "₁": "_1", "₂": "_2", "é": "e", "└": "`", "─": "-"}
-)
+)  # fmt: skip
 
 _OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """What a terminal obeys instead of showing: control characters but the line feed, and changes of writing direction."""

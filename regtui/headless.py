@@ -161,14 +161,17 @@ def _signals(control: Control, training: threading.Event) -> Iterator[list[int]]
     received: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        if not training.is_set():
+            received.append(number)
+            if len(received) == 1:  # the next ones would keep what there is from being cleared away
+                raise KeyboardInterrupt
+            return
         if received and number == signal.SIGINT:
             if os.isatty(2):
                 os.write(2, _SHOW_CURSOR)  # the progress bar has hidden it
             os._exit(_BY_SIGNAL + number)  # the arms' processes end when this one is gone
         received.append(number)
         control.send(Stop())
-        if not training.is_set():
-            raise KeyboardInterrupt
 
     # Whoever started this with signals ignored, as a script does with a job in the background, meant it.
     heeded = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]

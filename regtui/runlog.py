@@ -132,6 +132,9 @@ class RunLog:
             raise InputError(
                 f"{logs}: runs can't be saved here ({error.strerror}); name another folder with --log-dir"
             ) from None
+        except BaseException:  # Ctrl-C
+            self._remove()
+            raise
         self._steps: dict[str, list[StepsDone]] = {}
 
     @property

@@ -293,7 +293,8 @@ def test_ctrl_c_before_training_ends_the_program_and_keeps_nothing(tmp_path: Pat
     time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
     outcome = end(process)
-    assert (outcome.code, outcome.out) == (130, "")
+    # The second may come after the program has cleared away and heeds signals no more: a shell calls both 130.
+    assert (outcome.code in {130, -signal.SIGINT}, outcome.out) == (True, "")
     assert outcome.err in {"", "ended before training began; nothing is kept\n"}
     assert not list(tmp_path.rglob("events.jsonl"))
 
