@@ -91,6 +91,32 @@ def test_what_lies_beyond_an_axis_is_drawn_at_its_edge() -> None:
     assert "●" in draw(high, 30, 8, COLOURS)[0].plain
 
 
+@pytest.mark.parametrize("width", [14, 24, 40, 57, 116])
+@pytest.mark.parametrize("text", ["✗ not finite", "■ stopped"])
+def test_a_mark_stands_on_its_epoch_and_its_words_are_whole_or_missing(text: str, width: int) -> None:
+    mark, _, words = text.partition(" ")
+    for x in range(51):
+        plot = Plot([Curve([25.0], [0.0], "baseline", "hd")], (0, 50), (0, 1), words=[(text, float(x), 1.0, "error")])
+        row = draw(plot, width, 8, COLOURS)[0].plain.removeprefix("│")
+        assert row.index(mark) == pytest.approx(x / 50 * (width - 2), abs=0.51)
+        assert row.replace(mark, "").strip() in {words, ""}
+        if width >= 2 * len(text):
+            assert words in row
+
+
+def test_the_words_of_two_marks_do_not_cut_each_other() -> None:
+    for x in range(51):
+        marks = [
+            ("✗ not finite", 25.0, 1.0, "error"),
+            ("✗ not finite", float(x), 1.0, "error"),
+            ("▼", 30.0, 1.0, "error"),
+        ]
+        row = draw(Plot([Curve([0.0], [0.0], "baseline", "hd")], (0, 50), words=marks), 57, 8, COLOURS)[0].plain
+        assert row.count("▼") == 1 or x == 30
+        assert row.replace("not finite", "").strip("│ ▼✗") == ""
+        assert "not finite" in row
+
+
 def test_all_is_in_its_place() -> None:
     rising = Plot([Curve([0.0, 2.0], [0.0, 2.0], "baseline", "●", line=False)], (0, 2), (0, 2))
     rows = [row.plain for row in draw(rising, 30, 8, COLOURS)]

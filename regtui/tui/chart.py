@@ -7,8 +7,9 @@ has another interface: what is drawn here is therefore finite, linear and limite
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rich.markup import escape
@@ -51,7 +52,7 @@ class Plot:
         y_ticks: The same.
         verticals: Lines from bottom to top: (x, colour).
         horizontals: Lines from left to right: (y, colour).
-        words: Text at a place: (text, x, y, colour).
+        words: A mark at a place, and words beside it where there is room: ('■ stopped', x, y, colour).
         empty: What to say while there is nothing to draw.
     """
 
@@ -107,10 +108,43 @@ def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str]) -> lis
         place = figure.plot if curve.line else figure.scatter
         heights = [min(max(y, low), high) for y in curve.y]
         place(curve.x, heights, marker=curve.marker, color=number(curve.colour))
-    for text, x, y, colour in plot.words:
-        figure.text(text, x, min(max(y, low), high), color=number(colour))
+    for text, side, x, y, colour in _placed_words(plot, width, height):
+        figure.text(text, x, y, color=number(colour), alignment=side)
     styles = [Style(color=colours[name]) for name in palette]
     return [_styled(line, styles) for line in figure.build().rstrip("\n").split("\n")]
+
+
+def _placed_words(plot: Plot, width: int, height: int) -> Iterator[tuple[str, str, float, float, str]]:
+    """Each word with the side of its text that stands on x: the mark stands there, its words on the side with room.
+
+    What would be cut by the chart's edge, or by another mark or its words, is left out: the rest of '✗ not finite' can
+    say the opposite.
+    """
+    columns = width - 1 - max((len(label) for _, label in plot.y_ticks), default=0)
+    rows = height - 2 * bool(plot.x_ticks)
+    low, high = plot.y_limits
+    places = [
+        (_cell(x, plot.x_limits, columns), _cell(min(max(y, low), high), plot.y_limits, rows))
+        for _, x, y, _ in plot.words
+    ]
+    taken = set(places)
+    for (text, x, y, colour), (column, row) in zip(plot.words, places, strict=True):
+        mark, _, words = text.partition(" ")
+        right = {(column + n, row) for n in range(1, len(text))}
+        left = {(column - n, row) for n in range(1, len(text))}
+        shown, side, cells = mark, "left", set[tuple[int, int]]()
+        if words and column + len(text) <= columns and not right & taken:
+            shown, cells = text, right
+        elif words and column + 1 >= len(text) and not left & taken:
+            shown, side, cells = f"{words} {mark}", "right", left
+        taken |= cells
+        yield shown, side, x, min(max(y, low), high), colour
+
+
+def _cell(value: float, limits: tuple[float, float], cells: int) -> int:
+    """The column or row, from 0, that plotext gives a value."""
+    share = (value - limits[0]) / (limits[1] - limits[0])
+    return math.floor(0.5 + (cells - 1) * share)
 
 
 def _styled(line: str, styles: list[Style]) -> Text:
