@@ -18,6 +18,7 @@ from textual.geometry import Region
 import regtui
 from regtui.tui import chart as chart_module
 from regtui.tui.chart import Chart, Curve, Plot, draw
+from regtui.tui.curves import Curves
 from regtui.tui.lines import Lines
 from regtui.tui.look import DARK, LIGHT, MARKS, PlainText, plain
 from regtui.tui.view import Space, View, difference, plots
@@ -247,6 +248,35 @@ async def test_a_chart_is_drawn_only_when_plot_size_or_theme_differ(monkeypatch:
         app.theme = LIGHT.name
         await pilot.pause(0.02)
         assert drawings == [(60, 17), (50, 17), (50, 17)]
+
+
+class OnlyCurves(App[None]):
+    """The charts of a run, with nothing around them."""
+
+    def __init__(self, curves: Curves) -> None:
+        super().__init__()
+        self.register_theme(DARK)
+        self.theme = DARK.name
+        self.curves = curves
+
+    def compose(self) -> ComposeResult:
+        yield self.curves
+
+
+async def test_the_ticks_are_those_of_the_rows_that_are_there_when_the_room_changes() -> None:
+    telling = told()
+    app = OnlyCurves(Curves(telling.preset, telling.history, View()))
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.curves.draw(cursor=2)
+        for rows in (9, 25, 12):
+            app.curves.styles.height = rows
+            await pilot.pause(0.02)
+            chart = app.curves.query_one("#baseline", Chart)
+            space = Space(*chart.content_size)
+            planned = plots(telling.history, View(), space, 2)[0]
+            shown = [chart.render_line(y).text for y in range(space.height)]
+            assert 0 < space.height < rows
+            assert shown == [row.plain for row in draw(planned, *space, app.theme_variables)]
 
 
 async def test_a_border_is_set_only_when_its_words_differ(monkeypatch: pytest.MonkeyPatch) -> None:
