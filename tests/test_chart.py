@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def test_a_mark_stands_on_its_epoch_and_its_words_are_whole_or_missing(text: str
     for x in range(51):
         plot = Plot([Curve([25.0], [0.0], "baseline", "hd")], (0, 50), (0, 1), words=[(text, float(x), 1.0, "error")])
         row = draw(plot, width, 8, COLOURS)[0].plain.removeprefix("│")
-        assert row.index(mark) == pytest.approx(x / 50 * (width - 2), abs=0.51)
+        assert row.index(mark) == pytest.approx(x / 50 * (width - 2), abs=0.76)
         assert row.replace(mark, "").strip() in {words, ""}
         if width >= 2 * len(text):
             assert words in row
@@ -123,6 +124,25 @@ def test_all_is_in_its_place() -> None:
     rows = [row.plain for row in draw(rising, 30, 8, COLOURS)]
     first, last = next(r for r in rows if "●" in r), next(r for r in reversed(rows) if "●" in r)
     assert first.rindex("●") > last.index("●")
+
+
+@pytest.mark.parametrize("grain", ["hd", "braille"])
+def test_a_mark_its_star_and_its_epoch_lie_on_the_cell_of_their_line(grain: str) -> None:
+    for step in range(101):
+        x, y = step / 10, step / 100
+        line, mark = Curve([x, x], [y, y], "baseline", grain), Curve([x], [y], "baseline", "●", line=False)
+        star = ("★", x, y, "baseline")
+        for height in (5, 12):
+            found = []
+            for curves, words in (([line], []), ([line, mark], []), ([line], [star])):
+                plot = Plot(curves, (0, 10), (0, 1), words=words)
+                rows = [row.plain.removeprefix("│") for row in draw(plot, 41, height, COLOURS)]
+                found += [(n, m.start()) for n, row in enumerate(rows) for m in re.finditer(r"\S", row)]
+            assert len(found) == 3
+            assert len(set(found)) == 1
+            row, column = found[0]
+            across = draw(Plot([line], (0, 10), (0, 1), verticals=[(x, "faint")]), 41, height, COLOURS)
+            assert across[0 if row else 1].plain.removeprefix("│").index("│") == column
 
 
 def test_only_the_palettes_colours_are_used() -> None:
