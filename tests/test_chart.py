@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from textual.geometry import Region
 import regtui
 from regtui.tui import chart as chart_module
 from regtui.tui.chart import Chart, Curve, Plot, draw
+from regtui.tui.curves import Curves
 from regtui.tui.lines import Lines
 from regtui.tui.look import DARK, LIGHT, MARKS, PlainText, plain
 from regtui.tui.view import Space, View, difference, plots
@@ -91,11 +93,56 @@ def test_what_lies_beyond_an_axis_is_drawn_at_its_edge() -> None:
     assert "●" in draw(high, 30, 8, COLOURS)[0].plain
 
 
+@pytest.mark.parametrize("width", [14, 24, 40, 57, 116])
+@pytest.mark.parametrize("text", ["✗ not finite", "■ stopped"])
+def test_a_mark_stands_on_its_epoch_and_its_words_are_whole_or_missing(text: str, width: int) -> None:
+    mark, _, words = text.partition(" ")
+    for x in range(51):
+        plot = Plot([Curve([25.0], [0.0], "baseline", "hd")], (0, 50), (0, 1), words=[(text, float(x), 1.0, "error")])
+        row = draw(plot, width, 8, COLOURS)[0].plain.removeprefix("│")
+        assert row.index(mark) == pytest.approx(x / 50 * (width - 2), abs=0.76)
+        assert row.replace(mark, "").strip() in {words, ""}
+        if width >= 2 * len(text):
+            assert words in row
+
+
+def test_the_words_of_two_marks_do_not_cut_each_other() -> None:
+    for x in range(51):
+        marks = [
+            ("✗ not finite", 25.0, 1.0, "error"),
+            ("✗ not finite", float(x), 1.0, "error"),
+            ("▼", 30.0, 1.0, "error"),
+        ]
+        row = draw(Plot([Curve([0.0], [0.0], "baseline", "hd")], (0, 50), words=marks), 57, 8, COLOURS)[0].plain
+        assert row.count("▼") == 1 or x == 30
+        assert row.replace("not finite", "").strip("│ ▼✗") == ""
+        assert "not finite" in row
+
+
 def test_all_is_in_its_place() -> None:
     rising = Plot([Curve([0.0, 2.0], [0.0, 2.0], "baseline", "●", line=False)], (0, 2), (0, 2))
     rows = [row.plain for row in draw(rising, 30, 8, COLOURS)]
     first, last = next(r for r in rows if "●" in r), next(r for r in reversed(rows) if "●" in r)
     assert first.rindex("●") > last.index("●")
+
+
+@pytest.mark.parametrize("grain", ["hd", "braille"])
+def test_a_mark_its_star_and_its_epoch_lie_on_the_cell_of_their_line(grain: str) -> None:
+    for step in range(101):
+        x, y = step / 10, step / 100
+        line, mark = Curve([x, x], [y, y], "baseline", grain), Curve([x], [y], "baseline", "●", line=False)
+        star = ("★", x, y, "baseline")
+        for height in (5, 12):
+            found = []
+            for curves, words in (([line], []), ([line, mark], []), ([line], [star])):
+                plot = Plot(curves, (0, 10), (0, 1), words=words)
+                rows = [row.plain.removeprefix("│") for row in draw(plot, 41, height, COLOURS)]
+                found += [(n, m.start()) for n, row in enumerate(rows) for m in re.finditer(r"\S", row)]
+            assert len(found) == 3
+            assert len(set(found)) == 1
+            row, column = found[0]
+            across = draw(Plot([line], (0, 10), (0, 1), verticals=[(x, "faint")]), 41, height, COLOURS)
+            assert across[0 if row else 1].plain.removeprefix("│").index("│") == column
 
 
 def test_only_the_palettes_colours_are_used() -> None:
@@ -221,6 +268,35 @@ async def test_a_chart_is_drawn_only_when_plot_size_or_theme_differ(monkeypatch:
         app.theme = LIGHT.name
         await pilot.pause(0.02)
         assert drawings == [(60, 17), (50, 17), (50, 17)]
+
+
+class OnlyCurves(App[None]):
+    """The charts of a run, with nothing around them."""
+
+    def __init__(self, curves: Curves) -> None:
+        super().__init__()
+        self.register_theme(DARK)
+        self.theme = DARK.name
+        self.curves = curves
+
+    def compose(self) -> ComposeResult:
+        yield self.curves
+
+
+async def test_the_ticks_are_those_of_the_rows_that_are_there_when_the_room_changes() -> None:
+    telling = told()
+    app = OnlyCurves(Curves(telling.preset, telling.history, View()))
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.curves.draw(cursor=2)
+        for rows in (9, 25, 12):
+            app.curves.styles.height = rows
+            await pilot.pause(0.02)
+            chart = app.curves.query_one("#baseline", Chart)
+            space = Space(*chart.content_size)
+            planned = plots(telling.history, View(), space, 2)[0]
+            shown = [chart.render_line(y).text for y in range(space.height)]
+            assert 0 < space.height < rows
+            assert shown == [row.plain for row in draw(planned, *space, app.theme_variables)]
 
 
 async def test_a_border_is_set_only_when_its_words_differ(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from regtui.curve import StepCurve
-from regtui.events import EpochDone
+from regtui.events import ControlApplied, EpochDone
 from regtui.history import History
 from regtui.tui.chart import Plot, draw
 from regtui.tui.look import DARK, MARKS
@@ -260,9 +260,31 @@ def test_a_loss_that_is_not_finite_is_marked_at_its_step_and_not_drawn() -> None
 
 def test_changes_of_a_knob_stand_as_lines_and_refused_ones_do_not() -> None:
     for plot in plots(steered(), View(), SPACE):
-        assert [x for x, _ in plot.verticals] == [2.0, 3.0]
+        assert len(plot.verticals) == 2
     told = telling().epochs([0.5, 0.4], [0.5, 0.4]).pause().pause(paused=False)
     assert plots(told.history, View(), SPACE)[0].verticals == []
+
+
+def change(command: str, key: str, *, epoch: int, step: int) -> ControlApplied:
+    return ControlApplied(
+        t=1, command=command, arm="regularized", key=key, value=1, accepted=True, epoch=epoch, step=step
+    )
+
+
+def test_a_changed_strength_stands_before_the_first_step_that_has_it_and_patience_at_the_end_of_its_epoch() -> None:
+    told = telling(epochs=6, steps=10).epochs([0.5] * 4, [0.5] * 4)
+    told.history.add(change("set_strength", "dropout.rate", epoch=3, step=23))
+    told.history.add(change("set_patience", "patience", epoch=4, step=31))
+    for plot in plots(told.history, View(), SPACE):
+        assert [x for x, _ in plot.verticals] == [pytest.approx(2.3), 4.0]
+
+
+@pytest.mark.parametrize("step", [-(10**400), 10**400])
+def test_a_change_at_an_impossible_step_stays_before_the_end_of_its_epoch(step: int) -> None:
+    told = telling(epochs=6, steps=10).epochs([0.5] * 4, [0.5] * 4)
+    told.history.add(change("set_strength", "dropout.rate", epoch=3, step=step))
+    for plot in plots(told.history, View(), SPACE):
+        assert [x for x, _ in plot.verticals] == [0.0 if step < 0 else 3.0]
 
 
 @pytest.mark.parametrize("quantity", ["loss", "accuracy", "gap"])

@@ -7,9 +7,11 @@ has another interface: what is drawn here is therefore finite, linear and limite
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rich.markup import escape
 from rich.style import Style
@@ -17,6 +19,8 @@ from rich.text import Text
 
 from regtui.tui.lines import Lines
 
+_PARTS = {"hd": 2, "braille": 4}
+"""How many rows of a cell a line of this marker tells apart; of columns both tell two."""
 _COLOUR = re.compile(r"\x1b\[(?:0|38;5;(\d+))m")
 
 
@@ -51,7 +55,7 @@ class Plot:
         y_ticks: The same.
         verticals: Lines from bottom to top: (x, colour).
         horizontals: Lines from left to right: (y, colour).
-        words: Text at a place: (text, x, y, colour).
+        words: A mark at a place, and words beside it where there is room: ('■ stopped', x, y, colour).
         empty: What to say while there is nothing to draw.
     """
 
@@ -96,21 +100,102 @@ def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str]) -> lis
     figure.yaxes(True, False)
     figure.xlim(*plot.x_limits)
     figure.ylim(*plot.y_limits)
-    figure.xticks([x for x, _ in plot.x_ticks], [label for _, label in plot.x_ticks])
-    figure.yticks([y for y, _ in plot.y_ticks], [label for _, label in plot.y_ticks])
+    grid = _Grid.of(plot, width, height)
+    figure.xticks([grid.x(x) for x, _ in plot.x_ticks], [label for _, label in plot.x_ticks])
+    figure.yticks([grid.y(y) for y, _ in plot.y_ticks], [label for _, label in plot.y_ticks])
     for x, colour in plot.verticals:
-        figure.vline(x, color=number(colour))
+        figure.vline(grid.x(x), color=number(colour))
     for y, colour in plot.horizontals:
-        figure.hline(y, color=number(colour))
+        figure.hline(grid.y(y), color=number(colour))
     low, high = plot.y_limits
+    parts = {
+        (curve.colour, x, y): _PARTS[curve.marker]
+        for curve in plot.curves
+        if curve.line and curve.marker in _PARTS
+        for x, y in zip(curve.x, curve.y, strict=True)
+    }
     for curve in plot.curves:
-        place = figure.plot if curve.line else figure.scatter
         heights = [min(max(y, low), high) for y in curve.y]
-        place(curve.x, heights, marker=curve.marker, color=number(curve.colour))
-    for text, x, y, colour in plot.words:
-        figure.text(text, x, min(max(y, low), high), color=number(colour))
+        if curve.line:
+            figure.plot(curve.x, heights, marker=curve.marker, color=number(curve.colour))
+        else:  # each mark on the cell that its line runs through
+            finer = [parts.get((curve.colour, x, y), 2) for x, y in zip(curve.x, curve.y, strict=True)]
+            xs, ys = [grid.x(x) for x in curve.x], [grid.y(y, n) for y, n in zip(heights, finer, strict=True)]
+            figure.scatter(xs, ys, marker=curve.marker, color=number(curve.colour))
+    words = [(text, x, min(max(y, low), high), parts.get((c, x, y), 2), c) for text, x, y, c in plot.words]
+    places = [(grid.column(x), grid.row(y, n)) for _, x, y, n, _ in words]
+    sides = _beside([text for text, *_ in words], places, grid.columns)
+    for (text, side), (_, x, y, n, colour) in zip(sides, words, strict=True):
+        figure.text(text, grid.x(x), grid.y(y, n), color=number(colour), alignment=side)
     styles = [Style(color=colours[name]) for name in palette]
     return [_styled(line, styles) for line in figure.build().rstrip("\n").split("\n")]
+
+
+class _Grid(NamedTuple):
+    """The cells inside the axes.
+
+    A line is drawn in parts of a cell, all else in whole cells, and plotext rounds each by itself, so that a mark could
+    lie a row or a column beside its line. Here all that takes a whole cell gets the one that a line there runs through.
+    """
+
+    columns: int
+    rows: int
+    x_limits: tuple[float, float]
+    y_limits: tuple[float, float]
+
+    @classmethod
+    def of(cls, plot: Plot, width: int, height: int) -> _Grid:
+        """What the axes and their labels leave of a chart."""
+        labels = max((len(label) for _, label in plot.y_ticks), default=0)
+        return cls(width - 1 - labels, height - 2 * bool(plot.x_ticks), plot.x_limits, plot.y_limits)
+
+    def column(self, x: float) -> int:
+        """The column of a line at x, from 0 at the left."""
+        return _cell(x, self.x_limits, self.columns, 2)
+
+    def row(self, y: float, parts: int = 2) -> int:
+        """The row of a line at y that tells so many parts of it apart, from 0 at the bottom."""
+        return _cell(y, self.y_limits, self.rows, parts)
+
+    def x(self, x: float) -> float:
+        """The middle of its column."""
+        return _middle(self.column(x), self.x_limits, self.columns)
+
+    def y(self, y: float, parts: int = 2) -> float:
+        """The middle of its row."""
+        return _middle(self.row(y, parts), self.y_limits, self.rows)
+
+
+def _cell(value: float, limits: tuple[float, float], cells: int, parts: int) -> int:
+    """The cell of a value as plotext finds it when each is drawn in so many parts."""
+    share = (value - limits[0]) / (limits[1] - limits[0])
+    return math.floor(round(0.5 + (parts * cells - 1) * share, 8)) // parts
+
+
+def _middle(cell: int, limits: tuple[float, float], cells: int) -> float:
+    """The value that plotext puts into the middle of a cell when it is drawn whole."""
+    return limits[0] + cell / max(1, cells - 1) * (limits[1] - limits[0])
+
+
+def _beside(texts: list[str], places: list[tuple[int, int]], columns: int) -> Iterator[tuple[str, str]]:
+    """Each text with the end of it that stands on its place: the mark stands there, its words on the side with room.
+
+    What would be cut by the chart's edge, or by another mark or its words, is left out: the rest of '✗ not finite' can
+    say the opposite.
+    """
+    taken = set(places)
+    for text, (column, row) in zip(texts, places, strict=True):
+        mark, _, words = text.partition(" ")
+        right = {(column + n, row) for n in range(1, len(text))}
+        left = {(column - n, row) for n in range(1, len(text))}
+        if column + len(text) <= columns and not right & taken:
+            taken |= right
+            yield text, "left"
+        elif column + 1 >= len(text) and not left & taken:
+            taken |= left
+            yield f"{words} {mark}", "right"
+        else:
+            yield mark, "left"
 
 
 def _styled(line: str, styles: list[Style]) -> Text:

@@ -33,6 +33,7 @@ class Curves(Vertical):
         super().__init__()
         self._preset, self._history, self._view = preset, history, view
         self._shown_arm = ARMS[0]
+        self._cursor: int | None = None
         self._charts = {arm: Chart(id=arm, classes="panel") for arm in ARMS}
         self._strip = Chart(id="difference", classes="panel")
 
@@ -40,6 +41,10 @@ class Curves(Vertical):
         """The charts side by side, the difference below."""
         yield Horizontal(*self._charts.values(), id="charts")
         yield self._strip
+
+    def on_resize(self) -> None:
+        """Ticks are planned for so many rows, and what stands below may have taken or given some."""
+        self.draw(self._cursor)
 
     def fit(self, width: int, height: int, *, strip: bool) -> None:
         """Show what fits into so many columns and rows; the difference only if it is wanted."""
@@ -61,6 +66,7 @@ class Curves(Vertical):
 
     def draw(self, cursor: int | None) -> None:
         """Show the history as it is now; with a cursor, a line at its epoch and the values there."""
+        self._cursor = cursor
         if not self.display:
             return
         history, view = self._history, self._view

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from regtui.events import EpochDone
+from regtui.events import ControlApplied, EpochDone
 from regtui.history import ArmHistory, History
 from regtui.tui.chart import Curve, Plot
 from regtui.tui.look import CURSOR, MARKS
@@ -234,15 +234,17 @@ def _plot(
     low, high = y_range
     logarithmic = view.log and view.quantity == "loss"
     rows = max(2, (space.height - 1) // 3)
-    verticals, words = [], []
+    words: list[tuple[str, float, float, str]] = []
+    verticals: list[tuple[float, str]] = []
     for name in names:
         arm = history.arms[name]
         words += _marks(arm, name, view, y_range)
         if arm.step_losses.broken is not None and history.started is not None:
             x = arm.step_losses.broken / history.started.steps_per_epoch
             words.append(("✗ not finite", x, high, "error"))
-    for epoch in sorted({c.epoch for c in history.controls if c.accepted and c.key is not None}):
-        verticals.append((float(epoch), "faint"))
+    if history.started is not None:
+        changes = [c for c in history.controls if c.accepted and c.key is not None]
+        verticals = [(x, "faint") for x in sorted({_effective(c, history.started.steps_per_epoch) for c in changes})]
     return Plot(
         curves=curves,
         x_limits=window,
@@ -254,6 +256,14 @@ def _plot(
         words=[w for w in words if window[0] <= w[1] <= window[1]],
         empty="" if curves else f"{TITLES[view.quantity]} comes with the first epoch",
     )
+
+
+def _effective(control: ControlApplied, steps_per_epoch: int) -> float:
+    """Where on the axis a change takes effect: a strength from the next step on, patience at the end of the epoch."""
+    if control.command != "set_strength":
+        return float(control.epoch)
+    steps = min(max(0, control.step), control.epoch * steps_per_epoch)  # a damaged log may tell of any step
+    return steps / steps_per_epoch
 
 
 def _marks(arm: ArmHistory, name: str, view: View, y_range: tuple[float, float]) -> list[tuple[str, float, float, str]]:
