@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import itertools
 import math
+import re
 import struct
 import sys
 import xml.etree.ElementTree as ET
@@ -254,6 +255,23 @@ def test_reports_of_runs_in_any_state(tmp_path: Path, events: Iterator[Event]) -
     run = saved(tmp_path / "logs", events)
     export_runs([run], "html", tmp_path / "report.html")
     Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+
+
+def test_a_report_of_half_a_log_claims_no_more_than_it_knows(tmp_path: Path) -> None:
+    events = [event for event in told(ended=False) if not isinstance(event, ControlApplied)]
+    run = saved(tmp_path / "logs", iter(events))
+    export_runs([run], "html", tmp_path / "report.html")
+    said = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
+    assert "status: the log has no end" in said
+    assert "None in what the log has." in said
+    assert "nobody touched" not in said
+    assert "the end of the run is not in the log" in said
+
+
+def test_only_the_best_epoch_of_each_arm_is_marked(tmp_path: Path) -> None:
+    export_runs([saved(tmp_path / "logs", told(broken=True))], "html", tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert re.findall(r"<td>(\d) best", text) == ["3", "3"]
 
 
 def test_report_without_its_preset(folder: Path, tmp_path: Path) -> None:
