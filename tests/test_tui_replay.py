@@ -76,7 +76,7 @@ def test_of_a_log_without_events_the_summary_is_told(folder: Path, content: byte
     session.take_in()
     assert session.status == "finished"
     said = " ".join(" ".join(session.outcome()).replace("\N{NO-BREAK SPACE}", " ").split())
-    assert "Test accuracy, by the run's summary: baseline 50.00 %, regularized 25.00 %." in said
+    assert "Test accuracy by its summary: baseline 50.00 %, regularized 25.00 %." in said
     assert ("its events can't be read" if content is None else "no usable events") in said
 
 

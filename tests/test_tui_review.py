@@ -144,7 +144,7 @@ async def test_a_run_without_events_is_shown_as_one_that_has_ended(logs: Path, s
         (folder / "events.jsonl").write_bytes(b"" if spoil == "empty" else b"\x1b[2J\x00\n" * 9)
     app = app_on(logs, folder)
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "Test accuracy, by the run's summary" in text_of(app))
+        await until(pilot, lambda: "Test accuracy by its summary" in text_of(app))
         assert text_of(app).splitlines()[0].rstrip().endswith("finished")
         assert "─ Verdict ─" in text_of(app)
         assert text_of(app).count("no usable events in the log") == 2
@@ -167,7 +167,7 @@ async def test_a_run_whose_log_breaks_off_does_not_go_on(logs: Path, summary: bo
         top = text_of(app).splitlines()[0]
         assert (" finished · " if summary else " interrupted · ") in top
         assert "left" not in top
-        assert ("Test accuracy, by the run's summary" in text_of(app)) == summary
+        assert ("Test accuracy by its summary" in text_of(app)) == summary
         await pilot.press("left")
         await until(pilot, lambda: "· cursor" in text_of(app))
         assert "going on" not in text_of(app)

@@ -79,7 +79,7 @@ class Session:
         if self.verdict is not None:
             blocks.append(self.verdict.lines(width))
         elif self.summary is not None and (known := _accuracies(self.summary)):
-            blocks.append(textwrap.wrap(f"Test accuracy, by the run's summary: {known}.", width))
+            blocks.append(textwrap.wrap(f"Test accuracy by its summary: {known}.", width))
         if self.folder is not None:
             blocks.append([f"log  {self.folder}"])
         return [line for block in blocks for line in ("", *block)][1:]

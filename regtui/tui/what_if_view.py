@@ -65,7 +65,7 @@ def _nothing(tables: Mapping[str, WhatIf]) -> str:
     """Why there is nothing to draw: no epoch counts, or those that were run are too few for any patience to stop."""
     if all(table.best_epoch is None for table in tables.values()):
         return "no epoch counts"
-    return "no patience stops within the epochs that were run"
+    return "no patience stops this early"
 
 
 def _right(tables: Mapping[str, WhatIf]) -> int:
