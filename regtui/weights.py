@@ -58,13 +58,14 @@ class Histogram:
     not_finite: tuple[int, int]
 
 
-def read_weights(run_folder: Path, arm: str, which: Which) -> list[Layer]:
+def read_weights(run_folder: Path, arm: str, which: Which, *, ended: bool = False) -> list[Layer]:
     """The layers of an arm, from the input to the output.
 
-    Training replaces the files at each epoch's end, each at once, so they can be read while it goes on.
+    Training replaces the files at each epoch's end, each at once, so they can be read while it goes on. Whether the
+    run has ended only changes what is said of a file that is missing.
 
     Raises:
-        RegtuiError: There is no such file yet, or it can't be read.
+        RegtuiError: There is no such file, or not yet, or it can't be read.
     """
     path = run_folder / "checkpoint" / f"{arm}-{which}.safetensors"
     try:
@@ -72,6 +73,10 @@ def read_weights(run_folder: Path, arm: str, which: Which) -> list[Layer]:
     except FileNotFoundError:
         when = "at the end of each epoch" if which == "last" else "with its first best epoch"
         kind = "" if which == "last" else "best "
+        if ended and not path.parent.is_dir():
+            raise RegtuiError("This run's folder has no checkpoint, so there are no weights to show.") from None
+        if ended:
+            raise RegtuiError(f"This run's checkpoint has no {kind}weights of the {arm} arm.") from None
         raise RegtuiError(f"The {arm} arm has no {kind}weights yet: they are saved {when}.") from None
     except OSError as error:
         raise RegtuiError(f"{path} can't be read: {error.strerror or error}.") from None

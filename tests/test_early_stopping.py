@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from regtui.errors import InputError
 from regtui.techniques.early_stopping import EarlyStopping, StoppingRule
 
 NAN, INF = math.nan, math.inf
@@ -64,6 +65,14 @@ def test_patience_changed_on_the_way_keeps_wait_and_best(patience: int, stop: in
             break
     assert epoch == stop
     assert (rule.best, rule.best_epoch) == (1, 1)
+
+
+def test_why_a_knob_stays_is_said_of_early_stopping_and_not_of_the_network() -> None:
+    for knob in set(EarlyStopping.model_fields) - EarlyStopping.live:
+        with pytest.raises(InputError) as refused:
+            EarlyStopping().retune(knob, 1)
+        assert f"{knob} can't change while training: " in str(refused.value)
+        assert "network" not in str(refused.value)
 
 
 def test_an_accuracy_is_better_when_it_is_higher() -> None:

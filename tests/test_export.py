@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import itertools
 import math
+import re
 import struct
 import sys
 import xml.etree.ElementTree as ET
@@ -29,7 +30,7 @@ from regtui.events import (
 from regtui.export.saved_run import read_run
 from regtui.export.svg_chart import Curve, chart
 from regtui.export_command import FORMATS, export_runs
-from regtui.runlog import RunLog
+from regtui.runlog import RunLog, Summary
 from tests.conftest import small_preset
 
 ARMS = ("baseline", "regularized")
@@ -254,6 +255,30 @@ def test_reports_of_runs_in_any_state(tmp_path: Path, events: Iterator[Event]) -
     run = saved(tmp_path / "logs", events)
     export_runs([run], "html", tmp_path / "report.html")
     Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+
+
+def test_a_report_of_half_a_log_claims_no_more_than_it_knows(tmp_path: Path) -> None:
+    events = [event for event in told(ended=False) if not isinstance(event, ControlApplied)]
+    run = saved(tmp_path / "logs", iter(events))
+    export_runs([run], "html", tmp_path / "report.html")
+    said = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
+    assert "status: the log has no end" in said
+    assert "None in what the log has." in said
+    summary = Summary(
+        schema=1, status="stopped", preset="small", seed=7, device="cpu", wall_seconds=6, train_seconds=5, arms={},
+        paired_test=None, pairing=None, interventions=0,
+    )  # fmt: skip
+    (run / "summary.json").write_text(summary.model_dump_json(by_alias=True), encoding="utf-8")
+    export_runs([run], "html", tmp_path / "told.html")
+    assert "status: stopped" in (tmp_path / "told.html").read_text(encoding="utf-8")
+    assert "nobody touched" not in said
+    assert "the end of the run is not in the log" in said
+
+
+def test_only_the_best_epoch_of_each_arm_is_marked(tmp_path: Path) -> None:
+    export_runs([saved(tmp_path / "logs", told(broken=True))], "html", tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert re.findall(r"<td>(\d) best", text) == ["3", "3"]
 
 
 def test_report_without_its_preset(folder: Path, tmp_path: Path) -> None:

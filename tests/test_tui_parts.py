@@ -118,6 +118,16 @@ def test_at_the_end_nothing_is_left_and_the_epoch_is_not_beyond_the_last() -> No
     assert "epoch 6/6" in line(telling().epochs([0.5] * 6, [0.5] * 6))
 
 
+@pytest.mark.parametrize("cursor", [None, 1])
+def test_an_end_that_the_events_do_not_tell_is_believed(cursor: int | None) -> None:
+    told = telling().epochs([0.5, 0.4], [0.5, 0.4])
+    shown = header_line(PRESET, told.history, 120, {**COLOURS, "accent": "#ffffff"}, cursor, "interrupted").plain
+    assert "left" not in shown
+    assert "going on" not in shown
+    assert ("interrupted · 0:01" in shown) == (cursor is None)
+    assert header_line(PRESET, Telling(PRESET).history, 120, COLOURS, status="finished").plain.endswith("finished")
+
+
 def test_words_in_a_name_are_no_markup() -> None:
     assert "[red]x[/]" in line(telling(PRESET.model_copy(update={"name": "[red]x[/]"})))
 

@@ -63,6 +63,32 @@ def test_a_log_without_start_or_end_says_so(folder: Path, lost: int) -> None:
     assert str(session.error).startswith("The log is damaged")
 
 
+@pytest.mark.parametrize("content", [None, b"", b"\x1b[2J\x00\x07\n" * 9], ids=["removed", "empty", "garbled"])
+def test_of_a_log_without_events_the_summary_is_told(folder: Path, content: bytes | None) -> None:
+    path = folder / "events.jsonl"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    replay = Replay(folder, lambda: None)
+    assert replay.catch_up()
+    session = replay.session
+    session.take_in()
+    assert session.status == "finished"
+    said = " ".join(" ".join(session.outcome()).replace("\N{NO-BREAK SPACE}", " ").split())
+    assert "Test accuracy by its summary: baseline 50.00 %, regularized 25.00 %." in said
+    assert ("its events can't be read" if content is None else "no usable events") in said
+
+
+def test_a_log_without_events_and_summary_is_of_an_interrupted_run(folder: Path) -> None:
+    for name in ("summary.json", "run.json"):
+        (folder / name).unlink()
+    session = replayed(folder, lambda _: []).session
+    session.take_in()
+    assert session.status == "interrupted"
+    assert "Test accuracy" not in " ".join(session.outcome())
+
+
 def test_a_long_log_is_told_no_faster_than_it_is_taken_in(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("regtui.tui.replay.CLOSED", 0.01)
     replay, taken = Replay(long, lambda: None), list[int]()

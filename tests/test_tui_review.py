@@ -178,6 +178,43 @@ async def test_an_interrupted_run_and_a_broken_one_say_so(logs: Path) -> None:
             await pilot.press("down")
 
 
+@pytest.mark.parametrize("spoil", ["removed", "empty", "garbled"])
+async def test_a_run_without_events_is_shown_as_one_that_has_ended(logs: Path, spoil: str) -> None:
+    folder = min(logs.iterdir())
+    (folder / "events.jsonl").unlink()
+    if spoil != "removed":
+        (folder / "events.jsonl").write_bytes(b"" if spoil == "empty" else b"\x1b[2J\x00\n" * 9)
+    app = app_on(logs, folder)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "Test accuracy by its summary" in text_of(app))
+        assert text_of(app).splitlines()[0].rstrip().endswith("finished")
+        assert "─ Verdict ─" in text_of(app)
+        assert text_of(app).count("no usable events in the log") == 2
+        await pilot.press("d")
+        await until(pilot, lambda: "The log has no usable events" in text_of(app))
+        assert "oading" not in text_of(app)
+
+
+@pytest.mark.parametrize("summary", [True, False])
+async def test_a_run_whose_log_breaks_off_does_not_go_on(logs: Path, summary: bool) -> None:
+    folder = min(logs.iterdir())
+    lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "events.jsonl").write_bytes(b"".join(lines[: 2 * len(lines) // 3]))
+    (folder / "run.json").unlink()
+    if not summary:
+        (folder / "summary.json").unlink()
+    app = app_on(logs, folder)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "there is no verdict" in text_of(app))
+        top = text_of(app).splitlines()[0]
+        assert (" finished · " if summary else " interrupted · ") in top
+        assert "left" not in top
+        assert ("Test accuracy by its summary" in text_of(app)) == summary
+        await pilot.press("left")
+        await until(pilot, lambda: "· cursor" in text_of(app))
+        assert "going on" not in text_of(app)
+
+
 async def test_an_empty_folder_is_an_empty_list(tmp_path: Path) -> None:
     app = app_on(tmp_path)
     async with app.run_test(size=(40, 12)) as pilot:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import platform
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -147,6 +150,7 @@ async def test_best_and_last_are_told_apart(tmp_path: Path, preset: Preset) -> N
 async def test_before_the_first_epoch_a_sentence_stands_there_until_a_reload(
     tmp_path: Path, preset: Preset, size: tuple[int, int]
 ) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"host": platform.node(), "pid": os.getpid()}))
     screen = WeightsScreen(tmp_path, preset)
     async with Host(screen).run_test(size=size) as pilot:
         await until(pilot, has("The baseline arm has no weights yet"))
@@ -157,6 +161,12 @@ async def test_before_the_first_epoch_a_sentence_stands_there_until_a_reload(
         (tmp_path / "checkpoint" / "regularized-last.safetensors").write_bytes(b"torn")
         screen.reload()
         await until(pilot, has("damaged"))
+
+
+async def test_a_run_that_has_ended_without_a_checkpoint_says_so(tmp_path: Path, preset: Preset) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"host": "of another name", "pid": os.getpid()}))
+    async with Host(WeightsScreen(tmp_path, preset)).run_test(size=(120, 36)) as pilot:
+        await until(pilot, has("This run's folder has no checkpoint, so there are no weights to show."))
 
 
 async def test_other_inputs_than_the_preset_s_images_are_a_sentence(tmp_path: Path, preset: Preset) -> None:

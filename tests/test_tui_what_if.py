@@ -79,6 +79,9 @@ def test_epochs_that_were_never_run_are_not_drawn() -> None:
 
 def test_nothing_to_choose_is_said_in_words() -> None:
     assert cost_plot(tables(FALLING, FALLING), SPACE).empty == "every patience keeps the best epoch"
+    cut = tables([0.9, 0.8], [0.9, 0.7], planned=3)
+    assert stop_plot(cut, SPACE).empty == "no patience stops this early"
+    assert cost_plot(cut, SPACE).empty == "no patience stops this early"
     assert stop_plot(tables([], []), SPACE).empty == "no epoch counts"
     assert cost_plot(tables([], []), SPACE).empty == "no epoch counts"
     assert table_rows(tables([], []), 78, COLOURS)[2].plain.split()[:3] == ["1–50", "*", "–"]

@@ -300,6 +300,8 @@ def test_an_overlay_tells_the_arms_apart_without_colour(quantity: Any) -> None:
 def test_there_are_words_until_there_is_something_to_draw() -> None:
     for overlay in (False, True):
         assert all("loading" in plot.empty for plot in plots(History(), View(overlay=overlay), SPACE))
+    over = Telling(small_preset()).finish().history  # its log has lost the start, or all
+    assert {plot.empty for plot in plots(over, View(), SPACE)} == {"no usable events in the log"}
     told = telling().steps("baseline", [2.3]).steps("regularized", [2.3])
     for view in (View("accuracy"), View("gap"), View(overlay=True)):
         assert all("first epoch" in plot.empty for plot in plots(told.history, view, SPACE))

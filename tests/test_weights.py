@@ -54,6 +54,15 @@ def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
         read_weights(tmp_path, "baseline", "best")
 
 
+def test_of_an_ended_run_no_file_is_awaited(tmp_path: Path) -> None:
+    with pytest.raises(RegtuiError, match=r"^This run's folder has no checkpoint"):
+        read_weights(tmp_path, "baseline", "last", ended=True)
+    write(tmp_path, {"linears.0.weight": normal(3, 2)})
+    with pytest.raises(RegtuiError, match=r"^This run's checkpoint has no best weights of the baseline arm\.$"):
+        read_weights(tmp_path, "baseline", "best", ended=True)
+    assert read_weights(tmp_path, "baseline", "last", ended=True)
+
+
 @pytest.mark.parametrize("damage", ["empty", "half", "no header", "garbage", "bit"])
 def test_a_damaged_file_is_a_sentence(tmp_path: Path, damage: str) -> None:
     path = write(tmp_path, {"linears.0.weight": normal(8, 8)})

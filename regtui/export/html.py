@@ -74,7 +74,8 @@ def write(run: SavedRun, path: Path) -> None:
 
 def _facts(run: SavedRun) -> str:
     started, finished = run.started, run.history.finished
-    status = finished.status if finished else "not ended when this was written"
+    ended = finished or run.summary
+    status = ended.status if ended else "the log has no end"
     when = run.circumstances.get("started")
     facts = [run.name, *([f"started {when}"] if when else []), f"status: {status}", started.dataset, started.device]
     layers = "-".join(map(str, started.layers))
@@ -83,7 +84,7 @@ def _facts(run: SavedRun) -> str:
 
 def _verdict(run: SavedRun) -> str:
     if run.history.finished is None:
-        return "<p>There is no verdict: the run has not ended, or broke off.</p>"
+        return "<p>There is no verdict: the end of the run is not in the log.</p>"
     error = f"<p>{_text(run.history.finished.error)}</p>" if run.history.finished.error else ""
     try:
         lines = judge_run(run.history).lines()
@@ -168,7 +169,8 @@ def _pairing(run: SavedRun) -> str:
 
 def _interventions(run: SavedRun) -> str:
     if not run.history.controls:
-        return "<p>None: nobody touched the run while it trained.</p>"
+        whole = run.history.finished is not None
+        return f"<p>None{': nobody touched the run while it trained' if whole else ' in what the log has'}.</p>"
     return _table(("step", "epoch", "command", "arm", "knob", "value", "applied"), map(_control, run.history.controls))
 
 
@@ -192,11 +194,12 @@ def _epochs(name: str, arm: ArmHistory) -> str:
     header = (
         "epoch", "training loss", "validation loss", "gap", "training accuracy", "validation accuracy", "zeros", "s",
     )  # fmt: skip
-    return f"<details><summary>{_text(name)}</summary>{_table(header, map(_epoch, arm.epochs))}</details>"
+    rows = [_epoch(epoch, best=epoch is arm.best) for epoch in arm.epochs]
+    return f"<details><summary>{_text(name)}</summary>{_table(header, rows)}</details>"
 
 
-def _epoch(epoch: EpochDone) -> list[object]:
-    number = f"{epoch.epoch}{' best' if epoch.best else ''}{' cut short' if epoch.partial else ''}"
+def _epoch(epoch: EpochDone, *, best: bool) -> list[object]:
+    number = f"{epoch.epoch}{' best' if best else ''}{' cut short' if epoch.partial else ''}"
     accuracies = (epoch.train_accuracy, epoch.val_accuracy)
     return [number, epoch.train_loss, epoch.val_loss, epoch.gap, *accuracies, epoch.zero_weights, epoch.seconds]
 

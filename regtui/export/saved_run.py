@@ -11,7 +11,7 @@ from regtui.events import RunStarted, StepsDone
 from regtui.history import History
 from regtui.preset import ARMS, Preset
 from regtui.preset_file import load, to_table
-from regtui.runlog import read_events
+from regtui.runlog import Summary, read_events, read_summary
 from regtui.runs_files import leaves, read_json
 from regtui.text import one_line
 
@@ -27,6 +27,7 @@ class SavedRun:
         steps: Each arm's step losses; the history only has them in buckets.
         preset: The preset as run; None if it can't be read.
         circumstances: What run.json says; empty if it can't be read.
+        summary: What summary.json says; None if there is none, or it can't be read.
     """
 
     name: str
@@ -35,6 +36,7 @@ class SavedRun:
     steps: dict[str, list[StepsDone]]
     preset: Preset | None
     circumstances: dict[str, Any]
+    summary: Summary | None
 
     def settings(self) -> dict[str, object]:
         """The preset's values by dotted key: 'regularized.dropout.rate'; empty without a preset."""
@@ -71,7 +73,9 @@ def read_run(folder: Path) -> SavedRun:
     except InputError:
         preset = None
     arms = {arm: steps.get(arm, []) for arm in ARMS}
-    return SavedRun(folder.resolve().name, history, history.started, arms, preset, _circumstances(folder))
+    return SavedRun(
+        folder.resolve().name, history, history.started, arms, preset, _circumstances(folder), read_summary(folder)
+    )
 
 
 def _circumstances(folder: Path) -> dict[str, Any]:

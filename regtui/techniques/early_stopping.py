@@ -68,6 +68,7 @@ class EarlyStopping(Technique):
     monitor: Monitor = Field("val_loss", description="What must improve.")
 
     live: ClassVar[frozenset[str]] = frozenset({"patience", "min_delta"})
+    why_not_live: ClassVar[str] = "what is followed and what is kept is settled before the first epoch"
     explanation: ClassVar[Explanation] = Explanation(
         title="Early stopping",
         idea="Training ends when validation has not improved for a while, and the best epoch's weights are kept.",

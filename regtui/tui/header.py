@@ -12,6 +12,7 @@ from regtui.history import ArmHistory, History
 from regtui.preset import Preset
 from regtui.text import one_line
 from regtui.tui.lines import Lines
+from regtui.tui.session import Session
 
 ROOMY = 60
 """Columns from which the program names itself."""
@@ -45,16 +46,26 @@ def _seconds_left(arm: ArmHistory, epochs: int, steps_per_epoch: int) -> float |
 
 
 def header_line(
-    preset: Preset, history: History, width: int, colours: Mapping[str, str], cursor: int | None = None
+    preset: Preset,
+    history: History,
+    width: int,
+    colours: Mapping[str, str],
+    cursor: int | None = None,
+    status: str = "",
 ) -> Text:
-    """The line, `width` cells: what is least needed gives way first. With a cursor it says which epoch is read."""
+    """The line, `width` cells: what is least needed gives way first. With a cursor it says which epoch is read.
+
+    `status` is how the run ended where that is known otherwise than by its events.
+    """
+    if not status and history.finished is not None:
+        status = history.finished.status
     sizes, started = preset.sizes, history.started
     faint, strong = Style(color=colours["faint"]), Style(color=colours["primary"], bold=True)
     left = Text("regtui " if width >= ROOMY else "", strong, end="", no_wrap=True)
     left.append(one_line(preset.name, max(12, width // 2)), Style(bold=True))
     parts = [f"{preset.dataset.title} {sizes.train:,} / {sizes.val:,}"]
     parts += [started.device if started else preset.train.device, f"seed {preset.train.seed}"]
-    words = _progress(preset, history) if cursor is None else _read_at(cursor, history)
+    words = _progress(preset, history, status) if cursor is None else _read_at(cursor, history, status)
     while len(words) > 1 and len(left) + len(" · ".join(words)) >= width:
         words.pop(1)
     right = " · ".join(words)
@@ -88,14 +99,14 @@ def _pairing(history: History, colours: Mapping[str, str]) -> Text:
     return Text("paired ✓", Style(color=colours["success"]))
 
 
-def _progress(preset: Preset, history: History) -> list[str]:
+def _progress(preset: Preset, history: History, status: str) -> list[str]:
     """Words on how far it is; the second gives way first."""
     if history.started is None:
-        return ["starting"]
+        return [status or "starting"]
     epoch = max((len(arm.step_losses) for arm in history.arms.values()), default=0) / history.started.steps_per_epoch
     words = [f"epoch {max(1, math.ceil(epoch))}/{preset.train.epochs}", clock(history.seconds)]
-    if history.finished is not None:
-        words = [history.finished.status, clock(history.seconds)]
+    if status:
+        words = [status, clock(history.seconds)]
     elif history.paused:
         words.append("paused")
     elif (left := remaining(history)) is not None:
@@ -103,10 +114,10 @@ def _progress(preset: Preset, history: History) -> list[str]:
     return words
 
 
-def _read_at(cursor: int, history: History) -> list[str]:
+def _read_at(cursor: int, history: History, status: str) -> list[str]:
     """Words on the epoch that is read, and on how far the run is meanwhile."""
     words = [f"epoch {cursor} of {history.epochs} · cursor"]
-    if history.finished is None:
+    if not status:
         words.append("paused" if history.paused else "going on")
     return words
 
@@ -123,4 +134,6 @@ class Header(Lines):
 
     def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         """One row."""
-        return [header_line(self._preset, self._history, width, self.app.theme_variables, self.cursor)]
+        session = getattr(self.screen, "session", None)  # it knows of an end that the log has lost
+        status = session.status if isinstance(session, Session) else ""
+        return [header_line(self._preset, self._history, width, self.app.theme_variables, self.cursor, status)]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from regtui.errors import InputError
-from regtui.events import Event, StepsDone
+from regtui.events import Event, RunFinished, StepsDone
 from regtui.evidence.from_history import judge_run
 from regtui.follow import Follower
 from regtui.history import History
@@ -41,10 +41,8 @@ class Replay:
         """Take in what was written since the last time; returns whether the run is over.
 
         However long the log is, it is told no faster than the session takes it in: one block waits there, one here.
-        Where the session takes in no more, its screen has been closed, and the rest is left unread.
-
-        Raises:
-            InputError: The events can't be read.
+        Where the session takes in no more, its screen has been closed, and the rest is left unread. Events that can't
+        be read are the session's error: what the summary knows is told nevertheless.
         """
         told = False
         try:
@@ -59,22 +57,28 @@ class Replay:
                 told = True
             if self._history.finished is None and (told or read_run(self._folder).status == "running"):
                 return False
-            self._conclude()
         except OSError as error:
-            raise InputError(f"{self._folder}: its events can't be read ({error.strerror})") from None
+            self._conclude(f"{self._folder}: its events can't be read ({error.strerror})")
+        else:
+            self._conclude()
         return True
 
-    def _conclude(self) -> None:
+    def _conclude(self, unread: str = "") -> None:
         session, history = self.session, self._history
-        session.summary = read_summary(self._folder)
-        if history.started is not None and history.finished is not None:
+        session.summary = summary = read_summary(self._folder)
+        empty = history.started is None and history.finished is None
+        if empty:
+            # No start will come any more: the screen must not wait for one.
+            session.tell(RunFinished(t=0, status=summary.status if summary else "failed"))
+        if unread:
+            session.error = InputError(unread)
+        elif history.started is not None and history.finished is not None:
             session.verdict = judge_run(history)
         elif session.summary is None:
             session.error = InputError("The run was interrupted: its log has no end, so there is no verdict.")
         elif not session.summary.error:
-            session.error = InputError(
-                "The log is damaged: the run's start or end is not in it, so there is no verdict."
-            )
+            lost = "it has no usable events" if empty else "the run's start or end is not in it"
+            session.error = InputError(f"The log is damaged: {lost}, so there is no verdict.")
         session.ended = True
 
 

@@ -250,7 +250,8 @@ class RunScreen(Screen[None]):
         if self.session.history.epochs:
             self.app.push_screen(WhatIfScreen(self.session))
         else:
-            self.notify("There is nothing to tell before the first epoch.")
+            when = "without an epoch in the log" if self.session.ended else "before the first epoch"
+            self.notify(f"There is nothing to tell {when}.")
 
     def action_preset(self) -> None:
         """The preset, and how its file differs."""

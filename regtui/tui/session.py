@@ -10,10 +10,11 @@ from pathlib import Path
 from regtui.control import Control
 from regtui.errors import RegtuiError
 from regtui.events import Event
-from regtui.evidence.verdict import Verdict
+from regtui.evidence.verdict import NBSP, Verdict
 from regtui.history import History
-from regtui.preset import Preset
+from regtui.preset import ARMS, Preset
 from regtui.runlog import Summary
+from regtui.text import percent
 
 
 class Session:
@@ -43,6 +44,21 @@ class Session:
         self._all_taken = threading.Event()
         self._all_taken.set()
 
+    @property
+    def status(self) -> str:
+        """How the run ended, by its summary, else by its events; empty while it goes on.
+
+        A saved run that tells no end was interrupted; so was one of which no summary and no start is known.
+        """
+        if not self.ended:
+            return ""
+        if self.summary is not None:
+            return self.summary.status
+        history = self.history
+        if history.finished is not None and (self.live or history.started is not None):
+            return history.finished.status
+        return "failed" if self.live else "interrupted"
+
     def tell(self, event: Event) -> None:
         """Take an event from the trainer's thread."""
         with self._lock:
@@ -57,11 +73,13 @@ class Session:
         return self._all_taken.wait(seconds)
 
     def outcome(self, width: int = 80) -> list[str]:
-        """How the run came out, in lines: its fault, if it had one, its verdict, and where its log is."""
+        """How the run came out, in lines: its fault, its verdict or what its summary knows, and where its log is."""
         fault = str(self.error) if self.error else self.summary.error if self.summary else ""
         blocks = [textwrap.wrap(fault, width)] if fault else []
         if self.verdict is not None:
             blocks.append(self.verdict.lines(width))
+        elif self.summary is not None and (known := _accuracies(self.summary)):
+            blocks.append(textwrap.wrap(f"Test accuracy by its summary: {known}.", width))
         if self.folder is not None:
             blocks.append([f"log  {self.folder}"])
         return [line for block in blocks for line in ("", *block)][1:]
@@ -75,3 +93,9 @@ class Session:
             if not self._waiting:
                 self._all_taken.set()
         return told
+
+
+def _accuracies(summary: Summary) -> str:
+    """Those of the arms that were tested: 'baseline 82.33 %, regularized 82.38 %'."""
+    tests = {name: summary.arms[name].test for name in ARMS if name in summary.arms}
+    return ", ".join(f"{name} {percent(test.accuracy)}{NBSP}%" for name, test in tests.items() if test is not None)

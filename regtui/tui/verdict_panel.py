@@ -43,15 +43,7 @@ class VerdictPanel(Vertical):
 
     def show(self, session: Session, columns: int) -> None:
         """Show what a run that has ended came to, in lines of at most so many columns."""
-        status = _status(session)
+        status = session.status
         self.border_title = {"finished": "Verdict", "stopped": "Verdict · stopped"}.get(status, status.capitalize())
         self._review.display = session.live  # from a saved run one goes back to where it was opened
         self._words.update(Text("\n".join([*session.outcome(max(20, min(WIDEST, columns))), ""])))
-
-
-def _status(session: Session) -> str:
-    """How the run ended, by its summary, else by its events; a saved run that tells no end was interrupted."""
-    if session.summary is not None:
-        return session.summary.status
-    finished = session.history.finished
-    return finished.status if finished is not None else "failed" if session.live else "interrupted"

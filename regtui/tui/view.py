@@ -63,9 +63,9 @@ _VALUES: dict[str, Callable[[EpochDone], float | None]] = {
 
 def plots(history: History, view: View, space: Space, cursor: int | None = None) -> list[Plot]:
     """One plot for each arm, or one for both with `view.overlay`; with a line at the epoch of the cursor."""
-    started = history.started
-    if started is None:
-        return [Plot(empty="loading PyTorch and the data…")] * (1 if view.overlay else 2)
+    if history.started is None:
+        waiting = "loading PyTorch and the data…" if history.finished is None else "no usable events in the log"
+        return [Plot(empty=waiting)] * (1 if view.overlay else 2)
     groups = [list(history.arms)] if view.overlay else [[name] for name in history.arms]
     window = _window(history, view)
     drawn = [[_curves(history, name, view, space, window) for name in group] for group in groups]

@@ -16,6 +16,7 @@ from textual.widgets import Static
 
 from regtui.errors import RegtuiError
 from regtui.preset import Preset
+from regtui.runs import read_run
 from regtui.tui.key_bar import KeyBar
 from regtui.tui.keys import EVERYWHERE, Key, bindings
 from regtui.tui.weights_views import HistogramView, LayerTable, PictureView
@@ -117,7 +118,8 @@ class WeightsScreen(Screen[None]):
         from regtui.weights import importance, read_weights
 
         try:
-            layers = {arm: read_weights(self._folder, arm, which) for arm in self._preset.arms()}
+            ended = read_run(self._folder).status != "running"
+            layers = {arm: read_weights(self._folder, arm, which, ended=ended) for arm in self._preset.arms()}
             shape = self._preset.dataset.shape
             pictures = {arm: importance(of_arm[0].matrix, shape) for arm, of_arm in layers.items()}
         except RegtuiError as error:

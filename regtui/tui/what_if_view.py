@@ -39,7 +39,7 @@ def stop_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
         chosen = table.chosen
         if chosen is not None and (chosen.stops_at is not None or table.complete):
             stars.append((STAR, float(chosen.patience), float(chosen.stops_at or table.epochs), arm))
-    return _plot(curves, stars, right, space)
+    return _plot(curves, stars, right, space) if curves else Plot(empty=_nothing(tables))
 
 
 def cost_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
@@ -57,8 +57,15 @@ def cost_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
         if table.chosen is not None and table.chosen.patience in points:
             stars.append((STAR, float(table.chosen.patience), points[table.chosen.patience], arm))
     if not any(y for curve in curves for y in curve.y):
-        return Plot(empty="every patience keeps the best epoch" if curves else "no epoch counts")
+        return Plot(empty="every patience keeps the best epoch" if curves else _nothing(tables))
     return _plot(curves, stars, right, space)
+
+
+def _nothing(tables: Mapping[str, WhatIf]) -> str:
+    """Why there is nothing to draw: no epoch counts, or those that were run are too few for any patience to stop."""
+    if all(table.best_epoch is None for table in tables.values()):
+        return "no epoch counts"
+    return "no patience stops this early"
 
 
 def _right(tables: Mapping[str, WhatIf]) -> int:
@@ -86,7 +93,6 @@ def _plot(curves: list[Curve], stars: list[tuple[str, float, float, str]], right
         x_ticks=[(x, label) for x, label in ticks(0.0, right, max(2, space.width // 8)) if x == int(x)],
         y_ticks=ticks(low, high, max(2, (space.height - 1) // 3)),
         words=stars,
-        empty="" if curves else "no epoch counts",
     )
 
 
