@@ -188,7 +188,7 @@ async def test_a_run_without_events_is_shown_as_one_that_has_ended(logs: Path, s
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: "Test accuracy by its summary" in text_of(app))
         assert text_of(app).splitlines()[0].rstrip().endswith("finished")
-        assert "─ Verdict ─" in text_of(app)
+        assert "─ Finished ─" in text_of(app)
         assert text_of(app).count("no usable events in the log") == 2
         await pilot.press("d")
         await until(pilot, lambda: "The log has no usable events" in text_of(app))

@@ -44,6 +44,7 @@ class VerdictPanel(Vertical):
     def show(self, session: Session, columns: int) -> None:
         """Show what a run that has ended came to, in lines of at most so many columns."""
         status = session.status
-        self.border_title = {"finished": "Verdict", "stopped": "Verdict · stopped"}.get(status, status.capitalize())
+        titles = {"finished": "Verdict", "stopped": "Verdict · stopped"} if session.verdict is not None else {}
+        self.border_title = titles.get(status, status.capitalize())
         self._review.display = session.live  # from a saved run one goes back to where it was opened
         self._words.update(Text("\n".join([*session.outcome(max(20, min(WIDEST, columns))), ""])))
