@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
 
+from rich.cells import cell_len
 from textual import on, work
 from textual.app import ComposeResult
 from textual.message import Message
@@ -177,7 +178,7 @@ class ReviewScreen(Screen[None]):
         cursor = next((row for row, run in enumerate(self._shown) if run is before), None)
         if cursor is None and before is not None:  # it has been read again
             cursor = next((row for row, run in enumerate(self._shown) if run.folder == before.folder), None)
-        widest = max((len(run.preset) for run in self._shown), default=0)
+        widest = max((cell_len(run.preset) for run in self._shown), default=0)
         columns = [Column("", 1)]
         for field in self._fields:
             column = field.column
@@ -192,7 +193,8 @@ class ReviewScreen(Screen[None]):
                 title = column.title + self._arrow
                 column = column._replace(title=title, width=max(column.width, len(title)))
             columns.append(column)
-        self._list.fill(columns, len(self._shown), self._cells, cursor or 0)
+        staying = 2 + self._fields.index(PRESET)  # the mark, and all up to the preset's name
+        self._list.fill(columns, len(self._shown), self._cells, cursor or 0, staying)
         self._tell(fault)
 
     @property
