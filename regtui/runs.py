@@ -168,6 +168,8 @@ def resolve(text: str, logs: Path) -> Path:
     folder = Path(text)
     if text and folder.is_dir() and next(find_runs(folder), None) == folder:
         return folder
+    if os.sep in text.rstrip(os.sep):
+        raise InputError(f"{text!r}: {'this is no run' if folder.exists() else 'there is no such folder'}")
     runs = sorted(find_runs(logs), key=lambda run: run.name)
     if not runs:
         raise InputError(f"{text!r} is no run's folder, and there are no runs in {str(logs)!r}; name it with --log-dir")

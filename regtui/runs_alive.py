@@ -27,6 +27,11 @@ def _is_alive(circumstances: dict[str, Any]) -> bool:
     if sys.platform == "win32":
         return True  # os.kill would end the process there; its silence has to tell
     try:
+        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":  # dead, and not yet buried
+            return False
+    except (OSError, IndexError):  # another system than Linux, or gone by now
+        pass
+    try:
         os.kill(pid, 0)  # sends nothing
     except ProcessLookupError:
         return False

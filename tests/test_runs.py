@@ -209,6 +209,24 @@ def test_without_summary_a_run_goes_on_while_its_process_lives_and_writes(logs: 
         assert read_run(folder).status == "interrupted"
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells")
+def test_a_dead_process_that_its_parent_has_not_asked_about_does_not_go_on(logs: Path) -> None:
+    folder = first(logs)
+    (folder / "summary.json").unlink()
+    with subprocess.Popen([sys.executable, "-c", ""]) as zombie:
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays
+        change(folder / "run.json", host=platform.node(), pid=zombie.pid)
+        assert read_run(folder).status == "interrupted"
+
+
+@pytest.mark.parametrize("text", ["nowhere/x", "/nowhere"])
+def test_a_path_that_is_not_there_is_said_to_be_none(logs: Path, text: str) -> None:
+    with pytest.raises(InputError, match="there is no such folder"):
+        resolve(text, logs)
+    with pytest.raises(InputError, match="this is no run"):
+        resolve(str(logs), logs)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_run_without_one_of_its_files_is_listed_with_a_word(logs: Path, name: str) -> None:
     (first(logs) / name).unlink()
