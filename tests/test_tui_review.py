@@ -324,41 +324,6 @@ async def test_a_name_with_markup_and_escape_codes_is_shown_as_text(logs: Path) 
         assert "\u202e" not in text_of(app)
 
 
-async def test_columns_that_find_no_room_are_whole_and_a_key_away_and_names_stay(logs: Path) -> None:
-    app = app_on(logs)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: rows(app) == 3)
-
-        def header() -> str:
-            return text_of(app).splitlines()[1]
-
-        seen = {field.column.title.strip() for field in FIELDS if field.column.title in header()}
-        assert header().rstrip().endswith("›")
-        for _ in range(len(FIELDS)):
-            await pilot.press("right")
-            assert header().startswith("‹")
-            assert "preset" in header()
-            assert any(" other " in line for line in text_of(app).splitlines()[2:])
-            seen |= {field.column.title.strip() for field in FIELDS if field.column.title in header()}
-        assert "›" not in header()
-        assert {"device", "epochs", "seed"} <= seen
-        for _ in range(len(FIELDS)):
-            await pilot.press("left")
-        assert not header().startswith("‹")
-
-
-async def test_a_name_of_wide_letters_is_whole_where_there_is_room(tmp_path: Path, saved: Path) -> None:
-    folder = tmp_path / "logs" / next(saved.glob("*-other-*")).name
-    shutil.copytree(next(saved.glob("*-other-*")), folder)
-    for name in ("run.json", "summary.json"):
-        (folder / name).write_text((folder / name).read_text().replace('"other"', '"手書き数字の"'))
-    (folder / "preset.toml").write_text((folder / "preset.toml").read_text().replace('"other"', '"手書き数字の"'))
-    app = app_on(tmp_path / "logs")
-    async with app.run_test(size=(120, 24)) as pilot:
-        await until(pilot, lambda: rows(app) == 1)
-        assert "手書き数字の" in text_of(app).splitlines()[2]
-
-
 async def test_ten_thousand_rows_are_made_only_where_they_are_seen(tmp_path: Path) -> None:
     made: list[int] = []
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rich.cells import cell_len
-
 from regtui.runs import RunInfo
 from regtui.text import UNKNOWN, number, percent, share
 from regtui.tui.look import MARKS
@@ -18,7 +16,7 @@ SETTING = 16
 
 def columns(runs: Sequence[RunInfo], keys: Sequence[str]) -> list[Column]:
     """Letter, preset, what the runs came to, a column for each of the settings, and the rest."""
-    name = max((cell_len(run.preset) for run in runs), default=0)
+    name = max((len(run.preset) for run in runs), default=0)
     first, rest = [column for column, _ in OUTCOME], [column for column, _ in REST]
     return [
         Column("", 1),

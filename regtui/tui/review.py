@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
 
-from rich.cells import cell_len
 from textual import on, work
 from textual.app import ComposeResult
 from textual.message import Message
@@ -178,7 +177,7 @@ class ReviewScreen(Screen[None]):
         cursor = next((row for row, run in enumerate(self._shown) if run is before), None)
         if cursor is None and before is not None:  # it has been read again
             cursor = next((row for row, run in enumerate(self._shown) if run.folder == before.folder), None)
-        widest = max((cell_len(run.preset) for run in self._shown), default=0)
+        widest = max((len(run.preset) for run in self._shown), default=0)
         columns = [Column("", 1)]
         for field in self._fields:
             column = field.column
@@ -193,8 +192,7 @@ class ReviewScreen(Screen[None]):
                 title = column.title + self._arrow
                 column = column._replace(title=title, width=max(column.width, len(title)))
             columns.append(column)
-        staying = 2 + self._fields.index(PRESET)  # the mark, and all up to the preset's name
-        self._list.fill(columns, len(self._shown), self._cells, cursor or 0, staying)
+        self._list.fill(columns, len(self._shown), self._cells, cursor or 0)
         self._tell(fault)
 
     @property

@@ -66,8 +66,8 @@ class RowList(ScrollView, can_focus=True):
         Key("pagedown", "page(1)", "page down", "In the list: a page down.", "pgdn"),
         Key("home", "to_end(-1)", "first", "In the list: the first row.", "home"),
         Key("end", "to_end(1)", "last", "In the list: the last row.", "end"),
-        Key("left", "slide(-1)", "left", "In the list: a column to the left.", "←"),
-        Key("right", "slide(1)", "right", "In the list: a column to the right.", "→"),
+        Key("left", "slide(-1)", "left", "In the list: the columns to the left.", "←"),
+        Key("right", "slide(1)", "right", "In the list: the columns to the right.", "→"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(KEYS), Binding("enter", "open", show=False)]
 
@@ -91,18 +91,12 @@ class RowList(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.cursor = 0
-        self._slid = self._staying = 0
         self._columns: Sequence[Column] = ()
         self._count = 0
         self._cells: Callable[[int], Sequence[Cell]] = lambda _row: ()
 
     def fill(
-        self,
-        columns: Sequence[Column],
-        count: int,
-        cells: Callable[[int], Sequence[Cell]],
-        cursor: int = 0,
-        staying: int = 2,
+        self, columns: Sequence[Column], count: int, cells: Callable[[int], Sequence[Cell]], cursor: int = 0
     ) -> None:
         """Show other rows.
 
@@ -111,11 +105,11 @@ class RowList(ScrollView, can_focus=True):
             count: How many rows there are.
             cells: A row's cells, asked for when it comes in sight.
             cursor: The row that the cursor is on.
-            staying: Columns that stay where the others slide, because they say what a row is.
         """
-        self._columns, self._count, self._cells, self._staying = columns, count, cells, staying
+        self._columns, self._count, self._cells = columns, count, cells
         self.cursor = max(0, min(cursor, count - 1))
-        self.virtual_size = Size(1, count + 1)  # what is too wide is not scrolled, but slid column by column
+        width = len(CURSOR) + sum(column.width + GAP for column in columns)
+        self.virtual_size = Size(width, count + 1)
         self._into_view()
         self.refresh()
 
@@ -125,46 +119,26 @@ class RowList(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """The header, or the row that is scrolled to there."""
-        width = self.scrollable_content_region.width
-        shown, more = self._in_sight()
+        width, left = self.size.width, self.scroll_offset.x
         row = y - 1 + self.scroll_offset.y
         style = self.rich_style
         if y == 0:
-            titles = [Cell(column.title, column.colour) for column in self._columns]
-            strip = self._row(titles, shown, "‹" if self._slid else " ")
-            if more:
-                strip = Strip([*strip.adjust_cell_length(width - 1), Segment("›", self._style("accent"))])
+            strip = self._row([Cell(c.title, c.colour) for c in self._columns], " ")
         elif row < self._count:
             cells = self._cells(row)
             if row == self.cursor:  # where there are 16 colours, faint is that of the row
                 cells = [cell._replace(colour="" if cell.colour == "faint" else cell.colour) for cell in cells]
-            strip = self._row(cells, shown, CURSOR if row == self.cursor else " ")
+            strip = self._row(cells, CURSOR if row == self.cursor else " ")
             if row == self.cursor:
                 style += Style(bgcolor=self.app.theme_variables["panel"], bold=self.has_focus)
         else:
             return Strip.blank(width, style)
-        return strip.adjust_cell_length(width).apply_style(style)
+        return strip.crop(left, left + width).adjust_cell_length(width).apply_style(style)
 
-    def _in_sight(self) -> tuple[list[int], bool]:
-        """The columns that are shown, and whether there are more to the right.
-
-        Of those that slide as many are shown as fit whole, after those slid away.
-        """
-        shown = list(range(min(self._staying, len(self._columns))))
-        room = self.scrollable_content_region.width - 1  # for the sign that there are more
-        room -= len(CURSOR) + sum(self._columns[index].width + GAP for index in shown)
-        for index in range(self._staying + self._slid, len(self._columns)):
-            if self._columns[index].width > room:
-                return shown, True
-            shown.append(index)
-            room -= self._columns[index].width + GAP
-        return shown, False
-
-    def _row(self, cells: Sequence[Cell], shown: Sequence[int], before: str) -> Strip:
+    def _row(self, cells: Sequence[Cell], before: str) -> Strip:
         """A row, made of segments at once: a page of rich's texts would take longer than a key may."""
         segments = [Segment(before, self._style("accent"))]
-        for index in shown:
-            column, cell = self._columns[index], cells[index]
+        for column, cell in zip(self._columns, cells, strict=True):
             words = one_line(cell.text)
             if cell_len(words) > column.width:
                 words = set_cell_size(words, column.width - 1) + "…"
@@ -212,10 +186,8 @@ class RowList(ScrollView, can_focus=True):
         self._to(0 if direction < 0 else self._count - 1)
 
     def action_slide(self, direction: int) -> None:
-        """A column to the left or right, where they are wider than the terminal."""
-        if direction < 0 or self._in_sight()[1]:
-            self._slid = max(0, self._slid + direction)
-            self.refresh()
+        """Left and right, where the columns are wider than the terminal."""
+        self.scroll_to(x=self.scroll_offset.x + 12 * direction, animate=False)
 
     def action_open(self) -> None:
         """Open the row under the cursor."""
@@ -223,8 +195,7 @@ class RowList(ScrollView, can_focus=True):
             self.post_message(self.Opened())
 
     def on_resize(self) -> None:
-        """Keep the cursor in sight, and slide nothing away that has room."""
-        self._slid = 0
+        """Keep the cursor in sight."""
         self._into_view()
 
     def on_click(self, event: events.Click) -> None:
@@ -234,9 +205,9 @@ class RowList(ScrollView, can_focus=True):
             return
         row = place.y - 1 + self.scroll_offset.y
         if place.y == 0:
-            right = len(CURSOR)
-            for index in self._in_sight()[0]:
-                right += self._columns[index].width + GAP
+            right = len(CURSOR) - self.scroll_offset.x
+            for index, column in enumerate(self._columns):
+                right += column.width + GAP
                 if place.x < right:
                     self.post_message(self.HeaderClicked(index))
                     return
