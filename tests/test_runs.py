@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -143,6 +144,15 @@ def test_a_name_that_means_none_or_several_is_refused_with_candidates(logs: Path
     assert str(error.value).isprintable()
 
 
+def test_of_a_path_it_is_said_that_there_is_no_such_folder(logs: Path) -> None:
+    for text in (str(logs / "2023"), "nothere/", f"..{os.sep}x"):
+        with pytest.raises(InputError, match=r"^'.*': there is no such folder; name"):
+            resolve(text, logs)
+    for path in (logs, first(logs) / "run.json"):
+        with pytest.raises(InputError, match="is no run's folder; name"):
+            resolve(str(path), logs)
+
+
 def test_where_there_are_no_runs_the_name_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there are no runs in"):
         resolve("x", tmp_path / "none")
@@ -203,6 +213,12 @@ def test_without_summary_a_run_goes_on_while_its_process_lives_and_writes(logs: 
     os.utime(folder / "events.jsonl")
     assert read_run(folder).status == "running"
     gone = subprocess.Popen([sys.executable, "-c", ""])
+    if sys.platform == "linux":  # ended, but nobody has asked how: the number is still taken
+        change(folder / "run.json", pid=gone.pid)
+        stat = Path(f"/proc/{gone.pid}/stat")
+        while " Z " not in stat.read_text():
+            time.sleep(0.01)
+        assert read_run(folder).status == "interrupted"
     gone.wait()
     for pid in (gone.pid, 0, -1, True, "1", None, 10**30):
         change(folder / "run.json", pid=pid)
