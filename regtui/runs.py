@@ -168,8 +168,9 @@ def resolve(text: str, logs: Path) -> Path:
     folder = Path(text)
     if text and folder.is_dir() and next(find_runs(folder), None) == folder:
         return folder
-    if os.sep in text.rstrip(os.sep):
-        raise InputError(f"{text!r}: {'this is no run' if folder.exists() else 'there is no such folder'}")
+    if folder.name != text:  # it has a slash, which names of runs have not
+        what = " is no run's folder" if os.path.lexists(folder) else ": there is no such folder"
+        raise InputError(f"{text!r}{what}; name a folder that holds a run, or the beginning of a run's name")
     runs = sorted(find_runs(logs), key=lambda run: run.name)
     if not runs:
         raise InputError(f"{text!r} is no run's folder, and there are no runs in {str(logs)!r}; name it with --log-dir")

@@ -27,17 +27,21 @@ def _is_alive(circumstances: dict[str, Any]) -> bool:
     if sys.platform == "win32":
         return True  # os.kill would end the process there; its silence has to tell
     try:
-        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":  # dead, and not yet buried
-            return False
-    except (OSError, IndexError):  # another system than Linux, or gone by now
-        pass
-    try:
         os.kill(pid, 0)  # sends nothing
     except ProcessLookupError:
         return False
     except OSError:  # it is another user's
         return True
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether a process has ended and keeps its number only because its parent has not asked how; told by Linux."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()  # "pid (name) state …", and a name may hold brackets and blanks
+    except OSError:
+        return False
+    return stat.rpartition(b")")[2].split()[:1] == [b"Z"]
 
 
 def _silence(folder: Path) -> float:

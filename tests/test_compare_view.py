@@ -6,6 +6,7 @@ import pytest
 
 from regtui.history import History
 from regtui.tui.chart import Plot
+from regtui.tui.compare_table import differ
 from regtui.tui.compare_view import CompareView, legend, plot, shown
 from regtui.tui.look import DARK, LIGHT, RUN_COLOURS
 from regtui.tui.view import Space
@@ -108,3 +109,17 @@ def test_a_logarithmic_axis_is_of_losses_and_leaves_out_what_has_no_logarithm() 
 def test_the_legend_names_the_arms_that_are_shown() -> None:
     assert "regularized" not in legend(CompareView(arms=("baseline",)))
     assert "baseline" in legend(CompareView())
+
+
+@pytest.mark.parametrize(
+    ("width", "words"),
+    [
+        (44, "differ in data.root, train.seed, l2.strength"),
+        (42, "differ in data.root, train.seed and 1 more"),
+        (30, "differ in data.root and 2 more"),
+        (29, "differ in 3 settings"),
+    ],
+)
+def test_the_settings_that_differ_are_named_as_far_as_they_fit(width: int, words: str) -> None:
+    assert differ(["data.root", "train.seed", "l2.strength"], width) == words
+    assert differ([], width) == "with the same settings"

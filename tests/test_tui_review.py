@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from regtui.tui.dialogs import Ask
 from regtui.tui.help import HelpScreen
 from regtui.tui.review import ReviewScreen
 from regtui.tui.row_list import Cell, Column, RowList
-from regtui.tui.run_columns import FIELDS
+from regtui.tui.run_columns import FIELDS, NARROW
 from regtui.tui.run_screen import RunScreen
 from regtui.tui.saved_run_screen import OpenRun
 from tests.conftest import small_preset
@@ -341,6 +342,110 @@ async def test_ten_thousand_rows_are_made_only_where_they_are_seen(tmp_path: Pat
         await pilot.pause()
         assert shown.cursor == 1
         assert len(set(made)) < 60
+
+
+TABLE = [
+    Column("", 1),
+    Column("name", 6),
+    Column("first", 8),
+    Column("● val", 8),
+    Column("◆ val", 8, joined=True),
+    Column("last", 8),
+]
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (60, ["    name    first     ● val     ◆ val     last"]),
+        (
+            44,
+            [
+                "    name    first     ● val     ◆ val      →",
+                "    name  ← ● val     ◆ val     last",
+            ],
+        ),
+        (
+            37,
+            [
+                "    name    first                 +3 →",
+                "    name  ← ● val     ◆ val       +1 →",
+                "    name  ← last",
+            ],
+        ),
+    ],
+)
+async def test_whole_columns_slide_beside_those_that_stay(tmp_path: Path, width: int, expected: list[str]) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(width, 12)) as pilot:
+        shown = RowList()
+        await app.screen.mount(shown, before=0)
+        shown.fill(TABLE, 30, lambda _row: [Cell("a"), Cell("run"), *[Cell("12345678")] * 4], staying=2)
+        shown.focus()
+        for header in [*expected, expected[-1]]:  # beyond the last there is nothing
+            await pilot.pause()
+            lines = [line[: width - 1].rstrip() for line in text_of(app).splitlines()]  # at the end is the scroll bar
+            assert lines[0].split() == header.split()
+            assert lines[0].rstrip("→ +13") == header.rstrip("→ +13")
+            assert lines[1].split() == ["▸a", "run", *["12345678"] * sum(map(header.count, ("first", "val", "last")))]
+            await pilot.press("right")
+        await pilot.press(*["left"] * 4)
+        assert text_of(app).split()[: len(expected[0].split())] == expected[0].split()
+
+
+@pytest.mark.parametrize("width", [120, 100, 80, 60, 40])
+async def test_no_word_of_the_lists_is_cut_where_columns_end(logs: Path, width: int) -> None:
+    cut = min(logs.iterdir())
+    (cut / "summary.json").unlink()
+    (cut / "run.json").write_text(re.sub(r'"host": "[^"]*"', '"host": "another"', (cut / "run.json").read_text()))
+    app = app_on(logs)
+    words = {field.column.title for field in FIELDS} | {"started, UTC↓"}
+    async with app.run_test(size=(width, 12)) as pilot:
+        await until(pilot, lambda: rows(app) == 3)
+        seen: set[str] = set()
+        for _ in FIELDS:
+            header, *lines = text_of(app).splitlines()[1:5]
+            titles = {title.strip() for title in re.split(r" {2,}|[←→]|\+\d+", header)} - {""}
+            assert titles <= words
+            assert ("● val" in header) == ("◆ val" in header)
+            seen |= titles
+            if "status" in header or (width < NARROW and "verdict" in header):
+                assert any("interrupted" in line for line in lines)
+            await pilot.press("right")
+        assert seen >= words - {"started, UTC", "status"}
+
+
+async def test_a_comparison_s_rows_keep_their_letter_and_name_and_all_columns_can_be_seen(logs: Path) -> None:
+    app = app_on(logs, *sorted(logs.iterdir()))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "◆ test%" in text_of(app))
+        table = app.screen.query_one(RowList)
+        seen = ""
+        for _ in range(20):
+            header, *lines = text_of(app).splitlines()[table.region.y : table.region.bottom]
+            begin = [line.split()[:2] for line in lines]
+            assert [letter for letter, _ in begin] == ["▸a", "b", "c"]
+            assert sorted(name for _, name in begin) == ["other", "small", "small"]
+            seen += header
+            await pilot.press("right")
+        assert all(title in seen for title in ("seed", "● val", "◆ val", "epochs", "◆ cost", "◆ zeros", "started"))
+
+
+async def test_a_wide_name_has_the_cells_it_needs(saved: Path, tmp_path: Path) -> None:
+    name = "手書き数字の"
+    for folder in sorted(saved.iterdir())[:2]:
+        shutil.copytree(folder, tmp_path / folder.name)
+        for file in ("summary.json", "run.json"):
+            text = (tmp_path / folder.name / file).read_text()
+            (tmp_path / folder.name / file).write_text(re.sub(r'"preset": "\w+"', f'"preset": "{name}"', text))
+    app = app_on(tmp_path)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: rows(app) == 2)
+        assert text_of(app).count(name) == 2
+        await pilot.press("a", "c")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen) and "◆ test%" in text_of(app))
+        table = app.screen.query_one(RowList)
+        assert sum(name in line for line in text_of(app).splitlines()[table.region.y :]) >= 2
 
 
 async def test_a_run_without_its_summary_is_titled_by_what_its_events_say(logs: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from rich.cells import cell_len
 from textual import on, work
 from textual.app import ComposeResult
 from textual.message import Message
@@ -24,7 +25,7 @@ from regtui.preset import ARMS
 from regtui.runs import RunInfo, read_run
 from regtui.text import one_line
 from regtui.tui.chart import Chart
-from regtui.tui.compare_table import cells, columns
+from regtui.tui.compare_table import cells, columns, differ
 from regtui.tui.compare_view import AXES, BY, QUANTITIES, TITLES, CompareView, legend, plot, shown
 from regtui.tui.key_bar import KeyBar
 from regtui.tui.keys import EVERYWHERE, Key, bindings
@@ -145,6 +146,8 @@ class CompareScreen(Screen[None]):
         height = self.size.height
         self._list.styles.height = 1 + min(len(self._folders), ROWS, max(2, height // 4))
         self._evidence.display = height >= 18
+        if self._infos:
+            self._fill()
         self._say_evidence()
         self.call_after_refresh(self._draw)
 
@@ -167,11 +170,12 @@ class CompareScreen(Screen[None]):
         rows = [
             cells(info, Cell(run.letter, run.colour), keys) for info, run in zip(self._infos, self._shown, strict=True)
         ]
-        self._list.fill(columns(self._infos, keys), len(rows), rows.__getitem__, self._list.cursor)
+        wanted = columns(self._infos, keys, self.size.width)
+        self._list.fill(wanted, len(rows), rows.__getitem__, self._list.cursor, staying=2)
         presets = {info.preset for info in self._infos}
         of = f" of {one_line(presets.pop(), NAME)}" if len(presets) == 1 else ""
-        differ = f"differ in {', '.join(keys)}" if keys else "with the same settings"
-        self._head.update(f"{len(self._infos)} runs{of} · {differ}")
+        words = f"{len(self._infos)} runs{of} · "
+        self._head.update(words + differ(keys, self.size.width - 2 - cell_len(words)))
 
     @on(RowList.Moved)
     def _draw(self) -> None:

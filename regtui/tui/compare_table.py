@@ -4,27 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rich.cells import cell_len
+
 from regtui.runs import RunInfo
-from regtui.text import UNKNOWN, number, percent, share
+from regtui.text import UNKNOWN, number, one_line, percent, share
 from regtui.tui.look import MARKS
 from regtui.tui.row_list import Cell, Column
-from regtui.tui.run_columns import VERDICT_COLOURS, VERDICT_WIDTH
+from regtui.tui.run_columns import VERDICT_COLOURS, VERDICT_WIDTH, preset_width
 
 SETTING = 16
 """Cells of a setting at most."""
 
 
-def columns(runs: Sequence[RunInfo], keys: Sequence[str]) -> list[Column]:
-    """Letter, preset, what the runs came to, a column for each of the settings, and the rest."""
-    name = max((len(run.preset) for run in runs), default=0)
+def columns(runs: Sequence[RunInfo], keys: Sequence[str], width: int) -> list[Column]:
+    """Letter, preset, what the runs came to, a column for each of the settings, and the rest.
+
+    Args:
+        runs: The rows.
+        keys: The settings that differ.
+        width: The terminal's.
+    """
     first, rest = [column for column, _ in OUTCOME], [column for column, _ in REST]
     return [
         Column("", 1),
-        Column("preset", max(6, min(22, name))),
+        Column("preset", preset_width(runs, width)),
         *first,
         *(_setting(runs, key) for key in keys),
         *rest,
     ]
+
+
+def differ(keys: Sequence[str], width: int) -> str:
+    """In which settings the runs differ: as many names as fit into `width` cells, and how many more there are."""
+    if not keys:
+        return "with the same settings"
+    for named in range(len(keys), 0, -1):
+        more = f" and {len(keys) - named} more" if named < len(keys) else ""
+        if len(words := f"differ in {', '.join(keys[:named])}{more}") <= width:
+            return words
+    return f"differ in {len(keys)} settings"
 
 
 def cells(run: RunInfo, letter: Cell, keys: Sequence[str]) -> list[Cell]:
@@ -36,7 +54,7 @@ def cells(run: RunInfo, letter: Cell, keys: Sequence[str]) -> list[Cell]:
 def _setting(runs: Sequence[RunInfo], key: str) -> Column:
     table, _, name = key.partition(".")
     title = f"{MARKS[table]} {name}" if table in MARKS else name
-    widest = max(len(title), *(len(_value(run, key)) for run in runs))
+    widest = max(len(title), *(cell_len(one_line(_value(run, key))) for run in runs))
     number = all(not isinstance(run.fields.get(key), str) for run in runs)
     return Column(title, min(SETTING, widest), right=number)
 
@@ -77,11 +95,17 @@ OUTCOME: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
         ),
     ),
     (Column("● test%", 7, right=True, colour="baseline"), lambda r: Cell(percent(r.baseline.test_accuracy))),
-    (Column("◆ test%", 7, right=True, colour="regularized"), lambda r: Cell(percent(r.regularized.test_accuracy))),
+    (
+        Column("◆ test%", 7, right=True, colour="regularized", joined=True),
+        lambda r: Cell(percent(r.regularized.test_accuracy)),
+    ),
 ]
 REST: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
     (Column("● val", 7, right=True, colour="baseline"), lambda r: Cell(number(r.baseline.best_val_loss, ".4f"))),
-    (Column("◆ val", 7, right=True, colour="regularized"), lambda r: Cell(number(r.regularized.best_val_loss, ".4f"))),
+    (
+        Column("◆ val", 7, right=True, colour="regularized", joined=True),
+        lambda r: Cell(number(r.regularized.best_val_loss, ".4f")),
+    ),
     (Column("epochs", 6, right=True), lambda r: Cell(UNKNOWN if r.epochs is None else str(r.epochs))),
     (Column("◆ cost", 6, right=True), lambda r: Cell(_cost(r), "faint")),
     (Column("◆ zeros", 7, right=True), lambda r: Cell(_zeros(r), "faint")),

@@ -22,17 +22,22 @@ from regtui.text import one_line
 from regtui.tui.key_bar import KeyBar
 from regtui.tui.keys import EVERYWHERE, Key, bindings
 from regtui.tui.row_list import Cell, Column, RowList
-from regtui.tui.run_columns import FIELDS, PRESET, STATUS, VERDICT, VERDICT_WIDTH, Field, about
+from regtui.tui.run_columns import (
+    FIELDS,
+    NARROW,
+    PRESET,
+    STATUS,
+    TINY,
+    VERDICT,
+    VERDICT_WIDTH,
+    Field,
+    about,
+    preset_width,
+)
 from regtui.tui.saved_run_screen import OpenRun
 
 LOOK_AGAIN = 2.0
 """Seconds between two looks at the runs that go on."""
-PRESET_WIDTH = (6, 22, 15)
-"""Cells of the presets' names, at least, at most, and at most in a narrow terminal."""
-NARROW = 100
-"""Below so many columns the verdict's says the status of a run that has none, and the status has no column."""
-TINY = 60
-"""Below so many columns the time comes last."""
 
 
 class ReviewScreen(Screen[None]):
@@ -177,13 +182,11 @@ class ReviewScreen(Screen[None]):
         cursor = next((row for row, run in enumerate(self._shown) if run is before), None)
         if cursor is None and before is not None:  # it has been read again
             cursor = next((row for row, run in enumerate(self._shown) if run.folder == before.folder), None)
-        widest = max((len(run.preset) for run in self._shown), default=0)
         columns = [Column("", 1)]
         for field in self._fields:
             column = field.column
             if field is PRESET:
-                least, *most = PRESET_WIDTH
-                column = column._replace(width=max(least, min(most[self.size.width < NARROW], widest)))
+                column = column._replace(width=preset_width(self._shown, self.size.width))
             elif field is STATUS:
                 column = column._replace(width=max((len(run.status) for run in self._shown), default=column.width))
             elif field is VERDICT and self.size.width < NARROW:
@@ -192,7 +195,8 @@ class ReviewScreen(Screen[None]):
                 title = column.title + self._arrow
                 column = column._replace(title=title, width=max(column.width, len(title)))
             columns.append(column)
-        self._list.fill(columns, len(self._shown), self._cells, cursor or 0)
+        staying = 2 + self._fields.index(PRESET)  # the mark, and all up to the name of the preset
+        self._list.fill(columns, len(self._shown), self._cells, cursor or 0, staying)
         self._tell(fault)
 
     @property

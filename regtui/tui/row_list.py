@@ -6,6 +6,7 @@ Textual's own table holds a widget's worth of state for each cell: to sort ten t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -35,12 +36,14 @@ class Column(NamedTuple):
         width: Cells; longer texts end in '…'.
         right: Whether it stands at the right edge, as numbers do.
         colour: The header's, by its name in the theme.
+        joined: Whether it is in sight only together with the column before it, as the second arm's number is.
     """
 
     title: str
     width: int
     right: bool = False
     colour: str = "faint"
+    joined: bool = False
 
 
 class Cell(NamedTuple):
@@ -48,6 +51,20 @@ class Cell(NamedTuple):
 
     text: str
     colour: str = ""
+
+
+class Sight(NamedTuple):
+    """Which columns are in sight.
+
+    Attributes:
+        columns: Their numbers, from left to right.
+        slid: How many of those that move together are out of sight to the left.
+        more: How many columns are out of sight to the right.
+    """
+
+    columns: Sequence[int]
+    slid: int
+    more: int
 
 
 class RowList(ScrollView, can_focus=True):
@@ -92,11 +109,18 @@ class RowList(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.cursor = 0
         self._columns: Sequence[Column] = ()
+        self._staying = 0
+        self._slid = 0
         self._count = 0
         self._cells: Callable[[int], Sequence[Cell]] = lambda _row: ()
 
     def fill(
-        self, columns: Sequence[Column], count: int, cells: Callable[[int], Sequence[Cell]], cursor: int = 0
+        self,
+        columns: Sequence[Column],
+        count: int,
+        cells: Callable[[int], Sequence[Cell]],
+        cursor: int = 0,
+        staying: int = 0,
     ) -> None:
         """Show other rows.
 
@@ -105,11 +129,11 @@ class RowList(ScrollView, can_focus=True):
             count: How many rows there are.
             cells: A row's cells, asked for when it comes in sight.
             cursor: The row that the cursor is on.
+            staying: How many columns at the left stay in sight when the others slide.
         """
-        self._columns, self._count, self._cells = columns, count, cells
+        self._columns, self._count, self._cells, self._staying = columns, count, cells, staying
         self.cursor = max(0, min(cursor, count - 1))
-        width = len(CURSOR) + sum(column.width + GAP for column in columns)
-        self.virtual_size = Size(width, count + 1)
+        self.virtual_size = Size(0, count + 1)  # sideways, whole columns slide
         self._into_view()
         self.refresh()
 
@@ -119,26 +143,47 @@ class RowList(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """The header, or the row that is scrolled to there."""
-        width, left = self.size.width, self.scroll_offset.x
+        width = self._width
         row = y - 1 + self.scroll_offset.y
         style = self.rich_style
         if y == 0:
-            strip = self._row([Cell(c.title, c.colour) for c in self._columns], " ")
+            strip = self._header()
         elif row < self._count:
             cells = self._cells(row)
             if row == self.cursor:  # where there are 16 colours, faint is that of the row
                 cells = [cell._replace(colour="" if cell.colour == "faint" else cell.colour) for cell in cells]
-            strip = self._row(cells, CURSOR if row == self.cursor else " ")
+            strip = self._row(cells, CURSOR if row == self.cursor else " ", self._sight().columns)
             if row == self.cursor:
                 style += Style(bgcolor=self.app.theme_variables["panel"], bold=self.has_focus)
         else:
             return Strip.blank(width, style)
-        return strip.crop(left, left + width).adjust_cell_length(width).apply_style(style)
+        return strip.adjust_cell_length(width).apply_style(style)
 
-    def _row(self, cells: Sequence[Cell], before: str) -> Strip:
+    def _header(self) -> Strip:
+        """The titles; an arrow, which is also the key, tells on which side there are more."""
+        columns, slid, more = self._sight()
+        strip = self._row([Cell(c.title, c.colour) for c in self._columns], " ", columns)
+        if slid:
+            left = len(CURSOR) + sum(column.width + GAP for column in self._columns[: self._staying]) - GAP
+            strip = self._write(strip, "←", max(0, left))
+        if more:
+            words = f"+{more} →"
+            if strip.cell_length - GAP + 1 + len(words) > self._width:
+                words = "→"
+            strip = self._write(strip.adjust_cell_length(self._width), words, self._width - len(words))
+        return strip
+
+    def _write(self, strip: Strip, words: str, left: int) -> Strip:
+        """The strip with words in place of what it has there."""
+        return Strip.join(
+            [strip.crop(0, left), Strip([Segment(words, self._style("accent"))]), strip.crop(left + len(words))]
+        )
+
+    def _row(self, cells: Sequence[Cell], before: str, columns: Sequence[int]) -> Strip:
         """A row, made of segments at once: a page of rich's texts would take longer than a key may."""
         segments = [Segment(before, self._style("accent"))]
-        for column, cell in zip(self._columns, cells, strict=True):
+        for number in columns:
+            column, cell = self._columns[number], cells[number]
             words = one_line(cell.text)
             if cell_len(words) > column.width:
                 words = set_cell_size(words, column.width - 1) + "…"
@@ -146,6 +191,33 @@ class RowList(ScrollView, can_focus=True):
             words = f"{air[GAP:]}{words}{air[:GAP]}" if column.right else words + air
             segments.append(Segment(words, self._style(cell.colour or "foreground")))
         return Strip(segments)
+
+    @property
+    def _width(self) -> int:
+        """Cells beside the scroll bar."""
+        return self.scrollable_content_region.width
+
+    def _sight(self) -> Sight:
+        """The columns that are in sight: only whole ones, unless not even one fits beside those that stay."""
+        staying = range(min(self._staying, len(self._columns)))
+        groups: list[list[int]] = []
+        for number in range(len(staying), len(self._columns)):
+            if self._columns[number].joined and groups:
+                groups[-1].append(number)
+            else:
+                groups.append([number])
+        if not groups:
+            return Sight(staying, 0, 0)
+        widths = [sum(self._columns[number].width + GAP for number in group) for group in groups]
+        room = self._width - len(CURSOR) - sum(self._columns[number].width + GAP for number in staying)
+        room += GAP  # after the last there need be none
+        last = len(groups) - max(1, _fitting(widths[::-1], room))
+        slid = min(self._slid, last)
+        fitting = _fitting(widths[slid:], room if slid == last else room - len("→"))
+        end = slid + max(1, fitting)
+        return Sight(
+            [*staying, *(number for group in groups[slid:end] for number in group)], slid, sum(map(len, groups[end:]))
+        )
 
     def _style(self, colour: str) -> Style:
         return Style(color=self.app.theme_variables[colour])
@@ -187,7 +259,8 @@ class RowList(ScrollView, can_focus=True):
 
     def action_slide(self, direction: int) -> None:
         """Left and right, where the columns are wider than the terminal."""
-        self.scroll_to(x=self.scroll_offset.x + 12 * direction, animate=False)
+        self._slid = max(0, self._sight().slid + direction)
+        self.refresh()
 
     def action_open(self) -> None:
         """Open the row under the cursor."""
@@ -205,9 +278,9 @@ class RowList(ScrollView, can_focus=True):
             return
         row = place.y - 1 + self.scroll_offset.y
         if place.y == 0:
-            right = len(CURSOR) - self.scroll_offset.x
-            for index, column in enumerate(self._columns):
-                right += column.width + GAP
+            right = len(CURSOR)
+            for index in self._sight().columns:
+                right += self._columns[index].width + GAP
                 if place.x < right:
                     self.post_message(self.HeaderClicked(index))
                     return
@@ -215,3 +288,8 @@ class RowList(ScrollView, can_focus=True):
             self.action_open()
         elif row < self._count:
             self._to(row)
+
+
+def _fitting(widths: Sequence[int], room: int) -> int:
+    """How many of these, from the first on, have room."""
+    return sum(total <= room for total in accumulate(widths))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
+
+from rich.cells import cell_len
 
 from regtui.comparison import settings
 from regtui.preset import ARMS
 from regtui.runs import RunInfo
-from regtui.text import UNKNOWN, number, percent
+from regtui.text import UNKNOWN, number, one_line, percent
 from regtui.tui.look import MARKS
 from regtui.tui.row_list import Cell, Column
 
@@ -21,6 +23,10 @@ STATUS_COLOURS = {
     "finished": "",
     "stopped": "",
 }
+NARROW = 100
+"""Below so many columns the verdict's says the status of a run that has none, and the status has no column."""
+TINY = 60
+"""Below so many columns the time comes last."""
 VERDICT_WIDTH = len("interrupted")
 """Where a run has no verdict, its status may stand in the column."""
 VERDICT_COLOURS = {"better": "success", "worse": "error"}
@@ -58,7 +64,7 @@ FIELDS = (
         lambda r: r.baseline.test_accuracy,
     ),
     Field(
-        Column("◆ test%", 7, right=True, colour="regularized"),
+        Column("◆ test%", 7, right=True, colour="regularized", joined=True),
         lambda r: Cell(percent(r.regularized.test_accuracy)),
         lambda r: r.regularized.test_accuracy,
     ),
@@ -70,13 +76,20 @@ FIELDS = (
         lambda r: r.baseline.best_val_loss,
     ),
     Field(
-        Column("◆ val", 7, right=True, colour="regularized"),
+        Column("◆ val", 7, right=True, colour="regularized", joined=True),
         lambda r: Cell(number(r.regularized.best_val_loss, ".4f")),
         lambda r: r.regularized.best_val_loss,
     ),
     Field(Column("device", 8), lambda r: Cell(r.device or UNKNOWN, "faint"), lambda r: r.device or None),
 )
 PRESET, STATUS, VERDICT = FIELDS[1], FIELDS[2], FIELDS[4]
+
+
+def preset_width(runs: Iterable[RunInfo], width: int) -> int:
+    """Cells for the names of the runs' presets, in a terminal of that width; in 40, the verdict fits beside them."""
+    most = 10 if width < TINY else 15 if width < NARROW else 22
+    widest = max((cell_len(one_line(name)) for name in {run.preset for run in runs}), default=0)
+    return max(len("preset"), min(most, widest))
 
 
 def about(run: RunInfo) -> str:
