@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _BY_SIGNAL = 128
 """What exit codes of signals begin after."""
+_HANG_UP = 1  # SIGHUP, which Windows has not
 _SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"
 
 
@@ -36,6 +37,14 @@ def run_headless(preset: Preset, logs: Path, *, json: bool) -> int:
         InputError: The preset asks for what isn't there, or `logs` can't be written.
         RegtuiError: Training could not begin.
     """
+    try:
+        return _run(preset, logs, json=json)
+    except KeyboardInterrupt as early:
+        complain("ended before training began; nothing is kept")
+        return _BY_SIGNAL + int(early.args[0])
+
+
+def _run(preset: Preset, logs: Path, *, json: bool) -> int:
     from regtui.engine.run import run
 
     control, training = Control(), threading.Event()
@@ -55,13 +64,9 @@ def run_headless(preset: Preset, logs: Path, *, json: bool) -> int:
                 unsaid.append(error)
                 control.send(Stop())
 
-        try:
-            result = run(preset, logs, control, emit, begun=lambda _folder: training.set())
-        except KeyboardInterrupt:
-            complain("ended before training began; nothing is kept")
-            return _BY_SIGNAL + received[0]
-    if signal.SIGHUP in received:  # nobody is there to read
-        return _BY_SIGNAL + signal.SIGHUP
+        result = run(preset, logs, control, emit, begun=lambda _folder: training.set())
+    if _HANG_UP in received:  # nobody is there to read
+        return _BY_SIGNAL + _HANG_UP
     if not json and result.history.started is not None:
         from regtui.evidence.from_history import judge_run
 
@@ -164,7 +169,7 @@ def _signals(control: Control, training: threading.Event) -> Iterator[list[int]]
         if not training.is_set():
             received.append(number)
             if len(received) == 1:  # the next ones would keep what there is from being cleared away
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt(number)
             return
         if received and number == signal.SIGINT:
             if os.isatty(2):
@@ -174,7 +179,8 @@ def _signals(control: Control, training: threading.Event) -> Iterator[list[int]]
         control.send(Stop())
 
     # Whoever started this with signals ignored, as a script does with a job in the background, meant it.
-    heeded = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    heeded = [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, interrupt) for number in heeded}
     try:
         yield received

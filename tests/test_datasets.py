@@ -22,7 +22,7 @@ from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
 from regtui.datasets import DATASETS, DatasetName, source
-from regtui.datasets.cache import cache_dir, is_good
+from regtui.datasets.cache import cache_dir, is_good, sweep
 from regtui.datasets.torchvision_shim import import_torchvision
 from regtui.errors import InputError, RegtuiError
 
@@ -389,6 +389,18 @@ def test_downloads_into_a_full_disk_blame_the_disk(fashion_mnist: Any, monkeypat
     monkeypatch.setattr(fashion_mnist, "download", full)
     with pytest.raises(RegtuiError, match=r"cannot be written \(No space left on device\).*REGTUI_CACHE"):
         source.ensure("fashion-mnist")
+
+
+def test_what_a_killed_process_left_is_swept_away_a_day_later(tmp_path: Path) -> None:
+    old, new, folder = tmp_path / "x.1.tmp", tmp_path / "x.2.tmp", tmp_path / "x.3.tmp"
+    old.touch()
+    new.touch()
+    folder.mkdir()
+    (folder / "part").touch()
+    for left in (old, folder):
+        os.utime(left, (0, 0))
+    sweep(tmp_path, "x.*.tmp")
+    assert list(tmp_path.iterdir()) == [new]
 
 
 # Torchvision's import

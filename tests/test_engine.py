@@ -20,6 +20,7 @@ from regtui.engine.data import Data, load, normalize
 from regtui.engine.linear import Layers, apply_layers, learn_layers
 from regtui.engine.run import RunResult, run
 from regtui.engine.streams import stream
+from regtui.engine.worker import _too_large
 from regtui.events import EpochDone, Event
 from regtui.history import History
 from regtui.preset import Preset, TrainTable
@@ -276,6 +277,15 @@ def test_the_optimizers_are_torchs_to_the_last_bit(kind: Any) -> None:
             optimizing.step()
     for a, b in zip(ours, theirs, strict=True):
         assert torch.equal(a, b)
+
+
+def test_too_little_memory_is_a_sentence_and_no_other_fault_is() -> None:
+    with pytest.raises(RuntimeError) as too_much:
+        torch.empty(2**50)
+    assert "too little memory" in str(_too_large(too_much.value))
+    with pytest.raises(RuntimeError) as other:
+        torch.ones(2) @ torch.ones(3)
+    assert _too_large(other.value) is None
 
 
 def test_streams_of_other_names_and_seeds_are_others() -> None:

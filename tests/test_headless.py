@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -250,11 +251,14 @@ def test_a_second_ctrl_c_ends_the_run_at_once_and_leaves_no_process(endless: Cal
     assert all_gone(arms)
 
 
-def test_sigterm_stops_the_run_and_keeps_it(endless: Callable[..., Running], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_to_end_stops_the_run_and_keeps_it(
+    endless: Callable[..., Running], tmp_path: Path, number: int, code: int
+) -> None:
     process = endless()
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     outcome = end(process)
-    assert outcome.code == 143
+    assert outcome.code == code
     assert "Traceback" not in outcome.err
     assert summary_of(tmp_path).status == "stopped"
 
@@ -297,6 +301,22 @@ def test_ctrl_c_before_training_ends_the_program_and_keeps_nothing(tmp_path: Pat
     assert (outcome.code in {130, -signal.SIGINT}, outcome.out) == (True, "")
     assert outcome.err in {"", "ended before training began; nothing is kept\n"}
     assert not list(tmp_path.rglob("events.jsonl"))
+
+
+def test_ctrl_c_ends_a_download_that_hangs(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        cache = tmp_path / "cache"
+        env = {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": "", "REGTUI_CACHE": str(cache)}
+        process = start("--preset", "fashion-dropout", "--headless", cwd=tmp_path, env=env)
+        silent.settimeout(30)
+        with silent.accept()[0]:
+            process.send_signal(signal.SIGINT)
+            outcome = end(process)
+    assert (outcome.code, outcome.out) == (130, "")
+    assert outcome.err == "ended before training began; nothing is kept\n"
+    assert not (tmp_path / "logs").exists()
+    assert [path for path in cache.rglob("*") if path.name != "downloads"] == []
 
 
 # An output that takes no more

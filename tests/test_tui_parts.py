@@ -320,7 +320,9 @@ async def test_help_and_quit_stay_however_narrow_it_is() -> None:
 async def test_the_header_is_one_row_of_the_screen() -> None:
     class HeaderApp(Themed):
         def compose(self) -> ComposeResult:
-            yield Header(PRESET, telling().history)
+            session = Session(PRESET, lambda: None)
+            session.history = telling().history
+            yield Header(session)
 
     app = HeaderApp()
     async with app.run_test(size=(100, 5)) as pilot:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 Arrays: TypeAlias = "dict[str, NDArray[np.uint8]]"
 
 CACHE_VERSION = 1
-ABANDONED = 3600
-"""Seconds after which nobody goes on writing a temporary file."""
+ABANDONED = 24 * 3600
+"""Seconds after which nobody goes on writing a temporary file; a download may take hours."""
 
 
 def cache_dir() -> Path:
@@ -84,7 +84,7 @@ def write(path: Path, arrays: Arrays) -> None:
 
 
 def sweep(folder: Path, pattern: str) -> None:
-    """Remove what processes left half-written that were killed, an hour ago or more."""
+    """Remove what processes left half-written that were killed, a day ago or more."""
     for left in folder.glob(pattern):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > ABANDONED:

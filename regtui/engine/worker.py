@@ -90,8 +90,9 @@ def _keep_freed_memory() -> None:
 
 
 def _too_large(error: Exception) -> RegtuiError | None:
-    """A sentence if there was too little memory, for which torch has an error of its own only on GPUs."""
-    if "alloc" in str(error) or "out of memory" in str(error) or isinstance(error, MemoryError):
+    """A sentence if there was too little memory; torch says so in a plain RuntimeError."""
+    words = str(error)  # torch's allocators: of the CPU in alloc_cpu.cpp, of GPUs "CUDA out of memory"
+    if isinstance(error, MemoryError) or "alloc_cpu" in words or "out of memory" in words:
         return RegtuiError(
             "there is too little memory for this network; take a smaller model.hidden or train.batch_size"
         )

@@ -127,13 +127,12 @@ class Header(Lines):
 
     DEFAULT_CSS = "Header { height: 1; }"
 
-    def __init__(self, preset: Preset, history: History) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self._preset, self._history = preset, history
+        self._session = session
         self.cursor: int | None = None
 
     def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         """One row."""
-        session = getattr(self.screen, "session", None)  # it knows of an end that the log has lost
-        status = session.status if isinstance(session, Session) else ""
-        return [header_line(self._preset, self._history, width, self.app.theme_variables, self.cursor, status)]
+        run = self._session
+        return [header_line(run.preset, run.history, width, self.app.theme_variables, self.cursor, run.status)]

@@ -80,7 +80,7 @@ class RunScreen(Screen[None]):
         self._details = self._narrow = False
         self._cursor: int | None = None
         preset, history = session.preset, session.history
-        self._header = Header(preset, history)
+        self._header = Header(session)
         self._curves = Curves(preset, history, self.view)
         self._table = ArmsTable()
         self._sentence = Sentence(preset.train.epochs)

@@ -264,6 +264,6 @@ def _epochs(count: int) -> str:
 
 
 def _scale(technique: Technique, knob: str) -> Scale:
-    """Steps of a rate where the knob has an upper bound, else of a strength of any size."""
+    """Steps of a rate where the knob stays below 1, else of a strength of any size."""
     schema = type(technique).model_json_schema()["properties"][knob]
     return Shares() if schema.get("exclusiveMaximum") == 1 else Magnitudes()

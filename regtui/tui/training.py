@@ -56,7 +56,7 @@ class ProcessTraining:
             return result
 
     def close(self) -> None:
-        """End the processes; a run that goes on fails."""
+        """End the processes; a run that goes on is kept as stopped."""
         self._discard()
 
     def _ready(self) -> ProcessCrew:
