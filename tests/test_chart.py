@@ -24,6 +24,7 @@ from regtui.tui.lines import Lines
 from regtui.tui.look import DARK, LIGHT, MARKS, PlainText, plain
 from regtui.tui.view import Space, View, difference, plots
 from tests.conftest import small_preset
+from tests.screen_double import until
 from tests.telling import Telling
 
 SIZES = [(w, h) for w in (0, 1, 3, 11, 12, 13, 17, 30, 58, 116, 200) for h in (0, 1, 2, 3, 4, 7, 18, 40)]
@@ -290,13 +291,16 @@ async def test_the_ticks_are_those_of_the_rows_that_are_there_when_the_room_chan
         app.curves.draw(cursor=2)
         for rows in (9, 25, 12):
             app.curves.styles.height = rows
-            await pilot.pause(0.02)
             chart = app.curves.query_one("#baseline", Chart)
-            space = Space(*chart.content_size)
-            planned = plots(telling.history, View(), space, 2)[0]
-            shown = [chart.render_line(y).text for y in range(space.height)]
-            assert 0 < space.height < rows
-            assert shown == [row.plain for row in draw(planned, *space, app.theme_variables)]
+
+            def is_as_planned(chart: Chart = chart, rows: int = rows) -> bool:
+                space = Space(*chart.content_size)
+                planned = plots(telling.history, View(), space, 2)[0]
+                shown = [chart.render_line(y).text for y in range(space.height)]
+                wanted = [row.plain for row in draw(planned, *space, app.theme_variables)]
+                return app.curves.size.height == rows and 0 < space.height < rows and shown == wanted
+
+            await until(pilot, is_as_planned)
 
 
 async def test_a_border_is_set_only_when_its_words_differ(monkeypatch: pytest.MonkeyPatch) -> None:
