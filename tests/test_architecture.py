@@ -37,8 +37,3 @@ def test_the_version_is_told_once() -> None:
 
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
-
-
-def test_no_file_has_grown_past_a_room() -> None:
-    lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / "regtui").rglob("*.py")}
-    assert {path.name: length for path, length in lengths.items() if length > 320} == {}
