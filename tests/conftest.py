@@ -1,13 +1,25 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from regtui.preset import Preset
 from regtui.preset_file import validate
+
+# A busy machine is no fault of what is tested, so that no example has a deadline; CI tries the same ones every time.
+settings.register_profile(
+    "regtui",
+    deadline=None,
+    max_examples=50,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("regtui")
 
 SMALL: dict[str, Any] = {
     "schema": 1,
