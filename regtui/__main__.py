@@ -1,6 +1,6 @@
 """`python -m regtui` is `regtui`."""
 
-from regtui.cli import main
+from regtui.cli.main import main
 
 if __name__ == "__main__":
     main()

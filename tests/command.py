@@ -12,7 +12,7 @@ from typing import IO, NamedTuple
 
 import pytest
 
-from regtui import cli
+from regtui.cli import main as cli
 
 TINY = """\
 title = "Tiny"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from regtui.preset import Preset
-from regtui.preset_file import validate
+from regtui.preset.file import validate
+from regtui.preset.model import Preset
 
 # A busy machine is no fault of what is tested, so that no example has a deadline; CI tries the same ones every time.
 settings.register_profile(
@@ -53,6 +53,6 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session")
 def mnist_file() -> Path:
     """The decoded MNIST, from the user's cache: it is only read."""
-    from regtui.datasets.source import ensure
+    from regtui.data.source import ensure
 
     return ensure("mnist")

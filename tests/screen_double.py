@@ -10,10 +10,10 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from regtui.control import Control, Stop
 from regtui.engine.run import RunResult, run
-from regtui.events import Event
-from regtui.preset import Preset
+from regtui.preset.model import Preset
+from regtui.protocol.control import Control, Stop
+from regtui.protocol.events import Event
 from regtui.tui.app import RegtuiApp
 from tests.scripted import ScriptedCrew
 

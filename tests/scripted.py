@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from regtui.engine.reports import Built, Measured, ScoreReport
+from regtui.arm.reports import Built, Measured, ScoreReport
 from regtui.errors import InputError
-from regtui.events import LayerWeights
-from regtui.preset import Preset
+from regtui.preset.model import Preset
+from regtui.protocol.events import LayerWeights
 
 
 class ScriptedCrew:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from regtui.events import (
+from regtui.preset.model import Preset
+from regtui.protocol.events import (
     ArmInfo,
     ArmStopped,
     ControlApplied,
@@ -16,8 +17,7 @@ from regtui.events import (
     StepsDone,
     StopReason,
 )
-from regtui.history import History
-from regtui.preset import Preset
+from regtui.protocol.history import History
 
 
 class Telling:

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from regtui.applied import (
+from regtui.engine.progress import restores_best
+from regtui.engine.trainer import Trainer
+from regtui.preset.model import Preset
+from regtui.protocol.applied import (
     Applied,
     best_value,
     live_knobs,
@@ -18,11 +21,8 @@ from regtui.applied import (
     value_to_beat,
     wait,
 )
-from regtui.control import Control, SetPatience, SetStrength
-from regtui.engine.progress import restores_best
-from regtui.engine.trainer import Trainer
-from regtui.history import History
-from regtui.preset import Preset
+from regtui.protocol.control import Control, SetPatience, SetStrength
+from regtui.protocol.history import History
 from regtui.techniques.dropout import Dropout
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from regtui.engine.device import resolve
+from regtui.arm.device import resolve
 from regtui.errors import InputError
 from tests.command import TINY, Outcome, call, run
 
@@ -316,7 +316,7 @@ def test_a_bug_is_one_sentence_and_with_debug_a_traceback(
     def broken(*_: object) -> None:
         raise KeyError("oops")
 
-    monkeypatch.setattr("regtui.preset_file.load", broken)
+    monkeypatch.setattr("regtui.preset.file.load", broken)
     (line,) = call(["--preset", "tiny.toml"], capsys, monkeypatch).faults(code=1)
     assert line == "unforeseen KeyError: 'oops'; 'regtui --debug' and the same shows where"
     debugged = call(["--debug", "--preset", "tiny.toml"], capsys, monkeypatch)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from regtui import __version__
-from regtui.preset_file import available, load
+from regtui.preset.file import available, load
 from tests.command import TINY, call, command, environment, run
 
 HEAVY = ("torch", "torchvision", "textual", "plotext", "scipy", "numpy", "rich", "pydantic")
@@ -33,7 +33,7 @@ def test_help_names_every_option_and_command_and_imports_nothing_heavy(
 ) -> None:
     assert (
         imported_by(
-            "sys.argv = ['regtui', '--help']\nfrom regtui.cli import main\ntry: main()\nexcept SystemExit: pass"
+            "sys.argv = ['regtui', '--help']\nfrom regtui.cli.main import main\ntry: main()\nexcept SystemExit: pass"
         )
         == set()
     )
@@ -49,15 +49,15 @@ def test_help_names_every_option_and_command_and_imports_nothing_heavy(
 @pytest.mark.parametrize(
     "module",
     [
-        "regtui.preset_file",
-        "regtui.history",
-        "regtui.runlog",
+        "regtui.preset.file",
+        "regtui.protocol.history",
+        "regtui.runs.log",
         "regtui.evidence.verdict",
         "regtui.engine.trainer",
         "regtui.engine.crew",
         "regtui.engine.run",
-        "regtui.headless",
-        "regtui.doctor",
+        "regtui.cli.headless",
+        "regtui.cli.doctor",
     ],
 )
 def test_a_module_that_trains_nothing_imports_no_torch_and_no_screen(module: str) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from regtui.history import History
-from regtui.tui.chart import Plot
-from regtui.tui.compare_table import differ
-from regtui.tui.compare_view import CompareView, legend, plot, shown
+from regtui.protocol.history import History
+from regtui.tui.charts.chart import Plot
+from regtui.tui.charts.view import Space
 from regtui.tui.look import DARK, LIGHT, RUN_COLOURS
-from regtui.tui.view import Space
+from regtui.tui.review.compare_table import differ
+from regtui.tui.review.compare_view import CompareView, legend, plot, shown
 from tests.conftest import small_preset
 from tests.telling import Telling
 

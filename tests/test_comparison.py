@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from regtui.comparison import differing, seeds, why_not_counted
 from regtui.evidence.seeds import seed_statistics
-from regtui.runs import RunInfo, RunStatus
-from regtui.runs_files import Field
+from regtui.runs.comparison import differing, seeds, why_not_counted
+from regtui.runs.files import Field
+from regtui.runs.list import RunInfo, RunStatus
 
 
 def info(seed: int, difference: float | None, status: RunStatus = "finished", **fields: Field) -> RunInfo:

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from regtui.curve import BUCKETS, RECENT, StepCurve
+from regtui.protocol.curves import BUCKETS, RECENT, StepCurve
 
 
 def noise(count: int) -> list[float]:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from regtui.control import Control, SetStrength
 from regtui.engine.run import run
 from regtui.errors import InputError
-from regtui.runs import FILES, read_run
-from regtui.runs_index import NAME, list_runs
-from regtui.tui.replay import Replay
+from regtui.protocol.control import Control, SetStrength
+from regtui.runs.index import NAME, list_runs
+from regtui.runs.list import FILES, read_run
+from regtui.tui.review.replay import Replay
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
 

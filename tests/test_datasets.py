@@ -21,9 +21,10 @@ import torch
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
-from regtui.datasets import DATASETS, DatasetName, source
-from regtui.datasets.cache import cache_dir, is_good, sweep
-from regtui.datasets.torchvision_shim import import_torchvision
+from regtui.data import source
+from regtui.data.cache import cache_dir, is_good, sweep
+from regtui.data.facts import DATASETS, DatasetName
+from regtui.data.shim import import_torchvision
 from regtui.errors import InputError, RegtuiError
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
@@ -112,9 +113,7 @@ def test_a_damaged_bundled_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_torch_is_not_imported_to_build_or_to_verify_the_cache() -> None:
-    code = (
-        "import sys; from regtui.datasets.source import ensure; ensure('mnist'); ensure('mnist'); print(*sys.modules)"
-    )
+    code = "import sys; from regtui.data.source import ensure; ensure('mnist'); ensure('mnist'); print(*sys.modules)"
     modules, errors = run_python(code)
     assert errors == ""
     assert "numpy" in modules.split()
@@ -162,7 +161,7 @@ def test_a_sound_file_of_other_tensors_is_no_cache(tmp_path: Path, dtype: torch.
 
 
 def test_two_processes_at_once_both_get_the_data(cache: Path) -> None:
-    code = "from regtui.datasets.source import ensure; print(ensure('mnist'))"
+    code = "from regtui.data.source import ensure; print(ensure('mnist'))"
     processes = [start_python(code) for _ in range(2)]
     for process in processes:
         assert process.communicate(timeout=60) == (f"{cache / 'mnist-v1.safetensors'}\n", "")
@@ -409,7 +408,7 @@ def test_what_a_killed_process_left_is_swept_away_a_day_later(tmp_path: Path) ->
 def test_operators_that_are_there_are_left_alone() -> None:
     code = """
 import torch
-from regtui.datasets import torchvision_shim
+from regtui.data import shim as torchvision_shim
 torchvision_shim._load_operators()
 if not hasattr(torch.ops.torchvision, "nms"):  # else this torchvision matches this torch, and has its own
     build = torch.library.Library("torchvision", "DEF")

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from regtui.evidence.diagnosis import TOLERANCE, describe, trend
-from regtui.preset import Preset
+from regtui.preset.model import Preset
 from tests.conftest import small_preset
 from tests.telling import Telling
 

@@ -12,19 +12,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from regtui.control import Control
-from regtui.engine import optimizer
-from regtui.engine.arm import Arm
+from regtui.arm import optimizer
+from regtui.arm.arm import Arm
+from regtui.arm.split import Data, load, normalize
+from regtui.arm.streams import stream
 from regtui.engine.crew import LocalCrew, ProcessCrew
-from regtui.engine.data import Data, load, normalize
-from regtui.engine.linear import Layers, apply_layers, learn_layers
 from regtui.engine.run import RunResult, run
-from regtui.engine.streams import stream
 from regtui.engine.worker import _too_large
-from regtui.events import EpochDone, Event
-from regtui.history import History
-from regtui.preset import Preset, TrainTable
-from regtui.runlog import read_events
+from regtui.models.fast import Layers, apply_layers, learn_layers
+from regtui.preset.model import Preset, TrainTable
+from regtui.protocol.control import Control
+from regtui.protocol.events import EpochDone, Event
+from regtui.protocol.history import History
+from regtui.runs.log import read_events
 from tests.conftest import small_preset
 
 CPU = torch.device("cpu")

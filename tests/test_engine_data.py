@@ -8,8 +8,8 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from regtui.engine.data import Data, load, normalize
-from regtui.preset import DataTable
+from regtui.arm.split import Data, load, normalize
+from regtui.preset.model import DataTable
 
 CPU = torch.device("cpu")
 TRAIN, TEST = 1000, 50

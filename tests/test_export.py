@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from regtui.cli.export import FORMATS, export_runs
 from regtui.errors import InputError
-from regtui.events import (
+from regtui.export.saved_run import read_run
+from regtui.export.svg_chart import Curve, chart
+from regtui.protocol.events import (
     ArmInfo,
     ArmScore,
     ArmStopped,
@@ -27,10 +30,7 @@ from regtui.events import (
     Scored,
     StepsDone,
 )
-from regtui.export.saved_run import read_run
-from regtui.export.svg_chart import Curve, chart
-from regtui.export_command import FORMATS, export_runs
-from regtui.runlog import RunLog, Summary
+from regtui.runs.log import RunLog, Summary
 from tests.conftest import small_preset
 
 ARMS = ("baseline", "regularized")

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from regtui.events import Event, StepsDone
-from regtui.follow import BLOCK, Follower
-from regtui.history import History
-from regtui.runlog import read_events
+from regtui.protocol.events import Event, StepsDone
+from regtui.protocol.history import History
+from regtui.runs.follow import BLOCK, Follower
+from regtui.runs.log import read_events
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from regtui.control import Control
     from regtui.engine.run import run
+    from regtui.protocol.control import Control
 
     crew = ScriptedCrew({"baseline": [1.0, 0.5, 0.6], "regularized": [1.0, 0.6, 0.5]})
     return run(small_preset(), tmp_path_factory.mktemp("logs"), Control(), lambda _: None, crew).folder
@@ -74,7 +74,7 @@ def test_without_steps_all_else_is_told(folder: Path, tmp_path: Path) -> None:
 def test_steps_that_are_left_out_are_not_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "events.jsonl").write_text('{"t":1.5,"kind":"steps_done",rubbish}\n')
     looked_into: list[bytes] = []
-    monkeypatch.setattr("regtui.follow.parse", looked_into.append)
+    monkeypatch.setattr("regtui.runs.follow.parse", looked_into.append)
     assert Follower(tmp_path, without_steps=True).new_events() == []
     assert looked_into == []
 
@@ -89,7 +89,7 @@ def test_a_line_that_is_too_long_is_skipped_without_holding_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     longest = 2**16
-    monkeypatch.setattr("regtui.runlog.LONGEST_LINE", longest)
+    monkeypatch.setattr("regtui.runs.log.LONGEST_LINE", longest)
     whole = (folder / "events.jsonl").read_bytes()
     steps = StepsDone(t=1, arm="baseline", epoch=1, first_step=1, losses=[0.25] * 10**6).model_dump_json().encode()
     path = tmp_path / "events.jsonl"

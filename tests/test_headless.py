@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
-from regtui.events import EpochDone, RunFinished, RunStarted, Scored, StepsDone, parse
-from regtui.runlog import Summary, read_events, read_summary
+from regtui.protocol.events import EpochDone, RunFinished, RunStarted, Scored, StepsDone, parse
+from regtui.runs.log import Summary, read_events, read_summary
 from tests.command import ENDLESS, TINY, Outcome, command, environment, run, start
 
 Running = subprocess.Popen[str]

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from regtui.control import Control, SetPatience, SetStrength
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
-from regtui.events import (
+from regtui.evidence.diagnosis import describe
+from regtui.evidence.from_history import judge_run
+from regtui.protocol.control import Control, SetPatience, SetStrength
+from regtui.protocol.events import (
     HUGE,
     ArmInfo,
     ArmStopped,
@@ -27,10 +29,8 @@ from regtui.events import (
     StepsDone,
     parse,
 )
-from regtui.evidence.diagnosis import describe
-from regtui.evidence.from_history import judge_run
-from regtui.history import History
-from regtui.runlog import read_events
+from regtui.protocol.history import History
+from regtui.runs.log import read_events
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
 from tests.telling import Telling

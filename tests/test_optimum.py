@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from regtui.engine.arm import Arm
-from regtui.engine.data import Data
+from regtui.arm.arm import Arm
+from regtui.arm.split import Data
 from tests.conftest import small_preset
 
 IMAGES, FEATURES, CLASSES = 60, 784, 10

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from regtui.cli.presets import print_schema
 from regtui.errors import InputError, PresetError
-from regtui.preset import Preset
-from regtui.preset_file import available, find, load, to_table, to_toml, validate
-from regtui.presets_command import print_schema
+from regtui.preset.file import available, find, load, to_table, to_toml, validate
+from regtui.preset.model import Preset
 from regtui.techniques import REGISTRY
 
 Changed = Callable[..., Preset]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from regtui.errors import InputError
-from regtui.preset import Preset
-from regtui.preset_file import load, to_table, validate
-from regtui.preset_save import save_as
+from regtui.preset.file import load, to_table, validate
+from regtui.preset.model import Preset
+from regtui.preset.save import save_as
 
 COMMENTED = """\
 # What I tried on Sunday.

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from regtui.control import Control
 from regtui.engine.crew import CrewClosedError, LocalCrew
 from regtui.engine.run import RunResult, run
 from regtui.errors import InputError, RegtuiError
-from regtui.events import EpochDone, Event, Paused, RunFinished, StepsDone
 from regtui.evidence.from_history import judge_run
-from regtui.history import History
-from regtui.preset_file import load
-from regtui.runlog import RunLog, read_events, read_summary
+from regtui.preset.file import load
+from regtui.protocol.control import Control
+from regtui.protocol.events import EpochDone, Event, Paused, RunFinished, StepsDone
+from regtui.protocol.history import History
+from regtui.runs.log import RunLog, read_events, read_summary
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
 

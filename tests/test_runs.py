@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from regtui.errors import InputError
-from regtui.runs import DEPTH, FILES, RunInfo, find_runs, read_run, resolve
-from regtui.runs_index import NAME, list_runs
+from regtui.runs.index import NAME, list_runs
+from regtui.runs.list import DEPTH, FILES, RunInfo, find_runs, read_run, resolve
 from tests.bench.runs import write_run
 
 ENDED = 1000
@@ -294,7 +294,7 @@ def test_what_is_no_regular_file_is_not_opened(logs: Path, monkeypatch: pytest.M
         (first(logs) / name).unlink()
         os.mkfifo(first(logs) / name)
     assert read_run(first(logs)).fault == "; ".join(f"{name} is no file" for name in FILES)
-    monkeypatch.setattr("regtui.runs_files.MAX_BYTES", 100)
+    monkeypatch.setattr("regtui.runs.files.MAX_BYTES", 100)
     assert "summary.json is too large" in read_run(list_runs(logs)[0].folder).fault
 
 
@@ -329,7 +329,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         seen.append(folder)
         return read_run(folder)
 
-    monkeypatch.setattr("regtui.runs_index.read_run", read)
+    monkeypatch.setattr("regtui.runs.index.read_run", read)
     return seen
 
 
@@ -436,7 +436,7 @@ def test_an_index_that_can_t_be_used_is_ignored(logs: Path, how: str) -> None:
 
 def test_a_locked_index_is_ignored(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = list_runs(logs)
-    monkeypatch.setattr("regtui.runs_index._WAIT", 0.01)
+    monkeypatch.setattr("regtui.runs.index._WAIT", 0.01)
     index = sqlite3.connect(logs / NAME, isolation_level=None)
     index.execute("BEGIN EXCLUSIVE")
     assert list_runs(logs) == expected
@@ -447,7 +447,7 @@ def test_where_nothing_can_be_written_the_files_are_read(logs: Path, monkeypatch
     def refuse(*_args: object, **_more: object) -> None:
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
-    monkeypatch.setattr("regtui.runs_index._opened", refuse)
+    monkeypatch.setattr("regtui.runs.index._opened", refuse)
     assert len(list_runs(logs)) == 3
     assert not (logs / NAME).exists()
 
@@ -455,7 +455,7 @@ def test_where_nothing_can_be_written_the_files_are_read(logs: Path, monkeypatch
 def test_processes_that_list_at_once_do_not_disturb_each_other(logs: Path) -> None:
     for number in range(200):
         write_run(logs, number)
-    code = "import sys, pathlib, regtui.runs_index as i; print(len(i.list_runs(pathlib.Path(sys.argv[1]))))"
+    code = "import sys, pathlib, regtui.runs.index as i; print(len(i.list_runs(pathlib.Path(sys.argv[1]))))"
     commands = [subprocess.Popen([sys.executable, "-c", code, str(logs)], stdout=subprocess.PIPE) for _ in range(4)]
     assert [process.communicate(timeout=60)[0] for process in commands] == [b"203\n"] * 4
     assert len(list_runs(logs)) == 203

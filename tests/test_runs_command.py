@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from regtui.cli.runs import list_runs, show_run
 from regtui.errors import InputError
-from regtui.events import ArmInfo, RunStarted, Scored
-from regtui.runs_command import list_runs, show_run
+from regtui.protocol.events import ArmInfo, RunStarted, Scored
 from tests.bench.runs import write_run
 from tests.conftest import small_preset
 from tests.telling import Telling
@@ -127,11 +127,11 @@ def test_many_faults_are_counted(logs: Path, capsys: pytest.CaptureFixture[str])
     assert lines[-1] == "regtui: 5 more runs have damaged files; --json names them"
 
 
-@pytest.mark.parametrize("module", ["runs", "runs_index", "runs_filter", "runs_command"])
+@pytest.mark.parametrize("module", ["runs.list", "runs.index", "runs.filter", "cli.runs"])
 def test_listing_imports_nothing_heavy(module: str, logs: Path) -> None:
     list_runs(logs, json=False)  # leaves an index with all verdicts
     code = (
-        f"import sys, pathlib, regtui.{module}\nfrom regtui.runs_command import list_runs\n"
+        f"import sys, pathlib, regtui.{module}\nfrom regtui.cli.runs import list_runs\n"
         f"list_runs(pathlib.Path({str(logs)!r}), json=True)\n"
         "sys.exit(bool({'torch', 'scipy', 'numpy', 'pydantic', 'textual'} & sys.modules.keys()))"
     )

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from regtui.errors import InputError
-from regtui.runs import RunInfo
-from regtui.runs_files import Field
-from regtui.runs_filter import parse
+from regtui.runs.files import Field
+from regtui.runs.filter import parse
+from regtui.runs.list import RunInfo
 
 MORE: dict[str, dict[str, Field]] = {
     "dropout": {"regularized.dropout.rate": 0.5},

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from regtui.evidence.from_history import judge_run
-from regtui.history import History
-from regtui.preset_file import load
-from regtui.runlog import read_events, read_summary
-from regtui.runs import find_runs, read_run
+from regtui.preset.file import load
+from regtui.protocol.history import History
+from regtui.runs.list import find_runs, read_run
+from regtui.runs.log import read_events, read_summary
 
 ROOT = Path(__file__).parent.parent
 PRESETS = sorted(path.stem for path in (ROOT / "presets").glob("*.toml"))

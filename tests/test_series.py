@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from regtui.curve import BUCKETS, StepCurve
-from regtui.tui.series import decimate, limits, log_ticks, smoothed, ticks
+from regtui.protocol.curves import BUCKETS, StepCurve
+from regtui.tui.charts.series import decimate, limits, log_ticks, smoothed, ticks
 
 RANGES = [(0.0, 1.0), (0.213, 0.987), (0.4521, 0.4523), (-0.03, 0.05), (-7.0, -2.5), (1e-7, 3e-7), (12.0, 99.0)]
 RANGES += [(0.0, 2.3), (120_000.0, 131_000.0), (0.0, 100_000.0), (2.0, 3e38), (-1e30, 1e30), (1e-300, 2e-300)]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from regtui.engine.streams import stream
+from regtui.arm.streams import stream
 from regtui.errors import InputError
 from regtui.techniques import REGISTRY, Techniques
 from regtui.techniques.base import Technique

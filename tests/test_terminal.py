@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from regtui.runlog import read_events
+from regtui.runs.log import read_events
 from tests.command import environment
 from tests.terminal import LEFT, Terminal
 
@@ -27,8 +27,8 @@ import sys
 from pathlib import Path
 from regtui.console import complain
 from regtui.errors import RegtuiError
-from regtui.preset_file import load
-from regtui.tui.run_screen import RunScreen
+from regtui.preset.file import load
+from regtui.tui.run.screen import RunScreen
 from regtui.tui.start import show
 
 draw = RunScreen._draw

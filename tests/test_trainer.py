@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from regtui.control import Command, Control, Pause, Resume, SetPatience, SetStrength, Stop
 from regtui.engine.trainer import Trainer
-from regtui.events import ControlApplied, EpochDone, Event, Paused, Scored, Status, StepsDone
-from regtui.history import History
+from regtui.protocol.control import Command, Control, Pause, Resume, SetPatience, SetStrength, Stop
+from regtui.protocol.events import ControlApplied, EpochDone, Event, Paused, Scored, Status, StepsDone
+from regtui.protocol.history import History
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
 

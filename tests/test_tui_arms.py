@@ -6,9 +6,9 @@ import pytest
 from rich.text import Text
 from textual.app import App, ComposeResult
 
-from regtui.preset import Preset
+from regtui.preset.model import Preset
 from regtui.tui import look
-from regtui.tui.arms_table import ArmsTable, arm_rows, needs_second
+from regtui.tui.run.arms_table import ArmsTable, arm_rows, needs_second
 from tests.conftest import small_preset
 from tests.telling import Telling
 

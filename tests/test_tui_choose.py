@@ -10,14 +10,14 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input, Static
 
 from regtui.errors import PresetError
-from regtui.preset import Preset
-from regtui.preset_file import load, validate
+from regtui.preset.file import load, validate
+from regtui.preset.model import Preset
 from regtui.tui import look
-from regtui.tui.choose import ChooseScreen, PresetList
-from regtui.tui.form import Form, Row
-from regtui.tui.form_draft import Draft, text_of, value_of
-from regtui.tui.form_inputs import Line, OneOf, Tick
-from regtui.tui.keys import EVERYWHERE, bindings
+from regtui.tui.choose.draft import Draft, text_of, value_of
+from regtui.tui.choose.form import Form, Row
+from regtui.tui.choose.inputs import Line, OneOf, Tick
+from regtui.tui.choose.screen import ChooseScreen, PresetList
+from regtui.tui.widgets.keys import EVERYWHERE, bindings
 
 BROKEN = "[train]\nepochs = 0\n\n[regularized.dropuot]\nrate = 0.5\n"
 MINE = 'schema = 1\ntitle = "[red]x[/] and [b"\nsummary = "[link]y"  # kept\n\n[train]\nepochs = 4 # few\n'

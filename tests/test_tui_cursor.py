@@ -8,22 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from regtui.control import Command, Control, Pause, Resume, SetPatience, SetStrength, Stop
 from regtui.engine.trainer import Trainer
-from regtui.events import ArmStopped, EpochDone, Event
 from regtui.evidence.diagnosis import describe
-from regtui.history import History
+from regtui.protocol.control import Command, Control, Pause, Resume, SetPatience, SetStrength, Stop
+from regtui.protocol.events import ArmStopped, EpochDone, Event
+from regtui.protocol.history import History
 from regtui.tui.app import RegtuiApp
-from regtui.tui.arms_table import arm_rows
-from regtui.tui.captions import difference_caption, reading
-from regtui.tui.chart import Chart
-from regtui.tui.header import header_line
+from regtui.tui.charts.captions import difference_caption, reading
+from regtui.tui.charts.chart import Chart
+from regtui.tui.charts.view import Space, View, difference, plots
 from regtui.tui.look import CURSOR, DARK, plain
-from regtui.tui.run_screen import RunScreen
-from regtui.tui.steering import SteeringPanel
-from regtui.tui.stepper import Stepper
-from regtui.tui.verdict_panel import VerdictPanel
-from regtui.tui.view import Space, View, difference, plots
+from regtui.tui.run.arms_table import arm_rows
+from regtui.tui.run.header import header_line
+from regtui.tui.run.screen import RunScreen
+from regtui.tui.run.steering import SteeringPanel
+from regtui.tui.run.verdict_panel import VerdictPanel
+from regtui.tui.widgets.stepper import Stepper
 from tests.conftest import small_preset
 from tests.screen_double import text_of, until
 from tests.scripted import ScriptedCrew

@@ -15,10 +15,10 @@ from regtui.techniques import REGISTRY, Techniques
 from regtui.techniques.dropout import Dropout
 from regtui.techniques.early_stopping import EarlyStopping
 from regtui.tui import look
-from regtui.tui.dialogs import Ask, AskText, Choice
-from regtui.tui.explain import ExplainScreen
-from regtui.tui.help import HelpScreen
-from regtui.tui.keys import EVERYWHERE, Key
+from regtui.tui.pages.explain import ExplainScreen
+from regtui.tui.pages.help import HelpScreen
+from regtui.tui.widgets.dialogs import Ask, AskText, Choice
+from regtui.tui.widgets.keys import EVERYWHERE, Key
 
 MARKUP = "Stop [b]now[/b] [/] [@click=a]?"
 CHOICES = (Choice("g", "go", "Go on [red]"), Choice("s", "stop", "Stop and keep"), Choice("n", "now", "Stop at once"))

@@ -12,15 +12,15 @@ from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.screen import Screen
 
-from regtui.events import RunStarted
-from regtui.preset import Preset
-from regtui.tui.header import Header, clock, header_line, remaining
-from regtui.tui.key_bar import KeyBar
-from regtui.tui.keys import EVERYWHERE, Key, bindings
+from regtui.preset.model import Preset
+from regtui.protocol.events import RunStarted
+from regtui.tui.charts.pacer import FASTEST, SHARE, SLOWEST, Pacer
 from regtui.tui.look import DARK, PlainText
-from regtui.tui.pacer import FASTEST, SHARE, SLOWEST, Pacer
-from regtui.tui.run_screen import RunScreen
-from regtui.tui.session import Session
+from regtui.tui.run.header import Header, clock, header_line, remaining
+from regtui.tui.run.screen import RunScreen
+from regtui.tui.run.session import Session
+from regtui.tui.widgets.key_bar import KeyBar
+from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
 from tests.conftest import small_preset
 from tests.telling import Telling
 

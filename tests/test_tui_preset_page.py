@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from regtui.preset import Preset
-from regtui.preset_file import to_toml, validate
-from regtui.tui.preset_page import PresetPage, differences
+from regtui.preset.file import to_toml, validate
+from regtui.preset.model import Preset
+from regtui.tui.pages.preset import PresetPage, differences
 from tests.conftest import small_preset
 from tests.screen_double import text_of, until
 from tests.test_tui_run import running

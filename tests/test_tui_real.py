@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from regtui.history import History
-from regtui.preset_file import load
-from regtui.runlog import read_events, read_summary
+from regtui.preset.file import load
+from regtui.protocol.history import History
+from regtui.runs.log import read_events, read_summary
 from regtui.tui.app import RegtuiApp
-from regtui.tui.run_screen import RunScreen
-from regtui.tui.weights_screen import WeightsScreen
+from regtui.tui.pages.weights_screen import WeightsScreen
+from regtui.tui.run.screen import RunScreen
 from tests.screen_double import text_of, until
 
 SECONDS = 60.0

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from regtui.control import Control
 from regtui.engine.run import run
-from regtui.follow import BLOCK
-from regtui.history import History
-from regtui.runlog import read_events
-from regtui.tui.replay import Replay
+from regtui.protocol.control import Control
+from regtui.protocol.history import History
+from regtui.runs.follow import BLOCK
+from regtui.runs.log import read_events
+from regtui.tui.review.replay import Replay
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
 
@@ -90,7 +90,7 @@ def test_a_log_without_events_and_summary_is_of_an_interrupted_run(folder: Path)
 
 
 def test_a_long_log_is_told_no_faster_than_it_is_taken_in(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("regtui.tui.replay.CLOSED", 0.01)
+    monkeypatch.setattr("regtui.tui.review.replay.CLOSED", 0.01)
     replay, taken = Replay(long, lambda: None), list[int]()
     for _ in range(5):  # of a screen that has been closed, it stops to read
         assert not replay.catch_up()

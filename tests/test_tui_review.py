@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from regtui.control import Control
 from regtui.engine.run import run
+from regtui.protocol.control import Control
 from regtui.tui.app import RegtuiApp
-from regtui.tui.choose import ChooseScreen
-from regtui.tui.compare_screen import CompareScreen
-from regtui.tui.dialogs import Ask
-from regtui.tui.help import HelpScreen
-from regtui.tui.review import ReviewScreen
-from regtui.tui.row_list import Cell, Column, RowList
-from regtui.tui.run_columns import FIELDS, NARROW
-from regtui.tui.run_screen import RunScreen
-from regtui.tui.saved_run_screen import OpenRun
+from regtui.tui.choose.screen import ChooseScreen
+from regtui.tui.pages.help import HelpScreen
+from regtui.tui.review.columns import FIELDS, NARROW
+from regtui.tui.review.compare_screen import CompareScreen
+from regtui.tui.review.saved_run import OpenRun
+from regtui.tui.review.screen import ReviewScreen
+from regtui.tui.run.screen import RunScreen
+from regtui.tui.widgets.dialogs import Ask
+from regtui.tui.widgets.row_list import Cell, Column, RowList
 from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, text_of, until
 from tests.scripted import ScriptedCrew

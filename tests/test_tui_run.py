@@ -11,22 +11,22 @@ import pytest
 from textual.pilot import Pilot
 from textual.widget import Widget
 
-from regtui.events import ControlApplied
-from regtui.preset import Preset
-from regtui.runlog import read_events
+from regtui.preset.model import Preset
+from regtui.protocol.events import ControlApplied
+from regtui.runs.log import read_events
 from regtui.tui.app import RegtuiApp
-from regtui.tui.chart import Chart
-from regtui.tui.choose import ChooseScreen
-from regtui.tui.dialogs import Ask
-from regtui.tui.explain import ExplainScreen
-from regtui.tui.help import HelpScreen
-from regtui.tui.keys import EVERYWHERE
-from regtui.tui.review import ReviewScreen
-from regtui.tui.run_keys import AFTER_THE_END, HERE, WHILE_RUNNING
-from regtui.tui.run_screen import RunScreen
-from regtui.tui.saved_run_screen import SavedRunScreen
-from regtui.tui.verdict_panel import VerdictPanel
-from regtui.tui.weights_screen import WeightsScreen
+from regtui.tui.charts.chart import Chart
+from regtui.tui.choose.screen import ChooseScreen
+from regtui.tui.pages.explain import ExplainScreen
+from regtui.tui.pages.help import HelpScreen
+from regtui.tui.pages.weights_screen import WeightsScreen
+from regtui.tui.review.saved_run import SavedRunScreen
+from regtui.tui.review.screen import ReviewScreen
+from regtui.tui.run.keys import AFTER_THE_END, HERE, WHILE_RUNNING
+from regtui.tui.run.screen import RunScreen
+from regtui.tui.run.verdict_panel import VerdictPanel
+from regtui.tui.widgets.dialogs import Ask
+from regtui.tui.widgets.keys import EVERYWHERE
 from tests.conftest import small_preset
 from tests.screen_double import FALLING, ScriptedTraining, text_of, until
 

@@ -15,13 +15,13 @@ from types import SimpleNamespace
 import pytest
 from textual.pilot import Pilot
 
-from regtui import runlog
 from regtui.engine import run as engine_run
 from regtui.engine import trainer as engine_trainer
+from regtui.runs import log as runlog
 from regtui.tui.app import RegtuiApp
-from regtui.tui.choose import ChooseScreen
-from regtui.tui.run_screen import RunScreen
-from regtui.tui.verdict_panel import VerdictPanel
+from regtui.tui.choose.screen import ChooseScreen
+from regtui.tui.run.screen import RunScreen
+from regtui.tui.run.verdict_panel import VerdictPanel
 from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, text_of, until
 from tests.test_samples import samples

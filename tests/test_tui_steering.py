@@ -8,13 +8,13 @@ from textual.events import MouseScrollDown, MouseScrollUp
 from textual.message import Message
 from textual.pilot import Pilot
 
-from regtui.control import Command, Pause, Resume, SetPatience, SetStrength
+from regtui.protocol.control import Command, Pause, Resume, SetPatience, SetStrength
 from regtui.tui import look
-from regtui.tui.dialogs import Ask
-from regtui.tui.scales import Counts, Magnitudes, Scale, Shares
-from regtui.tui.steering import SteeringPanel, refusal
-from regtui.tui.stepper import Stepper
-from regtui.tui.word import Word
+from regtui.tui.run.steering import SteeringPanel, refusal
+from regtui.tui.widgets.dialogs import Ask
+from regtui.tui.widgets.scales import Counts, Magnitudes, Scale, Shares
+from regtui.tui.widgets.stepper import Stepper
+from regtui.tui.widgets.word import Word
 from tests.conftest import small_preset
 from tests.telling import Telling
 

@@ -16,11 +16,11 @@ from safetensors.numpy import save_file
 from textual.app import App
 from textual.pilot import Pilot
 
-from regtui.preset import Preset
+from regtui.preset.model import Preset
 from regtui.tui import look
-from regtui.tui.keys import EVERYWHERE
-from regtui.tui.weights_screen import WeightsScreen
-from regtui.tui.weights_views import bars, log_scale, shades
+from regtui.tui.pages.weights_screen import WeightsScreen
+from regtui.tui.pages.weights_views import bars, log_scale, shades
+from regtui.tui.widgets.keys import EVERYWHERE
 from tests.conftest import small_preset
 from tests.test_weights import normal
 

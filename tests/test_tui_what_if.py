@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from regtui.evidence.what_if import MAX_PATIENCE, WhatIf, what_if
-from regtui.preset import Preset
-from regtui.tui.chart import Plot, draw
+from regtui.preset.model import Preset
+from regtui.tui.charts.chart import Plot, draw
+from regtui.tui.charts.view import Space
 from regtui.tui.look import DARK, plain
-from regtui.tui.run_screen import RunScreen
-from regtui.tui.view import Space
-from regtui.tui.what_if_screen import WhatIfScreen
-from regtui.tui.what_if_view import cost_plot, remarks, stop_plot, table_rows, takeaways
+from regtui.tui.pages.what_if_screen import WhatIfScreen
+from regtui.tui.pages.what_if_view import cost_plot, remarks, stop_plot, table_rows, takeaways
+from regtui.tui.run.screen import RunScreen
 from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, text_of, until
 from tests.telling import Telling

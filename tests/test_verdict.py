@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from regtui.events import Status
 from regtui.evidence.paired import PairedTable
 from regtui.evidence.verdict import ArmResult, Outcome, Verdict, judge
+from regtui.protocol.events import Status
 
 BASELINE = ArmResult(
     label="baseline",

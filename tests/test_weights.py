@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from regtui.errors import RegtuiError
-from regtui.weights import Floats, Matrix, histogram, importance, read_weights
+from regtui.runs.weights import Floats, Matrix, histogram, importance, read_weights
 
 
 def write(folder: Path, tensors: dict[str, Matrix], arm: str = "baseline", which: str = "last") -> Path:
@@ -171,5 +171,5 @@ def test_importance_of_other_inputs_is_a_sentence() -> None:
 
 
 def test_neither_torch_nor_textual_is_imported() -> None:
-    code = "import sys, regtui.weights; print({'torch', 'textual'} & set(sys.modules))"
+    code = "import sys, regtui.runs.weights; print({'torch', 'textual'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from regtui.evidence.what_if import MAX_PATIENCE, WhatIf, what_if
-from regtui.history import ArmHistory
-from regtui.preset import Preset
+from regtui.preset.model import Preset
+from regtui.protocol.history import ArmHistory
 from regtui.techniques.early_stopping import EarlyStopping
 from tests.conftest import small_preset
 from tests.telling import Telling

@@ -1,1 +1,1 @@
-"""The only part that imports torch at the top: data, models, arms and the trainer."""
+"""Conducts a run, without torch: log, processes, commands, epochs, summary."""

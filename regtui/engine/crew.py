@@ -22,7 +22,7 @@ from typing import Any, Protocol, Self
 
 from regtui.engine.worker import Call, Failure, Host, serve
 from regtui.errors import RegtuiError
-from regtui.preset import Preset
+from regtui.preset.model import Preset
 
 
 class Crew(Protocol):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from regtui.engine.reports import Built
-from regtui.events import ArmInfo, RunStarted
-from regtui.preset import Preset
+from regtui.arm.reports import Built
+from regtui.preset.model import Preset
+from regtui.protocol.events import ArmInfo, RunStarted
 
 
 def run_started(preset: Preset, built: Mapping[str, Built], t: float) -> RunStarted:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from regtui.events import StopReason
-from regtui.preset import Preset
+from regtui.preset.model import Preset
+from regtui.protocol.events import StopReason
 from regtui.techniques.early_stopping import StoppingRule
 
 

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from regtui.control import Control
-from regtui.datasets.source import ensure
+from regtui.data.source import ensure
 from regtui.engine.crew import Crew, CrewClosedError, EngineError, ProcessCrew
 from regtui.engine.trainer import Trainer
 from regtui.errors import RegtuiError
-from regtui.events import Event, RunFinished, Status
-from regtui.history import ArmHistory, History
-from regtui.preset import Preset
-from regtui.runlog import ArmSummary, PairedTest, Pairing, RunLog, Score, Scores, Summary
+from regtui.preset.model import Preset
+from regtui.protocol.control import Control
+from regtui.protocol.events import Event, RunFinished, Status
+from regtui.protocol.history import ArmHistory, History
+from regtui.runs.log import ArmSummary, PairedTest, Pairing, RunLog, Score, Scores, Summary
 
 
 class RunResult(NamedTuple):

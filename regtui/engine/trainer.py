@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from regtui.control import Control, Pause, Resume, SetPatience, SetStrength, Stop
+from regtui.arm.reports import Measured, ScoreReport
 from regtui.engine.crew import Crew
 from regtui.engine.pairing import run_started
 from regtui.engine.progress import Steps, restores_best, start
-from regtui.engine.reports import Measured, ScoreReport
 from regtui.errors import InputError
-from regtui.events import (
+from regtui.preset.model import Preset
+from regtui.protocol.control import Control, Pause, Resume, SetPatience, SetStrength, Stop
+from regtui.protocol.events import (
     ArmScore,
     ArmStopped,
     ControlApplied,
@@ -31,7 +32,6 @@ from regtui.events import (
     StepsDone,
     StopReason,
 )
-from regtui.preset import Preset
 
 READ_OUT = 0.1
 """Seconds between two read-outs of the step losses; controls are obeyed as often."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from regtui.errors import RegtuiError
-from regtui.preset import Preset
+from regtui.preset.model import Preset
 
 
 class Call(NamedTuple):
@@ -53,7 +53,7 @@ class Host:
         Raises:
             InputError: It isn't there.
         """
-        from regtui.engine.device import resolve
+        from regtui.arm.device import resolve
 
         return resolve(wanted)
 
@@ -61,9 +61,9 @@ class Host:
         """Load the data once and build the arms `names` on it."""
         import torch
 
-        from regtui.engine.arm import Arm
-        from regtui.engine.data import load
-        from regtui.engine.streams import stream
+        from regtui.arm.arm import Arm
+        from regtui.arm.split import load
+        from regtui.arm.streams import stream
 
         place = torch.device(device)
         data = load(data_file, preset.data, stream(preset.train.seed, "split"), place)

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 from typing import NamedTuple
 
-from regtui.events import ArmStopped, ControlApplied
-from regtui.history import ArmHistory, History
+from regtui.protocol.events import ArmStopped, ControlApplied
+from regtui.protocol.history import ArmHistory, History
 
 TOLERANCE = 0.01
 """A validation loss within this share of its lowest counts as flat."""

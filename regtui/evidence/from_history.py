@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from regtui.evidence.paired import PairedTable
 from regtui.evidence.verdict import ArmResult, Verdict, judge
-from regtui.history import ArmHistory, History
+from regtui.protocol.history import ArmHistory, History
 from regtui.techniques import Techniques
 
 

@@ -15,7 +15,7 @@ from regtui.evidence.paired import INTERVAL_METHOD, PairedTable, difference_inte
 from regtui.text import UNKNOWN
 
 if TYPE_CHECKING:
-    from regtui.events import Status  # pydantic, of which the list of runs has no need
+    from regtui.protocol.events import Status  # pydantic, of which the list of runs has no need
 
 ALPHA = 0.05
 """An outcome is called better or worse if p is below this and the 95 % interval leaves out 0."""

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from regtui.events import EpochDone
-from regtui.history import ArmHistory
+from regtui.protocol.events import EpochDone
+from regtui.protocol.history import ArmHistory
 from regtui.techniques.early_stopping import EarlyStopping, Monitor, StoppingRule
 
 MAX_PATIENCE = 50

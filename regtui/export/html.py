@@ -8,11 +8,11 @@ from html import escape
 from pathlib import Path
 
 from regtui import __version__
-from regtui.events import ControlApplied, EpochDone
 from regtui.evidence.from_history import judge_run
 from regtui.export.saved_run import SavedRun
 from regtui.export.svg_chart import Curve, chart
-from regtui.history import ArmHistory
+from regtui.protocol.events import ControlApplied, EpochDone
+from regtui.protocol.history import ArmHistory
 from regtui.text import one_line
 
 _STYLE = """

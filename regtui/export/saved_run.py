@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from regtui.errors import InputError
-from regtui.events import RunStarted, StepsDone
-from regtui.history import History
-from regtui.preset import ARMS, Preset
-from regtui.preset_file import load, to_table
-from regtui.runlog import Summary, read_events, read_summary
-from regtui.runs_files import leaves, read_json
+from regtui.preset.file import load, to_table
+from regtui.preset.model import ARMS, Preset
+from regtui.protocol.events import RunStarted, StepsDone
+from regtui.protocol.history import History
+from regtui.runs.files import leaves, read_json
+from regtui.runs.log import Summary, read_events, read_summary
 from regtui.text import one_line
 
 

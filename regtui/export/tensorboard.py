@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regtui.errors import InputError
-from regtui.events import StepsDone
 from regtui.export.saved_run import SavedRun
+from regtui.protocol.events import StepsDone
 from regtui.text import one_line
 
 if TYPE_CHECKING:

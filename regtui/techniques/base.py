@@ -2,10 +2,10 @@
 
 A technique never sees the trainer. It returns contributions, and each kind of contribution has one caller:
 
-    norm              a layer between a linear layer and its activation           engine/model.py
-    noise_after       a factor on activations while training, none at inference   engine/model.py
-    penalty           a term on the weights, added to the optimized loss          engine/arm.py
-    after_step        a change to the weights after the optimizer's step          engine/arm.py
+    norm              a layer between a linear layer and its activation           models/mlp.py
+    noise_after       a factor on activations while training, none at inference   models/mlp.py
+    penalty           a term on the weights, added to the optimized loss          arm/arm.py
+    after_step        a change to the weights after the optimizer's step          arm/arm.py
 
 Each has a default here that contributes nothing. Early stopping contributes nothing to a step; what it decides after
 each epoch is `Techniques.stopping_rule`. Torch is never imported at the top of a technique's file: presets

@@ -13,22 +13,22 @@ from textual.binding import Binding
 from textual.filter import LineFilter
 from textual.message import Message
 
-from regtui.control import Stop
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
-from regtui.preset import Preset
-from regtui.preset_file import to_table, validate
-from regtui.tui.choose import ChooseScreen
-from regtui.tui.compare_screen import CompareScreen
-from regtui.tui.dialogs import Ask, Choice
-from regtui.tui.explain import ExplainScreen
-from regtui.tui.help import HelpScreen
-from regtui.tui.keys import EVERYWHERE
+from regtui.preset.file import to_table, validate
+from regtui.preset.model import Preset
+from regtui.protocol.control import Stop
+from regtui.tui.choose.screen import ChooseScreen
 from regtui.tui.look import DARK, LIGHT, PlainText
-from regtui.tui.review import ReviewScreen
-from regtui.tui.run_screen import RunScreen
-from regtui.tui.saved_run_screen import OpenRun, SavedRunScreen
-from regtui.tui.session import Session
-from regtui.tui.training import ProcessTraining, Training
+from regtui.tui.pages.explain import ExplainScreen
+from regtui.tui.pages.help import HelpScreen
+from regtui.tui.review.compare_screen import CompareScreen
+from regtui.tui.review.saved_run import OpenRun, SavedRunScreen
+from regtui.tui.review.screen import ReviewScreen
+from regtui.tui.run.screen import RunScreen
+from regtui.tui.run.session import Session
+from regtui.tui.run.training import ProcessTraining, Training
+from regtui.tui.widgets.dialogs import Ask, Choice
+from regtui.tui.widgets.keys import EVERYWHERE
 
 QUIT_CHOICES = (
     Choice("k", "keep", "Stop, keep and leave: validate, test, save"),
@@ -279,7 +279,7 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
     @on(RunScreen.Weights)
     def _show_weights(self, event: RunScreen.Weights) -> None:
-        from regtui.tui.weights_screen import WeightsScreen
+        from regtui.tui.pages.weights_screen import WeightsScreen
 
         if event.session.folder is None:
             self.notify("There are no weights before the first epoch.")

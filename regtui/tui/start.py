@@ -14,7 +14,7 @@ from pathlib import Path
 
 from regtui.console import complain, say
 from regtui.errors import InputError, RegtuiError
-from regtui.preset import Preset
+from regtui.preset.model import Preset
 from regtui.tui.app import RegtuiApp
 from regtui.tui.look import plain
 

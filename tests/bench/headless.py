@@ -20,9 +20,9 @@ from pathlib import Path
 
 import psutil
 
-import regtui.datasets
+import regtui.data.facts
 
-MNIST = Path(regtui.datasets.__file__).parent / "mnist"
+MNIST = Path(regtui.data.facts.__file__).parent / "mnist"
 PYTHON = sys.executable
 
 

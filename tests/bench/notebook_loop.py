@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, random_split
 
-from regtui.datasets.torchvision_shim import import_torchvision
+from regtui.data.shim import import_torchvision
 
 
 def network(rate: float) -> nn.Sequential:

@@ -24,9 +24,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from regtui.control import Control
 from regtui.engine.run import run
-from regtui.preset_file import load
+from regtui.preset.file import load
+from regtui.protocol.control import Control
 from tests.scripted import ScriptedCrew
 from tests.terminal import Terminal
 

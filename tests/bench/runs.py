@@ -96,7 +96,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def command(logs: Path) -> float:
     """Seconds from a fresh interpreter to the last line of the table."""
-    code = "import sys, pathlib, regtui.runs_command as c; c.list_runs(pathlib.Path(sys.argv[1]), json=False)"
+    code = "import sys, pathlib, regtui.cli.runs as c; c.list_runs(pathlib.Path(sys.argv[1]), json=False)"
     lister = [sys.executable, "-c", code, str(logs)]
     return seconds(lambda: subprocess.run(lister, check=True, stdout=subprocess.DEVNULL))
 
@@ -138,8 +138,8 @@ def main() -> int:
         logs = Path(temporary)
         for number in range(count):
             write_run(logs, number)
-        from regtui.runs_filter import parse
-        from regtui.runs_index import NAME, list_runs
+        from regtui.runs.filter import parse
+        from regtui.runs.index import NAME, list_runs
 
         without = command(logs)
         with_index = sorted(command(logs) for _ in range(5))[2]

@@ -1,0 +1,1 @@
+"""One arm of an experiment, with torch: network, optimizer, random streams, data split, checkpoint."""

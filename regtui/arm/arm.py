@@ -1,0 +1,163 @@
+"""One arm of the experiment: a network, its optimizer and its random streams. The training loop is `train_steps`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from regtui.arm import optimizer
+from regtui.arm.checkpoint import save
+from regtui.arm.reports import Built, Measured, ScoreReport
+from regtui.arm.split import Data, normalize
+from regtui.arm.streams import stream
+from regtui.errors import InputError
+from regtui.models.mlp import MLP
+from regtui.preset.model import Preset
+from regtui.protocol.events import LayerWeights
+
+EVALUATION_BATCH = 256
+"""Images in a batch when nothing is learned from it; larger ones leave the processor's cache and gain nothing."""
+
+
+class Arm:
+    """Trains one network. All that it does follows from preset, name and data, so that two arms need not meet."""
+
+    def __init__(self, name: str, preset: Preset, data: Data, device: torch.device) -> None:
+        self.name = name
+        self.preset = preset
+        self.data = data
+        self.device = device
+        self.techniques = preset.arms()[name].model_copy(deep=True)
+        self.model = MLP(preset.layers, self.techniques, preset.train.seed, name, device)
+        self.optimizer = optimizer.build(preset.train, self.model.parameters())
+        self._active = self.techniques.active()
+        self._weights = list(self.model.weights().values())
+        # Sorted out once, so that a step asks nobody who contributes nothing.
+        self._penalizing = [t for t in self._active.values() if t.contributes("penalty") and t.penalty_in_loss]
+        self._after_step = [t for t in self._active.values() if t.contributes("after_step")]
+        # Every arm draws the order of the batches for itself, from a stream of the same name: that it is the same for
+        # all arms is then a fact that their hashes prove.
+        self._order_stream = stream(preset.train.seed, "batch order")
+        self._batches: tuple[Tensor, ...] = ()
+        self._next_batch = 0
+        self._seconds = 0.0
+        self._best: dict[str, Tensor] | None = None
+
+    def built(self) -> Built:
+        """What is known before the first step."""
+        tensors = {name: _hash(tensor) for name, tensor in self.model.state_dict().items()}
+        parameters = sum(p.numel() for p in self.model.parameters())
+        return Built(str(self.device), parameters, tensors)
+
+    def start_epoch(self) -> str:
+        """Draw the order of this epoch's images; returns its hash."""
+        order = torch.randperm(len(self.data.train_labels), generator=self._order_stream)
+        self._batches = torch.split(order.to(self.device), self.preset.train.batch_size)
+        self._next_batch, self._seconds = 0, 0.0
+        return _hash(order)
+
+    def train_steps(self, count: int) -> list[float]:
+        """Train on the next `count` batches of this epoch; returns the data loss of each, without penalties.
+
+        The losses stay on the device until all steps are done: reading one would make the host wait for the device.
+        """
+        began = time.perf_counter()
+        learning_rate = self.preset.train.learning_rate
+        losses = []
+        self.model.train()
+        for batch in self._batches[self._next_batch : self._next_batch + count]:
+            x = normalize(self.data.train_images.index_select(0, batch))
+            y = self.data.train_labels.index_select(0, batch)
+            self.optimizer.zero_grad()
+            losses.append(self.model.learn(x, y))
+            for technique in self._penalizing:
+                technique.penalty(self._weights).backward()  # type: ignore[no-untyped-call]  # adds to the gradients
+            self.optimizer.step()
+            if self._after_step:
+                with torch.no_grad():
+                    for technique in self._after_step:
+                        technique.after_step(self._weights, learning_rate)
+        self._next_batch += count
+        result: list[float] = torch.stack(losses).tolist()
+        self._seconds += time.perf_counter() - began
+        return result
+
+    def measure(self) -> Measured:
+        """Evaluate on the validation images and on a fixed sample of the training images; read out the weights."""
+        began = time.perf_counter()
+        sample = self.preset.sizes.train_eval
+        train_loss, train_right = self._evaluate(self.data.train_images[:sample], self.data.train_labels[:sample])
+        val_loss, val_right = self._evaluate(self.data.val_images, self.data.val_labels)
+        self._seconds += time.perf_counter() - began
+        with torch.no_grad():
+            penalties = {
+                name: float(technique.penalty(self._weights))
+                for name, technique in self._active.items()
+                if technique.contributes("penalty")
+            }
+        weights = {
+            name: LayerWeights(norm=float(w.detach().norm()), zeros=w.numel() - int(w.count_nonzero()), size=w.numel())
+            for name, w in self.model.weights().items()
+        }
+        return Measured(
+            train_loss,
+            val_loss,
+            int(train_right.sum()) / len(train_right),
+            int(val_right.sum()) / len(val_right),
+            penalties,
+            weights,
+            self._seconds,
+        )
+
+    def remember(self) -> None:
+        """Keep these weights as the best so far."""
+        self._best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+
+    def test(self, keep_best: Mapping[str, bool]) -> ScoreReport:
+        """Score the test set, once, when training is over; an arm in `keep_best` goes back to its best epoch first."""
+        if keep_best[self.name] and self._best is not None:
+            self.model.load_state_dict(self._best)
+        loss, right = self._evaluate(self.data.test_images, self.data.test_labels)
+        return ScoreReport(loss, right.tolist())
+
+    def retune(self, key: str, value: float) -> None:
+        """Change a live knob, 'dropout.rate', from the next step on.
+
+        Raises:
+            InputError: That technique doesn't run here, or the knob or its value won't do.
+        """
+        name, _, knob = key.partition(".")
+        if name not in self._active:
+            raise InputError(f"{name} does not run in the {self.name} arm")
+        self._active[name].retune(knob, value)
+
+    def save(self, folder: Path, progress: dict[str, object]) -> None:
+        """Write this arm's checkpoint: last and best weights, and the state of optimizer and random streams."""
+        streams = self.model.generators() | {"order": self._order_stream}
+        state = {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
+        state |= {f"stream.{name}": generator.get_state() for name, generator in streams.items()}
+        save(folder, self.name, self.model.state_dict(), self._best, state, progress)
+
+    @torch.no_grad()
+    def _evaluate(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor]:
+        """Mean loss in evaluation mode, and for each image whether it is classified correctly."""
+        self.model.eval()
+        losses, right = [], []
+        for x, y in zip(torch.split(images, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True):
+            logits = self.model(normalize(x))
+            losses.append(functional.cross_entropy(logits, y, reduction="sum"))
+            right.append(logits.argmax(1) == y)
+        total: list[float] = torch.stack(losses).tolist()
+        mean = math.fsum(total) / len(labels) if all(map(math.isfinite, total)) else math.nan
+        return mean, torch.cat(right)
+
+
+def _hash(tensor: Tensor) -> str:
+    return hashlib.blake2b(tensor.cpu().numpy().tobytes(), digest_size=8).hexdigest()

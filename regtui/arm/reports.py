@@ -1,0 +1,34 @@
+"""What an arm reports to the trainer: plain numbers, so that an arm may live in another process."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from regtui.protocol.events import LayerWeights
+
+
+class Built(NamedTuple):
+    """An arm before its first step: its device, its parameter count, and a hash of each tensor's initial values."""
+
+    device: str
+    parameters: int
+    tensors: dict[str, str]
+
+
+class Measured(NamedTuple):
+    """An arm in evaluation mode: mean losses without penalties, accuracies as fractions, penalties, weights."""
+
+    train_loss: float
+    val_loss: float
+    train_accuracy: float
+    val_accuracy: float
+    penalties: dict[str, float]
+    weights: dict[str, LayerWeights]
+    seconds: float
+
+
+class ScoreReport(NamedTuple):
+    """An arm on the test set: mean loss, and for each image in the set's order whether it was classified correctly."""
+
+    loss: float
+    right: list[bool]

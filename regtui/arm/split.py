@@ -1,0 +1,75 @@
+"""A run's images and labels: split by the seed, kept as bytes, normalized batch by batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from regtui.preset.model import DataTable
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images and labels, all on one device.
+
+    Attributes:
+        train_images: uint8 [train, features], an image flattened as height, width, channels.
+        train_labels: int64 [train].
+        val_images: uint8 [validation, features].
+        val_labels: int64 [validation].
+        test_images: uint8 [test, features].
+        test_labels: int64 [test].
+    """
+
+    train_images: Tensor
+    train_labels: Tensor
+    val_images: Tensor
+    val_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+
+
+def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.device) -> Data:
+    """Load a cache file and split its training set at random.
+
+    A permutation of the training set is drawn: its beginning becomes the validation set, what follows the training set.
+
+    Args:
+        path: A cache file, as `regtui.data.source.ensure` returns it.
+        data: How to split; that both parts have images, the preset has seen to.
+        generator: Draws the permutation; on the CPU, so that a seed means the same split on every device.
+        device: Where the tensors are to be.
+
+    Returns:
+        The images, still uint8, and labels on `device`.
+    """
+    tensors = load_file(path)
+    images, labels = tensors["train_images"], tensors["train_labels"].long()
+    order = torch.randperm(len(images), generator=generator)
+    val_samples = round(data.val_fraction * len(images))
+    val, train = order[:val_samples], order[val_samples:][: data.train_samples]
+    return Data(
+        train_images=images[train].to(device),
+        train_labels=labels[train].to(device),
+        val_images=images[val].to(device),
+        val_labels=labels[val].to(device),
+        test_images=tensors["test_images"].to(device),
+        test_labels=tensors["test_labels"].to(device, torch.int64),
+    )
+
+
+def normalize(images: Tensor) -> Tensor:
+    """Bring pixels from 0..255 to -1..1: (x / 255 - 0.5) / 0.5.
+
+    Args:
+        images: uint8, any shape.
+
+    Returns:
+        float32, the same shape.
+    """
+    # Doubling is exact in floating point, so this rounds as the formula does, with one pass less over the batch.
+    return images.div(127.5).sub_(1.0)

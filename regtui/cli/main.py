@@ -1,0 +1,235 @@
+"""The command line. Only typer is imported at the top, so that help is there at once; each command imports its own."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from regtui.errors import RegtuiError
+
+app = typer.Typer(
+    name="regtui",
+    help="Train a baseline and a regularized model as a matched pair, and see what the evidence supports.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage or invalid preset, 3 diverged, 4 stopped and kept, 129+ a signal.",
+    add_completion=False,
+    rich_markup_mode=None,  # rich would take 0.1 s of a help that should be there in 0.25 s
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+presets_app = typer.Typer(rich_markup_mode=None)
+app.add_typer(presets_app, name="presets")
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    preset: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="A preset's name, or its file.")] = None,
+    start_now: Annotated[bool, typer.Option("--start", help="Run the preset at once.")] = False,
+    quit_when_done: Annotated[bool, typer.Option("--quit-when-done", help="Leave when the run has ended.")] = False,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
+    headless: Annotated[bool, typer.Option("--headless", help="No screen: a line for each epoch and arm.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --headless: one JSON event a line.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the preset: regularized.dropout.rate=0.3. Repeatable."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the training images.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="All randomness follows from it.")] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Early stopping of the arms that have it; of both, if neither has."),
+    ] = None,
+    device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where to train.")] = None,
+    log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
+) -> None:
+    """Train a baseline and a regularized model as a matched pair, and see what the evidence supports."""
+    if version:
+        from regtui import __version__
+        from regtui.console import say
+
+        say(f"regtui {__version__}")
+        raise typer.Exit
+    from regtui.errors import InputError
+
+    if context.invoked_subcommand is not None:
+        _refuse_options_before(context, context.invoked_subcommand)
+        return
+    from regtui.preset.file import load
+
+    options = {"train.epochs": epochs, "train.seed": seed, "train.device": device}
+    chosen = None if preset is None else load(preset, settings or (), options, patience)
+    if headless or not sys.stdout.isatty():
+        from regtui.cli.headless import run_headless
+
+        if chosen is None:
+            raise InputError("name a preset: regtui --preset dropout --headless; 'regtui presets list' shows them")
+        raise typer.Exit(run_headless(chosen, log_dir, json=json))
+    if json:
+        raise InputError("--json is for runs without the screen: add --headless")
+    from regtui.tui.start import show  # textual, 0.35 s
+
+    if chosen is None and (start_now or settings or any(value is not None for value in (*options.values(), patience))):
+        raise InputError("these options need a preset: add --preset NAME; 'regtui presets list' shows them")
+    shown = show(chosen, log_dir, start=start_now, quit_when_done=quit_when_done, ascii_only=ascii_only, debug=debug)
+    raise typer.Exit(shown)
+
+
+def _refuse_options_before(context: typer.Context, command: str) -> None:
+    """What stands before a command would say nothing to it, and be passed over in silence."""
+    from regtui.errors import InputError
+
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name != "debug" and source is not None and source.name == "COMMANDLINE":
+            raise InputError(
+                f"{parameter.opts[0]} does not belong before {command!r}: "
+                f"'regtui {command} --help' names the options that go after it"
+            )
+
+
+@presets_app.callback(invoke_without_command=True)
+def presets(context: typer.Context) -> None:
+    """List, show and check presets; list them when no more is said."""
+    if context.invoked_subcommand is None:
+        presets_list()
+
+
+@presets_app.command("list")
+def presets_list() -> None:
+    """List the presets by name."""
+    from regtui.cli.presets import list_presets
+
+    list_presets()
+
+
+@presets_app.command("show")
+def presets_show(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE")],
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE")] = None,
+) -> None:
+    """Print a preset with every value resolved; what is printed is a preset itself."""
+    from regtui.console import say
+    from regtui.preset.file import load, to_toml
+
+    say(to_toml(load(name, settings or ())).rstrip())
+
+
+@presets_app.command("check")
+def presets_check(files: Annotated[list[str], typer.Argument(metavar="FILE...")]) -> None:
+    """Check preset files: one line a fault, exit code 2 if there is any."""
+    from regtui.cli.presets import check_presets
+
+    raise typer.Exit(check_presets(files))
+
+
+@presets_app.command("schema")
+def presets_schema() -> None:
+    """Print the JSON Schema of a preset, for editors."""
+    from regtui.cli.presets import print_schema
+
+    print_schema()
+
+
+@app.command()
+def review(
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="[DIR | RUN...]", help="A folder of runs, or runs.")
+    ] = None,
+    log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
+) -> None:
+    """Look at saved runs on screen, and follow those that go on."""
+    from regtui.errors import InputError
+    from regtui.runs.comparison import AT_MOST
+    from regtui.runs.list import find_runs, resolve
+    from regtui.tui.start import show  # textual, 0.35 s
+
+    named = runs or []
+    if len(named) > AT_MOST:
+        raise InputError(
+            f"{len(named)} runs are named, and at most {AT_MOST} fit in one comparison; name fewer, or their folder"
+        )
+    if len(named) == 1 and Path(named[0]).is_dir() and list(find_runs(Path(named[0]))) != [Path(named[0])]:
+        log_dir, named = Path(named[0]), []
+    if not named and not log_dir.is_dir():
+        raise InputError(f"{str(log_dir)!r}: there is no such folder; name the one that holds the runs")
+    raise typer.Exit(show(None, log_dir, ascii_only=ascii_only, review=[resolve(run, log_dir) for run in named]))
+
+
+@app.command("runs")
+def list_runs(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where runs are kept.")] = Path("logs"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    filter_by: Annotated[str, typer.Option("--filter", metavar="TEXT", help="'dropout test.difference>0.5'.")] = "",
+) -> None:
+    """List the saved runs, newest first."""
+    from regtui.cli.runs import list_runs
+
+    raise typer.Exit(list_runs(folder, json=json, filter=filter_by))
+
+
+@app.command("show")
+def show_run(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or the beginning of its name.")],
+    json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
+    log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
+) -> None:
+    """Print a saved run: header, epochs, verdict."""
+    from regtui.cli.runs import show_run
+
+    raise typer.Exit(show_run(run, log_dir, json=json))
+
+
+@app.command()
+def export(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Folders, or the beginnings of their names.")],
+    to: Annotated[str, typer.Option(metavar="csv|tensorboard|html|svg|png", help="The format.")],
+    out: Annotated[Path | None, typer.Option(metavar="PATH", help="A folder; or the file of one report.")] = None,
+    log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
+) -> None:
+    """Write saved runs as CSV, TensorBoard event files, a report or a figure."""
+    from regtui.cli.export import export_runs
+    from regtui.runs.list import resolve
+
+    raise typer.Exit(export_runs([resolve(run, log_dir) for run in runs], to, out))
+
+
+@app.command()
+def doctor() -> None:
+    """Show versions, devices, data, terminal and folders: what works here, and what to do about the rest."""
+    from regtui.cli.doctor import examine
+
+    raise typer.Exit(examine())
+
+
+def main() -> None:
+    """Run the command line; a fault that a person can mend ends as a sentence on stderr."""
+    from regtui.console import open_closed_streams
+    from regtui.errors import RegtuiError
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # outside a run there is nothing to keep and nothing to say
+    open_closed_streams()
+    try:
+        app()
+    except RegtuiError as error:
+        _end_with(error)
+    except Exception as error:  # a bug; its traceback helps whoever mends it, and nobody else
+        _end_with(RegtuiError(f"unforeseen {type(error).__name__}: {error}; 'regtui --debug' and the same shows where"))
+
+
+def _end_with(error: RegtuiError) -> None:
+    from regtui.console import complain
+
+    if "--debug" in sys.argv:
+        complain(traceback.format_exc())
+    complain("\n".join(f"regtui: {line}" for line in str(error).splitlines()))
+    sys.exit(error.exit_code)

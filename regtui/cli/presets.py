@@ -1,0 +1,42 @@
+"""`regtui presets`: the list, the check and the schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from regtui.console import complain, say
+from regtui.errors import InputError
+from regtui.preset.file import available, load
+from regtui.preset.model import Preset
+
+
+def list_presets() -> None:
+    """Print name and title of each preset; a broken one is listed with its fault and stops no other."""
+    presets = available()
+    width = max(map(len, presets), default=0)
+    for name, path in sorted(presets.items()):
+        try:
+            say(f"{name:<{width}}  {load(str(path)).title}")
+        except InputError as error:
+            say(f"{name:<{width}}  broken: {str(error).splitlines()[0]}")
+
+
+def check_presets(files: Sequence[str]) -> int:
+    """Print one line for each file that is a preset and one for each fault of one that isn't; returns the exit code."""
+    broken = False
+    for file in files:
+        try:
+            load(file)
+        except InputError as error:
+            complain(str(error))
+            broken = True
+        else:
+            say(f"{file}: ok")
+    return InputError.exit_code if broken else 0
+
+
+def print_schema() -> None:
+    """Print the JSON Schema of a preset."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Preset.model_json_schema(by_alias=True)}
+    say(json.dumps(schema, indent=2, ensure_ascii=False))

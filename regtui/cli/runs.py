@@ -1,0 +1,196 @@
+"""`regtui runs` and `regtui show`: saved runs as tables for people, and as JSON for scripts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json as json_text
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from regtui.console import complain, say
+from regtui.errors import InputError
+from regtui.runs.files import read_json
+from regtui.runs.filter import parse
+from regtui.runs.list import RunInfo, read_run, resolve
+from regtui.text import UNKNOWN, number, one_line, percent
+
+if TYPE_CHECKING:
+    from regtui.preset.model import Preset
+    from regtui.protocol.events import Event
+
+MAX_WORDS = 10
+"""So many runs with a fault are named below the table; --json names all."""
+
+# Top and bottom of the header, what a run has there, and whether it stands at the left.
+_COLUMNS: list[tuple[str, str, Callable[[RunInfo], str], bool]] = [
+    ("", "run", lambda run: _beginning(run.name), True),
+    ("", "preset", lambda run: one_line(run.preset or UNKNOWN, 14), True),
+    ("", "status", lambda run: run.status, True),
+    ("", "verdict", lambda run: one_line(run.verdict or UNKNOWN, 9), True),
+    ("Δ acc", "points", lambda run: number(run.difference, "+.2f"), False),
+    ("test %", "base", lambda run: percent(run.baseline.test_accuracy), False),
+    ("test %", "regul", lambda run: percent(run.regularized.test_accuracy), False),
+    ("", "seed", lambda run: UNKNOWN if run.seed is None else one_line(run.seed, 6), False),
+    ("", "ep", lambda run: UNKNOWN if run.epochs is None else one_line(run.epochs, 6), False),
+    ("val loss", "base", lambda run: number(run.baseline.best_val_loss, ".4f"), False),
+    ("val loss", "regul", lambda run: number(run.regularized.best_val_loss, ".4f"), False),
+    ("", "device", lambda run: one_line(run.device or UNKNOWN, 8), True),
+]
+
+
+def list_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A002, as the option is called
+    """Print the runs in and below `folder`, newest first: a table, or one JSON object a line; returns the exit code.
+
+    Raises:
+        InputError: There is no such folder, or the filter is none, or asks for a field that no run has.
+    """
+    from regtui.runs.index import list_runs as read_runs  # sqlite, 10 ms that `show` does without
+
+    chosen = parse(filter)
+    if not folder.is_dir():
+        raise InputError(f"{str(folder)!r}: there is no such folder; name the one that holds the runs")
+    runs = read_runs(folder, lambda words: complain(f"regtui: {one_line(words)}"))
+    if unknown := chosen.unknown(runs):
+        raise InputError(f"--filter: {unknown}")
+    shown = chosen.select(runs)
+    lines = map(_to_json, shown) if json else _table(shown, shutil.get_terminal_size().columns)
+    with suppress(BrokenPipeError):  # whoever read has seen enough
+        if shown:
+            say("\n".join(lines))
+    if json:
+        return 0
+    if not shown:
+        complain(f"regtui: no runs in {str(folder)!r}" + (f" match {filter!r}" if runs else ""))
+    faulty = [run for run in shown if run.fault]
+    for run in faulty[:MAX_WORDS]:
+        complain(f"regtui: {one_line(run.name)}: {one_line(run.fault)}")
+    if len(faulty) > MAX_WORDS:
+        complain(f"regtui: {len(faulty) - MAX_WORDS} more runs have damaged files; --json names them")
+    return 0
+
+
+def show_run(run: str, logs: Path, *, json: bool) -> int:
+    """Print what a headless run has printed, from its log; or its summary as JSON. Returns the exit code.
+
+    Args:
+        run: A run's folder, or a unique beginning of its name.
+        logs: Where runs are looked for by name.
+        json: Whether to print the summary instead.
+
+    Raises:
+        InputError: There is no such run, or it has no summary to print, or no events.
+    """
+    folder = resolve(run, logs)
+    with suppress(BrokenPipeError):  # whoever read has seen enough
+        if json:
+            say(json_text.dumps(_summary(folder), indent=1))
+        else:
+            _retell(read_run(folder))
+    return 0
+
+
+def _summary(folder: Path) -> dict[str, object]:
+    try:
+        return read_json(folder / "summary.json")
+    except FileNotFoundError:
+        raise InputError(f"{str(folder)!r} has no summary: the run is {read_run(folder).status}") from None
+    except OSError as error:
+        raise InputError(f"{str(folder)!r}: summary.json can't be read ({error.strerror})") from None
+
+
+def _retell(info: RunInfo) -> None:
+    """Print header, epochs and verdict from the events."""
+    from regtui.cli.headless import table_lines
+    from regtui.evidence.from_history import judge_run  # pydantic, 0.15 s, of which the list has no need
+    from regtui.protocol.history import History
+
+    if info.fault:
+        complain(f"regtui: {one_line(info.name)}: {one_line(info.fault)}")
+    preset, history = _preset(info.folder), History()
+    for event in _events(info.folder):
+        if history.add(event):
+            for line in table_lines(event, history, preset):
+                say(line)
+    if history.started is None:
+        raise InputError(f"{str(info.folder)!r}: events.jsonl tells of no run's start; 'regtui runs' has the outcome")
+    say()
+    try:
+        for line in judge_run(history).lines():
+            say(line)
+    except ValueError:  # no end in the log
+        say(f"No verdict: the run is {info.status}, and its events do not bear one out.")
+    say()
+    say(f"log  {one_line(info.folder)}")
+
+
+def _preset(folder: Path) -> Preset | None:
+    """The preset as run; None, after a word, if it can't be read: the epochs can be told without it."""
+    from regtui.preset.file import load
+
+    try:
+        return load(str(folder / "preset.toml"))
+    except InputError as error:
+        complain("\n".join(f"regtui: {line}" for line in str(error).splitlines()))
+        return None
+
+
+def _events(folder: Path) -> Iterator[Event]:
+    from regtui.runs.log import read_events
+
+    path = folder / "events.jsonl"
+    if not path.is_file():  # a pipe would be waited for
+        raise InputError(f"{str(folder)!r} has no events.jsonl to show; 'regtui runs' has the outcome")
+    try:
+        yield from read_events(folder)
+    except OSError as error:
+        raise InputError(f"{str(folder)!r}: events.jsonl can't be read ({error.strerror})") from None
+
+
+def _table(runs: Sequence[RunInfo], width: int) -> list[str]:
+    """Header and runs in columns, the last of which are left out where they find no room."""
+    from rich.cells import cell_len, set_cell_size
+
+    if not runs:
+        return []
+    columns = [([top, bottom, *map(cell, runs)], left) for top, bottom, cell, left in _COLUMNS]
+    widths = [max(map(cell_len, cells)) for cells, _ in columns]
+    while len(widths) > 3 and sum(widths) + len(widths) - 1 > width:
+        widths.pop()
+    lines = []
+    for cells in zip(*(cells for cells, _ in columns[: len(widths)]), strict=True):
+        placed = (
+            set_cell_size(cell, size) if left else " " * (size - cell_len(cell)) + cell
+            for cell, size, (_, left) in zip(cells, widths, columns, strict=False)
+        )
+        lines.append(" ".join(placed).rstrip())
+    return lines
+
+
+def _to_json(run: RunInfo) -> str:
+    return json_text.dumps(
+        {
+            "folder": str(run.folder),
+            "name": run.name,
+            "preset": run.preset,
+            "started": run.started.isoformat(),
+            "status": run.status,
+            "fault": run.fault,
+            "device": run.device,
+            "seed": run.seed,
+            "epochs": run.epochs,
+            "baseline": dataclasses.asdict(run.baseline),
+            "regularized": dataclasses.asdict(run.regularized),
+            "difference": run.difference,
+            "verdict": run.verdict,
+            "fields": run.fields,
+        }
+    )
+
+
+def _beginning(name: str) -> str:
+    """Date and time of a run's name, which mean the run on the command line; of other names what finds room."""
+    return name[:15] if re.match(r"\d{8}-\d{6}-", name) else one_line(name, 15)

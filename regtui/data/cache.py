@@ -1,0 +1,126 @@
+"""The decoded data sets on disk: one safetensors file each, whole or not there, and checked whenever it is used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from regtui.data.facts import DATASETS, DatasetName
+from regtui.errors import InputError, RegtuiError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Arrays: TypeAlias = "dict[str, NDArray[np.uint8]]"
+
+CACHE_VERSION = 1
+ABANDONED = 24 * 3600
+"""Seconds after which nobody goes on writing a temporary file; a download may take hours."""
+
+
+def cache_dir() -> Path:
+    """The folder that decoded data and downloads are kept in: REGTUI_CACHE if set, else the user's cache folder."""
+    chosen = os.environ.get("REGTUI_CACHE")
+    if chosen:
+        return expanded(Path(chosen), "REGTUI_CACHE")
+    from platformdirs import user_cache_path
+
+    return user_cache_path("regtui", appauthor=False)
+
+
+def expanded(path: Path, named_by: str) -> Path:
+    """The path with ~ resolved.
+
+    Raises:
+        InputError: There is no such user.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise InputError(f"{named_by} = {path}: there is no home of that user; write the whole path") from None
+
+
+def cache_file(name: DatasetName, of_root: str = "") -> Path:
+    """Where a data set's cache file lies, or belongs; `of_root` tells one folder's data from another's."""
+    return cache_dir() / f"{name}-v{CACHE_VERSION}{of_root}.safetensors"
+
+
+def is_good(path: Path, name: DatasetName) -> bool:
+    """Whether a cache file is whole: safetensors checks its structure, the rest is checked here."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            checksums = file.metadata()
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, the file is no mapping
+    except (OSError, SafetensorError, TypeError):  # TypeError: a number type that numpy lacks
+        return False
+    return find_fault(name, arrays) is None and _checksums(arrays) == checksums
+
+
+def write(path: Path, arrays: Arrays) -> None:
+    """Write a cache file so that another process sees either nothing or all of it."""
+    from safetensors.numpy import save
+
+    with explained_cache_faults():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent, f"{path.name}.*.tmp")
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(save(arrays, metadata=_checksums(arrays)))
+            os.replace(temporary, path)  # noqa: PTH105
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def sweep(folder: Path, pattern: str) -> None:
+    """Remove what processes left half-written that were killed, a day ago or more."""
+    for left in folder.glob(pattern):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _checksums(arrays: Arrays) -> dict[str, str]:
+    return {key: f"{zlib.crc32(array.data):08x}" for key, array in arrays.items()}
+
+
+def find_fault(name: DatasetName, arrays: Arrays) -> str | None:
+    """Say what is wrong with decoded arrays, or None when they have the data set's sizes, type and labels."""
+    dataset = DATASETS[name]
+    shapes = {
+        "train_images": (dataset.train, dataset.features),
+        "train_labels": (dataset.train,),
+        "test_images": (dataset.test, dataset.features),
+        "test_labels": (dataset.test,),
+    }
+    if arrays.keys() != shapes.keys():
+        return f"it holds {', '.join(sorted(arrays))} instead of {', '.join(shapes)}"
+    for key, shape in shapes.items():
+        if arrays[key].shape != shape or arrays[key].dtype.name != "uint8":
+            return f"{key} is {arrays[key].dtype} {arrays[key].shape} instead of uint8 {shape}"
+        if key.endswith("labels") and arrays[key].max() >= dataset.classes:
+            return f"{key} has a label {arrays[key].max()}, but the classes are 0 to {dataset.classes - 1}"
+    return None
+
+
+@contextmanager
+def explained_cache_faults() -> Iterator[None]:
+    """Turn a full disk or a missing permission into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise RegtuiError(
+            f"The data cache {cache_dir()} cannot be written ({error.strerror}): make room or set its permissions,"
+            " or let the environment variable REGTUI_CACHE name another folder."
+        ) from error

@@ -1,0 +1,235 @@
+"""Where a data set comes from: its files are decoded once into one cache file, which opens in milliseconds.
+
+MNIST is bundled; the others are downloaded by torchvision, or read from a folder that the user has (`data.root`).
+Neither torch nor torchvision is imported unless such files have to be decoded.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import hashlib
+import os
+import shutil
+import struct
+import tempfile
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from regtui.data.cache import (
+    Arrays,
+    cache_dir,
+    cache_file,
+    expanded,
+    explained_cache_faults,
+    find_fault,
+    is_good,
+    sweep,
+    write,
+)
+from regtui.data.facts import DATASETS, DatasetName
+from regtui.errors import InputError, RegtuiError
+from regtui.text import one_line
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+BUNDLED_MNIST = Path(__file__).parent / "mnist"
+BUNDLED_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+
+
+class Layout(NamedTuple):
+    """Where torchvision keeps a data set.
+
+    Attributes:
+        class_name: Its class in `torchvision.datasets`.
+        folder: The folder of its files, below the root.
+        files: The files it is read from.
+    """
+
+    class_name: str
+    folder: str
+    files: tuple[str, ...]
+
+
+_IDX_FILES = tuple(BUNDLED_MD5)  # the later data sets of 28 x 28 images name their files as MNIST does
+_CIFAR_FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
+LAYOUTS: dict[DatasetName, Layout] = {
+    "mnist": Layout("MNIST", "MNIST/raw", _IDX_FILES),
+    "fashion-mnist": Layout("FashionMNIST", "FashionMNIST/raw", _IDX_FILES),
+    "kmnist": Layout("KMNIST", "KMNIST/raw", _IDX_FILES),
+    "cifar10": Layout("CIFAR10", "cifar-10-batches-py", _CIFAR_FILES),
+}
+
+_DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def ensure(name: DatasetName, root: Path | None = None) -> Path:
+    """Find the cache file of a data set, building it when it is absent or damaged.
+
+    The file is in safetensors format. Its tensors are all uint8: `train_images` and `test_images` of shape
+    [images, features], an image flattened as height, width, channels; `train_labels` and `test_labels` of [images].
+
+    Args:
+        name: Which data set.
+        root: A folder with the data set's files in torchvision's layout, read instead of bundled or downloaded ones.
+
+    Returns:
+        The path of a cache file whose checksums have just been verified.
+
+    Raises:
+        InputError: `root` lacks files of the data set, or they are damaged.
+        RegtuiError: The data cannot be downloaded, or the cache folder cannot be written.
+    """
+    root = root and expanded(root, "data.root")
+    path = cache_file(name, "" if root is None else f"-{_fingerprint(name, root)}")
+    if is_good(path, name):
+        return path
+    if root is not None:
+        arrays = _read_root(name, root)
+    elif name == "mnist":
+        arrays = _read_bundled_mnist()
+    else:
+        arrays = _read_download(name)
+    write(path, arrays)
+    return path
+
+
+def is_at_hand(name: DatasetName) -> bool:
+    """Whether a run can have the data set without the network; its files may still turn out to be damaged."""
+    return name == "mnist" or cache_file(name).exists() or _download_folder(name).exists()
+
+
+# The bundled MNIST
+
+
+def _read_bundled_mnist() -> Arrays:
+    dataset = DATASETS["mnist"]
+    return {
+        "train_images": _read_idx("train-images-idx3-ubyte", (dataset.train, *dataset.shape)),
+        "train_labels": _read_idx("train-labels-idx1-ubyte", (dataset.train,)),
+        "test_images": _read_idx("t10k-images-idx3-ubyte", (dataset.test, *dataset.shape)),
+        "test_labels": _read_idx("t10k-labels-idx1-ubyte", (dataset.test,)),
+    }
+
+
+def _read_idx(file: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Read a bundled IDX file: type, number of dimensions and their sizes, big-endian; then the bytes."""
+    import numpy as np
+
+    archive = BUNDLED_MNIST / f"{file}.gz"
+    unsigned_byte = 0x08
+    header = struct.pack(f">{1 + len(shape)}I", unsigned_byte << 8 | len(shape), *shape)
+    try:
+        content = gzip.decompress(archive.read_bytes())
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() != BUNDLED_MD5[file]:
+            raise ValueError("its MD5 is not the original's")
+        if not content.startswith(header):
+            raise ValueError(f"it is no IDX file of {shape} bytes")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise RegtuiError(f"The bundled file {archive} is damaged ({error}): install regtui again.") from error
+    data = np.frombuffer(content, np.uint8, offset=len(header))
+    return data if len(shape) == 1 else data.reshape(shape[0], -1)
+
+
+# The user's own folder
+
+
+def _fingerprint(name: DatasetName, root: Path) -> str:
+    """Tell a folder's files from another folder's and from what they were before, without reading them."""
+    layout = LAYOUTS[name]
+    states = []
+    for file in layout.files:
+        path = root / layout.folder / file
+        try:
+            state = path.stat()
+        except (OSError, ValueError) as error:  # ValueError: a null character
+            why = error.strerror if isinstance(error, OSError) else error
+            raise InputError(
+                f"{DATASETS[name].title} is not in data.root = {root}: cannot find {path} ({why}). "
+                + _how_to_bring(name)
+            ) from error
+        states.append((file, state.st_size, state.st_mtime_ns))
+    return hashlib.blake2b(repr((root.resolve(), states)).encode(), digest_size=8).hexdigest()
+
+
+def _read_root(name: DatasetName, root: Path) -> Arrays:
+    try:
+        return _read_with_torchvision(name, root, download=False)
+    except Exception as error:  # torchvision's readers raise anything, from AssertionError to UnpicklingError
+        raise InputError(
+            f"{DATASETS[name].title} in data.root = {root} cannot be read, its files are damaged or of another data set"
+            f" ({_in_one_line(error)}). {_how_to_bring(name)}"
+        ) from error
+
+
+def _how_to_bring(name: DatasetName) -> str:
+    layout = LAYOUTS[name]
+    sentence = f"Let data.root name a folder whose {layout.folder} holds {', '.join(layout.files)}."
+    if name == "fashion-mnist":
+        sentence += (
+            " Debian's package dataset-fashion-mnist has them in /usr/share/datasets/fashion-mnist,"
+            " gzip-compressed: unpack them into that FashionMNIST/raw."
+        )
+    return sentence
+
+
+# Torchvision
+
+
+def _download_folder(name: DatasetName) -> Path:
+    return cache_dir() / "downloads" / name
+
+
+def _read_download(name: DatasetName) -> Arrays:
+    """Read what has been downloaded, downloading it first unless it is there and whole."""
+    folder = _download_folder(name)
+    if folder.exists():
+        try:
+            return _read_with_torchvision(name, folder, download=False)
+        except Exception:  # whatever is wrong with it, a fresh download mends it
+            shutil.rmtree(folder, ignore_errors=True)
+    with explained_cache_faults():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        sweep(folder.parent, f"{name}.*")
+        # In a folder of its own: torchvision takes a file that another process is still unpacking for a whole one.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{name}.") as temporary:
+            arrays = _download(name, Path(temporary) / name)
+            with suppress(OSError):  # another process has downloaded it meanwhile
+                os.replace(Path(temporary) / name, folder)  # noqa: PTH105
+    return arrays
+
+
+def _download(name: DatasetName, folder: Path) -> Arrays:
+    try:
+        return _read_with_torchvision(name, folder, download=True)
+    except Exception as error:  # no network, a wrong checksum, a full disk: torchvision has no one type for them
+        if isinstance(error, OSError) and error.errno in _DISK_FAULTS:
+            raise
+        raise RegtuiError(
+            f"{DATASETS[name].title} could not be downloaded ({_in_one_line(error)}). Try again when the network is"
+            f" there, or bring the files yourself. {_how_to_bring(name)}"
+        ) from error
+
+
+def _read_with_torchvision(name: DatasetName, root: Path, *, download: bool) -> Arrays:
+    from regtui.data.shim import read_dataset
+
+    arrays = read_dataset(LAYOUTS[name].class_name, root, download=download)
+    fault = find_fault(name, arrays)
+    if fault:
+        raise ValueError(fault)
+    return arrays
+
+
+def _in_one_line(error: Exception) -> str:
+    return one_line(" ".join(str(error).split()) or type(error).__name__)

@@ -1,0 +1,252 @@
+"""Presets on disk: find, read, override, validate, write back. Each fault becomes one line that says how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import stat
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from regtui.errors import InputError, PresetError
+from regtui.preset.model import ARMS, Preset
+from regtui.text import one_line
+
+MAX_BYTES = 1_000_000
+"""A preset has about a thousand bytes; what is a thousand times larger is not one."""
+MAX_PATH = 1000
+"""So much of a path is shown."""
+MAX_VALUE = 80
+"""So much of a key or a value is."""
+
+_SENTENCES = {
+    "bool_type": "must be true or false",
+    "extra_forbidden": "is not known here",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "model_type": "must be a table",
+    "string_type": "must be a text in quotes",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length} entries",
+}
+
+
+def folders() -> list[Path]:
+    """Where presets are looked for by name, in this order: ./presets, then the program's own."""
+    package = Path(__file__).parents[1]
+    # In a wheel the presets lie inside the package; in a checkout they lie beside it.
+    own = next((f for f in (package / "presets", package.parent / "presets") if f.is_dir()), package / "presets")
+    here = Path("presets")
+    return [here, own] if here.is_dir() and not own.samefile(here) else [own]
+
+
+def available() -> dict[str, Path]:
+    """Every preset file by name; one in ./presets hides the program's own of the same name."""
+    found: dict[str, Path] = {}
+    for folder in folders():
+        for path in sorted(folder.glob("*.toml")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def find(source: str) -> Path:
+    """The file that `source` means: a path if it looks like one, else a preset's name.
+
+    Raises:
+        InputError: There is no such preset; the message names the nearest.
+    """
+    if source.endswith(".toml") or "/" in source or "\\" in source:
+        return Path(source)
+    presets = available()
+    if source in presets:
+        return presets[source]
+    with suppress(OSError):  # too long for a file's name
+        if Path(source).exists():
+            return Path(source)
+    near = _nearest(source, presets) or "."
+    wanted, known = one_line(repr(source), MAX_VALUE), ", ".join(sorted(presets))
+    raise InputError(f"there is no preset {wanted}{near} Known are {known}")
+
+
+def load(
+    source: str,
+    overrides: Sequence[str] = (),
+    options: Mapping[str, object] | None = None,
+    patience: int | None = None,
+) -> Preset:
+    """Read the preset that `source` names and change it before it is validated.
+
+    Args:
+        source: A preset's name or its file.
+        overrides: KEY=VALUE each, with a dotted key and a TOML value.
+        options: Values by dotted key; None leaves the preset's own.
+        patience: Of every arm that has early stopping; of all arms, if none has. None leaves the preset's own.
+
+    Raises:
+        InputError: There is no such preset, or its file can't be read.
+        PresetError: It doesn't validate; one line a fault.
+    """
+    path = find(source)
+    table = _read(path)
+    default_name = re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._")[:64]
+    table.setdefault("name", default_name or "preset")
+    named: dict[str, str] = {}
+    for item in overrides:
+        key, equals, value = item.partition("=")
+        if not equals or not all(key.strip().split(".")):
+            shown = one_line(item, MAX_VALUE)
+            raise InputError(f"--set {shown}: write it as KEY=VALUE, like regularized.dropout.rate=0.3")
+        _set(table, key.strip(), toml_value(value))
+        named[key.strip()] = f"--set {one_line(item, MAX_VALUE)}"
+    for key, chosen in (options or {}).items():
+        if chosen is not None:
+            _set(table, key, chosen)
+            named[key] = f"--{key.rpartition('.')[2]} {one_line(chosen, MAX_VALUE)}"
+    if patience is not None:
+        stopping = [arm for arm in ARMS if isinstance(own := table.get(arm), dict) and "early_stopping" in own]
+        for arm in stopping or ARMS:
+            _set(table, f"{arm}.early_stopping.patience", patience)
+            named[f"{arm}.early_stopping.patience"] = f"--patience {patience}"
+    return validate(table, str(path), named)
+
+
+def validate(table: Mapping[str, Any], origin: str, named: Mapping[str, str] | None = None) -> Preset:
+    """A preset from plain data.
+
+    Args:
+        table: The preset's tables.
+        origin: Where they come from, a file's name; it begins each line of the error.
+        named: Where the values of some keys come from instead.
+
+    Raises:
+        PresetError: One line a fault: origin, dotted key, what is wrong, the nearest known name.
+    """
+    try:
+        return Preset.model_validate(table)
+    except ValidationError as error:
+        origin, named = one_line(origin, MAX_PATH), named or {}
+        lines = [line for fault in error.errors() for line in _describe(fault).splitlines()]
+        raise PresetError("\n".join(f"{_origin(line, origin, named)}: {line}" for line in lines)) from None
+
+
+def to_table(preset: Preset) -> dict[str, Any]:
+    """The preset as plain data with every value resolved; what has no value is left out, since TOML has no null."""
+    return preset.model_dump(by_alias=True, exclude_none=True)
+
+
+def to_toml(preset: Preset) -> str:
+    """The preset as a file that `load` reads back to an equal one."""
+    import tomlkit  # 40 ms
+
+    return tomlkit.dumps(to_table(preset))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    shown = one_line(path, MAX_PATH)
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError(f"{shown}: this is a folder; name the preset file in it")
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{shown}: this is not a regular file; save the preset to a file first")
+        if status.st_size > MAX_BYTES:
+            raise InputError(f"{shown}: this file has {status.st_size:,} bytes; a preset has at most {MAX_BYTES:,}")
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))  # Windows' Notepad begins a file with a mark
+    except FileNotFoundError:
+        raise InputError(
+            f"{shown}: there is no such file; 'regtui presets list' shows the presets that come along"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{shown}: can't be read ({error.strerror}); check its permissions") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{shown}: byte {error.start + 1} is not UTF-8; save the preset as UTF-8 text") from None
+    except RecursionError:
+        raise PresetError(f"{shown}: this is nested too deeply; a preset has tables of two levels") from None
+    except tomllib.TOMLDecodeError as error:
+        raise PresetError(f"{shown}: this is not TOML: {one_line(error, 200)}") from None
+    except ValueError:  # of int, which reads no number of more than 4300 digits
+        raise PresetError(f"{shown}: a number in it has too many digits to be one of a preset's") from None
+
+
+def _set(table: dict[str, Any], key: str, value: object) -> None:
+    """Set a dotted key, making the tables on its way."""
+    *path, last = key.split(".")
+    for part in path:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            at = f"{one_line(key, MAX_VALUE)}: {one_line(part, MAX_VALUE)}"
+            raise InputError(f"{at} is a value in this preset, not a table")
+    table[last] = value
+
+
+def toml_value(text: str) -> Any:
+    """What `text` means in TOML; a text where it means nothing, so that one needs no quotes within the shell's."""
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return table["value"] if len(table) == 1 else text
+
+
+def _describe(fault: Mapping[str, Any]) -> str:
+    """One fault of pydantic's in a sentence."""
+    location, kind = tuple(fault["loc"]), fault["type"]
+    if not location:  # a fault across tables brings its own keys
+        return str(fault["ctx"]["error"]) if "error" in fault.get("ctx", {}) else "must be a table"
+    key = one_line(".".join(str(part) for part in location), MAX_VALUE)
+    if kind == "extra_forbidden":
+        known = _fields_at(location[:-1])
+        near = _nearest(str(location[-1]), known) or f"; known are {', '.join(known)}"
+        return f"{key}: {_SENTENCES[kind]}{near}"
+    if location[-1] == "device" and kind == "string_pattern_mismatch":
+        sentence = "must be auto, cpu, cuda, cuda:N or mps"
+    elif kind == "string_pattern_mismatch":
+        sentence = "must have only small letters, digits, '.', '_' and '-', at most 64"
+    else:
+        context = {name: _number(value) for name, value in fault.get("ctx", {}).items()}
+        sentence = _SENTENCES.get(kind, fault["msg"]).format_map(context)
+    near = _nearest(fault["input"], _choices(fault)) if kind == "literal_error" else ""
+    given = repr(fault["input"]) if not isinstance(fault["input"], bool) else str(fault["input"]).lower()
+    return f"{key}: {sentence}, not {one_line(given, MAX_VALUE)}{near}"
+
+
+def _origin(fault: str, origin: str, named: Mapping[str, str]) -> str:
+    """Where the value comes from that a fault, which begins with its key, is about."""
+    key = fault.partition(":")[0]
+    near = (name for part, name in named.items() if f"{key}.".startswith(f"{part}.") or part.startswith(f"{key}."))
+    return next(near, origin)
+
+
+def _number(value: object) -> object:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else value
+
+
+def _choices(fault: Mapping[str, Any]) -> list[str]:
+    return re.findall(r"'([^']*)'", str(fault["ctx"]["expected"]))
+
+
+def _fields_at(location: Sequence[str | int]) -> list[str]:
+    """The names that the table at `location` may have."""
+    model: type[BaseModel] = Preset
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation
+        model = next(t for t in (annotation, *get_args(annotation)) if isinstance(t, type) and issubclass(t, BaseModel))
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _nearest(name: object, known: Iterable[str]) -> str:
+    known = list(known)
+    match = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    return f"; did you mean {match[0]!r}?" if match else ""

@@ -1,0 +1,82 @@
+"""Saving a preset under a name: the file it came from is edited, so that its comments and its layout stay."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import MutableMapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from regtui.errors import InputError
+from regtui.preset.file import load, to_table, to_toml, validate
+from regtui.preset.model import Preset
+
+
+def save_as(preset: Preset, name: str, folder: Path = Path("presets"), *, original: Path | None) -> Path:
+    """Write `preset` as `folder`/`name`.toml, whole or not at all; a file of that name is replaced.
+
+    Args:
+        preset: What to save.
+        name: Its new name.
+        folder: Where to; made if it isn't there.
+        original: The file that the preset was made from, whose comments and layout are kept; None if there is none.
+
+    Returns:
+        The file, which loads back to an equal preset but for its name.
+
+    Raises:
+        InputError: The name won't do, or the folder can't be written.
+    """
+    named = validate({**to_table(preset), "name": name}, "the new preset")
+    path = folder / f"{name}.toml"
+    # No '.toml' at its end: a file half written is never listed as a preset.
+    temporary = folder / f".{name}.{os.getpid()}.tmp"
+    content = _content(named, original).encode()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise InputError(f"{path}: can't be written ({error.strerror}); check the folder's permissions") from None
+    return path
+
+
+def _content(preset: Preset, original: Path | None) -> str:
+    """The file's text: the original's with what differs changed, or, where that can't be had, made anew."""
+    import tomlkit  # 40 ms
+
+    if original is not None:
+        # The original may have vanished or changed since it was loaded.
+        with suppress(OSError, ValueError, InputError):
+            document = tomlkit.parse(original.read_bytes().decode("utf-8-sig"))
+            _change(document, to_table(load(str(original))), to_table(preset))
+            text = tomlkit.dumps(document)
+            if to_table(validate({"name": preset.name, **tomllib.loads(text)}, preset.name)) == to_table(preset):
+                return text
+    return to_toml(preset)
+
+
+def _change(document: MutableMapping[str, Any], before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Make `document`, which means `before`, mean `after`; what is equal in both stays as it is written."""
+    import tomlkit
+
+    for key in before:
+        if key not in after:
+            del document[key]
+    for key, value in after.items():
+        old = before.get(key)
+        if value == old:
+            continue
+        if isinstance(value, dict) and isinstance(old, dict):
+            if key not in document:  # all of the table was left out
+                document[key] = tomlkit.table()
+            _change(document[key], old, value)
+        else:
+            document[key] = value

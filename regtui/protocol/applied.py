@@ -1,0 +1,150 @@
+"""What the engine has applied: the knobs as they are now, told by the preset and by the answers to commands.
+
+A screen shows these and never what was asked for: the trainer takes a command when it comes to it, and may refuse it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from regtui.preset.model import ARMS, Preset
+from regtui.protocol.events import ControlApplied, EpochDone
+from regtui.protocol.history import ArmHistory, History
+from regtui.techniques.base import Technique
+from regtui.techniques.dropout import Dropout
+from regtui.techniques.early_stopping import Monitor
+
+
+@dataclass(frozen=True)
+class ArmApplied:
+    """One arm's knobs as they are now.
+
+    Attributes:
+        patience: Epochs without improvement after which it stops; None while early stopping is off.
+        min_delta: An improvement must be larger than this.
+        warmup: Epochs at the start that count for nothing.
+        monitor: What must improve.
+        restore_best: Whether it goes back to its best epoch at the end.
+        strengths: The live knobs of its other techniques, by key: 'dropout.rate'.
+    """
+
+    patience: int | None
+    min_delta: float
+    warmup: int
+    monitor: Monitor
+    restore_best: bool
+    strengths: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The knobs of all arms as they are now."""
+
+    arms: Mapping[str, ArmApplied]
+
+    @classmethod
+    def of(cls, preset: Preset, history: History) -> Applied:
+        """The preset's knobs, changed by every command that was accepted."""
+        arms = {arm: _at_start(preset, arm) for arm in ARMS}
+        for control in history.controls:
+            if control.accepted and control.arm in arms and control.key is not None:
+                arms[control.arm] = _changed(preset, arms[control.arm], control)
+        return cls(arms)
+
+
+def live_knobs(technique: Technique) -> list[str]:
+    """The knobs that can change while training, without those of dropout that have no layer to act on."""
+    knobs = [knob for knob in type(technique).model_fields if knob in technique.live]
+    if isinstance(technique, Dropout):
+        # Dropout of the input is offered only where the preset has a rate for it: few want it, and room is scarce.
+        inert = {"input_rate": technique.input_rate == 0, "rate": technique.after == []}
+        return [knob for knob in knobs if not inert.get(knob, False)]
+    return knobs
+
+
+def _at_start(preset: Preset, arm: str) -> ArmApplied:
+    techniques = preset.arms()[arm]
+    strengths = {
+        f"{name}.{knob}": float(getattr(technique, knob))
+        for name, technique in techniques.active().items()
+        if name != "early_stopping"
+        for knob in live_knobs(technique)
+    }
+    stopping = techniques.early_stopping
+    if stopping is None:
+        return ArmApplied(None, 0.0, 0, "val_loss", restore_best=False, strengths=strengths)
+    return ArmApplied(
+        stopping.patience, stopping.min_delta, stopping.warmup, stopping.monitor, stopping.restore_best, strengths
+    )
+
+
+def _changed(preset: Preset, before: ArmApplied, control: ControlApplied) -> ArmApplied:
+    """The knobs after an accepted command, as the trainer has them."""
+    value = control.value
+    if control.key == "patience":
+        patience = None if value is None else int(value)
+        own = preset.arms()[control.arm or ""].early_stopping is not None
+        # Early stopping turned on while training keeps the best epoch; a preset that has it says so itself.
+        return replace(before, patience=patience, restore_best=before.restore_best if own else patience is not None)
+    if value is None or control.key is None:
+        return before
+    if control.key == "min_delta":
+        return replace(before, min_delta=float(value))
+    return replace(before, strengths={**before.strengths, control.key: float(value)})
+
+
+def wait(arm: ArmHistory) -> int:
+    """Epochs since the arm's best."""
+    return arm.last.wait if arm.last is not None else 0
+
+
+def monitored(epoch: EpochDone, settings: ArmApplied) -> float | None:
+    """The value of an epoch that early stopping follows; None where it is not finite."""
+    return epoch.val_loss if settings.monitor == "val_loss" else epoch.val_accuracy
+
+
+def best_value(arm: ArmHistory, settings: ArmApplied) -> float | None:
+    """The monitored value of the best epoch; None before there is one."""
+    return None if arm.best is None else monitored(arm.best, settings)
+
+
+def value_to_beat(arm: ArmHistory, settings: ArmApplied) -> float | None:
+    """What an epoch must fall below to be the new best (rise above, for accuracy); None before there is a best."""
+    best = best_value(arm, settings)
+    if best is None:
+        return None
+    return best - settings.min_delta if settings.monitor == "val_loss" else best + settings.min_delta
+
+
+def stop_epoch_if_nothing_improves(arm: ArmHistory, settings: ArmApplied, planned_epochs: int) -> int | None:
+    """The epoch at whose end the arm stops if none is better than its best.
+
+    None where early stopping is off, where the arm has stopped, and where the planned epochs end before that. Before
+    there is a best, the first epoch that counts will be it.
+    """
+    if settings.patience is None or arm.stopped is not None:
+        return None
+    last = arm.last.epoch if arm.last is not None else 0
+    if arm.best is None:
+        epoch = max(last, settings.warmup) + 1 + settings.patience
+    else:
+        # A patience that has run out is noticed when the next epoch ends.
+        epoch = last + max(1, settings.patience - wait(arm))
+    return epoch if epoch <= planned_epochs else None
+
+
+def stops_now(preset: Preset, history: History, patience: int, arm: str | None) -> list[str]:
+    """Of the arms that patience steers, or this one alone, those that have already waited as long as that patience.
+
+    Each stops at the end of its present epoch, unless that epoch is a new best.
+    """
+    names = steered_arms(preset) if arm is None else [arm]
+    running = [name for name in names if name in history.arms and history.arms[name].stopped is None]
+    return [name for name in running if 0 < patience <= wait(history.arms[name])]
+
+
+def steered_arms(preset: Preset) -> list[str]:
+    """The arms whose patience is steered: those with early stopping in the preset, or all if none has it."""
+    stopping = [name for name, techniques in preset.arms().items() if techniques.early_stopping is not None]
+    return stopping or list(ARMS)

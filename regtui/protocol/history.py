@@ -1,0 +1,277 @@
+"""A run's events folded into curves and totals: the one source for screen, headless table and review."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+from regtui.preset.model import ARMS
+from regtui.protocol.curves import StepCurve
+from regtui.protocol.events import (
+    ArmInfo,
+    ArmScore,
+    ArmStopped,
+    ControlApplied,
+    EpochDone,
+    Event,
+    Paused,
+    Resumed,
+    RunFinished,
+    RunStarted,
+    Scored,
+    StepsDone,
+)
+
+LARGEST = 10**12
+"""No run has as many epochs, steps or test images, or takes as many seconds."""
+
+
+@dataclass
+class ArmHistory:
+    """One arm's curves.
+
+    Attributes:
+        info: What was known before the first step.
+        step_losses: The data loss of every step.
+        epochs: Each epoch's measurements, in order; a damaged log may have lost some.
+        best: The best epoch as its stopping rule sees it; None before the first.
+        stopped: How it ended; None while it goes on.
+        test: Its score on the test set; None until it is tested.
+    """
+
+    info: ArmInfo
+    step_losses: StepCurve = field(default_factory=StepCurve)
+    epochs: list[EpochDone] = field(default_factory=list)
+    best: EpochDone | None = None
+    stopped: ArmStopped | None = None
+    test: ArmScore | None = None
+
+    def at(self, epoch: int, steps: int) -> ArmHistory:
+        """The arm as it was at the end of an epoch, after so many steps, before any test."""
+        epochs = [done for done in self.epochs if done.epoch <= epoch]
+        return ArmHistory(
+            info=self.info,
+            step_losses=self.step_losses.until(steps),
+            epochs=epochs,
+            best=next((done for done in reversed(epochs) if done.best), None),
+            stopped=self.stopped if self.stopped is not None and self.stopped.epoch <= epoch else None,
+        )
+
+    @property
+    def last(self) -> EpochDone | None:
+        """The newest epoch; None before the first."""
+        return self.epochs[-1] if self.epochs else None
+
+    @property
+    def kept(self) -> EpochDone | None:
+        """The epoch whose weights the arm has now: the last, or the best once it has gone back to that."""
+        return self.best if self.test is not None and self.test.kept == "best" else self.last
+
+    @property
+    def first_step_loss(self) -> float:
+        """An untrained network's loss; infinity before the first step."""
+        return self.step_losses.first
+
+    @property
+    def recent_step_loss(self) -> float:
+        """Mean loss of the last steps; NaN before the first."""
+        return self.step_losses.recent
+
+    @property
+    def seconds(self) -> float:
+        """Training and validation of all its epochs."""
+        return sum(epoch.seconds for epoch in self.epochs)
+
+    @property
+    def zero_weights(self) -> float | None:
+        """Share of its weights that are exactly zero, in the kept epoch; None before the first."""
+        return self.kept.zero_weights if self.kept else None
+
+    @property
+    def weight_norm(self) -> float | None:
+        """Euclidean norm of all its weights together, in the kept epoch; None before the first or if not finite."""
+        return self.kept.weight_norm if self.kept else None
+
+
+@dataclass
+class History:
+    """All that the events so far have said."""
+
+    started: RunStarted | None = None
+    arms: dict[str, ArmHistory] = field(default_factory=dict)
+    controls: list[ControlApplied] = field(default_factory=list)
+    paused: bool = False
+    scored: Scored | None = None
+    finished: RunFinished | None = None
+    seconds: float = 0.0
+    """When the newest event came, in seconds since the start."""
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> History:
+        """The history that these events tell."""
+        history = cls()
+        for event in events:
+            history.add(event)
+        return history
+
+    def add(self, event: Event) -> bool:  # noqa: C901, one case an event
+        """Take in one event; they come in the order in which they happened.
+
+        An event that can't be true after those before it comes from a damaged log and is passed over: nothing that
+        reads a history has to expect arms that never started, or an epoch twice. Returns whether it was taken in.
+        """
+        if not _fits(event, self):
+            return False
+        self.seconds = event.t
+        match event:
+            case RunStarted():
+                self.started = event
+                self.arms = {name: ArmHistory(event.arms[name]) for name in ARMS}
+            case StepsDone():
+                self.arms[event.arm].step_losses.extend(event.losses)
+            case EpochDone():
+                arm = self.arms[event.arm]
+                arm.epochs.append(event)
+                if event.best:
+                    arm.best = event
+            case ArmStopped():
+                self.arms[event.arm].stopped = event
+            case ControlApplied():
+                self.controls.append(event)
+                self.paused = self.paused and event.command != "stop"
+            case Paused() | Resumed():
+                self.paused = isinstance(event, Paused)
+            case Scored():
+                self.scored = event
+                for name, score in event.arms.items():
+                    self.arms[name].test = score
+            case RunFinished():
+                self.finished = event
+        return True
+
+    def at(self, epoch: int) -> History:
+        """The history as it was when every arm that still trained had done an epoch; whole, if none trained on."""
+        if self.started is None:
+            return self
+        steps = epoch * self.started.steps_per_epoch
+        arms = {name: arm.at(epoch, steps) for name, arm in self.arms.items()}
+        if all(arm.stopped is not None for arm in arms.values()):
+            return self
+        return History(
+            started=self.started,
+            arms=arms,
+            controls=[control for control in self.controls if control.step < steps],
+            seconds=max((arm.last.t for arm in arms.values() if arm.last is not None), default=0.0),
+        )
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that at least one arm has done."""
+        return max((arm.last.epoch for arm in self.arms.values() if arm.last is not None), default=0)
+
+    @property
+    def changes(self) -> list[list[ControlApplied]]:
+        """The changes of a knob that were applied while training, in order; pausing and stopping change no knob.
+
+        Patience is changed in both arms at once, and answered for each of them: at one step that is one change.
+        """
+        changes: list[list[ControlApplied]] = []
+        for control in self.controls:
+            if control.accepted and control.key is not None:
+                same = _change_of_another_arm(changes, control)
+                if same is None:
+                    changes.append([control])
+                else:
+                    same.append(control)
+        return changes
+
+    @property
+    def interventions(self) -> int:
+        """How often a knob was changed while training."""
+        return len(self.changes)
+
+    @property
+    def differences(self) -> dict[int, float]:
+        """Validation loss of the regularized arm minus that of the baseline, by epoch, where both have a finite one."""
+        if len(self.arms) != 2:
+            return {}
+        baseline, regularized = ({e.epoch: e.val_loss for e in arm.epochs} for arm in self.arms.values())
+        return {
+            epoch: ours - theirs
+            for epoch, theirs in baseline.items()
+            if theirs is not None and (ours := regularized.get(epoch)) is not None
+        }
+
+    @property
+    def order_hashes(self) -> list[str]:
+        """Hash of each epoch's order of images, as long as all arms that trained it agree."""
+        agreed = takewhile(lambda seen: len(seen) == 1, self._orders.values())
+        return [next(iter(seen)) for seen in agreed]
+
+    @property
+    def unpaired_because(self) -> str:
+        """Why this is no matched pair; empty while it is one."""
+        if len({arm.info.initial_weights for arm in self.arms.values()}) > 1:
+            return "the arms started from different weights"
+        differing = next((epoch for epoch, seen in self._orders.items() if len(seen) > 1), None)
+        return "" if differing is None else f"the arms saw different batches in epoch {differing}"
+
+    @property
+    def _orders(self) -> dict[int, set[str]]:
+        """The hashes that the arms tell of each epoch; a damaged log may have lost an epoch of one arm or of both."""
+        orders: dict[int, set[str]] = {}
+        for arm in self.arms.values():
+            for epoch in arm.epochs:
+                orders.setdefault(epoch.epoch, set()).add(epoch.order)
+        return dict(sorted(orders.items()))
+
+
+def _change_of_another_arm(changes: list[list[ControlApplied]], control: ControlApplied) -> list[ControlApplied] | None:
+    """The newest change that `control` is this arm's part of; None if it is one of its own."""
+    for change in reversed(changes) if control.command == "set_patience" else ():
+        if (change[-1].command, change[-1].step) != (control.command, control.step):
+            return None
+        if change[-1].key == control.key:
+            return None if control.arm in {other.arm for other in change} else change
+    return None
+
+
+def _fits(event: Event, history: History) -> bool:
+    """Whether an event can be true after those that the history has."""
+    if not 0 <= event.t < LARGEST or history.finished is not None:
+        return False
+    if isinstance(event, RunStarted):
+        possible = 0 < event.epochs < LARGEST and 0 < event.steps_per_epoch < LARGEST
+        return possible and history.started is None and set(event.arms) == set(ARMS)
+    if history.started is None:
+        return isinstance(event, RunFinished)  # it failed before it could begin
+    if isinstance(event, StepsDone | EpochDone | ArmStopped):
+        arm = history.arms.get(event.arm)
+        return arm is not None and arm.stopped is None and _comes_next(event, arm, history.started)
+    if isinstance(event, ControlApplied):
+        known = event.arm in {None, *ARMS} or not event.accepted
+        valued = event.key in {None, "patience"} if event.value is None else abs(event.value) < LARGEST
+        return known and valued and 0 <= event.epoch <= history.started.epochs
+    if isinstance(event, Scored):
+        counts = (event.both_right, event.only_baseline, event.only_regularized, event.both_wrong)
+        possible = min(counts) >= 0 and 0 < sum(counts) < LARGEST
+        return possible and history.scored is None and set(event.arms) <= set(ARMS)
+    return True
+
+
+def _comes_next(event: StepsDone | EpochDone | ArmStopped, arm: ArmHistory, started: RunStarted) -> bool:
+    """Whether an arm can have come to this; where lines of the log are lost, it goes on after a gap."""
+    match event:
+        case StepsDone():
+            return len(arm.step_losses) < event.first_step <= started.epochs * started.steps_per_epoch
+        case ArmStopped():
+            return 0 <= event.epoch <= started.epochs
+        case EpochDone():
+            return (
+                (arm.last.epoch if arm.last else 0) < event.epoch <= started.epochs
+                and 0 <= event.wait <= event.epoch
+                and 0 <= event.seconds < LARGEST
+                and all(0 <= accuracy <= 1 for accuracy in (event.train_accuracy, event.val_accuracy))
+                and all(0 <= layer.zeros <= layer.size for layer in event.weights.values())
+            )

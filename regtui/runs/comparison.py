@@ -1,0 +1,78 @@
+"""Several saved runs beside each other: what differs in their presets, and which of them are seeds of one preset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from regtui.runs.files import Field
+from regtui.runs.list import RunInfo
+
+TABLES = ("data.", "model.", "train.", "baseline.", "regularized.")
+"""What a preset's settings begin with; all other fields of a run name or describe it, or are results."""
+SEED = "train.seed"
+AT_MOST = 26
+"""Runs in one comparison: each has a letter."""
+_NOT_FINISHED = {
+    "stopped": "it was stopped",
+    "diverged": "it diverged",
+    "failed": "it failed",
+    "running": "it goes on",
+    "interrupted": "it was interrupted",
+}
+
+
+class Seeds(NamedTuple):
+    """Runs of one preset that differ in nothing but the seed, and may be judged together.
+
+    Attributes:
+        name: The preset's name.
+        differences: Test accuracy of the regularized arm minus that of the baseline, in points, by seed.
+    """
+
+    name: str
+    differences: Mapping[int, float]
+
+
+def settings(run: RunInfo) -> dict[str, Field]:
+    """The preset's values by dotted key; without its name and texts."""
+    return {key: value for key, value in run.fields.items() if key.startswith(TABLES)}
+
+
+def differing(runs: Sequence[RunInfo]) -> list[str]:
+    """The settings that are not the same in all runs whose preset can be read, in the preset's order."""
+    tables = [table for run in runs if (table := settings(run))]
+    keys = dict.fromkeys(key for table in tables for key in table)
+    found = [key for key in keys if len({table.get(key) for table in tables}) > 1]
+    return sorted(found, key=lambda key: next(i for i, table in enumerate(TABLES) if key.startswith(table)))
+
+
+def seeds(runs: Sequence[RunInfo]) -> list[Seeds]:
+    """Two or more seeds of one preset each; a seed that was run twice counts once, as its last run has it."""
+    groups: dict[tuple[tuple[str, Field], ...], list[RunInfo]] = {}
+    for run in sorted(runs, key=lambda run: run.started):
+        if not why_not_counted(run):
+            table = settings(run)
+            table["parameters"] = str([run.fields.get(f"arms.{arm}.parameters") for arm in ("baseline", "regularized")])
+            same = tuple(sorted((key, value) for key, value in table.items() if key not in {SEED, "train.device"}))
+            groups.setdefault(same, []).append(run)
+    found = []
+    for group in groups.values():
+        differences = {run.seed: run.difference for run in group}
+        known = {seed: value for seed, value in differences.items() if seed is not None and value is not None}
+        if len(known) > 1:
+            found.append(Seeds(group[-1].preset, known))
+    return found
+
+
+def why_not_counted(run: RunInfo) -> str:
+    """Why a run is no part of statistics over seeds; empty if it is."""
+    if run.fault or run.status != "finished":
+        return _NOT_FINISHED.get(run.status, "its files are damaged")
+    if run.fields.get("interventions"):
+        return "it was steered"
+    if run.fields.get("pairing.unpaired_because", "?"):
+        return "its arms are no matched pair"
+    if run.difference is None:
+        return "it has no test score"
+    return ""

@@ -1,0 +1,96 @@
+"""The list's filter: words, and comparisons like `test.difference>0.5`, all of which a run must meet."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from regtui.errors import InputError
+from regtui.runs.list import RunInfo
+
+_COMPARISON = re.compile(r"([^<>=!]*)(<=|>=|!=|<|>|=)(.*)", re.DOTALL)
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+    "!=": operator.ne,
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One field against one value; numbers compare as numbers, texts as texts, whatever their case."""
+
+    key: str
+    sign: str
+    value: str
+
+    def matches(self, run: RunInfo) -> bool:
+        """Whether the run has the field, and it compares so."""
+        own = run.fields.get(self.key)
+        if own is None:
+            return False
+        if isinstance(own, str):
+            return _OPERATORS[self.sign](own.casefold(), self.value.casefold())
+        number = _number(self.value)
+        return self.sign == "!=" if number is None else _OPERATORS[self.sign](own, number)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a run must meet to be listed: every word in one of its texts, and every comparison."""
+
+    words: tuple[str, ...]
+    comparisons: tuple[Comparison, ...]
+
+    def matches(self, run: RunInfo) -> bool:
+        """Whether the run meets it."""
+        if not all(comparison.matches(run) for comparison in self.comparisons):
+            return False
+        return all(word in run.texts for word in self.words)
+
+    def unknown(self, runs: Sequence[RunInfo]) -> str:
+        """A sentence on a key that none of the runs has, with the nearest that one has; empty if there is no such."""
+        for key in dict.fromkeys(comparison.key for comparison in self.comparisons):
+            if runs and not any(key in run.fields for run in runs):
+                known = sorted(set().union(*(run.fields for run in runs)))
+                near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+                return f"no run has a field {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        return ""
+
+    def select(self, runs: Iterable[RunInfo]) -> list[RunInfo]:
+        """The runs that meet it, in their order."""
+        return [run for run in runs if self.matches(run)]
+
+
+def parse(text: str) -> Filter:
+    """A filter from its terms, separated by blanks: `word`, `key<value`, and the same with <=, >, >=, = and !=.
+
+    Raises:
+        InputError: A comparison lacks its key or its value.
+    """
+    words, comparisons = [], []
+    for term in text.split():
+        match = _COMPARISON.fullmatch(term)
+        if match is None:
+            words.append(term.casefold())
+        elif not match[1] or not match[3]:
+            raise InputError(f"{term!r} lacks its {'value' if match[1] else 'key'}; write it like test.difference>0.5")
+        else:
+            comparisons.append(Comparison(*match.groups()))
+    return Filter(tuple(words), tuple(comparisons))
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return None if math.isnan(number) else number

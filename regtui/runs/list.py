@@ -1,0 +1,291 @@
+"""Saved runs: find their folders, read what a list of them shows, and tell which run a name means.
+
+Only the small files of a run are read (preset.toml, run.json, summary.json); events.jsonl may be of any size. Whatever
+they hold, reading a run never fails: what could not be read is said in its `fault`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from regtui import SCHEMA
+from regtui.errors import InputError
+from regtui.runs.alive import goes_on
+from regtui.runs.files import Field, flat, read_json, read_toml
+
+FILES = ("preset.toml", "run.json", "summary.json", "events.jsonl")
+"""A folder with two of these is a run's, whatever its name."""
+DEPTH = 4
+"""How many folders below the given one a run may lie."""
+
+_RUN_NAME = re.compile(r"(\d{8}-\d{6})-.+-[0-9a-f]{4}")
+
+RunStatus = Literal["finished", "stopped", "diverged", "failed", "running", "interrupted", "damaged"]
+
+_ENDED: tuple[RunStatus, ...] = ("finished", "stopped", "diverged", "failed")
+
+
+@dataclass(frozen=True)
+class ArmFigures:
+    """What the list shows of an arm; None where it was not measured. Accuracy is a fraction."""
+
+    best_val_loss: float | None
+    test_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What the list shows of a run.
+
+    Attributes:
+        folder: Where it is.
+        started: When it began, in UTC.
+        status: How it ended; `running` while its process on this host lives and writes; `interrupted` if it has no
+            summary and its process is gone or silent; `damaged` if its files do not say.
+        fault: What is wrong with its files, in a word; empty if nothing is.
+        fields: Every field of preset and summary by its dotted key, and `status`, `verdict` and `test.difference`.
+    """
+
+    folder: Path
+    started: datetime
+    status: RunStatus
+    fault: str = ""
+    fields: Mapping[str, Field] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name or self.folder.absolute().name
+
+    @cached_property
+    def preset(self) -> str:
+        """The preset's name; empty if unknown, as are all texts."""
+        return self._text("preset")
+
+    @property
+    def device(self) -> str:
+        """The device it was trained on; of a run without summary, the one that was asked for."""
+        return self._text("device")
+
+    @property
+    def seed(self) -> int | None:
+        """Its seed."""
+        return self._whole("seed")
+
+    @property
+    def epochs(self) -> int | None:
+        """The epochs trained, of the arm that trained longer; None until the run has ended."""
+        trained = [self._whole(f"arms.{arm}.epochs") for arm in ("baseline", "regularized")]
+        return max((epochs for epochs in trained if epochs is not None), default=None)
+
+    @cached_property
+    def baseline(self) -> ArmFigures:
+        """What the baseline came to."""
+        return self._figures("baseline")
+
+    @cached_property
+    def regularized(self) -> ArmFigures:
+        """What the regularized arm came to."""
+        return self._figures("regularized")
+
+    @cached_property
+    def difference(self) -> float | None:
+        """Test accuracy of the regularized arm minus that of the baseline, in percentage points."""
+        return self._number("test.difference")
+
+    @property
+    def verdict(self) -> str:
+        """better, worse, undecided or none; empty until the run has ended."""
+        return self._text("verdict")
+
+    @cached_property
+    def texts(self) -> str:
+        """All that a word is looked for in, whatever its case."""
+        return "\n".join((self.name, self.preset, self.status, self.device, self.verdict, self.fault)).casefold()
+
+    def _figures(self, arm: str) -> ArmFigures:
+        return ArmFigures(self._number(f"arms.{arm}.best_val_loss"), self._number(f"arms.{arm}.test.accuracy"))
+
+    def _text(self, key: str) -> str:
+        value = self.fields.get(key, "")
+        return value if isinstance(value, str) else ""
+
+    def _number(self, key: str) -> float | None:
+        value = self.fields.get(key)
+        return None if value is None or isinstance(value, str) else float(value)
+
+    def _whole(self, key: str) -> int | None:
+        value = self.fields.get(key)
+        return value if isinstance(value, int) else None
+
+
+def find_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None) -> Iterator[Path]:
+    """The folders of runs in and below `folder`, each once, though links lead there too or in a circle.
+
+    Args:
+        folder: Where to look; it may be a run's own folder.
+        tell: Is given a sentence for each folder that can't be looked into.
+    """
+    level, seen = [str(folder)], set()
+    for _ in range(DEPTH + 1):
+        below: list[str] = []
+        for path in level:
+            try:
+                status = os.stat(path)  # noqa: PTH116, a Path for each of ten thousand folders takes a while
+                if (status.st_dev, status.st_ino) in seen:
+                    continue
+                seen.add((status.st_dev, status.st_ino))
+                if _RUN_NAME.fullmatch(os.path.basename(path)):  # noqa: PTH119, it need not be looked into
+                    yield Path(path)
+                    continue
+                with os.scandir(path) as scan:
+                    entries = list(scan)
+            except OSError as error:
+                tell(f"{path}: passed over, it can't be read ({error.strerror})")
+                continue
+            if len({entry.name for entry in entries}.intersection(FILES)) >= 2:
+                yield Path(path)
+            else:
+                below += sorted(e.path for e in entries if not e.name.startswith(".") and _is_folder(e))
+        level = below
+
+
+def resolve(text: str, logs: Path) -> Path:
+    """The run that `text` means: its folder, or a unique beginning of its name below `logs`.
+
+    Raises:
+        InputError: It means none or several; the message names the nearest.
+    """
+    folder = Path(text)
+    if text and folder.is_dir() and next(find_runs(folder), None) == folder:
+        return folder
+    if folder.name != text:  # it has a slash, which names of runs have not
+        what = " is no run's folder" if os.path.lexists(folder) else ": there is no such folder"
+        raise InputError(f"{text!r}{what}; name a folder that holds a run, or the beginning of a run's name")
+    runs = sorted(find_runs(logs), key=lambda run: run.name)
+    if not runs:
+        raise InputError(f"{text!r} is no run's folder, and there are no runs in {str(logs)!r}; name it with --log-dir")
+    matching = [run for run in runs if text and run.name.startswith(text)]
+    exact = [run for run in matching if run.name == text]
+    if len(exact or matching) == 1:
+        return (exact or matching)[0]
+    if matching:
+        names = ", ".join(repr(run.name) for run in matching[:5])
+        raise InputError(f"{text!r} begins the names of {len(matching)} runs: {names}{', …' * (len(matching) > 5)}")
+    near = difflib.get_close_matches(text, [run.name for run in runs], n=1, cutoff=0.3) or [runs[-1].name]
+    raise InputError(f"no run in {str(logs)!r} begins with {text!r}; did you mean {near[0]!r}?")
+
+
+def read_run(folder: Path) -> RunInfo:
+    """What the list shows of the run in `folder`; what can't be read is named in its `fault`."""
+    try:
+        names = set(os.listdir(folder))  # noqa: PTH208
+    except OSError as error:
+        fault = f"the folder can't be read ({error.strerror})"
+        return RunInfo(folder, _started(folder, {}), "damaged", fault, {"status": "damaged"})
+    faults: list[str] = []
+    preset = _read(folder, "preset.toml", names, faults)
+    circumstances = _read(folder, "run.json", names, faults)
+    summary = _read(folder, "summary.json", names, faults) if "summary.json" in names else {}
+    _check_events(folder, faults, ended="summary.json" in names)
+    status = _status(folder, summary if "summary.json" in names else None, circumstances)
+    fields = flat(preset)
+    fields.update((key, v) for key, v in flat(circumstances).items() if key in {"preset", "seed", "device"})
+    fields.update(flat(summary))
+    fields["status"] = status
+    if status in _ENDED:
+        fields["verdict"] = _verdict(summary, status)
+    arms = [fields.get(f"arms.{arm}.test.accuracy") for arm in ("regularized", "baseline")]
+    if isinstance(arms[0], int | float) and isinstance(arms[1], int | float):
+        fields["test.difference"] = round(100 * (arms[0] - arms[1]), 9)  # 0.3, not 0.29999999999999716
+    return RunInfo(folder, _started(folder, circumstances), status, "; ".join(faults), fields)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _read(folder: Path, name: str, names: set[str], faults: list[str]) -> dict[str, Any]:
+    """One of a run's files as a table; empty, with a word in `faults`, if it can't be read."""
+    if name not in names:
+        faults.append(f"no {name}")
+        return {}
+    try:
+        table = read_toml(folder / name) if name == "preset.toml" else read_json(folder / name)
+    except OSError as error:
+        faults.append(f"{name} can't be read ({error.strerror})")
+        return {}
+    except InputError as error:
+        faults.append(str(error))
+        return {}
+    schema = table.get("schema", SCHEMA)
+    if not isinstance(schema, int) or schema > SCHEMA:
+        faults.append(f"{name} is from a later version")
+    return table
+
+
+def _check_events(folder: Path, faults: list[str], *, ended: bool) -> None:
+    try:
+        status = (folder / "events.jsonl").stat()
+    except FileNotFoundError:
+        faults.append("no events.jsonl")
+    except OSError as error:
+        faults.append(f"events.jsonl can't be read ({error.strerror})")
+    else:
+        if not stat.S_ISREG(status.st_mode):
+            faults.append("events.jsonl is no file")
+        elif status.st_size == 0 and ended:
+            faults.append("events.jsonl is empty")
+
+
+def _status(folder: Path, summary: dict[str, Any] | None, circumstances: dict[str, Any]) -> RunStatus:
+    if summary is not None:
+        return next((ended for ended in _ENDED if ended == summary.get("status")), "damaged")
+    if not circumstances:
+        return "damaged"
+    return "running" if goes_on(folder, circumstances) else "interrupted"
+
+
+def _started(folder: Path, circumstances: dict[str, Any]) -> datetime:
+    """When the run began, as it says itself; else as its name says; else when its folder changed last."""
+    try:
+        told = datetime.fromisoformat(circumstances["started"])
+        told = told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
+        if 1970 < told.year < 9000:  # local time can be had of it
+            return told
+    except (KeyError, TypeError, ValueError, OverflowError):
+        pass
+    try:
+        return datetime.strptime(folder.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+    except (OSError, OverflowError, ValueError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _verdict(summary: dict[str, Any], status: RunStatus) -> str:
+    """The outcome, from the summary alone."""
+    from regtui.evidence.paired import PairedTable
+    from regtui.evidence.verdict import outcome_of
+
+    counts, pairing = summary.get("paired_test"), summary.get("pairing")
+    if not isinstance(counts, dict) or not isinstance(pairing, dict):
+        return "none"
+    values = [n for n in map(counts.get, PairedTable._fields) if type(n) is int and 0 <= n < 10**9]
+    whole = len(values) == len(PairedTable._fields) and any(values)
+    table = PairedTable(*values) if whole else None
+    return outcome_of(table, paired=not pairing.get("unpaired_because"), status=status)

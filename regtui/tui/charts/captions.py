@@ -1,0 +1,75 @@
+"""What is written on the charts' borders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from regtui.preset.model import ARMS, Preset
+from regtui.protocol.events import EpochDone
+from regtui.protocol.history import History
+from regtui.text import UNKNOWN
+from regtui.tui.charts.view import TITLES, Quantity, View
+from regtui.tui.look import MARKS
+from regtui.tui.run.arms import gap_text, number
+
+
+def titles(preset: Preset, view: View, arms: Sequence[str]) -> list[str]:
+    """A title for each chart: one for both arms with `view.overlay`, else one for each of `arms`."""
+    kind = "" if view.quantity == "loss" else f" · {TITLES[view.quantity]}"
+    kind += " · log" if view.log and view.quantity == "loss" else ""
+    kind += " · recent" if view.recent else ""
+    labels = [f"{MARKS[arm]} {_label(preset, arm)}" for arm in arms]
+    return [" · ".join(labels) + kind] if view.overlay else [label + kind for label in labels]
+
+
+def legend(history: History, view: View) -> str:
+    """What the marks in a chart mean."""
+    if view.quantity == "gap":
+        words = "validation − training loss  ★ best epoch"
+    elif view.overlay:
+        words = "▀ validation  • + training  ★ best"
+    else:
+        steps = "⋯ steps  " if view.quantity == "loss" else ""
+        words = f"{steps}• training  ▀ validation  ★ best"
+    return words + ("  │ steered" if history.interventions else "")
+
+
+def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> str:
+    """The values of an epoch in a chart of these arms; stands where else the legend is."""
+    done = {arm: next((e for e in history.arms[arm].epochs if e.epoch == epoch), None) for arm in arms}
+    if view.overlay:
+        what = "gap" if view.quantity == "gap" else "validation"
+        values = "  ".join(f"{MARKS[arm]} {_value(done[arm], view.quantity)}" for arm in arms)
+        return f"epoch {epoch}  {what} {values}"
+    (of_arm,) = done.values()
+    validation = _value(of_arm, view.quantity)
+    if of_arm is None:
+        return f"epoch {epoch}  no values of this arm"
+    if view.quantity == "gap":
+        return f"epoch {epoch}  gap {validation}"
+    training = number(of_arm.train_loss) if view.quantity == "loss" else f"{of_arm.train_accuracy:.1%}"
+    return f"epoch {epoch}  • train {training}  ▀ val {validation}"
+
+
+def _value(epoch: EpochDone | None, quantity: Quantity) -> str:
+    """The gap, or what was measured in validation."""
+    if epoch is None:
+        return UNKNOWN
+    if quantity == "accuracy":
+        return f"{epoch.val_accuracy:.1%}"
+    return gap_text(epoch) if quantity == "gap" else number(epoch.val_loss)
+
+
+def difference_caption(value: float | None, epoch: int | None = None) -> tuple[str, str]:
+    """Title and value, the newest or an epoch's, of the strip with the difference in validation loss."""
+    title = "Δ validation loss, regularized − baseline"
+    when = "" if epoch is None else f"epoch {epoch}"
+    if value is None:
+        return title, when and f"{when} · not in both arms"
+    lower = f" · {ARMS[0] if value > 0 else ARMS[1]} is lower" if value else ""
+    return title, (when and f"{when} · ") + f"{value:+.4f}".replace("-", "−") + lower
+
+
+def _label(preset: Preset, arm: str) -> str:
+    techniques = preset.arms()[arm].label()
+    return arm if techniques == "no technique" else f"{arm} · {techniques}"

@@ -1,0 +1,93 @@
+"""The upper part of a run's screen: a chart for each arm or one for both, and the difference between them."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from regtui.preset.model import ARMS, Preset
+from regtui.protocol.history import History
+from regtui.tui.charts.captions import difference_caption, legend, reading, titles
+from regtui.tui.charts.chart import Chart
+from regtui.tui.charts.view import Space, View, difference, newest_difference, plots
+
+TWO_CHARTS = 100
+"""Columns from which two charts fit side by side."""
+CHART, STRIP = 7, 16
+"""Rows from which there is a chart, and from which the difference stands below it."""
+
+
+class Curves(Vertical):
+    """Shows a history as `view` says, in the room there is."""
+
+    DEFAULT_CSS = """
+    Curves {
+        height: 1fr; min-height: 7;
+        & #charts { height: 1fr; }
+        & #charts Chart { width: 1fr; }
+        & #difference { height: 5; }
+    }
+    """
+
+    def __init__(self, preset: Preset, history: History, view: View) -> None:
+        super().__init__()
+        self._preset, self._history, self._view = preset, history, view
+        self._shown_arm = ARMS[0]
+        self._cursor: int | None = None
+        self._charts = {arm: Chart(id=arm, classes="panel") for arm in ARMS}
+        self._strip = Chart(id="difference", classes="panel")
+
+    def compose(self) -> ComposeResult:
+        """The charts side by side, the difference below."""
+        yield Horizontal(*self._charts.values(), id="charts")
+        yield self._strip
+
+    def on_resize(self) -> None:
+        """Ticks are planned for so many rows, and what stands below may have taken or given some."""
+        self.draw(self._cursor)
+
+    def fit(self, width: int, height: int, *, strip: bool) -> None:
+        """Show what fits into so many columns and rows; the difference only if it is wanted."""
+        self.display = height >= CHART
+        self._charts[ARMS[1]].display = width >= TWO_CHARTS and not self._view.overlay
+        self._strip.display = strip and height >= STRIP
+
+    def next_overlay(self, width: int) -> None:
+        """Overlay or single charts; where only one chart fits, the overlay and each arm in turn."""
+        view = self._view
+        if width >= TWO_CHARTS:
+            view.overlay = not view.overlay
+        elif view.overlay:
+            view.overlay, self._shown_arm = False, ARMS[0]
+        elif self._shown_arm == ARMS[0]:
+            self._shown_arm = ARMS[1]
+        else:
+            view.overlay = True
+
+    def draw(self, cursor: int | None) -> None:
+        """Show the history as it is now; with a cursor, a line at its epoch and the values there."""
+        self._cursor = cursor
+        if not self.display:
+            return
+        history, view = self._history, self._view
+        self.set_class(cursor is not None, "-read")
+        charts = [chart for chart in self._charts.values() if chart.display]
+        drawn = plots(history, view, Space(*charts[0].content_size), cursor)
+        if len(drawn) > len(charts):  # one chart for one of two arms
+            drawn = [drawn[ARMS.index(self._shown_arm)]]
+        for chart, plot in zip(charts, drawn, strict=True):
+            chart.show(plot)
+        self._entitle(charts, cursor)
+        if self._strip.display:
+            value = newest_difference(history) if cursor is None else history.differences.get(cursor)
+            self._strip.show(difference(history, view, Space(*self._strip.content_size), cursor))
+            self._strip.entitle(*difference_caption(value, cursor))
+
+    def _entitle(self, charts: list[Chart], cursor: int | None) -> None:
+        history, view = self._history, self._view
+        arms = ARMS if view.overlay or len(charts) == len(ARMS) else (self._shown_arm,)
+        for index, (chart, title) in enumerate(zip(charts, titles(self._preset, view, arms), strict=True)):
+            drawn = arms if view.overlay else arms[index : index + 1]
+            chart.entitle(title, legend(history, view) if cursor is None else reading(history, view, drawn, cursor))
+        for arm, chart in self._charts.items():
+            chart.set_class(len(charts) == len(ARMS), arm)

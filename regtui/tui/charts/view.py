@@ -1,0 +1,281 @@
+"""What the charts show: a history and the user's choice of view in, plots out. Knows no widget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from regtui.protocol.events import ControlApplied, EpochDone
+from regtui.protocol.history import ArmHistory, History
+from regtui.tui.charts.chart import Curve, Plot
+from regtui.tui.charts.series import decimate, limits, log_ticks, smoothed, ticks
+from regtui.tui.look import CURSOR, MARKS
+
+Quantity = Literal["loss", "accuracy", "gap"]
+QUANTITIES: tuple[Quantity, ...] = ("loss", "accuracy", "gap")
+TITLES: dict[Quantity, str] = {"loss": "loss", "accuracy": "accuracy in %", "gap": "gap: validation − training loss"}
+RECENT = 0.25
+"""The recent window: this share of the epochs so far, at least three."""
+WHOLE = 40
+"""Up to so many planned epochs the axis shows them all from the start; a longer one grows as they come."""
+LONG, BEGINNING, MUCH = 12, 0.08, 1 / 3
+"""From so many epochs on, the y axis may leave out this share of them at the beginning, if it gains so much by that."""
+SETTLING = 5
+"""The strip's scale leaves out the first epochs, one in so many."""
+
+
+@dataclass
+class View:
+    """What the user has chosen to see.
+
+    Attributes:
+        quantity: What the charts show.
+        overlay: Both arms in one chart instead of one each.
+        log: A logarithmic axis; of losses only.
+        recent: Only the latest epochs.
+        shared: Both charts have the same axes.
+    """
+
+    quantity: Quantity = "loss"
+    overlay: bool = False
+    log: bool = False
+    recent: bool = False
+    shared: bool = True
+
+
+class Space(NamedTuple):
+    """Columns and rows of a chart."""
+
+    width: int
+    height: int
+
+
+_VALUES: dict[str, Callable[[EpochDone], float | None]] = {
+    "train_loss": lambda e: e.train_loss,
+    "val_loss": lambda e: e.val_loss,
+    "train_accuracy": lambda e: 100 * e.train_accuracy,
+    "val_accuracy": lambda e: 100 * e.val_accuracy,
+    "gap": lambda e: e.gap,
+}
+
+
+def plots(history: History, view: View, space: Space, cursor: int | None = None) -> list[Plot]:
+    """One plot for each arm, or one for both with `view.overlay`; with a line at the epoch of the cursor."""
+    if history.started is None:
+        waiting = "loading PyTorch and the data…" if history.finished is None else "no usable events in the log"
+        return [Plot(empty=waiting)] * (1 if view.overlay else 2)
+    groups = [list(history.arms)] if view.overlay else [[name] for name in history.arms]
+    window = _window(history, view)
+    drawn = [[_curves(history, name, view, space, window) for name in group] for group in groups]
+    ranges = [_range([c for curves in of_group for c in curves], view) for of_group in drawn]
+    if view.shared:
+        ranges = [(min(low for low, _ in ranges), max(high for _, high in ranges))] * len(ranges)
+    return [
+        _with_cursor(
+            _plot(history, group, [c for curves in of_group for c in curves], view, space, window, y_range), cursor
+        )
+        for group, of_group, y_range in zip(groups, drawn, ranges, strict=True)
+    ]
+
+
+def difference(history: History, view: View, space: Space, cursor: int | None = None) -> Plot:
+    """Validation loss of the regularized arm minus the baseline's, epoch by epoch, around zero."""
+    window = _window(history, view)
+    shown = [(float(e), delta) for e, delta in history.differences.items() if window[0] <= e <= window[1]]
+    x, y = decimate([x for x, _ in shown], [y for _, y in shown], 2 * space.width)
+    if not x:
+        return Plot(empty="the difference comes with the first epoch")
+    # The first epochs, far from where it settles, would flatten the rest; they are drawn at the edge.
+    reach = max(map(abs, y[len(y) // SETTLING :])) or 1e-3
+    plot = Plot(
+        curves=[Curve(x, y, "accent", "hd"), *_points(x, y, "accent", "•", space)],
+        x_limits=window,
+        y_limits=(-1.15 * reach, 1.15 * reach),
+        x_ticks=[],
+        y_ticks=_signed([-reach, 0.0, reach]),
+        horizontals=[(0.0, "faint")],
+    )
+    return _with_cursor(plot, cursor)
+
+
+def newest_difference(history: History) -> float | None:
+    """The newest Δ validation loss; None before both arms have measured one."""
+    return next(reversed(history.differences.values()), None)
+
+
+def _with_cursor(plot: Plot, cursor: int | None) -> Plot:
+    """The plot with the cursor's line, and its mark on top, as long as that epoch is on the axis."""
+    if cursor is None or not plot.x_limits[0] <= cursor <= plot.x_limits[1]:
+        return plot
+    x = float(cursor)
+    return replace(
+        plot,
+        verticals=[*plot.verticals, (x, "accent")],
+        words=[*plot.words, (CURSOR, x, plot.y_limits[1], "accent")],
+    )
+
+
+def _signed(places: Sequence[float]) -> list[tuple[float, str]]:
+    largest = max(map(abs, places))
+    if largest < 1e-4 or largest >= 1e5:
+        form = "+.1e"
+    else:
+        form = "+.5f" if largest < 0.01 else "+.3f" if largest < 1 else "+.2f"
+    return [(y, "0" if y == 0 else f"{y:{form}}".replace("-", "−")) for y in places]
+
+
+def _window(history: History, view: View) -> tuple[float, float]:
+    """First and last epoch on the axis."""
+    if history.started is None:
+        return 0.0, 1.0
+    planned = history.started.epochs
+    now = max((_position(history, arm) for arm in history.arms.values()), default=0.0)
+    right = planned
+    if planned > WHOLE:
+        right = next((n for n in _rounds() if n >= max(10.0, now)), planned)
+    right = min(planned, right)
+    if view.recent and now > 3:
+        return max(0.0, now - max(3.0, RECENT * now)), max(now, 1.0)
+    return 0.0, float(right)
+
+
+def _rounds() -> list[int]:
+    return [m * 10**power for power in range(1, 7) for m in (1, 2, 3, 5)]
+
+
+def _position(history: History, arm: ArmHistory) -> float:
+    """Epochs trained, counting the part of the present one."""
+    steps = history.started.steps_per_epoch if history.started else 1
+    return len(arm.step_losses) / steps
+
+
+def _epoch_series(arm: ArmHistory, key: str, window: tuple[float, float]) -> tuple[list[float], list[float]]:
+    value = _VALUES[key]
+    points = [(float(e.epoch), v) for e in arm.epochs if (v := value(e)) is not None]
+    inside = [p for p in points if window[0] <= p[0] <= window[1]]
+    return [x for x, _ in inside], [y for _, y in inside]
+
+
+def _curves(history: History, name: str, view: View, space: Space, window: tuple[float, float]) -> list[Curve]:
+    """An arm's curves, the one that matters most last, so that it lies on top."""
+    arm, alone = history.arms[name], not view.overlay
+    fine = 2 * space.width
+    curves = []
+    if view.quantity == "loss" and alone and history.started is not None:
+        line, spikes = smoothed(arm.step_losses, history.started.steps_per_epoch, *window, fine)
+        if line:
+            curves.append(Curve([x for x, _ in line], [y for _, y in line], f"{name}-steps", "braille"))
+        if spikes:
+            curves.append(Curve([x for x, _ in spikes], [y for _, y in spikes], f"{name}-steps", "·", line=False))
+    if view.quantity == "gap":
+        x, y = decimate(*_epoch_series(arm, "gap", window), fine)
+        curves.append(Curve(x, y, name, _line_marker(name, view)))
+        curves += _points(x, y, name, MARKS[name], space)
+    else:
+        x, y = decimate(*_epoch_series(arm, f"train_{view.quantity}", window), fine)
+        curves.append(Curve(x, y, f"{name}-train", "dot" if name == "baseline" or alone else "+"))
+        x, y = decimate(*_epoch_series(arm, f"val_{view.quantity}", window), fine)
+        curves.append(Curve(x, y, name, _line_marker(name, view)))
+        curves += _points(x, y, name, MARKS[name], space)
+    if view.log and view.quantity == "loss":
+        curves = [_logarithmic(curve) for curve in curves]
+    return [curve for curve in curves if curve.x]
+
+
+def _line_marker(name: str, view: View) -> str:
+    """In one chart the arms' lines differ by their grain as well as by their marks."""
+    return "braille" if view.overlay and name == "regularized" else "hd"
+
+
+def _points(x: list[float], y: list[float], colour: str, mark: str, space: Space) -> list[Curve]:
+    """A mark at each epoch, as long as they stand apart."""
+    return [Curve(x, y, colour, mark, line=False)] if len(x) <= space.width // 4 else []
+
+
+def _logarithmic(curve: Curve) -> Curve:
+    pairs = [(x, math.log10(y)) for x, y in zip(curve.x, curve.y, strict=True) if y > 0]
+    return Curve([x for x, _ in pairs], [y for _, y in pairs], curve.colour, curve.marker, curve.line)
+
+
+def _range(curves: list[Curve], view: View) -> tuple[float, float]:
+    """The y axis: all that is measured at epochs, and the steps, but for a steep beginning that would flatten the rest.
+
+    That is the first half epoch of steps once there is an epoch, and the first epochs of a long run.
+    """
+    measured = [p for c in curves if not c.colour.endswith("-steps") for p in zip(c.x, c.y, strict=True)]
+    steps = [p for c in curves if c.colour.endswith("-steps") for p in zip(c.x, c.y, strict=True)]
+    newest = max((x for x, _ in measured), default=0.0)
+    shown = measured + [(x, y) for x, y in steps if not measured or x > 0.5]
+    floor = None if view.quantity == "gap" or (view.log and view.quantity == "loss") else 0.0
+    low, high = limits(_without_beginning(shown, newest), floor=floor)
+    return low, min(high, 100.0) if view.quantity == "accuracy" else high
+
+
+def _without_beginning(points: list[tuple[float, float]], epochs: float) -> list[float]:
+    """The heights of these points; of a long run without its first epochs, if those alone take much of the axis."""
+    heights = [y for _, y in points]
+    later = [y for x, y in points if x > math.ceil(BEGINNING * epochs)]
+    if epochs < LONG or not later or max(later) - min(later) > (1 - MUCH) * (max(heights) - min(heights)):
+        return heights
+    return later
+
+
+def _plot(
+    history: History,
+    names: list[str],
+    curves: list[Curve],
+    view: View,
+    space: Space,
+    window: tuple[float, float],
+    y_range: tuple[float, float],
+) -> Plot:
+    low, high = y_range
+    logarithmic = view.log and view.quantity == "loss"
+    rows = max(2, (space.height - 1) // 3)
+    words: list[tuple[str, float, float, str]] = []
+    verticals: list[tuple[float, str]] = []
+    for name in names:
+        arm = history.arms[name]
+        words += _marks(arm, name, view, y_range)
+        if arm.step_losses.broken is not None and history.started is not None:
+            x = arm.step_losses.broken / history.started.steps_per_epoch
+            words.append(("✗ not finite", x, high, "error"))
+    if history.started is not None:
+        changes = [c for c in history.controls if c.accepted and c.key is not None]
+        verticals = [(x, "faint") for x in sorted({_effective(c, history.started.steps_per_epoch) for c in changes})]
+    return Plot(
+        curves=curves,
+        x_limits=window,
+        y_limits=y_range,
+        x_ticks=ticks(*window, max(2, space.width // 10)),
+        y_ticks=log_ticks(low, high, rows) if logarithmic else ticks(low, high, rows),
+        verticals=[v for v in verticals if window[0] <= v[0] <= window[1]],
+        horizontals=[(0.0, "faint")] if view.quantity == "gap" and low < 0 < high else [],
+        words=[w for w in words if window[0] <= w[1] <= window[1]],
+        empty="" if curves else f"{TITLES[view.quantity]} comes with the first epoch",
+    )
+
+
+def _effective(control: ControlApplied, steps_per_epoch: int) -> float:
+    """Where on the axis a change takes effect: a strength from the next step on, patience at the end of the epoch."""
+    if control.command != "set_strength":
+        return float(control.epoch)
+    steps = min(max(0, control.step), control.epoch * steps_per_epoch)  # a damaged log may tell of any step
+    return steps / steps_per_epoch
+
+
+def _marks(arm: ArmHistory, name: str, view: View, y_range: tuple[float, float]) -> list[tuple[str, float, float, str]]:
+    """The best epoch, and where early stopping ended the arm."""
+    key = "gap" if view.quantity == "gap" else f"val_{view.quantity}"
+    marks = []
+    best = None if arm.best is None else _VALUES[key](arm.best)
+    if best is not None and view.log and view.quantity == "loss":
+        best = math.log10(best) if best > 0 else None
+    if arm.best is not None and best is not None and len(arm.epochs) > 1:
+        marks.append(("★", float(arm.best.epoch), best, name))
+    if arm.stopped is not None and arm.stopped.reason == "early_stopping":
+        low, high = y_range
+        marks.append(("■ stopped", float(arm.stopped.epoch), low + 0.12 * (high - low), name))
+    return marks

@@ -1,0 +1,1 @@
+"""The first screen: choose a preset, edit its settings, start it."""

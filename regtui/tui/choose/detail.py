@@ -1,0 +1,98 @@
+"""The selected preset from its title to its settings."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from regtui.preset.file import MAX_VALUE
+from regtui.preset.model import Preset
+from regtui.text import one_line
+from regtui.tui.choose.entries import Entry
+from regtui.tui.choose.form import Form
+from regtui.tui.look import MARKS
+
+
+class Detail(VerticalScroll, can_focus=False):
+    """Title, summary, what follows from the settings, and the settings; of a broken file what is wrong with it."""
+
+    DEFAULT_CSS = """
+    Detail {
+        padding: 1 2 0 2; scrollbar-size-vertical: 1;
+        & > Static { height: auto; }
+        & > #title { text-style: bold; }
+        & > #summary { margin-top: 1; max-width: 90; color: $secondary; }
+        & > #facts { margin-top: 1; }
+        &.-broken > #title, &.-broken > #summary { color: $error; }
+    }
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__()
+        self._entry = entry
+        self._form: Form | None = None
+
+    def compose(self) -> ComposeResult:
+        """The words; the many fields come after the first picture, which they would delay."""
+        for part in ("title", "summary", "facts"):
+            yield Static(id=part, markup=False)
+
+    def on_mount(self) -> None:
+        """Fill in."""
+        self.show(self._entry)
+
+    def show(self, entry: Entry) -> None:
+        """Show this preset, from its top."""
+        self._entry = entry
+        self.set_class(entry.draft is None, "-broken")
+        # Where there is no setting to go to, the pane itself is scrolled by keys.
+        self.can_focus = entry.draft is None
+        title, summary = f"✗ {one_line(entry.name, MAX_VALUE)} is broken", entry.fault
+        if entry.draft is not None:
+            original = entry.draft.original
+            title = one_line(original.title or entry.name, 200)
+            summary = "\n".join(one_line(line, 4000) for line in original.summary.splitlines())
+        self.query_one("#title", Static).update(title)
+        self.query_one("#summary", Static).update(summary)
+        self.query_one("#facts").display = entry.draft is not None
+        self.scroll_home(animate=False)
+        self.show_facts()
+        if self._form is None:
+            self.call_after_refresh(self._mount_form)
+            return
+        self._form.display = entry.draft is not None
+        if entry.draft is not None:
+            self._form.show(entry.draft)
+
+    def show_facts(self) -> None:
+        """Bring up to date what follows from the settings; while they have a fault, nothing does."""
+        draft = self._entry.draft
+        shown = self.query_one("#facts", Static)
+        if draft is not None and draft.preset is not None and shown.content != (facts := _facts(draft.preset)):
+            shown.update(facts)
+
+    def go_to(self, key: str) -> None:
+        """Give the focus to the setting that a dotted key is about, the first for an empty one."""
+        if self._entry.draft is None:
+            self.focus()
+        elif self._form is not None:
+            self._form.go_to(key)
+
+    def _mount_form(self) -> None:
+        if self._form is None and self._entry.draft is not None:
+            self._form = Form(self._entry.draft)
+            self.mount(self._form)
+
+
+def _facts(preset: Preset) -> Content:
+    """The sizes, and what each arm has."""
+    sizes = preset.sizes
+    words = (
+        f"{preset.dataset.title} {sizes.train:,} / {sizes.val:,}",
+        "-".join(map(str, preset.layers)),
+        f"{preset.train.epochs:,} epochs of {preset.steps_per_epoch:,} steps",
+    )
+    arms = [(f"\n{MARKS[arm]} {techniques.label()}", f"${arm}") for arm, techniques in preset.arms().items()]
+    return Content.assemble(" · ".join(words), *arms)

@@ -1,0 +1,113 @@
+"""A preset while it is edited: plain data that may not validate yet, and what is wrong with it; no widgets here."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from regtui.errors import PresetError
+from regtui.preset.file import to_table, toml_value, validate
+from regtui.preset.model import ARMS, Preset
+from regtui.techniques import REGISTRY
+
+SWITCHES = {f"{arm}.{name}": REGISTRY[name] for arm in ARMS for name in REGISTRY}
+"""The keys of the techniques; each holds whether the technique is in use."""
+_ORIGIN = "form"
+
+
+class Fault(NamedTuple):
+    """Something wrong: a dotted key, empty where there is none, and the line as a preset file's error has it."""
+
+    key: str
+    line: str
+
+
+class Draft:
+    """A preset's tables, edited key by key.
+
+    Attributes:
+        original: What the edits started from, and what taking them back restores.
+        preset: The edited preset; None while there are faults.
+        faults: What is wrong.
+    """
+
+    def __init__(self, original: Preset, edited: Preset | None = None) -> None:
+        self.original = original
+        self.preset: Preset | None
+        self.faults: list[Fault]
+        self._before = to_table(original)
+        self._table = to_table(edited or original)
+        self._off: dict[str, dict[str, Any]] = {}  # knobs of techniques switched off, for when they return
+        self._check()
+
+    def get(self, key: str) -> Any:
+        """The value at a dotted key; None where it is left out."""
+        return _at(self._table, key)
+
+    def was(self, key: str) -> Any:
+        """The value that the original has; a technique that it doesn't use has its defaults."""
+        technique = ".".join(key.split(".")[:2])
+        if technique != key and technique in SWITCHES and not _at(self._before, technique):
+            return SWITCHES[technique].model_fields[key.rpartition(".")[2]].default
+        return _at(self._before, key)
+
+    def put(self, key: str, value: object) -> None:
+        """Set the value at a dotted key; None leaves it out."""
+        *path, name = key.split(".")
+        parent = self._table
+        for part in path:
+            parent = parent[part]
+        if key in SWITCHES:
+            self._use(key, parent, name, use=bool(value))
+        elif value is None:
+            parent.pop(name, None)
+        else:
+            parent[name] = value
+        self._check()
+
+    def _use(self, key: str, arm: dict[str, Any], name: str, *, use: bool) -> None:
+        if use:
+            arm[name] = self._off.pop(key, None) or SWITCHES[key]().model_dump(exclude_none=True)
+        else:
+            self._off[key] = arm.pop(name)
+
+    @property
+    def edited(self) -> bool:
+        """Whether anything is."""
+        return self._table != self._before
+
+    def _check(self) -> None:
+        try:
+            self.preset, self.faults = validate(self._table, _ORIGIN), []
+        except PresetError as error:
+            lines = [line.removeprefix(f"{_ORIGIN}: ") for line in str(error).splitlines()]
+            self.preset, self.faults = None, [Fault(line.partition(": ")[0], line) for line in lines]
+
+
+def text_of(value: object) -> str:
+    """A value as it is typed; empty for one that is left out."""
+    if value is None:
+        return ""
+    if isinstance(value, str):  # quoted only where it would mean something else without
+        return value if value.isprintable() and toml_value(value) == value else _quoted(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
+    return str(value)
+
+
+def value_of(text: str, *, optional: bool) -> Any:
+    """What a typed text means, as with --set; an optional value is left out where nothing is typed."""
+    return None if optional and not text.strip() else toml_value(text)
+
+
+def _quoted(text: str) -> str:
+    """A TOML string without a character that a terminal would obey."""
+    return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08X}" for c in text) + '"'
+
+
+def _at(table: dict[str, Any], key: str) -> Any:
+    value: Any = table
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value is not None if key in SWITCHES else value

@@ -1,0 +1,61 @@
+"""The presets to choose from, each with the edits made to it; one that is broken keeps its fault and stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from regtui.errors import InputError
+from regtui.preset.file import available, load
+from regtui.preset.model import Preset
+from regtui.tui.choose.draft import Draft
+
+
+@dataclass
+class Entry:
+    """One preset of the list.
+
+    Attributes:
+        name: What it is called, here and on the command line.
+        path: Its file; None where only the command line knows that.
+        draft: The preset with its edits; None if the file is broken.
+        fault: What is wrong with the file, one line a fault; empty if nothing is.
+    """
+
+    name: str
+    path: Path | None
+    draft: Draft | None
+    fault: str = ""
+
+
+def entries(chosen: Preset | None = None) -> list[Entry]:
+    """Every preset that is there, ./presets first.
+
+    Args:
+        chosen: A preset as the command line changed it. Its differences from the file of its name are edits; where
+            there is no such file it comes first.
+    """
+    found = [_read(name, path) for name, path in available().items()]
+    if chosen is not None:
+        same = next((entry for entry in found if entry.name == chosen.name and entry.draft is not None), None)
+        if same is not None and same.draft is not None:
+            same.draft = Draft(same.draft.original, chosen)
+        else:
+            found.insert(0, Entry(chosen.name, None, Draft(chosen)))
+    return found or [Entry("none", None, None, "There is no preset, neither in ./presets nor in regtui's own folder.")]
+
+
+def reread(old: Sequence[Entry], saved: Entry, name: str) -> list[Entry]:
+    """The list after `saved` was written as `name`: its edits have moved there, those of all others stay."""
+    stay = {entry.name: entry for entry in old if entry is not saved and entry.draft and entry.draft.edited}
+    stay.pop(name, None)
+    without_file = [entry for entry in old if entry.path is None and entry.name != name]
+    return without_file + [stay.get(entry.name, entry) for entry in entries()]
+
+
+def _read(name: str, path: Path) -> Entry:
+    try:
+        return Entry(name, path, Draft(load(str(path))))
+    except InputError as error:
+        return Entry(name, path, None, str(error))

@@ -1,0 +1,292 @@
+"""The first screen: choose a preset, read what it shows, edit its settings, start it."""
+
+from __future__ import annotations
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.widgets import Button, OptionList, Static
+
+from regtui.errors import InputError
+from regtui.preset.file import MAX_VALUE, available, validate
+from regtui.preset.model import Preset
+from regtui.preset.save import save_as
+from regtui.text import one_line
+from regtui.tui.choose.detail import Detail
+from regtui.tui.choose.draft import Draft
+from regtui.tui.choose.entries import Entry, entries, reread
+from regtui.tui.choose.form import KEYS as FORM_KEYS
+from regtui.tui.choose.form import Form
+from regtui.tui.widgets.dialogs import Ask, AskText, Choice
+from regtui.tui.widgets.key_bar import KeyBar
+from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
+
+FIRST_CHOICE = "dropout"
+REPLACE = (Choice("r", "replace", "Save under this name"), Choice("c", "cancel", "Don't save"))
+
+
+START = Key("enter", "start", "start", "Train the selected preset as it stands here.", "enter", footer=True)
+
+
+class PresetList(OptionList):
+    """Where enter starts and a click only chooses."""
+
+    BINDINGS = bindings([START._replace(action="screen.start")])
+
+
+class ChooseScreen(Screen[None]):
+    """The presets at the left, the selected one at the right; in a narrow terminal one of the two."""
+
+    class Start(Message):
+        """The user wants to run this preset."""
+
+        def __init__(self, preset: Preset) -> None:
+            super().__init__()
+            self.preset = preset
+
+    class Explain(Message):
+        """The user wants to read about the techniques of this preset."""
+
+        def __init__(self, preset: Preset) -> None:
+            super().__init__()
+            self.preset = preset
+
+    DEFAULT_CSS = """
+    ChooseScreen {
+        & #head { height: 1; padding: 0 1; }
+        & #name { width: auto; text-style: bold; color: $primary; }
+        & #place { width: auto; color: $faint; }
+        & #engine { width: 1fr; color: $faint; text-align: right; text-wrap: nowrap; text-overflow: ellipsis; }
+        & PresetList {
+            width: 34; height: 1fr; border: none; padding: 1 0; background: $background; scrollbar-size-vertical: 1;
+            text-wrap: nowrap; text-overflow: ellipsis;
+            &:focus { border: none; background-tint: $background 0%; }
+            & > .option-list--option { padding: 0 1; }
+            & > .option-list--option-highlighted { background: $panel; color: $foreground; text-style: none; }
+            &:focus > .option-list--option-highlighted { background: $primary 30%; text-style: none; }
+        }
+        & Detail { border-left: vkey $border-blurred; }
+        & #about { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
+        & #buttons { height: 1; padding: 0 1; & Button { margin-right: 1; min-width: 0; padding: 0 2; } }
+        & #page { display: none; }
+    }
+    ChooseScreen.-medium {
+        & PresetList { width: 24; padding: 0; }
+        & Detail { padding: 0 1; }
+    }
+    ChooseScreen.-narrow {
+        & PresetList { width: 1fr; padding: 0; }
+        & Detail { display: none; border-left: none; padding: 0 1; }
+        & #page { display: block; }
+        & #place, & #about { display: none; }
+        & #buttons Button { padding: 0; }
+        &.-settings PresetList { display: none; }
+        &.-settings Detail, &.-settings #about { display: block; }
+    }
+    """
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-medium"), (100, "-wide")]  # noqa: RUF012
+    _HERE = (
+        START,
+        Key("e", "edit", "settings", "Go to the settings of the selected preset.", "e", footer=True),
+        Key("escape", "back", "presets", "Go back to the list of presets.", "esc", footer=True),
+        Key("s", "save_as", "save as", "Save the preset with your edits under a new name.", "s", footer=True),
+        Key("u", "undo", "undo edits", "Take back all edits of the selected preset.", "u"),
+        Key("i", "explain", "about", "What the techniques of this preset do.", "i", footer=True),
+    )
+    KEYS = (*_HERE, *FORM_KEYS)
+    BINDINGS = bindings((*_HERE, *EVERYWHERE))
+    AUTO_FOCUS = "PresetList"
+
+    engine_status: reactive[str] = reactive("")
+    """How far the import of torch has come."""
+
+    def __init__(self, chosen: Preset | None = None) -> None:
+        """Read the presets.
+
+        Args:
+            chosen: Selected at the start, with its values; for a preset that the command line loaded and changed.
+        """
+        super().__init__()
+        self._entries = entries(chosen)
+        self._at = self._find(chosen.name if chosen else FIRST_CHOICE)
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        with Horizontal(id="head"):
+            yield Static("regtui", id="name")
+            yield Static(" · choose a preset", id="place")
+            yield Static(self.engine_status, id="engine", markup=False)
+        with Horizontal():
+            yield PresetList(*map(_prompt, self._entries))
+            yield Detail(self.entry)
+        yield Static(id="about", markup=False)
+        with Horizontal(id="buttons"):
+            yield Button("Start", id="start", compact=True, variant="primary", action="screen.start")
+            yield Button("Settings", id="page", compact=True, action="screen.turn_page")
+            yield Button("Save as…", id="save", compact=True, action="screen.save_as")
+            yield Button("Undo", id="undo", compact=True, action="screen.undo")
+        yield KeyBar((*self._HERE, *EVERYWHERE))
+
+    def on_mount(self) -> None:
+        """Select the preset chosen at the start."""
+        self.query_one(PresetList).highlighted = self._at
+        self._show_edits()
+
+    @property
+    def entry(self) -> Entry:
+        """The selected preset."""
+        return self._entries[self._at]
+
+    def watch_engine_status(self, status: str) -> None:
+        """Say it at the right end of the first line."""
+        for widget in self.query("#engine").results(Static):
+            widget.update(status)
+
+    def _find(self, name: str) -> int:
+        return next((at for at, entry in enumerate(self._entries) if entry.name == name), 0)
+
+    # What is shown
+
+    def _show(self) -> None:
+        self.query_one("#about", Static).update("", layout=False)
+        self.query_one(Detail).show(self.entry)
+        self._show_edits()
+
+    @on(Form.Changed)
+    def _show_edits(self) -> None:
+        """Bring up to date what follows from the settings."""
+        draft = self.entry.draft
+        self.query_one(Detail).show_facts()
+        presets, prompt = self.query_one(PresetList), _prompt(self.entry)
+        if presets.get_option_at_index(self._at).prompt != prompt:
+            presets.replace_option_prompt_at_index(self._at, prompt)
+        self.query_one("#undo", Button).disabled = draft is None or not draft.edited
+
+    @on(PresetList.OptionHighlighted)
+    def _selected(self, event: PresetList.OptionHighlighted) -> None:
+        at = event.option_list.highlighted  # the newest, of which there may be another message on its way
+        if at is not None and at != self._at:
+            self._at = at
+            self._show()
+
+    @on(Form.Focused)
+    def _tell_about(self, event: Form.Focused) -> None:
+        self.query_one("#about", Static).update(event.about, layout=False)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Show which keys work there, and in a narrow terminal the page that has the focus."""
+        self.query_one(KeyBar).redraw()
+        if isinstance(event.widget, PresetList):
+            self._turn_to("presets")
+            self.query_one("#about", Static).update("", layout=False)
+        elif self.query_one(Detail) in event.widget.ancestors_with_self:
+            self._turn_to("settings")
+
+    def _turn_to(self, page: str) -> None:
+        if self.has_class("-settings") == (page == "settings"):
+            return
+        self.set_class(page == "settings", "-settings")
+        self.query_one("#page", Button).label = "Presets" if page == "settings" else "Settings"
+
+    # What the user does
+
+    def action_start(self) -> None:
+        """Ask the app to train the selected preset."""
+        preset = self._checked()
+        if preset is not None:
+            self.post_message(self.Start(preset))
+
+    def action_edit(self, key: str = "") -> None:
+        """Go to a setting, the first if no key is given; where the file is broken, to its faults."""
+        self._turn_to("settings")
+        self.call_after_refresh(self.query_one(Detail).go_to, key)
+
+    def action_back(self) -> None:
+        """Go to the list."""
+        self._turn_to("presets")
+        self.call_after_refresh(self.query_one(PresetList).focus)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """On the list there is nothing to go back to, and the key bar needn't say so."""
+        return action != "back" or not isinstance(self.focused, PresetList)
+
+    def action_turn_page(self) -> None:
+        """In a narrow terminal: from the list to the settings or back."""
+        if self.has_class("-settings"):
+            self.action_back()
+        else:
+            self.action_edit()
+
+    def action_undo(self) -> None:
+        """Take back all edits of the selected preset."""
+        if self.entry.draft is not None:
+            self.entry.draft = Draft(self.entry.draft.original)
+            self._show()
+
+    def action_explain(self) -> None:
+        """Ask the app for what the techniques do."""
+        preset = self._checked()
+        if preset is not None:
+            self.post_message(self.Explain(preset))
+
+    @work
+    async def action_save_as(self) -> None:
+        """Ask for a name, save the preset with its edits, and select what was saved."""
+        entry, preset = self.entry, self._checked()
+        if preset is None:
+            return
+        text = "It is written to the folder presets, under this name:"
+        name = await self.app.push_screen_wait(AskText("Save the preset as", text, entry.name, _name_fault))
+        if name is None:
+            return
+        if name in available():
+            text = f"There is a preset {name} already. One in the folder presets is replaced, regtui's own is hidden."
+            if await self.app.push_screen_wait(Ask(f"Save as {name}?", text, REPLACE)) != "replace":
+                return
+        try:
+            path = save_as(preset, name, original=entry.path)
+        except InputError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self._entries = reread(self._entries, entry, name)
+        self._at = self._find(name)
+        presets = self.query_one(PresetList)
+        presets.clear_options().add_options(map(_prompt, self._entries))
+        presets.highlighted = self._at
+        self._show()
+        self.notify(f"Saved as {path}.", markup=False)
+
+    def _checked(self) -> Preset | None:
+        """The selected preset with its edits; None, after a word on where the fault is, if there is one."""
+        draft = self.entry.draft
+        if draft is None:
+            self.notify("This file is broken: mend it, or choose another preset.", severity="error")
+            return None
+        if draft.preset is None:
+            self.notify(f"Mend this first: {draft.faults[0].line}", severity="error", markup=False)
+            self.action_edit(draft.faults[0].key)
+        return draft.preset
+
+
+def _prompt(entry: Entry) -> Content:
+    """An entry of the list: its name over its title."""
+    name = one_line(entry.name, MAX_VALUE)
+    if entry.draft is None:
+        first = entry.fault.partition("\n")[0].removeprefix(f"{entry.path}: ")
+        return Content.assemble((f"✗ {name}", "bold $error"), ("  broken", "$error"), (f"\n  {first}", "$error"))
+    title = one_line(entry.draft.original.title, 200)
+    mark = ("• ", "$warning") if entry.draft.edited else "  "
+    return Content.assemble(mark, (name, "bold"), (f"\n  {title}", "$secondary"))
+
+
+def _name_fault(name: str) -> str:
+    """What is wrong with a preset's name, as a preset file's error says it."""
+    try:
+        validate({"name": name}, "the new preset")
+    except InputError as error:
+        return str(error)
+    return ""

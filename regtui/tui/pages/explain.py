@@ -1,0 +1,112 @@
+"""What the techniques of a run are and do, in the words of their own files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Static
+
+from regtui.techniques import REGISTRY, Techniques
+from regtui.techniques.base import Technique
+from regtui.tui.look import MARKS
+from regtui.tui.widgets.dialogs import Page
+
+
+class ExplainScreen(Page):
+    """A chapter on each technique that an arm runs; on all that there are, where none runs."""
+
+    TITLE = "Techniques"
+    DEFAULT_CSS = """
+    ExplainScreen {
+        & > .panel { width: 92; }
+        & Static { height: auto; }
+        & .title { color: $primary; text-style: bold; }
+        & .formula { color: $accent; margin: 1 0 1 3; }
+        & .heading { text-style: bold; margin-top: 1; }
+        & .body { padding-left: 3; }
+        & .source { color: $faint; margin: 1 0; }
+        & .rule { color: $border-blurred; height: 1; margin-bottom: 1; }
+        &.-short .formula { margin: 0 0 0 1; }
+        &.-short .body { padding-left: 1; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("i,q", "dismiss(None)", show=False)]
+
+    def __init__(self, arms: Mapping[str, Techniques]) -> None:
+        """Make the chapters.
+
+        Args:
+            arms: The techniques of each arm, the baseline first.
+        """
+        super().__init__()
+        self._arms = arms
+
+    def contents(self) -> ComposeResult:
+        """The chapters, with a rule between them."""
+        running = [name for name in REGISTRY if any(name in arm.active() for arm in self._arms.values())]
+        if not running:
+            yield Static("No technique runs in this preset. These are the ones that there are.\n")
+        for index, name in enumerate(running or REGISTRY):
+            if index:
+                yield Static("─" * 84, classes="rule")
+            yield from self._chapter(name)
+
+    def _chapter(self, name: str) -> Iterator[Static]:
+        technique = REGISTRY[name]
+        about = technique.explanation
+        used = {arm: active[name] for arm, techniques in self._arms.items() if name in (active := techniques.active())}
+        labels = ", ".join(dict.fromkeys(one.label() for one in used.values()))
+        yield _plain(f"{about.title}: {labels}" if labels else about.title, "title")
+        yield _plain(about.idea, "idea")
+        yield _plain(about.formula.replace(";   ", "\n"), "formula")
+        if used:
+            yield from _section("In this run", _in_use(used))
+        yield from _section("While training", about.training)
+        yield from _section("At inference", about.inference)
+        yield from _section("What to look for", about.look_for)
+        yield from _section("Knobs", _knobs(technique))
+        fixed = [knob for knob in technique.model_fields if knob not in technique.live]
+        if fixed:
+            names = " and ".join(", ".join(fixed).rsplit(", ", 1))
+            yield _plain(f"{names} can't change while training: {technique.why_not_live}.", "body")
+        yield _plain(about.source, "source")
+
+
+def _plain(text: str, classes: str) -> Static:
+    return Static(text, classes=classes, markup=False)
+
+
+def _section(heading: str, body: str | Table) -> Iterator[Static]:
+    yield _plain(heading, "heading")
+    yield Static(body, classes="body", markup=False)
+
+
+def _in_use(used: Mapping[str, Technique]) -> Table:
+    """Which arms run it, with which knobs."""
+    rows = Table.grid(padding=(0, 2))
+    for arm, technique in used.items():
+        knobs = [f"{knob} {_value(getattr(technique, knob))}" for knob in type(technique).model_fields]
+        rows.add_row(Text(f"{MARKS[arm]} {arm}", no_wrap=True), Text(" · ".join(knobs)))
+    return rows
+
+
+def _knobs(technique: type[Technique]) -> Table:
+    """Each knob, whether it can change while training, and what it is."""
+    rows = Table.grid(padding=(0, 2))
+    for knob, field in technique.model_fields.items():
+        live = "live" if knob in technique.live else "fixed"
+        rows.add_row(Text(knob, no_wrap=True), Text(live, no_wrap=True), Text(field.description or ""))
+    return rows
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "all"
+    if isinstance(value, list):
+        return ",".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()

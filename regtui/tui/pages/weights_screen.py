@@ -1,0 +1,194 @@
+"""The weights of both arms, layer by layer, as the run's checkpoint has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from rich.text import Text
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, VerticalScroll
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Static
+
+from regtui.errors import RegtuiError
+from regtui.preset.model import Preset
+from regtui.runs.list import read_run
+from regtui.tui.pages.weights_views import HistogramView, LayerTable, PictureView
+from regtui.tui.widgets.key_bar import KeyBar
+from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
+
+if TYPE_CHECKING:
+    from regtui.runs.weights import Floats, Layer
+
+_BY_NUMBER = Key("1,2,3,4,5,6,7,8,9", "choose_layer", "layer", "Choose a layer by its number.", "1-9")
+_OTHERS = (
+    Key("up,k", "move(-1)", "layer above", "Choose the layer above.", "↑"),
+    Key("down,j", "move(1)", "layer", "Choose the layer below.", "↓", footer=True),
+    Key("b", "toggle_best", "best or last", "The weights of the best epoch, or of the last.", "b", footer=True),
+    Key("pageup", "scroll(-1)", "up", "Scroll up.", "pgup"),
+    Key("pagedown,space", "scroll(1)", "scroll", "Scroll down.", "pgdn", footer=True),
+    Key("escape,w", "close", "back", "Back to the run.", "esc", footer=True),
+)
+
+
+class _Read(Message):
+    """What was read: the layers and pictures by arm, or why nothing was."""
+
+    def __init__(
+        self,
+        which: Literal["last", "best"],
+        layers: dict[str, list[Layer]],
+        pictures: dict[str, Floats],
+        fault: str = "",
+    ) -> None:
+        super().__init__()
+        self.which, self.layers, self.pictures, self.fault = which, layers, pictures, fault
+
+
+class WeightsScreen(Screen[None]):
+    """Norms, zeros, histograms and, for the first layer, pictures of both arms' weights."""
+
+    DEFAULT_CSS = """
+    WeightsScreen {
+        & .title { height: 1; padding: 0 1; }
+        & .body { padding: 0 1; scrollbar-size-vertical: 1; scrollbar-background: $background; }
+        & .below { height: auto; layout: vertical; margin-top: 1; }
+        & PictureView { margin: 1 0 0 0; }
+        & .fault { padding: 1 1; height: 1fr; display: none; }
+        &.-wide .below { layout: horizontal; }
+        &.-wide HistogramView { width: 1fr; }
+        &.-wide PictureView { margin: 0 0 0 3; }
+        &.-tall .title { height: 2; }
+        &.-unread .body { display: none; }
+        &.-unread .fault { display: block; }
+    }
+    """
+    KEYS: ClassVar[tuple[Key, ...]] = (*_OTHERS, _BY_NUMBER)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings((*_OTHERS, *EVERYWHERE)),
+        *(Binding(key, f"{_BY_NUMBER.action}({key})", show=False) for key in _BY_NUMBER.keys.split(",")),
+    ]
+
+    def __init__(self, folder: Path, preset: Preset) -> None:
+        """Make the screen.
+
+        Args:
+            folder: The run's.
+            preset: The run's.
+        """
+        super().__init__()
+        self._folder, self._preset = folder, preset
+        self._which: Literal["last", "best"] = "last"
+        self._layers: dict[str, list[Layer]] = {}
+        self._chosen = 0
+
+    def compose(self) -> ComposeResult:
+        """A title, the parts, and the main keys."""
+        yield Static(classes="title")
+        yield Static("Reading the weights …", classes="fault", markup=False)
+        with VerticalScroll(classes="body", can_focus=False):
+            yield LayerTable()
+            with Container(classes="below"):
+                yield HistogramView()
+                yield PictureView()
+        yield KeyBar((*self.KEYS, *EVERYWHERE))
+
+    def on_mount(self) -> None:
+        """Read for the first time; follow the theme, whose colours are in the rows."""
+        self.add_class("-unread")
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self._redraw())
+        self.reload()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Where there is room, the pictures stand beside the histogram, and a row stays empty under the title."""
+        self.set_class(event.size.width >= 110, "-wide")
+        self.set_class(event.size.height >= 30, "-tall")
+
+    def reload(self) -> None:
+        """Read the files again: an epoch has ended, or other weights are asked for."""
+        self._read(self._which)
+
+    @work(thread=True, exclusive=True, exit_on_error=False)
+    def _read(self, which: Literal["last", "best"]) -> None:
+        # In a thread for numpy's import, the first time, and for large networks; MNIST's take 3 ms.
+        from regtui.runs.weights import importance, read_weights
+
+        try:
+            ended = read_run(self._folder).status != "running"
+            layers = {arm: read_weights(self._folder, arm, which, ended=ended) for arm in self._preset.arms()}
+            shape = self._preset.dataset.shape
+            pictures = {arm: importance(of_arm[0].matrix, shape) for arm, of_arm in layers.items()}
+        except RegtuiError as error:
+            self.post_message(_Read(which, {}, {}, str(error)))
+        else:
+            self.post_message(_Read(which, layers, pictures))
+
+    @on(_Read)
+    def _show(self, message: _Read) -> None:
+        """Show what was read, unless other weights have been asked for since."""
+        if message.which != self._which:
+            return
+        self._layers = message.layers
+        self.set_class(not message.layers, "-unread")
+        self.query_one(".fault", Static).update(message.fault)
+        self.query_one(PictureView).show(message.pictures)
+        self._show_layers()
+
+    def _show_layers(self) -> None:
+        when = "of the last epoch" if self._which == "last" else "of each arm's best epoch"
+        more = f" {when} · {self._preset.name}"
+        self.query_one(".title", Static).update(
+            Text.assemble(("Weights", "bold"), (more, self.app.theme_variables["faint"]))
+        )
+        if not self._layers:
+            return
+        self._chosen = min(self._chosen, self._depth - 1)
+        self.query_one(LayerTable).show(self._layers, self._chosen)
+        self.query_one(HistogramView).show({arm: layers[self._chosen] for arm, layers in self._layers.items()})
+
+    @property
+    def _depth(self) -> int:
+        return min((len(layers) for layers in self._layers.values()), default=0)
+
+    def _redraw(self) -> None:
+        for view in (LayerTable, HistogramView, PictureView):
+            self.query_one(view).redraw()
+        self._show_layers()
+
+    def action_choose_layer(self, number: int) -> None:
+        """Show a layer's histogram; numbers beyond the last do nothing."""
+        if 1 <= number <= self._depth:
+            self._chosen = number - 1
+            self._show_layers()
+            table = self.query_one(LayerTable)
+            body = self.query_one(".body", VerticalScroll)
+            top, row = body.scroll_y, table.row_of(self._chosen)
+            if not top <= row < top + body.size.height - 1:
+                body.scroll_to(y=row - 1, animate=False)
+
+    def action_move(self, by: int) -> None:
+        """The layer above or below."""
+        self.action_choose_layer(self._chosen + 1 + by)
+
+    @on(LayerTable.Clicked)
+    def _choose_clicked(self, message: LayerTable.Clicked) -> None:
+        """The layer that was clicked."""
+        self.action_choose_layer(message.index + 1)
+
+    def action_toggle_best(self) -> None:
+        """The weights of the best epoch instead of the last, and back."""
+        self._which = "best" if self._which == "last" else "last"
+        self.reload()
+
+    def action_scroll(self, pages: int) -> None:
+        """Scroll by most of a page."""
+        body = self.query_one(".body", VerticalScroll)
+        body.scroll_relative(y=pages * max(1, body.size.height - 2), animate=False)
+
+    def action_close(self) -> None:
+        """Leave the screen."""
+        self.dismiss()

@@ -1,0 +1,240 @@
+"""The parts of the weights' screen: a table of the layers, two histograms, and pictures of the first layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import events
+from textual.color import Color, Gradient
+from textual.geometry import Size
+from textual.message import Message
+
+from regtui.text import share
+from regtui.tui.look import MARKS, PlainText
+from regtui.tui.widgets.lines import Lines
+
+if TYPE_CHECKING:  # numpy takes 0.2 s to import
+    from regtui.runs.weights import Floats, Histogram, Layer
+
+EIGHTHS = " ▁▂▃▄▅▆▇█"
+SHADES = " .:-=+*#%@"
+
+
+class LayerTable(Lines):
+    """For each layer a row for each arm: norm, share of exact zeros, share of small weights."""
+
+    DEFAULT_CSS = "LayerTable { height: auto; }"
+
+    class Clicked(Message):
+        """A layer was clicked.
+
+        Attributes:
+            index: Which, from 0.
+        """
+
+        def __init__(self, index: int) -> None:
+            super().__init__()
+            self.index = index
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._layers: dict[str, list[Layer]] = {}
+        self._chosen = 0
+
+    def show(self, layers: dict[str, list[Layer]], chosen: int) -> None:
+        """Show these layers, by arm, and mark the chosen one."""
+        self._layers, self._chosen = layers, chosen
+        self.redraw()
+
+    def row_of(self, index: int) -> int:
+        """The first row of a layer."""
+        return 1 + index * len(self._layers)
+
+    def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
+        """A heading, then the layers."""
+        colours = self.app.theme_variables
+        wide = width >= 64
+        if wide:
+            heading = f"  {'layer':<9}  {'weights':>13}  {'arm':<13}{'norm':>8}{'zero':>9}{'|w| < 0.001':>14}"
+        else:
+            heading = f"  {'layer':<10}{'norm':>8}{'zero':>8}{'< 0.001':>9}"
+        rows = [Text.styled(heading, colours["faint"])]
+        for index, pair in enumerate(zip(*self._layers.values(), strict=False)):
+            chosen = index == self._chosen
+            for name, layer in zip(self._layers, pair, strict=True):
+                first = name == next(iter(self._layers))
+                row = Text(style=f"on {colours['panel']}" if chosen else "")
+                row.append("› " if first and chosen else "  ")
+                row.append(f"{layer.name if first else '':<{9 if wide else 8}}", "bold" if chosen else "")
+                if wide:
+                    shape = f"{layer.matrix.shape[1]:,} → {layer.matrix.shape[0]:,}" if first else ""
+                    row.append(f"  {shape:>13}", colours["faint"])
+                row.append(f"  {MARKS[name]} {name:<11}" if wide else f" {MARKS[name]}", colours[name])
+                zeros, small = share(layer.zeros), share(layer.small)
+                row.append(f"{layer.norm:>8.4g}" + (f"{zeros:>9}{small:>14}" if wide else f"{zeros:>8}{small:>9}"))
+                row.truncate(width, pad=True)
+                rows.append(row)
+        return rows
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the layer under the mouse."""
+        arms = len(self._layers)
+        if arms and event.y >= 1:
+            self.post_message(self.Clicked((event.y - 1) // arms))
+
+
+class HistogramView(Lines):
+    """The weights of one layer, one histogram an arm, above one another on the same axis."""
+
+    DEFAULT_CSS = "HistogramView { height: auto; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pair: dict[str, Layer] = {}
+        self._histogram: Histogram | None = None
+
+    def show(self, pair: dict[str, Layer]) -> None:
+        """Show this layer, given by arm."""
+        self._pair, self._histogram = pair, None
+        self.redraw()
+
+    def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
+        """Title, the two histograms, their axis, and what its edges hold."""
+        if not self._pair:
+            return []
+        bins = max(3, min(width, 121)) // 2 * 2 - 1  # odd: the zeros have a bin of their own in the middle
+        histogram = self._count(bins)
+        colours = self.app.theme_variables
+        bar_rows = 8 if self.app.size.height >= 34 else 4
+        scale = log_scale([count for counts in histogram.counts for count in counts.tolist()])
+        name = next(iter(self._pair.values())).name
+        title = Text.assemble((name, "bold"), (f"  log counts, {scale[0]:,} to {scale[1]:,}", colours["faint"]))
+        rows = [title]
+        for arm, counts in zip(self._pair, histogram.counts, strict=True):
+            rows.append(Text.styled(f"{MARKS[arm]} {arm}", colours[arm]))
+            rows += [Text.styled(bar, colours[arm]) for bar in bars(counts.tolist(), scale, bar_rows)]
+        rows += [Text.styled(line, colours["faint"]) for line in _axis(histogram.limit, bins)]
+        beyond = " · ".join(f"{MARKS[arm]} {count:,}" for arm, count in zip(self._pair, histogram.beyond, strict=True))
+        rows.append(Text.styled(f"edge bins hold all beyond: {beyond}", colours["faint"]))
+        for arm, lost in zip(self._pair, histogram.not_finite, strict=True):
+            if lost:
+                rows.append(Text.styled(f"{MARKS[arm]} {arm}: {lost:,} weights are not finite", colours["error"]))
+        for row in rows:
+            row.truncate(width)
+        return rows
+
+    def _count(self, bins: int) -> Histogram:
+        """The histogram, counted once for each width: it takes some 10 ms."""
+        from regtui.runs.weights import histogram
+
+        if self._histogram is None or len(self._histogram.counts[0]) != bins:
+            a, b = self._pair.values()
+            self._histogram = histogram(a.matrix, b.matrix, bins)
+        return self._histogram
+
+
+class PictureView(Lines):
+    """For each arm, how much its first layer looks at each pixel; two pixels a cell, one scale."""
+
+    DEFAULT_CSS = "PictureView { width: auto; max-width: 100%; height: auto; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pictures: dict[str, Floats] = {}
+
+    def show(self, pictures: dict[str, Floats]) -> None:
+        """Show these pictures, by arm."""
+        width_before = self._side_by_side()
+        self._pictures = pictures
+        if self._side_by_side() != width_before:
+            self.refresh(layout=True)
+        self.redraw()
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:  # noqa: ARG002
+        """The pictures side by side, two cells between them."""
+        return self._side_by_side()
+
+    def _side_by_side(self) -> int:
+        return sum(int(picture.shape[1]) + 2 for picture in self._pictures.values()) - 2
+
+    def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
+        """Title, the pictures side by side or below one another, and the scale."""
+        if not self._pictures:
+            return []
+        colours = self.app.theme_variables
+        top = max((v for p in self._pictures.values() for v in p.flat if math.isfinite(v)), default=0.0) or 1.0
+        blocks = []
+        for arm, picture in self._pictures.items():
+            label = Text.styled(f"{MARKS[arm]} {arm}", colours[arm])
+            label.truncate(picture.shape[1], pad=True)
+            blocks.append([label, *self._draw(picture.tolist(), top)])
+        title = Text.assemble(("pixels", "bold"), ("  norm of the weights from each", colours["faint"]))
+        if width >= self._side_by_side():
+            body = [Text("  ").join(cells) for cells in zip(*blocks, strict=True)]
+        else:
+            body = [row for block in blocks for row in block]
+        scale = self._draw([[top * i / 17 for i in range(18)]] * 2, top)[0]
+        rows = [title, *body, Text.assemble(("0 ", colours["faint"]), scale, (f" {top:.3g}", colours["faint"]))]
+        for row in rows:
+            row.truncate(width)
+        return rows
+
+    def _draw(self, values: list[list[float]], top: float) -> list[Text]:
+        plain = self.app.no_color or any(isinstance(one, PlainText) for one in self.app.get_line_filters())
+        if plain:
+            return [Text(line) for line in shades(values, top)]
+        colours = self.app.theme_variables
+        ramp = Gradient(
+            (0.0, Color.parse(colours["surface"])),
+            (0.5, Color.parse(colours["primary"])),
+            (1.0, Color.parse(colours["foreground"])),
+        )
+
+        def colour(value: float) -> str:
+            return ramp.get_rich_color(value / top).name if math.isfinite(value) else colours["error"]
+
+        rows = []
+        for upper, lower in _row_pairs(values):
+            row = Text()
+            for a, b in zip(upper, lower, strict=True):
+                row.append("▀", f"{colour(a)} on {colour(b)}")
+            rows.append(row)
+        return rows
+
+
+def log_scale(counts: Sequence[int]) -> tuple[int, int]:
+    """From the power of ten at or below the smallest count that is not 0, to the largest."""
+    filled = [count for count in counts if count] or [1]
+    return int(10 ** (len(str(min(filled))) - 1)), max(filled)
+
+
+def bars(counts: Sequence[int], scale: tuple[int, int], rows: int) -> list[str]:
+    """Bars as lines of text, highest line first; heights are logarithmic, and only an empty bin has none."""
+    low, high = scale
+    whole = math.log(high / low) or 1.0
+    heights = [max(1, round(rows * 8 * math.log(count / low) / whole)) if count else 0 for count in counts]
+    return ["".join(EIGHTHS[max(0, min(8, height - 8 * row))] for height in heights) for row in reversed(range(rows))]
+
+
+def shades(values: list[list[float]], top: float) -> list[str]:
+    """A picture in characters: the fuller, the larger the mean of the cell's two pixels; '?' where it is not finite."""
+    lines = []
+    for upper, lower in _row_pairs(values):
+        means = [(a + b) / 2 / top for a, b in zip(upper, lower, strict=True)]
+        lines.append("".join(SHADES[round(mean * 9)] if math.isfinite(mean) else "?" for mean in means))
+    return lines
+
+
+def _row_pairs(values: list[list[float]]) -> list[tuple[list[float], list[float]]]:
+    """Rows by two; an odd one at the end is its own partner."""
+    return [(values[y], values[min(y + 1, len(values) - 1)]) for y in range(0, len(values), 2)]
+
+
+def _axis(limit: float, bins: int) -> tuple[str, str]:
+    half = bins // 2
+    edge = f"{limit:.2g}"
+    labels = f"{'−' + edge:<{half}}0{edge:>{half}}"
+    return f"{'─' * half}┴{'─' * half}", labels

@@ -1,0 +1,163 @@
+"""What another patience would have brought in a run: when it would have stopped, what it would have kept and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Container, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Static
+
+from regtui.evidence.what_if import WhatIf, what_if
+from regtui.techniques.early_stopping import EarlyStopping
+from regtui.text import one_line
+from regtui.tui.charts.chart import Chart
+from regtui.tui.charts.view import Space
+from regtui.tui.look import MARKS
+from regtui.tui.pages.what_if_view import cost_plot, remarks, stop_plot, table_rows, takeaways
+from regtui.tui.run.session import Session
+from regtui.tui.widgets.key_bar import KeyBar
+from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
+from regtui.tui.widgets.lines import Lines
+
+TWO_CHARTS = 70
+"""Columns from which two charts fit side by side."""
+TALL, SHORT = 32, 18
+"""Rows from which the charts are higher, and below which no row stays empty."""
+SCROLL = 3
+"""Rows that a key scrolls."""
+
+
+class _Rows(Lines):
+    """Rows of text, as many as there are."""
+
+    DEFAULT_CSS = "_Rows { height: auto; padding: 0 1; margin-bottom: 1; }"
+
+    def __init__(self, make: Callable[[Mapping[str, WhatIf], int, Mapping[str, str]], list[Text]]) -> None:
+        """Rows that `make` makes of what the arms' patience would have come to, for a width, in the theme's colours."""
+        super().__init__()
+        self._make = make
+        self._tables: Mapping[str, WhatIf] = {}
+
+    def show(self, tables: Mapping[str, WhatIf]) -> None:
+        """Make them anew."""
+        self._tables = tables
+        self.redraw()
+        self.refresh(layout=True)
+
+    def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
+        """All of them."""
+        return self._make(self._tables, width, self.app.theme_variables)
+
+
+class WhatIfScreen(Screen[None]):
+    """For both arms: a sentence, two charts, a table."""
+
+    DEFAULT_CSS = """
+    WhatIfScreen {
+        & #head { height: 1; padding: 0 1; margin-bottom: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        & .body { scrollbar-size-vertical: 1; scrollbar-background: $background; }
+        & .charts { height: auto; layout: vertical; margin-bottom: 1; }
+        & Chart { height: 10; width: 1fr; }
+        &.-wide .charts { layout: horizontal; }
+        &.-tall Chart { height: 14; }
+        &.-short #head { margin-bottom: 0; }
+    }
+    """
+    KEYS = (
+        Key("down,j", "scroll(1)", "scroll", "Scroll down.", "↓", footer=True),
+        Key("up,k", "scroll(-1)", "up", "Scroll up.", "↑"),
+        Key("pagedown,space", "scroll_page(1)", "page", "A page down.", "pgdn"),
+        Key("pageup", "scroll_page(-1)", "page up", "A page up.", "pgup"),
+        Key("escape,x", "dismiss", "back", "Back to the run.", "esc", footer=True),
+    )
+    BINDINGS = bindings((*KEYS, *EVERYWHERE))
+
+    def __init__(self, session: Session) -> None:
+        """Look at the epochs that this run has had up to now."""
+        super().__init__()
+        self._session = session
+        self._tables: dict[str, WhatIf] = {}
+        self._stops, self._costs = Chart(classes="panel"), Chart(classes="panel")
+        self._head = Static(id="head")
+        self._rows = [_Rows(takeaways), _Rows(remarks), _Rows(table_rows)]
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom; what is between the first and the last line scrolls."""
+        sentences, unknown, table = self._rows
+        yield self._head
+        with VerticalScroll(classes="body", can_focus=False):
+            yield sentences
+            yield Container(self._stops, self._costs, classes="charts")
+            yield unknown
+            yield table
+        yield KeyBar((*self.KEYS, *EVERYWHERE))
+
+    def on_mount(self) -> None:
+        """Look for the first time; follow the theme, whose colour is in the head."""
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.reload())
+        self.reload()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Charts beside each other or not, and as high as there is room for."""
+        self.set_class(event.size.width >= TWO_CHARTS, "-wide")
+        self.set_class(event.size.height >= TALL, "-tall")
+        self.set_class(event.size.height < SHORT, "-short")
+        self.call_after_refresh(self._draw)
+
+    def reload(self) -> None:
+        """Look at all epochs again: one has ended."""
+        history, preset = self._session.history, self._session.preset
+        rules = self._rules
+        self._tables = {arm: what_if(known, rules[arm], preset.train.epochs) for arm, known in history.arms.items()}
+        more = f" · other patience in early stopping · {one_line(preset.name)}{_words(rules)}"
+        self._head.update(Text.assemble(("What if", "bold"), (more, self.app.theme_variables["faint"])))
+        for rows in self._rows:
+            rows.show(self._tables)
+        self.call_after_refresh(self._draw)
+
+    @property
+    def _rules(self) -> dict[str, EarlyStopping | None]:
+        """Each arm's early stopping; an arm that has none is looked at by the rule of the other."""
+        own = {arm: techniques.early_stopping for arm, techniques in self._session.preset.arms().items()}
+        other = next((rule for rule in own.values() if rule is not None), None)
+        return {arm: rule or other for arm, rule in own.items()}
+
+    def _draw(self) -> None:
+        self._stops.show(stop_plot(self._tables, Space(*self._stops.content_size)))
+        self._stops.entitle("stops at epoch", "by patience  • runs to the end")
+        self._costs.show(cost_plot(self._tables, Space(*self._costs.content_size)))
+        accuracy = any(table.monitor == "val_accuracy" for table in self._tables.values())
+        what = "points below the best" if accuracy else "loss above the best"
+        self._costs.entitle(f"cost: {what}", "by patience  ★ best")
+
+    def action_scroll(self, rows: int) -> None:
+        """A few rows down or up."""
+        self._body.scroll_relative(y=SCROLL * rows, animate=False)
+
+    def action_scroll_page(self, pages: int) -> None:
+        """Most of a page down or up."""
+        self._body.scroll_relative(y=pages * max(1, self._body.size.height - 2), animate=False)
+
+    @property
+    def _body(self) -> VerticalScroll:
+        return self.query_one(".body", VerticalScroll)
+
+
+def _words(rules: Mapping[str, EarlyStopping | None]) -> str:
+    """The rules' other knobs, where they are not the usual ones; for each arm, where they differ."""
+    told = {arm: _knobs(rule) for arm, rule in rules.items()}
+    if len(set(told.values())) == 1:
+        return next(iter(told.values()))
+    return "".join(f" · {MARKS[arm]}{words or ' · usual rule'}" for arm, words in told.items())
+
+
+def _knobs(rule: EarlyStopping | None) -> str:
+    if rule is None:
+        return ""
+    words = f" · min Δ {rule.min_delta:g}" if rule.min_delta else ""
+    words += f" · warmup {rule.warmup}" if rule.warmup else ""
+    return words + (" · by accuracy" if rule.monitor == "val_accuracy" else "")

@@ -1,0 +1,203 @@
+"""What other patience would have come to, as charts and as rows of text. Knows no widget."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from rich.style import Style
+from rich.text import Text
+
+from regtui.evidence.what_if import MAX_PATIENCE, Outcome, WhatIf
+from regtui.text import UNKNOWN
+from regtui.tui.charts.chart import Curve, Plot
+from regtui.tui.charts.series import limits, ticks
+from regtui.tui.charts.view import Space
+from regtui.tui.look import MARKS
+from regtui.tui.run.arms import number
+
+STAR = "★"
+PATIENCE = 8
+"""Cells of the table's first column."""
+
+
+def stop_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
+    """At which epoch each patience would have stopped; dots where it would have run all planned epochs.
+
+    A star marks the shortest patience that comes nearest to the best epoch, here and in the other chart.
+    """
+    right = _right(tables)
+    curves: list[Curve] = []
+    stars = []
+    for arm, table in tables.items():
+        points = [(o.patience, o.stops_at) for o in table.outcomes[:right] if o.stops_at is not None]
+        curves += _curves(arm, points, space)
+        rest = range(len(points) + 1, right + 1) if table.complete else range(0)
+        if rest:
+            curves.append(Curve([float(x) for x in rest], [float(table.epochs)] * len(rest), f"{arm}-train", "dot"))
+        chosen = table.chosen
+        if chosen is not None and (chosen.stops_at is not None or table.complete):
+            stars.append((STAR, float(chosen.patience), float(chosen.stops_at or table.epochs), arm))
+    return _plot(curves, stars, right, space) if curves else Plot(empty=_nothing(tables))
+
+
+def cost_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
+    """How far the kept epoch would have been from the best: in the loss, or in points where accuracy is followed."""
+    if len({table.monitor for table in tables.values()}) > 1:
+        return Plot(empty="one arm follows its loss, the other its accuracy")
+    right = _right(tables)
+    curves: list[Curve] = []
+    stars = []
+    for arm, table in tables.items():
+        scale = 100 if table.monitor == "val_accuracy" else 1
+        known = [o for o in table.outcomes[:right] if o.stops_at is not None or table.complete]
+        points = {o.patience: scale * o.cost for o in known if o.cost is not None}
+        curves += _curves(arm, list(points.items()), space)
+        if table.chosen is not None and table.chosen.patience in points:
+            stars.append((STAR, float(table.chosen.patience), points[table.chosen.patience], arm))
+    if not any(y for curve in curves for y in curve.y):
+        return Plot(empty="every patience keeps the best epoch" if curves else _nothing(tables))
+    return _plot(curves, stars, right, space)
+
+
+def _nothing(tables: Mapping[str, WhatIf]) -> str:
+    """Why there is nothing to draw: no epoch counts, or those that were run are too few for any patience to stop."""
+    if all(table.best_epoch is None for table in tables.values()):
+        return "no epoch counts"
+    return "no patience stops this early"
+
+
+def _right(tables: Mapping[str, WhatIf]) -> int:
+    """The last patience on the axis: with longer ones nothing changes any more."""
+    stopping = (o.patience for table in tables.values() for o in table.outcomes if o.stops_at is not None)
+    return min(MAX_PATIENCE, max(5, max(stopping, default=0) + 2))
+
+
+def _curves(arm: str, points: Sequence[tuple[int, float]], space: Space) -> list[Curve]:
+    """A line, by its grain and its marks the arm's."""
+    if not points:
+        return []
+    x, y = [float(x) for x, _ in points], [float(y) for _, y in points]
+    apart = -(-len(x) // max(1, space.width // 4))
+    line = Curve(x, y, arm, "hd" if arm == "baseline" else "braille")
+    return [line, Curve(x[::apart], y[::apart], arm, MARKS[arm], line=False)]
+
+
+def _plot(curves: list[Curve], stars: list[tuple[str, float, float, str]], right: int, space: Space) -> Plot:
+    low, high = limits([0.0, *(y for curve in curves for y in curve.y)], floor=0.0)
+    return Plot(
+        curves=curves,
+        x_limits=(0.0, float(right)),
+        y_limits=(low, high),
+        x_ticks=[(x, label) for x, label in ticks(0.0, right, max(2, space.width // 8)) if x == int(x)],
+        y_ticks=ticks(low, high, max(2, (space.height - 1) // 3)),
+        words=stars,
+    )
+
+
+# Words
+
+
+def takeaways(tables: Mapping[str, WhatIf], width: int, colours: Mapping[str, str]) -> list[Text]:
+    """A sentence for each arm."""
+    rows = []
+    for arm, table in tables.items():
+        name, indent = (f"{MARKS[arm]} {arm}", 15) if width >= 100 else (MARKS[arm], 2)
+        lines = textwrap.wrap(table.takeaway(), max(1, width - indent))
+        for index, line in enumerate(lines):
+            row = Text(end="", no_wrap=True).append(f"{'' if index else name:<{indent}}", Style(color=colours[arm]))
+            rows.append(row.append(line))
+    return rows
+
+
+def remarks(tables: Mapping[str, WhatIf], width: int, colours: Mapping[str, str]) -> list[Text]:
+    """What is not known, arm by arm."""
+    faint = Style(color=colours["faint"])
+    rows = []
+    for arm, table in tables.items():
+        words = " ".join(line.strip() for line in table.remarks())
+        for index, line in enumerate(textwrap.wrap(words, max(1, width - 2))):
+            row = Text(end="", no_wrap=True).append("  " if index else f"{MARKS[arm]} ", Style(color=colours[arm]))
+            rows.append(row.append(line, faint))
+    return rows
+
+
+class _Column(NamedTuple):
+    title: str
+    width: int
+    text: Callable[[WhatIf, Outcome], str]
+
+
+def _stops(table: WhatIf, outcome: Outcome) -> str:
+    if outcome.stops_at is None:
+        return "all" if table.complete else "*"
+    return str(outcome.stops_at)
+
+
+def _value(table: WhatIf, outcome: Outcome) -> str:
+    if table.monitor == "val_accuracy":
+        return UNKNOWN if outcome.val_accuracy is None else f"{outcome.val_accuracy:.2%}"
+    return UNKNOWN if outcome.val_loss is None else number(outcome.val_loss)
+
+
+def _cost(table: WhatIf, outcome: Outcome) -> str:
+    if outcome.cost is None or (outcome.stops_at is None and not table.complete):
+        return UNKNOWN
+    if outcome.cost == 0:
+        return f"{STAR} best" if outcome == table.chosen else "best"
+    return f"−{100 * outcome.cost:.2f}" if table.monitor == "val_accuracy" else f"+{number(outcome.cost)}"
+
+
+COLUMNS = {
+    "stops": _Column("stops", 5, _stops),
+    "keeps": _Column("keeps", 5, lambda _, outcome: UNKNOWN if outcome.keeps is None else str(outcome.keeps)),
+    "value": _Column("value", 6, _value),
+    "cost": _Column("cost", 7, _cost),
+    "saved": _Column("saved", 5, lambda _, outcome: str(outcome.saved) if outcome.saved else UNKNOWN),
+}
+_FIRST_TO_GO = ("saved", "value", "keeps")
+
+
+def table_rows(tables: Mapping[str, WhatIf], width: int, colours: Mapping[str, str]) -> list[Text]:
+    """Two lines of headers and a row for each patience; those that would not have stopped either arm share the last."""
+    columns = dict(COLUMNS)
+    for key in _FIRST_TO_GO:
+        if PATIENCE + len(tables) * _width(columns) <= width:
+            break
+        del columns[key]
+    faint = colours["faint"]
+    names = Text(" " * PATIENCE, end="", no_wrap=True)
+    header = Text("patience", faint, end="", no_wrap=True)
+    for arm in tables:
+        label = f"{MARKS[arm]} {arm}"[: _width(columns) - 2]
+        names.append(f"  {label:<{_width(columns) - 2}}", colours[arm])
+        header.append(" " + "".join(f" {column.title:>{column.width}}" for column in columns.values()), faint)
+    rows = [names, header]
+    for label, outcomes in _outcomes(tables):
+        row = Text(f"{label:>{PATIENCE}}", end="", no_wrap=True)
+        for table, outcome in zip(tables.values(), outcomes, strict=True):
+            row.append(" ")
+            for key, column in columns.items():
+                text = column.text(table, outcome)
+                plain = "" if key in {"stops", "keeps"} else faint
+                row.append(f" {text:>{column.width}}", colours["success"] if text.startswith(STAR) else plain)
+        rows.append(row)
+    for row in rows:
+        row.truncate(width)
+    return rows
+
+
+def _width(columns: Mapping[str, _Column]) -> int:
+    """Cells of an arm's part, with the blanks before it."""
+    return 1 + sum(column.width + 1 for column in columns.values())
+
+
+def _outcomes(tables: Mapping[str, WhatIf]) -> Iterator[tuple[str, list[Outcome]]]:
+    """Each patience with what it comes to in each arm."""
+    for outcomes in map(list, zip(*(table.outcomes for table in tables.values()), strict=True)):
+        patience = outcomes[0].patience
+        if patience < MAX_PATIENCE and all(outcome.stops_at is None for outcome in outcomes):
+            yield f"{patience}–{MAX_PATIENCE}", outcomes
+            return
+        yield str(patience), outcomes

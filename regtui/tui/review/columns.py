@@ -1,0 +1,109 @@
+"""What a list says of a saved run: the columns, and a line on what they leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from rich.cells import cell_len
+
+from regtui.preset.model import ARMS
+from regtui.runs.comparison import settings
+from regtui.runs.list import RunInfo
+from regtui.text import UNKNOWN, number, one_line, percent
+from regtui.tui.look import MARKS
+from regtui.tui.widgets.row_list import Cell, Column
+
+STATUS_COLOURS = {
+    "running": "accent",
+    "interrupted": "warning",
+    "diverged": "error",
+    "failed": "error",
+    "damaged": "error",
+    "finished": "",
+    "stopped": "",
+}
+NARROW = 100
+"""Below so many columns the verdict's says the status of a run that has none, and the status has no column."""
+TINY = 60
+"""Below so many columns the time comes last."""
+VERDICT_WIDTH = len("interrupted")
+"""Where a run has no verdict, its status may stand in the column."""
+VERDICT_COLOURS = {"better": "success", "worse": "error"}
+
+
+class Field(NamedTuple):
+    """A column of the list: what a run has there, in which colour, and by what the runs are sorted."""
+
+    column: Column
+    cell: Callable[[RunInfo], Cell]
+    value: Callable[[RunInfo], object]
+
+
+def _whole(value: int | None) -> Cell:
+    return Cell(UNKNOWN if value is None else str(value))
+
+
+FIELDS = (
+    Field(Column("started, UTC", 16), lambda r: Cell(f"{r.started:%Y-%m-%d %H:%M}", "secondary"), lambda r: r.started),
+    Field(Column("preset", 0), lambda r: Cell(r.preset or UNKNOWN), lambda r: r.preset or None),
+    Field(Column("status", 11), lambda r: Cell(r.status, STATUS_COLOURS[r.status]), lambda r: r.status),
+    Field(
+        Column("Δ points", 8, right=True),
+        lambda r: Cell(number(r.difference, "+.2f"), VERDICT_COLOURS.get(r.verdict, "")),
+        lambda r: r.difference,
+    ),
+    Field(
+        Column("verdict", 9),
+        lambda r: Cell(r.verdict or UNKNOWN, VERDICT_COLOURS.get(r.verdict, "faint")),
+        lambda r: r.verdict or None,
+    ),
+    Field(
+        Column("● test%", 7, right=True, colour="baseline"),
+        lambda r: Cell(percent(r.baseline.test_accuracy)),
+        lambda r: r.baseline.test_accuracy,
+    ),
+    Field(
+        Column("◆ test%", 7, right=True, colour="regularized", joined=True),
+        lambda r: Cell(percent(r.regularized.test_accuracy)),
+        lambda r: r.regularized.test_accuracy,
+    ),
+    Field(Column("seed", 4, right=True), lambda r: _whole(r.seed), lambda r: r.seed),
+    Field(Column("epochs", 6, right=True), lambda r: _whole(r.epochs), lambda r: r.epochs),
+    Field(
+        Column("● val", 7, right=True, colour="baseline"),
+        lambda r: Cell(number(r.baseline.best_val_loss, ".4f")),
+        lambda r: r.baseline.best_val_loss,
+    ),
+    Field(
+        Column("◆ val", 7, right=True, colour="regularized", joined=True),
+        lambda r: Cell(number(r.regularized.best_val_loss, ".4f")),
+        lambda r: r.regularized.best_val_loss,
+    ),
+    Field(Column("device", 8), lambda r: Cell(r.device or UNKNOWN, "faint"), lambda r: r.device or None),
+)
+PRESET, STATUS, VERDICT = FIELDS[1], FIELDS[2], FIELDS[4]
+
+
+def preset_width(runs: Iterable[RunInfo], width: int) -> int:
+    """Cells for the names of the runs' presets, in a terminal of that width; in 40, the verdict fits beside them."""
+    most = 10 if width < TINY else 15 if width < NARROW else 22
+    widest = max((cell_len(one_line(name)) for name in {run.preset for run in runs}), default=0)
+    return max(len("preset"), min(most, widest))
+
+
+def about(run: RunInfo) -> str:
+    """What the columns do not say of a run: its folder's name, its techniques, its network and how it was trained."""
+    table = settings(run)
+    words = [run.name]
+    for arm in ARMS:
+        knobs = [
+            f"{key.removeprefix(f'{arm}.').replace('_', ' ').replace('.', ' ')} {value}"
+            for key, value in table.items()
+            if key.startswith(f"{arm}.") and value not in (0, "true", "false")
+        ]
+        words += [f"{MARKS[arm]} {', '.join(knobs)}"] if knobs else []
+    optimizer, rate = table.get("train.optimizer"), table.get("train.learning_rate")
+    words += [f"hidden {table['model.hidden']}"] if "model.hidden" in table else []
+    words += [f"{optimizer} {rate}"] if optimizer and rate else []
+    return " · ".join(words)

@@ -1,0 +1,217 @@
+"""Several saved runs: their curves over each other, what differs in them, and what their seeds say together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from rich.cells import cell_len
+from textual import on, work
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Static
+from textual.worker import get_current_worker
+
+from regtui.evidence.seeds import SeedStatistics, seed_statistics
+from regtui.preset.model import ARMS
+from regtui.protocol.events import Event
+from regtui.protocol.history import History
+from regtui.runs.comparison import differing, seeds, why_not_counted
+from regtui.runs.follow import Follower
+from regtui.runs.list import RunInfo, read_run
+from regtui.text import one_line
+from regtui.tui.charts.chart import Chart
+from regtui.tui.charts.view import Space
+from regtui.tui.review.compare_table import cells, columns, differ
+from regtui.tui.review.compare_view import AXES, BY, QUANTITIES, TITLES, CompareView, legend, plot, shown
+from regtui.tui.review.replay import FOLLOW
+from regtui.tui.review.saved_run import OpenRun
+from regtui.tui.widgets.key_bar import KeyBar
+from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
+from regtui.tui.widgets.row_list import Cell, RowList
+
+ROWS = 8
+"""Runs that the table shows at most before it scrolls."""
+SOON = 0.05
+"""Seconds after which what was read is drawn, together with what has come by then."""
+NAME = 22
+"""Cells of a preset's name at most."""
+
+
+class CompareScreen(Screen[None]):
+    """Two runs or more."""
+
+    DEFAULT_CSS = """
+    CompareScreen {
+        & #head { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
+        & Chart { height: 1fr; min-height: 5; }
+        & RowList { height: 4; margin: 0 0 1 0; }
+        & #evidence { height: auto; max-height: 6; padding: 0 1; }
+    }
+    """
+    _HERE = (
+        Key("enter", "open", "open", "Open the run under the cursor.", "enter", footer=True),
+        Key("v", "quantity", "view", "Validation loss, difference, gap, accuracy, in turn.", "v", footer=True),
+        Key("b", "by", "axis", "By epoch, by step, by seconds of training, in turn.", "b", footer=True),
+        Key("o", "arms", "arms", "Both arms, the baselines, the regularized, in turn.", "o", footer=True),
+        Key("l", "log", "log", "Logarithmic or linear loss.", "l", footer=True),
+        Key("escape", "dismiss", "back", "Back to the list.", "esc", footer=True),
+    )
+    KEYS = (*_HERE, *RowList.KEYS)
+    BINDINGS = bindings((*_HERE, *EVERYWHERE))
+
+    class Told(Message):
+        """A run's log has told something."""
+
+        def __init__(self, run: int, events: Sequence[Event]) -> None:
+            super().__init__()
+            self.run, self.events = run, events
+
+    class Known(Message):
+        """The runs' outcomes have been read, and what the seeds of each preset among them say together."""
+
+        def __init__(self, infos: Sequence[RunInfo], judged: Sequence[tuple[str, SeedStatistics]]) -> None:
+            super().__init__()
+            self.infos, self.judged = infos, judged
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        """Compare the runs in these folders, in this order."""
+        super().__init__()
+        self._folders = folders
+        self._shown = [shown(index, History()) for index in range(len(folders))]
+        self._infos: Sequence[RunInfo] = ()
+        self._judged: Sequence[tuple[str, SeedStatistics]] = ()
+        self._view = CompareView()
+        self._due: Timer | None = None
+        self._head = Static(f"reading {len(folders)} runs …", id="head", markup=False)
+        self._chart = Chart(classes="panel")
+        self._list = RowList()
+        self._evidence = Static(id="evidence", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield self._head
+        yield self._chart
+        yield self._list
+        yield self._evidence
+        yield KeyBar((*self.KEYS, *EVERYWHERE))
+
+    def on_mount(self) -> None:
+        """Read the logs behind the empty chart."""
+        self._list.focus()
+        self._read()
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="reading")
+    def _read(self) -> None:
+        """Read the curves, then the outcomes; follow the runs that another process writes."""
+        worker = get_current_worker()
+        followers = {index: Follower(folder, without_steps=True) for index, folder in enumerate(self._folders)}
+        self._tell(followers)
+        while not worker.is_cancelled:
+            infos = [read_run(folder) for folder in self._folders]
+            self._tell(followers)  # after the outcomes: of a run that has ended, nothing more can come
+            judged = [(group.name, seed_statistics(group.differences)) for group in seeds(infos)]
+            self.post_message(self.Known(infos, judged))
+            followers = {index: f for index, f in followers.items() if infos[index].status == "running"}
+            if not followers:
+                return
+            time.sleep(FOLLOW)
+
+    def _tell(self, followers: Mapping[int, Follower]) -> None:
+        for index, follower in followers.items():
+            with suppress(OSError):  # its outcome says what is wrong
+                while events := follower.new_events():
+                    self.post_message(self.Told(index, events))
+
+    @on(Told)
+    def _told(self, event: Told) -> None:
+        history = self._shown[event.run].history
+        for told in event.events:
+            history.add(told)
+        if self._due is None:
+            self._due = self.set_timer(SOON, self._draw)
+
+    @on(Known)
+    def _known(self, event: Known) -> None:
+        self._infos, self._judged = event.infos, event.judged
+        self._fill()
+        self._say_evidence()
+
+    def on_resize(self) -> None:
+        """Give room to what matters most in a terminal of this size."""
+        height = self.size.height
+        self._list.styles.height = 1 + min(len(self._folders), ROWS, max(2, height // 4))
+        self._evidence.display = height >= 18
+        if self._infos:
+            self._fill()
+        self._say_evidence()
+        self.call_after_refresh(self._draw)
+
+    def _say_evidence(self) -> None:
+        """What the seeds say together, and which runs have no say in it."""
+        width = max(20, self.size.width - 2)
+        blocks = [line for name, statistics in self._judged for line in statistics.lines(name, width)]
+        left_out = [
+            f"{shown.letter}: {why}"
+            for shown, info in zip(self._shown, self._infos, strict=False)
+            if (why := why_not_counted(info))
+        ]
+        if blocks and left_out:
+            blocks.append(f"Not counted: {'; '.join(left_out)}.")
+        self._evidence.update("\n".join(blocks))
+
+    def _fill(self) -> None:
+        """The table of what differs in the runs and in what they came to."""
+        keys = differing(self._infos)
+        rows = [
+            cells(info, Cell(run.letter, run.colour), keys) for info, run in zip(self._infos, self._shown, strict=True)
+        ]
+        wanted = columns(self._infos, keys, self.size.width)
+        self._list.fill(wanted, len(rows), rows.__getitem__, self._list.cursor, staying=2)
+        presets = {info.preset for info in self._infos}
+        of = f" of {one_line(presets.pop(), NAME)}" if len(presets) == 1 else ""
+        words = f"{len(self._infos)} runs{of} · "
+        self._head.update(words + differ(keys, self.size.width - 2 - cell_len(words)))
+
+    @on(RowList.Moved)
+    def _draw(self) -> None:
+        self._due = None
+        if self._chart.content_size.width:
+            self._chart.show(plot(self._shown, self._view, Space(*self._chart.content_size), self._list.cursor))
+        self._entitle()
+
+    def _entitle(self) -> None:
+        log = " · log" if self._view.log and self._view.quantity in ("loss", "accuracy") else ""
+        self._chart.entitle(f"{TITLES[self._view.quantity]} {BY[self._view.by]}{log}", legend(self._view))
+
+    # What the user does
+
+    @on(RowList.Opened)
+    def action_open(self) -> None:
+        """Open the run under the cursor."""
+        self.post_message(OpenRun(self._folders[self._list.cursor]))
+
+    def action_quantity(self) -> None:
+        """The next quantity."""
+        self._view.quantity = QUANTITIES[(QUANTITIES.index(self._view.quantity) + 1) % len(QUANTITIES)]
+        self._draw()
+
+    def action_by(self) -> None:
+        """The next axis."""
+        self._view.by = AXES[(AXES.index(self._view.by) + 1) % len(AXES)]
+        self._draw()
+
+    def action_arms(self) -> None:
+        """Both arms, or one."""
+        choices: list[Sequence[str]] = [ARMS, ARMS[:1], ARMS[1:]]
+        self._view.arms = choices[(choices.index(self._view.arms) + 1) % len(choices)]
+        self._draw()
+
+    def action_log(self) -> None:
+        """Logarithmic or linear."""
+        self._view.log = not self._view.log
+        self._draw()

@@ -1,0 +1,113 @@
+"""The table below several runs' curves: what differs in their presets beside what differs in their results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.cells import cell_len
+
+from regtui.runs.list import RunInfo
+from regtui.text import UNKNOWN, number, one_line, percent, share
+from regtui.tui.look import MARKS
+from regtui.tui.review.columns import VERDICT_COLOURS, VERDICT_WIDTH, preset_width
+from regtui.tui.widgets.row_list import Cell, Column
+
+SETTING = 16
+"""Cells of a setting at most."""
+
+
+def columns(runs: Sequence[RunInfo], keys: Sequence[str], width: int) -> list[Column]:
+    """Letter, preset, what the runs came to, a column for each of the settings, and the rest.
+
+    Args:
+        runs: The rows.
+        keys: The settings that differ.
+        width: The terminal's.
+    """
+    first, rest = [column for column, _ in OUTCOME], [column for column, _ in REST]
+    return [
+        Column("", 1),
+        Column("preset", preset_width(runs, width)),
+        *first,
+        *(_setting(runs, key) for key in keys),
+        *rest,
+    ]
+
+
+def differ(keys: Sequence[str], width: int) -> str:
+    """In which settings the runs differ: as many names as fit into `width` cells, and how many more there are."""
+    if not keys:
+        return "with the same settings"
+    for named in range(len(keys), 0, -1):
+        more = f" and {len(keys) - named} more" if named < len(keys) else ""
+        if len(words := f"differ in {', '.join(keys[:named])}{more}") <= width:
+            return words
+    return f"differ in {len(keys)} settings"
+
+
+def cells(run: RunInfo, letter: Cell, keys: Sequence[str]) -> list[Cell]:
+    """The row of a run."""
+    first, rest = [cell(run) for _, cell in OUTCOME], [cell(run) for _, cell in REST]
+    return [letter, Cell(run.preset or UNKNOWN), *first, *(Cell(_value(run, key)) for key in keys), *rest]
+
+
+def _setting(runs: Sequence[RunInfo], key: str) -> Column:
+    table, _, name = key.partition(".")
+    title = f"{MARKS[table]} {name}" if table in MARKS else name
+    widest = max(len(title), *(cell_len(one_line(_value(run, key))) for run in runs))
+    number = all(not isinstance(run.fields.get(key), str) for run in runs)
+    return Column(title, min(SETTING, widest), right=number)
+
+
+def _value(run: RunInfo, key: str) -> str:
+    value = run.fields.get(key)
+    return UNKNOWN if value is None else str(value)
+
+
+def _per_epoch(run: RunInfo, arm: str) -> float | None:
+    seconds, epochs = run.fields.get(f"arms.{arm}.seconds"), run.fields.get(f"arms.{arm}.epochs")
+    if isinstance(seconds, int | float) and isinstance(epochs, int) and epochs > 0:
+        return seconds / epochs
+    return None
+
+
+def _zeros(run: RunInfo) -> str:
+    zeros = run.fields.get("arms.regularized.zero_weights")
+    return share(zeros).replace(" ", "") if isinstance(zeros, int | float) else UNKNOWN
+
+
+def _cost(run: RunInfo) -> str:
+    ours, theirs = _per_epoch(run, "regularized"), _per_epoch(run, "baseline")
+    return f"{ours / theirs:.2f}×" if ours and theirs else UNKNOWN
+
+
+OUTCOME: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
+    (
+        Column("Δ points", 8, right=True),
+        lambda r: Cell(number(r.difference, "+.2f"), VERDICT_COLOURS.get(r.verdict, "")),
+    ),
+    (
+        Column("verdict", VERDICT_WIDTH),
+        lambda r: (
+            Cell(r.verdict or UNKNOWN, VERDICT_COLOURS.get(r.verdict, "faint"))
+            if r.status in ("finished", "stopped")
+            else Cell(r.status, "warning")
+        ),
+    ),
+    (Column("● test%", 7, right=True, colour="baseline"), lambda r: Cell(percent(r.baseline.test_accuracy))),
+    (
+        Column("◆ test%", 7, right=True, colour="regularized", joined=True),
+        lambda r: Cell(percent(r.regularized.test_accuracy)),
+    ),
+]
+REST: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
+    (Column("● val", 7, right=True, colour="baseline"), lambda r: Cell(number(r.baseline.best_val_loss, ".4f"))),
+    (
+        Column("◆ val", 7, right=True, colour="regularized", joined=True),
+        lambda r: Cell(number(r.regularized.best_val_loss, ".4f")),
+    ),
+    (Column("epochs", 6, right=True), lambda r: Cell(UNKNOWN if r.epochs is None else str(r.epochs))),
+    (Column("◆ cost", 6, right=True), lambda r: Cell(_cost(r), "faint")),
+    (Column("◆ zeros", 7, right=True), lambda r: Cell(_zeros(r), "faint")),
+    (Column("started, UTC", 16), lambda r: Cell(f"{r.started:%Y-%m-%d %H:%M}", "faint")),
+]

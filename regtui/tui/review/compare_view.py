@@ -1,0 +1,149 @@
+"""What the chart of several runs shows: their histories and the user's choice of view in, a plot out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Literal, NamedTuple
+
+from regtui.preset.model import ARMS
+from regtui.protocol.events import EpochDone
+from regtui.protocol.history import ArmHistory, History
+from regtui.tui.charts.chart import Curve, Plot
+from regtui.tui.charts.series import decimate, limits, log_ticks, ticks
+from regtui.tui.charts.view import Space
+from regtui.tui.look import RUN_COLOURS
+
+Quantity = Literal["loss", "gap", "accuracy", "difference"]
+By = Literal["epoch", "step", "time"]
+QUANTITIES: tuple[Quantity, ...] = ("loss", "difference", "gap", "accuracy")
+AXES: tuple[By, ...] = ("epoch", "step", "time")
+TITLES: dict[Quantity, str] = {
+    "loss": "validation loss",
+    "difference": "Δ validation loss, regularized − baseline",
+    "gap": "gap: validation − training loss",
+    "accuracy": "validation accuracy in %",
+}
+BY: dict[By, str] = {"epoch": "by epoch", "step": "by step", "time": "by seconds of each arm's own training"}
+LABELS = 5
+"""A curve carries its run's letter in so many places."""
+SETTLING = 12
+"""From so many epochs on the scale leaves the first ones, one in so many, out; they are drawn at the edge."""
+
+
+@dataclass
+class CompareView:
+    """What the user has chosen to see.
+
+    Attributes:
+        quantity: What is drawn.
+        by: What the axis counts.
+        arms: Whose curves; of the difference there is only one a run.
+        log: A logarithmic axis; of losses only.
+    """
+
+    quantity: Quantity = "loss"
+    by: By = "epoch"
+    arms: Sequence[str] = ARMS
+    log: bool = False
+
+
+class Shown(NamedTuple):
+    """A run in the chart: its letter, its colour's name and what it has told."""
+
+    letter: str
+    colour: str
+    history: History
+
+
+def shown(index: int, history: History) -> Shown:
+    """The run at a place in the list, from 0."""
+    return Shown(chr(ord("a") + index), f"run-{index % RUN_COLOURS + 1}", history)
+
+
+def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) -> Plot:
+    """All runs in one chart; the one that the cursor is on is drawn last, above the others."""
+    order = [index for index in range(len(runs)) if index != cursor] + [cursor] * (cursor < len(runs))
+    lines: list[Curve] = []
+    labels: list[Curve] = []
+    settled: list[float] = []
+    logarithmic = view.log and view.quantity in ("loss", "accuracy")
+    for index in order:
+        run = runs[index]
+        for arm, points in _series(run.history, view):
+            if logarithmic:
+                points = [(x, math.log10(y)) for x, y in points if y > 0]
+            settled += [y for _, y in points[len(points) // SETTLING :]]
+            x, y = decimate([x for x, _ in points], [y for _, y in points], 2 * space.width)
+            if x:
+                lines.append(Curve(x, y, run.colour, "braille" if arm == "regularized" else "hd"))
+                labels.append(_labels(x, y, run, arm, index / max(1, len(runs))))
+    if not lines:
+        return Plot(empty="no epoch of these runs is in their logs")
+    right = max(curve.x[-1] for curve in lines)
+    left = 0.0 if right > 1 or view.by == "time" else right - 1
+    floor = 0.0 if view.quantity in ("loss", "accuracy") and not logarithmic else None
+    low, high = limits(settled, floor=floor)
+    if view.quantity == "accuracy" and not logarithmic:
+        high = min(high, 100.0)
+    rows = max(2, (space.height - 1) // 3)
+    return Plot(
+        curves=lines + labels,
+        x_limits=(left, right),
+        y_limits=(low, high),
+        x_ticks=ticks(left, right, max(2, space.width // 12)),
+        y_ticks=log_ticks(low, high, rows) if logarithmic else ticks(low, high, rows),
+        horizontals=[(0.0, "faint")] if low < 0 < high and not logarithmic else [],
+    )
+
+
+def legend(view: CompareView) -> str:
+    """What the letters and lines mean."""
+    if view.quantity == "difference":
+        return "a letter a run · below 0 the regularized arm is better"
+    named = {"baseline": "a ▀ baseline", "regularized": "A ⠒ regularized"}
+    return "  ".join(named[arm] for arm in view.arms)
+
+
+def _labels(x: list[float], y: list[float], run: Shown, arm: str, share: float) -> Curve:
+    """The run's letter along its curve, elsewhere than other runs have theirs; a capital for the regularized arm."""
+    places = sorted({min(len(x) - 1, int((n + share) * len(x) / LABELS)) for n in range(LABELS)})
+    letter = run.letter.upper() if arm == "regularized" else run.letter
+    return Curve([x[i] for i in places], [y[i] for i in places], run.colour, letter, line=False)
+
+
+_VALUES: dict[Quantity, Callable[[EpochDone], float | None]] = {
+    "loss": lambda epoch: epoch.val_loss,
+    "gap": lambda epoch: epoch.gap,
+    "accuracy": lambda epoch: 100 * epoch.val_accuracy,
+}
+
+
+def _series(history: History, view: CompareView) -> list[tuple[str, list[tuple[float, float]]]]:
+    """Each curve of a run: the arm whose line it has, and its points."""
+    arms = {name: arm for name, arm in history.arms.items() if name in view.arms}
+    places = {name: _places(history, arm, view.by) for name, arm in history.arms.items()}
+    if view.quantity == "difference":
+        found = history.differences
+        return [("baseline", [(places["regularized"][epoch], value) for epoch, value in found.items()])]
+    value = _VALUES[view.quantity]
+    return [
+        (name, [(places[name][epoch.epoch], y) for epoch in arm.epochs if (y := value(epoch)) is not None])
+        for name, arm in arms.items()
+    ]
+
+
+def _places(history: History, arm: ArmHistory, by: By) -> dict[int, float]:
+    """Where each of an arm's epochs ends on the axis."""
+    if by == "epoch":
+        return {epoch.epoch: float(epoch.epoch) for epoch in arm.epochs}
+    if by == "time":
+        seconds = accumulate(epoch.seconds for epoch in arm.epochs)
+        return dict(zip((epoch.epoch for epoch in arm.epochs), seconds, strict=True))
+    steps = history.started.steps_per_epoch if history.started else 1
+    places = {epoch.epoch: float(epoch.epoch * steps) for epoch in arm.epochs}
+    if arm.epochs and arm.stopped is not None and arm.epochs[-1].partial:
+        places[arm.epochs[-1].epoch] = float(arm.stopped.step)
+    return places

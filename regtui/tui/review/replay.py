@@ -1,0 +1,87 @@
+"""A saved run as the screen of a run shows it: its log is read, and followed while another process writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from regtui.errors import InputError
+from regtui.evidence.from_history import judge_run
+from regtui.preset.file import load
+from regtui.protocol.events import Event, RunFinished, StepsDone
+from regtui.protocol.history import History
+from regtui.runs.follow import Follower
+from regtui.runs.list import read_run
+from regtui.runs.log import read_summary
+from regtui.tui.run.session import Session
+
+FOLLOW = 0.5
+"""Seconds between two looks at a run that goes on."""
+CLOSED = 1.0
+"""A screen that has not taken in what it was told for so many seconds is taken for closed."""
+
+
+class Replay:
+    """Reads one run's folder into a session."""
+
+    def __init__(self, folder: Path, notify: Callable[[], object]) -> None:
+        """Open the run in `folder`; `notify` is the session's.
+
+        Raises:
+            InputError: Its preset can't be read, so that nothing of it can be shown.
+        """
+        self.session = Session(load(str(folder / "preset.toml")), notify, live=False)
+        self.session.folder = folder
+        self._folder = folder
+        self._follower = Follower(folder)
+        self._history = History()  # the session's own belongs to the screen's thread
+        self._ahead: list[Event] = []
+
+    def catch_up(self) -> bool:
+        """Take in what was written since the last time; returns whether the run is over.
+
+        However long the log is, it is told no faster than the session takes it in: one block waits there, one here.
+        Where the session takes in no more, its screen has been closed, and the rest is left unread. Events that can't
+        be read are the session's error: what the summary knows is told nevertheless.
+        """
+        told = False
+        try:
+            while events := self._ahead or self._follower.new_events():
+                self._ahead = events
+                if not self.session.all_taken(CLOSED):
+                    return False
+                self._ahead = []
+                for event in events:
+                    self._history.add(_without_losses(event))
+                    self.session.tell(event)
+                told = True
+            if self._history.finished is None and (told or read_run(self._folder).status == "running"):
+                return False
+        except OSError as error:
+            self._conclude(f"{self._folder}: its events can't be read ({error.strerror})")
+        else:
+            self._conclude()
+        return True
+
+    def _conclude(self, unread: str = "") -> None:
+        session, history = self.session, self._history
+        session.summary = summary = read_summary(self._folder)
+        empty = history.started is None and history.finished is None
+        if empty:
+            # No start will come any more: the screen must not wait for one.
+            session.tell(RunFinished(t=0, status=summary.status if summary else "failed"))
+        if unread:
+            session.error = InputError(unread)
+        elif history.started is not None and history.finished is not None:
+            session.verdict = judge_run(history)
+        elif session.summary is None:
+            session.error = InputError("The run was interrupted: its log has no end, so there is no verdict.")
+        elif not session.summary.error:
+            lost = "it has no usable events" if empty else "the run's start or end is not in it"
+            session.error = InputError(f"The log is damaged: {lost}, so there is no verdict.")
+        session.ended = True
+
+
+def _without_losses(event: Event) -> Event:
+    """What the verdict needs of an event: the step losses, nearly all of a log, are for the session alone."""
+    return event.model_copy(update={"losses": []}) if isinstance(event, StepsDone) else event

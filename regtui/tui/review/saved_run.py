@@ -1,0 +1,71 @@
+"""A saved run on the screen of a run: its log is read behind it, and followed while another process writes it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from textual import on, work
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from regtui.errors import RegtuiError
+from regtui.tui.review.replay import FOLLOW, Replay
+from regtui.tui.run.keys import HERE, WHILE_RUNNING
+from regtui.tui.run.screen import RunScreen
+
+
+class OpenRun(Message):
+    """The user wants to see the saved run in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+
+class SavedRunScreen(RunScreen):
+    """One run that is not trained here."""
+
+    KEYS = tuple(key for key in HERE if key.action.partition("(")[0] not in {*WHILE_RUNNING, "review"})
+
+    class EventsWait(Message):
+        """The log has told something."""
+
+    class Over(Message):
+        """The log has been read, and nobody writes it any more."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the run in `folder`.
+
+        Raises:
+            InputError: Its preset can't be read, so that nothing of it can be shown.
+        """
+        self._replay = Replay(folder, lambda: self.post_message(self.EventsWait()))
+        super().__init__(self._replay.session)
+
+    def on_mount(self) -> None:
+        """Begin to read."""
+        self._read()
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="reading")
+    def _read(self) -> None:
+        """Read what the log has; while another process writes it, look again twice a second."""
+        worker = get_current_worker()
+        while not worker.is_cancelled:
+            try:
+                over = self._replay.catch_up()
+            except RegtuiError as error:
+                self.session.error, self.session.ended, over = error, True, True
+            if over:
+                self.post_message(self.Over())
+                return
+            time.sleep(FOLLOW)
+
+    @on(EventsWait)
+    def _take_in(self) -> None:
+        self.catch_up()
+
+    @on(Over)
+    def _read_to_the_end(self) -> None:
+        self.catch_up()
+        self.ended()

@@ -1,0 +1,319 @@
+"""The saved runs as a list: sorted by any column, filtered, marked to be compared, opened one by one."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from operator import itemgetter
+from pathlib import Path
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from regtui.errors import InputError
+from regtui.runs.comparison import AT_MOST
+from regtui.runs.filter import parse
+from regtui.runs.index import list_runs
+from regtui.runs.list import RunInfo, read_run
+from regtui.text import one_line
+from regtui.tui.review.columns import (
+    FIELDS,
+    NARROW,
+    PRESET,
+    STATUS,
+    TINY,
+    VERDICT,
+    VERDICT_WIDTH,
+    Field,
+    about,
+    preset_width,
+)
+from regtui.tui.review.saved_run import OpenRun
+from regtui.tui.widgets.key_bar import KeyBar
+from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
+from regtui.tui.widgets.row_list import Cell, Column, RowList
+
+LOOK_AGAIN = 2.0
+"""Seconds between two looks at the runs that go on."""
+
+
+class ReviewScreen(Screen[None]):
+    """All runs below a folder, or some chosen ones."""
+
+    DEFAULT_CSS = """
+    ReviewScreen {
+        & #head { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
+        & #words { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
+        & #words.fault { height: auto; max-height: 3; color: $warning; text-wrap: wrap; }
+        & Input { height: 1; border: none; padding: 0 1; background: $panel; display: none; }
+        & Input:focus { border: none; }
+        & Input.shown { display: block; }
+    }
+    """
+    _HERE = (
+        Key("enter", "open", "open", "Open the run.", "enter", footer=True),
+        Key("space", "mark", "mark", "Mark the run, and go to the next.", "space", footer=True),
+        Key("a", "mark_all", "mark all", "Mark all runs of the list, or none.", "a"),
+        Key("c", "compare", "compare", "Lay the curves of the marked runs over each other.", "c", footer=True),
+        Key("slash", "filter", "filter", "Filter by words, and by key<value on any field.", "/", footer=True),
+        Key("s", "sort", "sort", "Sort by the next column; a click on a header sorts by it.", "s", footer=True),
+        Key("S", "turn", "turn", "Turn the order round.", "S", footer=True),
+        Key("u", "update", "update", "Read the folder again.", "u", footer=True),
+        Key("escape", "escape", "back", "No filter, then no marks, then back.", "esc"),
+    )
+    KEYS = (*_HERE, *RowList.KEYS)
+    BINDINGS = bindings((*_HERE, *EVERYWHERE))
+
+    class Compare(Message):
+        """The user wants to see several runs together."""
+
+        def __init__(self, runs: Sequence[RunInfo]) -> None:
+            super().__init__()
+            self.runs = runs
+
+    class Listed(Message):
+        """The runs have been read."""
+
+        def __init__(self, runs: Sequence[RunInfo], words: Sequence[str]) -> None:
+            super().__init__()
+            self.runs, self.words = runs, words
+
+    class Changed(Message):
+        """Runs that went on have been read again."""
+
+        def __init__(self, runs: Sequence[RunInfo]) -> None:
+            super().__init__()
+            self.runs = runs
+
+    def __init__(self, folder: Path, chosen: Sequence[Path] = ()) -> None:
+        """List the runs in and below `folder`, or, if there are any, those `chosen`."""
+        super().__init__()
+        self._folder, self._chosen = folder, chosen
+        self._runs: list[RunInfo] = []
+        self._shown: list[RunInfo] = []
+        self._marked: set[Path] = set()
+        self._sorted_by, self._turned = 0, True
+        self._words_of_reading = ""
+        self._head = Static(id="head", markup=False)
+        self._list = RowList()
+        self._words = Static(id="words", markup=False)
+        self._input = Input(placeholder="dropout test.difference>0.5 status=finished")
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield self._head
+        yield self._list
+        yield self._words
+        yield self._input
+        yield KeyBar((*self.KEYS, *EVERYWHERE))
+
+    def on_mount(self) -> None:
+        """The folder is read behind the empty list."""
+        self._list.focus()
+        self._head.update(f"reading {self._folder} …")
+        self.set_interval(LOOK_AGAIN, self._look_again)
+
+    def on_screen_resume(self) -> None:
+        """Read the folder, now and whenever another screen leads back: a run may have come meanwhile."""
+        self._read()
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="listing")
+    def _read(self) -> None:
+        words: list[str] = []
+        runs = [read_run(path) for path in self._chosen] if self._chosen else list_runs(self._folder, words.append)
+        self.post_message(self.Listed(runs, words))
+        for run in runs:  # so that the first letter of a filter need not wait for it
+            run.texts  # noqa: B018
+        gc.freeze()  # to look through ten thousand runs for garbage, of which they make none, would hold up a key
+
+    def _look_again(self) -> None:
+        going_on = [run.folder for run in self._runs if run.status == "running"]
+        if going_on and self.is_current:
+            self._read_again(going_on)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="listing")
+    def _read_again(self, folders: Sequence[Path]) -> None:
+        self.post_message(self.Changed([read_run(folder) for folder in folders]))
+
+    @on(Listed)
+    def _listed(self, event: Listed) -> None:
+        self._runs = list(event.runs)
+        self._marked &= {run.folder for run in self._runs}
+        self._words_of_reading = "\n".join(map(one_line, event.words[:3]))
+        self._show()
+
+    @on(Changed)
+    def _changed(self, event: Changed) -> None:
+        new = {run.folder: run for run in event.runs}
+        if any(run != new.get(run.folder, run) for run in self._runs):
+            self._runs = [new.get(run.folder, run) for run in self._runs]
+            self._show()
+
+    def on_resize(self) -> None:
+        """Another width has other columns."""
+        if self._runs:
+            self._show()
+
+    @property
+    def at_cursor(self) -> RunInfo | None:
+        """The run under the cursor."""
+        return self._shown[self._list.cursor] if self._shown else None
+
+    # What is shown
+
+    @on(Input.Changed)
+    def _show(self) -> None:
+        """Fill the list with what the filter lets through, in the chosen order; the cursor stays on its run."""
+        before = self.at_cursor
+        fault = ""
+        try:
+            wanted = parse(self._input.value)
+            fault = wanted.unknown(self._runs)
+            found = wanted.select(self._runs)
+        except InputError as error:
+            fault, found = str(error), self._shown
+        value = FIELDS[self._sorted_by].value
+        pairs = [(value(run), run) for run in found]
+        known = sorted((pair for pair in pairs if pair[0] is not None), key=itemgetter(0), reverse=self._turned)
+        self._shown = [run for _, run in known] + [run for key, run in pairs if key is None]  # unknown always last
+        cursor = next((row for row, run in enumerate(self._shown) if run is before), None)
+        if cursor is None and before is not None:  # it has been read again
+            cursor = next((row for row, run in enumerate(self._shown) if run.folder == before.folder), None)
+        columns = [Column("", 1)]
+        for field in self._fields:
+            column = field.column
+            if field is PRESET:
+                column = column._replace(width=preset_width(self._shown, self.size.width))
+            elif field is STATUS:
+                column = column._replace(width=max((len(run.status) for run in self._shown), default=column.width))
+            elif field is VERDICT and self.size.width < NARROW:
+                column = column._replace(width=VERDICT_WIDTH)
+            if field is FIELDS[self._sorted_by]:
+                title = column.title + self._arrow
+                column = column._replace(title=title, width=max(column.width, len(title)))
+            columns.append(column)
+        staying = 2 + self._fields.index(PRESET)  # the mark, and all up to the name of the preset
+        self._list.fill(columns, len(self._shown), self._cells, cursor or 0, staying)
+        self._tell(fault)
+
+    @property
+    def _fields(self) -> list[Field]:
+        """The columns in a terminal of this width."""
+        if self.size.width >= NARROW:
+            return list(FIELDS)
+        started, *others = [field for field in FIELDS if field is not STATUS]
+        return [*others, started] if self.size.width < TINY else [started, *others]
+
+    @property
+    def _arrow(self) -> str:
+        return "↓" if self._turned else "↑"
+
+    def _cells(self, row: int) -> list[Cell]:
+        run = self._shown[row]
+        mark = Cell("✓", "accent") if run.folder in self._marked else Cell("")
+        in_place = {VERDICT: STATUS} if self.size.width < NARROW and run.verdict in ("", "none") else {}
+        return [mark, *(in_place.get(field, field).cell(run) for field in self._fields)]
+
+    @on(RowList.Moved)
+    def _moved(self) -> None:
+        self._tell()
+
+    def _tell(self, fault: str = "") -> None:
+        """Say how many runs these are, and what there is to know of the one under the cursor."""
+        by = f"by {FIELDS[self._sorted_by].column.title} {self._arrow}"
+        parts = [f"{len(self._shown):,} of {len(self._runs):,} runs", by]
+        parts += [f"{len(self._marked):,} marked"] if self._marked else []
+        self._head.update(" · ".join([*parts, one_line(self._folder)]))
+        run = self.at_cursor
+        if run is not None and run.fault:
+            fault = fault or f"{run.name}: {run.fault}"
+        elif not self._runs:
+            fault = fault or "There are no runs here yet; 'regtui --preset dropout' makes one."
+        elif run is None:
+            fault = fault or "No run matches; escape shows all again."
+        self._words.set_class(bool(fault or self._words_of_reading), "fault")
+        words = [*filter(None, (self._words_of_reading, one_line(fault)))] or [one_line(about(run)) if run else ""]
+        self._words.update("\n".join(words))
+
+    # What the user does
+
+    @on(RowList.Opened)
+    def action_open(self) -> None:
+        """Open the run under the cursor."""
+        if self.at_cursor is not None:
+            self.post_message(OpenRun(self.at_cursor.folder))
+
+    def action_mark(self) -> None:
+        """Mark the run under the cursor, or take its mark away."""
+        if self.at_cursor is not None:
+            self._marked ^= {self.at_cursor.folder}
+            self._list.refresh()
+            self._list.action_move(1)
+            self._tell()
+
+    def action_mark_all(self) -> None:
+        """Mark all that the list shows; if they all are, none."""
+        shown = {run.folder for run in self._shown}
+        self._marked = self._marked - shown if shown <= self._marked else self._marked | shown
+        self._list.refresh()
+        self._tell()
+
+    def action_compare(self) -> None:
+        """Show the marked runs together, in the order of the list."""
+        marked = [run for run in self._shown if run.folder in self._marked]
+        marked += [run for run in self._runs if run.folder in self._marked and run not in marked]
+        if len(marked) < 2:
+            self.notify("Mark two runs or more first, with space.", severity="warning")
+        elif len(marked) > AT_MOST:
+            self.notify(f"{len(marked):,} runs are marked; at most {AT_MOST} fit in one chart.", severity="warning")
+        else:
+            self.post_message(self.Compare(marked))
+
+    @on(RowList.HeaderClicked)
+    def _sort_by_click(self, event: RowList.HeaderClicked) -> None:
+        if event.column == 0:  # the marks
+            return
+        by = FIELDS.index(self._fields[event.column - 1])
+        if by == self._sorted_by:
+            self._turned = not self._turned
+        self._sorted_by = by
+        self._show()
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self._sorted_by = (self._sorted_by + 1) % len(FIELDS)
+        self._show()
+
+    def action_turn(self) -> None:
+        """Largest or smallest first."""
+        self._turned = not self._turned
+        self._show()
+
+    def action_update(self) -> None:
+        """Read the folder again."""
+        self._read()
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self._input.add_class("shown")
+        self._input.focus()
+
+    @on(Input.Submitted)
+    def _filtered(self) -> None:
+        self._list.focus()
+
+    def action_escape(self) -> None:
+        """Back to all runs, then to no marks, then to where this list was opened."""
+        if self._input.value or self._input.has_class("shown"):
+            self._input.value = ""
+            self._input.remove_class("shown")
+            self._list.focus()
+        elif self._marked:
+            self._marked.clear()
+            self._list.refresh()
+            self._tell()
+        elif len(self.app.screen_stack) > 2:  # the first is Textual's own
+            self.dismiss()

@@ -1,0 +1,155 @@
+"""What the cells of an arm's row say: progress, losses, cost, and how much patience is left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from regtui.preset.model import Preset
+from regtui.protocol.applied import ArmApplied, best_value, stop_epoch_if_nothing_improves, value_to_beat, wait
+from regtui.protocol.events import EpochDone
+from regtui.protocol.history import ArmHistory
+from regtui.text import UNKNOWN, share
+
+METER = 5
+"""Cells of the patience meter."""
+
+
+class Arm(NamedTuple):
+    """All that a row is made from."""
+
+    name: str
+    history: ArmHistory
+    settings: ArmApplied
+    preset: Preset
+
+
+class Column(NamedTuple):
+    """A column of `width` cells after two blanks, its text at its right edge."""
+
+    header: str
+    width: int
+    text: Callable[[Arm], str]
+
+
+def stops_with_next_epoch(arm: Arm) -> bool:
+    """Whether patience runs out with the next epoch, unless that is a new best."""
+    patience = arm.settings.patience
+    return patience is not None and arm.history.best is not None and wait(arm.history) >= patience - 1 > 0
+
+
+def instead_of_patience(arm: Arm) -> Sequence[str]:
+    """What an arm says that has ended, or that has no patience: as much of it as there is room for."""
+    stopped = arm.history.stopped
+    if stopped is None:
+        waited = wait(arm.history)
+        return (f"{waited} since best", f"{waited}") if arm.settings.patience is None else ()
+    kept = f", kept {_kept(arm)}"
+    if stopped.reason == "early_stopping":
+        early = f"stopped early at {stopped.epoch}"
+        return early + kept, early, f"early, {stopped.epoch}", "early"
+    if stopped.reason == "max_epochs":
+        return f"done{kept}", "done"
+    if stopped.reason == "stopped":
+        return f"stopped at {stopped.epoch}{kept}", f"stopped at {stopped.epoch}", "stopped", "ended"
+    return f"diverged at {stopped.epoch}", "diverged", "NaN"
+
+
+def _kept(arm: Arm) -> int:
+    """The epoch whose weights the arm keeps; the test set's score says it for certain."""
+    test, best, last = arm.history.test, arm.history.best, arm.history.last
+    if test is not None:
+        return test.epoch
+    epoch = best if arm.settings.restore_best and best is not None else last
+    return epoch.epoch if epoch is not None else 0
+
+
+def _last(text: Callable[[EpochDone], str]) -> Callable[[Arm], str]:
+    """The text of the last epoch."""
+    return lambda arm: UNKNOWN if arm.history.last is None else text(arm.history.last)
+
+
+def number(value: float | None) -> str:
+    """At most seven cells; NaN stands for whatever is not finite."""
+    if value is None:
+        return "NaN"
+    size = abs(value)
+    text = f"{value:.4f}" if size < 10 else f"{value:.2f}" if size < 1000 else f"{value:.0e}"
+    return text.replace("-", "−")
+
+
+def gap_text(epoch: EpochDone) -> str:
+    """The generalization gap; at most seven cells."""
+    gap = epoch.gap
+    return number(gap) if gap is None or abs(gap) >= 10 else f"{gap:.3f}".replace("-", "−")
+
+
+def _zeros(epoch: EpochDone) -> str:
+    """Share of weights that are exactly zero; at most five cells."""
+    return share(epoch.zero_weights).replace(" ", "")
+
+
+def _whole_epoch(text: Callable[[float, Arm], str]) -> Callable[[Arm], str]:
+    """A text of the seconds that the last whole epoch took."""
+
+    def of_arm(arm: Arm) -> str:
+        seconds = next((epoch.seconds for epoch in reversed(arm.history.epochs) if not epoch.partial), 0.0)
+        return text(seconds, arm) if seconds > 0 else UNKNOWN
+
+    return of_arm
+
+
+def _seconds(seconds: float, _arm: Arm) -> str:
+    return f"{seconds:.2f}" if seconds < 100 else f"{seconds:,.0f}"
+
+
+def _samples(seconds: float, arm: Arm) -> str:
+    return f"{arm.preset.sizes.train / seconds:,.0f}"
+
+
+def _monitored(value: float | None, settings: ArmApplied) -> str:
+    if value is None:
+        return UNKNOWN
+    return number(value) if settings.monitor == "val_loss" else f"{value:.2%}"
+
+
+def _waited(arm: Arm) -> str:
+    return f"{wait(arm.history)}/{arm.settings.patience}"
+
+
+def _patience(arm: Arm) -> str:
+    """'▮▮▯▯▯ 2/5'; full only where patience has run out."""
+    waited, patience = wait(arm.history), arm.settings.patience or 1
+    cells = min(METER, patience)
+    full = cells if waited >= patience else min(cells - 1, math.ceil(cells * waited / patience))
+    meter = "▮" * full + "▯" * (cells - full)
+    text = f"{meter} {_waited(arm)}"
+    return text if len(text) <= COLUMNS["patience"].width else _waited(arm)
+
+
+def _stops(arm: Arm) -> str:
+    epoch = stop_epoch_if_nothing_improves(arm.history, arm.settings, arm.preset.train.epochs)
+    return UNKNOWN if epoch is None else f"at {epoch}"
+
+
+COLUMNS = {
+    "bar": Column("", 5, lambda _arm: ""),
+    "epoch": Column(
+        "epoch", 5, lambda arm: f"{arm.history.last.epoch if arm.history.last else 0}/{arm.preset.train.epochs}"
+    ),
+    "train": Column("train", 6, _last(lambda epoch: number(epoch.train_loss))),
+    "val": Column("val", 6, _last(lambda epoch: number(epoch.val_loss))),
+    "gap": Column("gap", 6, _last(gap_text)),
+    "acc": Column("acc", 6, _last(lambda epoch: f"{epoch.val_accuracy:.1%}")),
+    "best": Column("best", 4, lambda arm: str(arm.history.best.epoch) if arm.history.best else UNKNOWN),
+    "value": Column("value", 6, lambda arm: _monitored(best_value(arm.history, arm.settings), arm.settings)),
+    "seconds": Column("s/epoch", 7, _whole_epoch(_seconds)),
+    "samples": Column("img/s", 7, _whole_epoch(_samples)),
+    "zeros": Column("zeros", 5, _last(_zeros)),
+    "patience": Column("patience", 11, _patience),
+    "beat": Column("beat", 6, lambda arm: _monitored(value_to_beat(arm.history, arm.settings), arm.settings)),
+    "stops": Column("stops", 5, _stops),
+}
+WAITED = Column("wait", 5, _waited)
+"""Where there is too little room for the meter."""

@@ -1,0 +1,168 @@
+"""The table of the arms: a row each, and in a narrow terminal a second, fainter one with what found no room."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from rich.style import Style
+from rich.text import Text
+
+from regtui.preset.model import Preset
+from regtui.protocol.applied import Applied
+from regtui.protocol.history import History
+from regtui.tui.look import CURSOR, MARKS
+from regtui.tui.run.arms import COLUMNS, WAITED, Arm, Column, instead_of_patience, stops_with_next_epoch
+from regtui.tui.widgets.lines import Lines
+
+BAR_MOST = 24
+"""Cells of the progress bar at most; it takes what the other columns leave."""
+_COST = frozenset({"seconds", "samples", "zeros"})
+_PATIENCE = frozenset({"patience", "beat", "stops"})
+_FIRST_TO_GO = (
+    "value", "samples", "seconds", "zeros", "bar", "beat", "stops", "patience", "acc", "train", "gap", "name", "best",
+)  # fmt: skip
+"""What gives way, in this order; 'patience' gives up its meter and 'name' its end."""
+_SECOND = {
+    "train": ("train {}", 6),
+    "gap": ("gap {}", 6),
+    "acc": ("acc {}", 6),
+    "seconds": ("{} s/epoch", 5),
+    "samples": ("{} img/s", 7),
+    "zeros": ("zeros {}", 5),
+    "beat": ("to beat {}", 6),
+    "stops": ("stops {}", 5),
+}
+"""Columns that go to the second row where the first has no room: the words there, and the width of the value."""
+
+
+def arm_rows(
+    preset: Preset,
+    history: History,
+    width: int,
+    colours: Mapping[str, str],
+    *,
+    second: bool = False,
+    cursor: int | None = None,
+) -> list[Text]:
+    """A header and a row for each arm, `width` cells at most; where that is little, the least telling columns go.
+
+    Args:
+        preset: What is trained.
+        history: What has been told of it.
+        width: Cells there are.
+        colours: The arms' own, 'accent', 'faint' and 'warning', by name.
+        second: Whether each arm has a second row, of the columns that had to go.
+        cursor: The epoch that `history` is of, if it is a past one.
+    """
+    columns, name_width = _columns(preset, width)
+    faint = Style(color=colours["faint"])
+    label = "" if cursor is None else f"{CURSOR} epoch {cursor}"[:name_width]
+    header = Text(end="", no_wrap=True).append(f"{label:<{name_width}}", Style(color=colours["accent"], bold=True))
+    rows = [header.append("".join(f"  {c.header:>{c.width}}" for c in columns.values()), faint)]
+    for name, settings in Applied.of(preset, history).arms.items():
+        label = f"{MARKS[name]} {name}"
+        label = label if len(label) <= name_width else label[: name_width - 1] + "…"
+        row = Text(end="", no_wrap=True).append(f"{label:<{name_width}}", Style(color=colours[name]))
+        rows.append(row)
+        more = Text(end="", no_wrap=True)
+        if second:
+            rows.append(more)
+        if name in history.arms:
+            arm = Arm(name, history.arms[name], settings, preset)
+            _append_cells(row, arm, columns, colours)
+            _append_more(more, arm, columns, name_width, width, colours)
+    for row in rows:
+        row.truncate(width)
+    return rows
+
+
+def needs_second(preset: Preset, width: int) -> bool:
+    """Whether in so many cells columns are missing that are worth a second row; img/s alone is not."""
+    columns, _ = _columns(preset, width)
+    return bool({"bar", *_SECOND} - {"samples", *columns})
+
+
+def _append_cells(row: Text, arm: Arm, columns: Mapping[str, Column], colours: Mapping[str, str]) -> None:
+    last_words = instead_of_patience(arm)
+    room = sum(column.width + 2 for key, column in columns.items() if key in _PATIENCE) - 2
+    for key, column in columns.items():
+        if key == "bar":
+            _append_bar(row, arm, column.width, colours)
+        elif key in _PATIENCE and last_words:
+            row.append("  " + next((words for words in last_words if len(words) <= room), ""), colours["faint"])
+            return
+        elif key in _PATIENCE and stops_with_next_epoch(arm):
+            row.append(f"  {column.text(arm):>{column.width}}", colours["warning"])
+        else:
+            row.append(f"  {column.text(arm):>{column.width}}", colours["faint"] if key in _COST else "")
+
+
+def _append_more(
+    row: Text, arm: Arm, columns: Mapping[str, Column], name_width: int, width: int, colours: Mapping[str, str]
+) -> None:
+    """The columns that the first row lacks, each with its name, as many as fit; the bar stands under the arm's name."""
+    if "bar" in columns:
+        row.append(" " * name_width)
+    else:
+        _append_bar(row, arm, name_width - 2, colours)
+    words = {key: text.format(f"{COLUMNS[key].text(arm):>{cells}}") for key, (text, cells) in _SECOND.items()}
+    if instead_of_patience(arm):  # there is nothing to beat, and no end to wait for
+        words |= {key: " " * len(words[key]) for key in ("beat", "stops")}
+    missing = [key for key in reversed(_FIRST_TO_GO) if key in words and key not in columns]
+    chosen, left = set(), width - name_width
+    for key in missing:
+        if len(words[key]) + 2 > left:
+            break
+        left -= len(words[key]) + 2
+        chosen.add(key)
+    row.append("".join(f"  {text}" for key, text in words.items() if key in chosen), colours["faint"])
+
+
+def _append_bar(row: Text, arm: Arm, width: int, colours: Mapping[str, str]) -> None:
+    total = arm.preset.train.epochs * arm.preset.steps_per_epoch
+    done = min(width, math.floor(width * len(arm.history.step_losses) / total))
+    row.append("  " + "━" * done, colours[arm.name])
+    row.append("·" * (width - done), colours["faint"])
+
+
+def _columns(preset: Preset, width: int) -> tuple[dict[str, Column], int]:
+    """The columns that there is room for, in their order, and the width of the names before them."""
+    epochs = len(str(preset.train.epochs))
+    columns = dict(COLUMNS)
+    columns["epoch"] = columns["epoch"]._replace(width=max(5, 2 * epochs + 1))
+    columns["stops"] = columns["stops"]._replace(width=max(5, 3 + epochs))
+    name = 13
+    for key in _FIRST_TO_GO:
+        if name + sum(column.width + 2 for column in columns.values()) <= width:
+            break
+        if key == "name":
+            name = 10
+        elif key == "patience":
+            columns[key] = WAITED
+        else:
+            del columns[key]
+    if "bar" in columns:
+        left = width - name - sum(column.width + 2 for column in columns.values())
+        columns["bar"] = columns["bar"]._replace(width=min(BAR_MOST, columns["bar"].width + left))
+    return columns, name
+
+
+class ArmsTable(Lines):
+    """Shows the table."""
+
+    DEFAULT_CSS = "ArmsTable { height: 3; &.-second { height: 5; } }"
+
+    _run: tuple[Preset, History] | None = None
+    _cursor: int | None = None
+
+    def update_from(self, preset: Preset, history: History, cursor: int | None = None) -> None:
+        """Show this run as it is now, or as it was at the cursor."""
+        self._run, self._cursor = (preset, history), cursor
+        self.redraw()
+
+    def rows(self, width: int, height: int) -> list[Text]:
+        """A header and a row for each arm, or two where there is the height for it."""
+        if self._run is None:
+            return []
+        return arm_rows(*self._run, width, self.app.theme_variables, second=height >= 5, cursor=self._cursor)

@@ -1,0 +1,138 @@
+"""The line at the top of a run: what runs, on what, whether it is a matched pair, and how long it takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from rich.style import Style
+from rich.text import Text
+
+from regtui.preset.model import Preset
+from regtui.protocol.history import ArmHistory, History
+from regtui.text import one_line
+from regtui.tui.run.session import Session
+from regtui.tui.widgets.lines import Lines
+
+ROOMY = 60
+"""Columns from which the program names itself."""
+NEWEST = 5
+"""Epochs whose mean time tells the time that remains."""
+
+
+def clock(seconds: float) -> str:
+    """'0:21', '12:03', '1:02:03'."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def remaining(history: History) -> float | None:
+    """Seconds of training that are left if every arm goes on to the end; None before that can be told."""
+    started = history.started
+    if started is None:
+        return None
+    running = [arm for arm in history.arms.values() if arm.stopped is None]
+    times = [_seconds_left(arm, started.epochs, started.steps_per_epoch) for arm in running]
+    known = [seconds for seconds in times if seconds is not None]
+    return max(known, default=None) if known else None
+
+
+def _seconds_left(arm: ArmHistory, epochs: int, steps_per_epoch: int) -> float | None:
+    whole = [epoch.seconds for epoch in arm.epochs[-NEWEST:] if not epoch.partial]
+    if not whole:
+        return None
+    return sum(whole) / len(whole) * (epochs - len(arm.step_losses) / steps_per_epoch)
+
+
+def header_line(
+    preset: Preset,
+    history: History,
+    width: int,
+    colours: Mapping[str, str],
+    cursor: int | None = None,
+    status: str = "",
+) -> Text:
+    """The line, `width` cells: what is least needed gives way first. With a cursor it says which epoch is read.
+
+    `status` is how the run ended where that is known otherwise than by its events.
+    """
+    if not status and history.finished is not None:
+        status = history.finished.status
+    sizes, started = preset.sizes, history.started
+    faint, strong = Style(color=colours["faint"]), Style(color=colours["primary"], bold=True)
+    left = Text("regtui " if width >= ROOMY else "", strong, end="", no_wrap=True)
+    left.append(one_line(preset.name, max(12, width // 2)), Style(bold=True))
+    parts = [f"{preset.dataset.title} {sizes.train:,} / {sizes.val:,}"]
+    parts += [started.device if started else preset.train.device, f"seed {preset.train.seed}"]
+    words = _progress(preset, history, status) if cursor is None else _read_at(cursor, history, status)
+    while len(words) > 1 and len(left) + len(" · ".join(words)) >= width:
+        words.pop(1)
+    right = " · ".join(words)
+    paired = _pairing(history, colours)
+    while parts and len(left) + sum(len(p) + 3 for p in parts) + len(paired) + len(right) + 5 > width:
+        parts.pop(0)
+    for part in parts:
+        left.append(" · ", faint)
+        left.append(part)
+    if len(left) + len(paired) + len(right) + 5 > width:
+        paired = paired[: len("NOT PAIRED")]
+    if paired and len(left) + len(paired) + len(right) + 5 <= width:
+        left.append(" · ", faint)
+        left.append_text(paired)
+    gap = max(1, width - len(left) - len(right))
+    left.append(" " * gap)
+    left.append(right, faint)
+    if cursor is not None:
+        left.stylize(
+            Style(color=colours["accent"], bold=True), len(left) - len(right), len(left) - len(right) + len(words[0])
+        )
+    left.truncate(width)
+    return left
+
+
+def _pairing(history: History, colours: Mapping[str, str]) -> Text:
+    if history.started is None:
+        return Text("")
+    if history.unpaired_because:
+        return Text(f"NOT PAIRED: {history.unpaired_because}", Style(color=colours["error"], bold=True))
+    return Text("paired ✓", Style(color=colours["success"]))
+
+
+def _progress(preset: Preset, history: History, status: str) -> list[str]:
+    """Words on how far it is; the second gives way first."""
+    if history.started is None:
+        return [status or "starting"]
+    epoch = max((len(arm.step_losses) for arm in history.arms.values()), default=0) / history.started.steps_per_epoch
+    words = [f"epoch {max(1, math.ceil(epoch))}/{preset.train.epochs}", clock(history.seconds)]
+    if status:
+        words = [status, clock(history.seconds)]
+    elif history.paused:
+        words.append("paused")
+    elif (left := remaining(history)) is not None:
+        words.append(f"{clock(left)} left")
+    return words
+
+
+def _read_at(cursor: int, history: History, status: str) -> list[str]:
+    """Words on the epoch that is read, and on how far the run is meanwhile."""
+    words = [f"epoch {cursor} of {history.epochs} · cursor"]
+    if not status:
+        words.append("paused" if history.paused else "going on")
+    return words
+
+
+class Header(Lines):
+    """Shows the line."""
+
+    DEFAULT_CSS = "Header { height: 1; }"
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.cursor: int | None = None
+
+    def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
+        """One row."""
+        run = self._session
+        return [header_line(run.preset, run.history, width, self.app.theme_variables, self.cursor, run.status)]

@@ -1,0 +1,50 @@
+"""The keys of a run's screen, and when each can be used."""
+
+from __future__ import annotations
+
+from regtui.tui.run.session import Session
+from regtui.tui.widgets.keys import Key
+
+HERE = (
+    Key("space", "pause", "pause", "Pause, and go on again.", "space", footer=True),
+    Key("e", "one_epoch", "one epoch", "While paused: train one epoch, then pause again.", "e", footer=True),
+    Key("plus,equals_sign", "patience(1)", "more patience", "One epoch more of patience.", "+"),
+    Key("minus", "patience(-1)", "less patience", "One epoch less of patience.", "−"),
+    Key("p", "toggle_patience", "patience", "Early stopping on or off.", "p", footer=True),
+    Key("s", "stop", "stop", "Stop the run; asks how.", "s", footer=True),
+    Key("escape", "back", "back", "Put the cursor away; from a saved run: back to the list.", "esc", footer=True),
+    Key("n", "again", "new seed", "After the end: run the same preset with another seed.", "n", footer=True),
+    Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
+    Key("d", "details", "details", "After the end: the verdict, or the table.", "d", footer=True),
+    Key("b", "review", "saved runs", "After the end: the list of all saved runs.", "b", footer=True),
+    Key("left", "walk(-1)", "epochs", "Read all values at an earlier epoch.", "←", footer=True),
+    Key("right", "walk(1)", "later epoch", "Read all values at a later epoch.", "→"),
+    Key("home", "first_epoch", "first epoch", "Read all values at the first epoch.", "home"),
+    Key("end", "newest_epoch", "newest epoch", "Read all values at the newest epoch.", "end"),
+    Key("v", "quantity", "view", "Loss, accuracy, generalization gap, in turn.", "v", footer=True),
+    Key("o", "overlay", "overlay", "Both arms in one chart, or one each.", "o", footer=True),
+    Key("l", "log", "log", "Logarithmic or linear loss.", "l"),
+    Key("r", "recent", "recent", "The recent epochs, or all.", "r"),
+    Key("a", "axes", "axes", "The same axes for both charts, or each its own.", "a"),
+    Key("w", "weights", "weights", "The weights of both arms, layer by layer.", "w", footer=True),
+    Key("x", "what_if", "what if", "What another patience would have brought.", "x", footer=True),
+    Key("i", "explain", "about", "What the running techniques do.", "i", footer=True),
+    Key("f", "preset", "preset", "The preset, and how its file differs from it by now.", "f", footer=True),
+)
+"""In a narrow terminal the key bar shows the first of the main keys that can be used."""
+TO_CONTROLS = Key("tab", "app.focus_next", "controls", "To the next control.", "tab")
+"""As on every screen of Textual's; said here because there is something to steer."""
+WHILE_RUNNING = frozenset({"pause", "one_epoch", "patience", "toggle_patience", "stop"})
+AFTER_THE_END = frozenset({"again", "change", "details"})
+
+
+def usable(action: str, session: Session) -> bool:
+    """Whether an action can be done now: a run is steered while it goes on, and followed by another after its end."""
+    if action in WHILE_RUNNING:
+        going_on = session.live and not session.ended
+        return going_on and (action != "one_epoch" or session.history.paused)
+    if action == "back":
+        return not session.live
+    if action == "review":  # a saved run was opened from the list, and back leads there
+        return session.live and session.ended
+    return session.ended if action in AFTER_THE_END else True

@@ -1,0 +1,318 @@
+"""A run while it goes on, and its verdict at the end: charts, numbers, a sentence, and the controls that steer it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.events import Resize
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+
+from regtui.protocol.control import Pause, Resume, Stop
+from regtui.protocol.events import ControlApplied, EpochDone, Event, Paused, Resumed, RunFinished, RunStarted
+from regtui.tui.charts.curves import CHART, TWO_CHARTS, Curves
+from regtui.tui.charts.pacer import Pacer
+from regtui.tui.charts.view import QUANTITIES, View
+from regtui.tui.pages.preset import PresetPage
+from regtui.tui.pages.what_if_screen import WhatIfScreen
+from regtui.tui.run.arms_table import ArmsTable, needs_second
+from regtui.tui.run.header import Header
+from regtui.tui.run.keys import HERE, TO_CONTROLS, usable
+from regtui.tui.run.sentence import Sentence
+from regtui.tui.run.session import Session
+from regtui.tui.run.steering import SteeringPanel, refusal
+from regtui.tui.run.verdict_panel import VerdictPanel
+from regtui.tui.widgets.dialogs import Ask, Choice
+from regtui.tui.widgets.key_bar import KeyBar
+from regtui.tui.widgets.keys import EVERYWHERE, bindings
+from regtui.tui.widgets.stepper import Stepper
+
+AT_ONCE = (RunStarted, ControlApplied, Paused, Resumed, RunFinished)
+"""Events that answer the user or change what there is to do: they are shown without waiting for the next drawing."""
+FRAME = 6
+"""Columns that a panel's border, padding and scroll bar take."""
+STOP_CHOICES = (
+    Choice("k", "keep", "Stop and keep: validate, test, save"),
+    Choice("x", "at once", "Stop at once: no validation, no test"),
+    Choice("g", "go on", "Go on training"),
+)
+
+
+class RunScreen(Screen[None]):
+    """One run."""
+
+    class Asked(Message):
+        """The user wants something that leads away from this screen."""
+
+        def __init__(self, session: Session) -> None:
+            super().__init__()
+            self.session = session
+
+    class Again(Asked):
+        """The same preset once more, with another seed."""
+
+    class Change(Asked):
+        """To change the preset."""
+
+    class Explain(Asked):
+        """To read about the techniques."""
+
+    class Weights(Asked):
+        """To see the weights."""
+
+    class Review(Asked):
+        """To see the saved runs."""
+
+    KEYS = (*HERE, TO_CONTROLS, *Stepper.KEYS)
+    BINDINGS = bindings((*HERE, *EVERYWHERE))
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.view = View()
+        self._pacer = Pacer()
+        self._drawn_at = 0.0
+        self._timer: Timer | None = None
+        self._details = self._narrow = False
+        self._cursor: int | None = None
+        preset, history = session.preset, session.history
+        self._header = Header(session)
+        self._curves = Curves(preset, history, self.view)
+        self._table = ArmsTable()
+        self._sentence = Sentence(preset.train.epochs)
+        self._steering = SteeringPanel()
+        self._verdict = VerdictPanel()
+        self._key_bar = KeyBar((*self.KEYS, *EVERYWHERE))
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield self._header
+        yield self._curves
+        yield self._table
+        yield self._sentence
+        yield self._steering
+        yield self._verdict
+        yield self._key_bar
+
+    def on_mount(self) -> None:
+        """Show where things stand."""
+        self._narrow = self.view.overlay = self.size.width < TWO_CHARTS
+        self._arrange()
+        self._draw()
+
+    def on_resize(self, event: Resize) -> None:
+        """Give room to what matters most in a terminal of this size; one chart shows both arms where two don't fit."""
+        narrow = event.size.width < TWO_CHARTS
+        if narrow != self._narrow:
+            self._narrow = self.view.overlay = narrow
+        self._arrange()
+        self._draw()
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what came while another screen was in front."""
+        self._draw()
+
+    # What the run tells
+
+    def catch_up(self) -> None:
+        """Show what the run has told since the last time, on a screen in front of this one too."""
+        events = self.session.take_in()
+        self.told(events)
+        in_front = self.app.screen
+        epoch_done = any(isinstance(event, EpochDone) for event in events)
+        if in_front is not self and epoch_done and in_front.is_mounted and hasattr(in_front, "reload"):
+            in_front.reload()
+
+    def told(self, events: Sequence[Event]) -> None:
+        """Show these events, now or with the next drawing."""
+        if any(isinstance(event, AT_ONCE) for event in events):
+            self._key_bar.redraw()
+            if any(isinstance(e, ControlApplied) and not e.accepted for e in events):
+                self.notify(refusal(self.session.history), severity="warning", markup=False)
+            self._draw()
+        elif self._timer is None:
+            wait = self._drawn_at + self._pacer.interval - time.monotonic()
+            if wait > 0:
+                self._timer = self.set_timer(wait, self._draw)
+            else:
+                self._draw()
+
+    def ended(self) -> None:
+        """Show how the run came out."""
+        self._key_bar.redraw()
+        self._arrange()
+        self.call_after_refresh(self._draw)
+
+    def _draw(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        if not self.is_current or not self.children:  # it is hidden, or the program ends
+            return
+        self._drawn_at, began = time.monotonic(), time.thread_time()
+        preset, history, cursor = self.session.preset, self.session.history, self._cursor
+        read = history if cursor is None else history.at(cursor)
+        self._header.redraw()
+        self._curves.draw(cursor)
+        self._table.update_from(preset, read, cursor)
+        self._sentence.update_from(read, cursor)
+        self._steering.update_from(preset, history)
+        self.call_after_refresh(lambda: self._pacer.drew(time.thread_time() - began))
+
+    def _arrange(self) -> None:
+        width, height = self.size
+        verdict = self.session.ended and not self._details and self._cursor is None
+        room = height - 1 - (20 if verdict else 9)
+        two_rows = not verdict and room >= 12 and needs_second(self.session.preset, width - 2)
+        self._table.set_class(two_rows, "-second")
+        room -= 2 * two_rows
+        self._curves.fit(width, room, strip=not verdict)
+        self._table.display = not verdict
+        self._sentence.display = not verdict
+        self._steering.display = self.session.live and not self.session.ended
+        self._verdict.display = verdict
+        if verdict:
+            self._verdict.styles.max_height = (
+                min(height * 3 // 4, height - 2 - CHART) if self._curves.display else height
+            )
+            self._verdict.set_class(not self._curves.display, "alone")
+            self._verdict.show(self.session, width - FRAME)
+        self._sentence.set_class(width < TWO_CHARTS, "narrow")
+
+    # What the user does
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Offer only what can be done now."""
+        return usable(action, self.session) or (action == "back" and self._cursor is not None)
+
+    def action_pause(self) -> None:
+        """Pause or go on."""
+        self.session.control.send(Resume() if self.session.history.paused else Pause())
+
+    def action_one_epoch(self) -> None:
+        """One epoch, then pause again."""
+        self.session.control.send(Resume(one_epoch=True))
+
+    def action_again(self) -> None:
+        """Another seed."""
+        self.post_message(self.Again(self.session))
+
+    def action_patience(self, change: int) -> None:
+        """More or less patience."""
+        self._steering.nudge_patience(change)
+
+    def action_toggle_patience(self) -> None:
+        """Early stopping on or off."""
+        self._steering.toggle_patience()
+
+    def action_quantity(self) -> None:
+        """The next quantity."""
+        following = (QUANTITIES.index(self.view.quantity) + 1) % len(QUANTITIES)
+        self.view.quantity = QUANTITIES[following]
+        self._draw()
+
+    def action_overlay(self) -> None:
+        """Both arms in one chart, or one each."""
+        self._curves.next_overlay(self.size.width)
+        self._arrange()
+        self.call_after_refresh(self._draw)
+
+    def action_log(self) -> None:
+        """Logarithmic or linear."""
+        self.view.log = not self.view.log
+        self._draw()
+
+    def action_recent(self) -> None:
+        """Recent epochs or all."""
+        self.view.recent = not self.view.recent
+        self._draw()
+
+    def action_axes(self) -> None:
+        """Shared axes or each its own."""
+        self.view.shared = not self.view.shared
+        self.notify("Both charts have the same axes." if self.view.shared else "Each chart has its own axes.")
+        self._draw()
+
+    def action_weights(self) -> None:
+        """The weights of both arms."""
+        self.post_message(self.Weights(self.session))
+
+    def action_explain(self) -> None:
+        """The running techniques."""
+        self.post_message(self.Explain(self.session))
+
+    def action_what_if(self) -> None:
+        """What another patience would have brought."""
+        if self.session.history.epochs:
+            self.app.push_screen(WhatIfScreen(self.session))
+        else:
+            when = "without an epoch in the log" if self.session.ended else "before the first epoch"
+            self.notify(f"There is nothing to tell {when}.")
+
+    def action_preset(self) -> None:
+        """The preset, and how its file differs."""
+        self.app.push_screen(PresetPage(self.session.preset))
+
+    def action_change(self) -> None:
+        """Back to the presets."""
+        self.post_message(self.Change(self.session))
+
+    def action_review(self) -> None:
+        """The saved runs."""
+        self.post_message(self.Review(self.session))
+
+    def action_walk(self, by: int) -> None:
+        """Read all values at an earlier or later epoch; the first time, at the newest."""
+        if self._cursor is None:
+            self.action_newest_epoch()
+        else:
+            self._read_at(self._cursor + by)
+
+    def action_first_epoch(self) -> None:
+        """Read all values at the first epoch."""
+        self._read_at(1)
+
+    def action_newest_epoch(self) -> None:
+        """Read all values at the newest epoch."""
+        self._read_at(self.session.history.epochs)
+
+    def _read_at(self, epoch: int | None) -> None:
+        """Put the cursor on an epoch, as far as there are any, or with None away."""
+        newest = self.session.history.epochs
+        self._cursor = self._header.cursor = None if epoch is None or not newest else min(max(1, epoch), newest)
+        self._key_bar.redraw()
+        self._arrange()
+        self.call_after_refresh(self._draw)
+
+    def action_back(self) -> None:
+        """Put the cursor away, or go back to where a saved run was opened."""
+        if self._cursor is None:
+            self.dismiss()
+        else:
+            self._read_at(None)
+
+    def action_details(self) -> None:
+        """The verdict, or the table."""
+        self._details = self._verdict.display
+        self._read_at(None)
+
+    def action_stop(self) -> None:
+        """Ask how to stop."""
+        words = "What was trained up to now is in the log either way."
+        self.app.push_screen(Ask("Stop the run?", words, STOP_CHOICES), self._stop_answered)
+
+    def _stop_answered(self, answer: str | None) -> None:
+        if answer in {"keep", "at once"}:
+            self.session.control.send(Stop(at_once=answer == "at once"))
+
+    @on(SteeringPanel.Steer)
+    def _steer(self, event: SteeringPanel.Steer) -> None:
+        self.session.control.send(event.command)
+
+    @on(SteeringPanel.StopAsked)
+    def _stop_asked(self) -> None:
+        self.action_stop()

@@ -1,0 +1,38 @@
+"""What is happening, in plain language with numbers."""
+
+from __future__ import annotations
+
+import textwrap
+
+from rich.text import Text
+
+from regtui.evidence.diagnosis import describe
+from regtui.protocol.history import History
+from regtui.tui.widgets.lines import Lines
+
+
+class Sentence(Lines):
+    """One or two sentences, wrapped to the width."""
+
+    DEFAULT_CSS = "Sentence { height: 2; padding: 0 1; &.narrow { height: 3; } }"
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self._history, self._epochs = History(), epochs
+        self._cursor: int | None = None
+
+    def update_from(self, history: History, cursor: int | None = None) -> None:
+        """Say how it is now, or how it was at the cursor."""
+        self._history, self._cursor = history, cursor
+        self.redraw()
+
+    def rows(self, width: int, height: int) -> list[Text]:
+        """As many as fit."""
+        words = "Loading PyTorch and the data…"
+        if self._history.started is not None:
+            at = "" if self._cursor is None else f"Epoch {self._cursor} · "
+            words = at + describe(self._history, self._epochs)
+        elif self._history.finished is not None:
+            words = "The log has no usable events, so there is nothing to tell."
+        lines = textwrap.wrap(words, width, max_lines=max(1, height), placeholder=" …")
+        return [Text(line, end="", no_wrap=True) for line in lines]

@@ -1,0 +1,101 @@
+"""A run as the screen knows it: its preset, the way to steer it, and what it has told so far."""
+
+from __future__ import annotations
+
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from regtui.errors import RegtuiError
+from regtui.evidence.verdict import NBSP, Verdict
+from regtui.preset.model import ARMS, Preset
+from regtui.protocol.control import Control
+from regtui.protocol.events import Event
+from regtui.protocol.history import History
+from regtui.runs.log import Summary
+from regtui.text import percent
+
+
+class Session:
+    """One run. The trainer's thread gives it events; the screen's thread takes them in, many at a time."""
+
+    def __init__(self, preset: Preset, notify: Callable[[], object], *, live: bool = True) -> None:
+        """Begin with nothing told.
+
+        Args:
+            preset: What is trained.
+            notify: Called in the trainer's thread when events wait, once until they are taken in.
+            live: Whether it is trained here and can be steered; else it is read from its log.
+        """
+        self.preset = preset
+        self.live = live
+        self.control = Control()
+        self.history = History()
+        self.folder: Path | None = None
+        self.summary: Summary | None = None
+        self.verdict: Verdict | None = None
+        self.error: RegtuiError | None = None
+        self.traceback = ""
+        self.ended = False
+        self._notify = notify
+        self._lock = threading.Lock()
+        self._waiting: list[Event] = []
+        self._all_taken = threading.Event()
+        self._all_taken.set()
+
+    @property
+    def status(self) -> str:
+        """How the run ended, by its summary, else by its events; empty while it goes on.
+
+        A saved run that tells no end was interrupted; so was one of which no summary and no start is known.
+        """
+        if not self.ended:
+            return ""
+        if self.summary is not None:
+            return self.summary.status
+        history = self.history
+        if history.finished is not None and (self.live or history.started is not None):
+            return history.finished.status
+        return "failed" if self.live else "interrupted"
+
+    def tell(self, event: Event) -> None:
+        """Take an event from the trainer's thread."""
+        with self._lock:
+            self._waiting.append(event)
+            self._all_taken.clear()
+            first = len(self._waiting) == 1
+        if first:
+            self._notify()
+
+    def all_taken(self, seconds: float) -> bool:
+        """Wait, in the trainer's thread, until the screen has taken in all that was told; False if it takes longer."""
+        return self._all_taken.wait(seconds)
+
+    def outcome(self, width: int = 80) -> list[str]:
+        """How the run came out, in lines: its fault, its verdict or what its summary knows, and where its log is."""
+        fault = str(self.error) if self.error else self.summary.error if self.summary else ""
+        blocks = [textwrap.wrap(fault, width)] if fault else []
+        if self.verdict is not None:
+            blocks.append(self.verdict.lines(width))
+        elif self.summary is not None and (known := _accuracies(self.summary)):
+            blocks.append(textwrap.wrap(f"Test accuracy by its summary: {known}.", width))
+        if self.folder is not None:
+            blocks.append([f"log  {self.folder}"])
+        return [line for block in blocks for line in ("", *block)][1:]
+
+    def take_in(self) -> list[Event]:
+        """Fold the waiting events into the history; returns those that it has taken in."""
+        with self._lock:
+            events, self._waiting = self._waiting, []
+        told = [event for event in events if self.history.add(event)]
+        with self._lock:
+            if not self._waiting:
+                self._all_taken.set()
+        return told
+
+
+def _accuracies(summary: Summary) -> str:
+    """Those of the arms that were tested: 'baseline 82.33 %, regularized 82.38 %'."""
+    tests = {name: summary.arms[name].test for name in ARMS if name in summary.arms}
+    return ", ".join(f"{name} {percent(test.accuracy)}{NBSP}%" for name, test in tests.items() if test is not None)

@@ -1,0 +1,269 @@
+"""The controls of a run, always in sight: patience, strengths, pause, stop. They show what the engine has applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from textual import on
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widget import Widget
+
+from regtui.preset.model import Preset
+from regtui.protocol.applied import Applied, live_knobs, steered_arms, stops_now, wait
+from regtui.protocol.control import Command, Pause, Resume, SetPatience, SetStrength
+from regtui.protocol.history import History
+from regtui.techniques.base import Technique
+from regtui.tui.look import MARKS
+from regtui.tui.widgets.dialogs import Ask, Choice
+from regtui.tui.widgets.scales import Counts, Magnitudes, Scale, Shares
+from regtui.tui.widgets.stepper import Stepper
+from regtui.tui.widgets.word import Word
+
+DEFAULT_PATIENCE = 5
+"""What turning early stopping on begins with, where the preset has no patience."""
+NARROW = 68
+"""Below so many columns there is room for patience, pause and stop alone."""
+
+
+def refusal(history: History) -> str:
+    """Why the newest refused command was refused; empty if none was."""
+    return next((control.why for control in reversed(history.controls) if not control.accepted), "")
+
+
+class SteeringPanel(Widget):
+    """One row where there is room, else two: patience and min Δ, strengths, and at the right pause and stop.
+
+    One stepper sets the patience of all arms that are steered; where the preset gives them different ones, each has its
+    own. So it is with min Δ.
+    """
+
+    DEFAULT_CSS = """
+    SteeringPanel {
+        height: auto; layout: horizontal; layers: base run;
+        & > Horizontal { width: auto; height: 1; }
+        & > .strengths { margin-left: 1; overflow: auto hidden; scrollbar-size: 0 0; }
+        & > .run { layer: run; dock: right; }
+        & Stepper { margin-right: 2; }
+        & .run Word { margin-left: 1; }
+        &.-rows { layout: vertical; }
+        &.-rows > .strengths { width: 100%; margin-left: 0; }
+        &.-narrow .-spare { display: none; }
+    }
+    """
+
+    @dataclass
+    class Steer(Message):
+        """The user asks the engine for something."""
+
+        command: Command
+
+    class StopAsked(Message):
+        """The user wants to stop; how is still to be asked."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._preset, self._history = Preset(), History()
+        self._answers = 0
+        self._agreed: dict[str, int] = {}
+        self._toggle = Word("Patience off")
+        self._patience: dict[Stepper, list[str]] = {}
+        self._min_delta: dict[Stepper, list[str]] = {}
+        self._strengths: dict[Stepper, tuple[str, str]] = {}
+        self._pause, self._one_epoch, self._stop = Word("Pause "), Word("One epoch"), Word("Stop")
+
+    def update_from(self, preset: Preset, history: History) -> None:
+        """Show the knobs of this run as they are applied now; the first call says which techniques there are."""
+        self._preset, self._history = preset, history
+        if not self.children:
+            self._build()
+        applied = Applied.of(preset, history)
+        for stepper, arms in {**self._patience, **self._min_delta}.items():
+            settings = applied.arms[self._still_training(arms)[0]]
+            value = settings.min_delta if stepper in self._min_delta else settings.patience
+            stepper.set_applied(stepper.applied if value is None else value)
+            stepper.off, stepper.why_not = settings.patience is None, self._why_not(*arms)
+        self._toggle.say(f"Patience {'off' if self._is_off else 'on '}", self._why_not(*steered_arms(preset)))
+        for stepper, (arm, key) in self._strengths.items():
+            stepper.set_applied(applied.arms[arm].strengths[key])
+            stepper.why_not = self._why_not(arm)
+        if any(not control.accepted for control in history.controls[self._answers :]):
+            for stepper in (*self._patience, *self._min_delta, *self._strengths):
+                stepper.take_back()
+        self._answers = len(history.controls)
+        ended = self._why_not(*preset.arms())
+        self._pause.say("Resume" if history.paused and not ended else "Pause ", ended)
+        alone = "" if history.paused else "Pause first; then this trains one epoch and pauses again."
+        self._one_epoch.say("One epoch", ended or alone)
+        self._stop.say("Stop", "The run has ended." if history.finished is not None else "")
+
+    def _build(self) -> None:
+        """The controls, in the order in which tab goes through them."""
+        strengths = [
+            widget
+            for arm, techniques in reversed(self._preset.arms().items())
+            for name, technique in techniques.active().items()
+            if name != "early_stopping"
+            for widget in self._of_technique(arm, name, technique)
+        ]
+        at_start = Applied.of(self._preset, History()).arms
+        steered = {arm: at_start[arm] for arm in steered_arms(self._preset)}
+        for arms, mark in _together({arm: settings.patience for arm, settings in steered.items()}):
+            value = steered[arms[0]].patience or DEFAULT_PATIENCE
+            about = "Epochs without improvement until an arm stops."
+            self._patience[Stepper("", value, Counts(), arm=mark, help=about)] = arms
+        for arms, mark in _together({arm: settings.min_delta for arm, settings in steered.items()}):
+            about = "An improvement must be larger than this."
+            stepper = Stepper("min Δ", steered[arms[0]].min_delta, Magnitudes(), arm=mark, help=about)
+            stepper.add_class("-spare")
+            self._min_delta[stepper] = arms
+        self._one_epoch.add_class("-spare")
+        self.mount(
+            Horizontal(self._toggle, *self._patience, *self._min_delta),
+            Horizontal(*strengths, classes="strengths -spare"),
+            Horizontal(self._pause, self._one_epoch, self._stop, classes="run"),
+        )
+        self._arrange()
+
+    def _of_technique(self, arm: str, name: str, technique: Technique) -> Iterator[Widget]:
+        """A stepper for each live knob; where there is none, a word that says why."""
+        knobs = live_knobs(technique)
+        short = technique.explanation.title.removesuffix(" penalty")
+        if not knobs:
+            words = name.replace("_", " ")
+            why = f"{short} can't change while training: {technique.why_not_live}."
+            yield Word(f"{MARKS[arm]} {words}", why_not=why)
+        for knob in knobs:
+            label = f"λ {short}" if knob == "strength" else f"{name} {knob}".replace("_", " ")
+            description = type(technique).model_fields[knob].description or ""
+            value = getattr(technique, knob)
+            stepper = Stepper(label, value, _scale(technique, knob), arm=arm, help=description)
+            self._strengths[stepper] = (arm, f"{name}.{knob}")
+            yield stepper
+
+    def on_resize(self) -> None:
+        """Another width may need another number of rows."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """One row or two, and in a narrow terminal only what matters most."""
+        steppers = sum(stepper.cells + 2 for stepper in (*self._patience, *self._min_delta, *self._strengths))
+        words = sum(len(word.text) + 3 for word in self.query(Word))
+        self.set_class(steppers + words + 2 > self.size.width, "-rows")
+        self.set_class(self.size.width < NARROW, "-narrow")
+
+    def _still_training(self, arms: list[str]) -> list[str]:
+        """Those of these arms that still train; all of them if none does."""
+        known = self._history.arms
+        return [arm for arm in arms if arm in known and known[arm].stopped is None] or arms
+
+    @property
+    def _is_off(self) -> bool:
+        """Whether no arm that is steered stops early."""
+        return all(stepper.off for stepper in self._patience)
+
+    def _why_not(self, *arms: str) -> str:
+        """Why none of these arms can be steered now; empty if one can."""
+        if self._history.finished is not None:
+            return "The run has ended."
+        if self._history.started is None:
+            return "The run has not begun yet."
+        if all(self._history.arms[arm].stopped is not None for arm in arms):
+            return f"The {arms[0]} arm has stopped." if len(arms) == 1 else "All arms have stopped."
+        return ""
+
+    # What the user asks for
+
+    def nudge_patience(self, direction: int) -> None:
+        """One epoch more or less, from each arm's own; where early stopping is off, this turns it on."""
+        able = [stepper for stepper in self._patience if not stepper.why_not]
+        if self._is_off or not able:
+            self.toggle_patience()
+        for stepper in able:
+            if not stepper.off:
+                stepper.action_step(direction)
+
+    def toggle_patience(self) -> None:
+        """Turn early stopping on, with the patience shown, or off."""
+        self._toggle.action_press()
+
+    @on(Word.Pressed)
+    def _pressed(self, event: Word.Pressed) -> None:
+        event.stop()
+        if event.word is self._stop:
+            self.post_message(self.StopAsked())
+        elif event.word is self._pause:
+            self.post_message(self.Steer(Resume() if self._history.paused else Pause()))
+        elif event.word is self._one_epoch:
+            self.post_message(self.Steer(Resume(one_epoch=True)))
+        elif self._is_off:
+            self._ask_for_patience({arm: int(s.applied) for s, arms in self._patience.items() for arm in arms})
+        else:
+            self._set_patience(dict.fromkeys(steered_arms(self._preset)))
+
+    @on(Stepper.Changed)
+    def _changed(self, event: Stepper.Changed) -> None:
+        event.stop()
+        if event.stepper in self._patience:
+            self._ask_for_patience(dict.fromkeys(self._patience[event.stepper], int(event.value)))
+        elif event.stepper in self._min_delta:
+            self._set_min_delta(self._min_delta[event.stepper], event.value)
+        else:
+            arm, key = self._strengths[event.stepper]
+            self.post_message(self.Steer(SetStrength(arm=arm, key=key, value=event.value)))
+
+    def _ask_for_patience(self, wanted: Mapping[str, int]) -> None:
+        """Set each arm's patience; if one would stop by it and nobody has agreed to that yet, ask first."""
+        stopping = [arm for arm, patience in wanted.items() if stops_now(self._preset, self._history, patience, arm)]
+        agreed = {arm: len(self._history.arms[arm].epochs) for arm in stopping}
+        if all(self._agreed.get(arm) == epoch for arm, epoch in agreed.items()):
+            self._set_patience(wanted)
+            return
+
+        def answer(value: str | None) -> None:
+            if value == "lower":
+                self._agreed |= agreed
+                self._set_patience(wanted)
+            else:
+                for stepper in self._patience:
+                    stepper.take_back()
+
+        waited = " and ".join(f"{arm} has waited {_epochs(wait(self._history.arms[arm]))}" for arm in stopping)
+        patience = " and ".join(dict.fromkeys(str(wanted[arm]) for arm in stopping))
+        who = "each ends" if len(stopping) > 1 else "it ends"
+        text = f"With patience {patience} {who} with the epoch that it is in, unless that is a new best."
+        choices = [Choice("y", "lower", f"set patience to {patience}"), Choice("n", "leave", "leave it as it is")]
+        self.app.push_screen(Ask(f"Stops now: {waited}", text, choices), answer)
+
+    def _set_patience(self, wanted: Mapping[str, int | None]) -> None:
+        """Ask this of those arms that still train: with one command, if it is the same for both."""
+        arms = self._still_training(list(wanted))
+        if len(arms) == len(self._preset.arms()) and len({wanted[arm] for arm in arms}) == 1:
+            self.post_message(self.Steer(SetPatience(arm=None, patience=wanted[arms[0]])))
+            return
+        for arm in arms:
+            self.post_message(self.Steer(SetPatience(arm=arm, patience=wanted[arm])))
+
+    def _set_min_delta(self, arms: list[str], value: float) -> None:
+        """Ask this of each arm by itself: the command brings a patience, and each keeps its own."""
+        applied = Applied.of(self._preset, self._history).arms
+        for arm in self._still_training(arms):
+            self.post_message(self.Steer(SetPatience(arm=arm, patience=applied[arm].patience, min_delta=value)))
+
+
+def _together(values: Mapping[str, float | None]) -> list[tuple[list[str], str]]:
+    """Which arms share a stepper, and whose mark it has: one without a mark for all, or one each if they differ."""
+    if len(set(values.values())) == 1:
+        return [(list(values), "")]
+    return [([arm], arm) for arm in values]
+
+
+def _epochs(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count} epochs"
+
+
+def _scale(technique: Technique, knob: str) -> Scale:
+    """Steps of a rate where the knob stays below 1, else of a strength of any size."""
+    schema = type(technique).model_json_schema()["properties"][knob]
+    return Shares() if schema.get("exclusiveMaximum") == 1 else Magnitudes()

@@ -1,0 +1,50 @@
+"""How a run came out, and what to do next."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Button, Static
+
+from regtui.tui.run.session import Session
+
+WIDEST = 110
+"""Columns of the text at most: longer lines are hard to read, shorter ones take rows from the charts."""
+
+
+class VerdictPanel(Vertical):
+    """The verdict's lines and the log's place, which scroll where they don't fit, above buttons that stay."""
+
+    DEFAULT_CSS = """
+    VerdictPanel {
+        height: auto; padding: 0 1; border: round $primary; border-title-color: $primary;
+        &.alone { height: 1fr; }
+        & VerticalScroll { height: auto; max-height: 100%; scrollbar-size-vertical: 1; }
+        & Horizontal { height: 1; dock: bottom; }
+        & Button { min-width: 0; margin-right: 1; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._words = Static(markup=False)
+        self._review = Button("b  saved runs", action="screen.review", compact=True, id="review")
+
+    def compose(self) -> ComposeResult:
+        """Words above buttons."""
+        with VerticalScroll():
+            yield self._words
+        with Horizontal():
+            yield Button("n  another seed", action="screen.again", compact=True)
+            yield Button("c  change the preset", action="screen.change", compact=True)
+            yield Button("d  details", action="screen.details", compact=True)
+            yield self._review
+
+    def show(self, session: Session, columns: int) -> None:
+        """Show what a run that has ended came to, in lines of at most so many columns."""
+        status = session.status
+        titles = {"finished": "Verdict", "stopped": "Verdict · stopped"} if session.verdict is not None else {}
+        self.border_title = titles.get(status, status.capitalize())
+        self._review.display = session.live  # from a saved run one goes back to where it was opened
+        self._words.update(Text("\n".join([*session.outcome(max(20, min(WIDEST, columns))), ""])))

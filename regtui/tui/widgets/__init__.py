@@ -1,0 +1,1 @@
+"""Parts that every screen uses: lists, steppers, dialogs, keys and their bar."""

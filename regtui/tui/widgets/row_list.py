@@ -1,0 +1,295 @@
+"""A list of any length with columns and a cursor: only the rows in sight are made.
+
+Textual's own table holds a widget's worth of state for each cell: to sort ten thousand runs takes it three seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import ClassVar, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from regtui.text import one_line
+from regtui.tui.widgets.keys import Key, bindings
+
+GAP = 2
+"""Blanks between two columns."""
+CURSOR = "▸"
+"""Before the row under the cursor; what shows it where there are no colours."""
+
+
+class Column(NamedTuple):
+    """A column.
+
+    Attributes:
+        title: Its header.
+        width: Cells; longer texts end in '…'.
+        right: Whether it stands at the right edge, as numbers do.
+        colour: The header's, by its name in the theme.
+        joined: Whether it is in sight only together with the column before it, as the second arm's number is.
+    """
+
+    title: str
+    width: int
+    right: bool = False
+    colour: str = "faint"
+    joined: bool = False
+
+
+class Cell(NamedTuple):
+    """A text, and its colour by its name in the theme; without one it has the widget's."""
+
+    text: str
+    colour: str = ""
+
+
+class Sight(NamedTuple):
+    """Which columns are in sight.
+
+    Attributes:
+        columns: Their numbers, from left to right.
+        slid: How many of those that move together are out of sight to the left.
+        more: How many columns are out of sight to the right.
+    """
+
+    columns: Sequence[int]
+    slid: int
+    more: int
+
+
+class RowList(ScrollView, can_focus=True):
+    """Rows below a header that stays; arrows, page keys, wheel and mouse move in it, enter or a second click opens."""
+
+    DEFAULT_CSS = """
+    RowList {
+        height: 1fr; scrollbar-size-horizontal: 0; scrollbar-size-vertical: 1;
+        scrollbar-background: $background; scrollbar-color: $border-blurred;
+    }
+    """
+    KEYS: ClassVar[tuple[Key, ...]] = (
+        Key("up,k", "move(-1)", "up", "In the list: a row up.", "↑ k"),
+        Key("down,j", "move(1)", "down", "In the list: a row down.", "↓ j"),
+        Key("pageup", "page(-1)", "page up", "In the list: a page up.", "pgup"),
+        Key("pagedown", "page(1)", "page down", "In the list: a page down.", "pgdn"),
+        Key("home", "to_end(-1)", "first", "In the list: the first row.", "home"),
+        Key("end", "to_end(1)", "last", "In the list: the last row.", "end"),
+        Key("left", "slide(-1)", "left", "In the list: the columns to the left.", "←"),
+        Key("right", "slide(1)", "right", "In the list: the columns to the right.", "→"),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(KEYS), Binding("enter", "open", show=False)]
+
+    class Moved(Message):
+        """The cursor is on another row."""
+
+    class Opened(Message):
+        """The row under the cursor is wanted."""
+
+    class HeaderClicked(Message):
+        """A column's header was clicked.
+
+        Attributes:
+            column: Which, from 0.
+        """
+
+        def __init__(self, column: int) -> None:
+            super().__init__()
+            self.column = column
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.cursor = 0
+        self._columns: Sequence[Column] = ()
+        self._staying = 0
+        self._slid = 0
+        self._count = 0
+        self._cells: Callable[[int], Sequence[Cell]] = lambda _row: ()
+
+    def fill(
+        self,
+        columns: Sequence[Column],
+        count: int,
+        cells: Callable[[int], Sequence[Cell]],
+        cursor: int = 0,
+        staying: int = 0,
+    ) -> None:
+        """Show other rows.
+
+        Args:
+            columns: What each row has.
+            count: How many rows there are.
+            cells: A row's cells, asked for when it comes in sight.
+            cursor: The row that the cursor is on.
+            staying: How many columns at the left stay in sight when the others slide.
+        """
+        self._columns, self._count, self._cells, self._staying = columns, count, cells, staying
+        self.cursor = max(0, min(cursor, count - 1))
+        self.virtual_size = Size(0, count + 1)  # sideways, whole columns slide
+        self._into_view()
+        self.refresh()
+
+    def on_mount(self) -> None:
+        """Rows hold colours, which another theme has others of."""
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.refresh())
+
+    def render_line(self, y: int) -> Strip:
+        """The header, or the row that is scrolled to there."""
+        width = self._width
+        row = y - 1 + self.scroll_offset.y
+        style = self.rich_style
+        if y == 0:
+            strip = self._header()
+        elif row < self._count:
+            cells = self._cells(row)
+            if row == self.cursor:  # where there are 16 colours, faint is that of the row
+                cells = [cell._replace(colour="" if cell.colour == "faint" else cell.colour) for cell in cells]
+            strip = self._row(cells, CURSOR if row == self.cursor else " ", self._sight().columns)
+            if row == self.cursor:
+                style += Style(bgcolor=self.app.theme_variables["panel"], bold=self.has_focus)
+        else:
+            return Strip.blank(width, style)
+        return strip.adjust_cell_length(width).apply_style(style)
+
+    def _header(self) -> Strip:
+        """The titles; an arrow, which is also the key, tells on which side there are more."""
+        columns, slid, more = self._sight()
+        strip = self._row([Cell(c.title, c.colour) for c in self._columns], " ", columns)
+        if slid:
+            left = len(CURSOR) + sum(column.width + GAP for column in self._columns[: self._staying]) - GAP
+            strip = self._write(strip, "←", max(0, left))
+        if more:
+            words = f"+{more} →"
+            if strip.cell_length - GAP + 1 + len(words) > self._width:
+                words = "→"
+            strip = self._write(strip.adjust_cell_length(self._width), words, self._width - len(words))
+        return strip
+
+    def _write(self, strip: Strip, words: str, left: int) -> Strip:
+        """The strip with words in place of what it has there."""
+        return Strip.join(
+            [strip.crop(0, left), Strip([Segment(words, self._style("accent"))]), strip.crop(left + len(words))]
+        )
+
+    def _row(self, cells: Sequence[Cell], before: str, columns: Sequence[int]) -> Strip:
+        """A row, made of segments at once: a page of rich's texts would take longer than a key may."""
+        segments = [Segment(before, self._style("accent"))]
+        for number in columns:
+            column, cell = self._columns[number], cells[number]
+            words = one_line(cell.text)
+            if cell_len(words) > column.width:
+                words = set_cell_size(words, column.width - 1) + "…"
+            air = " " * (column.width - cell_len(words) + GAP)
+            words = f"{air[GAP:]}{words}{air[:GAP]}" if column.right else words + air
+            segments.append(Segment(words, self._style(cell.colour or "foreground")))
+        return Strip(segments)
+
+    @property
+    def _width(self) -> int:
+        """Cells beside the scroll bar."""
+        return self.scrollable_content_region.width
+
+    def _sight(self) -> Sight:
+        """The columns that are in sight: only whole ones, unless not even one fits beside those that stay."""
+        staying = range(min(self._staying, len(self._columns)))
+        groups: list[list[int]] = []
+        for number in range(len(staying), len(self._columns)):
+            if self._columns[number].joined and groups:
+                groups[-1].append(number)
+            else:
+                groups.append([number])
+        if not groups:
+            return Sight(staying, 0, 0)
+        widths = [sum(self._columns[number].width + GAP for number in group) for group in groups]
+        room = self._width - len(CURSOR) - sum(self._columns[number].width + GAP for number in staying)
+        room += GAP  # after the last there need be none
+        last = len(groups) - max(1, _fitting(widths[::-1], room))
+        slid = min(self._slid, last)
+        fitting = _fitting(widths[slid:], room if slid == last else room - len("→"))
+        end = slid + max(1, fitting)
+        return Sight(
+            [*staying, *(number for group in groups[slid:end] for number in group)], slid, sum(map(len, groups[end:]))
+        )
+
+    def _style(self, colour: str) -> Style:
+        return Style(color=self.app.theme_variables[colour])
+
+    # Moving
+
+    def _into_view(self) -> None:
+        rows = max(1, self.size.height - 1)
+        top = self.scroll_offset.y
+        if self.cursor < top:
+            self.scroll_to(y=self.cursor, animate=False, force=True, immediate=True)
+        elif self.cursor >= top + rows:
+            self.scroll_to(y=self.cursor - rows + 1, animate=False, force=True, immediate=True)
+
+    def _to(self, row: int) -> None:
+        row = max(0, min(row, self._count - 1))
+        if row == self.cursor:
+            return
+        before, self.cursor = self.cursor, row
+        top = self.scroll_offset.y
+        self._into_view()
+        if self.scroll_offset.y == top:
+            self.refresh(*(Region(0, y - top + 1, self.size.width, 1) for y in (before, row)))
+        else:
+            self.refresh()
+        self.post_message(self.Moved())
+
+    def action_move(self, rows: int) -> None:
+        """Up or down."""
+        self._to(self.cursor + rows)
+
+    def action_page(self, pages: int) -> None:
+        """By what is in sight."""
+        self._to(self.cursor + pages * max(1, self.size.height - 2))
+
+    def action_to_end(self, direction: int) -> None:
+        """To the first or the last row."""
+        self._to(0 if direction < 0 else self._count - 1)
+
+    def action_slide(self, direction: int) -> None:
+        """Left and right, where the columns are wider than the terminal."""
+        self._slid = max(0, self._sight().slid + direction)
+        self.refresh()
+
+    def action_open(self) -> None:
+        """Open the row under the cursor."""
+        if self._count:
+            self.post_message(self.Opened())
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight."""
+        self._into_view()
+
+    def on_click(self, event: events.Click) -> None:
+        """Move the cursor there, open what it is on, or tell which header was hit."""
+        place = event.get_content_offset(self)
+        if place is None:
+            return
+        row = place.y - 1 + self.scroll_offset.y
+        if place.y == 0:
+            right = len(CURSOR)
+            for index in self._sight().columns:
+                right += self._columns[index].width + GAP
+                if place.x < right:
+                    self.post_message(self.HeaderClicked(index))
+                    return
+        elif row == self.cursor:
+            self.action_open()
+        elif row < self._count:
+            self._to(row)
+
+
+def _fitting(widths: Sequence[int], room: int) -> int:
+    """How many of these, from the first on, have room."""
+    return sum(total <= room for total in accumulate(widths))

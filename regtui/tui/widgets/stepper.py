@@ -1,0 +1,222 @@
+"""A number that is changed in place, by keys, mouse or typing: 'patience ‹ 5 ›'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.binding import BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from regtui.tui.look import MARKS
+from regtui.tui.widgets.keys import Key, bindings
+from regtui.tui.widgets.scales import Scale
+
+
+class Stepper(Widget, can_focus=True):
+    """Shows the value that is applied; a new one is only asked for, until `set_applied` says that it is there."""
+
+    DEFAULT_CSS = """
+    Stepper {
+        width: auto; height: 1; pointer: pointer;
+        &:hover { background: $panel; }
+        &:focus { background: $panel; text-style: bold; }
+    }
+    """
+    KEYS: ClassVar[tuple[Key, ...]] = (
+        Key("left,minus", "step(-1)", "less", "At a control with ‹ ›: less.", "← −"),
+        Key("right,plus", "step(1)", "more", "At a control with ‹ ›: more.", "→ +"),
+        Key("enter", "edit", "type", "At a control with ‹ ›: type a value, then enter again.", "enter"),
+        Key("escape", "leave", "leave", "Away from the controls.", "esc"),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
+    _TYPED = frozenset(".,e-")
+
+    applied: reactive[float] = reactive(0.0, layout=True)
+    requested: reactive[float | None] = reactive(None)
+    off: reactive[bool] = reactive(False)
+    """Whether the value is shown as one that has no effect now."""
+    why_not: reactive[str] = reactive("")
+    """Why the value can't be changed now, in a sentence; empty while it can."""
+    draft: reactive[str | None] = reactive(None)
+    """What has been typed; None while nothing is."""
+
+    @dataclass
+    class Changed(Message):
+        """The user asks for another value."""
+
+        stepper: Stepper
+        value: float
+
+    def __init__(
+        self,
+        label: str,
+        value: float,
+        scale: Scale,
+        *,
+        arm: str = "",
+        help: str = "",  # noqa: A002
+        id: str | None = None,  # noqa: A002
+        classes: str | None = None,
+    ) -> None:
+        """Make a stepper.
+
+        Args:
+            label: Stands before the value; may be empty.
+            value: The value applied at first.
+            scale: Which values there are.
+            arm: Whose value it is; its mark stands first.
+            help: A sentence for the tooltip.
+            id: Textual's.
+            classes: Textual's.
+        """
+        super().__init__(id=id, classes=classes)
+        self._label = f"{label} " if label else ""
+        self._arm = arm
+        self._scale = scale
+        self._help = help
+        self.set_reactive(Stepper.applied, value)
+        self.tooltip = Content(help) if help else None
+
+    @property
+    def value(self) -> float:
+        """What was asked for last, or else what is applied."""
+        return self.applied if self.requested is None else self.requested
+
+    def set_applied(self, value: float) -> None:
+        """The engine has applied this value."""
+        self.applied = value
+        if self.requested == value:
+            self.requested = None
+
+    def take_back(self) -> None:
+        """What was asked for will not be."""
+        self.requested = None
+
+    def request(self, value: float) -> None:
+        """Ask for a value as if the user had done it on this stepper."""
+        if self.why_not:
+            self.notify(self.why_not, severity="warning", markup=False)
+        elif value != self.value or self.off:
+            self.requested = value
+            self.post_message(self.Changed(self, value))
+
+    def watch_why_not(self, why_not: str) -> None:
+        """A value that can't be changed is dim, says why, and waits for nothing."""
+        self.tooltip = Content(why_not or self._help) if why_not or self._help else None
+        if why_not:
+            self.requested = self.draft = None
+
+    def action_step(self, direction: int) -> None:
+        """Ask for the next value up or down."""
+        if self.draft is None:
+            self.request(self._scale.up(self.value) if direction > 0 else self._scale.down(self.value))
+
+    def action_edit(self) -> None:
+        """Begin to type a value, or ask for the one that is typed."""
+        if self.why_not:
+            self.notify(self.why_not, severity="warning", markup=False)
+        elif self.draft is None:
+            self.draft = ""
+        elif not self.draft:
+            self.draft = None
+        elif (value := self._scale.parse(self.draft)) is None:
+            text = f"{self.draft} won't do; it must be {self._scale.bounds()}"
+            self.notify(text, severity="warning", markup=False)
+        else:
+            self.draft = None
+            self.request(value)
+
+    def action_leave(self) -> None:
+        """Give the keyboard back, so that the arrows mean what they mean elsewhere."""
+        self.screen.set_focus(None)
+
+    def on_key(self, event: events.Key) -> None:
+        """Digits begin to type a value; while it is typed, no character means anything else."""
+        typing, character = self.draft is not None, event.character or ""
+        if typing and event.key in {"escape", "backspace"}:
+            self.draft = (self.draft or "")[:-1] if event.key == "backspace" else None
+        elif character.isdecimal() or (typing and character in self._TYPED):
+            if self.why_not:
+                self.notify(self.why_not, severity="warning", markup=False)
+            else:
+                self.draft = ((self.draft or "") + character)[:20]
+        elif not (typing and event.is_printable):
+            return
+        event.stop()
+        event.prevent_default()
+
+    def on_blur(self) -> None:
+        """What was typed and not applied is forgotten."""
+        self.draft = None
+
+    def on_click(self, event: events.Click) -> None:
+        """The arrows step, the value between them is typed anew."""
+        event.stop()
+        x = event.x - self.gutter.left - self._value_at
+        right = len(self._inner) + 1
+        if x in (0, right):
+            self.draft = None
+            self.action_step(1 if x == right else -1)
+        elif 0 < x < right and self.draft is None:
+            self.action_edit()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel steps."""
+        event.stop()
+        self.action_step(1)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel steps."""
+        event.stop()
+        self.action_step(-1)
+
+    @property
+    def _value_at(self) -> int:
+        """The cell of the left arrow."""
+        return len(self._label) + (2 if self._arm else 0)
+
+    @property
+    def cells(self) -> int:
+        """Its width."""
+        return self._value_at + len(self._inner) + 2
+
+    @property
+    def _inner(self) -> str:
+        """What stands between the arrows: of steady width, so that nothing beside it moves."""
+        room = self._scale.width + 2
+        if self.draft is not None:
+            return f" {self.draft[-(room - 2) :]}▏".ljust(room)
+        applied = self._scale.show(self.applied)
+        if self.requested is None:
+            return f"{applied:^{room}}"
+        requested = self._scale.show(self.requested)
+        both = f"{applied}→{requested}"
+        return f"{both if len(both) <= room else f'→{requested}':^{room}}"
+
+    def render(self) -> Text:
+        """Label, arrows, value."""
+        theme = self.app.theme_variables
+        faint, arrow = Style(color=theme["faint"]), Style(color=theme["primary"])
+        text = Text(end="", no_wrap=True)
+        if self._arm:
+            text.append(f"{MARKS[self._arm]} ", theme[self._arm])
+        text.append(self._label)
+        fixed = bool(self.why_not)
+        waiting = self.requested is not None or self.draft is not None
+        text.append("‹", faint if fixed else arrow)
+        text.append(
+            self._inner, Style(color=theme["accent"]) if waiting else faint if fixed or self.off else Style(bold=True)
+        )
+        text.append("›", faint if fixed else arrow)
+        return text
+
+    def get_content_width(self, container: object, viewport: object) -> int:  # noqa: ARG002
+        """As much as is shown."""
+        return self.cells
