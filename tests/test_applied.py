@@ -21,7 +21,7 @@ from regtui.protocol.applied import (
     value_to_beat,
     wait,
 )
-from regtui.protocol.control import Control, SetPatience, SetStrength
+from regtui.protocol.control import Control, SetMinDelta, SetPatience, SetStrength
 from regtui.protocol.history import History
 from regtui.techniques.dropout import Dropout
 from tests.conftest import small_preset
@@ -70,7 +70,8 @@ def test_the_trainer_s_own_answers_fold_to_its_own_rules(tmp_path: Any) -> None:
     preset = small_preset(train={"epochs": 4})
     control, history = Control(), History()
     for command in (
-        SetPatience(patience=3, min_delta=0.5),
+        SetPatience(patience=3),
+        SetMinDelta(min_delta=0.5),
         SetPatience(arm="baseline", patience=None),
         SetStrength(key="dropout.rate", value=0.1),
         SetStrength(key="l2.strength", value=0.1),

@@ -14,7 +14,7 @@ from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
 from regtui.evidence.diagnosis import describe
 from regtui.evidence.from_history import judge_run
-from regtui.protocol.control import Control, SetPatience, SetStrength
+from regtui.protocol.control import Control, SetMinDelta, SetPatience, SetStrength
 from regtui.protocol.events import (
     HUGE,
     ArmInfo,
@@ -52,7 +52,8 @@ def test_a_history_read_back_from_the_log_equals_the_live_one(tmp_path: Path) ->
         live.add(event)
         if event.kind == "epoch_done" and event.arm == "regularized" and event.epoch == 1:
             control.send(SetStrength(key="dropout.rate", value=0.25))
-            control.send(SetPatience(arm="baseline", patience=1, min_delta=10.0))
+            control.send(SetPatience(arm="baseline", patience=1))
+            control.send(SetMinDelta(arm="baseline", min_delta=10.0))
 
     preset = small_preset(train={"epochs": 4}, regularized={"dropout": {}, "l1": {}})
     result = run(preset, tmp_path, control, emit, LocalCrew())

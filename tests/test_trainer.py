@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from regtui.engine.trainer import Trainer
-from regtui.protocol.control import Command, Control, Pause, Resume, SetPatience, SetStrength, Stop
+from regtui.protocol.applied import Applied
+from regtui.protocol.control import Command, Control, Pause, Resume, SetMinDelta, SetPatience, SetStrength, Stop
 from regtui.protocol.events import ControlApplied, EpochDone, Event, Paused, Scored, Status, StepsDone
 from regtui.protocol.history import History
 from tests.conftest import small_preset
@@ -249,25 +250,48 @@ def test_patience_turned_off_lets_an_arm_go_on() -> None:
     assert outcome.stop("regularized") == ("max_epochs", 12)
 
 
-def test_min_delta_changes_with_patience() -> None:
+def test_min_delta_changes_and_leaves_patience_as_it_is() -> None:
     falling_slowly = [1.0 - 0.01 * epoch for epoch in range(30)]
-    commands = after("regularized", 2, SetPatience(arm="baseline", patience=2, min_delta=0.5))
+    commands = after(
+        "regularized", 2, SetPatience(arm="baseline", patience=2), SetMinDelta(arm="baseline", min_delta=0.5)
+    )
     outcome = train(both(falling_slowly), commands, train={"epochs": 9})
     assert outcome.stop("baseline") == ("early_stopping", 4)
     assert outcome.stop("regularized") == ("max_epochs", 9)
 
 
+def test_no_change_undoes_another_that_is_on_its_way() -> None:
+    """Whatever was asked for before the first answer came, each knob ends at what was asked of it last."""
+    commands = after(
+        "regularized",
+        1,
+        SetPatience(patience=9),
+        SetMinDelta(min_delta=0.1),
+        SetPatience(arm="baseline", patience=8),
+        SetStrength(key="dropout.rate", value=0.2),
+        SetMinDelta(arm="regularized", min_delta=0.2),
+        SetStrength(arm="baseline", key="dropout.rate", value=0.3),
+    )
+    preset: dict[str, dict[str, Any]] = {"baseline": {"dropout": {}}, "regularized": {"dropout": {}}}
+    outcome = train(both(FALLING), commands, **preset)
+    arms = Applied.of(small_preset(**preset), outcome.history).arms
+    assert {name: (arm.patience, arm.min_delta) for name, arm in arms.items()} == {
+        "baseline": (8, 0.1),
+        "regularized": (9, 0.2),
+    }
+    assert {name: arm.strengths["dropout.rate"] for name, arm in arms.items()} == {"baseline": 0.3, "regularized": 0.2}
+
+
 def test_a_change_of_min_delta_alone_is_one_intervention() -> None:
-    commands = after("baseline", 1, SetPatience(arm="baseline", patience=None, min_delta=0.1))
-    outcome = train(both(FALLING), commands)
-    assert [(e.key, e.value) for e in outcome.history.controls] == [("min_delta", 0.1)]
+    outcome = train(both(FALLING), after("baseline", 1, SetMinDelta(arm="baseline", min_delta=0.1)))
+    assert [(e.command, e.key, e.value) for e in outcome.history.controls] == [("set_min_delta", "min_delta", 0.1)]
     assert outcome.history.interventions == 1
 
 
-def test_one_command_for_both_arms_is_one_intervention_for_each_of_its_knobs() -> None:
+def test_one_command_for_both_arms_is_one_intervention() -> None:
     presses = [SetPatience(patience=9), SetPatience(patience=8), SetPatience(patience=7)]
     assert train(both(FALLING), after("regularized", 1, *presses)).history.interventions == 3
-    outcome = train(both(FALLING), after("regularized", 1, SetPatience(patience=9, min_delta=0.1)))
+    outcome = train(both(FALLING), after("regularized", 1, SetPatience(patience=9), SetMinDelta(min_delta=0.1)))
     assert len(outcome.history.controls) == 4
     assert outcome.history.interventions == 2
     strengths = [SetStrength(key="dropout.rate", value=value) for value in (0.2, 0.3)]
@@ -282,6 +306,7 @@ def test_one_command_for_both_arms_is_one_intervention_for_each_of_its_knobs() -
         (SetStrength(key="early_stopping.patience", value=2), "set_patience"),
         (SetStrength(arm="nobody", key="dropout.rate", value=0.2), "does not train"),
         (SetPatience(arm="nobody", patience=2), "does not train"),
+        (SetMinDelta(arm="nobody", min_delta=2), "does not train"),
     ],
 )
 def test_what_is_asked_is_answered_and_only_what_is_applied_counts(command: Command, why: str) -> None:

@@ -120,6 +120,15 @@ async def test_another_seed_and_other_presets_follow(tmp_path: Path) -> None:
     assert len(list((tmp_path / "logs").iterdir())) == 2
 
 
+async def test_after_the_largest_seed_comes_the_smallest(tmp_path: Path) -> None:
+    preset = small_preset(train={"epochs": 1, "seed": 2**63 - 1})
+    async with running(tmp_path, preset=preset) as (app, pilot, training):
+        await finish(app, pilot, training)
+        await pilot.press("n")
+        await until(pilot, lambda: len(training.runs) == 2)
+        assert [preset.train.seed for preset in training.runs] == [2**63 - 1, 0]
+
+
 async def test_the_saved_runs_are_a_key_or_a_click_away_and_lead_back(tmp_path: Path) -> None:
     async with running(tmp_path, size=(80, 24)) as (app, pilot, training):
         await epochs(app, pilot, training, 1)
@@ -245,6 +254,20 @@ async def test_pause_resume_and_one_epoch_at_a_time(tmp_path: Path) -> None:
         await pilot.press("space")
         await until(pilot, lambda: not history.paused)
         assert history.interventions == 0
+
+
+async def test_pause_twice_before_the_engine_answers_is_pause_and_go_on(tmp_path: Path) -> None:
+    async with running(tmp_path) as (app, pilot, training):
+        await pilot.press("space", "space")
+        await epochs(app, pilot, training, 1)  # the trainer stands at its gate: both were asked for before it
+        await epochs(app, pilot, training, 1)
+        assert app.session is not None
+        assert app.session.folder is not None
+        await pilot.press("space")
+        await epochs(app, pilot, training, 1)
+        await until(pilot, lambda: app.session is not None and app.session.history.paused)
+        told = [event.kind for event in read_events(app.session.folder) if event.kind in ("paused", "resumed")]
+        assert told == ["paused", "resumed", "paused"]
 
 
 async def test_patience_turned_on_stops_where_it_should_and_marks_the_run(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from textual.events import MouseScrollDown, MouseScrollUp
 from textual.message import Message
 from textual.pilot import Pilot
 
-from regtui.protocol.control import Command, Pause, Resume, SetPatience, SetStrength
+from regtui.protocol.control import Command, Resume, SetMinDelta, SetPatience, SetStrength
 from regtui.tui import look
 from regtui.tui.run.steering import SteeringPanel, refusal
 from regtui.tui.widgets.dialogs import Ask
@@ -29,7 +29,7 @@ class Host(App[None]):
         self.widget, self.telling = widget, telling
         self.asked: list[float] = []
         self.commands: list[Command] = []
-        self.stops = 0
+        self.pauses = self.stops = 0
         self.said: list[str] = []
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -52,6 +52,9 @@ class Host(App[None]):
     def on_steering_panel_steer(self, event: SteeringPanel.Steer) -> None:
         self.commands.append(event.command)
 
+    def on_steering_panel_pause_asked(self) -> None:
+        self.pauses += 1
+
     def on_steering_panel_stop_asked(self) -> None:
         self.stops += 1
 
@@ -72,6 +75,9 @@ def text(stepper: Stepper) -> str:
         (Counts(), 5, 6, 4),
         (Counts(), 1, 2, 1),
         (Counts(high=9), 9, 9, 8),
+        (Counts(high=9), 12, 12, 11),
+        (Counts(), 10**18, 10**18, 10**18 - 1),
+        (Counts(), 10**400, 10**400, 10**400 - 1),
         (Shares(), 0.5, 0.55, 0.45),
         (Shares(), 0.0, 0.05, 0.0),
         (Shares(), 0.95, 0.95, 0.9),
@@ -111,6 +117,12 @@ def test_every_step_up_leads_back_down_and_is_what_its_text_says() -> None:
         (Magnitudes(), "3e-4", 3e-4),
         (Magnitudes(), "e-", None),
         (Magnitudes(), "1e999", None),
+        (Counts(), "9" * 400, None),
+        (Counts(), "0" * 400, None),
+        (Counts(), "9" * 5000, None),
+        (Shares(), "9" * 400, None),
+        (Shares(), "0." + "0" * 400, 0.0),
+        (Magnitudes(), "9" * 5000, None),
     ],
 )
 def test_typed(scale: Scale, typed: str, value: float | None) -> None:
@@ -255,8 +267,7 @@ async def test_each_control_posts_its_command_by_keys_alone() -> None:
         await pilot.press("tab", "right")
         assert app.commands.pop() == SetPatience(patience=6)
         await pilot.press("tab", "right")
-        assert app.commands.pop() == SetPatience(arm="regularized", patience=5, min_delta=1e-5)
-        assert app.commands.pop() == SetPatience(arm="baseline", patience=5, min_delta=1e-5)
+        assert app.commands.pop() == SetMinDelta(min_delta=1e-5)
         await pilot.press("tab", "left")
         assert app.commands.pop() == SetStrength(arm="regularized", key="dropout.rate", value=0.45)
         await pilot.press("tab", "enter")
@@ -264,7 +275,7 @@ async def test_each_control_posts_its_command_by_keys_alone() -> None:
         await pilot.press("tab", "right")
         assert app.commands.pop() == SetStrength(arm="baseline", key="l2.strength", value=0.002)
         await pilot.press("tab", "enter")
-        assert app.commands.pop() == Pause()
+        assert app.pauses == 1
         await pilot.press("tab", "enter")
         assert "Pause first" in app.said.pop()
         telling.pause()
@@ -272,11 +283,35 @@ async def test_each_control_posts_its_command_by_keys_alone() -> None:
         await pilot.press("enter")
         assert app.commands.pop() == Resume(one_epoch=True)
         await pilot.press("shift+tab", "enter")
-        assert app.commands.pop() == Resume()
+        assert app.pauses == 2
         await pilot.press("tab", "tab", "enter")
         assert (app.stops, app.commands) == (1, [])
         await pilot.press("tab", "enter")
         assert app.commands.pop() == SetPatience(patience=None)
+
+
+async def test_what_is_asked_before_the_engine_has_answered_builds_on_what_was_asked_before() -> None:
+    panel, telling = panel_of(regularized={"early_stopping": {"patience": 5}})
+    app = Host(panel, telling)
+    async with app.run_test(size=(120, 8)) as pilot:
+        await pilot.pause()
+        patience, min_delta = steppers(panel)[""], steppers(panel)["min Δ"]
+        patience.action_step(1)
+        await pilot.pause()
+        min_delta.action_step(1)
+        await pilot.pause()
+        for _ in range(2):
+            panel.toggle_patience()
+            await pilot.pause()
+        patience.action_step(1)
+        await pilot.pause()
+        assert app.commands == [
+            SetPatience(arm="regularized", patience=6),
+            SetMinDelta(arm="regularized", min_delta=1e-5),
+            SetPatience(arm="regularized", patience=None),
+            SetPatience(arm="regularized", patience=6),
+            SetPatience(arm="regularized", patience=7),
+        ]
 
 
 async def test_mouse_on_the_panel() -> None:
@@ -285,8 +320,8 @@ async def test_mouse_on_the_panel() -> None:
     async with app.run_test(size=(120, 8)) as pilot:
         for word in ("Patience off", "Pause", "Stop"):
             await pilot.click(words(panel)[word])
-        assert app.commands == [SetPatience(patience=5), Pause()]
-        assert app.stops == 1
+        assert app.commands == [SetPatience(patience=5)]
+        assert (app.pauses, app.stops) == (1, 1)
 
 
 async def test_what_is_shown_is_what_was_applied() -> None:

@@ -18,7 +18,7 @@ from regtui.engine.pairing import run_started
 from regtui.engine.progress import Steps, restores_best, start
 from regtui.errors import InputError
 from regtui.preset.model import Preset
-from regtui.protocol.control import Control, Pause, Resume, SetPatience, SetStrength, Stop
+from regtui.protocol.control import Control, Pause, Resume, SetMinDelta, SetPatience, SetStrength, Stop
 from regtui.protocol.events import (
     ArmScore,
     ArmStopped,
@@ -262,32 +262,33 @@ class Trainer:
                     paused = False
                     self._one_epoch = command.one_epoch
                     self.emit(Resumed(t=self._now(), epoch=self._epoch, step=self._step))
-                case SetPatience():
-                    self._set_patience(command)
+                case SetPatience() | SetMinDelta():
+                    self._set_rule(command)
                 case SetStrength():
                     self._set_strength(command)
 
-    def _set_patience(self, command: SetPatience) -> None:
+    def _set_rule(self, command: SetPatience | SetMinDelta) -> None:
+        """Change the arms' early stopping; each arm that is meant is answered for."""
+        key, value = (
+            ("patience", command.patience) if isinstance(command, SetPatience) else ("min_delta", command.min_delta)
+        )
         for name in [command.arm] if command.arm else list(self._arms):
             if name not in self.running:
-                self._answer(command.command, name, "patience", command.patience, f"the {name} arm does not train")
+                self._answer(command.command, name, key, value, f"the {name} arm does not train")
                 continue
+            self._answer(command.command, name, key, value)
             arm = self._arms[name]
-            if command.min_delta is None or command.patience != arm.rule.patience:
-                self._answer(command.command, name, "patience", command.patience)
-            arm.rule.patience = command.patience
-            # Whoever turns early stopping on while training wants the best epoch, not the one where patience ran out.
-            arm.restore_best = restores_best(self.preset, name, default=command.patience is not None)
-            if command.min_delta is not None:
-                arm.rule.min_delta = command.min_delta
-                self._answer(command.command, name, "min_delta", command.min_delta)
+            setattr(arm.rule, key, value)
+            if key == "patience":
+                # Whoever turns early stopping on while training wants the best epoch, not where patience ran out.
+                arm.restore_best = restores_best(self.preset, name, default=value is not None)
 
     def _set_strength(self, command: SetStrength) -> None:
         why = ""
         if command.arm not in self.running:
             why = f"the {command.arm} arm does not train"
         elif command.key.startswith("early_stopping."):
-            why = "early stopping is changed with set_patience"
+            why = "early stopping is changed with set_patience and set_min_delta"
         else:
             try:
                 self.crew.each("retune", [command.arm], command.key, command.value)

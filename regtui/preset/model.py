@@ -10,6 +10,8 @@ from regtui.data.facts import DATASETS, Dataset, DatasetName
 from regtui.techniques import Techniques
 
 ARMS = ("baseline", "regularized")
+SEEDS = 2**63
+"""Seeds run from 0 to below this, as torch takes them."""
 TRAIN_EVAL = 5_000
 """Training images whose loss is measured after each epoch: the mean of so many is good to a few thousandths."""
 
@@ -67,7 +69,7 @@ class TrainTable(_Table):
         allow_inf_nan=False,
         description="The optimizer's own, in both arms, on all parameters as in PyTorch.",
     )
-    seed: int = Field(0, ge=0, lt=2**63, description="All randomness of the run follows from it.")
+    seed: int = Field(0, ge=0, lt=SEEDS, description="All randomness of the run follows from it.")
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
         "auto", description="auto, cpu, cuda, cuda:1 or mps; auto takes a GPU where there is one."
     )

@@ -47,13 +47,24 @@ class SetPatience(_Command):
     Attributes:
         arm: Which arm; both when None.
         patience: Epochs without improvement after which to stop; None turns early stopping off.
-        min_delta: An improvement must be larger than this; None leaves it as it is.
     """
 
     command: Literal["set_patience"] = "set_patience"
     arm: str | None = None
     patience: int | None = Field(ge=1)
-    min_delta: float | None = Field(None, ge=0, allow_inf_nan=False)
+
+
+class SetMinDelta(_Command):
+    """Change what early stopping counts as an improvement, from the next epoch's end on; patience stays as it is.
+
+    Attributes:
+        arm: Which arm; both when None.
+        min_delta: An improvement must be larger than this.
+    """
+
+    command: Literal["set_min_delta"] = "set_min_delta"
+    arm: str | None = None
+    min_delta: float = Field(ge=0, allow_inf_nan=False)
 
 
 class SetStrength(_Command):
@@ -69,7 +80,7 @@ class SetStrength(_Command):
     value: float = Field(allow_inf_nan=False)
 
 
-Command = Stop | Pause | Resume | SetPatience | SetStrength
+Command = Stop | Pause | Resume | SetPatience | SetMinDelta | SetStrength
 
 
 class Control:

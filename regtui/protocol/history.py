@@ -227,9 +227,13 @@ class History:
         return dict(sorted(orders.items()))
 
 
+_OF_BOTH = ("set_patience", "set_min_delta")
+"""Commands that are answered for each arm and may be one change of both; earlier logs set min_delta by the first."""
+
+
 def _change_of_another_arm(changes: list[list[ControlApplied]], control: ControlApplied) -> list[ControlApplied] | None:
     """The newest change that `control` is this arm's part of; None if it is one of its own."""
-    for change in reversed(changes) if control.command == "set_patience" else ():
+    for change in reversed(changes) if control.command in _OF_BOTH else ():
         if (change[-1].command, change[-1].step) != (control.command, control.step):
             return None
         if change[-1].key == control.key:

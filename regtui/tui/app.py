@@ -15,7 +15,7 @@ from textual.message import Message
 
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
 from regtui.preset.file import to_table, validate
-from regtui.preset.model import Preset
+from regtui.preset.model import SEEDS, Preset
 from regtui.protocol.control import Stop
 from regtui.tui.choose.screen import ChooseScreen
 from regtui.tui.look import DARK, LIGHT, PlainText
@@ -257,7 +257,7 @@ class RegtuiApp(App[int], inherit_bindings=False):
     @on(RunScreen.Again)
     def _again(self, event: RunScreen.Again) -> None:
         table = to_table(event.session.preset)
-        table["train"]["seed"] += 1
+        table["train"]["seed"] = (table["train"]["seed"] + 1) % SEEDS
         self.pop_screen()
         self.start_run(validate(table, event.session.preset.name))
 

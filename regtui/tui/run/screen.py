@@ -79,6 +79,7 @@ class RunScreen(Screen[None]):
         self._timer: Timer | None = None
         self._details = self._narrow = False
         self._cursor: int | None = None
+        self._asked_to_pause: bool | None = None
         preset, history = session.preset, session.history
         self._header = Header(session)
         self._curves = Curves(preset, history, self.view)
@@ -129,6 +130,8 @@ class RunScreen(Screen[None]):
 
     def told(self, events: Sequence[Event]) -> None:
         """Show these events, now or with the next drawing."""
+        if self._asked_to_pause == self.session.history.paused:
+            self._asked_to_pause = None
         if any(isinstance(event, AT_ONCE) for event in events):
             self._key_bar.redraw()
             if any(isinstance(e, ControlApplied) and not e.accepted for e in events):
@@ -190,8 +193,10 @@ class RunScreen(Screen[None]):
         return usable(action, self.session) or (action == "back" and self._cursor is not None)
 
     def action_pause(self) -> None:
-        """Pause or go on."""
-        self.session.control.send(Resume() if self.session.history.paused else Pause())
+        """Pause or go on, whichever was not asked for last: the engine may still be on its way to that."""
+        paused = self.session.history.paused if self._asked_to_pause is None else self._asked_to_pause
+        self._asked_to_pause = not paused
+        self.session.control.send(Resume() if paused else Pause())
 
     def action_one_epoch(self) -> None:
         """One epoch, then pause again."""
@@ -312,6 +317,10 @@ class RunScreen(Screen[None]):
     @on(SteeringPanel.Steer)
     def _steer(self, event: SteeringPanel.Steer) -> None:
         self.session.control.send(event.command)
+
+    @on(SteeringPanel.PauseAsked)
+    def _pause_asked(self) -> None:
+        self.action_pause()
 
     @on(SteeringPanel.StopAsked)
     def _stop_asked(self) -> None:

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from regtui.preset.model import Preset
 from regtui.protocol.applied import Applied, live_knobs, steered_arms, stops_now, wait
-from regtui.protocol.control import Command, Pause, Resume, SetPatience, SetStrength
+from regtui.protocol.control import Command, Resume, SetMinDelta, SetPatience, SetStrength
 from regtui.protocol.history import History
 from regtui.techniques.base import Technique
 from regtui.tui.look import MARKS
@@ -59,6 +59,9 @@ class SteeringPanel(Widget):
 
         command: Command
 
+    class PauseAsked(Message):
+        """The user wants the run to pause, or to go on."""
+
     class StopAsked(Message):
         """The user wants to stop; how is still to be asked."""
 
@@ -67,6 +70,8 @@ class SteeringPanel(Widget):
         self._preset, self._history = Preset(), History()
         self._answers = 0
         self._agreed: dict[str, int] = {}
+        self._asked_off: bool | None = None
+        """What early stopping was last switched to, until the engine has answered."""
         self._toggle = Word("Patience off")
         self._patience: dict[Stepper, list[str]] = {}
         self._min_delta: dict[Stepper, list[str]] = {}
@@ -88,9 +93,12 @@ class SteeringPanel(Widget):
         for stepper, (arm, key) in self._strengths.items():
             stepper.set_applied(applied.arms[arm].strengths[key])
             stepper.why_not = self._why_not(arm)
-        if any(not control.accepted for control in history.controls[self._answers :]):
+        refused = any(not control.accepted for control in history.controls[self._answers :])
+        if refused:
             for stepper in (*self._patience, *self._min_delta, *self._strengths):
                 stepper.take_back()
+        if refused or self._asked_off == self._is_off:
+            self._asked_off = None
         self._answers = len(history.controls)
         ended = self._why_not(*preset.arms())
         self._pause.say("Resume" if history.paused and not ended else "Pause ", ended)
@@ -194,12 +202,14 @@ class SteeringPanel(Widget):
         if event.word is self._stop:
             self.post_message(self.StopAsked())
         elif event.word is self._pause:
-            self.post_message(self.Steer(Resume() if self._history.paused else Pause()))
+            self.post_message(self.PauseAsked())
         elif event.word is self._one_epoch:
             self.post_message(self.Steer(Resume(one_epoch=True)))
-        elif self._is_off:
-            self._ask_for_patience({arm: int(s.applied) for s, arms in self._patience.items() for arm in arms})
+        elif self._is_off if self._asked_off is None else self._asked_off:
+            self._asked_off = False
+            self._ask_for_patience({arm: int(s.value) for s, arms in self._patience.items() for arm in arms})
         else:
+            self._asked_off = True
             self._set_patience(dict.fromkeys(steered_arms(self._preset)))
 
     @on(Stepper.Changed)
@@ -226,6 +236,7 @@ class SteeringPanel(Widget):
                 self._agreed |= agreed
                 self._set_patience(wanted)
             else:
+                self._asked_off = None
                 for stepper in self._patience:
                     stepper.take_back()
 
@@ -239,17 +250,20 @@ class SteeringPanel(Widget):
     def _set_patience(self, wanted: Mapping[str, int | None]) -> None:
         """Ask this of those arms that still train: with one command, if it is the same for both."""
         arms = self._still_training(list(wanted))
-        if len(arms) == len(self._preset.arms()) and len({wanted[arm] for arm in arms}) == 1:
+        if self._all(arms) and len({wanted[arm] for arm in arms}) == 1:
             self.post_message(self.Steer(SetPatience(arm=None, patience=wanted[arms[0]])))
             return
         for arm in arms:
             self.post_message(self.Steer(SetPatience(arm=arm, patience=wanted[arm])))
 
     def _set_min_delta(self, arms: list[str], value: float) -> None:
-        """Ask this of each arm by itself: the command brings a patience, and each keeps its own."""
-        applied = Applied.of(self._preset, self._history).arms
-        for arm in self._still_training(arms):
-            self.post_message(self.Steer(SetPatience(arm=arm, patience=applied[arm].patience, min_delta=value)))
+        """The same for min Δ."""
+        arms = self._still_training(arms)
+        for arm in [None] if self._all(arms) else arms:
+            self.post_message(self.Steer(SetMinDelta(arm=arm, min_delta=value)))
+
+    def _all(self, arms: list[str]) -> bool:
+        return len(arms) == len(self._preset.arms())
 
 
 def _together(values: Mapping[str, float | None]) -> list[tuple[list[str], str]]:

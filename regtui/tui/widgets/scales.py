@@ -39,8 +39,8 @@ class Counts:
     width: int = 3
 
     def up(self, value: float) -> float:
-        """One more."""
-        return min(self.high, int(value) + 1)
+        """One more; a preset may have set more than is reached by steps."""
+        return max(int(value), min(self.high, int(value) + 1))
 
     def down(self, value: float) -> float:
         """One less."""
