@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from regtui.errors import RegtuiError
+from regtui.text import is_shown
 
 _ASCII = str.maketrans(
     {
@@ -19,21 +20,20 @@ _ASCII = str.maketrans(
     }
 )  # fmt: skip
 
-_OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""What a terminal obeys instead of showing: control characters but the line feed, and changes of writing direction."""
+_OBEYED_PERHAPS = re.compile(r"[^\n -~]")
 
 
 def say(text: str = "", *, file: TextIO | None = None) -> None:
     """Write a line to stdout, at once; characters that its encoding lacks are replaced by ASCII that means the same.
 
-    Characters that would steer the terminal are written as escapes, which JSON and TOML read back as what they were.
+    Characters that would steer the terminal or are not seen become escapes, which TOML reads back as what they were.
 
     Raises:
         BrokenPipeError: Whoever read has gone.
         RegtuiError: It can't be written, because a disk is full. Either way, what is said later is dropped.
     """
     out = sys.stdout if file is None else file
-    text = _OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    text = _OBEYED_PERHAPS.sub(_escape, text)
     try:
         text.encode(out.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -46,6 +46,11 @@ def say(text: str = "", *, file: TextIO | None = None) -> None:
         if isinstance(error, BrokenPipeError):
             raise
         raise RegtuiError(f"the output can't be written ({error.strerror}); send it somewhere else") from None
+
+
+def _escape(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    return match[0] if is_shown(match[0]) else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def complain(text: str) -> None:

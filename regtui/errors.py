@@ -9,6 +9,8 @@ Each message is one clear sentence, or one a line: what is wrong, where, and wha
 
 from __future__ import annotations
 
+from regtui.text import lines, one_line
+
 EXIT_CODES = {"finished": 0, "failed": 1, "diverged": 3, "stopped": 4}
 """What the program ends with, by the status of its run."""
 
@@ -18,6 +20,14 @@ class RegtuiError(Exception):
 
     exit_code = 1
 
+    def __init__(self, message: object, *more: object) -> None:
+        """Take the message, in which texts of unknown origin may be quoted: it becomes one line that does no harm."""
+        super().__init__(self._shown(str(message)), *more)
+
+    @staticmethod
+    def _shown(message: str) -> str:
+        return one_line(message)
+
 
 class InputError(RegtuiError):
     """What the user gave cannot be used; the message names it and says what would do."""
@@ -26,4 +36,11 @@ class InputError(RegtuiError):
 
 
 class PresetError(InputError):
-    """A preset that does not validate; the message has one line a fault: file, dotted key, what is wrong."""
+    """A preset that does not validate; the message has one line a fault: file, dotted key, what is wrong.
+
+    Who raises it sees to it that no line of it comes from what is quoted in it.
+    """
+
+    @staticmethod
+    def _shown(message: str) -> str:
+        return lines(message)

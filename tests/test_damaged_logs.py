@@ -14,8 +14,10 @@ import pytest
 from regtui.engine.run import run
 from regtui.errors import InputError
 from regtui.protocol.control import Control, SetStrength
+from regtui.runs.follow import Follower
 from regtui.runs.index import NAME, list_runs
 from regtui.runs.list import FILES, read_run
+from regtui.runs.log import read_events, read_summary
 from regtui.tui.review.replay import Replay
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
@@ -187,3 +189,17 @@ def test_a_file_with_bytes_changed_anywhere_is_endured(folder: Path, name: str) 
             changed[draw.randrange(len(changed))] = draw.choice(b'\x00\x1b"{}[],:-0e9\n')
         (folder / name).write_bytes(changed)
         endure(folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_mark_before_the_text_changes_nothing_and_utf_16_is_named(folder: Path, name: str) -> None:
+    path, text = folder / name, (folder / name).read_text()
+    listed, told, events = read_run(folder), replay(folder).session.outcome(), list(read_events(folder))
+    path.write_text(text, encoding="utf-8-sig")
+    assert (read_run(folder), replay(folder).session.outcome(), list(read_events(folder))) == (listed, told, events)
+    assert Follower(folder).new_events() == events
+    assert read_summary(folder) is not None
+    endure(folder)
+    path.write_text(text, encoding="utf-16")
+    assert "it is UTF-16 text; save it as UTF-8" in read_run(folder).fault
+    endure(folder)

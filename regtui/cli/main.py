@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
@@ -149,7 +150,7 @@ def review(
     """Look at saved runs on screen, and follow those that go on."""
     from regtui.errors import InputError
     from regtui.runs.comparison import AT_MOST
-    from regtui.runs.list import find_runs, resolve
+    from regtui.runs.list import check_folder, is_run, resolve
     from regtui.tui.start import show  # textual, 0.35 s
 
     named = runs or []
@@ -157,10 +158,10 @@ def review(
         raise InputError(
             f"{len(named)} runs are named, and at most {AT_MOST} fit in one comparison; name fewer, or their folder"
         )
-    if len(named) == 1 and Path(named[0]).is_dir() and list(find_runs(Path(named[0]))) != [Path(named[0])]:
+    if len(named) == 1 and named[0] and os.path.isdir(named[0]) and not is_run(Path(named[0])):  # noqa: PTH112
         log_dir, named = Path(named[0]), []
-    if not named and not log_dir.is_dir():
-        raise InputError(f"{str(log_dir)!r}: there is no such folder; name the one that holds the runs")
+    if not named:
+        check_folder(log_dir)
     raise typer.Exit(show(None, log_dir, ascii_only=ascii_only, review=[resolve(run, log_dir) for run in named]))
 
 

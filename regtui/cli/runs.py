@@ -15,8 +15,8 @@ from regtui.console import complain, say
 from regtui.errors import InputError
 from regtui.runs.files import read_json
 from regtui.runs.filter import parse
-from regtui.runs.list import RunInfo, read_run, resolve
-from regtui.text import UNKNOWN, number, one_line, percent
+from regtui.runs.list import RunInfo, check_folder, read_run, resolve
+from regtui.text import UNKNOWN, number, one_line, percent, quoted
 
 if TYPE_CHECKING:
     from regtui.preset.model import Preset
@@ -51,8 +51,7 @@ def list_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A0
     from regtui.runs.index import list_runs as read_runs  # sqlite, 10 ms that `show` does without
 
     chosen = parse(filter)
-    if not folder.is_dir():
-        raise InputError(f"{str(folder)!r}: there is no such folder; name the one that holds the runs")
+    check_folder(folder)
     runs = read_runs(folder, lambda words: complain(f"regtui: {one_line(words)}"))
     if unknown := chosen.unknown(runs):
         raise InputError(f"--filter: {unknown}")
@@ -64,7 +63,7 @@ def list_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A0
     if json:
         return 0
     if not shown:
-        complain(f"regtui: no runs in {str(folder)!r}" + (f" match {filter!r}" if runs else ""))
+        complain(f"regtui: no runs in {quoted(folder)}" + (f" match {quoted(filter)}" if runs else ""))
     faulty = [run for run in shown if run.fault]
     for run in faulty[:MAX_WORDS]:
         complain(f"regtui: {one_line(run.name)}: {one_line(run.fault)}")
@@ -97,9 +96,9 @@ def _summary(folder: Path) -> dict[str, object]:
     try:
         return read_json(folder / "summary.json")
     except FileNotFoundError:
-        raise InputError(f"{str(folder)!r} has no summary: the run is {read_run(folder).status}") from None
+        raise InputError(f"{quoted(folder)} has no summary: the run is {read_run(folder).status}") from None
     except OSError as error:
-        raise InputError(f"{str(folder)!r}: summary.json can't be read ({error.strerror})") from None
+        raise InputError(f"{quoted(folder)}: summary.json can't be read ({error.strerror})") from None
 
 
 def _retell(info: RunInfo) -> None:
@@ -116,7 +115,7 @@ def _retell(info: RunInfo) -> None:
             for line in table_lines(event, history, preset):
                 say(line)
     if history.started is None:
-        raise InputError(f"{str(info.folder)!r}: events.jsonl tells of no run's start; 'regtui runs' has the outcome")
+        raise InputError(f"{quoted(info.folder)}: events.jsonl tells of no run's start; 'regtui runs' has the outcome")
     say()
     try:
         for line in judge_run(history).lines():
@@ -141,13 +140,12 @@ def _preset(folder: Path) -> Preset | None:
 def _events(folder: Path) -> Iterator[Event]:
     from regtui.runs.log import read_events
 
-    path = folder / "events.jsonl"
-    if not path.is_file():  # a pipe would be waited for
-        raise InputError(f"{str(folder)!r} has no events.jsonl to show; 'regtui runs' has the outcome")
     try:
         yield from read_events(folder)
+    except FileNotFoundError:
+        raise InputError(f"{quoted(folder)} has no events.jsonl to show; 'regtui runs' has the outcome") from None
     except OSError as error:
-        raise InputError(f"{str(folder)!r}: events.jsonl can't be read ({error.strerror})") from None
+        raise InputError(f"{quoted(folder)}: events.jsonl can't be read ({error.strerror})") from None
 
 
 def _table(runs: Sequence[RunInfo], width: int) -> list[str]:

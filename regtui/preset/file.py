@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
-import stat
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -14,11 +14,22 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from regtui.errors import InputError, PresetError
+from regtui.files import (
+    MAX_PARTS,
+    MAX_PRESET,
+    NotPlainError,
+    NotTextError,
+    TooDeepError,
+    TooLargeError,
+    read_plain,
+    table_of_toml,
+)
+from regtui.files import text_of as text_in
 from regtui.preset.model import ARMS, Preset
 from regtui.text import one_line
 
-MAX_BYTES = 1_000_000
-"""A preset has about a thousand bytes; what is a thousand times larger is not one."""
+MAX_FAULTS = 20
+"""So many faults of a preset are told; to look for the names meant by thousands would take seconds."""
 MAX_PATH = 1000
 """So much of a path is shown."""
 MAX_VALUE = 80
@@ -49,7 +60,10 @@ def folders() -> list[Path]:
     # In a wheel the presets lie inside the package; in a checkout they lie beside it.
     own = next((f for f in (package / "presets", package.parent / "presets") if f.is_dir()), package / "presets")
     here = Path("presets")
-    return [here, own] if here.is_dir() and not own.samefile(here) else [own]
+    try:
+        return [here, own] if os.path.isdir(here) and not own.samefile(here) else [own]  # noqa: PTH112, never raises
+    except OSError:
+        return [own]
 
 
 def available() -> dict[str, Path]:
@@ -72,7 +86,7 @@ def find(source: str) -> Path:
     presets = available()
     if source in presets:
         return presets[source]
-    with suppress(OSError):  # too long for a file's name
+    with suppress(OSError, ValueError):  # too long for a file's name
         if Path(source).exists():
             return Path(source)
     near = _nearest(source, presets) or "."
@@ -105,7 +119,8 @@ def load(
     named: dict[str, str] = {}
     for item in overrides:
         key, equals, value = item.partition("=")
-        if not equals or not all(key.strip().split(".")):
+        parts = key.strip().split(".")
+        if not equals or not all(parts) or len(parts) > MAX_PARTS:
             shown = one_line(item, MAX_VALUE)
             raise InputError(f"--set {shown}: write it as KEY=VALUE, like regularized.dropout.rate=0.3")
         _set(table, key.strip(), toml_value(value))
@@ -137,7 +152,10 @@ def validate(table: Mapping[str, Any], origin: str, named: Mapping[str, str] | N
         return Preset.model_validate(table)
     except ValidationError as error:
         origin, named = one_line(origin, MAX_PATH), named or {}
-        lines = [line for fault in error.errors() for line in _describe(fault).splitlines()]
+        faults = error.errors(include_url=False)
+        lines = [line for fault in faults[:MAX_FAULTS] for line in _describe(fault).splitlines()]
+        if len(faults) > MAX_FAULTS:
+            lines.append(f"and {len(faults) - MAX_FAULTS:,} more faults; mend these first")
         raise PresetError("\n".join(f"{_origin(line, origin, named)}: {line}" for line in lines)) from None
 
 
@@ -156,26 +174,25 @@ def to_toml(preset: Preset) -> str:
 def _read(path: Path) -> dict[str, Any]:
     shown = one_line(path, MAX_PATH)
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"{shown}: this is a folder; name the preset file in it")
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{shown}: this is not a regular file; save the preset to a file first")
-        if status.st_size > MAX_BYTES:
-            raise InputError(f"{shown}: this file has {status.st_size:,} bytes; a preset has at most {MAX_BYTES:,}")
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))  # Windows' Notepad begins a file with a mark
+        return table_of_toml(text_in(read_plain(path, MAX_PRESET)))
     except FileNotFoundError:
         raise InputError(
             f"{shown}: there is no such file; 'regtui presets list' shows the presets that come along"
         ) from None
+    except IsADirectoryError:
+        raise InputError(f"{shown}: this is a folder; name the preset file in it") from None
+    except NotPlainError:
+        raise InputError(f"{shown}: this is not a regular file; save the preset to a file first") from None
+    except TooLargeError:
+        raise InputError(f"{shown}: this file has more than {MAX_PRESET:,} bytes; a preset has about 1,000") from None
     except OSError as error:
         raise InputError(f"{shown}: can't be read ({error.strerror}); check its permissions") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{shown}: byte {error.start + 1} is not UTF-8; save the preset as UTF-8 text") from None
-    except RecursionError:
+    except (TooDeepError, RecursionError):
         raise PresetError(f"{shown}: this is nested too deeply; a preset has tables of two levels") from None
     except tomllib.TOMLDecodeError as error:
         raise PresetError(f"{shown}: this is not TOML: {one_line(error, 200)}") from None
+    except NotTextError as error:
+        raise InputError(f"{shown}: {error}") from None
     except ValueError:  # of int, which reads no number of more than 4300 digits
         raise PresetError(f"{shown}: a number in it has too many digits to be one of a preset's") from None
 
@@ -194,7 +211,7 @@ def _set(table: dict[str, Any], key: str, value: object) -> None:
 def toml_value(text: str) -> Any:
     """What `text` means in TOML; a text where it means nothing, so that one needs no quotes within the shell's."""
     try:
-        table = tomllib.loads(f"value = {text}")
+        table = table_of_toml(f"value = {text}")
     except (ValueError, RecursionError):
         return text
     return table["value"] if len(table) == 1 else text

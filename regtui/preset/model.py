@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from regtui.data.facts import DATASETS, Dataset, DatasetName
 from regtui.techniques import Techniques
+from regtui.text import lines, one_line
 
 ARMS = ("baseline", "regularized")
 SEEDS = 2**63
 """Seeds run from 0 to below this, as torch takes them."""
 TRAIN_EVAL = 5_000
 """Training images whose loss is measured after each epoch: the mean of so many is good to a few thousandths."""
+
+LONGEST_TITLE, LONGEST_SUMMARY = 200, 4_000
+"""Characters of a preset's texts; those that a terminal would obey become escapes, which may cut off an end."""
 
 
 class Sizes(NamedTuple):
@@ -84,8 +89,12 @@ class Preset(_Table):
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
         description="Short name, used in the run's folder; the file's name when left out.",
     )
-    title: str = Field("", max_length=200, description="One line for lists.")
-    summary: str = Field("", max_length=4000, description="What the experiment shows and what to look for.")
+    title: Annotated[str, AfterValidator(partial(one_line, limit=LONGEST_TITLE))] = Field(
+        "", max_length=LONGEST_TITLE, description="One line for lists."
+    )
+    summary: Annotated[str, AfterValidator(lambda text: lines(text)[:LONGEST_SUMMARY])] = Field(
+        "", max_length=LONGEST_SUMMARY, description="What the experiment shows and what to look for."
+    )
     data: DataTable = DataTable()
     model: ModelTable = ModelTable()
     train: TrainTable = TrainTable()

@@ -12,6 +12,8 @@ from typing import Annotated, Literal, TypeGuard
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
+from regtui.text import one_line
+
 HUGE = 1e100
 """What is larger counts as infinite: no 32-bit number comes near it, and what is smaller can be squared and summed."""
 
@@ -44,6 +46,10 @@ Numbers = Annotated[list[float | None], AfterValidator(_each_finite_or_none)]
 """Many of them, such as the losses of an epoch's steps."""
 
 
+Text = Annotated[str, AfterValidator(one_line)]
+"""A text of a log's, which may have come from anywhere: one line that does no harm where it is shown."""
+
+
 class _Event(BaseModel):
     # A log from a later version may have fields that this one does not know.
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -63,9 +69,9 @@ class ArmInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    techniques: str
+    techniques: Text
     parameters: int
-    initial_weights: str
+    initial_weights: Text
     tensors: int
 
 
@@ -84,17 +90,17 @@ class RunStarted(_Event):
     """
 
     kind: Literal["run_started"] = "run_started"
-    preset: str
-    title: str
-    dataset: str
-    sizes: dict[str, int]
+    preset: Text
+    title: Text
+    dataset: Text
+    sizes: dict[Text, int]
     layers: list[int]
     epochs: int
     steps_per_epoch: int
     batch_size: int
     seed: int
-    device: str
-    arms: dict[str, ArmInfo]
+    device: Text
+    arms: dict[Text, ArmInfo]
     shared_tensors: int
 
 
@@ -102,7 +108,7 @@ class StepsDone(_Event):
     """The data loss of every step since the last such event, without penalties, in training mode."""
 
     kind: Literal["steps_done"] = "steps_done"
-    arm: str
+    arm: Text
     epoch: int
     first_step: int
     losses: Numbers
@@ -135,15 +141,15 @@ class EpochDone(_Event):
     """
 
     kind: Literal["epoch_done"] = "epoch_done"
-    arm: str
+    arm: Text
     epoch: int
     train_loss: Number
     val_loss: Number
     train_accuracy: float
     val_accuracy: float
-    penalties: dict[str, Number]
-    weights: dict[str, LayerWeights]
-    order: str
+    penalties: dict[Text, Number]
+    weights: dict[Text, LayerWeights]
+    order: Text
     seconds: float
     best: bool
     wait: int
@@ -172,12 +178,12 @@ class ControlApplied(_Event):
     """A command of the user's took effect, or was refused; `why` says why it was."""
 
     kind: Literal["control_applied"] = "control_applied"
-    command: str
-    arm: str | None = None
-    key: str | None = None
+    command: Text
+    arm: Text | None = None
+    key: Text | None = None
     value: float | int | None = None
     accepted: bool
-    why: str = ""
+    why: Text = ""
     epoch: int
     step: int
 
@@ -206,7 +212,7 @@ class ArmStopped(_Event):
     """An arm trains no more."""
 
     kind: Literal["arm_stopped"] = "arm_stopped"
-    arm: str
+    arm: Text
     reason: StopReason
     epoch: int
     step: int
@@ -235,7 +241,7 @@ class Scored(_Event):
     """
 
     kind: Literal["scored"] = "scored"
-    arms: dict[str, ArmScore]
+    arms: dict[Text, ArmScore]
     both_right: int
     only_baseline: int
     only_regularized: int
@@ -255,7 +261,7 @@ class RunFinished(_Event):
 
     kind: Literal["run_finished"] = "run_finished"
     status: Status
-    error: str = ""
+    error: Text = ""
     train_seconds: float = 0.0
 
 
@@ -270,4 +276,5 @@ def parse(line: str | bytes) -> Event:
     Raises:
         pydantic.ValidationError: It is no event that this version knows.
     """
-    return _ADAPTER.validate_json(line)
+    mark = b"\xef\xbb\xbf"  # some editors put it before a file's first line
+    return _ADAPTER.validate_json(line.removeprefix(mark) if isinstance(line, bytes) else line)

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
-import math
-import stat
-import tomllib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from regtui.errors import InputError
+from regtui.files import (
+    MAX_PRESET,
+    NotPlainError,
+    NotTextError,
+    TooLargeError,
+    read_plain,
+    table_of_json,
+    table_of_toml,
+    text_of,
+)
+from regtui.text import cleaned
 
 MAX_BYTES = 16_000_000
-"""No preset, run.json or summary.json comes near this."""
+"""No run.json or summary.json comes near this."""
 MAX_TEXT = 100
 """So much of a text is kept as a field, and of a list written as one."""
+MAX_FIELDS = 2_000
+"""So many fields a run has at most; a hundred are usual."""
 MAX_NUMBER = 1e300
 """Larger whole numbers could not be shown or compared as numbers are."""
 MAX_DEPTH = 6
@@ -25,27 +36,36 @@ Field = str | int | float
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A table from a file of JSON; numbers that are not finite become None.
+    """A table from a file of JSON; its texts are cleaned, and numbers that are not finite become None.
 
     Raises:
         InputError: It is no regular file, empty, too large, or damaged.
         OSError: It can't be read.
     """
+    content = _content(path, MAX_BYTES)
     try:
-        table = json.loads(_content(path), parse_constant=lambda _name: None, parse_float=_finite)
-    except (ValueError, RecursionError):
-        table = None
-    if not isinstance(table, dict):
-        raise InputError(f"{path.name} is damaged")
-    return table
+        return table_of_json(content)
+    except NotTextError as error:
+        raise InputError(f"{path.name} is damaged: {error}") from None
+    except ValueError:
+        raise InputError(f"{path.name} is damaged") from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A preset's table, unchecked, so that one of a later version is listed too."""
+    """A preset's table, its texts cleaned; unchecked, so that one of a later version is listed too.
+
+    Raises:
+        InputError: It is no regular file, empty, too large, or damaged.
+        OSError: It can't be read.
+    """
+    content = _content(path, MAX_PRESET)
     try:
-        return tomllib.loads(_content(path).decode())
+        table: dict[str, Any] = cleaned(table_of_toml(text_of(content)))
+    except NotTextError as error:
+        raise InputError(f"{path.name} is damaged: {error}") from None
     except (ValueError, RecursionError):
         raise InputError(f"{path.name} is damaged") from None
+    return table
 
 
 def leaves(table: dict[str, Any], prefix: str = "", depth: int = MAX_DEPTH) -> Iterator[tuple[str, Any]]:
@@ -60,7 +80,7 @@ def leaves(table: dict[str, Any], prefix: str = "", depth: int = MAX_DEPTH) -> I
 def flat(table: dict[str, Any]) -> dict[str, Field]:
     """The values of nested tables by dotted key, bounded; lists of whole numbers as a text without blanks."""
     fields: dict[str, Field] = {}
-    for key, value in leaves(table):
+    for key, value in islice(leaves(table), MAX_FIELDS):
         kind = type(value)  # a match statement would take three times as long, and ten thousand runs have a million
         if kind is str:
             fields[key] = value[:MAX_TEXT]
@@ -74,17 +94,13 @@ def flat(table: dict[str, Any]) -> dict[str, Field]:
     return fields
 
 
-def _content(path: Path) -> bytes:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path.name} is no file")  # a pipe would be waited for, for ever
-    if status.st_size == 0:
+def _content(path: Path, at_most: int) -> bytes:
+    try:
+        content = read_plain(path, at_most)
+    except (NotPlainError, IsADirectoryError):
+        raise InputError(f"{path.name} is no file") from None
+    except TooLargeError:
+        raise InputError(f"{path.name} is too large") from None
+    if not content:
         raise InputError(f"{path.name} is empty")
-    if status.st_size > MAX_BYTES:
-        raise InputError(f"{path.name} is too large")
-    return path.read_bytes()
-
-
-def _finite(text: str) -> float | None:
-    number = float(text)
-    return number if math.isfinite(number) else None
+    return content

@@ -12,6 +12,7 @@ from typing import Any
 
 from regtui.errors import InputError
 from regtui.runs.list import RunInfo
+from regtui.text import quoted
 
 _COMPARISON = re.compile(r"([^<>=!]*)(<=|>=|!=|<|>|=)(.*)", re.DOTALL)
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -62,7 +63,7 @@ class Filter:
             if runs and not any(key in run.fields for run in runs):
                 known = sorted(set().union(*(run.fields for run in runs)))
                 near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-                return f"no run has a field {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                return f"no run has a field {quoted(key)}" + (f"; did you mean {quoted(near[0])}?" if near else "")
         return ""
 
     def select(self, runs: Iterable[RunInfo]) -> list[RunInfo]:
@@ -82,7 +83,9 @@ def parse(text: str) -> Filter:
         if match is None:
             words.append(term.casefold())
         elif not match[1] or not match[3]:
-            raise InputError(f"{term!r} lacks its {'value' if match[1] else 'key'}; write it like test.difference>0.5")
+            raise InputError(
+                f"{quoted(term)} lacks its {'value' if match[1] else 'key'}; write it like test.difference>0.5"
+            )
         else:
             comparisons.append(Comparison(*match.groups()))
     return Filter(tuple(words), tuple(comparisons))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from regtui.files import open_events
 from regtui.protocol.events import Event, StepsDone, parse
-from regtui.runs.log import open_file, whole_lines
+from regtui.runs.log import whole_lines
 
 BLOCK = 2**20
 """Bytes read at a time: few enough that others have their turn soon, and that the first events are there at once."""
@@ -27,7 +28,7 @@ class Follower:
             folder: The run's.
             without_steps: Leave out the losses of steps, nearly all of a log, without looking into them.
         """
-        self._path = folder / "events.jsonl"
+        self._folder = folder
         self._without_steps = without_steps
         self._offset = 0
 
@@ -41,7 +42,7 @@ class Follower:
             OSError: The file can't be read.
         """
         events: list[Event] = []
-        with open_file(self._path) as file:
+        with open_events(self._folder) as file:
             if file.seek(0, os.SEEK_END) < self._offset:  # another file has taken its place
                 self._offset = 0
             file.seek(self._offset)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,8 +18,10 @@ from typing import Any, Literal
 
 from regtui import SCHEMA
 from regtui.errors import InputError
+from regtui.files import NotPlainError, open_events
 from regtui.runs.alive import goes_on
 from regtui.runs.files import Field, flat, read_json, read_toml
+from regtui.text import one_line, quoted
 
 FILES = ("preset.toml", "run.json", "summary.json", "events.jsonl")
 """A folder with two of these is a run's, whatever its name."""
@@ -64,7 +65,7 @@ class RunInfo:
     @property
     def name(self) -> str:
         """The folder's name."""
-        return self.folder.name or self.folder.absolute().name
+        return one_line(self.folder.name or self.folder.absolute().name)
 
     @cached_property
     def preset(self) -> str:
@@ -149,14 +150,50 @@ def find_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None)
                     continue
                 with os.scandir(path) as scan:
                     entries = list(scan)
-            except OSError as error:
-                tell(f"{path}: passed over, it can't be read ({error.strerror})")
+            except (OSError, ValueError) as error:
+                tell(f"{one_line(path)}: passed over, it can't be read ({_why(error)})")
                 continue
-            if len({entry.name for entry in entries}.intersection(FILES)) >= 2:
+            if _has_files({entry.name for entry in entries}):
                 yield Path(path)
             else:
                 below += sorted(e.path for e in entries if not e.name.startswith(".") and _is_folder(e))
         level = below
+
+
+def is_run(folder: Path) -> bool:
+    """Whether it is a run's own folder, by its name or by what is in it; nothing below it is looked into."""
+    try:
+        return os.path.isdir(folder) and (  # noqa: PTH112, it never raises
+            bool(_RUN_NAME.fullmatch(folder.name)) or _has_files(set(os.listdir(folder)))  # noqa: PTH208
+        )
+    except OSError:
+        return False
+
+
+def _has_files(names: Set[str]) -> bool:
+    return len(names & set(FILES)) >= 2
+
+
+def _why(error: OSError | ValueError) -> str:
+    return error.strerror or "it can't be used" if isinstance(error, OSError) else "there can be no such name"
+
+
+def check_folder(folder: Path) -> None:
+    """See that runs can be looked for in a folder.
+
+    Raises:
+        InputError: They can't be.
+    """
+    try:
+        os.scandir(folder).close()
+    except FileNotFoundError:
+        raise InputError(f"{quoted(folder)}: there is no such folder; name the one that holds the runs") from None
+    except NotADirectoryError:
+        raise InputError(f"{quoted(folder)}: this is a file; name the folder that holds the runs") from None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{quoted(folder)}: this can't be looked into ({_why(error)}); name a folder that holds runs"
+        ) from None
 
 
 def resolve(text: str, logs: Path) -> Path:
@@ -166,23 +203,45 @@ def resolve(text: str, logs: Path) -> Path:
         InputError: It means none or several; the message names the nearest.
     """
     folder = Path(text)
-    if text and folder.is_dir() and next(find_runs(folder), None) == folder:
+    if text and is_run(folder):
         return folder
-    if folder.name != text:  # it has a slash, which names of runs have not
-        what = " is no run's folder" if os.path.lexists(folder) else ": there is no such folder"
-        raise InputError(f"{text!r}{what}; name a folder that holds a run, or the beginning of a run's name")
-    runs = sorted(find_runs(logs), key=lambda run: run.name)
+    closed = _closed(folder)
+    if folder.name != text or closed:  # it has a slash, which names of runs have not
+        what = " is no run's folder" if not closed and os.path.lexists(folder) else ": there is no such folder"
+        raise InputError(
+            f"{quoted(text)}{closed or what}; name a folder that holds a run, or the beginning of a run's name"
+        )
+    words: list[str] = []
+    runs = sorted(find_runs(logs, words.append), key=lambda run: run.name)
     if not runs:
-        raise InputError(f"{text!r} is no run's folder, and there are no runs in {str(logs)!r}; name it with --log-dir")
+        why = f" ({words[0]})" if words and os.path.lexists(logs) else ""
+        raise InputError(
+            f"{quoted(text)} is no run's folder, and there are no runs in {quoted(logs)}{why}; name it with --log-dir"
+        )
     matching = [run for run in runs if text and run.name.startswith(text)]
     exact = [run for run in matching if run.name == text]
     if len(exact or matching) == 1:
         return (exact or matching)[0]
     if matching:
-        names = ", ".join(repr(run.name) for run in matching[:5])
-        raise InputError(f"{text!r} begins the names of {len(matching)} runs: {names}{', …' * (len(matching) > 5)}")
-    near = difflib.get_close_matches(text, [run.name for run in runs], n=1, cutoff=0.3) or [runs[-1].name]
-    raise InputError(f"no run in {str(logs)!r} begins with {text!r}; did you mean {near[0]!r}?")
+        names = ", ".join(quoted(run.name) for run in matching[:5])
+        raise InputError(
+            f"{quoted(text)} begins the names of {len(matching)} runs: {names}{', …' * (len(matching) > 5)}"
+        )
+    near = difflib.get_close_matches(text[:100], [run.name for run in runs], n=1, cutoff=0.3) or [runs[-1].name]
+    raise InputError(f"no run in {quoted(logs)} begins with {quoted(text)}; did you mean {quoted(near[0])}?")
+
+
+def _closed(folder: Path) -> str:
+    """What keeps a folder from being looked into, where it is there or may be; else nothing."""
+    try:
+        if os.path.isdir(folder):  # noqa: PTH112
+            os.scandir(folder).close()
+        os.lstat(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except (OSError, ValueError) as error:
+        return f": this can't be looked into ({_why(error)})"
+    return ""
 
 
 def read_run(folder: Path) -> RunInfo:
@@ -238,16 +297,15 @@ def _read(folder: Path, name: str, names: set[str], faults: list[str]) -> dict[s
 
 def _check_events(folder: Path, faults: list[str], *, ended: bool) -> None:
     try:
-        status = (folder / "events.jsonl").stat()
+        with open_events(folder) as file:
+            if ended and not file.read(1):
+                faults.append("events.jsonl is empty")
     except FileNotFoundError:
         faults.append("no events.jsonl")
+    except (NotPlainError, IsADirectoryError):
+        faults.append("events.jsonl is no file")
     except OSError as error:
         faults.append(f"events.jsonl can't be read ({error.strerror})")
-    else:
-        if not stat.S_ISREG(status.st_mode):
-            faults.append("events.jsonl is no file")
-        elif status.st_size == 0 and ended:
-            faults.append("events.jsonl is empty")
 
 
 def _status(folder: Path, summary: dict[str, Any] | None, circumstances: dict[str, Any]) -> RunStatus:

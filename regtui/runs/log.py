@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import secrets
 import shutil
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,16 +19,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from regtui import SCHEMA, __version__
 from regtui.errors import InputError, RegtuiError
+from regtui.files import open_events, read_plain, text_of
 from regtui.preset.file import to_toml
 from regtui.preset.model import Preset
-from regtui.protocol.events import Event, Number, Status, StepsDone, StopReason, parse
+from regtui.protocol.events import Event, Number, Status, StepsDone, StopReason, Text, parse
 
 LONGEST_LINE = 2**23
 """Bytes of the longest line that is read as an event: an epoch of 400,000 steps. It takes some 100 MB of memory."""
 LONGEST_SUMMARY = 2**24
 """Bytes of the longest summary: a run of 800,000 epochs."""
-BUFFER = 2**18
-"""Bytes that are read from a file at a time."""
 
 
 class Scores(BaseModel):
@@ -57,7 +54,7 @@ class ArmSummary(BaseModel):
     best_epoch: int | None
     best_val_loss: Number
     final: Scores | None
-    kept: str | None
+    kept: Text | None
     test: Score | None
     zero_weights: float | None
     weight_norm: Number
@@ -85,11 +82,11 @@ class Pairing(BaseModel):
         unpaired_because: What broke the pair; empty if nothing did.
     """
 
-    initial_weights: dict[str, str]
+    initial_weights: dict[Text, Text]
     shared_tensors: int
-    tensors: dict[str, int]
-    order: list[str]
-    unpaired_because: str = ""
+    tensors: dict[Text, int]
+    order: list[Text]
+    unpaired_because: Text = ""
 
 
 class Summary(BaseModel):
@@ -99,13 +96,13 @@ class Summary(BaseModel):
 
     schema_version: int = Field(SCHEMA, alias="schema")
     status: Status
-    error: str = ""
-    preset: str
+    error: Text = ""
+    preset: Text
     seed: int
-    device: str
+    device: Text
     wall_seconds: float
     train_seconds: float
-    arms: dict[str, ArmSummary]
+    arms: dict[Text, ArmSummary]
     paired_test: PairedTest | None
     pairing: Pairing | None
     interventions: int
@@ -127,11 +124,10 @@ class RunLog:
             self._events = (self.folder / "events.jsonl").open("w", encoding="utf-8")
             (self.folder / "preset.toml").write_text(to_toml(preset), encoding="utf-8")
             _write_json(self.folder / "run.json", _circumstances(preset))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a null character
             self._remove()
-            raise InputError(
-                f"{logs}: runs can't be saved here ({error.strerror}); name another folder with --log-dir"
-            ) from None
+            why = error.strerror if isinstance(error, OSError) else error
+            raise InputError(f"{logs}: runs can't be saved here ({why}); name another folder with --log-dir") from None
         except BaseException:  # Ctrl-C
             self._remove()
             raise
@@ -206,7 +202,7 @@ def read_events(folder: Path) -> Iterator[Event]:
     Raises:
         OSError: They can't be read.
     """
-    with open_file(folder / "events.jsonl") as file:
+    with open_events(folder) as file:
         for line in whole_lines(file):
             try:
                 yield parse(line)
@@ -217,21 +213,9 @@ def read_events(folder: Path) -> Iterator[Event]:
 def read_summary(folder: Path) -> Summary | None:
     """The outcome of a run; None if it has none, because it did not end or goes on."""
     try:
-        with open_file(folder / "summary.json") as file:
-            return Summary.model_validate_json(file.read(LONGEST_SUMMARY))
-    except (OSError, ValidationError):
+        return Summary.model_validate_json(text_of(read_plain(folder / "summary.json", LONGEST_SUMMARY)))
+    except (OSError, ValueError):
         return None
-
-
-def open_file(path: Path) -> BinaryIO:
-    """Open a file of a run's to read.
-
-    Raises:
-        OSError: It can't be read, or is no regular file; a pipe, for one, would be waited for.
-    """
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file")
-    return path.open("rb", buffering=BUFFER)
 
 
 def whole_lines(file: BinaryIO) -> Iterator[bytes]:

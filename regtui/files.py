@@ -1,0 +1,169 @@
+"""Files that may hold anything: only plain ones are read, never waited for, and bounded before they are parsed."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import json
+import math
+import os
+import re
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from regtui.text import DEPTH, cleaned
+
+BUFFER = 2**18
+"""Bytes that are read from a file at a time."""
+MAX_PRESET = 200_000
+"""Bytes of a preset; one has about a thousand, and what is much larger would be read for seconds."""
+MAX_PARTS = 16
+"""Parts of a dotted key of TOML; a preset's have three. What tomllib takes for one grows with the square of them."""
+
+_TOML = re.compile(
+    r'"""(?:[^"\\]|\\.|"(?!""))*+"{3,5}'  # texts and comments first: what is in them is not nested
+    r"|'''(?:[^']|'(?!''))*+'{3,5}"
+    r'|"(?:[^"\\\n]|\\.)*+"'
+    r"|'[^'\n]*+'"
+    r"|\#[^\n]*+"
+    r"|[\[{]|[\]}]|\.|[=,\n]",
+    re.DOTALL,
+)
+"""All that tells how deeply a text in TOML is nested."""
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file to read, if it is one: a pipe would be waited for, and a device need not end.
+
+    Raises:
+        OSError: It can't be read, or is no regular file.
+    """
+    try:
+        _check(path, os.stat(path).st_mode)  # noqa: PTH116, before it is opened: that alone has effects on a device
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError:  # a null character
+        raise FileNotFoundError(errno.ENOENT, "there can be no file of that name", str(path)) from None
+    try:
+        _check(path, os.fstat(descriptor).st_mode)  # another one may have taken its place
+        return os.fdopen(descriptor, "rb", buffering=BUFFER)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def open_events(folder: Path) -> BinaryIO:
+    """Open a run's events.jsonl to read.
+
+    Raises:
+        OSError: It can't be read, is no regular file, or is text in UTF-16.
+    """
+    file = open_plain(folder / "events.jsonl")
+    try:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise OSError(errno.EILSEQ, "it is UTF-16 text; save it as UTF-8")
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def read_plain(path: Path, at_most: int) -> bytes:
+    """All of a file of at most so many bytes.
+
+    Raises:
+        OSError: It can't be read, is no regular file, or is larger.
+    """
+    with open_plain(path) as file:
+        content = file.read(at_most + 1)  # whatever its size is said to be: it may grow meanwhile
+    if len(content) > at_most:
+        raise TooLargeError(errno.EFBIG, f"it has more than {at_most:,} bytes", str(path))
+    return content
+
+
+def _check(path: Path, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, no regular file", str(path))
+    if not stat.S_ISREG(mode):
+        raise NotPlainError(errno.EINVAL, "it is no regular file", str(path))
+
+
+def text_of(content: bytes) -> str:
+    """A file's text, which is UTF-8, with the mark before it that some editors write, or without.
+
+    Raises:
+        NotTextError: It is none; the message says what to do.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise NotTextError("it is UTF-16 text; save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotTextError(f"byte {error.start + 1} is not UTF-8; save it as UTF-8 text") from None
+
+
+def table_of_json(content: bytes) -> dict[str, Any]:
+    """A table from JSON, its texts cleaned; numbers that are not finite become None.
+
+    Raises:
+        ValueError: It is none, or nested too deeply.
+    """
+    try:
+        table = json.loads(text_of(content), parse_constant=lambda _name: None, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(table, dict):
+        raise ValueError("it is no table")
+    return cleaned(table)  # type: ignore[no-any-return]
+
+
+def table_of_toml(text: str) -> dict[str, Any]:
+    """A table from TOML, its texts as they are.
+
+    Raises:
+        tomllib.TOMLDecodeError: It is none.
+        ValueError: It is nested too deeply to be looked into, or a number has too many digits.
+    """
+    if _is_deep(text):
+        raise TooDeepError("it is nested too deeply")
+    return tomllib.loads(text)
+
+
+class NotPlainError(OSError):
+    """A pipe, a socket or a device."""
+
+
+class TooLargeError(OSError):
+    """A file with more bytes than what belongs there has."""
+
+
+class NotTextError(ValueError):
+    """A file that holds something else, or text in another encoding."""
+
+
+class TooDeepError(ValueError):
+    """Tables within tables, or keys of many parts, that would take all time or memory."""
+
+
+def _is_deep(text: str) -> bool:
+    depth = parts = 0
+    for match in _TOML.finditer(text):
+        token = match[0]
+        if token in "[{":
+            depth, parts = depth + 1, 0
+        elif token in "]}":
+            depth, parts = max(0, depth - 1), 0
+        elif token == ".":
+            parts += 1
+        elif token in "=,\n":
+            parts = 0
+        if depth > DEPTH or parts > MAX_PARTS:
+            return True
+    return False
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
