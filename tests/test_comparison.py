@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from regtui.evidence.seeds import seed_statistics
+from regtui.evidence.seeds import describe_seeds, seed_statistics, seeds_to_plan
 from regtui.runs.comparison import differing, seeds, why_not_counted
 from regtui.runs.files import Field
 from regtui.runs.list import RunInfo, RunStatus
@@ -46,6 +46,15 @@ def test_seeds_of_one_preset_are_judged_together_and_others_apart() -> None:
     assert [dict(group.differences) for group in groups] == [{0: 1.0, 1: 2.0}, {3: 0.3, 4: 0.4}]
 
 
+def test_test_losses_are_judged_if_they_are_known_of_all_seeds() -> None:
+    def scored(seed: int, theirs: float, ours: float) -> RunInfo:
+        return info(seed, 1.0, arms__baseline__test__loss=theirs, arms__regularized__test__loss=ours)
+
+    runs = [scored(0, 0.5, 0.25), scored(1, 0.5, 1.0)]
+    assert dict(seeds(runs)[0].losses) == {0: -0.25, 1: 0.5}
+    assert dict(seeds([*runs, info(2, 1.0)])[0].losses) == {}
+
+
 def test_a_seed_that_ran_twice_counts_once_as_its_last_run_has_it() -> None:
     again = RunInfo(Path("logs/later"), datetime(2026, 3, 1, tzinfo=UTC), "finished", fields=info(0, 3.0).fields)
     assert seeds([again, info(0, 1.0)]) == []
@@ -65,6 +74,7 @@ def test_a_network_of_another_size_is_no_seed_of_the_same_preset() -> None:
         (info(0, None, status="interrupted"), "interrupted"),
         (info(0, 1.0, interventions=2), "steered"),
         (info(0, 1.0, pairing__unpaired_because="other batches"), "no matched pair"),
+        (info(0, 1.0, verdict="same"), "same experiment"),
         (info(0, None), "no test score"),
         (RunInfo(Path("x"), datetime(2026, 1, 1, tzinfo=UTC), "finished", "no preset.toml"), "damaged"),
     ],
@@ -84,19 +94,66 @@ def test_interval_and_p_value_are_those_of_the_paired_t_test(values: list[float]
     assert found.mean == pytest.approx(sum(values) / len(values))
 
 
-def test_the_words_claim_no_more_than_the_interval() -> None:
-    def words(*values: float) -> str:
-        return " ".join(seed_statistics(dict(enumerate(values))).lines("small", 60))
+def words(accuracies: list[float], losses: list[float] | None = None) -> str:
+    accuracy = seed_statistics(dict(enumerate(accuracies)))
+    loss = None if losses is None else seed_statistics(dict(enumerate(losses)))
+    return " ".join(describe_seeds("small", accuracy, loss, 60))
 
-    assert "do not settle" in words(1.0, -0.5, 0.2)
-    assert "regularized arm is better" in words(1.0, 1.1, 0.9)
-    assert "baseline is better" in words(-1.0, -1.1, -0.9)
-    assert "gives no interval" in words(0.5, 0.5, 0.5)
-    assert "ahead with 2, ● with 1" in words(1.0, -0.5, 0.2)
+
+UP, DOWN, OPEN = [1.0, 1.1, 0.9], [-1.0, -1.1, -0.9], [1.0, -0.5, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "losses", "expected"),
+    [
+        (UP, None, "the regularized arm is better by accuracy."),
+        (DOWN, None, "the baseline is better by accuracy."),
+        (UP, DOWN, "the regularized arm is better, by accuracy and by loss."),
+        (DOWN, UP, "the baseline is better, by accuracy and by loss."),
+        (UP, UP, "the regularized arm is better by accuracy, but the baseline by loss."),
+        (DOWN, DOWN, "the baseline is better by accuracy, but the regularized arm by loss."),
+        (UP, OPEN, "the regularized arm is better by accuracy; by loss that is not settled."),
+        (OPEN, DOWN, "the regularized arm is better by loss; by accuracy that is not settled."),
+        (OPEN, OPEN, "neither arm is shown to be better, by accuracy or by loss."),
+        (OPEN, None, "neither arm is shown to be better, by accuracy."),
+    ],
+)
+def test_the_words_name_the_measure_and_claim_no_more_than_its_interval(
+    accuracies: list[float], losses: list[float] | None, expected: str
+) -> None:
+    said = words(accuracies, losses)
+    assert f"Over these seeds and on these test images {expected}" in said
+    assert ("That holds if their number was decided on beforehand" in said) == ("is better" in said)
+    assert ("decide on" in said) == (accuracies is OPEN)
+
+
+def test_equal_differences_have_no_interval_and_one_seed_no_spread() -> None:
+    assert "gives no interval" in words([0.5, 0.5, 0.5])
+    assert "ahead with 2, ● with 1" in words(OPEN)
     with pytest.raises(ValueError, match="spread"):
         seed_statistics({0: 1.0})
 
 
+def test_seeds_that_settle_nothing_are_no_reason_to_add_some() -> None:
+    said = words(OPEN)
+    assert "narrow" not in said
+    assert "decide on 84 new seeds beforehand and judge those alone" in said
+    assert "more than 1,000 new seeds" in words([0.5, -0.5, 0.001])
+
+
+@pytest.mark.parametrize("effect", [0.1, 0.25, 0.5, 0.9, 2.0, 8.0])
+def test_the_planned_number_of_seeds_is_the_least_that_has_the_power(effect: float) -> None:
+    def power(count: int) -> float:  # scipy's own noncentral t, which the program leaves out as slow to import
+        limit = stats.t.ppf(0.975, count - 1)
+        return float(stats.nct.sf(limit, count - 1, effect * count**0.5))
+
+    planned = seeds_to_plan(-3 * effect, 3.0)
+    assert planned is not None
+    assert power(planned) >= 0.8
+    assert planned == 2 or power(planned - 1) < 0.8
+
+
 def test_no_line_is_wider_than_asked_for() -> None:
+    statistics = seed_statistics({0: 1.0, 1: -2.0})
     for width in (20, 40, 80):
-        assert max(map(len, seed_statistics({0: 1.0, 1: -2.0}).lines("small", width))) <= width
+        assert max(map(len, describe_seeds("small", statistics, statistics, width))) <= width

@@ -98,9 +98,9 @@ def test_a_run_stopped_at_once_is_judged_by_the_epochs_that_were_measured() -> N
         telling.history.add(
             ArmStopped(t=1, arm=arm, reason="stopped", epoch=3, step=25, best_epoch=2, best_val_loss=0.4)
         )
-    verdict = judge_run(telling.finish("stopped").history)
+    verdict = judge_run(telling.finish("stopped").history, telling.preset)
     assert (verdict.baseline.epochs, verdict.baseline.kept) == (2, None)
-    assert "trained for 2 epochs only" in " ".join(" ".join(verdict.lines()).split())
+    assert "stopped by the user after 2 epochs" in " ".join(" ".join(verdict.lines()).split())
 
 
 @pytest.mark.parametrize(("techniques", "label"), [("no technique", "baseline"), ("L2 0.5", "L2 0.5")])
@@ -108,7 +108,7 @@ def test_a_baseline_with_techniques_is_named_by_them(techniques: str, label: str
     telling = Telling(small_preset()).start().epochs([0.5], [0.5]).finish()
     arm = telling.history.arms["baseline"]
     arm.info = arm.info.model_copy(update={"techniques": techniques})
-    assert judge_run(telling.history).baseline.label == label
+    assert judge_run(telling.history, telling.preset).baseline.label == label
 
 
 def test_what_an_epochs_numbers_come_to() -> None:
@@ -253,7 +253,7 @@ def test_lines_that_are_lost_or_in_the_wrong_order_crash_nothing(tmp_path: Path)
                 assert numbers == sorted(set(numbers))
             describe(history, 3)
             if history.started is not None and history.finished is not None:
-                judge_run(history).lines()
+                judge_run(history, small_preset()).lines()
 
 
 def test_the_pair_is_judged_by_the_epochs_that_both_arms_tell() -> None:

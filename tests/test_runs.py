@@ -181,7 +181,7 @@ def test_a_finished_run_tells_what_its_files_tell(logs: Path) -> None:
 
 @pytest.mark.parametrize(
     ("only_baseline", "only_regularized", "verdict"),
-    [(100, 160, "better"), (160, 100, "worse"), (100, 101, "undecided"), (0, 0, "undecided"), (-1, 5, "none")],
+    [(100, 160, "more"), (160, 100, "fewer"), (100, 101, "undecided"), (0, 0, "undecided"), (-1, 5, "none")],
 )
 def test_the_verdict_is_that_of_the_paired_test(
     logs: Path, only_baseline: int, only_regularized: int, verdict: str
@@ -432,6 +432,15 @@ def test_an_index_that_can_t_be_used_is_ignored(logs: Path, how: str) -> None:
     assert list_runs(logs) == expected
     assert how not in NOT_OURS or (logs / NAME).read_bytes() == before, "what is not ours stays as it was"
     assert not (logs.parent / "elsewhere").exists()
+
+
+def test_an_index_of_an_earlier_version_is_written_anew(logs: Path) -> None:
+    expected = list_runs(logs)
+    execute("UPDATE runs SET content = '[0.0, \"finished\", {}]'", logs / NAME)
+    execute("PRAGMA user_version = 1", logs / NAME)
+    assert list_runs(logs) == expected
+    execute("UPDATE runs SET content = replace(content, 'dropout', 'new')", logs / NAME)
+    assert {run.preset for run in list_runs(logs)} == {"new"}, "it is used again"
 
 
 def test_a_locked_index_is_ignored(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,3 +80,11 @@ def test_a_key_that_no_run_has_is_named_with_the_nearest() -> None:
     assert parse("zzz=1").unknown(RUNS) == "no run has a field 'zzz'"
     assert parse("regularized.dropout.rate=9 seed=0 word").unknown(RUNS) == ""
     assert parse("zzz=1").unknown([]) == ""
+
+
+@pytest.mark.parametrize("term", ["verdict=better", "verdict!=worse", "verdict=Better"])
+def test_a_verdict_that_one_run_can_t_have_is_told_with_those_it_can(term: str) -> None:
+    told = parse(term).unknown(RUNS)
+    assert told.startswith(f"{term}: the verdict of one run is more, fewer, undecided, same or none")
+    assert "several seeds" in told
+    assert parse("verdict=more").unknown([*RUNS, replace(RUNS[0], fields={"verdict": "fewer"})]) == ""

@@ -49,7 +49,7 @@ def test_a_sample_is_a_whole_run(folder: Path) -> None:
         assert told.test is not None
         assert arm.test is not None
         assert (told.test.loss, told.test.accuracy) == (arm.test.loss, arm.test.accuracy)
-    assert judge_run(history).table is not None
+    assert judge_run(history, None).table is not None
     assert not (folder / "checkpoint").exists()
     assert sum(path.stat().st_size for path in folder.iterdir()) < 500_000
 

@@ -44,19 +44,21 @@ DROPOUT = replace(
     gap_at_last=0.0250,
     val_loss_at_best=0.0722,
 )
-BETTER = PairedTable(9_712, 49, 90, 149)
-WORSE = PairedTable(9_712, 90, 49, 149)
+UNPAIRED = "the arms saw different batches in epoch 3"
+MORE = PairedTable(9_712, 49, 90, 149)
+FEWER = PairedTable(9_712, 90, 49, 149)
 LEVEL = PairedTable(9_700, 61, 70, 169)
 BORDERLINE = PairedTable(59, 6, 16, 80)  # the interval leaves out 0, the exact test says p = 0.052
 IDENTICAL = PairedTable(9_800, 0, 0, 200)
 
 
 def verdict(
-    table: PairedTable | None = BETTER,
+    table: PairedTable | None = MORE,
     baseline: ArmResult = BASELINE,
     regularized: ArmResult = DROPOUT,
     *,
-    paired: bool = True,
+    same: bool = False,
+    unpaired_because: str = "",
     interventions: int = 0,
     status: Status = "finished",
 ) -> Verdict:
@@ -64,7 +66,8 @@ def verdict(
         baseline,
         regularized,
         table,
-        paired=paired,
+        same=same,
+        unpaired_because=unpaired_because,
         interventions=interventions,
         status=status,
         seed=7,
@@ -103,27 +106,29 @@ EXTREME = replace(
     zero_weights=1.0,
 )
 EVERY_VERDICT = [
-    verdict(BETTER),
-    verdict(WORSE),
+    verdict(MORE),
+    verdict(FEWER),
     verdict(LEVEL),
     verdict(BORDERLINE),
     verdict(IDENTICAL),
     verdict(PairedTable(1, 0, 0, 0)),
-    verdict(BETTER, regularized=LONG, interventions=12, status="stopped"),
+    verdict(MORE, regularized=LONG, interventions=12, status="stopped"),
     verdict(LEVEL, baseline=LONG, regularized=EXTREME),
     verdict(None, regularized=DIVERGED, status="diverged"),
     verdict(None, baseline=LONG, regularized=DIVERGED, status="diverged"),
     verdict(None, status="failed"),
     verdict(None, status="stopped"),
-    verdict(BETTER, paired=False),
+    verdict(MORE, unpaired_because=UNPAIRED, interventions=2),
+    verdict(MORE, same=True),
+    verdict(IDENTICAL, same=True, status="stopped"),
 ]
 
 
 @pytest.mark.parametrize(
     ("table", "outcome"),
     [
-        (BETTER, "better"),
-        (WORSE, "worse"),
+        (MORE, "more"),
+        (FEWER, "fewer"),
         (LEVEL, "undecided"),
         (BORDERLINE, "undecided"),
         (IDENTICAL, "undecided"),
@@ -141,10 +146,10 @@ def test_each_outcome_follows_from_its_table(table: PairedTable, outcome: Outcom
 @pytest.mark.parametrize(
     ("judged", "reason"),
     [
-        (verdict(BETTER, regularized=DIVERGED, status="diverged"), "dropout 0.5 diverged in epoch 3"),
+        (verdict(MORE, regularized=DIVERGED, status="diverged"), "dropout 0.5 diverged in epoch 3"),
         (verdict(None, status="failed"), "the run failed"),
         (verdict(None, status="stopped"), "the test images were not scored"),
-        (verdict(BETTER, paired=False), "not a matched pair"),
+        (verdict(MORE, unpaired_because=UNPAIRED), f"the arms are not a matched pair: {UNPAIRED}, so more than"),
     ],
 )
 def test_without_a_comparison_there_is_a_reason_and_no_number(judged: Verdict, reason: str) -> None:
@@ -158,15 +163,16 @@ def test_without_a_comparison_there_is_a_reason_and_no_number(judged: Verdict, r
 
 
 def test_the_headline_has_every_number_it_rests_on() -> None:
-    assert words(verdict(BETTER)).startswith(
-        "On this split and seed, dropout 0.5 classified more of the 10,000 MNIST test images correctly than the "
-        "baseline: 98.02 % against 97.61 %, +0.41 points (95 % interval +0.18 to +0.65; Tango's score interval; "
+    assert words(verdict(MORE)).startswith(
+        "On this split and seed, the network with dropout 0.5 classified more of the 10,000 MNIST test images "
+        "correctly than that of the baseline: 98.02 % against 97.61 %, +0.41 points (95 % interval +0.18 to +0.65; "
+        "Tango's score interval; "
         "exact McNemar p < 0.001)."
     )
-    assert "classified fewer" in words(verdict(WORSE))
-    assert "−0.41 points" in words(verdict(WORSE))
+    assert "classified fewer" in words(verdict(FEWER))
+    assert "−0.41 points" in words(verdict(FEWER))
     assert "exact McNemar p = 0.485" in words(verdict(LEVEL))
-    assert "both right 9,712 · only baseline 49 · only regularized 90 · both wrong 149" in words(verdict(BETTER))
+    assert "both right 9,712 · only baseline 49 · only regularized 90 · both wrong 149" in words(verdict(MORE))
 
 
 def test_undecided_is_not_said_to_be_equal() -> None:
@@ -188,7 +194,8 @@ def test_no_verdict_claims_more_than_one_split_and_seed(judged: Verdict) -> None
     assert not re.search(
         r"\b(prov\w+|significan\w+|always|never|certain\w*|guarantee\w*|equal|works|helps|hurts)\b", text
     )
-    assert ("another seed or split may say otherwise" in text) == (judged.outcome != "none")
+    assert not re.search(r"\b(better|worse)\b", text)
+    assert ("another seed or split may say otherwise" in text) == (judged.outcome not in ("none", "same"))
 
 
 @pytest.mark.parametrize("judged", EVERY_VERDICT)
@@ -231,23 +238,44 @@ def test_the_gap_is_that_of_the_weights_each_arm_kept() -> None:
 
 def test_a_smaller_gap_with_worse_losses_is_not_praised() -> None:
     strong = replace(DROPOUT, label="dropout 0.9", val_loss_at_best=0.0901)
-    assert "dropout 0.9 may be too strong here" in words(verdict(WORSE, regularized=strong))
-    assert "too strong" not in words(verdict(BETTER, regularized=strong))
+    assert "dropout 0.9 may be too strong here" in words(verdict(FEWER, regularized=strong))
+    assert "too strong" not in words(verdict(MORE, regularized=strong))
 
 
-def test_what_clouds_the_comparison_is_said() -> None:
+def test_what_clouds_the_comparison_is_said_before_anything_else() -> None:
     assert "clean comparison" not in words(verdict())
-    assert "steered once" in words(verdict(interventions=1))
-    assert "steered 3 times while it trained: it is not a clean comparison" in words(verdict(interventions=3))
-    stopped = verdict(regularized=replace(DROPOUT, epochs=4), baseline=replace(BASELINE, epochs=5), status="stopped")
-    assert "trained for 5 (baseline) and 4 (regularized) epochs only" in words(stopped)
-    assert "(the baseline" not in words(stopped)
+    once, thrice = verdict(interventions=1), verdict(interventions=3, unpaired_because=UNPAIRED)
+    assert words(once).startswith("No clean comparison: the run was steered once while it trained. On this split")
+    assert words(thrice).startswith("No clean comparison: the run was steered 3 times while it trained. No comparison")
+    shorter = [replace(BASELINE, epochs=5), replace(DROPOUT, epochs=4)]
+    stopped = words(verdict(MORE, *shorter, status="stopped", interventions=2))
+    assert stopped.startswith(
+        "No clean comparison: the run was steered 2 times while it trained and stopped by the user after 5 (baseline) "
+        "and 4 (regularized) epochs. On this split"
+    )
     assert "the baseline (l2 0.001)" in words(verdict(baseline=replace(BASELINE, label="l2 0.001")))
 
 
 def test_a_part_of_an_epoch_is_not_told_as_a_whole_one() -> None:
     cut = [replace(arm, epochs=3, cut_short=True) for arm in (BASELINE, DROPOUT)]
-    assert "trained for 3 epochs only, the last cut short" in words(verdict(BETTER, *cut, status="stopped"))
+    stopped = words(verdict(MORE, *cut, status="stopped"))
+    assert stopped.startswith("No clean comparison: the run was stopped by the user after 3 epochs, the last cut short")
+
+
+@pytest.mark.parametrize("table", [MORE, FEWER, LEVEL])
+def test_two_arms_of_one_experiment_get_no_interval_and_no_p_value(table: PairedTable) -> None:
+    judged = verdict(table, replace(BASELINE, label="dropout 0.5"), same=True)
+    assert (judged.outcome, judged.interval, judged.p_value) == ("same", None, None)
+    text = words(judged)
+    assert text.startswith("Both arms are the same experiment on this split and seed (dropout 0.5)")
+    assert f"{100 * table.difference:+.2f} points".replace("-", "−") in text
+    assert not re.search(r"McNemar|95 %|\bp [<=]|classified more|classified fewer|too strong", text)
+
+
+def test_arms_whose_techniques_do_nothing_are_named_and_identical_networks_said_to_be_so() -> None:
+    idle = words(verdict(IDENTICAL, regularized=replace(DROPOUT, label="dropout 0"), same=True))
+    assert "(dropout 0 does here what no technique does)" in idle
+    assert "both networks are right on the same of the 10,000 MNIST test images" in idle
 
 
 def test_both_arms_times_have_the_same_digits() -> None:
@@ -274,7 +302,8 @@ import sys
 from regtui.evidence.verdict import ArmResult, judge
 from regtui.evidence.paired import PairedTable
 arm = ArmResult("a", 1, 1, 0.5, 0.1, "last", 1.0, 1.0, 10, 0.0, 1.0, 0.1, 0.1, 0.1, "max_epochs")
-judge(arm, arm, PairedTable(5, 1, 2, 2), paired=True, interventions=0, status="finished", seed=0, dataset="d").lines()
+judge(arm, arm, PairedTable(5, 1, 2, 2), same=False, unpaired_because="", interventions=0, status="finished", seed=0,
+      dataset="d").lines()
 heavy = {"scipy.stats", "torch", "pydantic", "textual"} & set(sys.modules)
 assert not heavy, heavy
 """

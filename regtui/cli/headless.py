@@ -71,7 +71,7 @@ def _run(preset: Preset, logs: Path, *, json: bool) -> int:
         from regtui.evidence.from_history import judge_run
 
         say()
-        for line in judge_run(result.history).lines():
+        for line in judge_run(result.history, preset).lines():
             say(line)
         say()
         say(f"log  {result.folder}")

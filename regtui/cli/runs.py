@@ -31,7 +31,7 @@ _COLUMNS: list[tuple[str, str, Callable[[RunInfo], str], bool]] = [
     ("", "preset", lambda run: one_line(run.preset or UNKNOWN, 14), True),
     ("", "status", lambda run: run.status, True),
     ("", "verdict", lambda run: one_line(run.verdict or UNKNOWN, 9), True),
-    ("Δ acc", "points", lambda run: number(run.difference, "+.2f"), False),
+    ("", "Δ points", lambda run: run.points, True),
     ("test %", "base", lambda run: percent(run.baseline.test_accuracy), False),
     ("test %", "regul", lambda run: percent(run.regularized.test_accuracy), False),
     ("", "seed", lambda run: UNKNOWN if run.seed is None else one_line(run.seed, 6), False),
@@ -118,7 +118,7 @@ def _retell(info: RunInfo) -> None:
         raise InputError(f"{quoted(info.folder)}: events.jsonl tells of no run's start; 'regtui runs' has the outcome")
     say()
     try:
-        for line in judge_run(history).lines():
+        for line in judge_run(history, preset).lines():
             say(line)
     except ValueError:  # no end in the log
         say(f"No verdict: the run is {info.status}, and its events do not bear one out.")

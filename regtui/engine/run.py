@@ -13,6 +13,7 @@ from regtui.engine.crew import Crew, CrewClosedError, EngineError, ProcessCrew
 from regtui.engine.trainer import Trainer
 from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
+from regtui.protocol.applied import same_experiment
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event, RunFinished, Status
 from regtui.protocol.history import ArmHistory, History
@@ -139,6 +140,7 @@ def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:
         )
         if started
         else None,
+        same_experiment=same_experiment(preset, history),
         interventions=history.interventions,
     )
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from regtui.evidence.paired import PairedTable
 from regtui.evidence.verdict import ArmResult, Verdict, judge
+from regtui.preset.model import Preset
+from regtui.protocol.applied import same_experiment
 from regtui.protocol.history import ArmHistory, History
 from regtui.techniques import Techniques
 
 
-def judge_run(history: History) -> Verdict:
+def judge_run(history: History, preset: Preset | None) -> Verdict:
     """What a run that has ended supports.
+
+    Args:
+        history: Its events.
+        preset: What was trained; None if that can't be read.
 
     Raises:
         ValueError: The run has not ended, or ended before its arms were built.
@@ -28,7 +34,8 @@ def judge_run(history: History) -> Verdict:
         _result("baseline" if alone else baseline.info.techniques, baseline, together),
         _result(regularized.info.techniques, regularized, together),
         table,
-        paired=not history.unpaired_because,
+        same=preset is not None and same_experiment(preset, history),
+        unpaired_because=history.unpaired_because,
         interventions=history.interventions,
         status=finished.status,
         seed=started.seed,

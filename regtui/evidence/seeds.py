@@ -1,4 +1,4 @@
-"""What several seeds of one preset say together: the arms' difference in test accuracy, seed by seed, as one sample.
+"""What several seeds of one preset say together: the arms' differences on the test set, seed by seed, as one sample.
 
 Where one run can only speak of its two trained networks, here the spread over seeds says how far the next seed may lie
 from these. All seeds are scored on the same test images, so nothing is said about other images.
@@ -12,17 +12,22 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+POWER = 0.8
+"""How likely a planned set of seeds is to settle a difference as large as the one that was seen."""
+MOST_SEEDS = 1_000
+"""No larger set is proposed."""
+ALPHA = 0.05
 NBSP = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
 class SeedStatistics:
-    """Differences in test accuracy, regularized − baseline, in percentage points.
+    """Differences, regularized − baseline, in the unit of what was measured: percentage points, or the loss's.
 
     Attributes:
         differences: One for each seed.
         mean: Their mean.
-        deviation: Their standard deviation, with n − 1 in the denominator; 0 of one seed.
+        deviation: Their standard deviation, with n − 1 in the denominator; 0 of equal ones.
         interval: 95 % interval for the mean over seeds; None where it can't be told.
         p_value: Of "the mean over seeds is 0", two-sided; None where it can't be told.
     """
@@ -33,33 +38,13 @@ class SeedStatistics:
     interval: tuple[float, float] | None
     p_value: float | None
 
-    def lines(self, name: str, width: int) -> list[str]:
-        """A paragraph for people.
-
-        Args:
-            name: What was run with these seeds.
-            width: Columns at most.
-        """
-        count, values = len(self.differences), self.differences.values()
-        ahead, behind = sum(v > 0 for v in values), sum(v < 0 for v in values)
-        words = f"{name}, {count} seeds: test accuracy ◆{NBSP}−{NBSP}● {_points(self.mean)} on average"
-        if self.interval is None or self.p_value is None:
-            words += ", the same for every seed"
-        else:
-            low, high = self.interval
-            p = f"p{NBSP}<{NBSP}0.001" if self.p_value < 0.001 else f"p{NBSP}={NBSP}{self.p_value:.2g}"
-            words += f", 95{NBSP}% interval {_number(low)} to {_points(high)} (paired t over seeds, {p})"
-        words += f"; ◆{NBSP}ahead with {ahead}, ●{NBSP}with {behind}. {self._meaning()}"
-        return [line.replace(NBSP, " ") for line in textwrap.wrap(words, width, break_on_hyphens=False)]
-
-    def _meaning(self) -> str:
+    @property
+    def sign(self) -> int:
+        """+1 or −1 where the interval leaves out 0, the sign of what is in it; else 0."""
         if self.interval is None:
-            return "A spread of 0 gives no interval."
+            return 0
         low, high = self.interval
-        if low > 0 or high < 0:
-            arm = "regularized arm" if low > 0 else "baseline"
-            return f"Over seeds, and on these test images, the {arm} is better."
-        return "These seeds do not settle which arm is better; more of them narrow the interval."
+        return (low > 0) - (high < 0)
 
 
 def seed_statistics(differences: Mapping[int, float]) -> SeedStatistics:
@@ -69,7 +54,8 @@ def seed_statistics(differences: Mapping[int, float]) -> SeedStatistics:
     is the 97.5 % quantile of Student's distribution with n − 1 degrees of freedom. The p-value is that of |m|·√n/s in
     the same distribution.
 
-    Source: Student, Biometrika 6 (1908) 1-25. It takes the differences as drawn from a normal distribution.
+    Source: Student, Biometrika 6 (1908) 1-25. It takes the differences as drawn from a normal distribution, and their
+    number as decided on before the first was seen.
 
     Raises:
         ValueError: There are fewer than two.
@@ -79,18 +65,108 @@ def seed_statistics(differences: Mapping[int, float]) -> SeedStatistics:
     values = list(differences.values())
     count, mean, deviation = len(values), statistics.fmean(values), statistics.stdev(values)
     error = deviation / math.sqrt(count)
-    if error < 1e-9:  # points; what is left of equal differences
+    if error < 1e-9:  # what is left of equal differences
         return SeedStatistics(differences, mean, 0.0, None, None)
     from scipy.special import stdtr, stdtrit  # 0.3 to 0.5 s
 
-    reach = float(stdtrit(count - 1, 0.975)) * error
+    reach = float(stdtrit(count - 1, 1 - ALPHA / 2)) * error
     p_value = 2 * float(stdtr(count - 1, -abs(mean) / error))
     return SeedStatistics(differences, mean, deviation, (mean - reach, mean + reach), p_value)
 
 
-def _number(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+def seeds_to_plan(mean: float, deviation: float) -> int | None:
+    """How many seeds a new set needs, so that it settles a difference as large as `mean` with probability `POWER`.
+
+    The least n for which P(T > t) ≥ POWER, with t the 97.5 % quantile of Student's distribution with n − 1 degrees of
+    freedom, and T of the noncentral one with the same and noncentrality mean·√n/deviation. None where more than
+    `MOST_SEEDS` are needed.
+
+    Source: J. Cohen, Statistical Power Analysis for the Behavioral Sciences, 2nd edition (1988), chapter 2.
+    """
+    from scipy.special import nctdtr, stdtrit  # 0.3 to 0.5 s
+
+    effect = abs(mean) / deviation
+
+    def enough(count: int) -> bool:
+        limit = float(stdtrit(count - 1, 1 - ALPHA / 2))
+        return float(nctdtr(count - 1, effect * math.sqrt(count), limit)) <= 1 - POWER
+
+    few, many = 2, MOST_SEEDS
+    if not enough(many):
+        return None
+    while few < many:  # power grows with the number
+        middle = (few + many) // 2
+        few, many = (few, middle) if enough(middle) else (middle + 1, many)
+    return few
 
 
-def _points(value: float) -> str:
-    return f"{_number(value)}{NBSP}points"
+def describe_seeds(name: str, accuracy: SeedStatistics, loss: SeedStatistics | None, width: int) -> list[str]:
+    """What the seeds say together, as a paragraph for people.
+
+    Args:
+        name: What was run with these seeds.
+        accuracy: The differences in test accuracy, in percentage points.
+        loss: Those in test loss of the same seeds; None where it is not known of all.
+        width: Columns at most.
+    """
+    values = accuracy.differences.values()
+    ahead, behind = sum(v > 0 for v in values), sum(v < 0 for v in values)
+    words = f"{name}, {len(values)} seeds: test accuracy ◆{NBSP}−{NBSP}● {_spread(accuracy, 2, f'{NBSP}points')}"
+    words += f", ◆{NBSP}ahead with {ahead}, ●{NBSP}with {behind}"
+    words += f"; test loss {_spread(loss, 4)}" if loss is not None else ""
+    words += f". {_meaning(accuracy, loss)}"
+    return [line.replace(NBSP, " ") for line in textwrap.wrap(words, width, break_on_hyphens=False)]
+
+
+def _spread(of: SeedStatistics, digits: int, unit: str = "") -> str:
+    """The mean with its interval and p-value."""
+    mean = f"{_number(of.mean, digits)}{unit} on average"
+    if of.interval is None or of.p_value is None:
+        return f"{mean}, the same for every seed, which gives no interval"
+    low, high = of.interval
+    p = f"p{NBSP}<{NBSP}0.001" if of.p_value < 0.001 else f"p{NBSP}={NBSP}{of.p_value:.2g}"
+    return f"{mean}, 95{NBSP}% interval {_number(low, digits)} to {_number(high, digits)} (paired t over seeds, {p})"
+
+
+def _meaning(accuracy: SeedStatistics, loss: SeedStatistics | None) -> str:
+    """Which arm is better, and by which measure; what to do where that is not settled."""
+    by_accuracy = accuracy.sign
+    by_loss = 0 if loss is None else -loss.sign  # a lower loss is better
+    if by_accuracy and by_accuracy == by_loss:
+        found = f"the {_arm(by_accuracy)} is better, by accuracy and by loss"
+    elif by_accuracy and by_loss:
+        found = f"the {_arm(by_accuracy)} is better by accuracy, but the {_arm(by_loss)} by loss"
+    elif by_accuracy:
+        unsettled = "" if loss is None else "; by loss that is not settled"
+        found = f"the {_arm(by_accuracy)} is better by accuracy{unsettled}"
+    elif by_loss:
+        found = f"the {_arm(by_loss)} is better by loss; by accuracy that is not settled"
+    else:
+        found = "neither arm is shown to be better, by accuracy" + ("" if loss is None else " or by loss")
+    proviso = " That holds if their number was decided on beforehand." if by_accuracy or by_loss else ""
+    plan = "" if by_accuracy else _plan(accuracy)
+    return f"Over these seeds and on these test images {found}.{proviso}{plan}"
+
+
+def _plan(accuracy: SeedStatistics) -> str:
+    """How many seeds to run next time, after a blank; empty where that can't be told.
+
+    To add seeds until the interval leaves out 0 finds a difference where there is none in a fifth to a quarter of all
+    cases; a number that was fixed before does so in a twentieth.
+    """
+    if accuracy.interval is None:
+        return ""
+    count = seeds_to_plan(accuracy.mean, accuracy.deviation)
+    number = f"more than {MOST_SEEDS:,}" if count is None else f"{count:,}"
+    return (
+        f" To settle a difference in accuracy of this size with {100 * POWER:.0f}{NBSP}% power, decide on {number} new "
+        "seeds beforehand and judge those alone: adding seeds until one shows finds some where there is none."
+    )
+
+
+def _arm(sign: int) -> str:
+    return "regularized arm" if sign > 0 else "baseline"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:+.{digits}f}".replace("-", "−")

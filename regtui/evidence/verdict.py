@@ -1,7 +1,8 @@
 """What one run supports, in words that claim no more than one run can.
 
-A run compares two trained networks on one test set. That bears out a sentence about this split and seed; what the
-technique does over seeds is a question for several runs.
+A run compares two trained networks on one test set. That bears out which of these two classified more of its images
+correctly. It does not bear out which technique is better: seeds of one setting differ by more than this test's error,
+so that two networks of the same technique, too, often differ "significantly". That is a question for several seeds.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from regtui.evidence.paired import INTERVAL_METHOD, PairedTable, difference_interval, mcnemar_exact
 from regtui.text import UNKNOWN
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from regtui.protocol.events import Status  # pydantic, of which the list of runs has no need
 
 ALPHA = 0.05
-"""An outcome is called better or worse if p is below this and the 95 % interval leaves out 0."""
+"""A network has classified more than the other if p is below this and the 95 % interval leaves out 0."""
 WIDTH = 80
 """Columns the text fits in, where no other width is asked for."""
 NBSP = "\N{NO-BREAK SPACE}"
 
-Outcome = Literal["better", "worse", "undecided", "none"]
+Outcome = Literal["more", "fewer", "undecided", "same", "none"]
+"""Of one run: the regularized network classified more of the test images correctly than the baseline's, or fewer, or
+that is undecided; both arms are the same experiment; no comparison is drawn."""
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ class Verdict:
     """The outcome of one run and everything its words are made of.
 
     `difference` and `interval` are fractions, regularized minus baseline; with `p_value` they are None where no
-    comparison is drawn (`outcome` "none"). `cost_ratio` is the regularized arm's time per epoch over the baseline's,
+    comparison is drawn (`outcome` "none"), and but for the difference where both arms are the same experiment ("same").
+    `cost_ratio` is the regularized arm's time per epoch over the baseline's,
     None if no time was measured.
     """
 
@@ -69,7 +74,7 @@ class Verdict:
     baseline: ArmResult
     regularized: ArmResult
     table: PairedTable | None
-    paired: bool
+    unpaired_because: str
     interventions: int
     status: Status
     seed: int
@@ -84,34 +89,64 @@ class Verdict:
         return [line for block in blocks if block for line in ("", *block)][1:]
 
     def _headline(self) -> str:
-        """Say the outcome, with every number it rests on."""
+        """Say the outcome, with every number it rests on, after what clouds it."""
+        if self.outcome == "same" and self.table is not None:
+            return self._clouds() + self._same(self.table)
         if self.table is None or self.p_value is None or self.interval is None:
-            return f"No comparison is drawn on this split and seed: {self._why_none()}"
+            return f"{self._clouds()}No comparison is drawn on this split and seed: {self._why_none()}"
         table, arm = self.table, self.regularized.label
         base = "the baseline" if self.baseline.label == "baseline" else f"the baseline ({self.baseline.label})"
-        images = f"{table.total:,} {self.dataset} test images"
-        digits = max(2, math.ceil(math.log10(table.total)) - 2)  # enough to tell one test image
-        accuracy = _percent((table.both_right + table.only_regularized) / table.total, digits)
-        base_accuracy = _percent((table.both_right + table.only_baseline) / table.total, digits)
-        low, difference, high = (
-            _number(100 * x, digits, sign="+") for x in (self.interval[0], table.difference, self.interval[1])
-        )
+        images, digits = f"{table.total:,} {self.dataset} test images", _digits(table)
+        low, high = (_number(100 * x, digits, sign="+") for x in self.interval)
         p = f"p{NBSP}<{NBSP}0.001" if self.p_value < 0.001 else f"p{NBSP}={NBSP}{self.p_value:.3g}"
         numbers = (
-            f"{accuracy} against {base_accuracy}, {difference}{NBSP}points (95{NBSP}% interval "
-            f"{low}{NBSP}to{NBSP}{high}; {INTERVAL_METHOD}; exact McNemar {p})."
+            f"{_accuracies(table)} (95{NBSP}% interval {low}{NBSP}to{NBSP}{high}; {INTERVAL_METHOD}; "
+            f"exact McNemar {p})."
         )
+        on = f"{self._clouds()}On this split and seed, "
         if self.outcome != "undecided":
-            more = "more" if self.outcome == "better" else "fewer"
-            return f"On this split and seed, {arm} classified {more} of the {images} correctly than {base}: {numbers}"
+            return (
+                f"{on}the network with {arm} classified {self.outcome} of the {images} correctly than that of {base}: "
+                f"{numbers}"
+            )
         if self.interval[0] > 0 or self.interval[1] < 0:
             return (
-                f"On this split and seed, {images} do not settle whether {arm} or {base} is better: {numbers} "
-                f"The interval leaves out 0, but the exact test does not reach p{NBSP}<{NBSP}{ALPHA}."
+                f"{on}{images} do not settle whether the network with {arm} or that of {base} classifies more of their "
+                f"kind correctly: {numbers} The interval leaves out 0, but the exact test does not reach "
+                f"p{NBSP}<{NBSP}{ALPHA}."
             )
         return (
-            f"On this split and seed, {arm} and {base} show no difference that {images} can resolve: {numbers} "
+            f"{on}the network with {arm} and that of {base} show no difference that {images} can resolve: {numbers} "
             "Any difference in the interval fits these counts, 0 included."
+        )
+
+    def _clouds(self) -> str:
+        """Say what keeps the run from being the clean comparison that its preset plans; empty if nothing does."""
+        clouds = []
+        if self.interventions > 0:
+            times = "once" if self.interventions == 1 else f"{self.interventions} times"
+            clouds.append(f"steered {times} while it trained")
+        if self.status == "stopped" and self.baseline.epochs > 0:
+            arm, base = self.regularized.epochs, self.baseline.epochs
+            epochs = f"{base} (baseline) and {arm} (regularized) epochs"
+            if arm == base:
+                epochs = "1 epoch" if base == 1 else f"{base} epochs"
+            cut = ", the last cut short" if self.baseline.cut_short or self.regularized.cut_short else ""
+            clouds.append(f"stopped by the user after {epochs}{cut}")
+        return f"No clean comparison: the run was {' and '.join(clouds)}. " if clouds else ""
+
+    def _same(self, table: PairedTable) -> str:
+        """Say that the arms are the same experiment, and what their numbers then mean."""
+        ours = self.regularized.label
+        theirs = "no technique" if self.baseline.label == "baseline" else self.baseline.label
+        what = ours if ours == theirs else f"{ours} does here what {theirs} does"
+        words = f"Both arms are the same experiment on this split and seed ({what}), so there is no technique to judge"
+        images = f"{table.total:,} {self.dataset} test images"
+        if table.only_baseline == table.only_regularized == 0:
+            return f"{words}: both networks are right on the same of the {images}."
+        return (
+            f"{words}: {_accuracies(table)} on {images} come of other random draws alone. So far apart can two runs of "
+            "one setting lie; an interval or a p-value would say nothing about a technique."
         )
 
     def _why_none(self) -> str:
@@ -131,10 +166,7 @@ class Verdict:
             return "the run was stopped before an epoch was measured."
         if self.table is None:
             return "the test images were not scored."
-        return (
-            "the arms are not a matched pair. They did not start from the same weights or did not see the same "
-            "batches, so more than the technique sets them apart."
-        )
+        return f"the arms are not a matched pair: {self.unpaired_because}, so more than the technique sets them apart."
 
     def _cost(self) -> str:
         if self.cost_ratio is None:
@@ -161,7 +193,7 @@ class Verdict:
         words = f"Generalization gap of the kept weights (validation − training loss): {ours} against {theirs}."
         loss, base_loss = (arm.val_loss_at_best for arm in arms)
         if (
-            self.outcome == "worse"
+            self.outcome == "fewer"
             and gap < base_gap
             and loss is not None
             and base_loss is not None
@@ -176,39 +208,31 @@ class Verdict:
 
     def _limits(self) -> list[str]:
         """Say what this run leaves open."""
-        limits = []
-        if self.outcome != "none":
-            limits.append(
-                f"One run of one seed ({self.seed}): interval and p-value speak of these two trained networks; another "
-                "seed or split may say otherwise. Repeat with other seeds before you rely on it."
-            )
-        if self.interventions > 0:
-            times = "once" if self.interventions == 1 else f"{self.interventions} times"
-            limits.append(f"The run was steered {times} while it trained: it is not a clean comparison.")
-        if self.status == "stopped" and self.baseline.epochs > 0:
-            arm, base = self.regularized.epochs, self.baseline.epochs
-            epochs = f"{base} (baseline) and {arm} (regularized) epochs"
-            if arm == base:
-                epochs = "1 epoch" if base == 1 else f"{base} epochs"
-            cut = ", the last cut short" if self.baseline.cut_short or self.regularized.cut_short else ""
-            limits.append(f"Stopped by the user: the arms were trained for {epochs} only{cut}; more may say otherwise.")
-        return limits
+        if self.outcome in ("none", "same"):
+            return []
+        return [
+            f"One run of one seed ({self.seed}): interval and p-value speak of these two trained networks; another "
+            "seed or split may say otherwise. Whether the technique makes the difference, several seeds can tell."
+        ]
 
 
-def outcome_of(table: PairedTable | None, *, paired: bool, status: str) -> Outcome:
-    """Decide: "better" and "worse" need both p < `ALPHA` and a 95 % interval that leaves out 0.
+def outcome_of(table: PairedTable | None, *, same: bool, paired: bool, status: str) -> Outcome:
+    """Decide: "more" and "fewer" need both p < `ALPHA` and a 95 % interval that leaves out 0.
 
     Args:
         table: The arms' rights and wrongs on the test set; None if it was not scored.
-        paired: Whether both arms started from the same weights and saw the same batches.
+        same: Whether both arms are the same experiment.
+        paired: Whether both arms started from the same weights and saw the same data in the same order.
         status: How the run ended; no other than a finished or stopped one is compared.
     """
     if table is None or not paired or status not in ("finished", "stopped"):
         return "none"
+    if same:
+        return "same"
     if mcnemar_exact(table) < ALPHA:
         low, high = difference_interval(table)
         if low > 0 or high < 0:
-            return "better" if low > 0 else "worse"
+            return "more" if low > 0 else "fewer"
     return "undecided"
 
 
@@ -217,7 +241,8 @@ def judge(
     regularized: ArmResult,
     table: PairedTable | None,
     *,
-    paired: bool,
+    same: bool,
+    unpaired_because: str,
     interventions: int,
     status: Status,
     seed: int,
@@ -229,22 +254,38 @@ def judge(
         baseline: What the baseline came to.
         regularized: What the regularized arm came to.
         table: Their rights and wrongs on the test set; None if it was not scored.
-        paired: Whether both arms started from the same weights and saw the same batches.
+        same: Whether both arms are the same experiment.
+        unpaired_because: What broke the matched pair; empty if nothing did.
         interventions: How often the user changed something while the run trained.
         status: How the run ended.
         seed: The run's seed.
         dataset: The data set's title, "MNIST".
     """
-    outcome = outcome_of(table, paired=paired, status=status)
+    outcome = outcome_of(table, same=same, paired=not unpaired_because, status=status)
     p_value = difference = interval = None
     if table is not None and outcome != "none":
-        p_value, difference, interval = mcnemar_exact(table), table.difference, difference_interval(table)
+        difference = table.difference
+    if table is not None and outcome not in ("none", "same"):
+        p_value, interval = mcnemar_exact(table), difference_interval(table)
     theirs, ours = baseline.seconds_per_epoch, regularized.seconds_per_epoch
     cost_ratio = ours / theirs if theirs and ours is not None else None
     return Verdict(
         outcome, p_value, difference, interval, cost_ratio,
-        baseline, regularized, table, paired, interventions, status, seed, dataset,
+        baseline, regularized, table, unpaired_because, interventions, status, seed, dataset,
     )  # fmt: skip
+
+
+def _digits(table: PairedTable) -> int:
+    """Of a percentage, enough to tell one test image."""
+    return max(2, math.ceil(math.log10(table.total)) - 2)
+
+
+def _accuracies(table: PairedTable) -> str:
+    """Both, and their difference."""
+    digits = _digits(table)
+    ours = _percent((table.both_right + table.only_regularized) / table.total, digits)
+    theirs = _percent((table.both_right + table.only_baseline) / table.total, digits)
+    return f"{ours} against {theirs}, {_number(100 * table.difference, digits, sign='+')}{NBSP}points"
 
 
 def _counts(table: PairedTable) -> str:

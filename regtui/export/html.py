@@ -87,7 +87,7 @@ def _verdict(run: SavedRun) -> str:
         return "<p>There is no verdict: the end of the run is not in the log.</p>"
     error = f"<p>{_text(run.history.finished.error)}</p>" if run.history.finished.error else ""
     try:
-        lines = judge_run(run.history).lines()
+        lines = judge_run(run.history, run.preset).lines()
     except ValueError as fault:
         return f"{error}<p>There is no verdict: {_text(fault)}.</p>"
     return error + "<pre>" + "\n".join(_text(line) for line in lines) + "</pre>"
@@ -110,7 +110,7 @@ def _charts(run: SavedRun) -> str:
     return (
         _figure(losses, "Loss by epoch", f"Loss: {key}; validation solid, training dashed.")
         + _figure(delta, "Difference of validation losses by epoch",
-                  "Validation loss, regularized − baseline; below 0 the regularized arm is better.", zero=True)
+                  "Validation loss, regularized − baseline; below 0 the regularized arm has the lower one.", zero=True)
         + _figure(accuracies, "Validation accuracy by epoch", f"Validation accuracy in %: {key}.")
     )  # fmt: skip
 

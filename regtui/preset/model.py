@@ -127,6 +127,14 @@ class Preset(_Table):
         """The techniques of each arm, the baseline first."""
         return {"baseline": self.baseline, "regularized": self.regularized}
 
+    @property
+    def same_arms(self) -> bool:
+        """Whether both arms are the same experiment: their techniques do the same, if anything."""
+        baseline, regularized = (
+            techniques.acting(len(self.model.hidden), self.train.epochs) for techniques in self.arms().values()
+        )
+        return baseline == regularized
+
     @model_validator(mode="after")
     def _check_across_tables(self) -> Preset:
         faults = list(_size_faults(self))

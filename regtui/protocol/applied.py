@@ -5,8 +5,10 @@ A screen shows these and never what was asked for: the trainer takes a command w
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from regtui.preset.model import ARMS, Preset
 from regtui.protocol.events import ControlApplied, EpochDone
@@ -51,6 +53,16 @@ class Applied:
             if control.accepted and control.arm in arms and control.key is not None:
                 arms[control.arm] = _changed(preset, arms[control.arm], control)
         return cls(arms)
+
+
+def same_experiment(preset: Preset, history: History) -> bool:
+    """Whether nothing but chance sets the arms apart: their techniques do the same, and so did whoever steered them."""
+    if not history.changes:
+        return preset.same_arms
+    changes = defaultdict[str | None, list[tuple[int, str | None, float | None]]](list)
+    for control in chain.from_iterable(history.changes):
+        changes[control.arm].append((control.step, control.key, control.value))
+    return preset.baseline == preset.regularized and changes["baseline"] == changes["regularized"]
 
 
 def live_knobs(technique: Technique) -> list[str]:

@@ -28,10 +28,12 @@ class Seeds(NamedTuple):
     Attributes:
         name: The preset's name.
         differences: Test accuracy of the regularized arm minus that of the baseline, in points, by seed.
+        losses: The same of the test losses; empty unless they are known of all these seeds.
     """
 
     name: str
     differences: Mapping[int, float]
+    losses: Mapping[int, float]
 
 
 def settings(run: RunInfo) -> dict[str, Field]:
@@ -58,11 +60,24 @@ def seeds(runs: Sequence[RunInfo]) -> list[Seeds]:
             groups.setdefault(same, []).append(run)
     found = []
     for group in groups.values():
-        differences = {run.seed: run.difference for run in group}
-        known = {seed: value for seed, value in differences.items() if seed is not None and value is not None}
-        if len(known) > 1:
-            found.append(Seeds(group[-1].preset, known))
+        last = {run.seed: run for run in group if run.seed is not None}
+        if len(last) > 1:
+            differences = _known({seed: run.difference for seed, run in last.items()})
+            losses = _known({seed: _test_loss_difference(run) for seed, run in last.items()})
+            found.append(Seeds(group[-1].preset, differences, losses if len(losses) == len(last) else {}))
     return found
+
+
+def _known(values: Mapping[int, float | None]) -> dict[int, float]:
+    return {seed: value for seed, value in values.items() if value is not None}
+
+
+def _test_loss_difference(run: RunInfo) -> float | None:
+    """Test loss of the regularized arm minus that of the baseline; None where one is not known."""
+    baseline, regularized = (run.fields.get(f"arms.{arm}.test.loss") for arm in ("baseline", "regularized"))
+    if isinstance(baseline, int | float) and isinstance(regularized, int | float):
+        return regularized - baseline
+    return None
 
 
 def why_not_counted(run: RunInfo) -> str:
@@ -73,6 +88,8 @@ def why_not_counted(run: RunInfo) -> str:
         return "it was steered"
     if run.fields.get("pairing.unpaired_because", "?"):
         return "its arms are no matched pair"
+    if run.verdict == "same":
+        return "its arms are the same experiment"
     if run.difference is None:
         return "it has no test score"
     return ""

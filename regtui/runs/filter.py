@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from regtui.errors import InputError
+from regtui.evidence.verdict import OUTCOMES
 from regtui.runs.list import RunInfo
 from regtui.text import quoted
 
@@ -58,7 +59,14 @@ class Filter:
         return all(word in run.texts for word in self.words)
 
     def unknown(self, runs: Sequence[RunInfo]) -> str:
-        """A sentence on a key that none of the runs has, with the nearest that one has; empty if there is no such."""
+        """A sentence on what none of the runs can have: a key, with the nearest that one has, or a verdict's word."""
+        for comparison in self.comparisons:
+            if comparison.key == "verdict" and comparison.value.casefold() not in OUTCOMES:
+                return (
+                    f"verdict{comparison.sign}{comparison.value}: the verdict of one run is {', '.join(OUTCOMES[:-1])} "
+                    f"or {OUTCOMES[-1]}: how many test images the regularized network classified correctly, against "
+                    "the baseline's; which technique is better, only several seeds can tell"
+                )
         for key in dict.fromkeys(comparison.key for comparison in self.comparisons):
             if runs and not any(key in run.fields for run in runs):
                 known = sorted(set().union(*(run.fields for run in runs)))

@@ -2,7 +2,8 @@
 
 The files are the truth: an entry counts only while its run's files have the size and the times that they had when they
 were read. Runs that are going on or have a fault are read anew each time. An index that can't be used (damaged, locked,
-from another program or version, not writable) is left as it is, and the files are read.
+from another program or a later version, not writable) is left as it is, and the files are read; one of an earlier
+version is written anew.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ NAME = ".regtui-index.sqlite"
 """The index's file, in the folder that is listed."""
 _APPLICATION = 0x52654774
 """What sqlite's header says of whose file it is."""
-_VERSION = 1
+_VERSION = 2
 """Goes up when an entry's content or meaning changes."""
 _Entry = tuple[float, RunStatus, dict[str, Field]]
 """When the run began, its status and its fields."""
@@ -101,6 +102,10 @@ def _write_index(folder: Path, new: Iterable[tuple[bytes, str, str]], gone: Iter
         with _opened(folder, "rwc") as index:
             index.execute("PRAGMA page_size = 16384")  # in sqlite's 4096 a page would hold one run, and half of it air
             index.execute("BEGIN IMMEDIATE")
+            if _owner(index) in {(_APPLICATION, older) for older in range(1, _VERSION)}:
+                index.execute("DROP TABLE IF EXISTS runs")
+                index.execute("PRAGMA application_id = 0")
+                index.execute("PRAGMA user_version = 0")
             if _owner(index) == (0, 0) and not index.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
                 index.execute(f"PRAGMA application_id = {_APPLICATION}")
                 index.execute(f"PRAGMA user_version = {_VERSION}")

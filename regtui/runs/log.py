@@ -90,7 +90,11 @@ class Pairing(BaseModel):
 
 
 class Summary(BaseModel):
-    """summary.json: the outcome of a run, for other programs."""
+    """summary.json: the outcome of a run, for other programs.
+
+    Attributes:
+        same_experiment: Whether nothing but chance sets the arms apart; None in a log of before it was told.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -105,6 +109,7 @@ class Summary(BaseModel):
     arms: dict[Text, ArmSummary]
     paired_test: PairedTest | None
     pairing: Pairing | None
+    same_experiment: bool | None = None
     interventions: int
 
 

@@ -32,6 +32,14 @@ class Techniques(BaseModel):
         """The techniques in use, by name."""
         return {name: technique for name in type(self).model_fields if (technique := getattr(self, name)) is not None}
 
+    def acting(self, depth: int, epochs: int) -> dict[str, Technique]:
+        """Those that do something in a network of `depth` hidden layers trained for `epochs`, reduced to what they do.
+
+        Arms for which this is equal are the same experiment.
+        """
+        found = {name: technique.acting(depth, epochs) for name, technique in self.active().items()}
+        return {name: technique for name, technique in found.items() if technique is not None}
+
     def stopping_rule(self) -> StoppingRule:
         """A fresh rule for this arm: each follows its best epoch, but only early stopping has a patience to run out."""
         return StoppingRule() if self.early_stopping is None else self.early_stopping.stopping_rule()

@@ -15,7 +15,7 @@ are read, and techniques explained, without it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -79,6 +79,13 @@ class Technique(BaseModel):
         except ValidationError as error:
             message = error.errors()[0]["msg"]
             raise InputError(f"{self.explanation.title}: {knob} = {value!r}: {message}") from None
+
+    def acting(self, depth: int, epochs: int) -> Self | None:  # noqa: ARG002
+        """The technique reduced to what it does in a network of `depth` hidden layers that is trained for `epochs`.
+
+        Two that do the same are equal then, however they are written. None if it does nothing at all.
+        """
+        return self
 
     def contributes(self, contribution: str) -> bool:
         """Whether this technique has a contribution of its own in place of the one below that does nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
@@ -28,12 +28,17 @@ def mask(shape: tuple[int, ...], rate: float, generator: Generator) -> Tensor | 
     """
     import torch
 
-    dropped = min(round(rate * LEVELS), LEVELS - 1)
+    dropped = _dropped(rate)
     if dropped == 0:
         return None
     factors = torch.empty(shape, device=generator.device)
     torch.ge(_random_levels(factors, generator), dropped - LEVELS // 2, out=factors)  # 0 or 1, written as floats
     return factors.mul_(LEVELS / (LEVELS - dropped))
+
+
+def _dropped(rate: float) -> int:
+    """The rate in steps; one that is not 1 never drops everything."""
+    return min(round(rate * LEVELS), LEVELS - 1)
 
 
 def _random_levels(like: Tensor, generator: Generator) -> Tensor:
@@ -86,6 +91,15 @@ class Dropout(Technique):
         if knob == "rate" and self.after == []:
             raise InputError("Dropout: rate drops nothing here: after is empty, so only the input is dropped from")
         super().retune(knob, value)
+
+    def acting(self, depth: int, epochs: int) -> Self | None:  # noqa: ARG002
+        """The rates as they are drawn with, and the layers by number; a rate without a layer, or of 0, does nothing."""
+        after = sorted(set(range(1, depth + 1) if self.after is None else self.after))
+        rate = _dropped(self.rate) / LEVELS if after else 0.0
+        input_rate = _dropped(self.input_rate) / LEVELS
+        if rate == input_rate == 0:
+            return None
+        return self.model_copy(update={"rate": rate, "after": after if rate else [], "input_rate": input_rate})
 
     def noise_after(self, layer: int) -> Noise | None:
         """Dropout of the input at `input_rate`, of the chosen hidden layers at `rate`; both are read at each step."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -84,6 +84,18 @@ class EarlyStopping(Technique):
     def label(self) -> str:
         """'early stopping 5', the number being the patience."""
         return f"early stopping {self.patience}"
+
+    def acting(self, depth: int, epochs: int) -> Self | None:  # noqa: ARG002
+        """Without a best epoch to go back to, and with a patience that can't run out, it does nothing.
+
+        The first epoch after the warm-up counts, and a stop after the last one is none: of the epochs after the warm-up
+        patience has two less to run out in.
+        """
+        counting = epochs - self.warmup
+        stops = self.patience <= counting - 2
+        if counting < 1 or not (stops or self.restore_best):
+            return None
+        return self if stops else self.model_copy(update={"patience": counting, "min_delta": 0.0})
 
     def stopping_rule(self) -> StoppingRule:
         """A rule with these knobs that has seen no epoch yet."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -58,6 +58,10 @@ class L1(Technique):
     def label(self) -> str:
         """'L1 0.0001', with the mode where it is not the usual one."""
         return f"L1 {self.strength:g}" + ("" if self.mode == "proximal" else " (loss)")
+
+    def acting(self, depth: int, epochs: int) -> Self | None:  # noqa: ARG002
+        """With strength 0 it does nothing."""
+        return self if self.strength else None
 
     @property
     def penalty_in_loss(self) -> bool:

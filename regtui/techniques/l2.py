@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field
 
@@ -38,6 +38,10 @@ class L2(Technique):
     def label(self) -> str:
         """'L2 0.0001'."""
         return f"L2 {self.strength:g}"
+
+    def acting(self, depth: int, epochs: int) -> Self | None:  # noqa: ARG002
+        """With strength 0 it does nothing."""
+        return self if self.strength else None
 
     def penalty(self, weights: Sequence[Tensor]) -> Tensor:
         """λ/2 · Σ w² over all weight matrices."""

@@ -143,7 +143,7 @@ class RegtuiApp(App[int], inherit_bindings=False):
             if result.history.started is not None:
                 from regtui.evidence.from_history import judge_run  # scipy, 0.4 s: here it keeps nobody waiting
 
-                session.verdict = judge_run(result.history)
+                session.verdict = judge_run(result.history, session.preset)
         except RegtuiError as error:
             session.error = error
         except Exception as error:

@@ -29,7 +29,6 @@ TINY = 60
 """Below so many columns the time comes last."""
 VERDICT_WIDTH = len("interrupted")
 """Where a run has no verdict, its status may stand in the column."""
-VERDICT_COLOURS = {"better": "success", "worse": "error"}
 
 
 class Field(NamedTuple):
@@ -49,13 +48,13 @@ FIELDS = (
     Field(Column("preset", 0), lambda r: Cell(r.preset or UNKNOWN), lambda r: r.preset or None),
     Field(Column("status", 11), lambda r: Cell(r.status, STATUS_COLOURS[r.status]), lambda r: r.status),
     Field(
-        Column("Δ points", 8, right=True),
-        lambda r: Cell(number(r.difference, "+.2f"), VERDICT_COLOURS.get(r.verdict, "")),
+        Column("Δ points", 8),
+        lambda r: Cell(r.points),
         lambda r: r.difference,
     ),
     Field(
         Column("verdict", 9),
-        lambda r: Cell(r.verdict or UNKNOWN, VERDICT_COLOURS.get(r.verdict, "faint")),
+        lambda r: Cell(r.verdict or UNKNOWN, "" if r.verdict in ("more", "fewer") else "faint"),
         lambda r: r.verdict or None,
     ),
     Field(
@@ -82,7 +81,20 @@ FIELDS = (
     ),
     Field(Column("device", 8), lambda r: Cell(r.device or UNKNOWN, "faint"), lambda r: r.device or None),
 )
-PRESET, STATUS, VERDICT = FIELDS[1], FIELDS[2], FIELDS[4]
+PRESET, STATUS, POINTS, VERDICT = FIELDS[1:5]
+
+
+def points_column(runs: Iterable[RunInfo], width: int) -> Column:
+    """The column of the differences in a terminal of that width; in a narrow one its header says what they rest on."""
+    if width < NARROW:
+        return Column("Δ 1 seed", 8, right=True)
+    title = "Δ points"
+    return Column(title, max([len(title), *(len(run.points) for run in runs)]))
+
+
+def points_cell(run: RunInfo, width: int) -> Cell:
+    """The difference in a terminal of that width."""
+    return Cell(run.points if width >= NARROW else number(run.difference, "+.2f"))
 
 
 def preset_width(runs: Iterable[RunInfo], width: int) -> int:
@@ -106,4 +118,5 @@ def about(run: RunInfo) -> str:
     optimizer, rate = table.get("train.optimizer"), table.get("train.learning_rate")
     words += [f"hidden {table['model.hidden']}"] if "model.hidden" in table else []
     words += [f"{optimizer} {rate}"] if optimizer and rate else []
+    words += [run.caveats] if run.caveats != "one seed" else []
     return " · ".join(words)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.cells import cell_len
 from textual import on, work
@@ -16,11 +17,11 @@ from textual.timer import Timer
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
-from regtui.evidence.seeds import SeedStatistics, seed_statistics
+from regtui.evidence.seeds import SeedStatistics, describe_seeds, seed_statistics
 from regtui.preset.model import ARMS
 from regtui.protocol.events import Event
 from regtui.protocol.history import History
-from regtui.runs.comparison import differing, seeds, why_not_counted
+from regtui.runs.comparison import Seeds, differing, seeds, why_not_counted
 from regtui.runs.follow import Follower
 from regtui.runs.list import RunInfo, read_run
 from regtui.text import one_line
@@ -40,6 +41,19 @@ SOON = 0.05
 """Seconds after which what was read is drawn, together with what has come by then."""
 NAME = 22
 """Cells of a preset's name at most."""
+
+
+class Judged(NamedTuple):
+    """The seeds of one preset: its name, and their differences in test accuracy and, if known of all, in test loss."""
+
+    name: str
+    accuracy: SeedStatistics
+    loss: SeedStatistics | None
+
+
+def _judged(group: Seeds) -> Judged:
+    loss = seed_statistics(group.losses) if group.losses else None
+    return Judged(group.name, seed_statistics(group.differences), loss)
 
 
 class CompareScreen(Screen[None]):
@@ -74,7 +88,7 @@ class CompareScreen(Screen[None]):
     class Known(Message):
         """The runs' outcomes have been read, and what the seeds of each preset among them say together."""
 
-        def __init__(self, infos: Sequence[RunInfo], judged: Sequence[tuple[str, SeedStatistics]]) -> None:
+        def __init__(self, infos: Sequence[RunInfo], judged: Sequence[Judged]) -> None:
             super().__init__()
             self.infos, self.judged = infos, judged
 
@@ -84,7 +98,7 @@ class CompareScreen(Screen[None]):
         self._folders = folders
         self._shown = [shown(index, History()) for index in range(len(folders))]
         self._infos: Sequence[RunInfo] = ()
-        self._judged: Sequence[tuple[str, SeedStatistics]] = ()
+        self._judged: Sequence[Judged] = ()
         self._view = CompareView()
         self._due: Timer | None = None
         self._head = Static(f"reading {len(folders)} runs …", id="head", markup=False)
@@ -114,8 +128,7 @@ class CompareScreen(Screen[None]):
         while not worker.is_cancelled:
             infos = [read_run(folder) for folder in self._folders]
             self._tell(followers)  # after the outcomes: of a run that has ended, nothing more can come
-            judged = [(group.name, seed_statistics(group.differences)) for group in seeds(infos)]
-            self.post_message(self.Known(infos, judged))
+            self.post_message(self.Known(infos, [_judged(group) for group in seeds(infos)]))
             followers = {index: f for index, f in followers.items() if infos[index].status == "running"}
             if not followers:
                 return
@@ -154,21 +167,22 @@ class CompareScreen(Screen[None]):
     def _say_evidence(self) -> None:
         """What the seeds say together, and which runs have no say in it."""
         width = max(20, self.size.width - 2)
-        blocks = [line for name, statistics in self._judged for line in statistics.lines(name, width)]
+        blocks = [line for judged in self._judged for line in describe_seeds(*judged, width)]
         left_out = [
             f"{shown.letter}: {why}"
             for shown, info in zip(self._shown, self._infos, strict=False)
             if (why := why_not_counted(info))
         ]
-        if blocks and left_out:
-            blocks.append(f"Not counted: {'; '.join(left_out)}.")
+        if left_out:
+            blocks.append(f"Not counted over seeds: {'; '.join(left_out)}.")
         self._evidence.update("\n".join(blocks))
 
     def _fill(self) -> None:
         """The table of what differs in the runs and in what they came to."""
         keys = differing(self._infos)
         rows = [
-            cells(info, Cell(run.letter, run.colour), keys) for info, run in zip(self._infos, self._shown, strict=True)
+            cells(info, Cell(run.letter, run.colour), keys, self.size.width)
+            for info, run in zip(self._infos, self._shown, strict=True)
         ]
         wanted = columns(self._infos, keys, self.size.width)
         self._list.fill(wanted, len(rows), rows.__getitem__, self._list.cursor, staying=2)

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from regtui.runs.list import RunInfo
 from regtui.text import UNKNOWN, number, one_line, percent, share
 from regtui.tui.look import MARKS
-from regtui.tui.review.columns import VERDICT_COLOURS, VERDICT_WIDTH, preset_width
+from regtui.tui.review.columns import VERDICT, VERDICT_WIDTH, points_cell, points_column, preset_width
 from regtui.tui.widgets.row_list import Cell, Column
 
 SETTING = 16
@@ -28,6 +28,7 @@ def columns(runs: Sequence[RunInfo], keys: Sequence[str], width: int) -> list[Co
     return [
         Column("", 1),
         Column("preset", preset_width(runs, width)),
+        points_column(runs, width),
         *first,
         *(_setting(runs, key) for key in keys),
         *rest,
@@ -45,10 +46,11 @@ def differ(keys: Sequence[str], width: int) -> str:
     return f"differ in {len(keys)} settings"
 
 
-def cells(run: RunInfo, letter: Cell, keys: Sequence[str]) -> list[Cell]:
-    """The row of a run."""
+def cells(run: RunInfo, letter: Cell, keys: Sequence[str], width: int) -> list[Cell]:
+    """The row of a run in a terminal of that width."""
     first, rest = [cell(run) for _, cell in OUTCOME], [cell(run) for _, cell in REST]
-    return [letter, Cell(run.preset or UNKNOWN), *first, *(Cell(_value(run, key)) for key in keys), *rest]
+    settings = [Cell(_value(run, key)) for key in keys]
+    return [letter, Cell(run.preset or UNKNOWN), points_cell(run, width), *first, *settings, *rest]
 
 
 def _setting(runs: Sequence[RunInfo], key: str) -> Column:
@@ -83,16 +85,8 @@ def _cost(run: RunInfo) -> str:
 
 OUTCOME: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
     (
-        Column("Δ points", 8, right=True),
-        lambda r: Cell(number(r.difference, "+.2f"), VERDICT_COLOURS.get(r.verdict, "")),
-    ),
-    (
         Column("verdict", VERDICT_WIDTH),
-        lambda r: (
-            Cell(r.verdict or UNKNOWN, VERDICT_COLOURS.get(r.verdict, "faint"))
-            if r.status in ("finished", "stopped")
-            else Cell(r.status, "warning")
-        ),
+        lambda r: VERDICT.cell(r) if r.status in ("finished", "stopped") else Cell(r.status, "warning"),
     ),
     (Column("● test%", 7, right=True, colour="baseline"), lambda r: Cell(percent(r.baseline.test_accuracy))),
     (

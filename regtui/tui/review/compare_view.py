@@ -102,7 +102,7 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
 def legend(view: CompareView) -> str:
     """What the letters and lines mean."""
     if view.quantity == "difference":
-        return "a letter a run · below 0 the regularized arm is better"
+        return "a letter a run · below 0 the regularized arm has the lower loss"
     named = {"baseline": "a ▀ baseline", "regularized": "A ⠒ regularized"}
     return "  ".join(named[arm] for arm in view.arms)
 

@@ -73,7 +73,7 @@ class Replay:
         if unread:
             session.error = InputError(unread)
         elif history.started is not None and history.finished is not None:
-            session.verdict = judge_run(history)
+            session.verdict = judge_run(history, session.preset)
         elif session.summary is None:
             session.error = InputError("The run was interrupted: its log has no end, so there is no verdict.")
         elif not session.summary.error:

@@ -22,6 +22,7 @@ from regtui.text import one_line
 from regtui.tui.review.columns import (
     FIELDS,
     NARROW,
+    POINTS,
     PRESET,
     STATUS,
     TINY,
@@ -29,6 +30,8 @@ from regtui.tui.review.columns import (
     VERDICT_WIDTH,
     Field,
     about,
+    points_cell,
+    points_column,
     preset_width,
 )
 from regtui.tui.review.saved_run import OpenRun
@@ -189,6 +192,8 @@ class ReviewScreen(Screen[None]):
                 column = column._replace(width=preset_width(self._shown, self.size.width))
             elif field is STATUS:
                 column = column._replace(width=max((len(run.status) for run in self._shown), default=column.width))
+            elif field is POINTS:
+                column = points_column(self._shown, self.size.width)
             elif field is VERDICT and self.size.width < NARROW:
                 column = column._replace(width=VERDICT_WIDTH)
             if field is FIELDS[self._sorted_by]:
@@ -215,7 +220,8 @@ class ReviewScreen(Screen[None]):
         run = self._shown[row]
         mark = Cell("✓", "accent") if run.folder in self._marked else Cell("")
         in_place = {VERDICT: STATUS} if self.size.width < NARROW and run.verdict in ("", "none") else {}
-        return [mark, *(in_place.get(field, field).cell(run) for field in self._fields)]
+        cells = {field: in_place.get(field, field).cell(run) for field in self._fields}
+        return [mark, *(cells | {POINTS: points_cell(run, self.size.width)}).values()]
 
     @on(RowList.Moved)
     def _moved(self) -> None:
