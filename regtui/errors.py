@@ -9,6 +9,8 @@ Each message is one clear sentence, or one a line: what is wrong, where, and wha
 
 from __future__ import annotations
 
+import errno
+
 from regtui.text import lines, one_line
 
 EXIT_CODES = {"finished": 0, "failed": 1, "diverged": 3, "stopped": 4}
@@ -44,3 +46,27 @@ class PresetError(InputError):
     @staticmethod
     def _shown(message: str) -> str:
         return lines(message)
+
+
+_REMEDIES = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there, or ask for a larger quota",
+    errno.EACCES: "check the permissions of the folder",
+    errno.EPERM: "check the permissions of the folder",
+    errno.EROFS: "make the file system writable",
+    errno.ENOENT: "the folder above it has gone",
+    errno.ENOTDIR: "a file stands where a folder should be",
+    errno.EEXIST: "something else stands there; move it away",
+    errno.EISDIR: "a folder stands where the file should be; move it away",
+    errno.EIO: "the disk is failing, or is no longer there",
+    errno.ESTALE: "the network share has gone away",
+    errno.ENODEV: "the disk is no longer there",
+    errno.EMFILE: "this process has too many files open",
+}
+
+
+def unwritable(error: OSError) -> str:
+    """What keeps a file from being written, and what to do about it: 'No space left on device; make room there'."""
+    cause = error.strerror or str(error) or type(error).__name__
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{cause}; {remedy}" if remedy else cause

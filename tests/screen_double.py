@@ -70,7 +70,7 @@ class ScriptedTraining:
         self.crew.gate.release(1000)
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Let the program go on until something is true."""
     deadline = time.monotonic() + seconds
     while not condition():

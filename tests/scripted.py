@@ -64,7 +64,8 @@ class ScriptedCrew:
 
     def _remember(self, arm: str) -> None: ...
 
-    def _save(self, arm: str, folder: Path, progress: dict[str, object]) -> None: ...
+    def _save(self, arm: str, folder: Path, progress: dict[str, object]) -> str:  # noqa: ARG002
+        return ""
 
     def _retune(self, arm: str, key: str, value: float) -> None:  # noqa: ARG002
         if key != "dropout.rate":

@@ -78,7 +78,7 @@ def test_the_trainer_s_own_answers_fold_to_its_own_rules(tmp_path: Any) -> None:
     ):
         control.send(command)
     crew = ScriptedCrew({"baseline": [4, 3, 2, 1], "regularized": [1, 0.9, 2, 2]})
-    trainer = Trainer(preset, crew, control, history.add, tmp_path)
+    trainer = Trainer(preset, crew, control, history.add, lambda: tmp_path)
     trainer.run()
     applied = Applied.of(preset, history)
     for name, settings in applied.arms.items():

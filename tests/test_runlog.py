@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -171,30 +170,6 @@ def test_processes_that_are_ended_while_a_run_stops_make_it_no_failure(tmp_path:
     assert not (result.folder / "traceback.txt").exists()
     verdict = judge_run(History.of(read_events(result.folder)), None)
     assert "stopped by the user" in " ".join(" ".join(verdict.lines()).split())
-
-
-@pytest.mark.parametrize("last", [False, True])
-def test_a_log_that_can_t_be_written_any_more_fails_the_run_with_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: bool
-) -> None:
-    write = RunLog.__call__
-
-    def full(log: RunLog, event: Event) -> None:
-        if isinstance(event, RunFinished if last else EpochDone):
-            log._events.close()
-            log._events = Path("/dev/full").open("w")  # noqa: SIM115
-        write(log, event)
-
-    monkeypatch.setattr(RunLog, "__call__", full)
-    events: list[Event] = []
-    losses = {"baseline": [1.0] * 9, "regularized": [1.0] * 9}
-    result = run(small_preset(), tmp_path, Control(), events.append, ScriptedCrew(losses))
-    assert result.summary.status == "failed"
-    assert re.fullmatch(
-        r"\S+: the log can't be written any more \(No space left on device\); make room there", result.summary.error
-    )
-    assert isinstance(events[-1], RunFinished)
-    assert read_summary(result.folder) == result.summary, "which is a file of its own, and found room"
 
 
 def test_every_epoch_is_in_the_log_at_once_whichever_arm_s(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def train(
         for command in commands(event):
             control.send(command)
 
-    trainer = Trainer(small_preset(**tables), crew, control, emit, Path())
+    trainer = Trainer(small_preset(**tables), crew, control, emit, Path)
     return Outcome(trainer.run(), events, crew)
 
 

@@ -70,7 +70,7 @@ def told(
             control.send(command)
 
     crew = ScriptedCrew(losses, lambda arm, step: math.nan if (arm, step) == broken else 2.0 / step)
-    Trainer(PRESET, crew, control, emit, Path()).run()
+    Trainer(PRESET, crew, control, emit, Path).run()
     return events
 
 

@@ -138,12 +138,15 @@ class Arm:
             raise InputError(f"{name} does not run in the {self.name} arm")
         self._active[name].retune(knob, value)
 
-    def save(self, folder: Path, progress: dict[str, object]) -> None:
-        """Write this arm's checkpoint: last and best weights, and the state of optimizer and random streams."""
+    def save(self, folder: Path, progress: dict[str, object]) -> str:
+        """Write this arm's checkpoint: last and best weights, and the state of optimizer and random streams.
+
+        Returns why it can't be written; empty if it is.
+        """
         streams = self.model.generators() | {"order": self._order_stream}
         state = {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
         state |= {f"stream.{name}": generator.get_state() for name, generator in streams.items()}
-        save(folder, self.name, self.model.state_dict(), self._best, state, progress)
+        return save(folder, self.name, self.model.state_dict(), self._best, state, progress)
 
     @torch.no_grad()
     def _evaluate(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from safetensors.torch import save as serialized
 from torch import Tensor
 
-from regtui.errors import RegtuiError
+from regtui.errors import unwritable
 
 
 def save(
@@ -19,24 +20,33 @@ def save(
     best: Mapping[str, Tensor] | None,
     state: Mapping[str, Tensor],
     progress: Mapping[str, object],
-) -> None:
+) -> str:
     """Write an arm's files, each whole or not at all.
 
     Args:
-        folder: Where; it exists.
+        folder: Where; made anew if only itself is missing.
         arm: Begins each file's name: ARM-last, ARM-best and ARM-state.safetensors.
         last: The network's tensors as they are.
         best: As they were in the best epoch; None before there is one.
         state: The optimizer's tensors and the states of the random streams.
         progress: What JSON can hold of the rest; it becomes metadata of the state.
 
-    Raises:
-        RegtuiError: They can't be written, because a disk is full.
+    Returns:
+        What keeps them from being written, and where; empty if they are. Training goes on without them.
     """
-    _write(folder / f"{arm}-last.safetensors", last)
-    if best is not None:
-        _write(folder / f"{arm}-best.safetensors", best)
-    _write(folder / f"{arm}-state.safetensors", state, {"progress": json.dumps(progress)})
+    path = folder
+    try:
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{arm}-last.safetensors"
+        _write(path, last)
+        if best is not None:
+            path = folder / f"{arm}-best.safetensors"
+            _write(path, best)
+        path = folder / f"{arm}-state.safetensors"
+        _write(path, state, {"progress": json.dumps(progress)})
+    except OSError as error:
+        return f"{path}: {unwritable(error)}"
+    return ""
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -44,6 +54,7 @@ def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] |
     try:
         temporary.write_bytes(serialized({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata))
         temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RegtuiError(f"{path}: the weights can't be saved ({error.strerror}); make room there") from None
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

@@ -17,12 +17,14 @@ from regtui.console import complain, say
 from regtui.errors import EXIT_CODES, RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Stop
-from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, StepsDone
+from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, Saving, StepsDone
 from regtui.protocol.history import History
 from regtui.text import number
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from regtui.engine.run import RunResult
 
 _BY_SIGNAL = 128
 """What exit codes of signals begin after."""
@@ -55,6 +57,8 @@ def _run(preset: Preset, logs: Path, *, json: bool) -> int:
 
         def emit(event: Event) -> None:
             advance(event)
+            if isinstance(event, Saving):
+                complain(f"regtui: {event.words}")
             try:
                 printer(event)
             except BrokenPipeError:  # whoever read has gone; what was trained is kept
@@ -75,11 +79,18 @@ def _run(preset: Preset, logs: Path, *, json: bool) -> int:
             say(line)
         say()
         say(f"log  {result.folder}")
-    if result.summary.error:
-        complain(f"regtui: {result.summary.error}; the log is in {result.folder}")
+    _complain_of(result)
     if signal.SIGTERM in received:
         return _BY_SIGNAL + signal.SIGTERM
-    return RegtuiError.exit_code if unsaid else EXIT_CODES[result.summary.status]
+    return RegtuiError.exit_code if unsaid or result.summary.unsaved else EXIT_CODES[result.summary.status]
+
+
+def _complain_of(result: RunResult) -> None:
+    """Say why a run failed, and what of it is not saved."""
+    if result.summary.error:
+        complain(f"regtui: {result.summary.error}; the log is in {result.folder}")
+    if result.summary.unsaved:
+        complain(f"regtui: not all of this run is saved in {result.folder}: {result.summary.unsaved}")
 
 
 class _JsonPrinter:

@@ -78,11 +78,13 @@ def _run(
 
         def tell(event: Event) -> None:
             history.add(event)
-            log(event)
+            saving = log(event)
             emit(event)
+            for word in saving:
+                tell(word)
 
         began = time.perf_counter()
-        trainer = Trainer(preset, crew, control, tell, log.checkpoint)
+        trainer = Trainer(preset, crew, control, tell, lambda: log.checkpoint)
         status: Status = "failed"
         sentence = "the program was ended from outside"
         try:
@@ -95,27 +97,17 @@ def _run(
         finally:
             wall = time.perf_counter() - began
             finished = RunFinished(t=round(wall, 3), status=status, error=sentence, train_seconds=trainer.train_seconds)
+            for word in (*log(finished), *log.close(finished.t)):
+                history.add(word)
+                emit(word)
             history.add(finished)
-            summary = _keep(log, finished, summarize(preset, history, wall))
+            summary = summarize(preset, history, wall)
+            if (unsaved := log.finish(summary, finished.t)) is not None:
+                words = "; ".join(filter(None, (summary.unsaved, unsaved.words)))
+                summary = summary.model_copy(update={"unsaved": words})
+                emit(unsaved)
             emit(finished)
-    return RunResult(log.folder, summary, history)
-
-
-def _keep(log: RunLog, finished: RunFinished, summary: Summary) -> Summary:
-    """Write how a run ended; returns the outcome, which has failed where that can't be written."""
-    try:
-        log(finished)
-    except RegtuiError as error:
-        summary = _failed(summary, error)
-    try:
-        log.finish(summary)
-    except RegtuiError as error:
-        summary = _failed(summary, error)
-    return summary
-
-
-def _failed(summary: Summary, error: RegtuiError) -> Summary:
-    return summary.model_copy(update={"status": "failed", "error": summary.error or str(error)})
+        return RunResult(log.folder, summary, history)
 
 
 def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:
@@ -124,6 +116,7 @@ def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:
     return Summary(
         status=finished.status if finished else "failed",
         error=finished.error if finished else "",
+        unsaved="; ".join(history.unsaved.values()),
         preset=preset.name,
         seed=preset.train.seed,
         device=started.device if started else preset.train.device,

@@ -27,6 +27,7 @@ from regtui.protocol.events import (
     Event,
     Paused,
     Resumed,
+    Saving,
     Scored,
     Status,
     StepsDone,
@@ -35,6 +36,7 @@ from regtui.protocol.events import (
 
 READ_OUT = 0.1
 """Seconds between two read-outs of the step losses; controls are obeyed as often."""
+SAVED_AGAIN = "the weights are saved again, as they are now"
 EXPLODED = 100
 """An arm whose training loss ends an epoch above so many times its first step's, an untrained network's, has diverged.
 
@@ -52,7 +54,7 @@ class Trainer:
         crew: Crew,
         control: Control,
         emit: Callable[[Event], object],
-        checkpoint: Path,
+        checkpoint: Callable[[], Path],
     ) -> None:
         """Set up a run of arms that `crew` has built.
 
@@ -61,7 +63,7 @@ class Trainer:
             crew: Who has the arms.
             control: Where the user's commands come from.
             emit: Gets every event, in this thread.
-            checkpoint: An existing folder for the arms' weights.
+            checkpoint: Where the arms' weights are kept now; the run's folder may be moved while it trains.
         """
         self.preset = preset
         self.crew = crew
@@ -76,6 +78,8 @@ class Trainer:
         self._ordered: Steps | None = None
         self._read_at = 0.0
         self._one_epoch = False
+        self._unsaved: dict[str, dict[str, object]] = {}
+        self._save_fault, self._unsaved_since = "", 0
 
     def run(self) -> Status:
         """Train until every arm has stopped, then score the test set once; returns how the run ended."""
@@ -92,6 +96,8 @@ class Trainer:
                 self._stop(self.running, "stopped")
             if not self.running:
                 break
+        if self._unsaved and not self.control.stop_at_once:
+            self._save([])  # the disk may have room again; after the test some arms have gone back to their best epoch
         reasons = {arm.stopped for arm in self._arms.values()}
         if reasons & {"non_finite", "exploded"}:
             return "diverged"
@@ -196,9 +202,26 @@ class Trainer:
         self._stop([name for name in running if not measured[name].train_loss <= bounds[name]], "exploded")
         improved = [name for name in running if self._arms[name].rule.best_epoch == self._epoch]
         self.crew.each("remember", improved)
-        rules = {name: asdict(self._arms[name].rule) for name in running}
-        self.crew.each("save", running, self.checkpoint, {"epoch": self._epoch, "step": self._step, "rules": rules})
+        self._save(running)
         self._stop([name for name in self.running if self._arms[name].rule.should_stop], "early_stopping")
+
+    def _save(self, names: list[str]) -> None:
+        """Save these arms' weights, and those that could not be saved before; that they can't be is told."""
+        rules = {name: asdict(self._arms[name].rule) for name in names}
+        progress: dict[str, object] = {"epoch": self._epoch, "step": self._step, "rules": rules}
+        faults = dict(self.crew.each("save", names, self.checkpoint(), progress))
+        for name in self._unsaved.keys() - set(names):  # it has stopped since
+            faults |= self.crew.each("save", [name], self.checkpoint(), self._unsaved[name])
+        due = {name: progress if name in names else self._unsaved[name] for name in faults}
+        self._unsaved = {name: due[name] for name, fault in faults.items() if fault}
+        fault = next(filter(None, faults.values()), "")
+        if fault == self._save_fault:
+            return
+        if not self._save_fault:
+            self._unsaved_since = self._epoch
+        self._save_fault = fault
+        words = f"the weights are not saved since epoch {self._unsaved_since}: {fault}" if fault else SAVED_AGAIN
+        self.emit(Saving(t=self._now(), what="weights", saved=not fault, words=words))
 
     def _stop(self, names: list[str], reason: StopReason, step: int | None = None) -> None:
         for name in names:

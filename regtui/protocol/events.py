@@ -248,6 +248,21 @@ class Scored(_Event):
     both_wrong: int
 
 
+class Saving(_Event):
+    """Something of the run is not being saved, or is again; training goes on.
+
+    Attributes:
+        what: The events, the arms' weights, or the summary.
+        saved: Whether nothing of it is missing on disk now.
+        words: What has happened, since when, and what to do.
+    """
+
+    kind: Literal["saving"] = "saving"
+    what: Literal["log", "weights", "summary"]
+    saved: bool
+    words: Text
+
+
 Status = Literal["finished", "stopped", "diverged", "failed"]
 
 
@@ -265,7 +280,9 @@ class RunFinished(_Event):
     train_seconds: float = 0.0
 
 
-Event = RunStarted | StepsDone | EpochDone | ControlApplied | Paused | Resumed | ArmStopped | Scored | RunFinished
+Event = (
+    RunStarted | StepsDone | EpochDone | ControlApplied | Paused | Resumed | ArmStopped | Scored | Saving | RunFinished
+)
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 

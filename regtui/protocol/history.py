@@ -19,6 +19,7 @@ from regtui.protocol.events import (
     Resumed,
     RunFinished,
     RunStarted,
+    Saving,
     Scored,
     StepsDone,
 )
@@ -104,6 +105,8 @@ class History:
     paused: bool = False
     scored: Scored | None = None
     finished: RunFinished | None = None
+    unsaved: dict[str, str] = field(default_factory=dict)
+    """What of the run is not on disk ('log', 'weights', 'summary'), with words on why and since when."""
     seconds: float = 0.0
     """When the newest event came, in seconds since the start."""
 
@@ -146,6 +149,10 @@ class History:
                 self.scored = event
                 for name, score in event.arms.items():
                     self.arms[name].test = score
+            case Saving():
+                self.unsaved.pop(event.what, None)
+                if not event.saved:
+                    self.unsaved[event.what] = event.words
             case RunFinished():
                 self.finished = event
         return True
@@ -162,6 +169,7 @@ class History:
             started=self.started,
             arms=arms,
             controls=[control for control in self.controls if control.step < steps],
+            unsaved=self.unsaved,
             seconds=max((arm.last.t for arm in arms.values() if arm.last is not None), default=0.0),
         )
 

@@ -18,16 +18,18 @@ from typing import Any, BinaryIO, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from regtui import SCHEMA, __version__
-from regtui.errors import InputError, RegtuiError
+from regtui.errors import InputError, unwritable
 from regtui.files import open_events, read_plain, text_of
 from regtui.preset.file import to_toml
 from regtui.preset.model import Preset
-from regtui.protocol.events import Event, Number, Status, StepsDone, StopReason, Text, parse
+from regtui.protocol.events import EpochDone, Event, Number, Saving, Status, StepsDone, StopReason, Text, parse
+from regtui.runs.event_file import EventFile
 
 LONGEST_LINE = 2**23
 """Bytes of the longest line that is read as an event: an epoch of 400,000 steps. It takes some 100 MB of memory."""
 LONGEST_SUMMARY = 2**24
 """Bytes of the longest summary: a run of 800,000 epochs."""
+EVENTS = "events.jsonl"
 
 
 class Scores(BaseModel):
@@ -101,6 +103,7 @@ class Summary(BaseModel):
     schema_version: int = Field(SCHEMA, alias="schema")
     status: Status
     error: Text = ""
+    unsaved: Text = ""
     preset: Text
     seed: int
     device: Text
@@ -114,7 +117,12 @@ class Summary(BaseModel):
 
 
 class RunLog:
-    """Writes one run's folder. Use it as a context; call it with each event."""
+    """Writes one run's folder. Use it as a context; call it with each event.
+
+    Nothing that happens to the folder while a run goes on ends the run. What can't be saved stays in memory, is told
+    once, and is tried again with the next event. A folder that was renamed is followed; one that has gone is made anew
+    at its old place, with all that it had to hold.
+    """
 
     def __init__(self, logs: Path, preset: Preset) -> None:
         """Create a new folder below `logs` and write the preset and the circumstances into it.
@@ -123,12 +131,17 @@ class RunLog:
             InputError: The folder can't be written.
         """
         self._made: list[Path] = []
+        self._handle: int | None = None
         try:
             self._made = [path for path in (logs, *logs.parents) if not path.exists()]
-            self.folder = _new_folder(logs, preset.name)
-            self._events = (self.folder / "events.jsonl").open("w", encoding="utf-8")
-            (self.folder / "preset.toml").write_text(to_toml(preset), encoding="utf-8")
-            _write_json(self.folder / "run.json", _circumstances(preset))
+            self._folder = _new_folder(logs, preset.name)
+            self._hold()
+            self._events = EventFile(self._folder / EVENTS)
+            self._small_files = {
+                "preset.toml": to_toml(preset).encode(),
+                "run.json": _json(_circumstances(preset)),
+            }
+            self._make_whole()
         except (OSError, ValueError) as error:  # ValueError: a null character
             self._remove()
             why = error.strerror if isinstance(error, OSError) else error
@@ -137,43 +150,67 @@ class RunLog:
             self._remove()
             raise
         self._steps: dict[str, list[StepsDone]] = {}
+        self._epoch = 1
+        self._fault = ""
+        self._since = 0
+        self._known_place = self._folder
+
+    @property
+    def folder(self) -> Path:
+        """Where the run is kept now."""
+        if self._handle is not None and not _is_at(self._handle, self._folder):
+            return _place(self._handle) or self._folder
+        return self._folder
 
     @property
     def checkpoint(self) -> Path:
         """Where the arms keep their weights."""
         return self.folder / "checkpoint"
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event) -> list[Saving]:
         """Write an event. The steps of an epoch become one line an arm, so that the log does not depend on timing.
 
-        Raises:
-            RegtuiError: It can't be written.
+        Returns:
+            What there is to tell of the saving: that it fails, that it works again, that the file was written anew.
         """
         if isinstance(event, StepsDone):
             self._steps.setdefault(event.arm, []).append(event)
-            return
-        lines = [*(_joined(steps) for steps in self._steps.values()), event]
+            return []
+        for steps in self._steps.values():
+            self._events.add(_joined(steps))
         self._steps.clear()
-        try:
-            self._events.write("".join(line.model_dump_json() + "\n" for line in lines))
-            self._events.flush()
-        except OSError as error:
-            raise self._unwritable(error) from None
+        self._events.add(event)
+        if isinstance(event, EpochDone):
+            self._epoch = event.epoch
+        if isinstance(event, Saving):  # what it tells of was tried just now; it goes with the next one
+            return []
+        return self._save(event.t)
 
-    def finish(self, summary: Summary) -> None:
-        """Write the outcome, whole or not at all.
-
-        Raises:
-            RegtuiError: It can't be written.
-        """
+    def close(self, t: float) -> list[Saving]:
+        """Save what could not be saved before, and let go of the events; `t` is when, in seconds since the start."""
+        told = self._save(t)
         try:
-            _write_json(self.folder / "summary.json", summary.model_dump(by_alias=True))
+            self._events.close()
         except OSError as error:
-            raise self._unwritable(error) from None
+            told += self._tell(t, f"{self.folder / EVENTS}: {unwritable(error)}")
+        return told
+
+    def finish(self, summary: Summary, t: float) -> Saving | None:
+        """Write the outcome, whole or not at all; returns why it can't be written."""
+        path = self.folder / "summary.json"
+        try:
+            self._make_whole()
+            path = self.folder / "summary.json"
+            _write_whole(path, _json(summary.model_dump(by_alias=True)))
+        except OSError as error:
+            words = f"the summary is not saved: {path}: {unwritable(error)}"
+            return Saving(t=t, what="summary", saved=False, words=words)
+        return None
 
     def discard(self) -> None:
         """Remove the folder of a run that never began, and those above that were made for it."""
-        self._events.close()
+        with suppress(OSError):
+            self._events.close()
         self._remove()
 
     def traceback(self, text: str) -> None:
@@ -189,13 +226,71 @@ class RunLog:
     ) -> None:
         with suppress(OSError):  # that it can't be written has been said
             self._events.close()
+        self._let_go()
 
-    def _unwritable(self, error: OSError) -> RegtuiError:
-        return RegtuiError(f"{self.folder}: the log can't be written any more ({error.strerror}); make room there")
+    def _save(self, t: float) -> list[Saving]:
+        """Bring everything to the disk that belongs there."""
+        path = self.folder / EVENTS
+        try:
+            self._make_whole()
+            path = self.folder / EVENTS
+            happened = self._events.save(path)
+        except OSError as error:
+            return self._tell(t, f"{path}: {unwritable(error)}")
+        told = self._moved(t)
+        if happened:
+            words = f"{path} {happened}; it was written anew with what was in it"
+            told.append(Saving(t=t, what="log", saved=not self._events.lost, words=words))
+        return told + self._tell(t, f"the losses of {self._events.lost:,} steps are lost" if self._events.lost else "")
+
+    def _moved(self, t: float) -> list[Saving]:
+        """A word on the folder's new place, once."""
+        folder = self.folder
+        if folder == self._known_place:
+            return []
+        self._known_place = folder
+        return [Saving(t=t, what="log", saved=not self._fault, words=f"the folder of this run is now {folder}")]
+
+    def _tell(self, t: float, fault: str) -> list[Saving]:
+        """What there is to say of the log, with this fault or none, that has not been said."""
+        if fault == self._fault:
+            return []
+        if not self._fault:
+            self._since = self._epoch
+        self._fault = fault
+        words = f"the log is not whole since epoch {self._since}: {fault}" if fault else "the log is whole again"
+        return [Saving(t=t, what="log", saved=not fault, words=words)]
+
+    def _make_whole(self) -> None:
+        """See that the folder and its small files are there.
+
+        Raises:
+            OSError: They can't be made.
+        """
+        folder = self.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._handle is None or not _is_at(self._handle, folder):
+            self._hold()
+        (folder / "checkpoint").mkdir(exist_ok=True)
+        for name, content in self._small_files.items():
+            if not (folder / name).exists():
+                _write_whole(folder / name, content)
+
+    def _hold(self) -> None:
+        """Keep hold of the folder, so that it is found under another name; Windows renames none that is in use."""
+        self._let_go()
+        with suppress(OSError):
+            self._handle = os.open(self._folder, os.O_RDONLY)
+
+    def _let_go(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
 
     def _remove(self) -> None:
-        if hasattr(self, "folder"):
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self._let_go()
+        if hasattr(self, "_folder"):
+            shutil.rmtree(self._folder, ignore_errors=True)
         for path in self._made:
             with suppress(OSError):  # another run has settled there meanwhile
                 path.rmdir()
@@ -273,12 +368,48 @@ def _circumstances(preset: Preset) -> dict[str, Any]:
     }
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".tmp")
+def _json(content: dict[str, Any]) -> bytes:
     # A command line may hold bytes that are no text; as escapes they are valid JSON.
-    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
-        json.dump(content, file, indent=1, ensure_ascii=False, allow_nan=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode(errors="backslashreplace")
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    temporary = path.with_suffix(".tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Whether the open folder `handle` is the one at `path`."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except OSError:
+        return False
+
+
+def _place(handle: int) -> Path | None:
+    """Where an open folder is by now; None if it was removed, or the system does not say."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        path = Path(os.fsdecode(fcntl.fcntl(handle, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0")))
+    else:
+        try:
+            path = Path(f"/proc/self/fd/{handle}").readlink()
+        except OSError:
+            return None
+    return path if _is_at(handle, path) else None

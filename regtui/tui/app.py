@@ -140,6 +140,7 @@ class RegtuiApp(App[int], inherit_bindings=False):
         try:
             result = self._training.run(session.preset, self.logs, session.control, session.tell, begun)
             session.summary = result.summary
+            session.folder = result.folder
             if result.history.started is not None:
                 from regtui.evidence.from_history import judge_run  # scipy, 0.4 s: here it keeps nobody waiting
 
@@ -181,7 +182,10 @@ class RegtuiApp(App[int], inherit_bindings=False):
             return 0
         if self.session.error is not None:
             return self.session.error.exit_code
-        return EXIT_CODES[self.session.summary.status] if self.session.summary else 0
+        summary = self.session.summary
+        if summary is not None and summary.unsaved:
+            return RegtuiError.exit_code
+        return EXIT_CODES[summary.status] if summary else 0
 
     def end_by_signal(self, number: int) -> None:
         """The terminal has gone, or somebody wants the program to end: keep what was trained."""

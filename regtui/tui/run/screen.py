@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from regtui.protocol.control import Pause, Resume, Stop
-from regtui.protocol.events import ControlApplied, EpochDone, Event, Paused, Resumed, RunFinished, RunStarted
+from regtui.protocol.events import ControlApplied, EpochDone, Event, Paused, Resumed, RunFinished, RunStarted, Saving
 from regtui.tui.charts.curves import CHART, TWO_CHARTS, Curves
 from regtui.tui.charts.pacer import Pacer
 from regtui.tui.charts.view import QUANTITIES, View
@@ -31,7 +31,7 @@ from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, bindings
 from regtui.tui.widgets.stepper import Stepper
 
-AT_ONCE = (RunStarted, ControlApplied, Paused, Resumed, RunFinished)
+AT_ONCE = (RunStarted, ControlApplied, Paused, Resumed, RunFinished, Saving)
 """Events that answer the user or change what there is to do: they are shown without waiting for the next drawing."""
 FRAME = 6
 """Columns that a panel's border, padding and scroll bar take."""

@@ -31,7 +31,8 @@ class Sentence(Lines):
         words = "Loading PyTorch and the data…"
         if self._history.started is not None:
             at = "" if self._cursor is None else f"Epoch {self._cursor} · "
-            words = at + describe(self._history, self._epochs)
+            unsaved = "".join(f"NOT SAVED: {words}. " for words in self._history.unsaved.values())
+            words = unsaved + at + describe(self._history, self._epochs)
         elif self._history.finished is not None:
             words = "The log has no usable events, so there is nothing to tell."
         lines = textwrap.wrap(words, width, max_lines=max(1, height), placeholder=" …")

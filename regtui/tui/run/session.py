@@ -75,7 +75,10 @@ class Session:
     def outcome(self, width: int = 80) -> list[str]:
         """How the run came out, in lines: its fault, its verdict or what its summary knows, and where its log is."""
         fault = str(self.error) if self.error else self.summary.error if self.summary else ""
-        blocks = [textwrap.wrap(fault, width)] if fault else []
+        unsaved = (
+            f"Not all of this run is saved: {self.summary.unsaved}" if self.summary and self.summary.unsaved else ""
+        )
+        blocks = [textwrap.wrap(words, width) for words in (fault, unsaved) if words]
         if self.verdict is not None:
             blocks.append(self.verdict.lines(width))
         elif self.summary is not None and (known := _accuracies(self.summary)):

@@ -1,0 +1,179 @@
+"""events.jsonl while it is written: what happens to the file is noticed and mended, so that no event is lost unsaid.
+
+A file that training writes for hours can be removed, cut short, replaced, or find its disk full. Each saving first
+looks whether the file is the one that was written last; if not, it is written anew: from what is left of it where that
+is whole, else from the events in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from regtui.protocol.events import Event, StepsDone
+
+KEPT = 500_000
+"""Step losses that are kept in memory for a file that has to be written anew: 16 MB. Other events are all kept."""
+OVERHEAD = 40
+"""What an event of steps takes beside its losses, in losses."""
+BLOCK = 2**20
+"""Bytes that are copied at a time."""
+
+
+class EventFile:
+    """The events of a run, in memory, and the file that holds them.
+
+    Attributes:
+        lost: Step losses that are in no file and no longer in memory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Begin an empty file.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        self.lost = 0
+        self._file = path.open("a+b", buffering=0)  # what is appended never leaves a hole, whatever others do
+        self._size = 0
+        self._written = hashlib.blake2b()
+        self._events: list[Event | None] = []  # None where steps were dropped
+        self._saved = 0
+        self._kept = 0
+        self._looked_at = 0
+        self._dropped = 0
+
+    def add(self, event: Event) -> None:
+        """Take in an event, which the next `save` writes."""
+        self._events.append(event)
+        if isinstance(event, StepsDone):
+            self._kept += OVERHEAD + len(event.losses)
+            self._drop_old_steps()
+
+    @property
+    def saved(self) -> bool:
+        """Whether the file had all events when it was last written."""
+        return self._saved == len(self._events)
+
+    def save(self, path: Path) -> str:
+        """Bring all events into the file at `path`.
+
+        Returns:
+            What had happened to the file, if it had to be written anew; else an empty text.
+
+        Raises:
+            OSError: They are not all in the file; those that are not stay in memory.
+        """
+        happened = self._what_happened(path)
+        if happened:
+            self._write_anew(path)
+        new = b"".join(map(_line, self._events[self._saved :]))
+        try:
+            _write(self._file.fileno(), new)
+        except OSError:
+            with suppress(OSError):  # the next save finds out, and writes the file anew
+                self._file.truncate(self._size)
+            raise
+        self._size += len(new)
+        self._written.update(new)
+        self._saved = len(self._events)
+        return happened
+
+    def close(self) -> None:
+        """Let go of the file, once it is on the disk for certain.
+
+        Raises:
+            OSError: It may not be: some disks tell only then that they were full.
+        """
+        try:
+            if not self._file.closed:
+                os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+
+    def _what_happened(self, path: Path) -> str:
+        """Why the file at `path` is not the one that was written; empty if it is."""
+        try:
+            there = path.lstat()
+        except FileNotFoundError:
+            return "was removed"
+        own = os.fstat(self._file.fileno())
+        if not stat.S_ISREG(there.st_mode) or not os.path.samestat(there, own):
+            return "was replaced"
+        if own.st_size != self._size:
+            return "was cut short" if own.st_size < self._size else "was changed"
+        return ""
+
+    def _write_anew(self, path: Path) -> None:
+        """Put a file with all that was saved at `path`, whole or not at all."""
+        temporary = path.with_suffix(".tmp")
+        try:
+            temporary.unlink(missing_ok=True)
+            file = temporary.open("a+b", buffering=0)
+            try:
+                size, written = 0, hashlib.blake2b()
+                from_memory = not self._is_whole()
+                for block in self._from_memory() if from_memory else self._from_file():
+                    _write(file.fileno(), block)
+                    size += len(block)
+                    written.update(block)
+                temporary.replace(path)
+            except BaseException:
+                file.close()
+                raise
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        with suppress(OSError):
+            self._file.close()
+        self._file, self._size, self._written = file, size, written
+        if from_memory:
+            self.lost = self._dropped
+
+    def _is_whole(self) -> bool:
+        """Whether what was written can still be read, though its name may be gone."""
+        found = hashlib.blake2b()
+        try:
+            for block in self._from_file():
+                found.update(block)
+        except OSError:
+            return False
+        return found.digest() == self._written.digest()
+
+    def _from_file(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        left = self._size
+        while left > 0 and (block := self._file.read(min(BLOCK, left))):
+            yield block
+            left -= len(block)
+
+    def _from_memory(self) -> Iterator[bytes]:
+        return map(_line, self._events[: self._saved])
+
+    def _drop_old_steps(self) -> None:
+        """Drop the oldest losses where there are too many; where they are in no file, they are lost."""
+        while self._kept > KEPT and self._looked_at < len(self._events):
+            event = self._events[self._looked_at]
+            if isinstance(event, StepsDone):
+                self._kept -= OVERHEAD + len(event.losses)
+                self._dropped += len(event.losses)
+                if self._looked_at >= self._saved:
+                    self.lost += len(event.losses)
+                self._events[self._looked_at] = None
+            self._looked_at += 1
+
+
+def _line(event: Event | None) -> bytes:
+    return b"" if event is None else event.model_dump_json().encode() + b"\n"
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Write all of it; a disk that becomes full takes a part."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
