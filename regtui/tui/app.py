@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import App
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding
+from textual.events import Event, InputEvent
 from textual.filter import LineFilter
 from textual.message import Message
 
@@ -29,7 +33,12 @@ from regtui.tui.run.session import Session
 from regtui.tui.run.training import ProcessTraining, Training
 from regtui.tui.widgets.dialogs import Ask, Choice
 from regtui.tui.widgets.keys import EVERYWHERE
+from regtui.tui.widgets.thread import in_thread
 
+QUIET = 1.0
+"""Seconds without a key after which nobody types."""
+MANY = 8
+"""Screens closed since the last look for garbage that are freed without waiting."""
 QUIT_CHOICES = (
     Choice("k", "keep", "Stop, keep and leave: validate, test, save"),
     Choice("x", "at once", "Leave at once: no validation, no test"),
@@ -94,6 +103,8 @@ class RegtuiApp(App[int], inherit_bindings=False):
         self._training = training or ProcessTraining()
         self._review = review
         self._leaving = self._left = False
+        self._left_behind = 0
+        self._typed_at = 0.0
         self.signal = 0
         self.failure = ""
         self.animation_level = "none"  # each frame of an animation would go over the wire
@@ -124,7 +135,7 @@ class RegtuiApp(App[int], inherit_bindings=False):
         self.push_screen(RunScreen(session))
         self._train(session)
 
-    @work(thread=True, exit_on_error=False, group="training")
+    @in_thread("training", exclusive=False)
     def _warm_up(self) -> None:
         try:
             words = self._training.warm_up()
@@ -132,7 +143,7 @@ class RegtuiApp(App[int], inherit_bindings=False):
             words = str(error)
         self.post_message(self.Ready(words))
 
-    @work(thread=True, exit_on_error=False, group="training")
+    @in_thread("training", exclusive=False)
     def _train(self, session: Session) -> None:
         def begun(folder: Path) -> None:
             session.folder = folder
@@ -202,6 +213,26 @@ class RegtuiApp(App[int], inherit_bindings=False):
         if self.session is not None and not self.session.ended:
             self.session.control.send(Stop())
         self._close_messages_no_wait()
+
+    def pop_screen(self) -> AwaitComplete:
+        """Close the screen in front; what it held, some megabytes, is freed once nobody types."""
+        self._left_behind += 1
+        if self._left_behind >= MANY:
+            self._tidy()
+        elif self._left_behind == 1:
+            self.set_timer(QUIET, self._tidy_if_quiet)
+        return super().pop_screen()
+
+    def _tidy_if_quiet(self) -> None:
+        if time.monotonic() < self._typed_at + QUIET:
+            self.set_timer(QUIET, self._tidy_if_quiet)
+        elif self._left_behind:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Free what nobody refers to but itself, as a closed screen; with many saved runs listed that takes 50 ms."""
+        self._left_behind = 0
+        gc.collect()
 
     def leave(self) -> None:
         """End the program."""
@@ -298,6 +329,12 @@ class RegtuiApp(App[int], inherit_bindings=False):
     def action_change_theme(self) -> None:
         """Light or dark."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    async def on_event(self, event: Event) -> None:
+        """Note when the user types."""
+        if isinstance(event, InputEvent):
+            self._typed_at = time.monotonic()
+        await super().on_event(event)
 
     async def action_quit(self) -> None:
         """Leave; ask first while a run goes on. Asked again while it stops, leave without waiting."""

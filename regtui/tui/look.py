@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from weakref import WeakMethod
+
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 from textual.theme import Theme
+from textual.widget import Widget
 
 MARKS = {"baseline": "●", "regularized": "◆"}
 """What tells the arms apart where there is no colour."""
@@ -133,6 +137,20 @@ _PLAIN = str.maketrans(
         "\N{NO-BREAK SPACE}": " ",
     }
 )
+
+
+def follow_theme(widget: Widget, redraw: Callable[[], object]) -> None:
+    """Call a method of `widget` after each change of theme, for as long as there is the widget.
+
+    Textual's signal keeps what it is to call, and with it every screen that was ever closed: it gets a weak reference.
+    """
+    method = WeakMethod(redraw)
+
+    def call(_theme: Theme) -> None:
+        if (known := method()) is not None:
+            known()
+
+    widget.app.theme_changed_signal.subscribe(widget, call, immediate=True)
 
 
 def plain(text: str) -> str:

@@ -18,6 +18,8 @@ from regtui.preset.model import Preset
 from regtui.tui.app import RegtuiApp
 from regtui.tui.look import plain
 
+RARELY = 100
+"""Looks for garbage among younger objects before one among all; Python's own 10 would hold up keys."""
 LAST_MOMENT = 2.0
 """Seconds after which the program ends even if the terminal takes nothing any more."""
 
@@ -70,7 +72,11 @@ def show(
     if not sys.stdin.isatty():
         raise InputError("the screen needs a terminal to read keys from; add --headless to do without")
     app = _Program(logs, preset, start=start, quit_when_done=quit_when_done, ascii_only=ascii_only, review=review)
-    gc.freeze()  # what has been imported stays: each look for garbage in it would hold up a key by 30 ms
+    # What has been imported stays: each look for garbage in it would hold up a key by 30 ms. One through ten thousand
+    # saved runs takes longer; closed screens, which need it, are looked for when nobody types (app.py).
+    gc.freeze()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, RARELY)
     code = app.run()
     session = app.session
     if app.failure:

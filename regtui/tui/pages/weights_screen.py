@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.text import Text
-from textual import events, on, work
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
@@ -17,9 +17,11 @@ from textual.widgets import Static
 from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
 from regtui.runs.list import read_run
+from regtui.tui.look import follow_theme
 from regtui.tui.pages.weights_views import HistogramView, LayerTable, PictureView
 from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
+from regtui.tui.widgets.thread import in_thread
 
 if TYPE_CHECKING:
     from regtui.runs.weights import Floats, Layer
@@ -100,7 +102,7 @@ class WeightsScreen(Screen[None]):
     def on_mount(self) -> None:
         """Read for the first time; follow the theme, whose colours are in the rows."""
         self.add_class("-unread")
-        self.app.theme_changed_signal.subscribe(self, lambda _theme: self._redraw())
+        follow_theme(self, self._redraw)
         self.reload()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -112,7 +114,7 @@ class WeightsScreen(Screen[None]):
         """Read the files again: an epoch has ended, or other weights are asked for."""
         self._read(self._which)
 
-    @work(thread=True, exclusive=True, exit_on_error=False)
+    @in_thread("reading")
     def _read(self, which: Literal["last", "best"]) -> None:
         # In a thread for numpy's import, the first time, and for large networks; MNIST's take 3 ms.
         from regtui.runs.weights import importance, read_weights

@@ -16,7 +16,7 @@ from regtui.techniques.early_stopping import EarlyStopping
 from regtui.text import one_line
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.view import Space
-from regtui.tui.look import MARKS
+from regtui.tui.look import MARKS, follow_theme
 from regtui.tui.pages.what_if_view import cost_plot, remarks, stop_plot, table_rows, takeaways
 from regtui.tui.run.session import Session
 from regtui.tui.widgets.key_bar import KeyBar
@@ -98,7 +98,7 @@ class WhatIfScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Look for the first time; follow the theme, whose colour is in the head."""
-        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.reload())
+        follow_theme(self, self.reload)
         self.reload()
 
     def on_resize(self, event: events.Resize) -> None:

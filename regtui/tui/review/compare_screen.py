@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.cells import cell_len
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
@@ -34,6 +34,7 @@ from regtui.tui.review.saved_run import OpenRun
 from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
 from regtui.tui.widgets.row_list import Cell, RowList
+from regtui.tui.widgets.thread import in_thread
 
 ROWS = 8
 """Runs that the table shows at most before it scrolls."""
@@ -119,7 +120,7 @@ class CompareScreen(Screen[None]):
         self._list.focus()
         self._read()
 
-    @work(thread=True, exclusive=True, exit_on_error=False, group="reading")
+    @in_thread("reading")
     def _read(self) -> None:
         """Read the curves, then the outcomes; follow the runs that another process writes."""
         worker = get_current_worker()

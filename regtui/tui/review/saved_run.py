@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from textual import on, work
+from textual import on
 from textual.message import Message
 from textual.worker import get_current_worker
 
@@ -13,6 +13,7 @@ from regtui.errors import RegtuiError
 from regtui.tui.review.replay import FOLLOW, Replay
 from regtui.tui.run.keys import HERE, WHILE_RUNNING
 from regtui.tui.run.screen import RunScreen
+from regtui.tui.widgets.thread import in_thread
 
 
 class OpenRun(Message):
@@ -47,7 +48,7 @@ class SavedRunScreen(RunScreen):
         """Begin to read."""
         self._read()
 
-    @work(thread=True, exclusive=True, exit_on_error=False, group="reading")
+    @in_thread("reading")
     def _read(self) -> None:
         """Read what the log has; while another process writes it, look again twice a second."""
         worker = get_current_worker()

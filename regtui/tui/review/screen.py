@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
@@ -38,6 +37,7 @@ from regtui.tui.review.saved_run import OpenRun
 from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
 from regtui.tui.widgets.row_list import Cell, Column, RowList
+from regtui.tui.widgets.thread import in_thread
 
 LOOK_AGAIN = 2.0
 """Seconds between two looks at the runs that go on."""
@@ -123,21 +123,20 @@ class ReviewScreen(Screen[None]):
         """Read the folder, now and whenever another screen leads back: a run may have come meanwhile."""
         self._read()
 
-    @work(thread=True, exclusive=True, exit_on_error=False, group="listing")
+    @in_thread("listing")
     def _read(self) -> None:
         words: list[str] = []
         runs = [read_run(path) for path in self._chosen] if self._chosen else list_runs(self._folder, words.append)
         self.post_message(self.Listed(runs, words))
         for run in runs:  # so that the first letter of a filter need not wait for it
             run.texts  # noqa: B018
-        gc.freeze()  # to look through ten thousand runs for garbage, of which they make none, would hold up a key
 
     def _look_again(self) -> None:
         going_on = [run.folder for run in self._runs if run.status == "running"]
         if going_on and self.is_current:
             self._read_again(going_on)
 
-    @work(thread=True, exclusive=True, exit_on_error=False, group="listing")
+    @in_thread("listing")
     def _read_again(self, folders: Sequence[Path]) -> None:
         self.post_message(self.Changed([read_run(folder) for folder in folders]))
 

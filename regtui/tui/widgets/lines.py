@@ -7,6 +7,8 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from regtui.tui.look import follow_theme
+
 
 class Lines(Widget):
     """A widget made of rows; a subclass says what they are, `redraw` brings them up to date."""
@@ -17,7 +19,7 @@ class Lines(Widget):
 
     def on_mount(self) -> None:
         """Rows hold colours, which another theme has others of."""
-        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.redraw())
+        follow_theme(self, self.redraw)
 
     def rows(self, width: int, height: int) -> list[Text]:
         """The rows for a space of `width` by `height` cells; the height is 0 where it follows from the rows."""

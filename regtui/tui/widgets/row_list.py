@@ -20,6 +20,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from regtui.text import one_line
+from regtui.tui.look import follow_theme
 from regtui.tui.widgets.keys import Key, bindings
 
 GAP = 2
@@ -139,7 +140,7 @@ class RowList(ScrollView, can_focus=True):
 
     def on_mount(self) -> None:
         """Rows hold colours, which another theme has others of."""
-        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.refresh())
+        follow_theme(self, self.refresh)
 
     def render_line(self, y: int) -> Strip:
         """The header, or the row that is scrolled to there."""
