@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from typing import Any
@@ -73,11 +74,30 @@ def number(value: float | None, form: str) -> str:
     return (f"{value:{form}}" if abs(value) < 1000 else f"{value:{sign}.1e}").replace("-", "−")
 
 
-def percent(fraction: float | None) -> str:
-    """'98.12' of 0.9812."""
-    return UNKNOWN if fraction is None else number(100 * fraction, ".2f")
+def short(value: float | None) -> str:
+    """A loss in at most seven cells: '0.3101', '23.10', '1e+04'; NaN stands for whatever is not finite."""
+    if value is None:
+        return "NaN"
+    size = abs(value)
+    text = f"{value:.4f}" if size < 10 else f"{value:.2f}" if size < 1000 else f"{value:.0e}"
+    return text.replace("-", "−")
 
 
-def share(fraction: float) -> str:
-    """'25.0 %' of 0.25, in which only none is '0 %' and only all is '100 %'."""
-    return f"{100 * fraction:.0f} %" if fraction in (0, 1) else f"{min(max(100 * fraction, 0.1), 99.9):.1f} %"
+def percent(fraction: float | None, digits: int = 2) -> str:
+    """'98.12' of 0.9812; what is not 0, or not all, but would look so in these digits, is '<0.01' or '>99.99'."""
+    if fraction is None or not math.isfinite(fraction):
+        return UNKNOWN
+    text = number(100 * fraction, f".{digits}f")
+    if fraction > 0 and text == f"{0:.{digits}f}":
+        return f"<{10**-digits:.{digits}f}"
+    if fraction < 1 and text == f"{100:.{digits}f}":
+        return f">{100 - 10**-digits:.{digits}f}"
+    return text
+
+
+def share(fraction: float | None, digits: int = 1) -> str:
+    """'25.0 %' of 0.25, '< 0.1 %' and '> 99.9 %' of what is nearly none or all, '0 %' and '100 %' of none and all."""
+    if fraction in (0, 1):
+        return f"{100 * fraction:.0f} %"
+    text = percent(fraction, digits)
+    return text if text == UNKNOWN else f"{text.replace('<', '< ').replace('>', '> ')} %"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
+
 from regtui.text import number, one_line, percent, share
 
 
@@ -22,4 +26,20 @@ def test_numbers_keep_to_their_column() -> None:
 
 
 def test_only_none_is_0_percent_and_only_all_is_100() -> None:
-    assert [share(part) for part in (0, 1e-6, 0.25, 0.99999, 1)] == ["0 %", "0.1 %", "25.0 %", "99.9 %", "100 %"]
+    assert [share(part) for part in (0, 1e-6, 0.25, 0.99999, 1)] == ["0 %", "< 0.1 %", "25.0 %", "> 99.9 %", "100 %"]
+
+
+@pytest.mark.parametrize("digits", [0, 1, 2, 4])
+def test_what_is_not_none_never_looks_like_none_nor_what_is_not_all_like_all(digits: int) -> None:
+    parts = [sign * 10.0**-power + offset for power in range(1, 12) for sign, offset in ((1, 0), (-1, 1))]
+    for part in parts:
+        for text in (percent(part, digits), share(part, digits)):
+            value = float(text.strip("<> %"))
+            if "<" in text:
+                assert 100 * part < value
+            elif ">" in text:
+                assert 100 * part > value
+            else:
+                assert 0 < value < 100
+                assert abs(value - 100 * part) <= 0.5 * 10**-digits + 1e-9
+    assert [percent(end, 1) for end in (0, 1, math.nan, None)] == ["0.0", "100.0", "–", "–"]

@@ -19,7 +19,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, Saving, StepsDone
 from regtui.protocol.history import History
-from regtui.text import number
+from regtui.text import number, percent
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -164,7 +164,7 @@ def _epoch_line(epoch: EpochDone, epochs: int) -> str:
     train, val, gap = number(epoch.train_loss, ".4f"), number(epoch.val_loss, ".4f"), number(epoch.gap, "+.4f")
     return (
         f"{f'{epoch.epoch}/{epochs}':>7}  {epoch.arm:<11} {train:>10} {val:>8} {gap:>9} "
-        f"{100 * epoch.train_accuracy:>7.2f} % {100 * epoch.val_accuracy:>6.2f} % {epoch.seconds:>6.2f}{notes}"
+        f"{percent(epoch.train_accuracy):>7} % {percent(epoch.val_accuracy):>6} % {epoch.seconds:>6.2f}{notes}"
     )
 
 

@@ -7,71 +7,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
-from typing import NamedTuple
+from itertools import islice
 
+from regtui.evidence.trend import FLAT, NEAR, Kind, Trend, trend
 from regtui.protocol.events import ArmStopped, ControlApplied
 from regtui.protocol.history import ArmHistory, History
+from regtui.text import share, short
 
-TOLERANCE = 0.01
-"""A validation loss within this share of its lowest counts as flat."""
-DIRECTED = 0.5
-"""A loss that climbs and falls again rises only if its net rise is at least this share of all its movement."""
 LEVEL = 0.005
-"""Two arms whose validation losses differ by less than this share are level."""
+"""Two arms whose validation losses differ by no more than this share of the baseline's are level."""
+ROOM = 2 * 115
+"""Two sentences of so many characters fit into two lines of a terminal of 120 columns."""
+FAR = 100
+"""From so many times its lowest on, how far a loss is above that is no longer told in percent."""
 
 
-class Trend(NamedTuple):
-    """Where an arm's validation loss goes.
+def describe(history: History, planned_epochs: int, *, over: bool = False) -> str:
+    """What is happening now in a run, or what happened in one that has ended.
 
-    Attributes:
-        kind: 'first' after one epoch; 'falls' if the last epoch is the lowest by more than the tolerance; 'flat' if it
-            is within the tolerance of the lowest, or lowest by no more than that; 'rises' if it is further above and
-            went there directly; 'wavers' if it came there to and fro.
-        lowest: The lowest finite loss.
-        epoch: Its epoch, the earliest if there are several.
-        since: Epochs after that one; none of them was lower.
-        last: The newest finite loss.
+    Args:
+        history: What it has told.
+        planned_epochs: Epochs it is to be trained for at most.
+        over: Whether no more will come, though the history knows of no end.
     """
-
-    kind: str
-    lowest: float
-    epoch: int
-    since: int
-    last: float
-
-
-def describe(history: History, planned_epochs: int) -> str:
-    """What is happening now in a run, or what happened in one that has ended."""
-    sentences = _ended(history) if history.finished is not None else _going_on(history, planned_epochs)
+    ended = over or history.finished is not None
+    sentences = _ended(history) if ended else _going_on(history, planned_epochs)
     return " ".join(islice(sentences, 2))
-
-
-def trend(arm: ArmHistory) -> Trend | None:
-    """Where the validation loss goes; None without a finite one."""
-    measured = [(epoch.epoch, epoch.val_loss) for epoch in arm.epochs if epoch.val_loss is not None]
-    if not measured:
-        return None
-    values = [value for _, value in measured]
-    lowest = min(values)
-    index = values.index(lowest)
-    epoch = measured[index][0]
-    return Trend(_kind(values, index), lowest, epoch, measured[-1][0] - epoch, values[-1])
-
-
-def _kind(values: Sequence[float], lowest: int) -> str:
-    """The kind of trend of these losses, of which `lowest` is the index of the lowest."""
-    if len(values) == 1:
-        return "first"
-    tolerance = TOLERANCE * abs(values[lowest])
-    after = values[lowest:]
-    if len(after) == 1:
-        return "falls" if min(values[:-1]) - values[-1] > tolerance else "flat"
-    rise = after[-1] - after[0]
-    if rise <= tolerance:
-        return "flat"
-    movement = sum(abs(b - a) for a, b in pairwise(after))
-    return "rises" if rise >= DIRECTED * movement else "wavers"
 
 
 def _going_on(history: History, planned_epochs: int) -> Iterator[str]:
@@ -85,7 +46,7 @@ def _going_on(history: History, planned_epochs: int) -> Iterator[str]:
     for name, arm in history.arms.items():
         if arm.stopped is not None and running:
             others = f"; {' and '.join(running)} {'goes' if len(running) == 1 else 'go'} on alone"
-            yield _stopped(name, arm.stopped) + others + "."
+            yield f"{_stopped(name, arm, arm.stopped)}{others}."
     if not running:
         yield "All arms have stopped; the run is coming to its end."
         return
@@ -110,24 +71,30 @@ def _paused(history: History) -> str:
     return f"Paused in epoch {epochs + 1}, after step {step:,}." if within else f"Paused after epoch {epochs}."
 
 
-def _stopped(name: str, stopped: ArmStopped) -> str:
+def _stopped(name: str, arm: ArmHistory, stopped: ArmStopped) -> str:
     """How an arm ended, without the full stop."""
     who = name.capitalize()
     if stopped.reason == "non_finite":
         return f"{who} diverged in epoch {stopped.epoch}: its loss at step {stopped.step:,} is not finite"
     if stopped.reason == "exploded":
         return f"{who} diverged in epoch {stopped.epoch}: its loss is far above an untrained network's"
-    how = "stopped early" if stopped.reason == "early_stopping" else "stopped"
-    loss = "" if stopped.best_val_loss is None else f" with validation loss {_loss(stopped.best_val_loss)}"
-    best = "" if stopped.best_epoch is None else f"; its best was epoch {stopped.best_epoch}{loss}"
-    return f"{who} {how} after epoch {stopped.epoch}{best}"
+    how = {"early_stopping": "stopped early", "max_epochs": "has trained all its epochs"}.get(stopped.reason, "stopped")
+    when = f"in epoch {stopped.epoch}" if _cut_short(arm) else f"after epoch {stopped.epoch}"
+    found = trend(arm)
+    lowest = f"; its lowest validation loss was {_lowest(found)}" if found else ""
+    return f"{who} {how}{lowest}" if stopped.reason == "max_epochs" else f"{who} {how} {when}{lowest}"
+
+
+def _cut_short(arm: ArmHistory) -> bool:
+    """Whether its last epoch is not a whole one."""
+    return arm.last is not None and arm.last.partial
 
 
 def _first_epoch(running: dict[str, ArmHistory]) -> str:
     parts = []
     for name, arm in running.items():
         first, now = arm.first_step_loss, arm.recent_step_loss
-        if math.isfinite(first) and math.isfinite(now) and now != first:
+        if math.isfinite(first) and math.isfinite(now) and _loss(now) != _loss(first):
             way = "has come down" if now < first else "has gone up"
             parts.append(f"{way} from {_loss(first)} to {_loss(now)} ({name})")
     if not parts:
@@ -136,59 +103,86 @@ def _first_epoch(running: dict[str, ArmHistory]) -> str:
 
 
 def _trends(history: History, running: dict[str, ArmHistory], planned_epochs: int) -> Iterator[str]:
-    """Sentences on the running arms' validation losses: what rises first, then how the arms compare."""
+    """Sentences on the running arms' validation losses: overfitting first, then how the arms compare."""
     unmeasured = [name for name, arm in running.items() if arm.last is not None and arm.last.val_loss is None]
     for name in unmeasured:
         yield f"{name.capitalize()}: the validation loss of epoch {running[name].epochs[-1].epoch} is not finite."
     trends = {name: t for name, arm in running.items() if name not in unmeasured and (t := trend(arm)) is not None}
-    kinds = {t.kind for t in trends.values()}
     versus = _versus(history)
-    if len(trends) == 2 and len(kinds) == 1 and not kinds & {"rises", "wavers"}:
-        kind = kinds.pop()
-        words = {
-            "first": f"The first of {planned_epochs} epochs is measured",
-            "falls": "Both validation losses still fall",
-            "flat": "Both validation losses are flat, within 1 % of their lowest",
-        }[kind]
+    words = _both(list(trends.values()), planned_epochs) if len(trends) == 2 else ""
+    if words:
         yield f"{words}; {versus}." if versus else f"{words}."
         return
-    order = {"rises": 0, "wavers": 1, "flat": 2, "falls": 3, "first": 4}
-    told = sorted(trends, key=lambda name: (order[trends[name].kind], -trends[name].since))
-    for name in told:
-        sentence = _arm_trend(name, running[name], trends[name])
-        if name == told[0] and trends[name].kind in {"rises", "wavers"}:
-            sentence += _gap(running[name])
-        if name == told[-1] and versus:
-            sentence += f"; {versus.removeprefix(f'{name} is ')}"
-        yield f"{sentence}."
+    told = sorted(trends, key=lambda name: (_FIRST_TOLD.index(trends[name].kind), -trends[name].above))
+    sentences = [_arm_trend(name, trends[name]) for name in told]
+    if versus and sum(map(len, [*sentences, versus])) <= ROOM:
+        sentences[-1] += f"; {versus.removeprefix(f'{told[-1]} is ')}"
+    yield from (f"{sentence}." for sentence in sentences)
 
 
-def _arm_trend(name: str, arm: ArmHistory, of: Trend) -> str:
+_FIRST_TOLD: Sequence[Kind] = (
+    "overfits", "rises", "above", "recovers", "wavers", "flat", "slows", "lowest", "falls", "first",
+)  # fmt: skip
+
+
+def _both(trends: Sequence[Trend], planned_epochs: int) -> str:
+    """Words for both arms together; empty where they need their own."""
+    kinds = {t.kind for t in trends}
+    if kinds == {"falls"}:
+        return "Both validation losses still fall"
+    if kinds == {"first"} and all(t.last.epoch == 1 for t in trends):
+        return f"The first of {planned_epochs:,} epochs is measured"
+    if kinds == {"flat"} and len({t.calm for t in trends}) == 1:
+        return f"Both validation losses are flat, within {_percent(FLAT)} over the last {trends[0].calm} epochs"
+    return ""
+
+
+def _arm_trend(name: str, of: Trend) -> str:
     """Where one arm's validation loss goes, without the full stop."""
-    best = "best" if arm.best is not None and arm.best.epoch == of.epoch else "lowest"
-    since = f"{of.since} epoch{'' if of.since == 1 else 's'}"
-    mark = f"its {best}, {_loss(of.lowest)} at epoch {of.epoch}"
-    who = f"{name.capitalize()}: validation loss"
-    match of.kind:
-        case "rises" if of.since == 1:
-            return f"{who} is {_loss(of.last - of.lowest, 2)} above {mark}"
-        case "rises":
-            return f"{who} has risen for {since} since {mark}"
-        case "wavers":
-            return f"{who} has wavered for {since} since {mark}"
-        case "flat" if of.since:
-            return f"{who} is flat, not better for {since} but within 1 % of {mark}"
-        case "flat":
-            return f"{who} hardly falls any more, {_loss(of.last)} at epoch {of.epoch}"
-        case "falls":
-            return f"{who} still falls, {_loss(of.last)} at epoch {of.epoch}"
-        case _:
-            return f"{who} is {_loss(of.last)} at epoch {of.epoch}"
+    who, last = name.capitalize(), f"{_loss(of.last.val_loss)} at epoch {of.last.epoch}"
+    if of.kind == "overfits":
+        losses = f"{_loss(of.lowest.val_loss)} → {_loss(of.last.val_loss)}"
+        gaps = f"gap {_loss(of.lowest.gap)} → {_loss(of.last.gap)}"
+        return f"{who} overfitting since epoch {of.lowest.epoch}: validation loss {_size(of)} ({losses}), {gaps}"
+    flat = f"within {_percent(FLAT)} over the last {of.calm} epochs"
+    words = {
+        "rises": f"has risen for {of.risen} epochs, {_above(of)}",
+        "recovers": f"falls, but is {_above(of)}",
+        "above": f"is {_above(of)}",
+        "wavers": f"wavers within {_percent(NEAR)} of its lowest, {_lowest(of)}",
+        "flat": f"is flat, {flat}, and {_above(of)}",
+        "slows": f"hardly falls any more, {flat}: {last}",
+        "lowest": f"is at its lowest, {last}",
+        "falls": f"still falls, {last}",
+        "first": f"is {last}",
+    }
+    return f"{who}: validation loss {words[of.kind]}"
 
 
-def _gap(arm: ArmHistory) -> str:
-    gap = arm.last.gap if arm.last else None
-    return "" if gap is None else f"; gap {_loss(gap, 2)}"
+def _above(of: Trend) -> str:
+    """Where the newest loss is, seen from the lowest: '2.5 % above its lowest, 0.3101 at epoch 6'."""
+    if of.last is of.lowest:
+        return f"at its lowest, {_lowest(of)}"
+    if _loss(of.last.val_loss) == _loss(of.lowest.val_loss):
+        return f"as low as its lowest, {_lowest(of)}"
+    return f"{'far' if of.above >= FAR else _rise(of)} above its lowest, {_lowest(of)}"
+
+
+def _lowest(of: Trend) -> str:
+    return f"{_loss(of.lowest.val_loss)} at epoch {of.lowest.epoch}"
+
+
+def _rise(of: Trend) -> str:
+    """How far the newest loss is above the lowest, in two digits or more: '2.5 %', '145 %'."""
+    return share(of.above) if of.above < 0.0995 else f"{100 * of.above:,.0f} %"
+
+
+def _size(of: Trend) -> str:
+    return "far up" if of.above >= FAR else f"+{_rise(of)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _versus(history: History) -> str:
@@ -202,9 +196,9 @@ def _versus(history: History) -> str:
     if baseline is None or difference is None:
         return ""
     if abs(difference) <= LEVEL * baseline:
-        return f"the arms are level at epoch {epoch}"
+        return f"the arms are level, within {100 * LEVEL:g} %, at epoch {epoch}"
     side = "below" if difference < 0 else "above"
-    return f"regularized is {_loss(abs(difference), 2)} {side} the baseline at epoch {epoch}"
+    return f"regularized is {_loss(abs(difference))} {side} the baseline at epoch {epoch}"
 
 
 def _steered(changes: Sequence[Sequence[ControlApplied]]) -> str:
@@ -228,34 +222,47 @@ def _change(change: Sequence[ControlApplied]) -> str:
 
 
 def _ended(history: History) -> Iterator[str]:
-    """Sentences on a run that has ended."""
+    """Sentences on a run of which no more will come."""
     finished = history.finished
     if finished is not None and finished.status == "failed":
         yield f"The run failed: {finished.error.rstrip('.') or 'the log says why'}."
         return
     diverged = [
-        _stopped(name, arm.stopped)
+        _stopped(name, arm, arm.stopped)
         for name, arm in history.arms.items()
         if arm.stopped is not None and arm.stopped.reason in {"non_finite", "exploded"}
     ]
     if diverged:
         yield "; ".join(diverged) + "."
         return
-    epochs = max((len(arm.epochs) for arm in history.arms.values()), default=0)
-    word = "Stopped" if finished is not None and finished.status == "stopped" else "Finished"
-    lowest = [
-        f"{_loss(t.lowest)} at epoch {t.epoch} ({name})"
-        for name, arm in history.arms.items()
-        if (t := trend(arm)) is not None
-    ]
+    trends = {name: t for name, arm in history.arms.items() if (t := trend(arm)) is not None}
+    lowest = [f"{_lowest(t)} ({name})" for name, t in trends.items()]
     summary = f": lowest validation loss {', '.join(lowest)}" if lowest else ""
-    yield f"{word} after {epochs} epoch{'' if epochs == 1 else 's'}{summary}."
+    yield f"{_end(history)}{summary}."
+    overfitted = [
+        f"{name} from epoch {t.lowest.epoch} on, validation loss {_size(t)} at its end"
+        for name, t in trends.items()
+        if t.kind == "overfits"
+    ]
+    if overfitted:
+        yield f"Overfitted: {'; '.join(overfitted)}."
     if history.changes:
         yield _steered(history.changes)
 
 
-def _loss(value: float, digits: int = 3) -> str:
-    """A loss in so many significant digits: 0.310, 2.31, 1,234."""
-    if abs(value) >= 100:
-        return f"{value:,.0f}".replace("-", "−")
-    return f"{value:#.{digits}g}".removesuffix(".").replace("-", "−")
+def _end(history: History) -> str:
+    """How and when a run ended: 'Finished after 50 epochs (baseline) and 17 (regularized)'."""
+    word = "The log breaks off"
+    if history.finished is not None:
+        word = "Stopped" if history.finished.status == "stopped" else "Finished"
+    last = {name: (arm.last.epoch if arm.last else 0, _cut_short(arm)) for name, arm in history.arms.items()}
+    if len(set(last.values())) > 1:
+        each = [f"epoch {epoch}{', cut short,' * cut} ({name})" for name, (epoch, cut) in last.items()]
+        return f"{word} after {' and '.join(each)}"
+    epochs, cut = next(iter(last.values()), (0, False))
+    return f"{word} in epoch {epochs}" if cut else f"{word} after {epochs:,} epoch{'' if epochs == 1 else 's'}"
+
+
+def _loss(value: float | None) -> str:
+    """A loss as in the table of the arms; one that is small has two digits at least."""
+    return short(value) if value is None or value == 0 or abs(value) >= 0.001 else f"{value:.2g}".replace("-", "−")

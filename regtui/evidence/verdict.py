@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from regtui.evidence.paired import INTERVAL_METHOD, PairedTable, difference_interval, mcnemar_exact
-from regtui.text import UNKNOWN
+from regtui.text import UNKNOWN, share
 
 if TYPE_CHECKING:
     from regtui.protocol.events import Status  # pydantic, of which the list of runs has no need
@@ -336,9 +336,7 @@ def _number(value: float | None, digits: int, sign: Literal["", "+"] = "") -> st
 
 
 def _percent(fraction: float | None, digits: int) -> str:
-    if fraction is None or not math.isfinite(fraction):
-        return UNKNOWN
-    return f"{100 * fraction:.{digits}f}{NBSP}%"
+    return UNKNOWN if fraction is None else share(fraction, digits).replace(" ", NBSP)
 
 
 def _seconds(*arms: ArmResult) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory
 from regtui.techniques.early_stopping import EarlyStopping, Monitor, StoppingRule
+from regtui.text import percent
 
 MAX_PATIENCE = 50
 """Patience is looked at from 1 up to this."""
@@ -91,7 +92,7 @@ class WhatIf:
         cost = outcome.cost or 0.0
         if cost == 0:
             return "best"
-        return f"−{100 * cost:.2f} points" if self.monitor == "val_accuracy" else f"+{_loss(cost)}"
+        return f"−{percent(cost)} points" if self.monitor == "val_accuracy" else f"+{_loss(cost)}"
 
     def _nothing(self) -> str:
         """Why no patience can be judged."""

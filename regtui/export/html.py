@@ -13,7 +13,7 @@ from regtui.export.saved_run import SavedRun
 from regtui.export.svg_chart import Curve, chart
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import ArmHistory
-from regtui.text import one_line
+from regtui.text import one_line, share
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --soft: #666; --line: #ccc;
@@ -129,8 +129,8 @@ def _results(run: SavedRun) -> str:
         rows.append(
             [
                 name, arm.info.techniques, len(arm.epochs), reason, best and best.epoch, best and best.val_loss,
-                test and test.kept, test and test.loss, test and test.accuracy, arm.zero_weights, arm.weight_norm,
-                arm.seconds, arm.info.parameters,
+                test and test.kept, test and test.loss, test and share(test.accuracy, 2), share(arm.zero_weights, 2),
+                arm.weight_norm, arm.seconds, arm.info.parameters,
             ]
         )  # fmt: skip
     names = (
@@ -200,8 +200,8 @@ def _epochs(name: str, arm: ArmHistory) -> str:
 
 def _epoch(epoch: EpochDone, *, best: bool) -> list[object]:
     number = f"{epoch.epoch}{' best' if best else ''}{' cut short' if epoch.partial else ''}"
-    accuracies = (epoch.train_accuracy, epoch.val_accuracy)
-    return [number, epoch.train_loss, epoch.val_loss, epoch.gap, *accuracies, epoch.zero_weights, epoch.seconds]
+    shares = (share(part, 2) for part in (epoch.train_accuracy, epoch.val_accuracy, epoch.zero_weights))
+    return [number, epoch.train_loss, epoch.val_loss, epoch.gap, *shares, epoch.seconds]
 
 
 def _section(title: str, *content: str) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from regtui.preset.model import ARMS, Preset
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import History
-from regtui.text import UNKNOWN
+from regtui.text import UNKNOWN, percent, short
 from regtui.tui.charts.view import TITLES, Quantity, View
 from regtui.tui.look import MARKS
-from regtui.tui.run.arms import gap_text, number
+from regtui.tui.run.arms import gap_text
 
 
 def titles(preset: Preset, view: View, arms: Sequence[str]) -> list[str]:
@@ -47,7 +47,7 @@ def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> st
         return f"epoch {epoch}  no values of this arm"
     if view.quantity == "gap":
         return f"epoch {epoch}  gap {validation}"
-    training = number(of_arm.train_loss) if view.quantity == "loss" else f"{of_arm.train_accuracy:.1%}"
+    training = short(of_arm.train_loss) if view.quantity == "loss" else f"{percent(of_arm.train_accuracy, 1)}%"
     return f"epoch {epoch}  • train {training}  ▀ val {validation}"
 
 
@@ -56,8 +56,8 @@ def _value(epoch: EpochDone | None, quantity: Quantity) -> str:
     if epoch is None:
         return UNKNOWN
     if quantity == "accuracy":
-        return f"{epoch.val_accuracy:.1%}"
-    return gap_text(epoch) if quantity == "gap" else number(epoch.val_loss)
+        return f"{percent(epoch.val_accuracy, 1)}%"
+    return gap_text(epoch) if quantity == "gap" else short(epoch.val_loss)
 
 
 def difference_caption(value: float | None, epoch: int | None = None) -> tuple[str, str]:
@@ -66,8 +66,9 @@ def difference_caption(value: float | None, epoch: int | None = None) -> tuple[s
     when = "" if epoch is None else f"epoch {epoch}"
     if value is None:
         return title, when and f"{when} · not in both arms"
-    lower = f" · {ARMS[0] if value > 0 else ARMS[1]} is lower" if value else ""
-    return title, (when and f"{when} · ") + f"{value:+.4f}".replace("-", "−") + lower
+    shown = f"{value:+.4f}".replace("-", "−")
+    lower = f" · {ARMS[0] if value > 0 else ARMS[1]} is lower" if shown.strip("+−0.") else ""
+    return title, (when and f"{when} · ") + shown + lower
 
 
 def _label(preset: Preset, arm: str) -> str:

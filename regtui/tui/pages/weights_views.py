@@ -60,7 +60,7 @@ class LayerTable(Lines):
         if wide:
             heading = f"  {'layer':<9}  {'weights':>13}  {'arm':<13}{'norm':>8}{'zero':>9}{'|w| < 0.001':>14}"
         else:
-            heading = f"  {'layer':<10}{'norm':>8}{'zero':>8}{'< 0.001':>9}"
+            heading = f"  {'layer':<10}{'norm':>8}{'zero':>9}{'< 0.001':>9}"
         rows = [Text.styled(heading, colours["faint"])]
         for index, pair in enumerate(zip(*self._layers.values(), strict=False)):
             chosen = index == self._chosen
@@ -74,7 +74,7 @@ class LayerTable(Lines):
                     row.append(f"  {shape:>13}", colours["faint"])
                 row.append(f"  {MARKS[name]} {name:<11}" if wide else f" {MARKS[name]}", colours[name])
                 zeros, small = share(layer.zeros), share(layer.small)
-                row.append(f"{layer.norm:>8.4g}" + (f"{zeros:>9}{small:>14}" if wide else f"{zeros:>8}{small:>9}"))
+                row.append(f"{layer.norm:>8.4g}" + (f"{zeros:>9}{small:>14}" if wide else f"{zeros:>9}{small:>9}"))
                 row.truncate(width, pad=True)
                 rows.append(row)
         return rows

@@ -10,12 +10,12 @@ from rich.style import Style
 from rich.text import Text
 
 from regtui.evidence.what_if import MAX_PATIENCE, Outcome, WhatIf
-from regtui.text import UNKNOWN
+from regtui.text import UNKNOWN, percent, short
 from regtui.tui.charts.chart import Curve, Plot
 from regtui.tui.charts.series import limits, ticks
 from regtui.tui.charts.view import Space
 from regtui.tui.look import MARKS
-from regtui.tui.run.arms import number
+from regtui.tui.run.arms import fitting
 
 STAR = "★"
 PATIENCE = 8
@@ -137,8 +137,8 @@ def _stops(table: WhatIf, outcome: Outcome) -> str:
 
 def _value(table: WhatIf, outcome: Outcome) -> str:
     if table.monitor == "val_accuracy":
-        return UNKNOWN if outcome.val_accuracy is None else f"{outcome.val_accuracy:.2%}"
-    return UNKNOWN if outcome.val_loss is None else number(outcome.val_loss)
+        return UNKNOWN if outcome.val_accuracy is None else fitting(outcome.val_accuracy, 2, 6)
+    return UNKNOWN if outcome.val_loss is None else short(outcome.val_loss)
 
 
 def _cost(table: WhatIf, outcome: Outcome) -> str:
@@ -146,7 +146,9 @@ def _cost(table: WhatIf, outcome: Outcome) -> str:
         return UNKNOWN
     if outcome.cost == 0:
         return f"{STAR} best" if outcome == table.chosen else "best"
-    return f"−{100 * outcome.cost:.2f}" if table.monitor == "val_accuracy" else f"+{number(outcome.cost)}"
+    if table.monitor == "val_accuracy":
+        return f"−{percent(outcome.cost)}"
+    return f"+{short(outcome.cost)}" if outcome.cost >= 0.00005 else "<0.0001"
 
 
 COLUMNS = {

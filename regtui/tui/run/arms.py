@@ -10,7 +10,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.applied import ArmApplied, best_value, stop_epoch_if_nothing_improves, value_to_beat, wait
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory
-from regtui.text import UNKNOWN, share
+from regtui.text import UNKNOWN, percent, share, short
 
 METER = 5
 """Cells of the patience meter."""
@@ -70,24 +70,22 @@ def _last(text: Callable[[EpochDone], str]) -> Callable[[Arm], str]:
     return lambda arm: UNKNOWN if arm.history.last is None else text(arm.history.last)
 
 
-def number(value: float | None) -> str:
-    """At most seven cells; NaN stands for whatever is not finite."""
-    if value is None:
-        return "NaN"
-    size = abs(value)
-    text = f"{value:.4f}" if size < 10 else f"{value:.2f}" if size < 1000 else f"{value:.0e}"
-    return text.replace("-", "−")
+def fitting(fraction: float, digits: int, cells: int) -> str:
+    """'98.12%', with fewer digits where there is no room for so many: '100.0%', '>99%'."""
+    text = f"{percent(fraction, digits)}%"
+    return text if len(text) <= cells or digits == 0 else fitting(fraction, digits - 1, cells)
 
 
 def gap_text(epoch: EpochDone) -> str:
     """The generalization gap; at most seven cells."""
     gap = epoch.gap
-    return number(gap) if gap is None or abs(gap) >= 10 else f"{gap:.3f}".replace("-", "−")
+    return short(gap) if gap is None or abs(gap) >= 10 else f"{gap:.3f}".replace("-", "−")
 
 
 def _zeros(epoch: EpochDone) -> str:
     """Share of weights that are exactly zero; at most five cells."""
-    return share(epoch.zero_weights).replace(" ", "")
+    zeros = epoch.zero_weights
+    return share(zeros).replace(" ", "") if zeros in (0, 1) else fitting(zeros, 1, 5)
 
 
 def _whole_epoch(text: Callable[[float, Arm], str]) -> Callable[[Arm], str]:
@@ -111,7 +109,7 @@ def _samples(seconds: float, arm: Arm) -> str:
 def _monitored(value: float | None, settings: ArmApplied) -> str:
     if value is None:
         return UNKNOWN
-    return number(value) if settings.monitor == "val_loss" else f"{value:.2%}"
+    return short(value) if settings.monitor == "val_loss" else fitting(value, 2, 6)
 
 
 def _waited(arm: Arm) -> str:
@@ -138,10 +136,10 @@ COLUMNS = {
     "epoch": Column(
         "epoch", 5, lambda arm: f"{arm.history.last.epoch if arm.history.last else 0}/{arm.preset.train.epochs}"
     ),
-    "train": Column("train", 6, _last(lambda epoch: number(epoch.train_loss))),
-    "val": Column("val", 6, _last(lambda epoch: number(epoch.val_loss))),
+    "train": Column("train", 6, _last(lambda epoch: short(epoch.train_loss))),
+    "val": Column("val", 6, _last(lambda epoch: short(epoch.val_loss))),
     "gap": Column("gap", 6, _last(gap_text)),
-    "acc": Column("acc", 6, _last(lambda epoch: f"{epoch.val_accuracy:.1%}")),
+    "acc": Column("acc", 6, _last(lambda epoch: fitting(epoch.val_accuracy, 1, 6))),
     "best": Column("best", 4, lambda arm: str(arm.history.best.epoch) if arm.history.best else UNKNOWN),
     "value": Column("value", 6, lambda arm: _monitored(best_value(arm.history, arm.settings), arm.settings)),
     "seconds": Column("s/epoch", 7, _whole_epoch(_seconds)),

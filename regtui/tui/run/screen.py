@@ -162,7 +162,7 @@ class RunScreen(Screen[None]):
         self._header.redraw()
         self._curves.draw(cursor)
         self._table.update_from(preset, read, cursor)
-        self._sentence.update_from(read, cursor)
+        self._sentence.update_from(read, cursor, over=self.session.ended and cursor is None)
         self._steering.update_from(preset, history)
         self.call_after_refresh(lambda: self._pacer.drew(time.thread_time() - began))
 

@@ -20,10 +20,11 @@ class Sentence(Lines):
         super().__init__()
         self._history, self._epochs = History(), epochs
         self._cursor: int | None = None
+        self._over = False
 
-    def update_from(self, history: History, cursor: int | None = None) -> None:
-        """Say how it is now, or how it was at the cursor."""
-        self._history, self._cursor = history, cursor
+    def update_from(self, history: History, cursor: int | None = None, *, over: bool = False) -> None:
+        """Say how it is now, or how it was at the cursor; `over` if no more will come."""
+        self._history, self._cursor, self._over = history, cursor, over
         self.redraw()
 
     def rows(self, width: int, height: int) -> list[Text]:
@@ -32,7 +33,7 @@ class Sentence(Lines):
         if self._history.started is not None:
             at = "" if self._cursor is None else f"Epoch {self._cursor} · "
             unsaved = "".join(f"NOT SAVED: {words}. " for words in self._history.unsaved.values())
-            words = unsaved + at + describe(self._history, self._epochs)
+            words = unsaved + at + describe(self._history, self._epochs, over=self._over)
         elif self._history.finished is not None:
             words = "The log has no usable events, so there is nothing to tell."
         lines = textwrap.wrap(words, width, max_lines=max(1, height), placeholder=" …")
