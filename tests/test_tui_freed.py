@@ -25,6 +25,7 @@ from regtui.tui.widgets.row_list import RowList
 from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, text_of, until
 from tests.scripted import ScriptedCrew
+from tests.terminal import Terminal
 
 
 class Watched(RegtuiApp):
@@ -130,3 +131,21 @@ async def test_runs_that_were_trained_and_left_are_freed(logs: Path) -> None:
             await until(pilot, lambda: [known() for known in sessions[:-1]] == [None, None])
         finally:
             training.close()
+
+
+@pytest.mark.slow
+def test_a_hundred_saved_runs_looked_at_take_no_more_memory_than_ten(tmp_path: Path) -> None:
+    saved = next(path for path in sorted(Path("logs").iterdir()) if "small-data" in path.name)
+    shutil.copytree(saved, tmp_path / "logs" / saved.name)
+    with Terminal("-m", "regtui", "review", tmp_path / "logs", cwd=tmp_path) as terminal:
+        terminal.until("1 of 1 runs")
+        memory = {}
+        for count in range(1, 101):
+            terminal.press("\r")
+            terminal.until("On this")
+            terminal.press("\x1b")
+            terminal.until("of 1 runs")
+            if count in (10, 100):
+                terminal.read(3)  # a quiet moment, in which closed screens are freed
+                memory[count] = terminal.process.memory_info().rss / 2**20
+        assert memory[100] < memory[10] + 5, memory

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import on
+from textual._styles_cache import StylesCache
 from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.events import Event, InputEvent
 from textual.filter import LineFilter
 from textual.message import Message
+from textual.widgets import Input
 
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
 from regtui.preset.file import to_table, validate
@@ -49,7 +51,8 @@ QUIT_CHOICES = (
 class RegtuiApp(App[int], inherit_bindings=False):
     """The whole program on a screen; `return_value` is the exit code."""
 
-    BINDINGS: ClassVar = [Binding("ctrl+c", "quit", show=False)]
+    # Before Textual's own, which copies for as long as something is selected and lets nobody leave.
+    BINDINGS: ClassVar = [Binding("ctrl+c", "copy_or_quit", show=False, priority=True)]
     CSS_PATH = "app.tcss"
     TITLE = "regtui"
     ENABLE_COMMAND_PALETTE = False
@@ -232,6 +235,7 @@ class RegtuiApp(App[int], inherit_bindings=False):
     def _tidy(self) -> None:
         """Free what nobody refers to but itself, as a closed screen; with many saved runs listed that takes 50 ms."""
         self._left_behind = 0
+        StylesCache.get_inner_outer.cache_clear()  # else it keeps the drawn rows of the last 1,024 widgets
         gc.collect()
 
     def leave(self) -> None:
@@ -335,6 +339,19 @@ class RegtuiApp(App[int], inherit_bindings=False):
         if isinstance(event, InputEvent):
             self._typed_at = time.monotonic()
         await super().on_event(event)
+
+    async def action_copy_or_quit(self) -> None:
+        """Copy what is selected and select it no more, so that the next time leaves; where nothing is, leave."""
+        text = self.screen.get_selected_text()
+        if isinstance(self.focused, Input) and self.focused.selected_text:
+            text = self.focused.selected_text
+            self.focused.cursor_position = self.focused.cursor_position
+        self.screen.clear_selection()
+        if text and text.strip():
+            self.copy_to_clipboard(text)
+            self.notify("Copied.")
+        else:
+            await self.action_quit()
 
     async def action_quit(self) -> None:
         """Leave; ask first while a run goes on. Asked again while it stops, leave without waiting."""

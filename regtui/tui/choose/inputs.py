@@ -59,6 +59,8 @@ class Line(Input):
 class _Pick(Widget, can_focus=True):
     """What the two widgets below share: one row that is focused and changed by keys or a click."""
 
+    ALLOW_SELECT = False
+
     DEFAULT_CSS = """
     _Pick { height: 1; padding: 0 1; pointer: pointer; &:focus { background: $primary 30%; text-style: bold; } }
     """

@@ -39,6 +39,8 @@ class SteeringPanel(Widget):
     own. So it is with min Δ.
     """
 
+    ALLOW_SELECT = False
+
     DEFAULT_CSS = """
     SteeringPanel {
         height: auto; layout: horizontal; layers: base run;

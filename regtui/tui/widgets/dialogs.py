@@ -72,6 +72,8 @@ class _Question(ModalScreen[str | None]):
 class _Button(Static, can_focus=True):
     """A choice on a row of its own, its key before its label."""
 
+    ALLOW_SELECT = False
+
     DEFAULT_CSS = """
     _Button {
         height: auto; padding: 0 1; pointer: pointer;

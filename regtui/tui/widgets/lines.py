@@ -13,6 +13,8 @@ from regtui.tui.look import follow_theme
 class Lines(Widget):
     """A widget made of rows; a subclass says what they are, `redraw` brings them up to date."""
 
+    ALLOW_SELECT = False  # Textual would select what it takes for the text of a drawn widget: its name
+
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._strips: list[Strip] = []

@@ -71,6 +71,8 @@ class Sight(NamedTuple):
 class RowList(ScrollView, can_focus=True):
     """Rows below a header that stays; arrows, page keys, wheel and mouse move in it, enter or a second click opens."""
 
+    ALLOW_SELECT = False
+
     DEFAULT_CSS = """
     RowList {
         height: 1fr; scrollbar-size-horizontal: 0; scrollbar-size-vertical: 1;

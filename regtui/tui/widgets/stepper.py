@@ -22,6 +22,8 @@ from regtui.tui.widgets.scales import Scale
 class Stepper(Widget, can_focus=True):
     """Shows the value that is applied; a new one is only asked for, until `set_applied` says that it is there."""
 
+    ALLOW_SELECT = False
+
     DEFAULT_CSS = """
     Stepper {
         width: auto; height: 1; pointer: pointer;

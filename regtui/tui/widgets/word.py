@@ -15,6 +15,8 @@ from textual.widgets import Static
 class Word(Static, can_focus=True):
     """A word that does something on enter or a click, or says why it can't."""
 
+    ALLOW_SELECT = False
+
     DEFAULT_CSS = """
     Word {
         width: auto; height: 1; padding: 0 1; background: $panel; pointer: pointer;
