@@ -22,6 +22,9 @@ MAX_PRESET = 200_000
 MAX_PARTS = 16
 """Parts of a dotted key of TOML; a preset's have three. What tomllib takes for one grows with the square of them."""
 
+LONGEST_PLAIN = 20_000
+_PLAIN = bytes({*b"\n\r\t", *range(0x20, 0x7F)} - {*b"\\"})
+"""Bytes of ASCII that are shown, and begin no escape."""
 _TOML = re.compile(
     r'"""(?:[^"\\]|\\.|"(?!""))*+"{3,5}'  # texts and comments first: what is in them is not nested
     r"|'''(?:[^']|'(?!''))*+'{3,5}"
@@ -34,7 +37,7 @@ _TOML = re.compile(
 """All that tells how deeply a text in TOML is nested."""
 
 
-def open_plain(path: Path) -> BinaryIO:
+def open_plain(path: Path, buffering: int = BUFFER) -> BinaryIO:
     """Open a file to read, if it is one: a pipe would be waited for, and a device need not end.
 
     Raises:
@@ -47,7 +50,7 @@ def open_plain(path: Path) -> BinaryIO:
         raise FileNotFoundError(errno.ENOENT, "there can be no file of that name", str(path)) from None
     try:
         _check(path, os.fstat(descriptor).st_mode)  # another one may have taken its place
-        return os.fdopen(descriptor, "rb", buffering=BUFFER)
+        return os.fdopen(descriptor, "rb", buffering=buffering)
     except BaseException:
         os.close(descriptor)
         raise
@@ -76,8 +79,9 @@ def read_plain(path: Path, at_most: int) -> bytes:
     Raises:
         OSError: It can't be read, is no regular file, or is larger.
     """
-    with open_plain(path) as file:
-        content = file.read(at_most + 1)  # whatever its size is said to be: it may grow meanwhile
+    with open_plain(path, buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(min(size, at_most) + 1)  # it may grow meanwhile
     if len(content) > at_most:
         raise TooLargeError(errno.EFBIG, f"it has more than {at_most:,} bytes", str(path))
     return content
@@ -116,7 +120,17 @@ def table_of_json(content: bytes) -> dict[str, Any]:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(table, dict):
         raise ValueError("it is no table")
-    return cleaned(table)  # type: ignore[no-any-return]
+    return table if _is_plain(content) else cleaned(table)
+
+
+def clean_table_of_toml(content: bytes) -> dict[str, Any]:
+    """A table from TOML, its texts cleaned.
+
+    Raises:
+        ValueError: It is none, or nested too deeply.
+    """
+    table = table_of_toml(text_of(content))
+    return table if _is_plain(content) else cleaned(table)
 
 
 def table_of_toml(text: str) -> dict[str, Any]:
@@ -148,6 +162,9 @@ class TooDeepError(ValueError):
 
 
 def _is_deep(text: str) -> bool:
+    brackets = text.count("[") + text.count("{")
+    if brackets <= DEPTH and max(line.count(".") for line in text.split("\n")) <= MAX_PARTS:
+        return False  # nearly all presets: a key ends with its line
     depth = parts = 0
     for match in _TOML.finditer(text):
         token = match[0]
@@ -162,6 +179,12 @@ def _is_deep(text: str) -> bool:
         if depth > DEPTH or parts > MAX_PARTS:
             return True
     return False
+
+
+def _is_plain(content: bytes) -> bool:
+    """Whether there can be nothing to clean in the texts of a file: most are so, and a list has ten thousand."""
+    short = len(content) < LONGEST_PLAIN and content.count(b"{") + content.count(b"[") < DEPTH
+    return short and not content.translate(None, _PLAIN) and b'"""' not in content and b"'''" not in content
 
 
 def _finite(text: str) -> float | None:

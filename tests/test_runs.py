@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import platform
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -19,7 +20,7 @@ from typing import Any
 import pytest
 
 from regtui.errors import InputError
-from regtui.runs.index import NAME, list_runs
+from regtui.runs.index import NAME, _checksum, list_runs
 from regtui.runs.list import DEPTH, FILES, RunInfo, find_runs, read_run, resolve
 from tests.bench.runs import write_run
 
@@ -407,6 +408,27 @@ def spoil_link(path: Path) -> None:
     path.symlink_to(path.parent.parent / "elsewhere")
 
 
+def spoil_view(path: Path) -> None:
+    execute("ALTER TABLE runs RENAME TO theirs", path)
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i, i, i FROM n"
+    execute(f"CREATE VIEW runs AS {endless}", path)
+
+
+def spoil_journal(path: Path) -> None:
+    os.mkfifo(f"{path}-journal")
+
+
+def forge(path: Path, started: object = 1.7e9, status: object = "finished", fields: object = ()) -> None:
+    """An index whose rows have the right checksums, and hold what they should not."""
+    index = sqlite3.connect(path)
+    for key, signature in index.execute("SELECT path, signature FROM runs").fetchall():
+        content = json.dumps([started, status, dict(fields) if fields == () else fields])
+        checksum = _checksum(key, signature.encode(), content.encode())
+        index.execute("UPDATE runs SET content = ?, checksum = ? WHERE path = ?", (content, checksum, key))
+    index.commit()
+    index.close()
+
+
 SPOILERS: dict[str, Callable[[Path], None]] = {
     "not at all": lambda _path: None,
     "cut": spoil_cut,
@@ -415,6 +437,20 @@ SPOILERS: dict[str, Callable[[Path], None]] = {
     "folder": spoil_folder,
     "pipe": spoil_pipe,
     "link": spoil_link,
+    "view": spoil_view,
+    "trigger": partial(execute, "CREATE TRIGGER t AFTER DELETE ON runs BEGIN DELETE FROM runs; END"),
+    "older": partial(execute, "PRAGMA user_version = 1"),
+    "journal": spoil_journal,
+    "a late start": partial(forge, started=1e300),
+    "no start": partial(forge, started=None),
+    "another status": partial(forge, status="won"),
+    "a status that is none": partial(forge, status=[]),
+    "a number too large": partial(forge, fields={"seed": 10**400}),
+    "infinity": partial(forge, fields={"test.difference": float("inf")}),
+    "a list for a field": partial(forge, fields={"preset": ["a"]}),
+    "no fields": partial(forge, fields=[1]),
+    "nested": partial(execute, f"UPDATE runs SET content = '{'[' * 100_000}'"),
+    "blob": partial(execute, "UPDATE runs SET content = zeroblob(1000000), checksum = zeroblob(16)"),
 }
 NOT_OURS: dict[str, Callable[[Path], None]] = {
     "text": spoil_text,
@@ -434,13 +470,31 @@ def test_an_index_that_can_t_be_used_is_ignored(logs: Path, how: str) -> None:
     assert not (logs.parent / "elsewhere").exists()
 
 
-def test_an_index_of_an_earlier_version_is_written_anew(logs: Path) -> None:
+def test_a_byte_changed_anywhere_in_the_index_changes_nothing_that_is_listed(logs: Path) -> None:
     expected = list_runs(logs)
-    execute("UPDATE runs SET content = '[0.0, \"finished\", {}]'", logs / NAME)
-    execute("PRAGMA user_version = 1", logs / NAME)
-    assert list_runs(logs) == expected
-    execute("UPDATE runs SET content = replace(content, 'dropout', 'new')", logs / NAME)
-    assert {run.preset for run in list_runs(logs)} == {"new"}, "it is used again"
+    content, draw = (logs / NAME).read_bytes(), random.Random(0)
+    number = content.index(b'"test.difference":') + len(b'"test.difference":')
+    for place in [number, number + 1, number + 2, *(draw.randrange(len(content)) for _ in range(100))]:
+        changed = bytearray(content)
+        changed[place] ^= 1 << draw.randrange(8)
+        (logs / NAME).write_bytes(changed)
+        assert list_runs(logs) == expected
+
+
+def test_what_a_terminal_would_obey_is_cleaned_in_what_an_index_holds(logs: Path) -> None:
+    list_runs(logs)
+    forge(logs / NAME, fields={"preset\n": "\x1b]0;PWNED\x07\u202e"})
+    assert [run.fields for run in list_runs(logs)] == [{"preset\\n": "\\x1b]0;PWNED\\x07\\u202e"}] * 3
+
+
+@pytest.mark.parametrize("how", ["view", "trigger", "older", "content", "types"])
+def test_an_index_that_was_ours_is_made_anew(logs: Path, reads: list[Path], how: str) -> None:
+    list_runs(logs)
+    SPOILERS[how](logs / NAME)
+    list_runs(logs)
+    reads.clear()
+    list_runs(logs)
+    assert reads == []
 
 
 def test_a_locked_index_is_ignored(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

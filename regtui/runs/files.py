@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,11 @@ from regtui.files import (
     NotPlainError,
     NotTextError,
     TooLargeError,
+    clean_table_of_toml,
     read_plain,
     table_of_json,
-    table_of_toml,
-    text_of,
 )
-from regtui.text import cleaned
+from regtui.text import one_line
 
 MAX_BYTES = 16_000_000
 """No run.json or summary.json comes near this."""
@@ -60,12 +59,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     content = _content(path, MAX_PRESET)
     try:
-        table: dict[str, Any] = cleaned(table_of_toml(text_of(content)))
+        return clean_table_of_toml(content)
     except NotTextError as error:
         raise InputError(f"{path.name} is damaged: {error}") from None
     except (ValueError, RecursionError):
         raise InputError(f"{path.name} is damaged") from None
-    return table
 
 
 def leaves(table: dict[str, Any], prefix: str = "", depth: int = MAX_DEPTH) -> Iterator[tuple[str, Any]]:
@@ -92,6 +90,13 @@ def flat(table: dict[str, Any]) -> dict[str, Field]:
         elif kind is list and all(type(item) is int and abs(item) < MAX_NUMBER for item in value[:MAX_TEXT]):
             fields[key] = json.dumps(value[:MAX_TEXT], separators=(",", ":"))[:MAX_TEXT]
     return fields
+
+
+def cleaned_fields(fields: Mapping[str, Field]) -> dict[str, Field]:
+    """Fields that have not been read by `flat`, with their texts in one line."""
+    return {
+        one_line(key): one_line(value, MAX_TEXT) if isinstance(value, str) else value for key, value in fields.items()
+    }
 
 
 def _content(path: Path, at_most: int) -> bytes:
