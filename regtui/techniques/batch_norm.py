@@ -24,10 +24,13 @@ class BatchNorm(Technique):
         idea="What enters each activation is standardized over the batch, then scaled and shifted by learned numbers.",
         formula="y = γ · (x − μ_B) / √(σ²_B + ε) + β",
         training="μ and σ² are the batch's own, so every sample sees the noise of its batch, and larger learning rates "
-        "are safe: the first epochs are faster. Running averages of μ and σ² are kept for later.",
-        inference="The running averages take the place of the batch's μ and σ²: the layer is a fixed linear map.",
+        "are safer: the loss often falls faster in the first epochs. Each step costs more. Running averages of μ and "
+        "σ² are kept for later.",
+        inference="The running averages take the place of the batch's μ and σ²: the layer is a fixed affine map, x "
+        "times a number plus a number, for each unit.",
         look_for="A steeper start: the loss of the first epochs lies below the baseline's. Its regularizing effect is "
-        "mild and grows as batches shrink; with tiny batches the noise hurts.",
+        "mostly mild and grows as batches shrink; with tiny batches the noise hurts, and the running averages fit the "
+        "batches badly.",
         source="Ioffe, Szegedy: Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate "
         "Shift. ICML 2015. On why it helps: Santurkar et al., NeurIPS 2018.",
     )

@@ -60,22 +60,29 @@ def _random_levels(like: Tensor, generator: Generator) -> Tensor:
 class Dropout(Technique):
     """Sets random activations to zero while training."""
 
-    rate: float = Field(0.5, ge=0, lt=1, description="Share of a hidden layer's units dropped at each step.")
+    rate: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="Probability of a hidden unit being dropped, at each step and for each sample anew.",
+    )
     after: list[Annotated[int, Field(ge=1)]] | None = Field(
         None, description="Which hidden layers, 1 is the first; all when left out."
     )
-    input_rate: float = Field(0.0, ge=0, lt=1, description="Share of the inputs dropped at each step.")
+    input_rate: float = Field(0.0, ge=0, lt=1, description="Probability of an input being dropped, likewise.")
 
     live: ClassVar[frozenset[str]] = frozenset({"rate", "input_rate"})
     explanation: ClassVar[Explanation] = Explanation(
         title="Dropout",
-        idea="At each step a random share of the units is hidden, so that no unit can rely on another being there.",
+        idea="At each step random units are hidden from each sample, so that none can rely on another being there.",
         formula="y = x · m / (1 − p),   m ~ Bernoulli(1 − p)   for each unit and each sample",
-        training="The network is noisy: its running loss is higher than what it could do with all units, "
-        "and it learns more slowly. A step costs the drawing of the masks.",
-        inference="Nothing is dropped and nothing is scaled: the division by 1 − p has been done while training.",
+        training="The network is noisy: its running loss is mostly higher than what it could do with all units, and "
+        "it mostly needs more epochs. A step costs the drawing of the masks.",
+        inference="Nothing is dropped and nothing is scaled: the division by 1 − p, done while training, keeps each "
+        "unit's mean output what it is without a mask. What several layers make of it need not keep its mean.",
         look_for="Validation loss goes on falling, or stays flat, where the baseline's turns upward; the gap between "
-        "training and validation loss is smaller. Too much: training loss itself stays high.",
+        "training and validation loss is smaller. Too much, or too few epochs for it: training loss itself stays high, "
+        "and validation loss with it.",
         source="Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov: Dropout: A Simple Way to Prevent Neural "
         "Networks from Overfitting. JMLR 15 (2014) 1929-1958.",
     )

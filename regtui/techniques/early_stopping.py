@@ -71,13 +71,14 @@ class EarlyStopping(Technique):
     why_not_live: ClassVar[str] = "what is followed and what is kept is settled before the first epoch"
     explanation: ClassVar[Explanation] = Explanation(
         title="Early stopping",
-        idea="Training ends when validation has not improved for a while, and the best epoch's weights are kept.",
+        idea="Training ends when validation has not improved for a while; restore_best keeps the best epoch's weights.",
         formula="improved:  v < best − δ;   stop when epochs since the best ≥ patience",
-        training="None until it ends; then no more time is spent. The fewer steps, the less the weights can grow away "
-        "from where they started, which acts like an L2 penalty.",
-        inference="The weights are those of the best epoch instead of the last one.",
+        training="None until it ends; then no more time is spent. The fewer steps, the less far the weights get from "
+        "where they started; for a quadratic loss and plain gradient descent that comes near an L2 penalty, elsewhere "
+        "it is a likeness.",
+        inference="With restore_best the weights are those of the best epoch, else those of the last one.",
         look_for="The baseline's validation loss rises after its minimum while training loss goes on falling; the "
-        "stopped arm ends there, at a fraction of the time. Too little patience: it stops at the first wobble.",
+        "stopped arm ends there, and spends no time on the rest. Too little patience: it stops at the first wobble.",
         source="Prechelt: Early Stopping - But When? In: Neural Networks: Tricks of the Trade (1998) 55-69.",
     )
 

@@ -30,11 +30,12 @@ class L1(Technique):
         ge=0,
         le=1e6,
         allow_inf_nan=False,
-        description="λ in λ · ‖w‖₁; proximal with Adam about 0.1, else about 0.0001.",
+        description="λ in λ · ‖w‖₁; about 0.1 for proximal steps beside Adam or AdamW, else about 0.0001.",
     )
     mode: Literal["proximal", "loss"] = Field(
         "proximal",
-        description="proximal: soft threshold after each step, exact zeros; loss: term of the loss, no exact zeros.",
+        description="proximal: soft threshold of learning rate · λ after each step of any optimizer, exact zeros; "
+        "loss: a term of the loss, whose gradient Adam and AdamW rescale, no exact zeros.",
     )
 
     live: ClassVar[frozenset[str]] = frozenset({"strength"})
@@ -43,14 +44,20 @@ class L1(Technique):
         idea="Every weight is pulled towards zero with the same force, so weights that earn nothing end there.",
         formula="proximal:  w ← sign(w) · max(|w| − η·λ, 0)   after each step of learning rate η;   "
         "loss:  loss + λ · ‖w‖₁,   whose gradient adds λ · sign(w)",
-        training="Both modes pull alike, but only the proximal one arrives. As a term of the loss the pull keeps its "
-        "size up to the zero and changes sign behind it, so a weight jumps to and fro across zero by about a step and "
-        "is never exactly there. The soft threshold stops at zero: those weights are out of the network.",
-        inference="None of its own; weights that are exactly zero need no memory and no multiplication.",
-        look_for="Proximal: most first-layer weights are exactly zero, often all of a hidden unit's at once, at little "
-        "loss of accuracy. Loss: many weights are tiny and none is zero. Too much: training loss stays high. Mind the "
-        "optimizer: Adam brings every gradient to about the same size but leaves the threshold as it is, so with it a "
-        "proximal λ that empties weights is about 0.1, with SGD about 0.0001.",
+        training="Proximal: whatever the optimizer, each step pulls every weight by the threshold, learning rate · λ, "
+        "and stops at zero. A weight there is out of the network for as long as the optimizer moves it by no more than "
+        "the threshold; it can come back. Loss: the pull keeps its size up to zero and changes sign behind it, so that "
+        "a weight jumps to and fro across zero and is hardly ever exactly there. With SGD both modes pull alike but "
+        "for that. With Adam and AdamW they do not: these divide each weight's gradient, and λ in it, by the size that "
+        "it has had lately, so that the pull differs from weight to weight, and where λ is most of the gradient it is "
+        "a whole step, whatever λ is.",
+        inference="None of its own. Zeros would save memory and multiplications in a sparse format; here they are "
+        "stored and multiplied like any other weight.",
+        look_for="Proximal: many weights of the first layer are exactly zero, often all of a hidden unit's at once, at "
+        "little loss of accuracy. Loss: many weights are tiny, hardly any is zero. Too much: training loss stays high. "
+        "Mind the optimizer: a step of Adam or AdamW moves a weight by up to about the learning rate, so that a "
+        "proximal λ is a share of such a step, and about 0.1 empties weights; as a term of the loss the same λ drowns "
+        "the data's gradient. With SGD λ compares with the gradient itself: about 0.0001, in both modes.",
         source="Tibshirani: Regression Shrinkage and Selection via the Lasso. JRSS B 58 (1996) 267-288. Proximal step: "
         "Beck, Teboulle: A Fast Iterative Shrinkage-Thresholding Algorithm. SIAM J. Imaging Sciences 2 (2009) 183-202.",
     )

@@ -26,10 +26,12 @@ class L2(Technique):
         idea="Large weights cost: the loss that is optimized grows with the sum of their squares.",
         formula="loss + λ/2 · ‖w‖₂²,   whose gradient adds λ · w",
         training="Every weight is pulled towards zero in proportion to itself. As a term of the loss it passes through "
-        "the optimizer: Adam rescales the pull, weight by weight, which the decoupled decay of AdamW does not.",
-        inference="None of its own; the trained weights are smaller, so the function is smoother.",
-        look_for="The weights' norm falls clearly below the baseline's, and none is exactly zero; the gap between "
-        "training and validation loss shrinks. Too much: training loss stays high.",
+        "the optimizer: SGD shrinks each weight by the share learning rate · λ a step; Adam and AdamW rescale the "
+        "pull, weight by weight. AdamW's own weight_decay, beside the gradient, is not rescaled; Adam's, in it, is.",
+        inference="None of its own; the trained weights are smaller. That often makes the function smoother, but not "
+        "where batch norm follows, which undoes the size of the weights before it.",
+        look_for="The weights' norm lies below the baseline's, and hardly any is exactly zero; where the baseline "
+        "overfits, the gap between training and validation loss is smaller. Too much: training loss stays high.",
         source="Hoerl, Kennard: Ridge Regression. Technometrics 12 (1970) 55-67. Krogh, Hertz: A Simple Weight Decay "
         "Can Improve Generalization. NIPS 4 (1991). Beside it: Loshchilov, Hutter: Decoupled Weight Decay "
         "Regularization. ICLR 2019.",
