@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import os
 import pickle
+import re
 import shutil
 import struct
 import subprocess
@@ -247,6 +248,31 @@ def test_a_folder_with_damaged_files_is_explained(tmp_path: Path, cache: Path, d
         source.ensure("fashion-mnist", tmp_path)
     assert "\n" not in str(raised.value)
     assert not cache.exists()
+
+
+def make_sparse(path: Path) -> None:
+    path.write_bytes(b"")
+    os.truncate(path, 40 * 2**30)
+
+
+@pytest.mark.parametrize(("make", "words"), [(os.mkfifo, "is no regular file"), (make_sparse, "42,949,672,960 bytes")])
+@pytest.mark.parametrize("file", ["raw/train-images-idx3-ubyte", "raw/t10k-labels-idx1-ubyte", "processed/test.pt"])
+def test_a_file_that_would_be_read_for_ever_is_refused(
+    tmp_path: Path, cache: Path, make: Callable[[Path], None], words: str, file: str
+) -> None:
+    path = write_idx(tmp_path, "FashionMNIST").parent / file
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(exist_ok=True)
+    make(path)
+    with pytest.raises(InputError, match=re.escape(f"{path} ") + f".*{words}"):
+        source.ensure("fashion-mnist", tmp_path)
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, make_sparse, Path.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_a_cache_file_that_is_something_else_is_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "mnist")
+    assert not is_good(tmp_path / "mnist", "mnist")
 
 
 @pytest.mark.usefixtures("three_images")

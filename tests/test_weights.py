@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import os
+import socket
+import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +98,60 @@ def test_a_file_of_something_else_is_a_sentence(tmp_path: Path, tensors: dict[st
 def test_a_folder_in_the_file_s_place_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "checkpoint" / "baseline-last.safetensors").mkdir(parents=True)
     with pytest.raises(RegtuiError, match="can't be read"):
+        read_weights(tmp_path, "baseline", "last")
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def socket_file(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+def sparse(path: Path) -> None:
+    path.write_bytes(b"")
+    os.truncate(path, 40 * 2**30)
+
+
+def header(text: str, length: int | None = None) -> Callable[[Path], None]:
+    content = text.encode()
+    size = struct.pack("<Q", len(content) if length is None else length)
+    return lambda path: void(path.write_bytes(size + content + bytes(64)))
+
+
+def void(_: object) -> None: ...
+
+
+TWO = '"linears.0.weight":{"dtype":"F32","shape":[2,4],"data_offsets":[0,32]}'
+HOSTILE: dict[str, Callable[[Path], None]] = {
+    "a pipe": pipe,
+    "a socket": socket_file,
+    "a link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "40 GB of nothing": sparse,
+    "empty": lambda path: path.touch(),
+    "a header of 2^63 bytes": header("{}", 2**63),
+    "a header of 90 MB": header("{}", 90_000_000),
+    "overlapping tensors": header("{" + TWO + ',"a":{"dtype":"F32","shape":[8],"data_offsets":[16,48]}}'),
+    "a type that is none": header("{" + TWO.replace("F32", "Q7") + "}"),
+    "a type that numpy lacks": header("{" + TWO.replace("F32", "BF16").replace("4]", "8]") + "}"),
+    "whole numbers": header("{" + TWO.replace("F32", "I32") + "}"),
+    "a shape too large": header("{" + TWO.replace("[2,4]", "[4294967296,4294967296]") + "}"),
+    "a layer of 5,000 digits": header("{" + TWO.replace("linears.0", "linears." + "9" * 5000) + "}"),
+    "nested": header("[" * 100_000),
+    "a hundred thousand tensors": header(
+        "{" + ",".join(f'"{n}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}' for n in range(100_000)) + "}"
+    ),
+}
+
+
+@pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
+def test_a_file_made_to_harm_is_a_sentence_at_once(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    make(tmp_path / "checkpoint" / "baseline-last.safetensors")
+    with pytest.raises(RegtuiError, match=r"(can't be read|is damaged|holds no weights)"):
         read_weights(tmp_path, "baseline", "last")
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Arrays: TypeAlias = "dict[str, NDArray[np.uint8]]"
 
 CACHE_VERSION = 1
+MAX_HEADER = 10_000
+"""Bytes before the arrays of a cache file, which name them."""
 ABANDONED = 24 * 3600
 """Seconds after which nobody goes on writing a temporary file; a download may take hours."""
 
@@ -58,12 +60,21 @@ def is_good(path: Path, name: DatasetName) -> bool:
     from safetensors import SafetensorError, safe_open
 
     try:
+        size = path.stat().st_size if path.is_file() else 0  # a pipe would be waited for
+        if not 0 <= size - _bytes_of(name) <= MAX_HEADER:
+            return False
         with safe_open(path, "numpy") as file:
             checksums = file.metadata()
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, the file is no mapping
-    except (OSError, SafetensorError, TypeError):  # TypeError: a number type that numpy lacks
+    except (OSError, ValueError, SafetensorError, TypeError):  # TypeError: a number type that numpy lacks
         return False
     return find_fault(name, arrays) is None and _checksums(arrays) == checksums
+
+
+def _bytes_of(name: DatasetName) -> int:
+    """What the arrays of a data set take."""
+    dataset = DATASETS[name]
+    return (dataset.train + dataset.test) * (dataset.features + 1)
 
 
 def write(path: Path, arrays: Arrays) -> None:

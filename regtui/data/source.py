@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import os
 import shutil
+import stat
 import struct
 import tempfile
 import zlib
@@ -70,6 +71,8 @@ LAYOUTS: dict[DatasetName, Layout] = {
     "cifar10": Layout("CIFAR10", "cifar-10-batches-py", _CIFAR_FILES),
 }
 
+MOST = 64_000_000
+"""Bytes of the largest file of a data set, and some."""
 _DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -158,8 +161,26 @@ def _fingerprint(name: DatasetName, root: Path) -> str:
                 f"{DATASETS[name].title} is not in data.root = {root}: cannot find {path} ({why}). "
                 + _how_to_bring(name)
             ) from error
+        if fault := _fault(state):
+            raise InputError(f"{DATASETS[name].title} in data.root = {root}: {path} {fault}. {_how_to_bring(name)}")
         states.append((file, state.st_size, state.st_mtime_ns))
+    for path in _read_instead(root, layout):
+        with suppress(OSError):
+            if fault := _fault(path.stat()):
+                raise InputError(f"{DATASETS[name].title} in data.root = {root}: {path} {fault}; remove it")
     return hashlib.blake2b(repr((root.resolve(), states)).encode(), digest_size=8).hexdigest()
+
+
+def _fault(state: os.stat_result) -> str:
+    """What keeps a file from being one of a data set's, which torchvision would read whole, or wait for."""
+    if not stat.S_ISREG(state.st_mode):
+        return "is no regular file"
+    return f"has {state.st_size:,} bytes, and no file of this data set has so many" if state.st_size > MOST else ""
+
+
+def _read_instead(root: Path, layout: Layout) -> list[Path]:
+    """The files of an earlier torchvision, which it reads instead where they are there."""
+    return [root / layout.class_name / "processed" / file for file in ("training.pt", "test.pt")]
 
 
 def _read_root(name: DatasetName, root: Path) -> Arrays:
@@ -195,6 +216,7 @@ def _read_download(name: DatasetName) -> Arrays:
     folder = _download_folder(name)
     if folder.exists():
         try:
+            _fingerprint(name, folder)
             return _read_with_torchvision(name, folder, download=False)
         except Exception:  # whatever is wrong with it, a fresh download mends it
             shutil.rmtree(folder, ignore_errors=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from regtui.errors import InputError
+from regtui.files import MAX_PRESET, read_plain, text_of
 from regtui.preset.file import load, to_table, to_toml, validate
 from regtui.preset.model import Preset
 
@@ -55,7 +56,7 @@ def _content(preset: Preset, original: Path | None) -> str:
     if original is not None:
         # The original may have vanished or changed since it was loaded.
         with suppress(OSError, ValueError, InputError):
-            document = tomlkit.parse(original.read_bytes().decode("utf-8-sig"))
+            document = tomlkit.parse(text_of(read_plain(original, MAX_PRESET)))
             _change(document, to_table(load(str(original))), to_table(preset))
             text = tomlkit.dumps(document)
             if to_table(validate({"name": preset.name, **tomllib.loads(text)}, preset.name)) == to_table(preset):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,16 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from regtui.errors import RegtuiError
+from regtui.files import open_plain, read_plain
 
 Which = Literal["last", "best"]
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
+MAX_BYTES = 2**30
+"""Of a file of weights that is shown: a network of 270 million parameters."""
+MAX_HEADER = 2**20
+"""Of those, bytes that name the tensors; a network of 64 layers needs 30,000."""
 SMALL = 1e-3
 """Below this a weight counts as small."""
 
@@ -69,26 +75,41 @@ def read_weights(run_folder: Path, arm: str, which: Which, *, ended: bool = Fals
     """
     path = run_folder / "checkpoint" / f"{arm}-{which}.safetensors"
     try:
-        tensors = load(path.read_bytes())
+        tensors = _tensors(path)
     except FileNotFoundError:
         when = "at the end of each epoch" if which == "last" else "with its first best epoch"
         kind = "" if which == "last" else "best "
-        if ended and not path.parent.is_dir():
+        if ended and not os.path.isdir(path.parent):  # noqa: PTH112, it never raises
             raise RegtuiError("This run's folder has no checkpoint, so there are no weights to show.") from None
         if ended:
             raise RegtuiError(f"This run's checkpoint has no {kind}weights of the {arm} arm.") from None
         raise RegtuiError(f"The {arm} arm has no {kind}weights yet: they are saved {when}.") from None
     except OSError as error:
         raise RegtuiError(f"{path} can't be read: {error.strerror or error}.") from None
-    except (SafetensorError, ValueError, KeyError, TypeError):
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError):
         raise RegtuiError(f"{path} is damaged: it is no file of weights.") from None
-    named = {name: re.fullmatch(r"linears\.(\d+)\.weight", name) for name in tensors}
+    named = {name: re.fullmatch(r"linears\.([0-9]{1,4})\.weight", name) for name in tensors}
     found = {int(match[1]): tensors[name] for name, match in named.items() if match}
     matrices = [found[index] for index in sorted(found)]
-    if not matrices or any(matrix.ndim != 2 or matrix.size == 0 for matrix in matrices):
+    if not matrices or any(m.ndim != 2 or m.size == 0 or m.dtype != np.float32 for m in matrices):
         raise RegtuiError(f"{path} holds no weights of a multilayer perceptron.")
     names = [f"hidden{index}" for index in range(1, len(matrices))] + ["output"]
     return [_layer(name, matrix) for name, matrix in zip(names, matrices, strict=True)]
+
+
+def _tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """All tensors of a file, whose header is looked at before it is believed.
+
+    Raises:
+        OSError: It can't be read, is no regular file, or too large to be shown.
+        ValueError: Its header is too long.
+        Exception: As safetensors raises it.
+    """
+    with open_plain(path) as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > MAX_HEADER:
+        raise ValueError("no few tensors need so long a header")
+    return load(read_plain(path, MAX_BYTES))
 
 
 def _layer(name: str, matrix: Matrix) -> Layer:
