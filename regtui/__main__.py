@@ -1,6 +1,17 @@
-"""`python -m regtui` is `regtui`."""
+"""The way in, for `regtui` and for `python -m regtui`."""
 
-from regtui.cli.main import main
+import sys
+
+from regtui.import_path import without_current_folder
+
+
+def main() -> None:
+    """Run the command line, with an import path that the current folder is not on; what is imported comes later."""
+    sys.path[:] = without_current_folder(sys.path)
+    from regtui.cli.main import main as command_line
+
+    command_line()
+
 
 if __name__ == "__main__":
     main()

@@ -101,3 +101,8 @@ def share(fraction: float | None, digits: int = 1) -> str:
         return f"{100 * fraction:.0f} %"
     text = percent(fraction, digits)
     return text if text == UNKNOWN else f"{text.replace('<', '< ').replace('>', '> ')} %"
+
+
+def counted(count: int, what: str) -> str:
+    """'1 thread', '2 threads'."""
+    return f"{count:,} {what}{'s' if count != 1 else ''}"

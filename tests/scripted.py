@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from regtui.arm.reports import Built, Measured, ScoreReport
+from regtui.engine.crew import nobody_watches
+from regtui.engine.process import Wait
 from regtui.errors import InputError
 from regtui.preset.model import Preset
 from regtui.protocol.events import LayerWeights
@@ -20,6 +22,8 @@ class ScriptedCrew:
         val_losses: Mapping[str, list[float]],
         step_loss: Callable[[str, int], float] = lambda _arm, _step: 1.0,
     ) -> None:
+        self.threads = 1
+        self.watch: Callable[[Wait], object] = nobody_watches
         self.val_losses = val_losses
         self.step_loss = step_loss
         self.calls: list[tuple[str, tuple[str, ...], tuple[Any, ...]]] = []

@@ -185,7 +185,11 @@ def endless(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
 def arms_of(process: Running) -> list[psutil.Process]:
     """The processes that train."""
-    return [p for p in psutil.Process(process.pid).children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+    return [
+        p
+        for p in psutil.Process(process.pid).children(recursive=True)
+        if "regtui.engine.worker" in " ".join(p.cmdline())
+    ]
 
 
 def all_gone(processes: list[psutil.Process]) -> bool:

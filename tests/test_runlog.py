@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from regtui.engine.crew import CrewClosedError, LocalCrew
+from regtui.engine.crew import LocalCrew
+from regtui.engine.process import CrewClosedError
 from regtui.engine.run import RunResult, run
 from regtui.errors import InputError, RegtuiError
 from regtui.evidence.from_history import judge_run

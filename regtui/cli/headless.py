@@ -17,9 +17,9 @@ from regtui.console import complain, say
 from regtui.errors import EXIT_CODES, RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Stop
-from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, Saving, StepsDone
+from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, Saving, Stalled, StepsDone
 from regtui.protocol.history import History
-from regtui.text import number, percent
+from regtui.text import counted, number, percent
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -32,21 +32,23 @@ _HANG_UP = 1  # SIGHUP, which Windows has not
 _SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"
 
 
-def run_headless(preset: Preset, logs: Path, *, json: bool) -> int:
+def run_headless(preset: Preset, logs: Path, *, json: bool, threads: int | None = None) -> int:
     """Train `preset`, telling stdout how it goes; returns the exit code.
+
+    `threads` is with how many each process computes; with its share of what the machine grants if None.
 
     Raises:
         InputError: The preset asks for what isn't there, or `logs` can't be written.
         RegtuiError: Training could not begin.
     """
     try:
-        return _run(preset, logs, json=json)
+        return _run(preset, logs, json=json, threads=threads)
     except KeyboardInterrupt as early:
         complain("ended before training began; nothing is kept")
         return _BY_SIGNAL + int(early.args[0])
 
 
-def _run(preset: Preset, logs: Path, *, json: bool) -> int:
+def _run(preset: Preset, logs: Path, *, json: bool, threads: int | None) -> int:
     from regtui.engine.run import run
 
     control, training = Control(), threading.Event()
@@ -59,6 +61,8 @@ def _run(preset: Preset, logs: Path, *, json: bool) -> int:
             advance(event)
             if isinstance(event, Saving):
                 complain(f"regtui: {event.words}")
+            if isinstance(event, Stalled):
+                complain(f"regtui: {event.words()}; Ctrl-C stops the run and keeps what was measured")
             try:
                 printer(event)
             except BrokenPipeError:  # whoever read has gone; what was trained is kept
@@ -68,7 +72,7 @@ def _run(preset: Preset, logs: Path, *, json: bool) -> int:
                 unsaid.append(error)
                 control.send(Stop())
 
-        result = run(preset, logs, control, emit, begun=lambda _folder: training.set())
+        result = run(preset, logs, control, emit, begun=lambda _folder: training.set(), threads=threads)
     if _HANG_UP in received:  # nobody is there to read
         return _BY_SIGNAL + _HANG_UP
     if not json and result.history.started is not None:
@@ -138,13 +142,14 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[
     decay = f", weight decay {train.weight_decay:g}" if train.weight_decay else ""
     sample = "all" if sizes.train_eval == sizes.train else "a fixed"
     tensors = max(arm.tensors for arm in started.arms.values())
+    threads = f" · {counted(started.threads, 'thread')} a process" if started.threads else ""
     paired = "NOT PAIRED" if unpaired_because else "paired ✓"
     proof = unpaired_because or f"{started.shared_tensors} of {tensors} tensors start equal, the batches are the same"
     rows = {
         "data": f"{started.dataset}: {sizes.train:,} training, {sizes.val:,} validation, {sizes.test:,} test images",
         "model": f"{'-'.join(map(str, preset.layers))} · {train.optimizer} {train.learning_rate:g}{decay} · "
         f"batch {train.batch_size}",
-        "device": f"{started.device} · seed {train.seed}",
+        "device": f"{started.device}{threads} · seed {train.seed}",
         **{name: f"{arm.techniques} · {arm.parameters:,} parameters" for name, arm in started.arms.items()},
         paired: proof,
         "losses": f"evaluation mode, no penalties; train loss on {sample} {sizes.train_eval:,} images",

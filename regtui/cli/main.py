@@ -14,6 +14,9 @@ import typer
 if TYPE_CHECKING:
     from regtui.errors import RegtuiError
 
+MOST_THREADS = 256
+"""More are no faster on any machine, and may be more than the system gives a process."""
+
 app = typer.Typer(
     name="regtui",
     help="Train a baseline and a regularized model as a matched pair, and see what the evidence supports.",
@@ -47,6 +50,12 @@ def start(
         typer.Option(metavar="N", help="Early stopping of the arms that have it; of both, if neither has."),
     ] = None,
     device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where to train.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="For the process of an arm to compute with; its share of the grant, if not said."
+        ),
+    ] = None,
     log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
@@ -65,6 +74,8 @@ def start(
         return
     from regtui.preset.file import load
 
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise InputError(f"--threads {threads}: a process computes with 1 to {MOST_THREADS} threads")
     options = {"train.epochs": epochs, "train.seed": seed, "train.device": device}
     chosen = None if preset is None else load(preset, settings or (), options, patience)
     if headless or not sys.stdout.isatty():
@@ -72,14 +83,22 @@ def start(
 
         if chosen is None:
             raise InputError("name a preset: regtui --preset dropout --headless; 'regtui presets list' shows them")
-        raise typer.Exit(run_headless(chosen, log_dir, json=json))
+        raise typer.Exit(run_headless(chosen, log_dir, json=json, threads=threads))
     if json:
         raise InputError("--json is for runs without the screen: add --headless")
     from regtui.tui.start import show  # textual, 0.35 s
 
     if chosen is None and (start_now or settings or any(value is not None for value in (*options.values(), patience))):
         raise InputError("these options need a preset: add --preset NAME; 'regtui presets list' shows them")
-    shown = show(chosen, log_dir, start=start_now, quit_when_done=quit_when_done, ascii_only=ascii_only, debug=debug)
+    shown = show(
+        chosen,
+        log_dir,
+        start=start_now,
+        quit_when_done=quit_when_done,
+        ascii_only=ascii_only,
+        threads=threads,
+        debug=debug,
+    )
     raise typer.Exit(shown)
 
 

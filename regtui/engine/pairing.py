@@ -10,7 +10,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.events import ArmInfo, RunStarted
 
 
-def run_started(preset: Preset, built: Mapping[str, Built], t: float) -> RunStarted:
+def run_started(preset: Preset, built: Mapping[str, Built], threads: int, t: float) -> RunStarted:
     """The event that begins a run.
 
     The arms' hashes are taken over the tensors that all of them have: batch norm adds its own to one arm, and what the
@@ -40,6 +40,7 @@ def run_started(preset: Preset, built: Mapping[str, Built], t: float) -> RunStar
             for name, report in built.items()
         },
         shared_tensors=len(shared),
+        threads=threads,
     )
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from regtui.data.source import ensure
-from regtui.engine.crew import Crew, CrewClosedError, EngineError, ProcessCrew
+from regtui.engine.crew import Crew, ProcessCrew
+from regtui.engine.process import CrewClosedError, EngineError
 from regtui.engine.trainer import Trainer
+from regtui.engine.watch import StalledError
 from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.applied import same_experiment
@@ -35,6 +37,7 @@ def run(
     emit: Callable[[Event], object],
     crew: Crew | None = None,
     begun: Callable[[Path], None] = lambda _folder: None,
+    threads: int | None = None,
 ) -> RunResult:
     """Train `preset` and keep it in a new folder below `logs`.
 
@@ -45,6 +48,7 @@ def run(
         emit: Gets every event, in this thread.
         crew: Who has the arms; processes of their own when left out.
         begun: Gets the run's folder before its first event.
+        threads: With how many threads each process computes; left out, with its share of what the machine grants.
 
     Raises:
         InputError: The preset asks for what isn't there (a device, a data set), or `logs` can't be written. Nothing is
@@ -53,7 +57,7 @@ def run(
     """
     if crew is not None:
         return _run(preset, logs, control, emit, crew, begun)
-    with ProcessCrew() as processes:  # they import torch while the log and the data are prepared
+    with ProcessCrew(threads) as processes:  # they import torch while the log and the data are prepared
         return _run(preset, logs, control, emit, processes, begun)
 
 
@@ -66,7 +70,7 @@ def _run(
     begun: Callable[[Path], None],
 ) -> RunResult:
     history = History()
-    with RunLog(logs, preset) as log:
+    with RunLog(logs, preset, crew.threads) as log:
         try:
             data_file = ensure(preset.data.dataset, Path(preset.data.root) if preset.data.root else None)
             crew.build(preset, data_file)
@@ -91,6 +95,8 @@ def _run(
             status, sentence = trainer.run(), ""
         except CrewClosedError:  # whoever asked for a stop does not wait for it
             status, sentence = "stopped", ""
+        except StalledError as error:
+            status, sentence = "stopped", str(error)
         except Exception as error:
             sentence = str(error) if isinstance(error, RegtuiError) else f"training failed: {error!r}"
             log.traceback(error.traceback if isinstance(error, EngineError) else traceback.format_exc())
@@ -120,6 +126,7 @@ def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:
         preset=preset.name,
         seed=preset.train.seed,
         device=started.device if started else preset.train.device,
+        threads=started.threads if started else None,
         wall_seconds=round(wall_seconds, 3),
         train_seconds=round(finished.train_seconds, 3) if finished else 0.0,
         arms={name: _summarize_arm(arm) for name, arm in history.arms.items()},

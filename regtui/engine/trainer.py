@@ -13,9 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from regtui.arm.reports import Measured, ScoreReport
-from regtui.engine.crew import Crew
+from regtui.engine.crew import Crew, nobody_watches
 from regtui.engine.pairing import run_started
+from regtui.engine.process import CrewClosedError, Wait
 from regtui.engine.progress import Steps, restores_best, start
+from regtui.engine.watch import StalledError, Watch
 from regtui.errors import InputError
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Pause, Resume, SetMinDelta, SetPatience, SetStrength, Stop
@@ -29,6 +31,7 @@ from regtui.protocol.events import (
     Resumed,
     Saving,
     Scored,
+    Stalled,
     Status,
     StepsDone,
     StopReason,
@@ -37,6 +40,8 @@ from regtui.protocol.events import (
 READ_OUT = 0.1
 """Seconds between two read-outs of the step losses; controls are obeyed as often."""
 SAVED_AGAIN = "the weights are saved again, as they are now"
+PATIENCE = 60.0
+"""Seconds for which nobody need be told that a process does not answer."""
 EXPLODED = 100
 """An arm whose training loss ends an epoch above so many times its first step's, an untrained network's, has diverged.
 
@@ -71,6 +76,7 @@ class Trainer:
         self.emit = emit
         self.checkpoint = checkpoint
         self.train_seconds = 0.0
+        self._watch = Watch(control, self._tell_of_stall, PATIENCE)
         self._began = time.perf_counter()
         self._arms = {name: start(preset, name) for name in preset.arms()}
         self._epoch, self._step = 0, 0
@@ -82,8 +88,23 @@ class Trainer:
         self._save_fault, self._unsaved_since = "", 0
 
     def run(self) -> Status:
-        """Train until every arm has stopped, then score the test set once; returns how the run ended."""
-        self.emit(run_started(self.preset, self.crew.each("built", self._arms), self._now()))
+        """Train until every arm has stopped, then score the test set once; returns how the run ended.
+
+        Raises:
+            CrewClosedError: A stop at once was asked for.
+            StalledError: A stop was asked for, and a process stands still.
+        """
+        self.crew.watch = self._watch
+        try:
+            return self._train()
+        except (CrewClosedError, StalledError):
+            self._stop(self.running, "stopped")
+            raise
+        finally:
+            self.crew.watch = nobody_watches
+
+    def _train(self) -> Status:
+        self.emit(run_started(self.preset, self.crew.each("built", self._arms), self.crew.threads, self._now()))
         for epoch in range(1, self.preset.train.epochs + 1):
             trained = self._train_epoch(epoch)
             whole = trained == self.preset.steps_per_epoch
@@ -318,6 +339,9 @@ class Trainer:
             except InputError as error:
                 why = str(error)
         self._answer(command.command, command.arm, command.key, command.value, why)
+
+    def _tell_of_stall(self, wait: Wait) -> None:
+        self.emit(Stalled(t=self._now(), arms=list(wait.arms), pid=wait.pid, seconds=round(wait.seconds, 1)))
 
     def _answer(
         self, command: str, arm: str | None = None, key: str | None = None, value: float | None = None, why: str = ""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pickle
+import queue
 import signal
+import threading
 import traceback
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
@@ -99,21 +101,21 @@ def _too_large(error: Exception) -> RegtuiError | None:
     return None
 
 
-def serve(connection: Connection, threads: int) -> None:
-    """Work for whoever holds the other end, until that end is closed: then nobody is left to work for."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # meant for the run; it decides what becomes of the arms
+def serve(threads: int) -> None:
+    """Answer what comes through stdin by stdout, until stdin is closed: then nobody is left to work for."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):  # meant for the run, which decides
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    calls, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):  # the terminal belongs to the screen
+    for stream in (0, 1, 2):  # whatever a library may print
         os.dup2(null, stream)
     _keep_freed_memory()
+    waiting: queue.SimpleQueue[tuple[str, tuple[Any, ...]]] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(calls, waiting), name="calls", daemon=True).start()
     host = None
     while True:
-        try:
-            method, args = connection.recv()
-        except (EOFError, OSError):
-            os._exit(0)  # nothing is left to save, and taking torch down in order takes half a second
+        method, args = waiting.get()
         try:
             host = host or Host(threads)
             reply: Any = getattr(host, method)(*args)
@@ -121,7 +123,14 @@ def serve(connection: Connection, threads: int) -> None:
             reply = Failure(error, traceback.format_exc())
         except Exception as error:
             reply = Failure(_too_large(error), traceback.format_exc())
-        try:
-            connection.send(reply)
-        except OSError:
-            os._exit(0)
+        replies.write(pickle.dumps(reply))
+        replies.flush()
+
+
+def _read(calls: BinaryIO, waiting: queue.SimpleQueue[Any]) -> None:
+    """Take in calls while others are carried out; end the process, in the middle of its work too, with its caller."""
+    try:
+        while True:
+            waiting.put(pickle.load(calls))
+    finally:
+        os._exit(0)  # nothing is left to save, and taking torch down in order takes half a second

@@ -87,6 +87,7 @@ class RunStarted(_Event):
         steps_per_epoch: Optimizer steps in one.
         arms: Facts of each arm, the baseline first.
         shared_tensors: How many tensors all arms have in common, with equal initial values.
+        threads: How many threads each process computes with; None in a log that does not tell.
     """
 
     kind: Literal["run_started"] = "run_started"
@@ -102,6 +103,7 @@ class RunStarted(_Event):
     device: Text
     arms: dict[Text, ArmInfo]
     shared_tensors: int
+    threads: int | None = None
 
 
 class StepsDone(_Event):
@@ -204,6 +206,30 @@ class Resumed(_Event):
     step: int
 
 
+class Stalled(_Event):
+    """A process has not answered for far longer than it usually takes; its arms train on as soon as it does.
+
+    Attributes:
+        arms: Those that it trains.
+        pid: The process.
+        seconds: How long it has been waited for.
+    """
+
+    kind: Literal["stalled"] = "stalled"
+    arms: list[Text]
+    pid: int
+    seconds: float
+
+    def words(self) -> str:
+        """What has happened, in a sentence without its full stop."""
+        return f"{process_of(self.arms, self.pid)} has not answered for {self.seconds:.0f} s"
+
+
+def process_of(arms: Sequence[str], pid: int) -> str:
+    """'the process that trains regularized (pid 123)'."""
+    return f"the process that trains {' and '.join(arms)} (pid {pid})"
+
+
 StopReason = Literal["max_epochs", "early_stopping", "stopped", "non_finite", "exploded"]
 """Why an arm trains no more; with the last two it has diverged: its loss is not finite, or absurdly large."""
 
@@ -281,7 +307,17 @@ class RunFinished(_Event):
 
 
 Event = (
-    RunStarted | StepsDone | EpochDone | ControlApplied | Paused | Resumed | ArmStopped | Scored | Saving | RunFinished
+    RunStarted
+    | StepsDone
+    | EpochDone
+    | ControlApplied
+    | Paused
+    | Resumed
+    | Stalled
+    | ArmStopped
+    | Scored
+    | Saving
+    | RunFinished
 )
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])

@@ -21,6 +21,7 @@ from regtui.protocol.events import (
     RunStarted,
     Saving,
     Scored,
+    Stalled,
     StepsDone,
 )
 
@@ -103,6 +104,8 @@ class History:
     arms: dict[str, ArmHistory] = field(default_factory=dict)
     controls: list[ControlApplied] = field(default_factory=list)
     paused: bool = False
+    stalled: Stalled | None = None
+    """What stands still, if that was the newest to be told."""
     scored: Scored | None = None
     finished: RunFinished | None = None
     unsaved: dict[str, str] = field(default_factory=dict)
@@ -127,6 +130,7 @@ class History:
         if not _fits(event, self):
             return False
         self.seconds = event.t
+        self.stalled = event if isinstance(event, Stalled) else None
         match event:
             case RunStarted():
                 self.started = event
@@ -265,6 +269,8 @@ def _fits(event: Event, history: History) -> bool:
         known = event.arm in {None, *ARMS} or not event.accepted
         valued = event.key in {None, "patience"} if event.value is None else abs(event.value) < LARGEST
         return known and valued and 0 <= event.epoch <= history.started.epochs
+    if isinstance(event, Stalled):
+        return set(event.arms) <= set(ARMS) and 0 <= event.seconds < LARGEST
     if isinstance(event, Scored):
         counts = (event.both_right, event.only_baseline, event.only_regularized, event.both_wrong)
         possible = min(counts) >= 0 and 0 < sum(counts) < LARGEST

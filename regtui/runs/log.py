@@ -107,6 +107,7 @@ class Summary(BaseModel):
     preset: Text
     seed: int
     device: Text
+    threads: int | None = None
     wall_seconds: float
     train_seconds: float
     arms: dict[Text, ArmSummary]
@@ -124,8 +125,13 @@ class RunLog:
     at its old place, with all that it had to hold.
     """
 
-    def __init__(self, logs: Path, preset: Preset) -> None:
+    def __init__(self, logs: Path, preset: Preset, threads: int | None = None) -> None:
         """Create a new folder below `logs` and write the preset and the circumstances into it.
+
+        Args:
+            logs: Where runs are kept.
+            preset: What is run.
+            threads: With how many threads each process computes, where that is known.
 
         Raises:
             InputError: The folder can't be written.
@@ -139,7 +145,7 @@ class RunLog:
             self._events = EventFile(self._folder / EVENTS)
             self._small_files = {
                 "preset.toml": to_toml(preset).encode(),
-                "run.json": _json(_circumstances(preset)),
+                "run.json": _json(_circumstances(preset, threads)),
             }
             self._make_whole()
         except (OSError, ValueError) as error:  # ValueError: a null character
@@ -349,7 +355,7 @@ def _new_folder(logs: Path, name: str) -> Path:
         return folder
 
 
-def _circumstances(preset: Preset) -> dict[str, Any]:
+def _circumstances(preset: Preset, threads: int | None) -> dict[str, Any]:
     import platform
 
     packages = ("torch", "torchvision", "numpy", "scipy", "pydantic", "safetensors")
@@ -358,6 +364,7 @@ def _circumstances(preset: Preset) -> dict[str, Any]:
         "preset": preset.name,
         "seed": preset.train.seed,
         "device": preset.train.device,
+        "threads": threads,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
         "host": platform.node(),

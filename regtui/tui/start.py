@@ -17,6 +17,7 @@ from regtui.errors import InputError, RegtuiError
 from regtui.preset.model import Preset
 from regtui.tui.app import RegtuiApp
 from regtui.tui.look import plain
+from regtui.tui.run.training import ProcessTraining
 
 RARELY = 100
 """Looks for garbage among younger objects before one among all; Python's own 10 would hold up keys."""
@@ -58,12 +59,13 @@ def show(
     start: bool = False,
     quit_when_done: bool = False,
     ascii_only: bool = False,
+    threads: int | None = None,
     debug: bool = False,
     review: Sequence[Path] | None = None,
 ) -> int:
     """Open the screen; when it has closed, print the verdict and the log's place. Returns the exit code.
 
-    The arguments are those of `RegtuiApp`, and `debug`, which shows tracebacks.
+    The arguments are those of `RegtuiApp`, `threads`, with how many a process computes, and `debug`: show tracebacks.
 
     Raises:
         InputError: There is no terminal to type into.
@@ -71,7 +73,15 @@ def show(
     """
     if not sys.stdin.isatty():
         raise InputError("the screen needs a terminal to read keys from; add --headless to do without")
-    app = _Program(logs, preset, start=start, quit_when_done=quit_when_done, ascii_only=ascii_only, review=review)
+    app = _Program(
+        logs,
+        preset,
+        start=start,
+        quit_when_done=quit_when_done,
+        ascii_only=ascii_only,
+        training=ProcessTraining(threads),
+        review=review,
+    )
     # What has been imported stays: each look for garbage in it would hold up a key by 30 ms. One through ten thousand
     # saved runs takes longer; closed screens, which need it, are looked for when nobody types (app.py).
     gc.freeze()

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from regtui.preset.model import Preset
 from regtui.protocol.history import ArmHistory, History
-from regtui.text import one_line
+from regtui.text import counted, one_line
 from regtui.tui.run.session import Session
 from regtui.tui.widgets.lines import Lines
 
@@ -63,15 +63,18 @@ def header_line(
     faint, strong = Style(color=colours["faint"]), Style(color=colours["primary"], bold=True)
     left = Text("regtui " if width >= ROOMY else "", strong, end="", no_wrap=True)
     left.append(one_line(preset.name, max(12, width // 2)), Style(bold=True))
-    parts = [f"{preset.dataset.title} {sizes.train:,} / {sizes.val:,}"]
-    parts += [started.device if started else preset.train.device, f"seed {preset.train.seed}"]
+    data = f"{preset.dataset.title} {sizes.train:,} / {sizes.val:,}"
+    device = started.device if started else preset.train.device
+    threads = counted(started.threads, "thread") if started and started.threads else ""
+    parts = [part for part in (data, device, threads, f"seed {preset.train.seed}") if part]
+    giving_way = [part for part in (threads, data, device, parts[-1]) if part]
     words = _progress(preset, history, status) if cursor is None else _read_at(cursor, history, status)
     while len(words) > 1 and len(left) + len(" · ".join(words)) >= width:
         words.pop(1)
     right = " · ".join(words)
     paired = _pairing(history, colours)
     while parts and len(left) + sum(len(p) + 3 for p in parts) + len(paired) + len(right) + 5 > width:
-        parts.pop(0)
+        parts.remove(giving_way.pop(0))
     for part in parts:
         left.append(" · ", faint)
         left.append(part)

@@ -30,7 +30,9 @@ class Sentence(Lines):
     def rows(self, width: int, height: int) -> list[Text]:
         """As many as fit."""
         words = "Loading PyTorch and the data…"
-        if self._history.started is not None:
+        if self._history.stalled is not None:
+            words = f"T{self._history.stalled.words()[1:]}. Stopping the run keeps what was measured."
+        elif self._history.started is not None:
             at = "" if self._cursor is None else f"Epoch {self._cursor} · "
             unsaved = "".join(f"NOT SAVED: {words}. " for words in self._history.unsaved.values())
             words = unsaved + at + describe(self._history, self._epochs, over=self._over)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from regtui.engine.crew import ProcessCrew
+from regtui.engine.process import CrewClosedError
 from regtui.engine.run import RunResult, run
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control
@@ -32,8 +33,12 @@ class Training(Protocol):
 class ProcessTraining:
     """Trains in processes of its own, which are kept from run to run, torch and all."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
+        """Start nothing yet; `threads` are those of `ProcessCrew`."""
+        self._threads = threads
         self._crew: ProcessCrew | None = None
+        self._closed = False
+        self._changing = threading.Lock()
         self._one_at_a_time = threading.Lock()
 
     def warm_up(self) -> str:
@@ -46,25 +51,31 @@ class ProcessTraining:
     ) -> RunResult:
         """Train; waits for a warm-up that goes on."""
         with self._one_at_a_time:
+            crew = self._ready()
             try:
-                result = run(preset, logs, control, emit, self._ready(), begun)
+                result = run(preset, logs, control, emit, crew, begun)
             except BaseException:
                 self._discard()
                 raise
-            if result.summary.status == "failed" or result.summary.device != "cpu":
+            if result.summary.status == "failed" or result.summary.device != "cpu" or not crew.idle:
                 self._discard()  # what failed is not used again; on a GPU the memory goes back to whoever needs it
             return result
 
     def close(self) -> None:
-        """End the processes; a run that goes on is kept as stopped."""
+        """End the processes, also while they get ready; a run that goes on is kept as stopped."""
+        self._closed = True
         self._discard()
 
     def _ready(self) -> ProcessCrew:
-        if self._crew is None:
-            self._crew = ProcessCrew()
-        return self._crew
+        with self._changing:
+            if self._closed:
+                raise CrewClosedError("the processes that train were ended")
+            if self._crew is None:
+                self._crew = ProcessCrew(self._threads)
+            return self._crew
 
     def _discard(self) -> None:
-        crew, self._crew = self._crew, None
+        with self._changing:
+            crew, self._crew = self._crew, None
         if crew is not None:
             crew.close()

@@ -1,0 +1,195 @@
+"""This end of a process that trains: it is sent calls through its stdin, and answers through its stdout.
+
+It is no `multiprocessing.Process`, for that would have the current folder on its import path, run the main program's
+file anew, and fail where the current folder has been deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+from regtui.engine.worker import Failure
+from regtui.errors import RegtuiError
+from regtui.import_path import for_child
+
+TICK = 0.2
+"""Seconds between two looks at what else there is to do while an answer is waited for."""
+_POOLS = ("OMP", "MKL", "OPENBLAS", "VECLIB_MAXIMUM")
+"""Whose number of threads a variable of the environment tells: torch's, numpy's and their libraries'."""
+_MEANT_FOR_THE_RUN = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+"""Signals that decide what becomes of a run, when they are sent to all of its processes."""
+_SERVE = "import sys; sys.path[:] = sys.argv[2:]; from regtui.engine.worker import serve; serve(int(sys.argv[1]))"
+
+
+class Wait(NamedTuple):
+    """An answer that is owed.
+
+    Attributes:
+        arms: Those that the process trains.
+        pid: The process.
+        seconds: How long it has been waited for. Time in which this program stood still itself does not count.
+        usual: The longest that the process has taken to answer such a call; None if it has not answered one.
+    """
+
+    arms: tuple[str, ...]
+    pid: int
+    seconds: float
+    usual: float | None
+
+
+class CrewClosedError(RegtuiError):
+    """Whoever asked for the work does not wait for it any more."""
+
+
+class EngineError(RegtuiError):
+    """Training raised an error that nobody foresaw; `traceback` is the one from where it happened."""
+
+    def __init__(self, message: str, trace: str) -> None:
+        super().__init__(message)
+        self.traceback = trace
+
+
+_NO_MORE = object()
+"""What is read instead of a reply when there will be none."""
+
+
+class Process:
+    """A process that trains; it imports torch as soon as it is asked for anything."""
+
+    def __init__(self, threads: int) -> None:
+        """Start it, which takes no time; `threads` is how many it computes with."""
+        self.arms: tuple[str, ...] = ()
+        self._hung_up = False
+        self._asked: list[str] = []
+        self._usual: dict[str, float] = {}
+        self._replies: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        # What its Python would find on PYTHONPATH, even before the line that it runs, may be the current folder.
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        env |= {f"{pool}_NUM_THREADS": str(threads) for pool in _POOLS}
+        flags = [
+            flag for flag, given in (("-E", sys.flags.ignore_environment), ("-s", sys.flags.no_user_site)) if given
+        ]
+        with _signals_blocked():
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", *flags, "-c", _SERVE, str(threads), *for_child()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # the terminal belongs to the screen
+                env=env,
+            )
+        threading.Thread(target=self._read, name=f"answers of {self._process.pid}", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
+    def owes(self) -> bool:
+        """Whether it has been asked for what has not been received yet."""
+        return bool(self._asked)
+
+    def ask(self, method: str, *args: Any) -> Any:
+        """Send and receive."""
+        self.send(method, *args)
+        return self.receive()
+
+    def send(self, method: str, *args: Any) -> None:
+        """Let it call a method of its `Host`, once it has done what it was told before.
+
+        Raises:
+            RegtuiError: It has ended.
+        """
+        assert self._process.stdin is not None
+        self._asked.append(args[0].method if method == "call" else method)
+        try:
+            self._process.stdin.write(pickle.dumps((method, args)))
+            self._process.stdin.flush()
+        except (OSError, ValueError):  # ValueError: closed on our side
+            raise self._gone() from None
+
+    def receive(self, watch: Callable[[Wait], object] = lambda _wait: None) -> Any:
+        """The answer to the oldest call that has not been answered.
+
+        Args:
+            watch: Is told several times a second how it stands; what it raises ends the waiting.
+
+        Raises:
+            CrewClosedError: The process was ended from here.
+            EngineError: The call raised an error that nobody foresaw.
+            RegtuiError: The call can't be carried out, or the process has ended.
+        """
+        method, seconds = self._asked[0], 0.0
+        while True:
+            try:
+                reply = self._replies.get(timeout=TICK)
+                break
+            except queue.Empty:
+                # Ticks are counted, not the clock: that goes on while the whole program or the machine is suspended.
+                seconds += TICK
+                watch(Wait(self.arms, self.pid, seconds, self._usual.get(method)))
+        if reply is _NO_MORE:
+            self._replies.put(reply)
+            raise self._gone()
+        self._asked.pop(0)
+        self._usual[method] = max(seconds, self._usual.get(method, 0.0))
+        if isinstance(reply, Failure):
+            if reply.error is not None:
+                raise reply.error
+            last_line = reply.traceback.strip().splitlines()[-1]
+            raise EngineError(f"training failed: {last_line}", reply.traceback)
+        return reply
+
+    def hang_up(self) -> None:
+        """End it, whatever it does: what is on disk is whole at any time. `wait` sees to the rest."""
+        self._hung_up = True
+        self._replies.put(_NO_MORE)
+        self._process.kill()
+
+    def wait(self) -> None:
+        """Wait until it has ended; it must have been hung up."""
+        self._process.wait()
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as replies, suppress(EOFError, OSError, pickle.UnpicklingError):
+            while True:
+                self._replies.put(pickle.load(replies))
+        self._replies.put(_NO_MORE)
+
+    def _gone(self) -> RegtuiError:
+        if self._hung_up:
+            return CrewClosedError("the processes that train were ended")
+        code = self._process.wait()
+        if code < 0:
+            how = f"was killed by {signal.Signals(-code).name}"
+            hint = "; the machine may have run out of memory" if -code == signal.SIGKILL else ""
+        else:
+            how, hint = f"ended with exit code {code}", ""
+        return RegtuiError(f"a process that trains {how}{hint}")
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Let a child that starts inherit that no signal reaches it which is meant for the run."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    meant = {getattr(signal, name) for name in _MEANT_FOR_THE_RUN}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, meant)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,205 @@
+"""A process that trains and stands still: it is told, a stop waits seconds for it, and what was measured stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from regtui.engine import trainer
+from regtui.engine.crew import ProcessCrew
+from regtui.engine.process import CrewClosedError, Wait
+from regtui.engine.run import run
+from regtui.engine.watch import AFTER_STOP, FAR, StalledError, Watch
+from regtui.protocol.control import Control, Stop
+from regtui.protocol.events import ArmStopped, EpochDone, Event, RunFinished, Stalled
+from regtui.runs.log import read_events, read_summary
+from regtui.tui.run.training import ProcessTraining
+from tests.command import ENDLESS
+from tests.conftest import small_preset
+
+
+def waits(watch: Watch, seconds: float, usual: float | None, *, since: float = 0.0) -> None:
+    """Let a watch see a wait grow."""
+    for tick in range(int(since * 10), int(seconds * 10)):
+        watch(Wait(("regularized",), 1, (tick + 1) / 10, usual))
+
+
+@pytest.mark.parametrize(
+    ("usual", "first"),
+    [(None, 60), (0.0, 60), (1.0, 60), (20.0, 20 * FAR)],
+    ids=["never done", "at once", "quick", "slow work"],
+)
+def test_a_wait_is_told_when_it_is_far_longer_than_usual_and_when_it_has_doubled(
+    usual: float | None, first: float
+) -> None:
+    told: list[float] = []
+    watch = Watch(Control(), lambda wait: told.append(wait.seconds), patience=60)
+    waits(watch, 4.5 * first, usual)
+    assert told == pytest.approx([first, 2 * first, 4 * first])
+    waits(watch, 1.5 * first, usual)
+    assert told[3:] == pytest.approx([first]), "another wait begins anew"
+
+
+@pytest.mark.parametrize(("usual", "at_most"), [(None, 60), (0.0, AFTER_STOP), (0.2, AFTER_STOP), (20.0, 20 * FAR)])
+def test_a_stop_waits_only_for_work_that_may_well_take_so_long(usual: float | None, at_most: float) -> None:
+    control = Control()
+    watch = Watch(control, lambda _wait: None, patience=60)
+    control.send(Stop())
+    waits(watch, at_most - 0.2, usual)
+    with pytest.raises(StalledError, match=r"trains regularized \(pid 1\) did not answer for \d+ s"):
+        waits(watch, at_most + 0.2, usual, since=at_most - 0.2)
+
+
+def test_a_stop_at_once_waits_for_nothing() -> None:
+    control = Control()
+    control.send(Stop(at_once=True))
+    with pytest.raises(CrewClosedError):
+        Watch(control, lambda _wait: None, patience=60)(Wait((), 1, 0.2, None))
+
+
+class Live:
+    """A run of real processes in a thread, of which one can be made to stand still."""
+
+    def __init__(self, folder: Path, crew: ProcessCrew) -> None:
+        self.control = Control()
+        self.events: list[Event] = []
+        self.crew = crew
+        preset = small_preset(train={"epochs": 100_000})
+        self.thread = threading.Thread(target=run, args=(preset, folder, self.control, self.events.append, crew))
+        self.thread.start()
+        self.until(lambda: any(isinstance(e, EpochDone) and e.epoch == 3 for e in self.events))
+
+    def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, self.events[-3:]
+            time.sleep(0.02)
+
+    def freeze(self, arm: str) -> psutil.Process:
+        (process,) = (p for p in self.crew.processes if arm in p.arms)
+        frozen = psutil.Process(process.pid)
+        frozen.suspend()
+        return frozen
+
+    def stalled(self) -> list[Stalled]:
+        return [event for event in self.events if isinstance(event, Stalled)]
+
+    def end(self) -> None:
+        self.thread.join(timeout=30)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
+    monkeypatch.setattr(trainer, "PATIENCE", 1.0)
+    with ProcessCrew() as crew:
+        run = Live(tmp_path, crew)
+        yield run
+    run.end()
+
+
+def test_the_arm_that_stands_still_is_told_and_goes_on_when_it_can(live: Live) -> None:
+    frozen = live.freeze("regularized")
+    live.until(live.stalled)
+    told = live.stalled()[0]
+    assert ("regularized" in told.arms, told.pid) == (True, frozen.pid)
+    assert f"regularized (pid {frozen.pid}) has not answered for 1 s" in told.words()
+    frozen.resume()
+    live.until(lambda: isinstance(live.events[-1], EpochDone))
+    live.control.send(Stop())
+    live.end()
+    assert isinstance(live.events[-1], RunFinished)
+    assert (live.events[-1].status, live.events[-1].error) == ("stopped", "")
+    assert live.crew.idle
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_stop_ends_in_order_though_an_arm_stands_still(live: Live, at_once: bool, tmp_path: Path) -> None:
+    live.freeze("baseline")
+    time.sleep(0.3)  # the steps that were ordered before have been read out
+    asked = time.monotonic()
+    live.control.send(Stop(at_once=at_once))
+    live.end()
+    assert time.monotonic() - asked < 25, "it takes 5 s by its own clock, which a busy machine slows down"
+    (folder,) = tmp_path.iterdir()
+    summary = read_summary(folder)
+    assert summary is not None
+    assert summary.status == "stopped"
+    assert ("baseline" in summary.error, "did not answer" in summary.error) == (not at_once, not at_once)
+    assert {arm.stop_reason for arm in summary.arms.values()} == {"stopped"}
+    assert all(arm.final is not None for arm in summary.arms.values()), "what was measured before is kept"
+    *_, first, second, last = read_events(folder)
+    assert isinstance(first, ArmStopped)
+    assert isinstance(second, ArmStopped)
+    assert isinstance(last, RunFinished)
+    assert not live.crew.idle, "it is not used again: an answer is still to come"
+
+
+@pytest.mark.slow
+def test_time_in_which_the_whole_program_stood_still_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "endless.toml").write_text(ENDLESS)
+    program = (
+        "from regtui.engine import trainer; trainer.PATIENCE = 4.0; from regtui.__main__ import main; "
+        "import sys; sys.argv[1:] = ['--preset', 'endless.toml', '--headless']; main()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    ) as started:  # fmt: skip
+        assert started.stdout is not None
+        for line in started.stdout:
+            if "2/100000  regularized" in line:
+                break
+        os.killpg(started.pid, signal.SIGSTOP)  # as Ctrl-Z does, and as a closed laptop does to all
+        time.sleep(8)
+        os.killpg(started.pid, signal.SIGCONT)
+        again = [next(started.stdout) for _ in range(6)]
+        os.killpg(started.pid, signal.SIGINT)
+        assert "has not answered" not in "".join([*again, *started.stdout])
+
+
+def test_closing_while_processes_get_ready_ends_them_at_once() -> None:
+    training = ProcessTraining()
+    answers: list[object] = []
+
+    def warm_up() -> None:
+        try:
+            answers.append(training.warm_up())
+        except CrewClosedError as error:
+            answers.append(error)
+
+    waiting = threading.Thread(target=warm_up)
+    before = set(psutil.Process().children())
+    waiting.start()
+    deadline = time.monotonic() + 30
+    while len(set(psutil.Process().children()) - before) < 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    training.close()
+    assert set(psutil.Process().children()) - before == set()
+    waiting.join(timeout=10)
+    assert [type(answer) for answer in answers] == [CrewClosedError]
+    with pytest.raises(CrewClosedError):
+        training.warm_up()
+    assert set(psutil.Process().children()) - before == set()
+
+
+def test_processes_end_with_the_program_while_they_get_ready() -> None:
+    program = "from regtui.engine.crew import ProcessCrew; c = ProcessCrew(); print(1, flush=True); c.warm_up()"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as started:
+        assert started.stdout is not None
+        started.stdout.readline()
+        children = psutil.Process(started.pid).children()
+        os.kill(started.pid, signal.SIGKILL)
+    assert children
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert [p for p in alive if p.status() != psutil.STATUS_ZOMBIE] == []
