@@ -421,3 +421,87 @@ def test_damaged_lines_are_passed_over(folder: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in arms.iterdir()) == ["baseline", "regularized"]
     epochs = {arm: [row["epoch"] for row in rows(arms / arm / "metrics.csv")] for arm in ARMS}
     assert epochs == {"baseline": ["1", "3"], "regularized": ["1", "2", "3"]}
+
+
+# Every format, every shape that a history can have
+
+
+def without(*kinds: type[Event], arms: tuple[str, ...] = ARMS, after: int = 0) -> list[Event]:
+    """The run without these events of these arms, from the epoch after `after` on."""
+    return [
+        event
+        for event in told()
+        if not (
+            isinstance(event, kinds) and getattr(event, "arm", ARMS[0]) in arms and getattr(event, "epoch", 99) > after
+        )
+    ]
+
+
+def not_finite() -> Iterator[Event]:
+    """The run as it would be if nothing in it were finite."""
+    for event in told():
+        match event:
+            case StepsDone():
+                yield event.model_copy(update={"losses": [None] * len(event.losses), "finite": False})
+            case EpochDone():
+                nothing = {"train_loss": None, "val_loss": None, "penalties": {"l2": None}, "finite": False}
+                layer = LayerWeights(norm=None, zeros=0, size=4)
+                yield event.model_copy(update={**nothing, "weights": {"1": layer}, "best": False})
+            case ArmStopped():
+                yield event.model_copy(update={"reason": "non_finite", "best_epoch": None, "best_val_loss": None})
+            case Scored():
+                score = ArmScore(kept="last", epoch=1, loss=None, accuracy=0.1)
+                yield event.model_copy(update={"arms": dict.fromkeys(ARMS, score)})
+            case _:
+                yield event
+
+
+whole = list(told())
+SHAPES: dict[str, tuple[list[Event], bool]] = {
+    "whole": (whole, True),
+    "no event at all": ([], False),
+    "no start": (without(RunStarted), False),
+    "only a start": (whole[:1], False),
+    "only a start and an end": ([whole[0], whole[-1]], False),
+    "only an end": ([RunFinished(t=1, status="failed", error="no")], False),
+    "only steps": (without(EpochDone, ArmStopped, Scored), False),
+    "no epoch of the baseline": (without(EpochDone, arms=ARMS[:1]), True),
+    "no epoch of the regularized arm": (without(EpochDone, arms=ARMS[1:]), True),
+    "nothing of the baseline": (without(StepsDone, EpochDone, ArmStopped, arms=ARMS[:1]), True),
+    "no steps": (without(StepsDone), True),
+    "one epoch": (list(told(epochs=1)), True),  # which was cut short
+    "one epoch of one arm": (without(StepsDone, EpochDone, arms=ARMS[1:], after=1)[:5], True),
+    "nothing finite": (list(not_finite()), True),
+    "not scored": (without(Scored), True),
+    "arms not stopped": (without(ArmStopped), True),
+    "no end": (list(told(ended=False)), True),
+    "the first half": (whole[: len(whole) // 2], True),
+    "the second half": ([whole[0], *whole[len(whole) // 2 :]], True),
+    "lost epochs": (without(EpochDone, arms=ARMS[:1], after=1), True),
+    "no weights, no penalties": (
+        [
+            event.model_copy(update={"weights": {}, "penalties": {}}) if isinstance(event, EpochDone) else event
+            for event in whole
+        ],
+        True,
+    ),
+    "everything three times": (whole * 3, True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_format_takes_every_shape_of_a_run_or_says_why_not(tmp_path: Path, to: str, shape: str) -> None:
+    events, possible = SHAPES[shape]
+    run = saved(tmp_path / "logs", iter(events))
+    if possible:
+        assert export_runs([run], to, tmp_path / "out") == 0
+        written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+        assert written
+        assert all(path.stat().st_size for path in written)
+        return
+    with pytest.raises(InputError) as fault:
+        export_runs([run], to, tmp_path / "out")
+    assert "there is nothing to export" in str(fault.value)
+    assert str(fault.value).count("\n") == 0
+    assert not (tmp_path / "out").exists()

@@ -138,7 +138,7 @@ def test_the_same_seed_gives_the_same_numbers(table: tuple[Outcome, Path], event
 
 @pytest.mark.parametrize(
     ("learning_rate", "reason", "words"),
-    [("1e6", "exploded", "is far above an untrained network's"), ("1e30", "non_finite", r"of step \d+ is not finite")],
+    [("1e6", "exploded", "is far above that of guessing"), ("1e30", "non_finite", r"of step \d+ is not finite")],
 )
 def test_a_learning_rate_that_is_far_too_large_ends_in_exit_code_3(
     learning_rate: str, reason: str, words: str, tmp_path: Path

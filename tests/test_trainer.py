@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from regtui.arm.reports import Measured
 from regtui.engine.trainer import Trainer
 from regtui.protocol.applied import Applied
 from regtui.protocol.control import Command, Control, Pause, Resume, SetMinDelta, SetPatience, SetStrength, Stop
@@ -128,15 +129,39 @@ def test_a_loss_that_is_not_finite_ends_its_arm_at_that_step() -> None:
     assert outcome.history.scored is None, "a diverged run decides nothing"
 
 
-def test_a_training_loss_far_above_an_untrained_network_s_is_divergence_too() -> None:
-    crew = ScriptedCrew(
-        {"baseline": FALLING, "regularized": FALLING}, lambda arm, _step: 0.001 if arm == "regularized" else 1.0
-    )
-    outcome = train(crew, train={"epochs": 3})  # the script's training loss at each epoch's end is 0.5
-    assert outcome.status == "diverged"
-    assert outcome.stop("regularized") == ("exploded", 1)
+GUESS = math.log(10)
+
+
+@pytest.mark.parametrize(
+    ("first", "trained", "reason"),
+    [
+        (0.004, 0.5, "max_epochs"),  # it came with weights, or knew the answer by chance
+        (0.0, 0.5, "max_epochs"),
+        (0.004, 99 * GUESS, "max_epochs"),
+        (0.004, 101 * GUESS, "exploded"),
+        (2.3, 2.3, "max_epochs"),
+        (2.3, 4.6e4, "exploded"),  # Adam with a learning rate of 1e6
+        (500.0, 49_000.0, "max_epochs"),  # a bad start is not held against it
+        (500.0, 51_000.0, "exploded"),
+        (2.3, math.nan, "exploded"),
+        (2.3, math.inf, "exploded"),
+        (math.inf, 0.5, "non_finite"),
+        (math.nan, 0.5, "non_finite"),
+    ],
+)
+def test_divergence_is_measured_against_knowing_nothing(first: float, trained: float, reason: str) -> None:
+    crew = ScriptedCrew(both(FALLING).val_losses, lambda arm, step: first if arm == "regularized" else 1.0)  # noqa: ARG005
+
+    def measure(arm: str) -> Measured:
+        return ScriptedCrew._measure(crew, arm)._replace(train_loss=trained if arm == "regularized" else 0.5)
+
+    crew._measure = measure  # type: ignore[method-assign]
+    outcome = train(crew, train={"epochs": 3})
+    assert outcome.stop("regularized")[0] == reason
     assert outcome.stop("baseline") == ("max_epochs", 3)
-    assert len(outcome.history.arms["regularized"].epochs) == 1, "the epoch that shows it is told"
+    assert outcome.status == ("finished" if reason == "max_epochs" else "diverged")
+    if reason == "exploded":
+        assert len(outcome.history.arms["regularized"].epochs) == 1, "the epoch that shows it is told"
 
 
 def test_both_arms_diverging_ends_the_run() -> None:

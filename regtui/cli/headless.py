@@ -132,7 +132,7 @@ def table_lines(event: Event, history: History, preset: Preset | None) -> list[s
         case ArmStopped(reason="non_finite"):
             return [f"{'':7}  {event.arm:<11}  diverged: the training loss of step {event.step:,} is not finite"]
         case ArmStopped(reason="exploded"):
-            return [f"{'':7}  {event.arm:<11}  diverged: the training loss is far above an untrained network's"]
+            return [f"{'':7}  {event.arm:<11}  diverged: the training loss is far above that of guessing"]
         case _:
             return []
 

@@ -10,6 +10,13 @@ from regtui.preset.model import Preset
 from regtui.protocol.events import StopReason
 from regtui.techniques.early_stopping import StoppingRule
 
+EXPLODED = 100
+"""An arm whose training loss ends an epoch above so many times what knowing nothing costs has diverged.
+
+Adam divides each gradient by its own size, so that even an absurd learning rate ends in losses of tens of thousands
+instead of infinity; such an arm is no more a result than one at NaN.
+"""
+
 
 @dataclass
 class Steps:
@@ -37,6 +44,18 @@ class Progress:
 def start(preset: Preset, arm: str) -> Progress:
     """An arm before its first epoch."""
     return Progress(preset.arms()[arm].stopping_rule(), restores_best(preset, arm, default=False))
+
+
+def largest_loss(first: float, guess: float) -> float:
+    """The training loss above which an arm has diverged.
+
+    A network that comes with weights may begin near 0, and a bad start far above a guess; neither is held against it.
+
+    Args:
+        first: The loss of its first step.
+        guess: The loss of a constant prediction; for classes, at most the logarithm of their number.
+    """
+    return EXPLODED * max(first, guess)
 
 
 def restores_best(preset: Preset, arm: str, *, default: bool) -> bool:

@@ -16,7 +16,7 @@ from regtui.arm.reports import Measured, ScoreReport
 from regtui.engine.crew import Crew, nobody_watches
 from regtui.engine.pairing import run_started
 from regtui.engine.process import CrewClosedError, Wait
-from regtui.engine.progress import Steps, restores_best, start
+from regtui.engine.progress import Steps, largest_loss, restores_best, start
 from regtui.engine.watch import StalledError, Watch
 from regtui.errors import InputError
 from regtui.preset.model import Preset
@@ -42,12 +42,6 @@ READ_OUT = 0.1
 SAVED_AGAIN = "the weights are saved again, as they are now"
 PATIENCE = 60.0
 """Seconds for which nobody need be told that a process does not answer."""
-EXPLODED = 100
-"""An arm whose training loss ends an epoch above so many times its first step's, an untrained network's, has diverged.
-
-Adam divides each gradient by its own size, so that even an absurd learning rate ends in losses of tens of thousands
-instead of infinity; such an arm is no more a result than one at NaN.
-"""
 
 
 class Trainer:
@@ -218,7 +212,8 @@ class Trainer:
                     finite=math.isfinite(report.train_loss) and math.isfinite(report.val_loss),
                 )
             )
-        bounds = {name: EXPLODED * self._arms[name].first_loss for name in running}
+        guess = math.log(self.preset.dataset.classes)
+        bounds = {name: largest_loss(self._arms[name].first_loss, guess) for name in running}
         # Written so that NaN, which is not below anything, counts as exploded.
         self._stop([name for name in running if not measured[name].train_loss <= bounds[name]], "exploded")
         improved = [name for name in running if self._arms[name].rule.best_epoch == self._epoch]

@@ -151,7 +151,10 @@ class Verdict:
 
     def _why_none(self) -> str:
         if self.status == "diverged":
-            how = {"non_finite": "its training loss was not finite", "exploded": "its training loss exploded"}
+            how = {
+                "non_finite": "its training loss was not finite",
+                "exploded": "its training loss was far above that of guessing",
+            }
             arms = " and ".join(
                 f"{arm.label} diverged in epoch{NBSP}{arm.epochs} ({how[arm.stop_reason]})"
                 for arm in (self.baseline, self.regularized)

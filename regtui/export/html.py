@@ -45,7 +45,7 @@ _REASONS = {
     "early_stopping": "stopped early",
     "stopped": "stopped by the user",
     "non_finite": "diverged: loss not finite",
-    "exploded": "diverged: loss exploded",
+    "exploded": "diverged: training loss far above that of guessing",
 }
 
 

@@ -90,6 +90,8 @@ def _axes(plot: _Plot, xs: Sequence[float], ys: Sequence[float], x_label: str) -
 
 
 def _line(plot: _Plot, curve: Curve) -> Iterator[str]:
+    if not curve.points:
+        return
     every = -(-len(curve.points) // MOST_POINTS)
     points = [*curve.points[:-1:every], *curve.points[-1:]]
     path, pen = [], "M"

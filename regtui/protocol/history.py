@@ -72,7 +72,7 @@ class ArmHistory:
 
     @property
     def first_step_loss(self) -> float:
-        """An untrained network's loss; infinity before the first step."""
+        """The loss before anything was learned; infinity before the first step."""
         return self.step_losses.first
 
     @property
