@@ -35,7 +35,7 @@ def faults(text: str, folder: Path) -> list[str]:
 def changed(tmp_path: Path) -> Changed:
     """Changes the preset of all defaults."""
     path = tmp_path / "empty.toml"
-    path.touch()
+    path.write_text('title = ""')
     return partial(load, str(path))
 
 
@@ -69,18 +69,21 @@ def test_where_no_known_name_is_near_all_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ('[train]\nepochs = "10"', "train.epochs: must be a whole number, not '10'"),
-        ("[train]\nepochs = 10.0", "train.epochs: must be a whole number, not 10.0"),
+        ('[train]\nepochs = "10"', "train.epochs: must be a whole number, not '10'; write 10"),
+        ("[train]\nepochs = 10.0", "train.epochs: must be a whole number, not 10.0; write 10"),
         ("[train]\nseed = true", "train.seed: must be a whole number, not true"),
         ("[train]\nlearning_rate = true", "train.learning_rate: must be a number, not true"),
-        ('[train]\nlearning_rate = "0.1"', "train.learning_rate: must be a number, not '0.1'"),
+        ('[train]\nlearning_rate = "0.1"', "train.learning_rate: must be a number, not '0.1'; write 0.1"),
         ("[data]\nval_fraction = 2024-01-01", "data.val_fraction: must be a number, not datetime.date(2024, 1, 1)"),
-        ("title = 3", "title: must be a text in quotes, not 3"),
-        ("[model]\nhidden = 3", "model.hidden: must be a list, not 3"),
+        ("title = 3", 'title: must be a text in quotes, not 3; write "3"'),
+        ("[model]\nhidden = 3", "model.hidden: must be a list, not 3; write [3]"),
         ('[model]\nhidden = [3, "a"]', "model.hidden.1: must be a whole number, not 'a'"),
-        ("train = 3", "train: must be a table, not 3"),
-        ("baseline = []", "baseline: must be a table, not []"),
-        ("[regularized]\ndropout = 0.5", "regularized.dropout: must be a table, not 0.5"),
+        ("train = 3", "train: must be a table, not 3; write [train] and its values below"),
+        ("baseline = []", "baseline: must be a table, not []; write [baseline] and its values below"),
+        (
+            "[regularized]\ndropout = 0.5",
+            "regularized.dropout: must be a table, not 0.5; write regularized.dropout.rate = 0.5",
+        ),
         (
             "[regularized.early_stopping]\nrestore_best = 1",
             "regularized.early_stopping.restore_best: must be true or false, not 1",
@@ -264,7 +267,7 @@ def test_a_file_with_windows_mark_and_line_ends_is_read(tmp_path: Path) -> None:
     assert load(str(path)).train.epochs == 3
 
 
-def test_an_empty_file_is_the_preset_of_all_defaults(changed: Changed) -> None:
+def test_a_file_with_no_value_of_its_own_is_the_preset_of_all_defaults(changed: Changed) -> None:
     assert changed() == Preset(name="empty")
 
 
@@ -286,7 +289,7 @@ def test_an_empty_file_is_the_preset_of_all_defaults(changed: Changed) -> None:
 )
 def test_a_preset_is_named_after_its_file(stem: str, name: str, tmp_path: Path) -> None:
     path = tmp_path / f"{stem}.toml"
-    path.touch()
+    path.write_text('title = "x"')
     assert load(str(path)).name == name
 
 

@@ -302,7 +302,7 @@ async def test_a_fault_without_a_field_stands_above_all() -> None:
         assert draft is not None
         draft.put("title", 3)
         await app.type_into(pilot, "train.epochs", "3")
-        assert app.says("Form > .faults") == "✗ title: must be a text in quotes, not 3"
+        assert app.says("Form > .faults") == '✗ title: must be a text in quotes, not 3; write "3"'
         assert app.chooser.query_one("Form > .faults").display
 
 

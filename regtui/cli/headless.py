@@ -152,6 +152,7 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[
         "device": f"{started.device}{threads} · seed {train.seed}",
         **{name: f"{arm.techniques} · {arm.parameters:,} parameters" for name, arm in started.arms.items()},
         paired: proof,
+        **({"note": preset.warning} if preset.warning else {}),
         "losses": f"evaluation mode, no penalties; train loss on {sample} {sizes.train_eval:,} images",
     }
     title = f" · {preset.title}" if preset.title else ""

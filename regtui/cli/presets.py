@@ -27,12 +27,12 @@ def check_presets(files: Sequence[str]) -> int:
     broken = False
     for file in files:
         try:
-            load(file)
+            preset = load(file)
         except InputError as error:
             complain(str(error))
             broken = True
         else:
-            say(f"{file}: ok")
+            say(f"{file}: ok" + (f"; {preset.warning}" if preset.warning else ""))
     return InputError.exit_code if broken else 0
 
 

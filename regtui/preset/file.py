@@ -25,6 +25,7 @@ from regtui.files import (
     table_of_toml,
 )
 from regtui.files import text_of as text_in
+from regtui.preset import hints
 from regtui.preset.model import ARMS, Preset
 from regtui.text import one_line
 
@@ -174,7 +175,7 @@ def to_toml(preset: Preset) -> str:
 def _read(path: Path) -> dict[str, Any]:
     shown = one_line(path, MAX_PATH)
     try:
-        return table_of_toml(text_in(read_plain(path, MAX_PRESET)))
+        text = text_in(read_plain(path, MAX_PRESET))
     except FileNotFoundError:
         raise InputError(
             f"{shown}: there is no such file; 'regtui presets list' shows the presets that come along"
@@ -187,12 +188,23 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"{shown}: this file has more than {MAX_PRESET:,} bytes; a preset has about 1,000") from None
     except OSError as error:
         raise InputError(f"{shown}: can't be read ({error.strerror}); check its permissions") from None
+    except NotTextError as error:
+        raise InputError(f"{shown}: {error}") from None
+    table = _parse(text, shown)
+    if table in ({}, {"schema": 1}):
+        raise PresetError(f"{shown}: the file is empty; 'regtui presets show dropout' prints one to begin with")
+    return table
+
+
+def _parse(text: str, shown: str) -> dict[str, Any]:
+    """The table that a file's text means; `shown` is the file in a fault."""
+    try:
+        return table_of_toml(text)
     except (TooDeepError, RecursionError):
         raise PresetError(f"{shown}: this is nested too deeply; a preset has tables of two levels") from None
     except tomllib.TOMLDecodeError as error:
-        raise PresetError(f"{shown}: this is not TOML: {one_line(error, 200)}") from None
-    except NotTextError as error:
-        raise InputError(f"{shown}: {error}") from None
+        hint = hints.of_toml(text, error) or f"this is not TOML: {one_line(error, 200)}"
+        raise PresetError(f"{shown}: {hint}") from None
     except ValueError:  # of int, which reads no number of more than 4300 digits
         raise PresetError(f"{shown}: a number in it has too many digits to be one of a preset's") from None
 
@@ -234,7 +246,12 @@ def _describe(fault: Mapping[str, Any]) -> str:
     else:
         context = {name: _number(value) for name, value in fault.get("ctx", {}).items()}
         sentence = _SENTENCES.get(kind, fault["msg"]).format_map(context)
-    near = _nearest(fault["input"], _choices(fault)) if kind == "literal_error" else ""
+    if kind == "literal_error":
+        near = _nearest(fault["input"], _choices(fault))
+    else:
+        near = hints.of_value(
+            kind, fault["input"], key, _first_knob(location) if kind == "model_type" and len(location) == 2 else ""
+        )
     given = repr(fault["input"]) if not isinstance(fault["input"], bool) else str(fault["input"]).lower()
     return f"{key}: {sentence}, not {one_line(given, MAX_VALUE)}{near}"
 
@@ -256,14 +273,25 @@ def _choices(fault: Mapping[str, Any]) -> list[str]:
 
 def _fields_at(location: Sequence[str | int]) -> list[str]:
     """The names that the table at `location` may have."""
+    return [field.alias or name for name, field in _model_at(location).model_fields.items()]
+
+
+def _model_at(location: Sequence[str | int]) -> type[BaseModel]:
     model: type[BaseModel] = Preset
     for part in location:
         annotation = model.model_fields[str(part)].annotation
         model = next(t for t in (annotation, *get_args(annotation)) if isinstance(t, type) and issubclass(t, BaseModel))
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return model
+
+
+def _first_knob(location: Sequence[str | int]) -> str:
+    """The first field of the table at `location` that is a number."""
+    model = _model_at(location)
+    numbers = (name for name, field in model.model_fields.items() if field.annotation in (int, float))
+    return next(numbers, "")
 
 
 def _nearest(name: object, known: Iterable[str]) -> str:
     known = list(known)
-    match = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    match = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.5)
     return f"; did you mean {match[0]!r}?" if match else ""

@@ -135,6 +135,11 @@ class Preset(_Table):
         )
         return baseline == regularized
 
+    @property
+    def warning(self) -> str:
+        """What should be known before this preset is run; empty if nothing."""
+        return "both arms are the same experiment: no technique sets them apart" if self.same_arms else ""
+
     @model_validator(mode="after")
     def _check_across_tables(self) -> Preset:
         faults = list(_size_faults(self))

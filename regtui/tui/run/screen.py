@@ -84,7 +84,7 @@ class RunScreen(Screen[None]):
         self._header = Header(session)
         self._curves = Curves(preset, history, self.view)
         self._table = ArmsTable()
-        self._sentence = Sentence(preset.train.epochs)
+        self._sentence = Sentence(preset.train.epochs, preset.warning)
         self._steering = SteeringPanel()
         self._verdict = VerdictPanel()
         self._key_bar = KeyBar((*self.KEYS, *EVERYWHERE))

@@ -16,8 +16,9 @@ class Sentence(Lines):
 
     DEFAULT_CSS = "Sentence { height: 2; padding: 0 1; &.narrow { height: 3; } }"
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: int, warning: str = "") -> None:
         super().__init__()
+        self._warning = f" Note: {warning}." if warning else ""
         self._history, self._epochs = History(), epochs
         self._cursor: int | None = None
         self._over = False
@@ -29,7 +30,7 @@ class Sentence(Lines):
 
     def rows(self, width: int, height: int) -> list[Text]:
         """As many as fit."""
-        words = "Loading PyTorch and the data…"
+        words = f"Loading PyTorch and the data…{self._warning}"
         if self._history.stalled is not None:
             words = f"T{self._history.stalled.words()[1:]}. Stopping the run keeps what was measured."
         elif self._history.started is not None:

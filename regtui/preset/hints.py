@@ -1,0 +1,139 @@
+"""What to write instead: for the slips that people make in TOML, and for values of the wrong type."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from contextlib import suppress
+
+from regtui.text import one_line
+
+MAX_SHOWN = 60
+"""So much of a line or a value is quoted."""
+_STRAIGHT = str.maketrans("“”„«»‘’‚", '"""""\'\'\'')
+_WORDS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
+_NO_VALUE = {"none", "null", "nil"}
+
+_Rule = tuple[str, Callable[[re.Match[str]], str]]
+
+_VALUES: list[_Rule] = [
+    (r"", lambda _: "a value is missing after the '='"),
+    (r"=+ *(.*)", lambda m: f"one '=' is enough: write = {m[1]}"),
+    (r"([+-]?)(\.\d[\d_]*(?:[eE][+-]?\d+)?)", lambda m: f"a number has a digit before its point: write {m[1]}0{m[2]}"),
+    (r"([+-]?\d[\d_]*\.)", lambda m: f"a number has a digit after its point: write {m[1]}0"),
+    (r"([+-]?\d+)((?:,\d{3})+)", lambda m: f"a number has no commas: write {m[1]}{m[2].replace(',', '')}"),
+    (r"([+-]?\d+),(\d+)", lambda m: f"a number has a point, not a comma: write {m[1]}.{m[2]}"),
+    (r"([+-]?)0+(\d+)", lambda m: f"a number does not begin with 0: write {m[1]}{m[2]}"),
+    (r"([^\"'\[{]*[^\"'\[{\s]) +(\w+ *=.*)", lambda m: f"one value a line: begin a new one before {m[2]}"),
+    (r'"([^"\n]*)', lambda m: f"the text lacks its closing quote: write {_text(m[1])}"),
+    (r"'([^'\n]*)", lambda m: f"the text lacks its closing quote: write {_text(m[1])}"),
+    (r'"([^"\n]*\\[^"\n]*)"', lambda m: f"a backslash in \"…\" begins an escape: write '{m[1]}', or double it"),
+    (r"([A-Za-z_~./\\][^\"'=\[\]{}]*)", lambda m: _bare_word(m[1])),
+]
+"""What is seen behind the '=', and what to say of it."""
+
+
+def of_toml(text: str, error: tomllib.TOMLDecodeError) -> str:
+    """The line that `text` ends to be TOML in, what is wrong there and what to write: 'line 3: …'; empty if unknown."""
+    place = re.search(r"\(at line (\d+),", str(error))
+    lines = text.splitlines()
+    number = int(place[1]) if place else max((n for n, line in enumerate(lines, 1) if line.strip()), default=1)
+    line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
+    said = _of_line(line, str(error))
+    if not said and (opened := _opened(lines[:number])) is not None:
+        number, line = opened
+        said = f"the list that begins with {_quoted(line)} is not closed: write ] behind its last value"
+    return f"line {number}: {said}" if said else ""
+
+
+def _of_line(line: str, error: str) -> str:
+    if "overwrite" in error or "twice" in error:
+        return f"{_quoted(line)} is there a second time; keep one of the two"
+    straight = line.translate(_STRAIGHT)
+    if straight != line:
+        return f"these quotes are not those of a keyboard: write {_quoted(straight)}"
+    if line.startswith("["):
+        name = line.strip("[] ")
+        return "" if line.endswith("]") and " " not in name else f"a table's name stands in brackets: write [{name}]"
+    key, equals, value = (part.strip() for part in line.partition("="))
+    if not equals:
+        named = re.fullmatch(r"([\w.-]+)\s*(?::|\s)\s*(\S.*)", line)
+        return f"write it as {named[1]} = {named[2]}" if named else f"{_quoted(line)} has no '=': write key = value"
+    if not re.fullmatch(r"[\w.\"'-]+", key):
+        return f"{_quoted(key)} is no key; one has letters, digits, '_' and '-', and points between its parts"
+    bare = re.sub(r"\s+#[^\"']*$", "", value)
+    for pattern, say in _VALUES:
+        if match := re.fullmatch(pattern, bare):
+            return one_line(say(match), 2 * MAX_SHOWN)
+    return ""
+
+
+def _bare_word(word: str) -> str:
+    word = word.strip()
+    if word.casefold() in _WORDS:
+        return f"truth is written small: write {_WORDS[word.casefold()]}"
+    if word.casefold() in _NO_VALUE:
+        return "TOML has no such value; leave the line out"
+    return f"a text stands in quotes: write {_text(word)}"
+
+
+def _text(word: str) -> str:
+    return f"'{word}'" if "\\" in word else f'"{word}"'
+
+
+def _quoted(line: str) -> str:
+    return repr(one_line(line, MAX_SHOWN))
+
+
+def _opened(lines: list[str]) -> tuple[int, str] | None:
+    """The last line that begins a list and does not end it, with its number."""
+    for number in range(len(lines), 0, -1):
+        if re.fullmatch(r"[\w.-]+\s*=\s*\[[^\]]*", lines[number - 1].strip()):
+            return number, lines[number - 1].strip()
+    return None
+
+
+def of_value(kind: str, given: object, key: str, knob: str) -> str:
+    """What to write instead of a value of the wrong type, to follow it: '; write 3'; empty if that can't be told.
+
+    Args:
+        kind: Pydantic's name of the fault.
+        given: The value.
+        key: Its dotted key.
+        knob: The first knob of the table that should be there, if one should.
+    """
+    write = ""
+    if kind == "int_type":
+        number = _as_number(given)
+        write = f"{int(number)}" if number is not None and number.is_integer() and abs(number) < 1e15 else ""
+    elif kind == "float_type":
+        number = _as_number(given)
+        write = "" if number is None else f"{number:g}"
+    elif kind == "bool_type":
+        write = _WORDS.get(str(given).strip().casefold(), "")
+    elif kind == "string_type" and isinstance(given, int | float) and not isinstance(given, bool):
+        write = f'"{given}"'
+    elif kind == "list_type" and isinstance(given, int):
+        write = f"[{given}]"
+    elif kind == "list_type" and isinstance(given, str) and re.fullmatch(r"[\d, ]+", given):
+        write = f"[{', '.join(re.findall(r'[0-9]+', given))}]"
+    elif kind == "model_type":
+        value = isinstance(given, int | float) and not isinstance(given, bool) and knob
+        write = f"{key}.{knob} = {given}" if value else f"[{key}] and its values below"
+    return f"; write {write}" if write else ""
+
+
+def _as_number(given: object) -> float | None:
+    """What a person means who wrote this for a number."""
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        return None
+    if isinstance(given, str):
+        given = given.strip().replace("−", "-")
+        if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+", given):
+            given = given.replace(",", "")
+        given = given.replace(",", ".", 1)
+    with suppress(ValueError, OverflowError):
+        number = float(given)
+        return number if abs(number) < float("inf") else None
+    return None
