@@ -1,0 +1,140 @@
+"""All that the program says about a run is true: over every preset, several seeds each, and many ways to stop.
+
+The curves are real, see `tests.curves`; what a sentence claims is read off its words by `tests.rules`, which know
+nothing of the code that speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regtui.evidence.diagnosis import describe
+from regtui.preset.model import Preset
+from regtui.protocol.events import ControlApplied
+from regtui.protocol.history import History
+from tests import curves
+from tests.conftest import small_preset
+from tests.curves import CurveRun, Rule
+from tests.rules import Logged, Run, check
+from tests.telling import Telling
+
+RULES = [
+    None,
+    *(Rule(patience=patience) for patience in (1, 3, 5)),
+    *(Rule(patience=3, min_delta=delta) for delta in (0.01, 0.3)),
+    *(Rule(patience=patience, warmup=3) for patience in (1, 5)),
+    Rule(patience=3, monitor="val_accuracy"),
+]
+
+
+def logged(history: History) -> Run:
+    """What the rules may know: the numbers, and what happened."""
+    arms = {
+        name: Logged(
+            val={e.epoch: e.val_loss for e in arm.epochs if e.val_loss is not None},
+            train={e.epoch: e.train_loss for e in arm.epochs if e.train_loss is not None},
+            last_epoch=arm.epochs[-1].epoch if arm.epochs else 0,
+            stopped=arm.stopped.reason if arm.stopped else "",
+            partial=bool(arm.epochs) and arm.epochs[-1].partial,
+        )
+        for name, arm in history.arms.items()
+    }
+    assert history.started is not None
+    controls = tuple((c.arm or "", c.key, c.value, c.epoch) for c in history.controls if c.accepted and c.key)
+    return Run(arms, history.started.epochs, history.finished.status if history.finished else "", controls)
+
+
+def tellings(run: CurveRun) -> Iterator[History]:
+    """The run, ended in each of these ways."""
+    for rule in RULES:
+        yield History.of(run.events(rule))
+    epochs = len(run.arms["baseline"]["val_loss"])
+    for last in (1, 2, epochs // 2, epochs - 1):
+        yield History.of(run.events(last=last, partial=last % 2 == 0, status="stopped"))
+
+
+@pytest.mark.parametrize("run", curves.runs(), ids=lambda run: run.name)
+def test_the_sentence_is_true_at_each_epoch_of_every_run(run: CurveRun) -> None:
+    planned = run.facts["started"]["epochs"]
+    told = set()
+    for history in tellings(run):
+        check(logged(history), describe(history, planned))
+        for epoch in range(1, history.epochs):
+            ends = {arm.stopped for arm in history.arms.values() if arm.stopped and arm.stopped.epoch <= epoch}
+            case = epoch, tuple(sorted((end.arm, end.epoch, end.reason) for end in ends))
+            if case in told:  # so far it is the same as with another rule
+                continue
+            told.add(case)
+            at = history.at(epoch)
+            check(logged(at), describe(at, planned))
+            check(logged(at), describe(at, planned, over=True))
+
+
+def test_there_are_several_seeds_of_each_preset() -> None:
+    seeds: dict[str, set[int]] = {}
+    for run in curves.runs():
+        seeds.setdefault(run.facts["preset"], set()).add(run.facts["seed"])
+    assert seeds.keys() == {path.stem for path in (Path(__file__).parent.parent / "presets").glob("*.toml")}
+    assert all(found >= {0, 1, 2} for found in seeds.values()), seeds
+
+
+@pytest.mark.parametrize("run", curves.runs()[::5], ids=lambda run: run.name)
+def test_the_sentence_is_true_where_the_user_steers_and_pauses(run: CurveRun) -> None:
+    def control(arm: str, key: str, value: float | None, epoch: int) -> ControlApplied:
+        command = "set_patience" if key == "patience" else "set_strength"
+        return ControlApplied(
+            t=0, command=command, arm=arm, key=key, value=value, accepted=True, epoch=epoch, step=epoch - 1
+        )
+
+    both = [control(arm, "patience", 4, 2) for arm in curves.ARMS]
+    off = [control("regularized", "patience", None, 2)]
+    rate = [*both, control("regularized", "dropout.rate", 0.25, 3)]
+    planned = run.facts["started"]["epochs"]
+    for controls in (both, off, rate):
+        history = History.of(run.events(controls=tuple(controls)))
+        for epoch in range(1, history.epochs):
+            at = history.at(epoch)
+            check(logged(at), describe(at, planned))
+            at.paused = True
+            check(logged(at), describe(at, planned))
+
+
+PRESET: Preset = small_preset(train={"epochs": 40})
+
+
+@st.composite
+def synthetic(draw: st.DrawFn) -> list[tuple[float | None, float | None]]:
+    """Validation and training losses of a course with noise, spikes, plateaus, and what is not finite."""
+    losses: list[tuple[float | None, float | None]] = []
+    val, train = draw(st.floats(0.05, 3)), draw(st.floats(0.05, 3))
+    for _ in range(draw(st.integers(1, 4))):
+        factor, noise = draw(st.sampled_from([0.8, 0.97, 0.999, 1.0, 1.001, 1.02, 1.3])), draw(st.floats(0, 0.1))
+        other = draw(st.sampled_from([0.7, 0.95, 1.0, 1.01]))
+        for _ in range(draw(st.integers(1, 9))):
+            val, train = val * factor, train * other
+            spike = draw(st.sampled_from([1.0] * 12 + [1.5, 30.0, 2e4, 0.5]))
+            seen = val * spike * (1 + noise * draw(st.floats(-1, 1)))
+            losses.append((draw(st.sampled_from([seen] * 15 + [None])), draw(st.sampled_from([train] * 15 + [None]))))
+    return losses
+
+
+@given(synthetic(), synthetic())
+def test_the_sentence_is_true_whatever_the_course(
+    baseline: list[tuple[float | None, float | None]], regularized: list[tuple[float | None, float | None]]
+) -> None:
+    telling = Telling(PRESET).start()
+    for number in range(max(len(baseline), len(regularized))):
+        for arm, course in (("baseline", baseline), ("regularized", regularized)):
+            if number < len(course):
+                val, train = course[number]
+                telling.epoch(arm, val, train=train)
+    history = telling.history
+    for epoch in range(1, history.epochs + 1):
+        at = history.at(epoch)
+        if all(any(e.val_loss is not None for e in arm.epochs) for arm in at.arms.values()):
+            check(logged(at), describe(at, 40))
