@@ -21,10 +21,12 @@ class ScriptedCrew:
         self,
         val_losses: Mapping[str, list[float]],
         step_loss: Callable[[str, int], float] = lambda _arm, _step: 1.0,
+        val_accuracies: Mapping[str, list[float]] | None = None,
     ) -> None:
         self.threads = 1
         self.watch: Callable[[Wait], object] = nobody_watches
         self.val_losses = val_losses
+        self.val_accuracies = val_accuracies or {}
         self.step_loss = step_loss
         self.calls: list[tuple[str, tuple[str, ...], tuple[Any, ...]]] = []
         self.reset()
@@ -63,10 +65,12 @@ class ScriptedCrew:
         return [self.step_loss(arm, step) for step in range(first, first + count)]
 
     def _measure(self, arm: str) -> Measured:
-        loss = self.val_losses[arm][self._epochs[arm] - 1]
-        return Measured(0.5, loss, 0.9, 0.8, {}, {"output": LayerWeights(norm=1.0, zeros=0, size=10)}, 0.01)
+        epoch = self._epochs[arm] - 1
+        loss = self.val_losses[arm][epoch]
+        accuracy = self.val_accuracies[arm][epoch] if self.val_accuracies else 0.8
+        return Measured(0.5, loss, 0.9, accuracy, {}, {"output": LayerWeights(norm=1.0, zeros=0, size=10)}, 0.01)
 
-    def _remember(self, arm: str) -> None: ...
+    def _remember(self, arm: str, epoch: int) -> None: ...
 
     def _save(self, arm: str, folder: Path, progress: dict[str, object]) -> str:  # noqa: ARG002
         return ""

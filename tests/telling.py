@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from regtui.preset.model import Preset
 from regtui.protocol.events import (
     ArmInfo,
@@ -51,12 +53,14 @@ class Telling:
         number = len(self.history.arms[arm].epochs) + 1
         self.steps(arm, [0.5] * self.preset.steps_per_epoch)
         rule = self.rules[arm]
-        best = rule.update(number, val_loss=float("nan") if val is None else val, val_accuracy=accuracy)
+        counted = rule.update(number, val_loss=float("nan") if val is None else val, val_accuracy=accuracy)
+        lowest = min((done.val_loss or math.inf for done in self.history.arms[arm].epochs), default=math.inf)
+        best = val is not None and val < lowest
         self.history.add(
             EpochDone(
                 t=1, arm=arm, epoch=number, train_loss=train, val_loss=val, train_accuracy=0.95, val_accuracy=accuracy,
                 penalties={}, weights={"1": LayerWeights(norm=1.0, zeros=1, size=8)}, order="o", seconds=0.5,
-                best=best, wait=rule.wait, partial=partial, finite=val is not None,
+                best=best, counted=counted, wait=rule.wait, partial=partial, finite=val is not None,
             )
         )  # fmt: skip
         return self

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from regtui.engine.progress import restores_best
 from regtui.engine.trainer import Trainer
 from regtui.preset.model import Preset
 from regtui.protocol.applied import (
     Applied,
-    best_value,
+    kept_epoch,
     live_knobs,
+    reference,
     steered_arms,
     stop_epoch_if_nothing_improves,
     stops_now,
@@ -63,7 +63,8 @@ def test_turning_patience_off_and_on_decides_what_is_kept_as_the_trainer_does() 
             told.control("regularized", "patience", patience)
             applied = Applied.of(preset, told.history).arms["regularized"]
             assert applied.patience == patience
-            assert applied.restore_best == restores_best(preset, "regularized", default=patience is not None)
+            own = preset.regularized.early_stopping
+            assert applied.restore_best == (patience is not None if own is None else own.restore_best)
 
 
 def test_the_trainer_s_own_answers_fold_to_its_own_rules(tmp_path: Any) -> None:
@@ -86,7 +87,8 @@ def test_the_trainer_s_own_answers_fold_to_its_own_rules(tmp_path: Any) -> None:
         assert (settings.patience, settings.min_delta) == (progress.rule.patience, progress.rule.min_delta)
         assert settings.restore_best == progress.restore_best
         assert wait(history.arms[name]) == progress.rule.wait
-        assert best_value(history.arms[name], settings) == progress.rule.best
+        assert reference(history.arms[name], settings) == progress.rule.reference
+        assert kept_epoch(history.arms[name], settings) == progress.kept_epoch
     assert dict(applied.arms["regularized"].strengths) == {"dropout.rate": 0.1}
 
 
@@ -110,6 +112,7 @@ def test_the_value_to_beat_and_the_epoch_it_would_stop_at_are_the_rule_s(monitor
             told.control("regularized", "min_delta", rng.choice([0.0, 0.05, 0.2]))
         settings = Applied.of(preset, told.history).arms["regularized"]
         assert wait(arm) == rule.wait
+        assert kept_epoch(arm, settings) == rule.best_epoch or rule.best_epoch is None
         to_beat = value_to_beat(arm, settings)
         if to_beat is not None:
             sign = 1 if monitor == "val_loss" else -1

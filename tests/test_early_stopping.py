@@ -28,8 +28,9 @@ def stops_at(rule: StoppingRule, losses: Sequence[float]) -> int | None:
         pytest.param({"patience": 2}, [5, 4, 4.5, 4.2, 3], 4, 2, id="patience runs out"),
         pytest.param({"patience": 1}, [5, 6], 2, 1, id="patience of one"),
         pytest.param({"patience": 2}, [3, 3, 3], 3, 1, id="equal is no improvement"),
-        pytest.param({"patience": 2, "min_delta": 0.5}, [5, 4.6, 4.4, 4.1, 4.0], 5, 3, id="smaller than min_delta"),
-        pytest.param({"patience": 1, "min_delta": 0.5}, [5, 4.5], 2, 1, id="exactly min_delta is no improvement"),
+        pytest.param({"patience": 2, "min_delta": 0.5}, [5, 4.6, 4.4, 4.1, 4.0], 5, 5, id="smaller than min_delta"),
+        pytest.param({"patience": 1, "min_delta": 0.5}, [5, 4.5], 2, 2, id="exactly min_delta is no improvement"),
+        pytest.param({"patience": 9, "min_delta": 0.5}, [5, 4.8, 4.8, 4.9], None, 2, id="the earlier of equal ones"),
         pytest.param({"patience": 2, "warmup": 3}, [1, 1, 1, 5, 4, 4.5, 4.5], 7, 5, id="warm-up counts for nothing"),
         pytest.param({"patience": 2, "warmup": 3}, [3, 3, 3, 3, 3, 3], 6, 4, id="flat with warm-up"),
         pytest.param({"patience": 2}, [NAN, 5, 4, 3], None, 4, id="NaN first is never the best"),
@@ -50,7 +51,7 @@ def test_truth_table(
 def test_without_patience_it_remembers_the_best_and_never_stops() -> None:
     rule = StoppingRule()
     assert stops_at(rule, [3, 2] + [5] * 100) is None
-    assert (rule.best, rule.best_epoch, rule.wait) == (2, 2, 100)
+    assert (rule.reference, rule.best, rule.best_epoch, rule.wait) == (2, 2, 2, 100)
 
 
 @pytest.mark.parametrize(("patience", "stop"), [(5, 6), (2, 4), (1, 4)])

@@ -177,7 +177,7 @@ def test_the_test_set_is_scored_with_the_weights_that_are_kept(mnist_file: Path)
     arm = make_arm(small_preset(), mnist_file)
     arm.start_epoch()
     arm.train_steps(5)
-    arm.remember()
+    arm.remember(1)
     at_best = arm.test({"regularized": False})
     arm.train_steps(5)
     assert arm.test({"regularized": False}) != at_best

@@ -99,7 +99,7 @@ def test_a_run_stopped_at_once_is_judged_by_the_epochs_that_were_measured() -> N
             ArmStopped(t=1, arm=arm, reason="stopped", epoch=3, step=25, best_epoch=2, best_val_loss=0.4)
         )
     verdict = judge_run(telling.finish("stopped").history, telling.preset)
-    assert (verdict.baseline.epochs, verdict.baseline.kept) == (2, None)
+    assert (verdict.baseline.epochs, verdict.baseline.kept_epoch) == (2, None)
     assert "stopped by the user after 2 epochs" in " ".join(" ".join(verdict.lines()).split())
 
 

@@ -179,7 +179,8 @@ def test_events_without_any_one_line_crash_nothing(logs: Path, capsys: pytest.Ca
 
 def test_the_summary_is_printed_as_json(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert show_run(str(oldest(logs)), logs, json=True) == 0
-    assert json.loads(capsys.readouterr().out) == json.loads((oldest(logs) / "summary.json").read_text())
+    written = json.loads((oldest(logs) / "summary.json").read_text())
+    assert json.loads(capsys.readouterr().out) == {"same_experiment": False, **written}
     (oldest(logs) / "summary.json").unlink()
     with pytest.raises(InputError, match="has no summary: the run is interrupted"):
         show_run(str(oldest(logs)), logs, json=True)

@@ -62,7 +62,7 @@ def test_arms_that_do_different_things_are_two(baseline: dict[str, Any], regular
     assert not small_preset(baseline=baseline, regularized=regularized).same_arms
 
 
-@pytest.mark.parametrize(("baseline", "regularized"), SAME[:3] + SAME[7:10])
+@pytest.mark.parametrize(("baseline", "regularized"), SAME[:3] + SAME[7:11])
 def test_what_does_nothing_leaves_the_network_as_it_is(
     tmp_path: Path, mnist_file: Path, baseline: dict[str, Any], regularized: dict[str, Any]
 ) -> None:

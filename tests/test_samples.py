@@ -56,5 +56,6 @@ def test_a_sample_is_a_whole_run(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", samples(), ids=lambda folder: folder.name)
 def test_a_log_read_and_written_again_is_the_same_to_the_last_byte(folder: Path) -> None:
-    again = "".join(event.model_dump_json() + "\n" for event in read_events(folder))
+    # What a later version adds is not set; all else is.
+    again = "".join(event.model_dump_json(exclude_unset=True) + "\n" for event in read_events(folder))
     assert again.encode() == (folder / "events.jsonl").read_bytes()

@@ -113,6 +113,20 @@ def test_the_best_weights_are_remembered_in_the_epochs_that_improve() -> None:
     assert [e.best for e in outcome.history.arms["baseline"].epochs] == [True, True, False, True, False]
 
 
+def test_an_improvement_too_small_to_count_is_best_and_is_kept() -> None:
+    losses = [2.0, 1.8, 1.7, 1.75, 1.9]
+    table = {"early_stopping": {"patience": 9, "min_delta": 0.5}}
+    outcome = train(both(losses), train={"epochs": 5}, regularized=table)
+    arm = outcome.history.arms["regularized"]
+    assert [e.best for e in arm.epochs] == [True, True, True, False, False]
+    assert [e.counted for e in arm.epochs] == [True, False, False, False, False]
+    assert [e.wait for e in arm.epochs] == [0, 1, 2, 3, 4]
+    assert arm.stopped is not None
+    assert (arm.stopped.best_epoch, arm.stopped.best_val_loss) == (3, 1.7)
+    assert outcome.history.scored is not None
+    assert outcome.history.scored.arms["regularized"].epoch == 3
+
+
 def test_a_loss_that_is_not_finite_ends_its_arm_at_that_step() -> None:
     crew = ScriptedCrew(
         {"baseline": FALLING, "regularized": FALLING},

@@ -53,7 +53,7 @@ def test_min_delta_and_accuracy_change_the_value_to_beat() -> None:
     knobs = {"patience": 3, "monitor": "val_accuracy", "min_delta": 0.01}
     telling = Telling(small_preset(train={"epochs": 10}, regularized={"early_stopping": knobs})).start()
     telling.epoch("regularized", 0.5, accuracy=0.9)
-    assert (cells(telling, 1)["value"], cells(telling, 1)["beat"]) == ("90.00%", "91.00%")
+    assert (cells(telling, 1)["value"], cells(telling, 1)["beat"]) == ("0.5000", "91.00%")
     telling.control("regularized", "min_delta", 0.02)
     assert cells(telling, 1)["beat"] == "92.00%"
 

@@ -19,15 +19,15 @@ BASELINE = ArmResult(
     best_epoch=5,
     test_accuracy=0.9761,
     test_loss=0.0856,
-    kept="last",
+    kept_epoch=10,
     seconds_per_epoch=1.41,
     seconds=14.1,
     parameters=235_146,
     zero_weights=0.0,
     weight_norm=41.3,
-    gap_at_best=0.0620,
-    gap_at_last=0.0811,
-    val_loss_at_best=0.0801,
+    best_val_loss=0.0801,
+    gap_at_kept=0.0811,
+    val_loss_at_kept=0.0923,
     stop_reason="max_epochs",
 )
 DROPOUT = replace(
@@ -36,13 +36,13 @@ DROPOUT = replace(
     best_epoch=7,
     test_accuracy=0.9802,
     test_loss=0.0712,
-    kept="best",
+    kept_epoch=7,
     seconds_per_epoch=1.52,
     seconds=13.7,
     weight_norm=38.9,
-    gap_at_best=0.0242,
-    gap_at_last=0.0250,
-    val_loss_at_best=0.0722,
+    best_val_loss=0.0722,
+    gap_at_kept=0.0242,
+    val_loss_at_kept=0.0722,
 )
 UNPAIRED = "the arms saw different batches in epoch 3"
 MORE = PairedTable(9_712, 49, 90, 149)
@@ -87,9 +87,10 @@ DIVERGED = replace(
     test_loss=float("inf"),
     weight_norm=float("nan"),
     zero_weights=float("nan"),
-    gap_at_best=None,
-    gap_at_last=None,
-    val_loss_at_best=None,
+    best_val_loss=None,
+    kept_epoch=None,
+    gap_at_kept=None,
+    val_loss_at_kept=None,
     stop_reason="non_finite",
 )
 LONG = replace(DROPOUT, label="dropout 0.5 after layers 1, 2, 3 + proximal L1 1e-4 + " + "batch_norm_" * 12)
@@ -99,8 +100,8 @@ EXTREME = replace(
     epochs=10_000,
     best_epoch=9_999,
     test_loss=9.9e30,
-    gap_at_best=-1.5e12,
-    gap_at_last=9_999.123456,
+    best_val_loss=1.5e12,
+    gap_at_kept=-9_999.123456,
     weight_norm=9_999.99,
     seconds_per_epoch=9_999.99,
     zero_weights=1.0,
@@ -231,15 +232,21 @@ def test_cost_names_time_epochs_and_parameters() -> None:
 
 
 def test_the_gap_is_that_of_the_weights_each_arm_kept() -> None:
-    assert "(validation − training loss): +0.0242 against +0.0811." in words(verdict())
-    same = replace(DROPOUT, gap_at_best=0.08111)
+    assert (
+        "(validation − training loss) of the kept weights, epoch 7 against epoch 10: +0.0242 against +0.0811."
+        in words(verdict())
+    )
+    same = replace(DROPOUT, gap_at_kept=0.08111)
     assert "Generalization gap" not in words(verdict(regularized=same))
 
 
 def test_a_smaller_gap_with_worse_losses_is_not_praised() -> None:
-    strong = replace(DROPOUT, label="dropout 0.9", val_loss_at_best=0.0901)
+    strong = replace(DROPOUT, label="dropout 0.9", val_loss_at_kept=0.0924)
     assert "dropout 0.9 may be too strong here" in words(verdict(FEWER, regularized=strong))
     assert "too strong" not in words(verdict(MORE, regularized=strong))
+    # The baseline's best epoch is not what was tested: it kept its last, whose loss is higher.
+    overfit = replace(strong, val_loss_at_kept=0.0901)
+    assert "too strong" not in words(verdict(FEWER, regularized=overfit))
 
 
 def test_what_clouds_the_comparison_is_said_before_anything_else() -> None:
@@ -301,7 +308,7 @@ def test_a_verdict_needs_no_slow_import() -> None:
 import sys
 from regtui.evidence.verdict import ArmResult, judge
 from regtui.evidence.paired import PairedTable
-arm = ArmResult("a", 1, 1, 0.5, 0.1, "last", 1.0, 1.0, 10, 0.0, 1.0, 0.1, 0.1, 0.1, "max_epochs")
+arm = ArmResult("a", 1, 1, 0.1, 0.5, 0.1, 1, 1.0, 1.0, 10, 0.0, 1.0, 0.1, 0.1, "max_epochs")
 judge(arm, arm, PairedTable(5, 1, 2, 2), same=False, unpaired_because="", interventions=0, status="finished", seed=0,
       dataset="d").lines()
 heavy = {"scipy.stats", "torch", "pydantic", "textual"} & set(sys.modules)

@@ -59,10 +59,18 @@ def test_cost_is_measured_against_the_best_epoch_that_was_run() -> None:
     assert table.best_epoch == 5
 
 
-def test_a_lead_below_min_delta_costs_even_without_a_stop() -> None:
-    table = what_if(told([0.5, 0.48, 0.46]), EarlyStopping(min_delta=0.1), 3)
-    assert table.outcomes[-1].keeps == 1
-    assert table.outcomes[-1].cost == pytest.approx(0.04)
+def test_a_lead_below_min_delta_does_not_count_for_patience_and_is_kept_all_the_same() -> None:
+    table = what_if(told([0.5, 0.48, 0.46, 0.47]), EarlyStopping(min_delta=0.1), 4)
+    assert [stops(table)[patience] for patience in (1, 2, 3, 4)] == [(2, 2), (3, 3), (4, 3), (None, 3)]
+    assert table.outcomes[0].cost == pytest.approx(0.02)
+    assert table.outcomes[1].cost == 0
+
+
+def test_without_going_back_the_last_epoch_is_what_a_patience_keeps() -> None:
+    table = what_if(told([0.5, 0.4, 0.45, 0.46, None]), EarlyStopping(restore_best=False), 5)
+    assert [stops(table)[patience] for patience in (1, 2, 3)] == [(3, 3), (4, 4), (None, 5)]
+    assert table.outcomes[0].cost == pytest.approx(0.05)
+    assert (table.outcomes[2].val_loss, table.outcomes[2].cost) == (None, None)
 
 
 def test_an_arm_that_ran_to_its_end_is_told_apart_from_one_that_did_not() -> None:
@@ -148,10 +156,8 @@ def test_the_takeaway_says_what_the_shortest_patience_would_have_kept(
     assert what_if(told(losses), None, planned).takeaway() == words
 
 
-def test_a_lead_below_min_delta_is_no_best_and_is_told_as_a_cost() -> None:
+def test_a_stop_too_early_is_told_as_a_cost_and_a_lead_below_min_delta_is_none() -> None:
     table = what_if(told([0.5, 0.4, 0.399, 0.45, 0.46]), EarlyStopping(min_delta=0.01), 5)
-    assert table.chosen is not None
-    assert (table.chosen.patience, table.chosen.keeps) == (1, 2)
-    assert table.takeaway() == (
-        "Patience 1 would have kept epoch 2, +0.0010 off the best, epoch 3, and saved 2 epochs."
-    )
+    assert table.takeaway() == "Patience 1 would have kept epoch 3, the best, and saved 2 epochs."
+    last = what_if(told([0.5, 0.4, 0.401, 0.45, 0.46]), EarlyStopping(restore_best=False), 5)
+    assert last.takeaway() == "Patience 1 would have kept epoch 3, +0.0010 off the best, epoch 2, and saved 2 epochs."

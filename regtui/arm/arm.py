@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from regtui.arm import optimizer
-from regtui.arm.checkpoint import save
+from regtui.arm.checkpoint import Best, save
 from regtui.arm.reports import Built, Measured, ScoreReport
 from regtui.arm.split import Data, normalize
 from regtui.arm.streams import stream
@@ -48,7 +48,7 @@ class Arm:
         self._batches: tuple[Tensor, ...] = ()
         self._next_batch = 0
         self._seconds = 0.0
-        self._best: dict[str, Tensor] | None = None
+        self._best: Best | None = None
 
     def built(self) -> Built:
         """What is known before the first step."""
@@ -116,14 +116,14 @@ class Arm:
             self._seconds,
         )
 
-    def remember(self) -> None:
-        """Keep these weights as the best so far."""
-        self._best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+    def remember(self, epoch: int) -> None:
+        """Keep these weights, an epoch's, as those worth going back to."""
+        self._best = Best(epoch, {name: tensor.clone() for name, tensor in self.model.state_dict().items()})
 
     def test(self, keep_best: Mapping[str, bool]) -> ScoreReport:
         """Score the test set, once, when training is over; an arm in `keep_best` goes back to its best epoch first."""
         if keep_best[self.name] and self._best is not None:
-            self.model.load_state_dict(self._best)
+            self.model.load_state_dict(self._best.weights)
         loss, right = self._evaluate(self.data.test_images, self.data.test_labels)
         return ScoreReport(loss, right.tolist())
 

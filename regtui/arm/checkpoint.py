@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from safetensors.torch import save as serialized
 from torch import Tensor
@@ -13,11 +14,21 @@ from torch import Tensor
 from regtui.errors import unwritable
 
 
+class Best(NamedTuple):
+    """The network's tensors as they were at the end of an epoch that early stopping may go back to.
+
+    It is the best by what early stopping follows, after its warm-up; without early stopping, by validation loss.
+    """
+
+    epoch: int
+    weights: Mapping[str, Tensor]
+
+
 def save(
     folder: Path,
     arm: str,
     last: Mapping[str, Tensor],
-    best: Mapping[str, Tensor] | None,
+    best: Best | None,
     state: Mapping[str, Tensor],
     progress: Mapping[str, object],
 ) -> str:
@@ -27,7 +38,7 @@ def save(
         folder: Where; made anew if only itself is missing.
         arm: Begins each file's name: ARM-last, ARM-best and ARM-state.safetensors.
         last: The network's tensors as they are.
-        best: As they were in the best epoch; None before there is one.
+        best: As they were in the epoch that is worth going back to, which becomes metadata; None before there is one.
         state: The optimizer's tensors and the states of the random streams.
         progress: What JSON can hold of the rest; it becomes metadata of the state.
 
@@ -41,7 +52,7 @@ def save(
         _write(path, last)
         if best is not None:
             path = folder / f"{arm}-best.safetensors"
-            _write(path, best)
+            _write(path, best.weights, {"epoch": str(best.epoch)})
         path = folder / f"{arm}-state.safetensors"
         _write(path, state, {"progress": json.dumps(progress)})
     except OSError as error:

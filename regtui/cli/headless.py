@@ -16,6 +16,7 @@ from regtui import __version__
 from regtui.console import complain, say
 from regtui.errors import EXIT_CODES, RegtuiError
 from regtui.preset.model import Preset
+from regtui.protocol.applied import Applied, kept_epoch
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, Saving, Stalled, StepsDone
 from regtui.protocol.history import History
@@ -126,9 +127,9 @@ def table_lines(event: Event, history: History, preset: Preset | None) -> list[s
         case RunStarted() if preset is not None:
             return _header(preset, event, history.unpaired_because)
         case EpochDone() if history.started is not None:
-            return [_epoch_line(event, history.started.epochs)]
+            return [_epoch_line(event, history.started.epochs, best=event is history.arms[event.arm].best)]
         case ArmStopped(reason="early_stopping"):
-            return [f"{'':7}  {event.arm:<11}  stopped early; best epoch {event.best_epoch}"]
+            return [f"{'':7}  {event.arm:<11}  stopped early{_best_and_kept(event.arm, history, preset)}"]
         case ArmStopped(reason="non_finite"):
             return [f"{'':7}  {event.arm:<11}  diverged: the training loss of step {event.step:,} is not finite"]
         case ArmStopped(reason="exploded"):
@@ -165,8 +166,17 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[
     ]
 
 
-def _epoch_line(epoch: EpochDone, epochs: int) -> str:
-    notes = (" best" if epoch.best else "") + ("  cut short" if epoch.partial else "")
+def _best_and_kept(name: str, history: History, preset: Preset | None) -> str:
+    """'; best epoch 8, keeps epoch 7': the lowest validation loss, and the weights that are tested."""
+    arm = history.arms[name]
+    words = "" if arm.best is None else f"; best epoch {arm.best.epoch}"
+    if preset is not None:
+        words += f", keeps epoch {kept_epoch(arm, Applied.of(preset, history).arms[name])}"
+    return words
+
+
+def _epoch_line(epoch: EpochDone, epochs: int, *, best: bool) -> str:
+    notes = (" best" if best else "") + ("  cut short" if epoch.partial else "")
     train, val, gap = number(epoch.train_loss, ".4f"), number(epoch.val_loss, ".4f"), number(epoch.gap, "+.4f")
     return (
         f"{f'{epoch.epoch}/{epochs}':>7}  {epoch.arm:<11} {train:>10} {val:>8} {gap:>9} "

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from regtui.console import complain, say
 from regtui.errors import InputError
-from regtui.runs.files import read_json
+from regtui.runs.before import brought_up
+from regtui.runs.files import read_json, read_toml
 from regtui.runs.filter import parse
 from regtui.runs.list import RunInfo, check_folder, read_run, resolve
 from regtui.text import UNKNOWN, number, one_line, percent, quoted
@@ -94,11 +95,16 @@ def show_run(run: str, logs: Path, *, json: bool) -> int:
 
 def _summary(folder: Path) -> dict[str, object]:
     try:
-        return read_json(folder / "summary.json")
+        summary = read_json(folder / "summary.json")
     except FileNotFoundError:
         raise InputError(f"{quoted(folder)} has no summary: the run is {read_run(folder).status}") from None
     except OSError as error:
         raise InputError(f"{quoted(folder)}: summary.json can't be read ({error.strerror})") from None
+    try:
+        preset = read_toml(folder / "preset.toml")
+    except (InputError, OSError):
+        preset = {}
+    return brought_up(folder, preset, summary)
 
 
 def _retell(info: RunInfo) -> None:

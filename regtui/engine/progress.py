@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from regtui.preset.model import Preset
-from regtui.protocol.events import StopReason
+from regtui.protocol.events import HUGE, StopReason
 from regtui.techniques.early_stopping import StoppingRule
 
 EXPLODED = 100
@@ -30,20 +30,43 @@ class Steps:
 
 @dataclass
 class Progress:
-    """How far an arm has come."""
+    """How far an arm has come.
+
+    Attributes:
+        rule: Decides when it stops and which weights are worth keeping.
+        restore_best: Whether it keeps those, or the last.
+        epochs: The last that was measured.
+        best_epoch: The one with the lowest validation loss, whatever the rule follows; None before a finite one.
+        best_val_loss: That loss.
+    """
 
     rule: StoppingRule
     restore_best: bool
     epochs: int = 0
     order: str = ""
     first_loss: float = math.inf
-    best_val_loss: float = math.nan
+    best_epoch: int | None = None
+    best_val_loss: float = math.inf
     stopped: StopReason | None = None
+
+    def measured(self, epoch: int, val_loss: float) -> bool:
+        """Take in an epoch's validation loss; returns whether it is the lowest so far."""
+        self.epochs = epoch
+        if not val_loss < min(self.best_val_loss, HUGE):
+            return False
+        self.best_epoch, self.best_val_loss = epoch, val_loss
+        return True
+
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose weights it keeps."""
+        return self.rule.best_epoch if self.restore_best and self.rule.best_epoch is not None else self.epochs
 
 
 def start(preset: Preset, arm: str) -> Progress:
     """An arm before its first epoch."""
-    return Progress(preset.arms()[arm].stopping_rule(), restores_best(preset, arm, default=False))
+    techniques = preset.arms()[arm]
+    return Progress(techniques.stopping_rule(), techniques.restores_best())
 
 
 def largest_loss(first: float, guess: float) -> float:
@@ -56,9 +79,3 @@ def largest_loss(first: float, guess: float) -> float:
         guess: The loss of a constant prediction; for classes, at most the logarithm of their number.
     """
     return EXPLODED * max(first, guess)
-
-
-def restores_best(preset: Preset, arm: str, *, default: bool) -> bool:
-    """Whether an arm goes back to its best epoch; `default` is for one without early stopping."""
-    early_stopping = preset.arms()[arm].early_stopping
-    return default if early_stopping is None else early_stopping.restore_best

@@ -154,6 +154,7 @@ def _summarize_arm(arm: ArmHistory) -> ArmSummary:
         best_val_loss=arm.best.val_loss if arm.best else None,
         final=Scores.model_validate(arm.last, from_attributes=True) if arm.last else None,
         kept=score.kept if score else None,
+        kept_epoch=score.epoch if score else None,
         test=Score(loss=score.loss, accuracy=score.accuracy) if score else None,
         zero_weights=arm.zero_weights,
         weight_norm=arm.weight_norm,

@@ -16,7 +16,7 @@ from regtui.arm.reports import Measured, ScoreReport
 from regtui.engine.crew import Crew, nobody_watches
 from regtui.engine.pairing import run_started
 from regtui.engine.process import CrewClosedError, Wait
-from regtui.engine.progress import Steps, largest_loss, restores_best, start
+from regtui.engine.progress import Steps, largest_loss, start
 from regtui.engine.watch import StalledError, Watch
 from regtui.errors import InputError
 from regtui.preset.model import Preset
@@ -189,10 +189,8 @@ class Trainer:
         self.train_seconds += time.perf_counter() - began
         for name, report in measured.items():
             arm = self._arms[name]
-            arm.epochs = self._epoch
-            best = arm.rule.update(self._epoch, val_loss=report.val_loss, val_accuracy=report.val_accuracy)
-            if best:
-                arm.best_val_loss = report.val_loss
+            best = arm.measured(self._epoch, report.val_loss)
+            counted = arm.rule.update(self._epoch, val_loss=report.val_loss, val_accuracy=report.val_accuracy)
             self.emit(
                 EpochDone(
                     t=self._now(),
@@ -208,6 +206,7 @@ class Trainer:
                     order=arm.order,
                     seconds=report.seconds,
                     best=best,
+                    counted=counted,
                     wait=arm.rule.wait,
                     finite=math.isfinite(report.train_loss) and math.isfinite(report.val_loss),
                 )
@@ -217,7 +216,7 @@ class Trainer:
         # Written so that NaN, which is not below anything, counts as exploded.
         self._stop([name for name in running if not measured[name].train_loss <= bounds[name]], "exploded")
         improved = [name for name in running if self._arms[name].rule.best_epoch == self._epoch]
-        self.crew.each("remember", improved)
+        self.crew.each("remember", improved, self._epoch)
         self._save(running)
         self._stop([name for name in self.running if self._arms[name].rule.should_stop], "early_stopping")
 
@@ -250,7 +249,7 @@ class Trainer:
                     reason=reason,
                     epoch=self._epoch,
                     step=self._step if step is None else step,
-                    best_epoch=arm.rule.best_epoch,
+                    best_epoch=arm.best_epoch,
                     best_val_loss=arm.best_val_loss,
                 )
             )
@@ -266,7 +265,7 @@ class Trainer:
                 arms={
                     name: ArmScore(
                         kept="best" if keep_best[name] else "last",
-                        epoch=(keep_best[name] and self._arms[name].rule.best_epoch) or self._arms[name].epochs,
+                        epoch=self._arms[name].kept_epoch,
                         loss=report.loss,
                         accuracy=sum(report.right) / len(report.right),
                     )
@@ -318,9 +317,8 @@ class Trainer:
             self._answer(command.command, name, key, value)
             arm = self._arms[name]
             setattr(arm.rule, key, value)
-            if key == "patience":
-                # Whoever turns early stopping on while training wants the best epoch, not where patience ran out.
-                arm.restore_best = restores_best(self.preset, name, default=value is not None)
+            if isinstance(command, SetPatience):
+                arm.restore_best = self.preset.arms()[name].restores_best(command.patience)
 
     def _set_strength(self, command: SetStrength) -> None:
         why = ""

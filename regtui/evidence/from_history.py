@@ -44,24 +44,24 @@ def judge_run(history: History, preset: Preset | None) -> Verdict:
 
 
 def _result(label: str, arm: ArmHistory, together: int) -> ArmResult:
-    test, best = arm.test, arm.best
+    test, best, kept = arm.test, arm.best, arm.kept
     whole = [epoch.seconds for epoch in arm.epochs if epoch.epoch <= together and not epoch.partial]
     diverged = arm.stopped is not None and arm.stopped.reason in {"non_finite", "exploded"}
     return ArmResult(
         label=label,
         epochs=arm.stopped.epoch if arm.stopped and diverged else arm.last.epoch if arm.last else 0,
         best_epoch=best.epoch if best else None,
+        best_val_loss=best.val_loss if best else None,
         test_accuracy=test.accuracy if test else None,
         test_loss=test.loss if test else None,
-        kept=test.kept if test else None,
+        kept_epoch=test.epoch if test else None,
         seconds_per_epoch=sum(whole) / len(whole) if whole else None,
         seconds=arm.seconds,
         parameters=arm.info.parameters,
         zero_weights=arm.zero_weights,
         weight_norm=arm.weight_norm,
-        gap_at_best=best.gap if best else None,
-        gap_at_last=arm.last.gap if arm.last else None,
-        val_loss_at_best=best.val_loss if best else None,
+        gap_at_kept=kept.gap if kept else None,
+        val_loss_at_kept=kept.val_loss if kept else None,
         stop_reason=arm.stopped.reason if arm.stopped else "",
         cut_short=arm.last is not None and arm.last.partial,
     )

@@ -40,18 +40,18 @@ class ArmResult:
 
     label: str  # "baseline", "dropout 0.5"; of a baseline that runs techniques, these
     epochs: int
-    best_epoch: int | None
+    best_epoch: int | None  # the one with the lowest validation loss
+    best_val_loss: float | None
     test_accuracy: float | None
     test_loss: float | None
-    kept: Literal["best", "last"] | None  # the epoch whose weights were scored on the test set
+    kept_epoch: int | None  # whose weights were scored on the test set
     seconds_per_epoch: float | None  # over the epochs that both arms trained, side by side
     seconds: float  # of all its epochs
     parameters: int
     zero_weights: float | None  # fraction of the weights that are exactly 0
     weight_norm: float | None
-    gap_at_best: float | None
-    gap_at_last: float | None
-    val_loss_at_best: float | None
+    gap_at_kept: float | None
+    val_loss_at_kept: float | None
     stop_reason: str  # max_epochs, early_stopping, stopped, non_finite, exploded
     cut_short: bool = False  # whether the last epoch is not a whole one
 
@@ -189,12 +189,13 @@ class Verdict:
     def _gap(self) -> str:
         """Compare the generalization gaps of the weights each arm kept, unless they look the same in print."""
         arms = (self.regularized, self.baseline)
-        gap, base_gap = (arm.gap_at_best if arm.kept == "best" else arm.gap_at_last for arm in arms)
+        gap, base_gap = (arm.gap_at_kept for arm in arms)
         ours, theirs = _number(gap, 4, sign="+"), _number(base_gap, 4, sign="+")
         if gap is None or base_gap is None or ours == theirs:
             return ""
-        words = f"Generalization gap of the kept weights (validation − training loss): {ours} against {theirs}."
-        loss, base_loss = (arm.val_loss_at_best for arm in arms)
+        kept = " against ".join(f"epoch{NBSP}{_epoch(arm.kept_epoch)}" for arm in arms)
+        words = f"Generalization gap (validation − training loss) of the kept weights, {kept}: {ours} against {theirs}."
+        loss, base_loss = (arm.val_loss_at_kept for arm in arms)
         if (
             self.outcome == "fewer"
             and gap < base_gap
@@ -204,7 +205,7 @@ class Verdict:
         ):
             # A smaller gap reads like success; where the other losses rose it is underfitting.
             words += (
-                f" The gap is smaller, yet the best validation loss is higher ({_number(loss, 4)} against "
+                f" The gap is smaller, yet their validation loss is higher ({_number(loss, 4)} against "
                 f"{_number(base_loss, 4)}): {self.regularized.label} may be too strong here."
             )
         return words
@@ -303,9 +304,10 @@ def _arms_table(width: int, *arms: ArmResult) -> list[str]:
         ("", "", [f"{mark} {name}" for mark, name in (("●", "baseline"), ("◆", "regularized"))]),
         ("test", "accuracy", [_percent(arm.test_accuracy, 2) for arm in arms]),
         ("test", "loss", [_number(arm.test_loss, 4) for arm in arms]),
-        ("epoch", "kept", [_kept(arm) for arm in arms]),
-        ("gap best", "epoch", [_number(arm.gap_at_best, 4, sign="+") for arm in arms]),
-        ("gap last", "epoch", [_number(arm.gap_at_last, 4, sign="+") for arm in arms]),
+        ("kept", "epoch", [_epoch(arm.kept_epoch) for arm in arms]),
+        ("gap", "kept", [_number(arm.gap_at_kept, 4, sign="+") for arm in arms]),
+        ("best", "epoch", [_epoch(arm.best_epoch) for arm in arms]),
+        ("best val", "loss", [_number(arm.best_val_loss, 4) for arm in arms]),
         ("weights", "zero", [_percent(arm.zero_weights, 1) for arm in arms]),
         ("", "‖w‖", [_number(arm.weight_norm, 1) for arm in arms]),
         ("", "s/epoch", _seconds(*arms)),
@@ -322,9 +324,8 @@ def _arms_table(width: int, *arms: ArmResult) -> list[str]:
     return lines
 
 
-def _kept(arm: ArmResult) -> str:
-    epoch = arm.best_epoch if arm.kept == "best" else arm.epochs
-    return UNKNOWN if epoch is None or arm.kept is None else f"{epoch} ({arm.kept})"
+def _epoch(number: int | None) -> str:
+    return UNKNOWN if number is None else str(number)
 
 
 def _number(value: float | None, digits: int, sign: Literal["", "+"] = "") -> str:

@@ -22,10 +22,11 @@ class Outcome:
     Attributes:
         patience: Epochs without improvement after which the arm stops.
         stops_at: The epoch after which it would have stopped; None if not within the epochs that were run.
-        keeps: The best epoch by then, as the stopping rule sees it; None if no epoch counted.
+        keeps: The epoch whose weights it would have kept; None if no epoch counts.
         val_loss: The kept epoch's validation loss; None where it is not finite.
         val_accuracy: The kept epoch's validation accuracy.
-        cost: How much worse the kept epoch's monitored value is than that of the best epoch that was run; at least 0.
+        cost: How much worse the kept epoch's monitored value is than that of the best epoch that was run; at least 0
+            with weights that are gone back to; None where it is not finite.
         saved: Epochs that were run after `stops_at`.
     """
 
@@ -45,7 +46,7 @@ class WhatIf:
     Attributes:
         outcomes: One for each patience, from 1 on.
         monitor: What the stopping rule follows.
-        best_epoch: The best epoch that was run, however small its lead; None if none counts.
+        best_epoch: The best epoch that was run, by what the rule follows and after its warm-up; None if none counts.
         epochs: Whole epochs that were run one after the other from the first; only these count.
         planned: Epochs the arm would have been trained for at most.
         left_out: The first epoch that does not count, as it was cut short or is missing in the log; None if all do.
@@ -76,7 +77,7 @@ class WhatIf:
             return self._nothing()
         of_those = "" if self.complete else f" of the {_epochs(self.epochs)} that were run"
         kept = f"epoch {chosen.keeps}, the best{of_those}"
-        if chosen.cost:  # min_delta keeps the rule from taking so small a lead
+        if chosen.cost:  # every patience would have stopped too early, or does not go back to its best
             kept = f"epoch {chosen.keeps}, {self.cost(chosen)} off the best{of_those}, epoch {self.best_epoch}"
         if chosen.stops_at is not None:
             end = f"saved {_epochs(chosen.saved)}" if chosen.saved else "stopped with the last epoch"
@@ -114,24 +115,27 @@ def what_if(arm: ArmHistory, stopping: EarlyStopping | None, planned: int) -> Wh
 
     Args:
         arm: The arm, ended or still going on.
-        stopping: Its early stopping, for all knobs but patience; None takes the rule of an arm that has none.
+        stopping: Its early stopping, for all knobs but patience; None takes the usual ones.
         planned: Epochs it would have been trained for at most.
     """
     rule = StoppingRule() if stopping is None else stopping.stopping_rule()
     epochs = list(_whole(arm.epochs))
+    restores = stopping is None or stopping.restore_best
     counted = [epoch for epoch in epochs[rule.warmup :] if math.isfinite(_value(epoch, rule.monitor))]
     best = min(counted, key=lambda epoch: _value(epoch, rule.monitor), default=None)
     last = len(epochs)
 
     def outcome(patience: int, stops_at: int | None) -> Outcome:
-        kept = None if rule.best_epoch is None else epochs[rule.best_epoch - 1]
+        keeps = rule.best_epoch if restores or rule.best_epoch is None else stops_at or last
+        kept = None if keeps is None else epochs[keeps - 1]
+        cost = math.inf if kept is None or best is None else _value(kept, rule.monitor) - _value(best, rule.monitor)
         return Outcome(
             patience=patience,
             stops_at=stops_at,
-            keeps=rule.best_epoch,
+            keeps=keeps,
             val_loss=None if kept is None else kept.val_loss,
             val_accuracy=None if kept is None else kept.val_accuracy,
-            cost=None if kept is None or best is None else _value(kept, rule.monitor) - _value(best, rule.monitor),
+            cost=cost if math.isfinite(cost) else None,
             saved=0 if stops_at is None else last - stops_at,
         )
 

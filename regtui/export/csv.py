@@ -14,9 +14,13 @@ from regtui.export.saved_run import SavedRun
 
 COLUMNS = (
     "epoch", "step", "train_loss", "val_loss", "train_accuracy", "val_accuracy", "gap", "seconds", "zero_weights",
-    "weight_norm", "best", "partial",
+    "weight_norm", "best", "counted", "kept", "partial",
 )  # fmt: skip
-"""The columns of metrics.csv; one for each penalty follows. `step` is the epoch's last; `best`, `partial`: 0 or 1."""
+"""The columns of metrics.csv; one for each penalty follows.
+
+`step` is the epoch's last. 0 or 1 are `best`: the one epoch with the lowest validation loss; `counted`: early stopping
+counted it as an improvement; `kept`: its weights were tested; `partial`: it was cut short.
+"""
 
 
 def write(run: SavedRun, folder: Path) -> None:
@@ -29,7 +33,8 @@ def write(run: SavedRun, folder: Path) -> None:
             [
                 epoch.epoch, last_steps[epoch.epoch], epoch.train_loss, epoch.val_loss, epoch.train_accuracy,
                 epoch.val_accuracy, epoch.gap, epoch.seconds, epoch.zero_weights, epoch.weight_norm,
-                int(epoch.best), int(epoch.partial), *(epoch.penalties.get(penalty) for penalty in penalties),
+                int(epoch is arm.best), int(epoch.counts), int(arm.test is not None and epoch is arm.kept),
+                int(epoch.partial), *(epoch.penalties.get(penalty) for penalty in penalties),
             ]
             for epoch in arm.epochs
         )  # fmt: skip

@@ -129,7 +129,8 @@ def _results(run: SavedRun) -> str:
         rows.append(
             [
                 name, arm.info.techniques, len(arm.epochs), reason, best and best.epoch, best and best.val_loss,
-                test and test.kept, test and test.loss, test and share(test.accuracy, 2), share(arm.zero_weights, 2),
+                test and f"those of epoch {test.epoch}", test and test.loss, test and share(test.accuracy, 2),
+                share(arm.zero_weights, 2),
                 arm.weight_norm, arm.seconds, arm.info.parameters,
             ]
         )  # fmt: skip
@@ -194,12 +195,14 @@ def _epochs(name: str, arm: ArmHistory) -> str:
     header = (
         "epoch", "training loss", "validation loss", "gap", "training accuracy", "validation accuracy", "zeros", "s",
     )  # fmt: skip
-    rows = [_epoch(epoch, best=epoch is arm.best) for epoch in arm.epochs]
+    kept = arm.kept if arm.test is not None else None
+    rows = [_epoch(epoch, best=epoch is arm.best, kept=epoch is kept) for epoch in arm.epochs]
     return f"<details><summary>{_text(name)}</summary>{_table(header, rows)}</details>"
 
 
-def _epoch(epoch: EpochDone, *, best: bool) -> list[object]:
-    number = f"{epoch.epoch}{' best' if best else ''}{' cut short' if epoch.partial else ''}"
+def _epoch(epoch: EpochDone, *, best: bool, kept: bool) -> list[object]:
+    words = {"best": best, "kept": kept, "cut short": epoch.partial}
+    number = " ".join([str(epoch.epoch), *(word for word, true in words.items() if true)])
     shares = (share(part, 2) for part in (epoch.train_accuracy, epoch.val_accuracy, epoch.zero_weights))
     return [number, epoch.train_loss, epoch.val_loss, epoch.gap, *shares, epoch.seconds]
 

@@ -5,17 +5,18 @@ A screen shows these and never what was asked for: the trainer takes a command w
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from regtui.preset.model import ARMS, Preset
-from regtui.protocol.events import ControlApplied, EpochDone
+from regtui.protocol.events import ControlApplied
 from regtui.protocol.history import ArmHistory, History
 from regtui.techniques.base import Technique
 from regtui.techniques.dropout import Dropout
-from regtui.techniques.early_stopping import Monitor
+from regtui.techniques.early_stopping import Monitor, StoppingRule
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,10 @@ class ArmApplied:
 
     Attributes:
         patience: Epochs without improvement after which it stops; None while early stopping is off.
-        min_delta: An improvement must be larger than this.
+        min_delta: Only an improvement larger than this counts.
         warmup: Epochs at the start that count for nothing.
         monitor: What must improve.
-        restore_best: Whether it goes back to its best epoch at the end.
+        restore_best: Whether it goes back at the end to its best epoch by what is monitored.
         strengths: The live knobs of its other techniques, by key: 'dropout.rate'.
     """
 
@@ -83,11 +84,9 @@ def _at_start(preset: Preset, arm: str) -> ArmApplied:
         if name != "early_stopping"
         for knob in live_knobs(technique)
     }
-    stopping = techniques.early_stopping
-    if stopping is None:
-        return ArmApplied(None, 0.0, 0, "val_loss", restore_best=False, strengths=strengths)
+    rule = techniques.stopping_rule()
     return ArmApplied(
-        stopping.patience, stopping.min_delta, stopping.warmup, stopping.monitor, stopping.restore_best, strengths
+        rule.patience, rule.min_delta, rule.warmup, rule.monitor, techniques.restores_best(), strengths=strengths
     )
 
 
@@ -96,9 +95,8 @@ def _changed(preset: Preset, before: ArmApplied, control: ControlApplied) -> Arm
     value = control.value
     if control.key == "patience":
         patience = None if value is None else int(value)
-        own = preset.arms()[control.arm or ""].early_stopping is not None
-        # Early stopping turned on while training keeps the best epoch; a preset that has it says so itself.
-        return replace(before, patience=patience, restore_best=before.restore_best if own else patience is not None)
+        restores_best = preset.arms()[control.arm or ""].restores_best(patience)
+        return replace(before, patience=patience, restore_best=restores_best)
     if value is None or control.key is None:
         return before
     if control.key == "min_delta":
@@ -106,39 +104,53 @@ def _changed(preset: Preset, before: ArmApplied, control: ControlApplied) -> Arm
     return replace(before, strengths={**before.strengths, control.key: float(value)})
 
 
+def kept_epoch(arm: ArmHistory, settings: ArmApplied) -> int | None:
+    """The epoch whose weights an arm keeps, if it ends now; None before the first.
+
+    The test set's score says it for certain. Before it, the arm's rule is asked about its epochs.
+    """
+    if arm.test is not None:
+        return arm.test.epoch
+    if arm.last is None:
+        return None
+    rule = StoppingRule(warmup=settings.warmup, monitor=settings.monitor)
+    for done in arm.epochs if settings.restore_best else ():
+        rule.update(
+            done.epoch, val_loss=math.nan if done.val_loss is None else done.val_loss, val_accuracy=done.val_accuracy
+        )
+    return arm.last.epoch if rule.best_epoch is None else rule.best_epoch
+
+
 def wait(arm: ArmHistory) -> int:
-    """Epochs since the arm's best."""
+    """Epochs since the arm's last that counted as an improvement."""
     return arm.last.wait if arm.last is not None else 0
 
 
-def monitored(epoch: EpochDone, settings: ArmApplied) -> float | None:
-    """The value of an epoch that early stopping follows; None where it is not finite."""
-    return epoch.val_loss if settings.monitor == "val_loss" else epoch.val_accuracy
-
-
-def best_value(arm: ArmHistory, settings: ArmApplied) -> float | None:
-    """The monitored value of the best epoch; None before there is one."""
-    return None if arm.best is None else monitored(arm.best, settings)
+def reference(arm: ArmHistory, settings: ArmApplied) -> float | None:
+    """The monitored value of the last epoch that counted; None before there is one, and where it is not finite."""
+    if arm.counted is None:
+        return None
+    return arm.counted.val_loss if settings.monitor == "val_loss" else arm.counted.val_accuracy
 
 
 def value_to_beat(arm: ArmHistory, settings: ArmApplied) -> float | None:
-    """What an epoch must fall below to be the new best (rise above, for accuracy); None before there is a best."""
-    best = best_value(arm, settings)
-    if best is None:
+    """What an epoch must fall below to count (rise above, for accuracy); None before the first that counts."""
+    value = reference(arm, settings)
+    if value is None:
         return None
-    return best - settings.min_delta if settings.monitor == "val_loss" else best + settings.min_delta
+    return value - settings.min_delta if settings.monitor == "val_loss" else value + settings.min_delta
 
 
 def stop_epoch_if_nothing_improves(arm: ArmHistory, settings: ArmApplied, planned_epochs: int) -> int | None:
-    """The epoch at whose end the arm stops if none is better than its best.
+    """The epoch at whose end the arm stops if none counts as an improvement.
 
-    None where early stopping is off, where the arm has stopped, and where the planned epochs end before that. Before
-    there is a best, the first epoch that counts will be it.
+    None where early stopping is off, where the arm has stopped, and where the planned epochs end before that. The first
+    epoch after the warm-up will count, and patience runs from there.
     """
     if settings.patience is None or arm.stopped is not None:
         return None
     last = arm.last.epoch if arm.last is not None else 0
-    if arm.best is None:
+    if arm.counted is None:
         epoch = max(last, settings.warmup) + 1 + settings.patience
     else:
         # A patience that has run out is noticed when the next epoch ends.
@@ -149,7 +161,7 @@ def stop_epoch_if_nothing_improves(arm: ArmHistory, settings: ArmApplied, planne
 def stops_now(preset: Preset, history: History, patience: int, arm: str | None) -> list[str]:
     """Of the arms that patience steers, or this one alone, those that have already waited as long as that patience.
 
-    Each stops at the end of its present epoch, unless that epoch is a new best.
+    Each stops at the end of its present epoch, unless that epoch counts as an improvement.
     """
     names = steered_arms(preset) if arm is None else [arm]
     running = [name for name in names if name in history.arms and history.arms[name].stopped is None]

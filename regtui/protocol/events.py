@@ -137,8 +137,9 @@ class EpochDone(_Event):
         weights: Each weight matrix, by layer.
         order: Hash of the order in which this epoch's images were trained on.
         seconds: What training and validating this epoch took this arm.
-        best: Whether this is the best epoch so far, as the arm's stopping rule sees it.
-        wait: Epochs since the best, without those whose validation loss is not finite.
+        best: Whether no finite validation loss before was as low; in logs of before, whether the epoch counted.
+        counted: Whether the stopping rule counts it as an improvement; None in logs of before.
+        wait: Epochs since the last that counted, without those whose monitored value is not finite.
         partial: Whether the user's stop cut the epoch short.
     """
 
@@ -154,9 +155,15 @@ class EpochDone(_Event):
     order: Text
     seconds: float
     best: bool
+    counted: bool | None = None
     wait: int
     partial: bool = False
     finite: bool = True
+
+    @property
+    def counts(self) -> bool:
+        """Whether the stopping rule counts it as an improvement."""
+        return self.best if self.counted is None else self.counted
 
     @property
     def gap(self) -> float | None:
@@ -235,7 +242,12 @@ StopReason = Literal["max_epochs", "early_stopping", "stopped", "non_finite", "e
 
 
 class ArmStopped(_Event):
-    """An arm trains no more."""
+    """An arm trains no more.
+
+    Attributes:
+        best_epoch: The epoch with the lowest validation loss, which need not be the one whose weights are kept.
+        best_val_loss: That loss. Both are, in logs of before, those of the last epoch that counted.
+    """
 
     kind: Literal["arm_stopped"] = "arm_stopped"
     arm: Text
@@ -247,7 +259,12 @@ class ArmStopped(_Event):
 
 
 class ArmScore(BaseModel):
-    """An arm on the test set, with the weights that it keeps: the best epoch's or the last."""
+    """An arm on the test set, with the weights that it keeps.
+
+    Attributes:
+        kept: 'best' where early stopping went back to the best epoch by what it follows, else 'last'.
+        epoch: Whose weights those are.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

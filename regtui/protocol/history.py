@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -37,7 +38,8 @@ class ArmHistory:
         info: What was known before the first step.
         step_losses: The data loss of every step.
         epochs: Each epoch's measurements, in order; a damaged log may have lost some.
-        best: The best epoch as its stopping rule sees it; None before the first.
+        best: The epoch with the lowest finite validation loss, the earlier of equal ones; None before the first.
+        counted: The last epoch that its stopping rule counted as an improvement; None before the first.
         stopped: How it ended; None while it goes on.
         test: Its score on the test set; None until it is tested.
     """
@@ -46,6 +48,7 @@ class ArmHistory:
     step_losses: StepCurve = field(default_factory=StepCurve)
     epochs: list[EpochDone] = field(default_factory=list)
     best: EpochDone | None = None
+    counted: EpochDone | None = None
     stopped: ArmStopped | None = None
     test: ArmScore | None = None
 
@@ -56,7 +59,8 @@ class ArmHistory:
             info=self.info,
             step_losses=self.step_losses.until(steps),
             epochs=epochs,
-            best=next((done for done in reversed(epochs) if done.best), None),
+            best=min((done for done in epochs if done.val_loss is not None), key=_val_loss, default=None),
+            counted=next((done for done in reversed(epochs) if done.counts), None),
             stopped=self.stopped if self.stopped is not None and self.stopped.epoch <= epoch else None,
         )
 
@@ -67,8 +71,18 @@ class ArmHistory:
 
     @property
     def kept(self) -> EpochDone | None:
-        """The epoch whose weights the arm has now: the last, or the best once it has gone back to that."""
-        return self.best if self.test is not None and self.test.kept == "best" else self.last
+        """The epoch whose weights the arm has now: the last, or once it is tested the one that it has gone back to.
+
+        None before the first, and where a damaged log has lost it.
+        """
+        if self.test is None or self.test.kept == "last":
+            return self.last
+        return next((done for done in self.epochs if done.epoch == self.test.epoch), None)
+
+    @property
+    def since_best(self) -> int:
+        """Epochs after the best; 0 before there is one."""
+        return self.last.epoch - self.best.epoch if self.last is not None and self.best is not None else 0
 
     @property
     def first_step_loss(self) -> float:
@@ -140,8 +154,10 @@ class History:
             case EpochDone():
                 arm = self.arms[event.arm]
                 arm.epochs.append(event)
-                if event.best:
+                if event.val_loss is not None and (arm.best is None or event.val_loss < _val_loss(arm.best)):
                     arm.best = event
+                if event.counts:
+                    arm.counted = event
             case ArmStopped():
                 self.arms[event.arm].stopped = event
             case ControlApplied():
@@ -241,6 +257,10 @@ class History:
 
 _OF_BOTH = ("set_patience", "set_min_delta")
 """Commands that are answered for each arm and may be one change of both; earlier logs set min_delta by the first."""
+
+
+def _val_loss(epoch: EpochDone) -> float:
+    return math.inf if epoch.val_loss is None else epoch.val_loss
 
 
 def _change_of_another_arm(changes: list[list[ControlApplied]], control: ControlApplied) -> list[ControlApplied] | None:

@@ -20,6 +20,7 @@ from regtui import SCHEMA
 from regtui.errors import InputError
 from regtui.files import NotPlainError, open_events
 from regtui.runs.alive import goes_on
+from regtui.runs.before import brought_up
 from regtui.runs.files import Field, flat, read_json, read_toml
 from regtui.text import UNKNOWN, number, one_line, quoted
 
@@ -37,7 +38,12 @@ _ENDED: tuple[RunStatus, ...] = ("finished", "stopped", "diverged", "failed")
 
 @dataclass(frozen=True)
 class ArmFigures:
-    """What the list shows of an arm; None where it was not measured. Accuracy is a fraction."""
+    """What the list shows of an arm; None where it was not measured.
+
+    Attributes:
+        best_val_loss: Its lowest validation loss, in whatever epoch.
+        test_accuracy: A fraction; of the weights that it kept.
+    """
 
     best_val_loss: float | None
     test_accuracy: float | None
@@ -269,13 +275,14 @@ def read_run(folder: Path) -> RunInfo:
     circumstances = _read(folder, "run.json", names, faults)
     summary = _read(folder, "summary.json", names, faults) if "summary.json" in names else {}
     _check_events(folder, faults, ended="summary.json" in names)
+    summary = summary and brought_up(folder, preset, summary)
     status = _status(folder, summary if "summary.json" in names else None, circumstances)
     fields = flat(preset)
     fields.update((key, v) for key, v in flat(circumstances).items() if key in {"preset", "seed", "device"})
     fields.update(flat(summary))
     fields["status"] = status
     if status in _ENDED:
-        fields["verdict"] = _verdict(preset, summary, status)
+        fields["verdict"] = _verdict(summary, status)
     arms = [fields.get(f"arms.{arm}.test.accuracy") for arm in ("regularized", "baseline")]
     if isinstance(arms[0], int | float) and isinstance(arms[1], int | float):
         fields["test.difference"] = round(100 * (arms[0] - arms[1]), 9)  # 0.3, not 0.29999999999999716
@@ -348,8 +355,8 @@ def _started(folder: Path, circumstances: dict[str, Any]) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
-def _verdict(preset: dict[str, Any], summary: dict[str, Any], status: RunStatus) -> str:
-    """The outcome, from the small files alone."""
+def _verdict(summary: dict[str, Any], status: RunStatus) -> str:
+    """The outcome, from the summary alone."""
     from regtui.evidence.paired import PairedTable
     from regtui.evidence.verdict import outcome_of
 
@@ -359,19 +366,5 @@ def _verdict(preset: dict[str, Any], summary: dict[str, Any], status: RunStatus)
     values = [n for n in map(counts.get, PairedTable._fields) if type(n) is int and 0 <= n < 10**9]
     whole = len(values) == len(PairedTable._fields) and any(values)
     table = PairedTable(*values) if whole else None
-    same = summary.get("same_experiment")
-    if not isinstance(same, bool):
-        same = not summary.get("interventions") and _same_arms(preset)
+    same = bool(summary.get("same_experiment"))
     return outcome_of(table, same=same, paired=not pairing.get("unpaired_because"), status=status)
-
-
-def _same_arms(preset: dict[str, Any]) -> bool:
-    """Whether a preset's arms are the same experiment; a log of before does not tell."""
-    from pydantic import ValidationError  # 0.15 s, once: then the index knows the verdict
-
-    from regtui.preset.model import Preset
-
-    try:
-        return Preset.model_validate(preset).same_arms
-    except (ValidationError, RecursionError):
-        return False

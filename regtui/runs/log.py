@@ -49,7 +49,13 @@ class Score(BaseModel):
 
 
 class ArmSummary(BaseModel):
-    """How an arm ended; None where it did not come so far."""
+    """How an arm ended; None where it did not come so far.
+
+    Attributes:
+        best_epoch: The epoch with the lowest validation loss, whatever early stopping follows or counts.
+        best_val_loss: That loss. In a log of before, without `kept_epoch`, both are those of the last that counted.
+        kept_epoch: The epoch whose weights were tested.
+    """
 
     epochs: int
     stop_reason: StopReason | None
@@ -57,6 +63,7 @@ class ArmSummary(BaseModel):
     best_val_loss: Number
     final: Scores | None
     kept: Text | None
+    kept_epoch: int | None = None
     test: Score | None
     zero_weights: float | None
     weight_norm: Number

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from regtui.errors import RegtuiError
-from regtui.files import open_plain, read_plain
+from regtui.files import open_plain, read_plain, table_of_json
 
 Which = Literal["last", "best"]
 Matrix = NDArray[np.float32]
@@ -62,6 +62,17 @@ class Histogram:
     counts: tuple[NDArray[np.int64], NDArray[np.int64]]
     beyond: tuple[int, int]
     not_finite: tuple[int, int]
+
+
+def best_epoch(run_folder: Path, arm: str) -> int | None:
+    """The epoch whose weights ARM-best.safetensors holds; None where it does not say, as in a run of before."""
+    try:
+        with open_plain(run_folder / "checkpoint" / f"{arm}-best.safetensors") as file:
+            size = int.from_bytes(file.read(8), "little")  # of a header in JSON
+            header = table_of_json(file.read(size)) if size <= MAX_HEADER else {}
+        return int(header["__metadata__"]["epoch"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def read_weights(run_folder: Path, arm: str, which: Which, *, ended: bool = False) -> list[Layer]:

@@ -44,6 +44,14 @@ class Techniques(BaseModel):
         """A fresh rule for this arm: each follows its best epoch, but only early stopping has a patience to run out."""
         return StoppingRule() if self.early_stopping is None else self.early_stopping.stopping_rule()
 
+    def restores_best(self, patience: int | None = None) -> bool:
+        """Whether the arm goes back to its best epoch at the end.
+
+        Early stopping says so itself. Whoever turns it on while training, with a `patience` where the preset has none,
+        wants the best epoch and not the one where patience ran out.
+        """
+        return patience is not None if self.early_stopping is None else self.early_stopping.restore_best
+
     def label(self) -> str:
         """All of them in a few words: 'dropout 0.5 + L2 0.0001', or 'no technique'."""
         return " + ".join(technique.label() for technique in self.active().values()) or "no technique"

@@ -15,39 +15,44 @@ Monitor = Literal["val_loss", "val_accuracy"]
 
 @dataclass
 class StoppingRule:
-    """Follows one monitored value, epoch by epoch; it knows the best so far and how long ago that was.
+    """Follows one monitored value, epoch by epoch: when to stop, and which epoch's weights are worth keeping.
 
-    Every arm has one. Without a patience it only remembers the best epoch and never stops.
+    Every arm has one. Without a patience it only knows the best epoch and never stops. The two are not the same: an
+    epoch that is better by no more than `min_delta` does not count for patience, yet its weights are the best.
 
     Attributes:
         patience: Epochs without improvement after which to stop; None never stops. It may change at any time and
-            counts from the next update, keeping `wait` and `best`.
-        min_delta: An improvement is a value below best − min_delta, strictly.
+            counts from the next update, keeping `wait` and `reference`.
+        min_delta: An epoch counts as an improvement if its value is below reference − min_delta, strictly.
         warmup: Epochs up to this one count for nothing.
         monitor: What is followed. An accuracy is followed as its negative, so that lower is better.
-        best: The best value so far in the sense of `min_delta`; infinity before the first.
-        best_epoch: Its epoch, counted from 1.
-        wait: Epochs since the best, without those that count for nothing or are not finite.
+        reference: The value of the last epoch that counted; infinity before the first.
+        wait: Epochs since then, without those that are not finite.
+        best: The lowest value measured after the warm-up; infinity before the first.
+        best_epoch: Its epoch, counted from 1, the earlier of equal ones.
     """
 
     patience: int | None = None
     min_delta: float = 0.0
     warmup: int = 0
     monitor: Monitor = "val_loss"
+    reference: float = math.inf
+    wait: int = 0
     best: float = math.inf
     best_epoch: int | None = None
-    wait: int = 0
 
     def update(self, epoch: int, *, val_loss: float, val_accuracy: float) -> bool:
-        """Take in an epoch's validation; returns whether it is the new best.
+        """Take in an epoch's validation; returns whether it counts as an improvement.
 
         A value that is not finite is passed over: it is neither the best nor an epoch without improvement.
         """
         value = val_loss if self.monitor == "val_loss" else -val_accuracy
         if epoch <= self.warmup or not math.isfinite(value):
             return False
-        if value < self.best - self.min_delta:
-            self.best, self.best_epoch, self.wait = value, epoch, 0
+        if value < self.best:
+            self.best, self.best_epoch = value, epoch
+        if value < self.reference - self.min_delta:
+            self.reference, self.wait = value, 0
             return True
         self.wait += 1
         return False
@@ -62,9 +67,11 @@ class EarlyStopping(Technique):
     """Stops an arm whose validation has stopped improving."""
 
     patience: int = Field(5, ge=1, description="Epochs without improvement after which the arm stops.")
-    min_delta: float = Field(0.0, ge=0, allow_inf_nan=False, description="An improvement must be larger than this.")
+    min_delta: float = Field(0.0, ge=0, allow_inf_nan=False, description="Only an improvement larger than this counts.")
     warmup: int = Field(0, ge=0, description="Epochs at the start that count for nothing.")
-    restore_best: bool = Field(True, description="Keep the best epoch's weights, whatever ended the arm.")
+    restore_best: bool = Field(
+        True, description="Keep the weights of the best epoch after the warm-up, whatever ended the arm."
+    )
     monitor: Monitor = Field("val_loss", description="What must improve.")
 
     live: ClassVar[frozenset[str]] = frozenset({"patience", "min_delta"})
@@ -72,7 +79,8 @@ class EarlyStopping(Technique):
     explanation: ClassVar[Explanation] = Explanation(
         title="Early stopping",
         idea="Training ends when validation has not improved for a while; restore_best keeps the best epoch's weights.",
-        formula="improved:  v < best − δ;   stop when epochs since the best ≥ patience",
+        formula="an epoch counts if v < r − δ, and r becomes v;   stop when epochs since then ≥ patience;   "
+        "kept: the epoch of the lowest v",
         training="None until it ends; then no more time is spent. The fewer steps, the less far the weights get from "
         "where they started; for a quadratic loss and plain gradient descent that comes near an L2 penalty, elsewhere "
         "it is a likeness.",

@@ -24,13 +24,14 @@ def titles(preset: Preset, view: View, arms: Sequence[str]) -> list[str]:
 
 def legend(history: History, view: View) -> str:
     """What the marks in a chart mean."""
+    best = "★ best" if view.quantity == "loss" else "★ lowest loss"
     if view.quantity == "gap":
-        words = "validation − training loss  ★ best epoch"
+        words = f"validation − training loss  {best}"
     elif view.overlay:
-        words = "▀ validation  • + training  ★ best"
+        words = f"▀ validation  • + training  {best}"
     else:
         steps = "⋯ steps  " if view.quantity == "loss" else ""
-        words = f"{steps}• training  ▀ validation  ★ best"
+        words = f"{steps}• training  ▀ validation  {best}"
     return words + ("  │ steered" if history.interventions else "")
 
 

@@ -267,7 +267,7 @@ def _effective(control: ControlApplied, steps_per_epoch: int) -> float:
 
 
 def _marks(arm: ArmHistory, name: str, view: View, y_range: tuple[float, float]) -> list[tuple[str, float, float, str]]:
-    """The best epoch, and where early stopping ended the arm."""
+    """The epoch with the lowest validation loss, in every chart, and where early stopping ended the arm."""
     key = "gap" if view.quantity == "gap" else f"val_{view.quantity}"
     marks = []
     best = None if arm.best is None else _VALUES[key](arm.best)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -17,7 +18,7 @@ from textual.widgets import Static
 from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
 from regtui.runs.list import read_run
-from regtui.tui.look import follow_theme
+from regtui.tui.look import MARKS, follow_theme
 from regtui.tui.pages.weights_views import HistogramView, LayerTable, PictureView
 from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
@@ -30,7 +31,14 @@ _BY_NUMBER = Key("1,2,3,4,5,6,7,8,9", "choose_layer", "layer", "Choose a layer b
 _OTHERS = (
     Key("up,k", "move(-1)", "layer above", "Choose the layer above.", "↑"),
     Key("down,j", "move(1)", "layer", "Choose the layer below.", "↓", footer=True),
-    Key("b", "toggle_best", "best or last", "The weights of the best epoch, or of the last.", "b", footer=True),
+    Key(
+        "b",
+        "toggle_best",
+        "best or last",
+        "The weights of the best epoch, as early stopping goes back to them, or of the last.",
+        "b",
+        footer=True,
+    ),
     Key("pageup", "scroll(-1)", "up", "Scroll up.", "pgup"),
     Key("pagedown,space", "scroll(1)", "scroll", "Scroll down.", "pgdn", footer=True),
     Key("escape,w", "close", "back", "Back to the run.", "esc", footer=True),
@@ -38,7 +46,7 @@ _OTHERS = (
 
 
 class _Read(Message):
-    """What was read: the layers and pictures by arm, or why nothing was."""
+    """What was read: the layers, pictures and epochs by arm, or why nothing was."""
 
     def __init__(
         self,
@@ -46,9 +54,10 @@ class _Read(Message):
         layers: dict[str, list[Layer]],
         pictures: dict[str, Floats],
         fault: str = "",
+        epochs: Mapping[str, int | None] | None = None,
     ) -> None:
         super().__init__()
-        self.which, self.layers, self.pictures, self.fault = which, layers, pictures, fault
+        self.which, self.layers, self.pictures, self.fault, self.epochs = which, layers, pictures, fault, epochs or {}
 
 
 class WeightsScreen(Screen[None]):
@@ -86,6 +95,7 @@ class WeightsScreen(Screen[None]):
         self._folder, self._preset = folder, preset
         self._which: Literal["last", "best"] = "last"
         self._layers: dict[str, list[Layer]] = {}
+        self._epochs: Mapping[str, int | None] = {}
         self._chosen = 0
 
     def compose(self) -> ComposeResult:
@@ -117,7 +127,7 @@ class WeightsScreen(Screen[None]):
     @in_thread("reading")
     def _read(self, which: Literal["last", "best"]) -> None:
         # In a thread for numpy's import, the first time, and for large networks; MNIST's take 3 ms.
-        from regtui.runs.weights import importance, read_weights
+        from regtui.runs.weights import best_epoch, importance, read_weights
 
         try:
             ended = read_run(self._folder).status != "running"
@@ -127,21 +137,22 @@ class WeightsScreen(Screen[None]):
         except RegtuiError as error:
             self.post_message(_Read(which, {}, {}, str(error)))
         else:
-            self.post_message(_Read(which, layers, pictures))
+            epochs = {arm: best_epoch(self._folder, arm) for arm in layers} if which == "best" else {}
+            self.post_message(_Read(which, layers, pictures, epochs=epochs))
 
     @on(_Read)
     def _show(self, message: _Read) -> None:
         """Show what was read, unless other weights have been asked for since."""
         if message.which != self._which:
             return
-        self._layers = message.layers
+        self._layers, self._epochs = message.layers, message.epochs
         self.set_class(not message.layers, "-unread")
         self.query_one(".fault", Static).update(message.fault)
         self.query_one(PictureView).show(message.pictures)
         self._show_layers()
 
     def _show_layers(self) -> None:
-        when = "of the last epoch" if self._which == "last" else "of each arm's best epoch"
+        when = "of the last epoch" if self._which == "last" else self._best_epochs
         more = f" {when} · {self._preset.name}"
         self.query_one(".title", Static).update(
             Text.assemble(("Weights", "bold"), (more, self.app.theme_variables["faint"]))
@@ -151,6 +162,15 @@ class WeightsScreen(Screen[None]):
         self._chosen = min(self._chosen, self._depth - 1)
         self.query_one(LayerTable).show(self._layers, self._chosen)
         self.query_one(HistogramView).show({arm: layers[self._chosen] for arm, layers in self._layers.items()})
+
+    @property
+    def _best_epochs(self) -> str:
+        """Whose weights the best ones are: the best by what early stopping follows need not have the lowest loss."""
+        known = [f"{MARKS[arm]} {epoch}" for arm, epoch in self._epochs.items() if epoch is not None]
+        stopping = [t.early_stopping for t in self._preset.arms().values()]
+        plain = all(s is None or (s.monitor == "val_loss" and not s.warmup) for s in stopping)
+        best = "best epoch" if plain else "best epoch by its early stopping"
+        return f"of each arm's {best}" + (f": {', '.join(known)}" if known else "")
 
     @property
     def _depth(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from regtui.preset.model import Preset
-from regtui.protocol.applied import ArmApplied, best_value, stop_epoch_if_nothing_improves, value_to_beat, wait
+from regtui.protocol.applied import ArmApplied, kept_epoch, stop_epoch_if_nothing_improves, value_to_beat, wait
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory
 from regtui.text import UNKNOWN, percent, share, short
@@ -34,18 +34,18 @@ class Column(NamedTuple):
 
 
 def stops_with_next_epoch(arm: Arm) -> bool:
-    """Whether patience runs out with the next epoch, unless that is a new best."""
+    """Whether patience runs out with the next epoch, unless that counts as an improvement."""
     patience = arm.settings.patience
-    return patience is not None and arm.history.best is not None and wait(arm.history) >= patience - 1 > 0
+    return patience is not None and arm.history.counted is not None and wait(arm.history) >= patience - 1 > 0
 
 
 def instead_of_patience(arm: Arm) -> Sequence[str]:
     """What an arm says that has ended, or that has no patience: as much of it as there is room for."""
     stopped = arm.history.stopped
     if stopped is None:
-        waited = wait(arm.history)
-        return (f"{waited} since best", f"{waited}") if arm.settings.patience is None else ()
-    kept = f", kept {_kept(arm)}"
+        since = arm.history.since_best
+        return (f"{since} since best", f"{since}") if arm.settings.patience is None else ()
+    kept = f", kept {kept_epoch(arm.history, arm.settings) or 0}"
     if stopped.reason == "early_stopping":
         early = f"stopped early at {stopped.epoch}"
         return early + kept, early, f"early, {stopped.epoch}", "early"
@@ -54,15 +54,6 @@ def instead_of_patience(arm: Arm) -> Sequence[str]:
     if stopped.reason == "stopped":
         return f"stopped at {stopped.epoch}{kept}", f"stopped at {stopped.epoch}", "stopped", "ended"
     return f"diverged at {stopped.epoch}", "diverged", "NaN"
-
-
-def _kept(arm: Arm) -> int:
-    """The epoch whose weights the arm keeps; the test set's score says it for certain."""
-    test, best, last = arm.history.test, arm.history.best, arm.history.last
-    if test is not None:
-        return test.epoch
-    epoch = best if arm.settings.restore_best and best is not None else last
-    return epoch.epoch if epoch is not None else 0
 
 
 def _last(text: Callable[[EpochDone], str]) -> Callable[[Arm], str]:
@@ -141,7 +132,7 @@ COLUMNS = {
     "gap": Column("gap", 6, _last(gap_text)),
     "acc": Column("acc", 6, _last(lambda epoch: fitting(epoch.val_accuracy, 1, 6))),
     "best": Column("best", 4, lambda arm: str(arm.history.best.epoch) if arm.history.best else UNKNOWN),
-    "value": Column("value", 6, lambda arm: _monitored(best_value(arm.history, arm.settings), arm.settings)),
+    "value": Column("value", 6, lambda arm: short(arm.history.best.val_loss) if arm.history.best else UNKNOWN),
     "seconds": Column("s/epoch", 7, _whole_epoch(_seconds)),
     "samples": Column("img/s", 7, _whole_epoch(_samples)),
     "zeros": Column("zeros", 5, _last(_zeros)),

@@ -245,7 +245,7 @@ class SteeringPanel(Widget):
         waited = " and ".join(f"{arm} has waited {_epochs(wait(self._history.arms[arm]))}" for arm in stopping)
         patience = " and ".join(dict.fromkeys(str(wanted[arm]) for arm in stopping))
         who = "each ends" if len(stopping) > 1 else "it ends"
-        text = f"With patience {patience} {who} with the epoch that it is in, unless that is a new best."
+        text = f"With patience {patience} {who} with the epoch that it is in, unless that counts as an improvement."
         choices = [Choice("y", "lower", f"set patience to {patience}"), Choice("n", "leave", "leave it as it is")]
         self.app.push_screen(Ask(f"Stops now: {waited}", text, choices), answer)
 
