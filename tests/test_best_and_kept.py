@@ -21,6 +21,7 @@ from hypothesis import strategies as some
 
 from regtui.cli.headless import table_lines
 from regtui.cli.runs import show_run
+from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
 from regtui.evidence.from_history import judge_run
 from regtui.evidence.what_if import what_if
@@ -32,6 +33,7 @@ from regtui.protocol.control import Control, SetMinDelta, SetPatience
 from regtui.protocol.history import History
 from regtui.runs.list import read_run
 from regtui.runs.log import read_events
+from regtui.runs.weights import best_epoch
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
 
@@ -268,3 +270,15 @@ def test_an_epoch_better_inside_the_warm_up_is_the_best_and_is_not_kept(tmp_path
     summary = run(preset, tmp_path, Control(), lambda _: None, ScriptedCrew(losses)).summary
     arm = summary.arms["regularized"]
     assert (arm.best_epoch, arm.best_val_loss, arm.kept, arm.kept_epoch) == (1, 0.1, "best", 3)
+
+
+def test_the_saved_best_weights_say_of_which_epoch_they_are(tmp_path: Path, mnist_file: Path) -> None:
+    del mnist_file
+    knobs = {"monitor": "val_accuracy", "warmup": 1, "patience": 9}
+    result = run(small_preset(regularized={"early_stopping": knobs}), tmp_path, Control(), lambda _: None, LocalCrew())
+    assert best_epoch(result.folder, "baseline") == result.summary.arms["baseline"].best_epoch
+    assert best_epoch(result.folder, "regularized") == result.summary.arms["regularized"].kept_epoch
+    file = result.folder / "checkpoint" / "baseline-best.safetensors"
+    for content in (b"", b"\xff" * 99, (8).to_bytes(8, "little") + b"[1, 2, 3"):
+        file.write_bytes(content)
+        assert best_epoch(result.folder, "baseline") is None

@@ -15,6 +15,7 @@ from safetensors.numpy import load
 
 from regtui.errors import RegtuiError
 from regtui.files import open_plain, read_plain, table_of_json
+from regtui.protocol.history import LARGEST
 
 Which = Literal["last", "best"]
 Matrix = NDArray[np.float32]
@@ -70,7 +71,8 @@ def best_epoch(run_folder: Path, arm: str) -> int | None:
         with open_plain(run_folder / "checkpoint" / f"{arm}-best.safetensors") as file:
             size = int.from_bytes(file.read(8), "little")  # of a header in JSON
             header = table_of_json(file.read(size)) if size <= MAX_HEADER else {}
-        return int(header["__metadata__"]["epoch"])
+        epoch = int(header["__metadata__"]["epoch"])
+        return epoch if 0 < epoch < LARGEST else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
