@@ -18,6 +18,7 @@ from regtui.data.cache import cache_dir, cache_file
 from regtui.data.facts import DATASETS, DatasetName
 from regtui.data.source import ensure, is_at_hand
 from regtui.errors import RegtuiError
+from regtui.text import one_line
 
 _PACKAGES = ("torch", "torchvision", "textual", "plotext", "pydantic", "numpy", "scipy", "safetensors")
 
@@ -106,6 +107,7 @@ def _terminal() -> Finding:
 
 
 def _folder(topic: str, folder: Path) -> Finding:
+    shown = one_line(folder)
     # A folder that isn't there yet is made by the first run: what counts is the nearest one that is.
     nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     try:
@@ -113,6 +115,6 @@ def _folder(topic: str, folder: Path) -> Finding:
             pass
     except OSError as error:
         option = "--log-dir" if topic == "logs" else "the environment variable REGTUI_CACHE"
-        return Finding(topic, "fault", f"{folder}: can't be written ({error.strerror}); name another with {option}")
+        return Finding(topic, "fault", f"{shown}: can't be written ({error.strerror}); name another with {option}")
     free = shutil.disk_usage(nearest).free / 2**30
-    return Finding(topic, "ok", f"{folder}: can be written, {free:.0f} GiB free")
+    return Finding(topic, "ok", f"{shown}: can be written, {free:.0f} GiB free")

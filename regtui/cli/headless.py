@@ -20,7 +20,7 @@ from regtui.protocol.applied import Applied, kept_epoch
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, Saving, Stalled, StepsDone
 from regtui.protocol.history import History
-from regtui.text import counted, number, percent
+from regtui.text import counted, number, one_line, percent
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -83,7 +83,7 @@ def _run(preset: Preset, logs: Path, *, json: bool, threads: int | None) -> int:
         for line in judge_run(result.history, preset).lines():
             say(line)
         say()
-        say(f"log  {result.folder}")
+        say(f"log  {one_line(result.folder)}")
     _complain_of(result)
     if signal.SIGTERM in received:
         return _BY_SIGNAL + signal.SIGTERM
@@ -93,9 +93,9 @@ def _run(preset: Preset, logs: Path, *, json: bool, threads: int | None) -> int:
 def _complain_of(result: RunResult) -> None:
     """Say why a run failed, and what of it is not saved."""
     if result.summary.error:
-        complain(f"regtui: {result.summary.error}; the log is in {result.folder}")
+        complain(f"regtui: {result.summary.error}; the log is in {one_line(result.folder)}")
     if result.summary.unsaved:
-        complain(f"regtui: not all of this run is saved in {result.folder}: {result.summary.unsaved}")
+        complain(f"regtui: not all of this run is saved in {one_line(result.folder)}: {result.summary.unsaved}")
 
 
 class _JsonPrinter:

@@ -6,8 +6,9 @@ import os
 import signal
 import sys
 import traceback
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_WrongCall: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+"""Typer's, which it takes from click or brings along, by its version."""
 presets_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(presets_app, name="presets")
 
@@ -239,11 +242,25 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # outside a run there is nothing to keep and nothing to say
     open_closed_streams()
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except _WrongCall as error:
+        _show_usage(error)
     except RegtuiError as error:
         _end_with(error)
     except Exception as error:  # a bug; its traceback helps whoever mends it, and nobody else
         _end_with(RegtuiError(f"unforeseen {type(error).__name__}: {error}; 'regtui --debug' and the same shows where"))
+
+
+def _show_usage(error: Any) -> None:
+    """What typer says of a wrong call, in which it quotes what was typed."""
+    from regtui.console import complain
+    from regtui.text import one_line
+
+    error.message = one_line(error.message)
+    words = StringIO()
+    error.show(words)
+    complain(words.getvalue().rstrip())
+    sys.exit(error.exit_code)
 
 
 def _end_with(error: RegtuiError) -> None:

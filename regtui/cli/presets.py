@@ -9,17 +9,18 @@ from regtui.console import complain, say
 from regtui.errors import InputError
 from regtui.preset.file import available, load
 from regtui.preset.model import Preset
+from regtui.text import one_line
 
 
 def list_presets() -> None:
     """Print name and title of each preset; a broken one is listed with its fault and stops no other."""
     presets = available()
-    width = max(map(len, presets), default=0)
+    width = max((len(one_line(name)) for name in presets), default=0)
     for name, path in sorted(presets.items()):
         try:
-            say(f"{name:<{width}}  {load(str(path)).title}")
+            say(f"{one_line(name):<{width}}  {load(str(path)).title}")
         except InputError as error:
-            say(f"{name:<{width}}  broken: {str(error).splitlines()[0]}")
+            say(f"{one_line(name):<{width}}  broken: {str(error).splitlines()[0]}")
 
 
 def check_presets(files: Sequence[str]) -> int:
@@ -32,7 +33,7 @@ def check_presets(files: Sequence[str]) -> int:
             complain(str(error))
             broken = True
         else:
-            say(f"{file}: ok" + (f"; {preset.warning}" if preset.warning else ""))
+            say(f"{one_line(file)}: ok" + (f"; {preset.warning}" if preset.warning else ""))
     return InputError.exit_code if broken else 0
 
 

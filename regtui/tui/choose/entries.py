@@ -9,6 +9,7 @@ from pathlib import Path
 from regtui.errors import InputError
 from regtui.preset.file import available, load
 from regtui.preset.model import Preset
+from regtui.text import one_line
 from regtui.tui.choose.draft import Draft
 
 
@@ -56,6 +57,6 @@ def reread(old: Sequence[Entry], saved: Entry, name: str) -> list[Entry]:
 
 def _read(name: str, path: Path) -> Entry:
     try:
-        return Entry(name, path, Draft(load(str(path))))
+        return Entry(one_line(name), path, Draft(load(str(path))))
     except InputError as error:
-        return Entry(name, path, None, str(error))
+        return Entry(one_line(name), path, None, str(error))

@@ -258,7 +258,7 @@ class ChooseScreen(Screen[None]):
         presets.clear_options().add_options(map(_prompt, self._entries))
         presets.highlighted = self._at
         self._show()
-        self.notify(f"Saved as {path}.", markup=False)
+        self.notify(f"Saved as {one_line(path)}.", markup=False)
 
     def _checked(self) -> Preset | None:
         """The selected preset with its edits; None, after a word on where the fault is, if there is one."""
@@ -276,7 +276,7 @@ def _prompt(entry: Entry) -> Content:
     """An entry of the list: its name over its title."""
     name = one_line(entry.name, MAX_VALUE)
     if entry.draft is None:
-        first = entry.fault.partition("\n")[0].removeprefix(f"{entry.path}: ")
+        first = entry.fault.partition("\n")[0].removeprefix(f"{one_line(entry.path)}: ")
         return Content.assemble((f"✗ {name}", "bold $error"), ("  broken", "$error"), (f"\n  {first}", "$error"))
     title = one_line(entry.draft.original.title, 200)
     mark = ("• ", "$warning") if entry.draft.edited else "  "

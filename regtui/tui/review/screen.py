@@ -116,7 +116,7 @@ class ReviewScreen(Screen[None]):
     def on_mount(self) -> None:
         """The folder is read behind the empty list."""
         self._list.focus()
-        self._head.update(f"reading {self._folder} …")
+        self._head.update(f"reading {one_line(self._folder)} …")
         self.set_interval(LOOK_AGAIN, self._look_again)
 
     def on_screen_resume(self) -> None:

@@ -14,7 +14,7 @@ from regtui.protocol.control import Control
 from regtui.protocol.events import Event
 from regtui.protocol.history import History
 from regtui.runs.log import Summary
-from regtui.text import percent
+from regtui.text import one_line, percent
 
 
 class Session:
@@ -84,7 +84,7 @@ class Session:
         elif self.summary is not None and (known := _accuracies(self.summary)):
             blocks.append(textwrap.wrap(f"Test accuracy by its summary: {known}.", width))
         if self.folder is not None:
-            blocks.append([f"log  {self.folder}"])
+            blocks.append([f"log  {one_line(self.folder)}"])
         return [line for block in blocks for line in ("", *block)][1:]
 
     def take_in(self) -> list[Event]:
