@@ -122,7 +122,7 @@ def test_an_unknown_preset_is_answered_with_the_nearest(refused: Refused) -> Non
         (f"hidden = {DEEP}", r"this is nested too deeply; .*"),
         (f"hidden = {'[' * 300}{']' * 300}", r"hidden: is not known here; .*|this is nested .*"),
         (f"[train]\nepochs = {'9' * 5000}", r"a number in it has too many digits .*"),
-        (f"[train]\nepochs = {'9' * 4000}", r"train\.epochs: must be at most 1,000,000, not 9+…"),
+        (f"[train]\nepochs = {'9' * 4000}", r"train\.epochs: must be at most 100,000, not 9+…"),
     ],
 )
 def test_a_fault_in_a_preset_is_one_line(text: str, fault: str, refused: Refused, folder: Path) -> None:

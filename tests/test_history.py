@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
@@ -146,7 +146,7 @@ def test_numbers_that_are_not_finite_are_none_however_a_log_writes_them(text: st
     event = parse(line)
     assert isinstance(event, StepsDone)
     assert event.losses == [0.5, None]
-    layer = LayerWeights.model_validate_json(f'{{"norm":{text},"zeros":0,"size":1}}')
+    layer = TypeAdapter(LayerWeights).validate_json(f'{{"norm":{text},"zeros":0,"size":1}}')
     assert layer.norm is None
 
 

@@ -130,7 +130,7 @@ def test_a_wrong_type_is_refused(text: str, fault: str, tmp_path: Path) -> None:
         ("[data]\nval_fraction = 1", "data.val_fraction: must be less than 1, not 1"),
         ("[data]\ntrain_samples = 1", "data.train_samples: must be at least 2, not 1"),
         ("[train]\nepochs = 0", "train.epochs: must be at least 1, not 0"),
-        ("[train]\nepochs = 1000001", "train.epochs: must be at most 1,000,000, not 1000001"),
+        ("[train]\nepochs = 100001", "train.epochs: must be at most 100,000, not 100001"),
         ("[train]\nbatch_size = 0", "train.batch_size: must be at least 1, not 0"),
         ("[train]\nseed = -1", "train.seed: must be at least 0, not -1"),
         (f"[train]\nseed = {2**63}", "train.seed: must be less than 9,223,372,036,854,775,808, not 92233"),

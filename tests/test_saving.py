@@ -383,7 +383,7 @@ def test_a_run_with_something_unsaved_exits_with_1(
     crew = Forgetful("baseline", range(2, 100))
     own = engine_run.run
 
-    def scripted(preset: Preset, logs: Path, control: Control, emit: Any, begun: Any) -> RunResult:
+    def scripted(preset: Preset, logs: Path, control: Control, emit: Any, begun: Any, **_: Any) -> RunResult:
         return own(preset, logs, control, emit, crew, begun)
 
     monkeypatch.setattr(engine_run, "run", scripted)

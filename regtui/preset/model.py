@@ -62,7 +62,7 @@ class ModelTable(_Table):
 class TrainTable(_Table):
     """How both arms are trained."""
 
-    epochs: int = Field(10, ge=1, le=1_000_000, description="Passes over the training images.")
+    epochs: int = Field(10, ge=1, le=100_000, description="Passes over the training images.")
     batch_size: int = Field(
         64, ge=1, le=1_000_000, description="Images in a step; the last step of an epoch may have fewer."
     )

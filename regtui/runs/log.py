@@ -28,7 +28,7 @@ from regtui.runs.event_file import EventFile
 LONGEST_LINE = 2**23
 """Bytes of the longest line that is read as an event: an epoch of 400,000 steps. It takes some 100 MB of memory."""
 LONGEST_SUMMARY = 2**24
-"""Bytes of the longest summary: a run of 800,000 epochs."""
+"""Bytes of the longest summary; one of 100,000 epochs, the most that a preset may have, is a sixth of it."""
 EVENTS = "events.jsonl"
 
 
