@@ -53,7 +53,7 @@ class ScriptedCrew:
         return [arms for name, arms, _ in self.calls if name == method]
 
     def _built(self, arm: str) -> Built:  # noqa: ARG002
-        return Built("cpu", 100, {"weight": "w", "bias": "b"})
+        return Built("cpu", 100, {"weight": "w", "bias": "b"}, "d", {"training": "t", "validation": "v", "test": "s"})
 
     def _start_epoch(self, arm: str) -> str:
         self._epochs[arm] += 1

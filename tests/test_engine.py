@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,10 @@ def test_the_log_proves_the_pair(name: str, tmp_path: Path) -> None:
     assert pairing.unpaired_because == ""
     assert pairing.initial_weights["baseline"] == pairing.initial_weights["regularized"]
     assert pairing.shared_tensors == 6
+    assert re.fullmatch("[0-9a-f]{16}", pairing.data["baseline"])
+    assert pairing.data["baseline"] == pairing.data["regularized"]
+    assert pairing.split["baseline"] == pairing.split["regularized"]
+    assert pairing.split["baseline"].keys() == {"training", "validation", "test"}
     assert len(set(pairing.order)) == 3, "each epoch has an order of its own"
 
 

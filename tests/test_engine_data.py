@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from regtui.arm.split import Data, load, normalize
@@ -81,3 +81,19 @@ def test_normalize_rounds_as_the_formula_does() -> None:
     assert normal.dtype == torch.float32
     assert (normal.min().item(), normal.max().item()) == (-1.0, 1.0)
     assert torch.equal(images, torch.arange(256, dtype=torch.uint8).reshape(16, 16))
+
+
+def test_a_fingerprint_tells_other_data_and_other_splits_apart(path: Path, tmp_path: Path) -> None:
+    data, again, seed, fewer = split(path), split(path), split(path, seed=1), split(path, train_samples=700)
+    assert data.fingerprint == again.fingerprint
+    assert data.fingerprint.data == seed.fingerprint.data == fewer.fingerprint.data
+    for part in ("training", "validation"):
+        assert data.fingerprint.split[part] != seed.fingerprint.split[part]
+    assert data.fingerprint.split["test"] == seed.fingerprint.split["test"]
+    assert data.fingerprint.split["training"] != fewer.fingerprint.split["training"]
+    assert data.fingerprint.split["validation"] == fewer.fingerprint.split["validation"]
+    for name in ("train_images", "train_labels", "test_images", "test_labels"):
+        arrays = load_file(path)
+        arrays[name].flat[-1] ^= 1
+        save_file(arrays, tmp_path / "other.safetensors")
+        assert split(tmp_path / "other.safetensors").fingerprint.data != data.fingerprint.data

@@ -269,3 +269,23 @@ def test_the_pair_is_judged_by_the_epochs_that_both_arms_tell() -> None:
     assert (lost.order_hashes, lost.unpaired_because) == (["a", "b"], "")
     other = told(baseline={1: "a", 2: "b"}, regularized={1: "a", 2: "c"})
     assert (other.order_hashes, other.unpaired_because) == (["a"], "the arms saw different batches in epoch 2")
+
+
+@pytest.mark.parametrize(
+    ("changes", "because"),
+    [
+        ({"initial_weights": "b"}, "the arms started from different weights"),
+        ({"data": "b"}, "the arms have different data"),
+        ({"split": {"training": "b", "validation": "v", "test": "t"}}, "the arms have different training images"),
+        ({"split": {"training": "a", "validation": "b", "test": "t"}}, "the arms have different validation images"),
+        ({"split": {"training": "a", "validation": "v"}}, "the arms have different test images"),
+    ],
+)
+def test_what_sets_the_arms_apart_is_named(changes: dict[str, object], because: str) -> None:
+    start = started()
+    split = {"training": "a", "validation": "v", "test": "t"}
+    arm = start.arms["baseline"].model_copy(update={"data": "a", "split": split})
+    paired = start.model_copy(update={"arms": {"baseline": arm, "regularized": arm}})
+    assert History.of([paired]).unpaired_because == ""
+    arms = {"baseline": arm, "regularized": arm.model_copy(update=changes)}
+    assert History.of([start.model_copy(update={"arms": arms})]).unpaired_because == because

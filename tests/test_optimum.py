@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from regtui.arm.arm import Arm
-from regtui.arm.split import Data
+from regtui.arm.split import Data, Fingerprint
 from tests.conftest import small_preset
 
 IMAGES, FEATURES, CLASSES = 60, 784, 10
@@ -25,7 +25,7 @@ def data() -> Data:
     images = torch.full((IMAGES, FEATURES), 128, dtype=torch.uint8)
     images[:, :20] = torch.randint(0, 256, (IMAGES, 20), generator=generator, dtype=torch.uint8)
     labels = torch.randint(0, CLASSES, (IMAGES,), generator=generator)
-    return Data(images, labels, images, labels, images, labels)
+    return Data(Fingerprint("", {}), images, labels, images, labels, images, labels)
 
 
 def trained(data: Data, technique: dict[str, Any], steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

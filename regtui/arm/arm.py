@@ -54,7 +54,7 @@ class Arm:
         """What is known before the first step."""
         tensors = {name: _hash(tensor) for name, tensor in self.model.state_dict().items()}
         parameters = sum(p.numel() for p in self.model.parameters())
-        return Built(str(self.device), parameters, tensors)
+        return Built(str(self.device), parameters, tensors, *self.data.fingerprint)
 
     def start_epoch(self) -> str:
         """Draw the order of this epoch's images; returns its hash."""

@@ -8,11 +8,21 @@ from regtui.protocol.events import LayerWeights
 
 
 class Built(NamedTuple):
-    """An arm before its first step: its device, its parameter count, and a hash of each tensor's initial values."""
+    """An arm before its first step.
+
+    Attributes:
+        device: Where it is.
+        parameters: How many numbers training changes.
+        tensors: A hash of each tensor's initial values.
+        data: A hash of the data set as it was read.
+        split: A hash of the images' numbers of each part.
+    """
 
     device: str
     parameters: int
     tensors: dict[str, str]
+    data: str
+    split: dict[str, str]
 
 
 class Measured(NamedTuple):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -12,11 +14,24 @@ from torch import Tensor
 from regtui.preset.model import DataTable
 
 
+class Fingerprint(NamedTuple):
+    """Hashes of what an arm learns from: arms of which they are equal have the same data, split alike.
+
+    Attributes:
+        data: Of all images and labels of the data set, as they were read.
+        split: Of the numbers of the images of each part: 'training', 'validation', 'test'.
+    """
+
+    data: str
+    split: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Data:
     """Images and labels, all on one device.
 
     Attributes:
+        fingerprint: Tells them from others.
         train_images: uint8 [train, features], an image flattened as height, width, channels.
         train_labels: int64 [train].
         val_images: uint8 [validation, features].
@@ -25,6 +40,7 @@ class Data:
         test_labels: int64 [test].
     """
 
+    fingerprint: Fingerprint
     train_images: Tensor
     train_labels: Tensor
     val_images: Tensor
@@ -52,7 +68,12 @@ def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.
     order = torch.randperm(len(images), generator=generator)
     val_samples = round(data.val_fraction * len(images))
     val, train = order[:val_samples], order[val_samples:][: data.train_samples]
+    parts = {"training": train, "validation": val, "test": torch.arange(len(tensors["test_images"]))}
     return Data(
+        fingerprint=Fingerprint(
+            hash_of(*(tensors[name] for name in sorted(tensors))),
+            {name: hash_of(numbers) for name, numbers in parts.items()},
+        ),
         train_images=images[train].to(device),
         train_labels=labels[train].to(device),
         val_images=images[val].to(device),
@@ -60,6 +81,14 @@ def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.
         test_images=tensors["test_images"].to(device),
         test_labels=tensors["test_labels"].to(device, torch.int64),
     )
+
+
+def hash_of(*tensors: Tensor) -> str:
+    """16 hexadecimal digits that no other content of these tensors is likely to have."""
+    digest = hashlib.sha256()  # which processors compute faster than others
+    for tensor in tensors:
+        digest.update(tensor.contiguous().cpu().numpy().data)
+    return digest.hexdigest()[:16]
 
 
 def normalize(images: Tensor) -> Tensor:

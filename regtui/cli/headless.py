@@ -145,7 +145,8 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[
     tensors = max(arm.tensors for arm in started.arms.values())
     threads = f" · {counted(started.threads, 'thread')} a process" if started.threads else ""
     paired = "NOT PAIRED" if unpaired_because else "paired ✓"
-    proof = unpaired_because or f"{started.shared_tensors} of {tensors} tensors start equal, the batches are the same"
+    data = "data, split and batches" if all(arm.data for arm in started.arms.values()) else "batches"
+    proof = unpaired_because or f"{started.shared_tensors} of {tensors} tensors start equal; the same {data}"
     rows = {
         "data": f"{started.dataset}: {sizes.train:,} training, {sizes.val:,} validation, {sizes.test:,} test images",
         "model": f"{'-'.join(map(str, preset.layers))} · {train.optimizer} {train.learning_rate:g}{decay} · "

@@ -36,6 +36,8 @@ def run_started(preset: Preset, built: Mapping[str, Built], threads: int, t: flo
                 parameters=report.parameters,
                 initial_weights=_hash(report.tensors[tensor] for tensor in common),
                 tensors=len(report.tensors),
+                data=report.data,
+                split=report.split,
             )
             for name, report in built.items()
         },

@@ -134,6 +134,8 @@ def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:
         pairing=Pairing(
             initial_weights={name: arm.info.initial_weights for name, arm in history.arms.items()},
             shared_tensors=started.shared_tensors,
+            data={name: arm.info.data for name, arm in history.arms.items()},
+            split={name: arm.info.split for name, arm in history.arms.items()},
             tensors={name: arm.info.tensors for name, arm in history.arms.items()},
             order=history.order_hashes,
             unpaired_because=history.unpaired_because,

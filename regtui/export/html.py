@@ -157,14 +157,19 @@ def _two_by_two(run: SavedRun) -> str:
 
 def _pairing(run: SavedRun) -> str:
     history, tensors = run.history, max(arm.info.tensors for arm in run.history.arms.values())
+    data = "data and split are the same, " if all(arm.info.data for arm in history.arms.values()) else ""
     proof = history.unpaired_because or (
-        f"{run.started.shared_tensors} of {tensors} tensors start equal, and the batches were the same in each of "
-        f"the {len(history.order_hashes)} epochs"
+        f"{data}{run.started.shared_tensors} of {tensors} tensors start equal, and the batches were the same in each "
+        f"of the {len(history.order_hashes)} epochs"
     )
     verdict = "Not a matched pair" if history.unpaired_because else "A matched pair"
-    weights = [[f"initial weights, {name}", arm.info.initial_weights] for name, arm in history.arms.items()]
-    orders = [[f"order of the images, epoch {i}", digest] for i, digest in enumerate(history.order_hashes, start=1)]
-    hashes = _table(("hash of", ""), weights + orders)
+    rows = []
+    for name, arm in history.arms.items():
+        rows += [[f"data, {name}", arm.info.data]] if arm.info.data else []
+        rows += [[f"numbers of the {part} images, {name}", digest] for part, digest in arm.info.split.items()]
+        rows.append([f"initial weights, {name}", arm.info.initial_weights])
+    rows += [[f"order of the images, epoch {i}", digest] for i, digest in enumerate(history.order_hashes, start=1)]
+    hashes = _table(("hash of", ""), rows)
     return f"<p>{verdict}: {_text(proof)}.</p>\n<details><summary>The hashes</summary>{hashes}</details>"
 
 

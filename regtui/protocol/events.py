@@ -73,6 +73,8 @@ class ArmInfo(BaseModel):
         parameters: Numbers that training changes.
         initial_weights: Hash of the tensors that all arms have, as they were before the first step.
         tensors: How many tensors its network has.
+        data: Hash of all images and labels of its data set; empty in a log of before, as is `split`.
+        split: Hash of the numbers of the images of each part: 'training', 'validation', 'test'.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -81,6 +83,8 @@ class ArmInfo(BaseModel):
     parameters: int
     initial_weights: Text
     tensors: int
+    data: Text = ""
+    split: dict[Text, Text] = {}
 
 
 class RunStarted(_Event):

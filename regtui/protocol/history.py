@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import chain, takewhile
 
 from regtui.preset.model import ARMS
 from regtui.protocol.curves import StepCurve
@@ -242,6 +242,12 @@ class History:
         """Why this is no matched pair; empty while it is one."""
         if len({arm.info.initial_weights for arm in self.arms.values()}) > 1:
             return "the arms started from different weights"
+        if len({arm.info.data for arm in self.arms.values()}) > 1:
+            return "the arms have different data"
+        splits = [arm.info.split for arm in self.arms.values()]
+        for part in dict.fromkeys(chain.from_iterable(splits)):
+            if len({split.get(part) for split in splits}) > 1:
+                return f"the arms have different {part} images"
         differing = next((epoch for epoch, seen in self._orders.items() if len(seen) > 1), None)
         return "" if differing is None else f"the arms saw different batches in epoch {differing}"
 

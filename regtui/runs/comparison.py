@@ -56,6 +56,7 @@ def seeds(runs: Sequence[RunInfo]) -> list[Seeds]:
         if not why_not_counted(run):
             table = settings(run)
             table["parameters"] = str([run.fields.get(f"arms.{arm}.parameters") for arm in ("baseline", "regularized")])
+            table["data"] = str(run.fields.get("pairing.data.baseline"))  # of one name, but perhaps not the same
             same = tuple(sorted((key, value) for key, value in table.items() if key not in {SEED, "train.device"}))
             groups.setdefault(same, []).append(run)
     found = []

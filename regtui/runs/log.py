@@ -87,12 +87,16 @@ class Pairing(BaseModel):
         initial_weights: Hash, for each arm, of the tensors that both have.
         shared_tensors: How many those are.
         tensors: How many each arm has in all.
+        data: Hash, for each arm, of all images and labels of its data set; empty in a run of before, as is `split`.
+        split: Hashes, for each arm, of the numbers of its training, validation and test images.
         order: Hash of each epoch's order of images, equal for both arms.
         unpaired_because: What broke the pair; empty if nothing did.
     """
 
     initial_weights: dict[Text, Text]
     shared_tensors: int
+    data: dict[Text, Text] = {}
+    split: dict[Text, dict[Text, Text]] = {}
     tensors: dict[Text, int]
     order: list[Text]
     unpaired_because: Text = ""
