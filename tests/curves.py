@@ -62,6 +62,12 @@ class Rule:
                 return counted, waits, epoch
         return counted, waits, None
 
+    def best(self, arm: Curves, end: int) -> int | None:
+        """The epoch with the best value after the warm-up, of those up to `end`."""
+        values = arm["val_loss"] if self.monitor == "val_loss" else [-a for a in arm["val_accuracy"]]
+        usable = {e: v for e, v in enumerate(values[:end], start=1) if v is not None and e > self.warmup}
+        return min(usable, key=lambda epoch: (usable[epoch], epoch), default=None)
+
 
 Curves = dict[str, list[Any]]
 """An arm's measurements by name, one a whole epoch, and beside them 'zeros', a share, and 'norm'."""
@@ -128,14 +134,12 @@ class CurveRun:
         events.sort(key=lambda event: event.t)
         end_t = events[-1].t
         table, scores = facts["scored"]
-        arms = {
-            arm: ArmScore(
-                kept="best" if early else "last",
-                epoch=1 + self.arms[arm]["val_loss"].index(min(self.arms[arm]["val_loss"][:end])) if early else end,
-                **scores[arm],
-            )
-            for arm, (end, early) in ends.items()
-        }
+        arms = {}
+        for arm, (end, early) in ends.items():
+            best = (rule or Rule()).best(self.arms[arm], end)
+            kept = "best" if best is not None and (early or scores[arm]["kept"] == "best") else "last"
+            epoch = best if best is not None and kept == "best" else end
+            arms[arm] = ArmScore(**{**scores[arm], "kept": kept, "epoch": epoch})
         return [*events, Scored(t=end_t, arms=arms, **table), RunFinished(t=end_t, status=status)]
 
     def _epoch(self, arm: str, number: int, counted: list[bool], waits: list[int], *, partial: bool) -> EpochDone:
@@ -162,7 +166,7 @@ def _take(folder: Path) -> dict[str, Any]:
     started, scored = history.started, history.scored
     assert started is not None
     assert scored is not None
-    scores = {arm: score.model_dump(include={"loss", "accuracy"}) for arm, score in scored.arms.items()}
+    scores = {arm: score.model_dump(include={"loss", "accuracy", "kept"}) for arm, score in scored.arms.items()}
     facts = {
         "preset": started.preset,
         "seed": started.seed,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 Losses = dict[int, float]
 """Finite losses by epoch."""
@@ -112,18 +112,44 @@ VERSUS = (
     rf"(?:; (?:regularized is )?{L} (above|below) the baseline at epoch {E}"
     rf"|; (the arms are level), within 0\.5 %, at epoch {E})?"
 )
-Check = Callable[[Run, Sequence[Any]], None]
-RULES: list[tuple[re.Pattern[str], Check]] = []
 
 
-def rule(pattern: str) -> Callable[[Check], Check]:
-    """The check of a sentence of this form."""
+T = TypeVar("T")
 
-    def add(check: Check) -> Check:
-        RULES.append((re.compile(pattern), check))
-        return check
 
-    return add
+class Rules(Generic[T]):
+    """The forms that sentences of one kind can have, each with a check of what it claims about a T."""
+
+    def __init__(self) -> None:
+        self._rules: list[tuple[re.Pattern[str], Callable[[T, Sequence[Any]], None]]] = []
+
+    def rule(self, pattern: str) -> Callable[[Callable[[T, Sequence[Any]], None]], Callable[[T, Sequence[Any]], None]]:
+        """The check of a sentence of this form; it gets the pattern's groups."""
+
+        def add(check: Callable[[T, Sequence[Any]], None]) -> Callable[[T, Sequence[Any]], None]:
+            self._rules.append((re.compile(pattern), check))
+            return check
+
+        return add
+
+    def check(self, about: T, sentence: str) -> None:
+        """Check one sentence.
+
+        Raises:
+            UntrueError: It does not hold, has no rule, or more than one.
+        """
+        found = [(match, holds) for pattern, holds in self._rules if (match := pattern.fullmatch(sentence))]
+        if len(found) != 1:
+            raise UntrueError(f"{len(found)} rules for: {sentence}")
+        match, holds = found[0]
+        try:
+            holds(about, match.groups())
+        except UntrueError as why:
+            raise UntrueError(f"{sentence} ({why})") from None
+
+
+TREND = Rules[Run]()
+rule = TREND.rule
 
 
 def arm_of(run: Run, name: str) -> Logged:
@@ -389,20 +415,16 @@ def _(run: Run, g: Sequence[Any]) -> None:
     hold(int(g[0]) == max(arm.last_epoch for arm in run.arms.values()), "elsewhere")
 
 
-def check(run: Run, text: str) -> int:
-    """Check every sentence of a text; returns how many there were.
+def sentences(text: str) -> list[str]:
+    """A text's sentences."""
+    return re.split(r"(?<=\.) (?=[A-Z])", text)
+
+
+def check(run: Run, text: str) -> None:
+    """Check every sentence of a text on how a run goes.
 
     Raises:
         UntrueError: One does not hold, has no rule, or more than one.
     """
-    sentences = re.split(r"(?<=\.) (?=[A-Z])", text)
-    for sentence in sentences:
-        found = [(match, holds) for pattern, holds in RULES if (match := pattern.fullmatch(sentence))]
-        if len(found) != 1:
-            raise UntrueError(f"{len(found)} rules for: {sentence}")
-        match, holds = found[0]
-        try:
-            holds(run, match.groups())
-        except UntrueError as why:
-            raise UntrueError(f"{sentence} ({why})") from None
-    return len(sentences)
+    for sentence in sentences(text):
+        TREND.check(run, sentence)

@@ -6,21 +6,28 @@ nothing of the code that speaks.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from regtui.evidence.diagnosis import describe
+from regtui.evidence.from_history import judge_run
+from regtui.evidence.what_if import what_if
 from regtui.preset.model import Preset
 from regtui.protocol.events import ControlApplied
 from regtui.protocol.history import History
-from tests import curves
+from regtui.techniques.early_stopping import EarlyStopping, Monitor
+from regtui.tui.pages.what_if_view import table_rows
+from tests import curves, rules_verdict
 from tests.conftest import small_preset
 from tests.curves import CurveRun, Rule
-from tests.rules import Logged, Run, check
+from tests.rules import Logged, Run, check, sentences
+from tests.rules_what_if import WHAT_IF, Past, check_row
 from tests.telling import Telling
 
 RULES = [
@@ -138,3 +145,56 @@ def test_the_sentence_is_true_whatever_the_course(
         at = history.at(epoch)
         if all(any(e.val_loss is not None for e in arm.epochs) for arm in at.arms.values()):
             check(logged(at), describe(at, 40))
+
+
+# The verdict
+
+
+def ends(run: CurveRun) -> Iterator[History]:
+    """The run, ended in each of these ways, and once steered."""
+    yield from tellings(run)
+    control = ControlApplied(
+        t=0, command="set_strength", arm="regularized", key="dropout.rate", value=0.3, accepted=True, epoch=1, step=0
+    )
+    yield History.of(run.events(controls=(control,)))
+    yield History.of(run.events(controls=(control,), last=1, status="stopped"))
+
+
+@pytest.mark.parametrize("run", curves.runs(), ids=lambda run: run.name)
+def test_the_verdict_is_true_of_every_run(run: CurveRun) -> None:
+    for history in ends(run):
+        verdict = judge_run(history, None)
+        for width in (40, 80, 120):
+            lines = verdict.lines(width)
+            assert max(map(len, lines)) <= max(width, 80)
+            rules_verdict.check(history, lines)
+
+
+# What other patience would have come to
+
+
+@pytest.mark.parametrize("run", curves.runs(), ids=lambda run: run.name)
+def test_what_other_patience_would_have_come_to_is_true_of_every_run(run: CurveRun) -> None:
+    planned = run.facts["started"]["epochs"]
+    cases = [(Rule(), None), *((rule, None) for rule in RULES if rule), (Rule(), 5)]
+    for rule, last in cases:
+        history = History.of(run.events(last=last, partial=last is not None, status="stopped" if last else "finished"))
+        stopping = EarlyStopping(
+            patience=1, min_delta=rule.min_delta, warmup=rule.warmup, monitor=cast("Monitor", rule.monitor)
+        )
+        tables = {name: what_if(arm, stopping, planned) for name, arm in history.arms.items()}
+        whole = None if last is None else last - 1
+        pasts = {
+            name: Past({key: values[:whole] for key, values in run.arms[name].items()}, rule, planned)
+            for name in tables
+        }
+        for name, table in tables.items():
+            WHAT_IF.check(pasts[name], table.takeaway())
+            remarks = " ".join(line.strip() for line in table.remarks())
+            for sentence in sentences(remarks) if remarks else ():
+                WHAT_IF.check(pasts[name], sentence)
+        rows = [row.plain for row in table_rows(tables, 100, defaultdict(str))[2:]]
+        for row in rows:
+            patience, *cells = row.replace("★ best", "★best").split()
+            for number, past in enumerate(pasts.values()):
+                check_row(past, int(patience.partition("–")[0]), cells[5 * number : 5 * number + 5])

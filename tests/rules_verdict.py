@@ -1,0 +1,302 @@
+"""What each sentence and cell of a verdict claims, checked against what was logged; see `tests.rules`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from scipy.stats import binomtest
+
+from regtui.protocol.events import EpochDone
+from regtui.protocol.history import ArmHistory, History
+from tests.rules import Rules, hold, sentences
+
+VERDICT = Rules[History]()
+SIGNED, NUMBER, PERCENT = r"([+−][\d.,e+]+)", r"([\d.,]+(?:e[+−]\d+)?)", r"([<>]? ?[\d.]+) %"
+
+
+def value(text: str) -> float:
+    return float(text.replace("−", "-").replace(",", "").strip("<> "))
+
+
+def tells(text: str, number: float) -> None:
+    """The text tells the number to the digits it has."""
+    digits = text.strip("<> ").replace(",", "").partition(".")[2]
+    if text.startswith("<"):
+        hold(0 < number < value(text), f"{text} is not {number}")
+    elif text.startswith(">"):
+        hold(number > value(text), f"{text} is not {number}")
+    else:
+        hold(abs(value(text) - number) <= 0.5 * 10.0 ** -len(digits) + 1e-9, f"{text} is not {number}")
+
+
+def tells_share(text: str, share: float) -> None:
+    """The text, without its sign, tells a share; only none is '0', and only all is '100'."""
+    hold(text not in ("0", "100") or 100 * share == float(text), f"{text} % is not {share}")
+    tells(text, 100 * share)
+
+
+def counts(history: History) -> tuple[int, int, int, int]:
+    scored = history.scored
+    assert scored is not None
+    return scored.both_right, scored.only_baseline, scored.only_regularized, scored.both_wrong
+
+
+def are_the_accuracies(history: History, ours: str, theirs: str, points: str, images: str) -> None:
+    both, baseline, regularized, neither = counts(history)
+    total = both + baseline + regularized + neither
+    hold(value(images) == total, f"there are {total} test images")
+    tells_share(ours, (both + regularized) / total)
+    tells_share(theirs, (both + baseline) / total)
+    tells(points, 100 * (regularized - baseline) / total)
+
+
+def p_value(history: History) -> float:
+    _, baseline, regularized, _ = counts(history)
+    if baseline + regularized == 0:
+        return 1.0
+    return float(binomtest(min(baseline, regularized), baseline + regularized, 0.5).pvalue)
+
+
+def is_p(history: History, sign: str, text: str) -> None:
+    p = p_value(history)
+    if sign == "<":
+        hold(p < value(text), f"p is {p}")
+    else:
+        hold(abs(p - value(text)) <= 0.006 * p + 1e-9, f"p is {p}")
+
+
+NUMBERS = (
+    rf"{PERCENT} against {PERCENT}, {SIGNED} points \(95 % interval {SIGNED} to {SIGNED}; Tango's score interval; "
+    r"exact McNemar p ([<=]) ([\d.e-]+)\)\."
+)
+ON, BASE, IMAGES = "On this split and seed, ", r"the baseline(?: \(.+\))?", r"([\d,]+) [\w-]+ test images"
+
+
+def are_numbers(history: History, images: str, g: Sequence[Any]) -> tuple[float, float]:
+    """Checks the seven numbers of a headline; returns the interval as printed."""
+    are_the_accuracies(history, g[0], g[1], g[2], images)
+    is_p(history, g[5], g[6])
+    low, high = value(g[3]), value(g[4])
+    hold(low <= value(g[2]) <= high, "the difference is outside its interval")
+    return low, high
+
+
+@VERDICT.rule(
+    rf"{ON}the network with .+ classified (more|fewer) of the {IMAGES} correctly than that of {BASE}: {NUMBERS}"
+)
+def _(history: History, g: Sequence[Any]) -> None:
+    low, high = are_numbers(history, g[1], g[2:])
+    hold(p_value(history) < 0.05, "p is not below 0.05")
+    hold(low >= 0 if g[0] == "more" else high <= 0, "the other way, or not settled")
+    _, baseline, regularized, _ = counts(history)
+    hold((regularized > baseline) == (g[0] == "more"), "the other way")
+
+
+@VERDICT.rule(rf"{ON}the network with .+ and that of {BASE} show no difference that {IMAGES} can resolve: {NUMBERS}")
+def _(history: History, g: Sequence[Any]) -> None:
+    low, high = are_numbers(history, g[0], g[1:])
+    hold(low <= 0 <= high, "the interval leaves out 0")
+
+
+@VERDICT.rule(r"Any difference in the interval fits these counts, 0 included\.")
+def _(history: History, g: Sequence[Any]) -> None:  # noqa: ARG001
+    hold(p_value(history) >= 0.01, "0 does not fit")
+
+
+@VERDICT.rule(
+    rf"{ON}{IMAGES} do not settle whether the network with .+ or that of {BASE} classifies more of their kind "
+    rf"correctly: {NUMBERS}"
+)
+def _(history: History, g: Sequence[Any]) -> None:
+    are_numbers(history, g[0], g[1:])
+    hold(p_value(history) >= 0.05, "p is below 0.05")
+
+
+@VERDICT.rule(r"The interval leaves out 0, but the exact test does not reach p < 0\.05\.")
+def _(history: History, g: Sequence[Any]) -> None:  # noqa: ARG001
+    hold(p_value(history) >= 0.05, "p is below 0.05")
+
+
+@VERDICT.rule(
+    r"No clean comparison: the run was (?:steered (once|\d+ times) while it trained)?(?: and )?"
+    r"(?:stopped by the user after (?:(\d+) epochs?|(\d+) \(baseline\) and (\d+) \(regularized\) epochs)"
+    r"(, the last cut short)?)?\."
+)
+def _(history: History, g: Sequence[Any]) -> None:
+    baseline, regularized = history.arms.values()
+    times = {None: 0, "once": 1}.get(g[0])
+    hold((int(g[0].split()[0]) if times is None else times) == history.interventions, "another number of changes")
+    stopped = history.finished is not None and history.finished.status == "stopped"
+    hold(stopped == bool(g[1] or g[2]), "stopped or not")
+    if stopped:
+        told = [int(g[1] or g[2]), int(g[1] or g[3])]
+        hold(told == [baseline.epochs[-1].epoch, regularized.epochs[-1].epoch], "other epochs")
+        hold(bool(g[4]) == (baseline.epochs[-1].partial or regularized.epochs[-1].partial), "cut short or not")
+
+
+@VERDICT.rule(
+    r"Test images: both right ([\d,]+) · only baseline ([\d,]+) · only regularized ([\d,]+) · both wrong ([\d,]+)\."
+)
+def _(history: History, g: Sequence[Any]) -> None:
+    hold(tuple(map(value, g)) == counts(history), "other counts")
+
+
+@VERDICT.rule(
+    rf"Cost: {NUMBER} × the baseline's time per epoch \({NUMBER} s against {NUMBER} s\)"
+    rf"(?:; in all (\d+) epochs against (\d+), {NUMBER} s against {NUMBER} s)?"
+    r"(?:, ([\d,]+) parameters against ([\d,]+))?\."
+)
+def _(history: History, g: Sequence[Any]) -> None:
+    baseline, regularized = history.arms.values()
+    ours, theirs = seconds(history, regularized), seconds(history, baseline)
+    tells(g[0], ours / theirs)
+    tells(g[1], ours)
+    tells(g[2], theirs)
+    lengths = [regularized.epochs[-1].epoch, baseline.epochs[-1].epoch]
+    hold((g[3] is None) == (lengths[0] == lengths[1]), "the epochs in all are told or not")
+    if g[3] is not None:
+        hold([int(g[3]), int(g[4])] == lengths, "other epochs")
+        tells(g[5], sum(epoch.seconds for epoch in regularized.epochs))
+        tells(g[6], sum(epoch.seconds for epoch in baseline.epochs))
+    told = [value(text) for text in g[7:9] if text]
+    parameters = [regularized.info.parameters, baseline.info.parameters]
+    hold(told == ([] if parameters[0] == parameters[1] else parameters), "other parameters")
+
+
+def seconds(history: History, arm: ArmHistory) -> float:
+    """Time for an epoch, of the whole ones that both arms trained."""
+    together = min(other.epochs[-1].epoch for other in history.arms.values())
+    whole = [epoch.seconds for epoch in arm.epochs if epoch.epoch <= together and not epoch.partial]
+    return sum(whole) / len(whole)
+
+
+@VERDICT.rule(
+    r"Generalization gap \(validation − training loss\) of the kept weights, epoch (\d+) against epoch (\d+): "
+    rf"{SIGNED} against {SIGNED}\."
+)
+def _(history: History, g: Sequence[Any]) -> None:
+    baseline, regularized = history.arms.values()
+    for epoch, text, arm in zip(g[:2], g[2:], (regularized, baseline), strict=True):
+        hold(int(epoch) == kept(arm).epoch, "another epoch was tested")
+        tells(text, gap(kept(arm)))
+
+
+@VERDICT.rule(
+    rf"The gap is smaller, yet their validation loss is higher \({NUMBER} against {NUMBER}\): .+ may be too strong "
+    r"here\."
+)
+def _(history: History, g: Sequence[Any]) -> None:
+    baseline, regularized = history.arms.values()
+    _, only_baseline, only_regularized, _ = counts(history)
+    hold(only_regularized < only_baseline and p_value(history) < 0.05, "it did not classify fewer")
+    hold(gap(kept(regularized)) < gap(kept(baseline)), "the gap is not smaller")
+    hold(value(g[0]) > value(g[1]), "not higher")
+    for text, arm in zip(g, (regularized, baseline), strict=True):
+        tells(text, loss(kept(arm)))  # a verdict compares the kept weights
+
+
+@VERDICT.rule(
+    r"One run of one seed \((\d+)\): interval and p-value speak of these two trained networks; another seed or "
+    r"split may say otherwise\."
+)
+def _(history: History, g: Sequence[Any]) -> None:
+    assert history.started is not None
+    hold(int(g[0]) == history.started.seed, "another seed")
+
+
+@VERDICT.rule(r"Whether the technique makes the difference, several seeds can tell\.")
+def _(history: History, g: Sequence[Any]) -> None: ...
+
+
+def kept(arm: ArmHistory) -> EpochDone:
+    """The epoch whose weights were tested."""
+    assert arm.test is not None
+    return next(epoch for epoch in arm.epochs if epoch.epoch == arm.test.epoch)
+
+
+def lowest(arm: ArmHistory) -> EpochDone:
+    return min(arm.epochs, key=lambda epoch: (loss(epoch), epoch.epoch))
+
+
+def loss(epoch: EpochDone) -> float:
+    return math.inf if epoch.val_loss is None else epoch.val_loss
+
+
+def gap(epoch: EpochDone) -> float:
+    return loss(epoch) - (math.inf if epoch.train_loss is None else epoch.train_loss)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A column of the table of the arms: its two lines of header, the form of its cells, what they claim."""
+
+    header: tuple[str, str]
+    form: str
+    check: Callable[[History, ArmHistory, Sequence[str]], None]
+
+
+def _test(of: Literal["accuracy", "loss"]) -> Callable[[History, ArmHistory, Sequence[str]], None]:
+    def check(history: History, arm: ArmHistory, g: Sequence[str]) -> None:  # noqa: ARG001
+        assert arm.test is not None
+        if of == "accuracy":
+            tells_share(g[0], arm.test.accuracy)
+        else:
+            tells(g[0], arm.test.loss or 0.0)
+
+    return check
+
+
+def _of(number: Callable[[History, ArmHistory], float]) -> Callable[[History, ArmHistory, Sequence[str]], None]:
+    return lambda history, arm, g: tells(g[0], number(history, arm))
+
+
+CELLS = (
+    Cell(("test", "accuracy"), PERCENT, _test("accuracy")),
+    Cell(("test", "loss"), NUMBER, _test("loss")),
+    Cell(("kept", "epoch"), r"(\d+)", _of(lambda _, arm: kept(arm).epoch)),
+    Cell(("gap", "kept"), SIGNED, _of(lambda _, arm: gap(kept(arm)))),
+    Cell(("best", "epoch"), r"(\d+)", _of(lambda _, arm: lowest(arm).epoch)),
+    Cell(("best val", "loss"), NUMBER, _of(lambda _, arm: loss(lowest(arm)))),
+    Cell(("weights", "zero"), PERCENT, lambda _, arm, g: tells_share(g[0], kept(arm).zero_weights)),
+    Cell(("", "‖w‖"), NUMBER, _of(lambda _, arm: kept(arm).weight_norm or 0.0)),
+    Cell(("", "s/epoch"), NUMBER, _of(seconds)),
+)
+
+
+def check_table(history: History, lines: Sequence[str]) -> None:
+    """Check the verdict's table of the arms."""
+    top, bottom, *rows = lines
+    hold([row[2:].split()[0] for row in rows] == list(history.arms), "other arms")
+    count = max(n for n in range(1, len(CELLS) + 1) if heads(0, n) == top.split() and heads(1, n) == bottom.split())
+    form = r"\s+".join([r"[●◆] \w+", *(cell.form for cell in CELLS[:count])])
+    for row, arm in zip(rows, history.arms.values(), strict=True):
+        match = re.fullmatch(form, row)
+        hold(match, f"another form: {row}")
+        assert match is not None
+        groups = list(match.groups())
+        for cell in CELLS[:count]:
+            own = [groups.pop(0) for _ in range(re.compile(cell.form).groups)]
+            cell.check(history, arm, own)
+
+
+def heads(line: int, count: int) -> list[str]:
+    return " ".join(cell.header[line] for cell in CELLS[:count]).split()
+
+
+def check(history: History, lines: Sequence[str]) -> None:
+    """Check all that a verdict says.
+
+    Raises:
+        UntrueError: A sentence or a cell does not hold, or has no rule.
+    """
+    blocks = [block.split("\n") for block in "\n".join(lines).split("\n\n")]
+    for number, block in enumerate(blocks):
+        if number == 1:
+            check_table(history, block)
+        else:
+            for sentence in sentences(" ".join(block)):
+                VERDICT.check(history, sentence)
