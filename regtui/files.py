@@ -19,6 +19,8 @@ BUFFER = 2**18
 """Bytes that are read from a file at a time."""
 MAX_PRESET = 200_000
 """Bytes of a preset; one has about a thousand, and what is much larger would be read for seconds."""
+MAX_HEADER = 2**20
+"""Bytes that name the tensors of a file; a network of 64 layers needs 30,000."""
 MAX_PARTS = 16
 """Parts of a dotted key of TOML; a preset's have three. What tomllib takes for one grows with the square of them."""
 
@@ -85,6 +87,18 @@ def read_plain(path: Path, at_most: int) -> bytes:
     if len(content) > at_most:
         raise TooLargeError(errno.EFBIG, f"it has more than {at_most:,} bytes", str(path))
     return content
+
+
+def check_header(path: Path) -> None:
+    """Look at the header of a file of tensors before safetensors believes it.
+
+    Raises:
+        OSError: It can't be read, or is no regular file.
+        ValueError: Its header is too long.
+    """
+    with open_plain(path) as file:
+        if int.from_bytes(file.read(8), "little") > MAX_HEADER:
+            raise ValueError("no few tensors need so long a header")
 
 
 def _check(path: Path, mode: int) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from regtui.arm.reports import Built, Measured, ScoreReport
+from regtui.arm.reports import Built, Measured, Saved, ScoreReport
 from regtui.engine.crew import nobody_watches
 from regtui.engine.process import Wait
 from regtui.errors import InputError
 from regtui.preset.model import Preset
 from regtui.protocol.events import LayerWeights
+from regtui.runs.checkpoint import ArmFiles
 
 
 class ScriptedCrew:
@@ -72,8 +73,11 @@ class ScriptedCrew:
 
     def _remember(self, arm: str, epoch: int) -> None: ...
 
-    def _save(self, arm: str, folder: Path, progress: dict[str, object]) -> str:  # noqa: ARG002
-        return ""
+    def _save(self, arm: str, folder: Path, step: int, ended: Sequence[str]) -> Saved:  # noqa: ARG002
+        files = ArmFiles(last=f"{arm}-{step}.safetensors")
+        folder.mkdir(exist_ok=True)
+        (folder / files.last).touch()
+        return Saved(files)
 
     def _retune(self, arm: str, key: str, value: float) -> None:  # noqa: ARG002
         if key != "dropout.rate":

@@ -278,7 +278,12 @@ def test_the_saved_best_weights_say_of_which_epoch_they_are(tmp_path: Path, mnis
     result = run(small_preset(regularized={"early_stopping": knobs}), tmp_path, Control(), lambda _: None, LocalCrew())
     assert best_epoch(result.folder, "baseline") == result.summary.arms["baseline"].best_epoch
     assert best_epoch(result.folder, "regularized") == result.summary.arms["regularized"].kept_epoch
-    file = result.folder / "checkpoint" / "baseline-best.safetensors"
-    for content in (b"", b"\xff" * 99, (8).to_bytes(8, "little") + b"[1, 2, 3"):
+    file = result.folder / "checkpoint" / "manifest.json"
+    whole = json.loads(file.read_text())
+    for epoch in (0, -1, 10**12, 1.5, "many", [1]):
+        whole["arms"]["baseline"]["best_epoch"] = epoch
+        file.write_text(json.dumps(whole))
+        assert best_epoch(result.folder, "baseline") is None
+    for content in (b"", b"\xff" * 99, b"[1, 2, 3"):
         file.write_bytes(content)
         assert best_epoch(result.folder, "baseline") is None

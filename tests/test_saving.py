@@ -10,13 +10,17 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from regtui.arm import checkpoint
+from regtui.arm.arm import Arm
+from regtui.arm.reports import Saved
+from regtui.arm.split import load
+from regtui.arm.streams import stream
 from regtui.cli import headless
 from regtui.engine.run import RunResult, run
 from regtui.preset.model import Preset
@@ -25,6 +29,7 @@ from regtui.protocol.events import EpochDone, Event, RunFinished, RunStarted, Sa
 from regtui.protocol.history import History
 from regtui.runs import event_file
 from regtui.runs import log as runlog
+from regtui.runs.checkpoint import read_manifest
 from regtui.runs.event_file import EventFile
 from regtui.runs.log import read_events, read_summary
 from regtui.tui.app import RegtuiApp
@@ -283,12 +288,12 @@ class Forgetful(ScriptedCrew):
     def __init__(self, arm: str, failing: range) -> None:
         super().__init__(LOSSES)
         self.arm, self.failing = arm, failing
-        self.saved: list[tuple[str, object]] = []
 
-    def _save(self, arm: str, folder: Path, progress: dict[str, object]) -> str:
+    def _save(self, arm: str, folder: Path, step: int, ended: Sequence[str]) -> Saved:
         assert folder.is_dir()
-        self.saved.append((arm, progress["epoch"]))
-        return f"{folder}: no room" if arm == self.arm and self._epochs[arm] in self.failing else ""
+        if arm == self.arm and self._epochs[arm] in self.failing:
+            return Saved(None, f"{folder}: no room")
+        return super()._save(arm, folder, step, ended)
 
 
 @pytest.mark.parametrize("arm", LOSSES)
@@ -307,14 +312,16 @@ def test_weights_that_cannot_be_saved_end_no_run(tmp_path: Path, arm: str) -> No
 def test_the_weights_of_an_arm_that_stopped_unsaved_are_tried_again(tmp_path: Path) -> None:
     crew = Forgetful("regularized", range(0))
     preset = small_preset(train={"epochs": 5}, regularized={"early_stopping": {"patience": 1}})
-    asked = 0
+    asked, save_it = 0, crew._save
 
-    def save(arm: str, folder: Path, progress: dict[str, object]) -> str:  # noqa: ARG001
+    def save(arm: str, folder: Path, step: int, ended: Sequence[str]) -> Saved:
         nonlocal asked
-        if arm == "regularized" and progress["epoch"] == 4:
+        if arm == "regularized" and crew._epochs[arm] == 4:
             asked += 1
-            return "no room" if asked == 1 else ""
-        return ""
+            assert arm in ended
+            if asked == 1:
+                return Saved(None, "no room")
+        return save_it(arm, folder, step, ended)
 
     crew._save = save  # type: ignore[method-assign]
     events: list[Event] = []
@@ -323,29 +330,75 @@ def test_the_weights_of_an_arm_that_stopped_unsaved_are_tried_again(tmp_path: Pa
     assert (result.summary.unsaved, told_of_saving(events)) == ("", [("weights", False), ("weights", True)])
 
 
+@pytest.fixture(scope="module")
+def arm() -> Arm:
+    from regtui.data.source import ensure
+
+    preset, cpu = small_preset(), torch.device("cpu")
+    return Arm("baseline", preset, load(ensure("mnist"), preset.data, stream(0, "split"), cpu), cpu)
+
+
 @pytest.mark.parametrize("code", FAULTS)
 @pytest.mark.parametrize("part", ["write_bytes", "replace", "mkdir"])
-def test_a_checkpoint_names_file_and_cause(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, code: int
+def test_an_arm_that_can_t_be_saved_names_file_and_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arm: Arm, part: str, code: int
 ) -> None:
-    import torch
-
     def fail(*_: object, **__: object) -> None:
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(Path, part, fail)
-    words = checkpoint.save(tmp_path / "checkpoint", "baseline", {"w": torch.zeros(2)}, None, {}, {})
-    assert str(tmp_path / "checkpoint") in words
-    assert FAULTS[code] in words
+    saved = arm.save(tmp_path / "checkpoint", 10, [])
+    assert saved.files is None
+    assert str(tmp_path / "checkpoint") in saved.fault
+    assert FAULTS[code] in saved.fault
 
 
-def test_a_checkpoint_s_folder_that_has_gone_is_made_anew(tmp_path: Path) -> None:
-    import torch
+@pytest.mark.parametrize("code", FAULTS)
+@pytest.mark.parametrize("part", ["write_text", "replace"])
+def test_a_manifest_that_can_t_be_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, code: int
+) -> None:
+    do = getattr(Path, part)
+    steps = []
 
-    assert checkpoint.save(tmp_path / "checkpoint", "baseline", {"w": torch.zeros(2)}, None, {}, {}) == ""
-    assert {path.name for path in (tmp_path / "checkpoint").iterdir()} == {
-        "baseline-last.safetensors", "baseline-state.safetensors",
-    }  # fmt: skip
+    def fail(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if path.name == "manifest.json.tmp":
+            manifest = read_manifest(path.parent)
+            steps.append(manifest and manifest.step)
+            if manifest is not None and len(steps) < 4:
+                raise OSError(code, os.strerror(code))
+        return do(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, part, fail)
+    result, events = train(tmp_path, lambda *_: None)
+    assert steps == [None, 10, 10, 10, *(range(40, 10 * EPOCHS, 10))]
+    told = [event for event in events if isinstance(event, Saving)]
+    assert [(t.what, t.saved) for t in told] == [("weights", False), ("weights", True)]
+    assert FAULTS[code] in told[0].words
+    assert_whole(result, events)
+
+
+def test_a_checkpoint_s_folder_that_has_gone_is_made_anew(tmp_path: Path, arm: Arm) -> None:
+    saved = arm.save(tmp_path / "checkpoint", 10, [])
+    assert saved.files is not None
+    assert {path.name for path in (tmp_path / "checkpoint").iterdir()} == {saved.files.last}
+
+
+def test_what_had_been_saved_of_an_arm_that_stopped_is_saved_again_once_it_has_gone(tmp_path: Path) -> None:
+    def remove_weights(event: Event, folder: Path) -> None:
+        if isinstance(event, EpochDone) and event.epoch == EPOCHS:
+            shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+
+    crew = ScriptedCrew({"baseline": [1.0] * EPOCHS, "regularized": list(LOSSES["regularized"])})
+    preset = small_preset(train={"epochs": EPOCHS}, baseline={"early_stopping": {"patience": 1}})
+    begun: list[Path] = []
+    result = run(preset, tmp_path, Control(), lambda e: remove_weights(e, begun[0]), crew, begun.append)
+    assert result.history.arms["baseline"].epochs[-1].epoch < EPOCHS
+    manifest = read_manifest(result.folder / "checkpoint")
+    assert manifest is not None
+    for files in manifest.arms.values():
+        assert (result.folder / "checkpoint" / files.last).exists()
+    assert result.summary.unsaved == ""
 
 
 def test_memory_stays_bounded_however_long_a_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -397,8 +450,12 @@ def test_a_run_with_something_unsaved_exits_with_1(
 async def test_the_screen_says_what_is_not_saved_while_it_is_so(tmp_path: Path) -> None:
     training = ScriptedTraining()
 
-    def save(arm: str, folder: Path, progress: dict[str, object]) -> str:  # noqa: ARG001
-        return f"{folder}: No room" if progress["epoch"] == 2 else ""
+    save_it = training.crew._save
+
+    def save(arm: str, folder: Path, step: int, ended: Sequence[str]) -> Saved:
+        if training.crew._epochs[arm] == 2:
+            return Saved(None, f"{folder}: No room")
+        return save_it(arm, folder, step, ended)
 
     training.crew._save = save  # type: ignore[method-assign]
     app = RegtuiApp(tmp_path, small_preset(), start=True, training=training)
@@ -412,7 +469,11 @@ async def test_the_screen_says_what_is_not_saved_while_it_is_so(tmp_path: Path) 
 
 async def test_the_screen_ends_with_what_stayed_unsaved(tmp_path: Path) -> None:
     training = ScriptedTraining()
-    training.crew._save = lambda arm, folder, progress: f"{folder}: No room"  # type: ignore[method-assign] # noqa: ARG005
+
+    def save(arm: str, folder: Path, step: int, ended: Sequence[str]) -> Saved:  # noqa: ARG001
+        return Saved(None, f"{folder}: No room")
+
+    training.crew._save = save  # type: ignore[method-assign]
     app = RegtuiApp(tmp_path, small_preset(), start=True, training=training, quit_when_done=True)
     async with app.run_test(size=(120, 36)) as pilot:
         training.open(6)
@@ -471,7 +532,9 @@ def test_a_real_run_goes_on_and_its_log_is_whole(
     numbers = [epoch.epoch for epoch in history.arms["baseline"].epochs]
     assert numbers == list(range(1, len(numbers) + 1))
     assert json.loads((folder / "summary.json").read_text())["arms"]["baseline"]["epochs"] == len(numbers)
-    assert len(list((folder / "checkpoint").glob("*-last.safetensors"))) == 2
+    manifest = read_manifest(folder / "checkpoint")
+    assert manifest is not None
+    assert all((folder / "checkpoint" / files.last).exists() for files in manifest.arms.values())
     assert "No verdict" not in command.run("show", folder, cwd=tmp_path).out
 
 

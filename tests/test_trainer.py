@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,9 @@ def train(
         for command in commands(event):
             control.send(command)
 
-    trainer = Trainer(small_preset(**tables), crew, control, emit, Path)
-    return Outcome(trainer.run(), events, crew)
+    with tempfile.TemporaryDirectory() as checkpoint:
+        trainer = Trainer(small_preset(**tables), crew, control, emit, lambda: Path(checkpoint))
+        return Outcome(trainer.run(), events, crew)
 
 
 def both(losses: list[float]) -> ScriptedCrew:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -70,7 +71,8 @@ def told(
             control.send(command)
 
     crew = ScriptedCrew(losses, lambda arm, step: math.nan if (arm, step) == broken else 2.0 / step)
-    Trainer(PRESET, crew, control, emit, Path).run()
+    with tempfile.TemporaryDirectory() as checkpoint:
+        Trainer(PRESET, crew, control, emit, lambda: Path(checkpoint)).run()
     return events
 
 

@@ -5,6 +5,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,8 +107,9 @@ def pipe(path: Path) -> None:
 
 
 def socket_file(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as one:
-        one.bind(str(path))
+    with socket.socket(socket.AF_UNIX) as one, tempfile.TemporaryDirectory() as short:  # its name has 107 bytes at most
+        one.bind(f"{short}/socket")
+        Path(short, "socket").rename(path)
 
 
 def sparse(path: Path) -> None:

@@ -5,23 +5,26 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from regtui.arm import optimizer
-from regtui.arm.checkpoint import Best, save
-from regtui.arm.reports import Built, Measured, ScoreReport
+from regtui.arm import checkpoint, optimizer
+from regtui.arm.checkpoint import Best, State
+from regtui.arm.reports import Built, Measured, Saved, ScoreReport
 from regtui.arm.split import Data, normalize
 from regtui.arm.streams import stream
-from regtui.errors import InputError
+from regtui.errors import InputError, unwritable
 from regtui.models.mlp import MLP
 from regtui.preset.model import Preset
 from regtui.protocol.events import LayerWeights
+from regtui.runs.checkpoint import WEIGHT, ArmFiles
 
+BEST, OPTIMIZER, STREAM, BATCHES = "best.", "optimizer.", "stream.", "batches"
+"""What the names of a state's other tensors begin with."""
 EVALUATION_BATCH = 256
 """Images in a batch when nothing is learned from it; larger ones leave the processor's cache and gain nothing."""
 
@@ -49,6 +52,8 @@ class Arm:
         self._next_batch = 0
         self._seconds = 0.0
         self._best: Best | None = None
+        self._at_best = False
+        self._best_file: str | None = None
 
     def built(self) -> Built:
         """What is known before the first step."""
@@ -71,6 +76,7 @@ class Arm:
         began = time.perf_counter()
         learning_rate = self.preset.train.learning_rate
         losses = []
+        self._at_best = False
         self.model.train()
         for batch in self._batches[self._next_batch : self._next_batch + count]:
             x = normalize(self.data.train_images.index_select(0, batch))
@@ -119,6 +125,7 @@ class Arm:
     def remember(self, epoch: int) -> None:
         """Keep these weights, an epoch's, as those worth going back to."""
         self._best = Best(epoch, {name: tensor.clone() for name, tensor in self.model.state_dict().items()})
+        self._at_best, self._best_file = True, None
 
     def test(self, keep_best: Mapping[str, bool]) -> ScoreReport:
         """Score the test set, once, when training is over; an arm in `keep_best` goes back to its best epoch first."""
@@ -138,15 +145,97 @@ class Arm:
             raise InputError(f"{name} does not run in the {self.name} arm")
         self._active[name].retune(knob, value)
 
-    def save(self, folder: Path, progress: dict[str, object]) -> str:
-        """Write this arm's checkpoint: last and best weights, and the state of optimizer and random streams.
+    def state(self) -> State:
+        """All that this arm is; its tensors are this arm's own, not copies."""
+        tensors = {f"{WEIGHT}{name}": tensor for name, tensor in self.model.state_dict().items()}
+        if self._best is not None and not self._at_best:
+            tensors |= {f"{BEST}{name}": tensor for name, tensor in self._best.weights.items()}
+        tensors |= {f"{OPTIMIZER}{name}": tensor for name, tensor in self.optimizer.state().items()}
+        tensors |= {f"{STREAM}{name}": generator.get_state() for name, generator in self._streams().items()}
+        to_come = self._batches[self._next_batch :]
+        tensors[BATCHES] = torch.cat(to_come) if to_come else torch.empty(0, dtype=torch.int64)
+        knobs = {name: {knob: getattr(t, knob) for knob in sorted(t.live)} for name, t in self._active.items()}
+        best = None if self._best is None else self._best.epoch
+        facts = {"best_epoch": best, "at_best": self._at_best, "seconds": self._seconds, "knobs": knobs}
+        return State(tensors, facts)
 
-        Returns why it can't be written; empty if it is.
+    def load_state(self, state: State) -> None:
+        """Become the arm that `state` was taken from, in whatever process: the next step is the one it would have made.
+
+        A state that was saved when its arm had ended has weights alone; then the rest stays as it is.
+
+        Raises:
+            KeyError, RuntimeError, TypeError: It is of an arm with another network or other techniques.
         """
-        streams = self.model.generators() | {"order": self._order_stream}
-        state = {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
-        state |= {f"stream.{name}": generator.get_state() for name, generator in streams.items()}
-        return save(folder, self.name, self.model.state_dict(), self._best, state, progress)
+        self.model.load_state_dict(state.part(WEIGHT))
+        self._at_best, self._best_file, self._best = state.facts["at_best"], None, None
+        if (epoch := state.facts["best_epoch"]) is not None:
+            best = self.model.state_dict() if self._at_best else state.part(BEST)
+            self._best = Best(epoch, {name: tensor.to(self.device, copy=True) for name, tensor in best.items()})
+        for name, knobs in state.facts["knobs"].items():
+            for knob, value in knobs.items():
+                if value != getattr(self._active[name], knob):
+                    self._active[name].retune(knob, value)
+        self._seconds, self._next_batch = state.facts["seconds"], 0
+        if BATCHES not in state.tensors:
+            return
+        self.optimizer.load_state(state.part(OPTIMIZER))
+        for name, generator in self._streams().items():
+            generator.set_state(state.tensors[f"{STREAM}{name}"])
+        to_come = state.tensors[BATCHES].to(self.device)
+        self._batches = torch.split(to_come, self.preset.train.batch_size) if len(to_come) else ()
+
+    def save(self, folder: Path, step: int, ended: Sequence[str]) -> Saved:
+        """Write this arm's part of a checkpoint; the files of the one before are not touched.
+
+        Args:
+            folder: The checkpoint's; made anew if only itself is missing.
+            step: The steps made in the run so far; it names the files.
+            ended: Arms that will not be trained any further, so that only their weights are kept: what the optimizer
+                remembers is twice as large.
+        """
+        state = self.state()
+        best = {f"{WEIGHT}{name}": tensor for name, tensor in state.part(BEST).items()}
+        only_weights = self.name in ended
+        rest = {
+            name: tensor
+            for name, tensor in state.tensors.items()
+            if name.startswith(WEIGHT) or not (only_weights or name.startswith(BEST))
+        }
+        last = f"{self.name}-{step}.safetensors"
+        path = folder
+        try:
+            folder.mkdir(exist_ok=True)
+            path = folder / last
+            checkpoint.write(path, State(rest, state.facts))
+            if best and not (self._best_file and (folder / self._best_file).exists()):
+                path = folder / f"{self.name}-best-{step}.safetensors"
+                checkpoint.write(path, State(best, {}))
+                self._best_file = path.name
+        except OSError as error:
+            return Saved(None, f"{path}: {unwritable(error)}")
+        best_file = last if self._at_best else self._best_file
+        return Saved(ArmFiles(last=last, best=best_file, best_epoch=state.facts["best_epoch"]))
+
+    def load(self, folder: Path, files: Mapping[str, ArmFiles]) -> None:
+        """Become what `save` has written.
+
+        Raises:
+            InputError: A file is missing or damaged, or of another preset's arm.
+        """
+        mine = files[self.name]
+        state = checkpoint.read(folder / mine.last)
+        if mine.best is not None and mine.best != mine.last:
+            best = checkpoint.read(folder / mine.best).part(WEIGHT)
+            state.tensors.update({f"{BEST}{name}": tensor for name, tensor in best.items()})
+        try:
+            self.load_state(state)
+        except (KeyError, RuntimeError, TypeError, AttributeError):
+            raise InputError(f"{folder / mine.last} is not of this preset's {self.name} arm") from None
+        self._best_file = None if mine.best == mine.last else mine.best
+
+    def _streams(self) -> dict[str, torch.Generator]:
+        return self.model.generators() | {"order": self._order_stream}
 
     @torch.no_grad()
     def _evaluate(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor]:

@@ -1,4 +1,8 @@
-"""An arm on disk: weights, and beside them the state of optimizer and random streams. Nothing is pickled."""
+"""An arm's state as a file: tensors by name, and the rest as JSON beside them. Nothing is pickled.
+
+Tensors are named for what they are part of: `model.`, `best.`, `optimizer.`, `stream.`, `batches`. See
+`regtui.runs.checkpoint` for which files there are, and when one takes the place of another.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialized
 from torch import Tensor
 
-from regtui.errors import unwritable
+from regtui.errors import InputError
+from regtui.files import check_header
 
 
 class Best(NamedTuple):
@@ -24,48 +30,54 @@ class Best(NamedTuple):
     weights: Mapping[str, Tensor]
 
 
-def save(
-    folder: Path,
-    arm: str,
-    last: Mapping[str, Tensor],
-    best: Best | None,
-    state: Mapping[str, Tensor],
-    progress: Mapping[str, object],
-) -> str:
-    """Write an arm's files, each whole or not at all.
+class State(NamedTuple):
+    """All that an arm is, at one moment.
 
-    Args:
-        folder: Where; made anew if only itself is missing.
-        arm: Begins each file's name: ARM-last, ARM-best and ARM-state.safetensors.
-        last: The network's tensors as they are.
-        best: As they were in the epoch that is worth going back to, which becomes metadata; None before there is one.
-        state: The optimizer's tensors and the states of the random streams.
-        progress: What JSON can hold of the rest; it becomes metadata of the state.
-
-    Returns:
-        What keeps them from being written, and where; empty if they are. Training goes on without them.
+    Attributes:
+        tensors: Weights, best weights, the optimizer's memory, random streams, the batches still to come; by name.
+        facts: The rest, as JSON has it.
     """
-    path = folder
-    try:
-        folder.mkdir(exist_ok=True)
-        path = folder / f"{arm}-last.safetensors"
-        _write(path, last)
-        if best is not None:
-            path = folder / f"{arm}-best.safetensors"
-            _write(path, best.weights, {"epoch": str(best.epoch)})
-        path = folder / f"{arm}-state.safetensors"
-        _write(path, state, {"progress": json.dumps(progress)})
-    except OSError as error:
-        return f"{path}: {unwritable(error)}"
-    return ""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names begin with `prefix`, without it."""
+        return {name.removeprefix(prefix): tensor for name, tensor in self.tensors.items() if name.startswith(prefix)}
 
 
-def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    temporary = path.with_suffix(".tmp")
+def write(path: Path, state: State) -> None:
+    """Write a state, whole or not at all.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    tensors = {name: tensor.contiguous() for name, tensor in state.tensors.items()}
     try:
-        temporary.write_bytes(serialized({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata))
+        temporary.write_bytes(serialized(tensors, {"facts": json.dumps(state.facts, allow_nan=False)}))
         temporary.replace(path)
     except OSError:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def read(path: Path) -> State:
+    """Read what `write` has written; the tensors are on the CPU.
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
+    try:
+        check_header(path)
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the file is no mapping
+            facts = json.loads((file.metadata() or {})["facts"])
+    except OSError as error:
+        raise InputError(f"{path} can't be read ({error.strerror or error})") from None
+    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError, MemoryError, RecursionError):
+        raise InputError(f"{path} is damaged: it is no arm's state") from None
+    if not isinstance(facts, dict):
+        raise InputError(f"{path} is damaged: it is no arm's state")
+    return State(tensors, facts)

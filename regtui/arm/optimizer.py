@@ -7,7 +7,7 @@ step of the 784-256-128-10 network. The numbers are the same to the last bit, as
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +70,16 @@ class Adam:
             for name, tensor in zip(("exp_avg", "exp_avg_sq"), pair, strict=True)
         }
 
+    @torch.no_grad()
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Become what `state` was taken from.
+
+        Raises:
+            KeyError, RuntimeError: It is of another network.
+        """
+        for name, tensor in self.state().items():
+            tensor.copy_(state[name])
+
 
 class SGD:
     """Plain stochastic gradient descent: w ← w − η · (gradient + weight_decay · w)."""
@@ -88,6 +98,9 @@ class SGD:
     def state(self) -> dict[str, Tensor]:
         """Nothing: a step depends on the weights and their gradients alone."""
         return {}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Nothing to do."""
 
 
 def build(train: TrainTable, parameters: Iterable[nn.Parameter]) -> Adam | SGD:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from regtui.protocol.events import LayerWeights
+from regtui.runs.checkpoint import ArmFiles
 
 
 class Built(NamedTuple):
@@ -35,6 +36,13 @@ class Measured(NamedTuple):
     penalties: dict[str, float]
     weights: dict[str, LayerWeights]
     seconds: float
+
+
+class Saved(NamedTuple):
+    """An arm's part of a checkpoint: the files that it is in, or what keeps them from being written, and where."""
+
+    files: ArmFiles | None
+    fault: str = ""
 
 
 class ScoreReport(NamedTuple):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from regtui.preset.model import Preset
 from regtui.protocol.events import HUGE, StopReason
@@ -79,3 +82,37 @@ def largest_loss(first: float, guess: float) -> float:
         guess: The loss of a constant prediction; for classes, at most the logarithm of their number.
     """
     return EXPLODED * max(first, guess)
+
+
+def to_json(progress: Progress) -> dict[str, Any]:
+    """An arm's progress as JSON has it: null where there is nothing yet, which is a number that is not finite here."""
+    return _without_infinity(asdict(progress))
+
+
+def from_json(state: Mapping[str, Any]) -> Progress:
+    """What `to_json` was made from.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    return TypeAdapter(Progress).validate_python(_without_null(state))
+
+
+def _without_infinity(table: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_infinity(value)
+        if isinstance(value, dict)
+        else None
+        if isinstance(value, float) and not math.isfinite(value)
+        else value
+        for key, value in table.items()
+    }
+
+
+def _without_null(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Nothing yet is the default of each field."""
+    return {
+        key: _without_null(value) if isinstance(value, Mapping) else value
+        for key, value in table.items()
+        if value is not None
+    }

@@ -9,16 +9,16 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from regtui.arm.reports import Measured, ScoreReport
+from regtui.arm.reports import Measured, Saved, ScoreReport
 from regtui.engine.crew import Crew, nobody_watches
 from regtui.engine.pairing import run_started
 from regtui.engine.process import CrewClosedError, Wait
-from regtui.engine.progress import Steps, largest_loss, start
+from regtui.engine.progress import Steps, from_json, largest_loss, start, to_json
 from regtui.engine.watch import StalledError, Watch
-from regtui.errors import InputError
+from regtui.errors import InputError, unwritable
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Pause, Resume, SetMinDelta, SetPatience, SetStrength, Stop
 from regtui.protocol.events import (
@@ -36,6 +36,7 @@ from regtui.protocol.events import (
     StepsDone,
     StopReason,
 )
+from regtui.runs.checkpoint import ArmFiles, Manifest, commit, read_manifest
 
 READ_OUT = 0.1
 """Seconds between two read-outs of the step losses; controls are obeyed as often."""
@@ -78,7 +79,8 @@ class Trainer:
         self._ordered: Steps | None = None
         self._read_at = 0.0
         self._one_epoch = False
-        self._unsaved: dict[str, dict[str, object]] = {}
+        self._files: dict[str, ArmFiles] = {}
+        self._unsaved: set[str] = set()
         self._save_fault, self._unsaved_since = "", 0
 
     def run(self) -> Status:
@@ -98,17 +100,10 @@ class Trainer:
             self.crew.watch = nobody_watches
 
     def _train(self) -> Status:
-        self.emit(run_started(self.preset, self.crew.each("built", self._arms), self.crew.threads, self._now()))
-        for epoch in range(1, self.preset.train.epochs + 1):
-            trained = self._train_epoch(epoch)
-            whole = trained == self.preset.steps_per_epoch
-            if trained and self.running and not self.control.stop_at_once:
-                self._measure(partial=not whole)
-            if whole and epoch == self.preset.train.epochs:
-                self._stop(self.running, "max_epochs")
-            elif self.control.stop_requested:
-                self._obey()
-                self._stop(self.running, "stopped")
+        if self._step == 0:
+            self.emit(run_started(self.preset, self.crew.each("built", self._arms), self.crew.threads, self._now()))
+        for epoch in range(self._step // self.preset.steps_per_epoch + 1, self.preset.train.epochs + 1):
+            self._run_epoch(epoch)
             if not self.running:
                 break
         if self._unsaved and not self.control.stop_at_once:
@@ -125,13 +120,29 @@ class Trainer:
         """The arms that still train."""
         return [name for name, arm in self._arms.items() if arm.stopped is None]
 
+    def _run_epoch(self, epoch: int) -> None:
+        """Train, measure, decide which arms go on, and save."""
+        trained = self._train_epoch(epoch)
+        whole = self._step == epoch * self.preset.steps_per_epoch
+        measured = self.running if trained and not self.control.stop_at_once else []
+        if measured:
+            self._measure(partial=not whole)
+        if whole and epoch == self.preset.train.epochs:
+            self._stop(self.running, "max_epochs")
+        elif self.control.stop_requested:
+            self._obey()
+            self._stop(self.running, "stopped")
+        if measured:
+            self._save(measured)
+
     def _train_epoch(self, epoch: int) -> int:
-        """Train all running arms for one epoch, or until a stop; returns how many steps were made.
+        """Train all running arms to the end of an epoch, or until a stop; returns how many steps were made.
 
         The next steps are ordered before the last ones are read out, so that no arm waits for the slower one, for us,
         or for whoever draws the events.
         """
-        done, total = 0, self.preset.steps_per_epoch
+        total = self.preset.steps_per_epoch
+        begun = done = self._step - (epoch - 1) * total
         while done < total and self.running:
             self._obey(paused=self._one_epoch and done == 0)
             if self.control.stop_requested or not self.running:
@@ -146,7 +157,7 @@ class Trainer:
             self._read_out(before)
             done += count
         self._read_out(self._ordered)
-        return done
+        return done - begun
 
     def _read_out(self, steps: Steps | None) -> None:
         """Wait for these steps, unless that has been done, and tell their losses."""
@@ -182,7 +193,7 @@ class Trainer:
                 self._stop([name], "non_finite", step=self._step + len(told))
 
     def _measure(self, *, partial: bool) -> None:
-        """Validate the running arms, remember the best, save checkpoints, and let early stopping decide."""
+        """Validate the running arms, remember the best, and let early stopping decide."""
         running = self.running
         began = time.perf_counter()
         measured: Mapping[str, Measured] = self.crew.each("measure", running)
@@ -217,19 +228,71 @@ class Trainer:
         self._stop([name for name in running if not measured[name].train_loss <= bounds[name]], "exploded")
         improved = [name for name in running if self._arms[name].rule.best_epoch == self._epoch]
         self.crew.each("remember", improved, self._epoch)
-        self._save(running)
         self._stop([name for name in self.running if self._arms[name].rule.should_stop], "early_stopping")
 
+    def state(self) -> dict[str, Any]:
+        """All that the run is beside its arms, as JSON has it."""
+        return {
+            "epoch": self._epoch,
+            "step": self._step,
+            "seconds": self._now(),
+            "train_seconds": self.train_seconds,
+            "arms": {name: to_json(arm) for name, arm in self._arms.items()},
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Become what `state` was taken from; the clock goes on from where it stood.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is damaged, or of a run with other arms.
+        """
+        self._arms = {name: from_json(state["arms"][name]) for name in self._arms}
+        self._epoch, self._step = int(state["epoch"]), int(state["step"])
+        self.train_seconds = float(state["train_seconds"])
+        self._began = time.perf_counter() - float(state["seconds"])
+
+    def load(self) -> None:
+        """Go on from the newest commit of the checkpoint, with arms that have just been built; then `run`.
+
+        Raises:
+            InputError: There is none, or it is damaged, or of another preset.
+        """
+        folder = self.checkpoint()
+        try:
+            manifest = read_manifest(folder)
+        except OSError as error:
+            raise InputError(f"{folder} can't be read ({error.strerror})") from None
+        if manifest is None:
+            raise InputError(f"{folder}: there is no checkpoint to go on from")
+        try:
+            self.load_state(manifest.trainer)
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{folder}: the checkpoint is damaged, or of another preset") from None
+        self._files = {name: files for name, files in manifest.arms.items() if name in self._arms}
+        self.crew.each("load", self._files, folder, self._files)
+
     def _save(self, names: list[str]) -> None:
-        """Save these arms' weights, and those that could not be saved before; that they can't be is told."""
-        rules = {name: asdict(self._arms[name].rule) for name in names}
-        progress: dict[str, object] = {"epoch": self._epoch, "step": self._step, "rules": rules}
-        faults = dict(self.crew.each("save", names, self.checkpoint(), progress))
-        for name in self._unsaved.keys() - set(names):  # it has stopped since
-            faults |= self.crew.each("save", [name], self.checkpoint(), self._unsaved[name])
-        due = {name: progress if name in names else self._unsaved[name] for name in faults}
-        self._unsaved = {name: due[name] for name, fault in faults.items() if fault}
-        fault = next(filter(None, faults.values()), "")
+        """Save these arms, which have trained, and what could not be saved before; that it can't be is told.
+
+        What was saved of the other arms stays, and all together are one commit.
+        """
+        folder = self.checkpoint()
+        gone = {name for name, files in self._files.items() if not (folder / files.last).exists()}
+        self._unsaved |= {*names, *gone}
+        # An arm that the user has stopped could go on; of one that has ended only the weights are looked at again.
+        ended = [name for name, arm in self._arms.items() if arm.stopped not in {None, "stopped"}]
+        due = [name for name in self._arms if name in self._unsaved]
+        saved: Mapping[str, Saved] = self.crew.each("save", due, folder, self._step, ended)
+        fault = next((part.fault for part in saved.values() if part.fault), "")
+        if not fault:
+            files = self._files | {name: part.files for name, part in saved.items() if part.files}
+            try:
+                commit(folder, Manifest(schema=1, epoch=self._epoch, step=self._step, arms=files, trainer=self.state()))
+            except OSError as error:
+                fault = f"{folder}: {unwritable(error)}"
+            else:
+                self._files = files
+                self._unsaved.clear()
         if fault == self._save_fault:
             return
         if not self._save_fault:

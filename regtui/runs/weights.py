@@ -6,25 +6,22 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from regtui.errors import RegtuiError
-from regtui.files import open_plain, read_plain, table_of_json
-from regtui.protocol.history import LARGEST
+from regtui.errors import InputError, RegtuiError
+from regtui.files import check_header, read_plain
+from regtui.runs.checkpoint import WEIGHT, Which, read_manifest, weights_file
 
-Which = Literal["last", "best"]
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 MAX_BYTES = 2**30
 """Of a file of weights that is shown: a network of 270 million parameters."""
-MAX_HEADER = 2**20
-"""Of those, bytes that name the tensors; a network of 64 layers needs 30,000."""
 SMALL = 1e-3
 """Below this a weight counts as small."""
 
@@ -66,48 +63,66 @@ class Histogram:
 
 
 def best_epoch(run_folder: Path, arm: str) -> int | None:
-    """The epoch whose weights ARM-best.safetensors holds; None where it does not say, as in a run of before."""
+    """The epoch of an arm's best weights; None where the checkpoint does not say, as in a run of before."""
     try:
-        with open_plain(run_folder / "checkpoint" / f"{arm}-best.safetensors") as file:
-            size = int.from_bytes(file.read(8), "little")  # of a header in JSON
-            header = table_of_json(file.read(size)) if size <= MAX_HEADER else {}
-        epoch = int(header["__metadata__"]["epoch"])
-        return epoch if 0 < epoch < LARGEST else None
-    except (OSError, ValueError, KeyError, TypeError):
+        manifest = read_manifest(run_folder / "checkpoint")
+    except (OSError, InputError):
         return None
+    files = manifest.arms.get(arm) if manifest else None
+    return files.best_epoch if files else None
 
 
 def read_weights(run_folder: Path, arm: str, which: Which, *, ended: bool = False) -> list[Layer]:
     """The layers of an arm, from the input to the output.
 
-    Training replaces the files at each epoch's end, each at once, so they can be read while it goes on. Whether the
-    run has ended only changes what is said of a file that is missing.
+    Training replaces the checkpoint at each epoch's end, as a whole, so it can be read while it goes on. Whether the
+    run has ended only changes what is said of weights that are missing.
 
     Raises:
-        RegtuiError: There is no such file, or not yet, or it can't be read.
+        RegtuiError: There are no such weights, or not yet, or they can't be read.
     """
-    path = run_folder / "checkpoint" / f"{arm}-{which}.safetensors"
-    try:
-        tensors = _tensors(path)
-    except FileNotFoundError:
+    folder = run_folder / "checkpoint"
+    tensors = None
+    for _attempt in range(5):  # between the reading of the manifest and of its file a new commit may come
+        path = _path(folder, arm, which)
+        if path is None or (tensors := _read_matrices(path)) is not None:
+            break
+    if tensors is None:
         when = "at the end of each epoch" if which == "last" else "with its first best epoch"
         kind = "" if which == "last" else "best "
-        if ended and not os.path.isdir(path.parent):  # noqa: PTH112, it never raises
-            raise RegtuiError("This run's folder has no checkpoint, so there are no weights to show.") from None
+        if ended and not os.path.isdir(folder):  # noqa: PTH112, it never raises
+            raise RegtuiError("This run's folder has no checkpoint, so there are no weights to show.")
         if ended:
-            raise RegtuiError(f"This run's checkpoint has no {kind}weights of the {arm} arm.") from None
-        raise RegtuiError(f"The {arm} arm has no {kind}weights yet: they are saved {when}.") from None
-    except OSError as error:
-        raise RegtuiError(f"{path} can't be read: {error.strerror or error}.") from None
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError):
-        raise RegtuiError(f"{path} is damaged: it is no file of weights.") from None
-    named = {name: re.fullmatch(r"linears\.([0-9]{1,4})\.weight", name) for name in tensors}
-    found = {int(match[1]): tensors[name] for name, match in named.items() if match}
-    matrices = [found[index] for index in sorted(found)]
+            raise RegtuiError(f"This run's checkpoint has no {kind}weights of the {arm} arm.")
+        raise RegtuiError(f"The {arm} arm has no {kind}weights yet: they are saved {when}.")
+    matrices = [tensors[index] for index in sorted(tensors)]
     if not matrices or any(m.ndim != 2 or m.size == 0 or m.dtype != np.float32 for m in matrices):
         raise RegtuiError(f"{path} holds no weights of a multilayer perceptron.")
     names = [f"hidden{index}" for index in range(1, len(matrices))] + ["output"]
     return [_layer(name, matrix) for name, matrix in zip(names, matrices, strict=True)]
+
+
+def _path(folder: Path, arm: str, which: Which) -> Path | None:
+    try:
+        return weights_file(folder, arm, which)
+    except OSError as error:
+        raise RegtuiError(f"{folder} can't be read: {error.strerror or error}.") from None
+    except InputError as error:
+        raise RegtuiError(f"{folder} can't be read: {error}.") from None
+
+
+def _read_matrices(path: Path) -> dict[int, NDArray[Any]] | None:
+    """The weight matrices in a file, by the number of their layer; None if there is no such file."""
+    try:
+        tensors = _tensors(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RegtuiError(f"{path} can't be read: {error.strerror or error}.") from None
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError):
+        raise RegtuiError(f"{path} is damaged: it is no file of weights.") from None
+    named = {name: re.fullmatch(rf"({re.escape(WEIGHT)})?linears\.([0-9]{{1,4}})\.weight", name) for name in tensors}
+    return {int(match[2]): tensors[name] for name, match in named.items() if match}
 
 
 def _tensors(path: Path) -> dict[str, NDArray[Any]]:
@@ -118,10 +133,7 @@ def _tensors(path: Path) -> dict[str, NDArray[Any]]:
         ValueError: Its header is too long.
         Exception: As safetensors raises it.
     """
-    with open_plain(path) as file:
-        header = int.from_bytes(file.read(8), "little")
-    if header > MAX_HEADER:
-        raise ValueError("no few tensors need so long a header")
+    check_header(path)
     return load(read_plain(path, MAX_BYTES))
 
 
