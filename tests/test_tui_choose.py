@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from regtui.preset.file import load, validate
 from regtui.preset.model import Preset
 from regtui.tui import look
 from regtui.tui.choose.draft import Draft, text_of, value_of
+from regtui.tui.choose.entries import Reading
 from regtui.tui.choose.form import Form, Row
 from regtui.tui.choose.inputs import Line, OneOf, Tick
 from regtui.tui.choose.screen import ChooseScreen, PresetList
 from regtui.tui.widgets.keys import EVERYWHERE, bindings
+from tests.screen_double import until
 
 BROKEN = "[train]\nepochs = 0\n\n[regularized.dropuot]\nrate = 0.5\n"
 MINE = 'schema = 1\ntitle = "[red]x[/] and [b"\nsummary = "[link]y"  # kept\n\n[train]\nepochs = 4 # few\n'
@@ -161,6 +164,26 @@ async def test_own_presets_come_first_and_a_broken_one_stops_no_other() -> None:
         await pilot.press("escape", "down", "enter")
         await pilot.pause()
         assert [preset.name for preset in app.started] == ["mine"]
+
+
+async def test_presets_that_take_long_to_read_keep_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on, read = threading.Event(), Reading.run
+
+    def slow(reading: Reading) -> None:
+        goes_on.wait(60)
+        read(reading)
+
+    monkeypatch.setattr(Reading, "run", slow)
+    monkeypatch.setattr("regtui.tui.choose.screen.AT_ONCE", 0.01)
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = pilot.app
+        assert isinstance(app, Chooser)
+        await until(pilot, lambda: "reading …" in app.picture())
+        await pilot.press("enter", "s", "i", "e", "escape", "u")
+        goes_on.set()
+        await until(pilot, lambda: "Dropout on MNIST" in app.picture())
+        await pilot.press("enter")
+        await until(pilot, lambda: app.started != [])
 
 
 async def test_markup_in_a_file_is_shown_as_text(own: Path) -> None:

@@ -49,7 +49,8 @@ class Detail(VerticalScroll, can_focus=False):
         self.set_class(entry.draft is None, "-broken")
         # Where there is no setting to go to, the pane itself is scrolled by keys.
         self.can_focus = entry.draft is None
-        title, summary = f"✗ {one_line(entry.name, MAX_VALUE)} is broken", entry.fault
+        name = one_line(entry.name, MAX_VALUE)
+        title, summary = name if entry.path is None else f"✗ {name} is broken", entry.fault
         if entry.draft is not None:
             original = entry.draft.original
             title = one_line(original.title or entry.name, 200)

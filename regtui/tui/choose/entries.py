@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,24 @@ class Entry:
     path: Path | None
     draft: Draft | None
     fault: str = ""
+
+
+class Reading(threading.Thread):
+    """Reads the presets; nearly always that is done at once, but there may be any number of them, and any disk."""
+
+    def __init__(self, chosen: Preset | None) -> None:
+        super().__init__(name="presets", daemon=True)  # whoever leaves meanwhile does not wait for it
+        self._chosen = chosen
+        self._found: list[Entry] = []
+
+    def run(self) -> None:
+        """Read them."""
+        self._found = entries(self._chosen)
+
+    @property
+    def found(self) -> list[Entry]:
+        """What was read; an entry that says so while it is not."""
+        return self._found or [Entry("reading …", None, None, "The presets are being read.")]
 
 
 def entries(chosen: Preset | None = None) -> list[Entry]:

@@ -18,7 +18,7 @@ from regtui.preset.save import save_as
 from regtui.text import one_line
 from regtui.tui.choose.detail import Detail
 from regtui.tui.choose.draft import Draft
-from regtui.tui.choose.entries import Entry, entries, reread
+from regtui.tui.choose.entries import Entry, Reading, reread
 from regtui.tui.choose.form import KEYS as FORM_KEYS
 from regtui.tui.choose.form import Form
 from regtui.tui.widgets.dialogs import Ask, AskText, Choice
@@ -26,6 +26,9 @@ from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
 
 FIRST_CHOICE = "dropout"
+AT_ONCE = 1.0
+"""Seconds that the screen waits for the presets; it comes without them after that, and can be left."""
+LOOK_AGAIN = 0.1
 REPLACE = (Choice("r", "replace", "Save under this name"), Choice("c", "cancel", "Don't save"))
 
 
@@ -111,8 +114,12 @@ class ChooseScreen(Screen[None]):
             chosen: Selected at the start, with its values; for a preset that the command line loaded and changed.
         """
         super().__init__()
-        self._entries = entries(chosen)
-        self._at = self._find(chosen.name if chosen else FIRST_CHOICE)
+        self._first = chosen.name if chosen else FIRST_CHOICE
+        self._reading = Reading(chosen)
+        self._reading.start()
+        self._reading.join(AT_ONCE)
+        self._entries = self._reading.found
+        self._at = self._find(self._first)
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -135,6 +142,23 @@ class ChooseScreen(Screen[None]):
         """Select the preset chosen at the start."""
         self.query_one(PresetList).highlighted = self._at
         self._show_edits()
+        if self._reading.is_alive():
+            self._looking = self.set_interval(LOOK_AGAIN, self._take_presets)
+
+    def _take_presets(self) -> None:
+        """Show the presets once all have been read."""
+        if not self._reading.is_alive():
+            self._looking.stop()
+            self._entries = self._reading.found
+            self._show_all(self._first)
+
+    def _show_all(self, name: str) -> None:
+        """Fill the list anew, and select a preset."""
+        self._at = self._find(name)
+        presets = self.query_one(PresetList)
+        presets.clear_options().add_options(map(_prompt, self._entries))
+        presets.highlighted = self._at
+        self._show()
 
     @property
     def entry(self) -> Entry:
@@ -253,18 +277,15 @@ class ChooseScreen(Screen[None]):
             self.notify(str(error), severity="error", markup=False)
             return
         self._entries = reread(self._entries, entry, name)
-        self._at = self._find(name)
-        presets = self.query_one(PresetList)
-        presets.clear_options().add_options(map(_prompt, self._entries))
-        presets.highlighted = self._at
-        self._show()
+        self._show_all(name)
         self.notify(f"Saved as {one_line(path)}.", markup=False)
 
     def _checked(self) -> Preset | None:
         """The selected preset with its edits; None, after a word on where the fault is, if there is one."""
         draft = self.entry.draft
         if draft is None:
-            self.notify("This file is broken: mend it, or choose another preset.", severity="error")
+            words = "This file is broken: mend it, or choose another preset." if self.entry.path else self.entry.fault
+            self.notify(words, severity="error", markup=False)
             return None
         if draft.preset is None:
             self.notify(f"Mend this first: {draft.faults[0].line}", severity="error", markup=False)
@@ -275,6 +296,8 @@ class ChooseScreen(Screen[None]):
 def _prompt(entry: Entry) -> Content:
     """An entry of the list: its name over its title."""
     name = one_line(entry.name, MAX_VALUE)
+    if entry.draft is None and entry.path is None:
+        return Content.assemble((f"  {name}", "bold"), (f"\n  {entry.fault}", "$secondary"))
     if entry.draft is None:
         first = entry.fault.partition("\n")[0].removeprefix(f"{one_line(entry.path)}: ")
         return Content.assemble((f"✗ {name}", "bold $error"), ("  broken", "$error"), (f"\n  {first}", "$error"))
