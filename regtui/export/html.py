@@ -227,7 +227,10 @@ def _cell(value: object) -> str:
         return "<td>–</td>"
     if isinstance(value, float):
         return f'<td class="n">{value:.6g}</td>' if math.isfinite(value) else "<td>–</td>"
-    return f'<td class="n">{value:,}</td>' if type(value) is int else f"<td>{_text(value)}</td>"
+    if type(value) is int:
+        return f'<td class="n">{value:,}</td>'
+    text = _text(value)
+    return f'<td class="n">{text}</td>' if text.endswith(" %") else f"<td>{text}</td>"
 
 
 def _text(value: object) -> str:
