@@ -405,7 +405,10 @@ def test_a_set_that_is_no_assignment_is_refused(item: str, changed: Changed) -> 
 
 
 def test_a_value_has_no_keys_below_it(seven: str) -> None:
-    with pytest.raises(InputError, match=r"^train\.epochs\.x: epochs is a value in this preset, not a table$"):
+    with pytest.raises(
+        InputError,
+        match=r"^--set train\.epochs\.x=\S+: train\.epochs\.x: epochs is a value in this preset, not a table$",
+    ):
         load(seven, ["train.epochs.x=3"])
 
 

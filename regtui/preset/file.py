@@ -124,17 +124,17 @@ def load(
         if not equals or not all(parts) or len(parts) > MAX_PARTS:
             shown = one_line(item, MAX_VALUE)
             raise InputError(f"--set {shown}: write it as KEY=VALUE, like regularized.dropout.rate=0.3")
-        _set(table, key.strip(), toml_value(value))
         named[key.strip()] = f"--set {one_line(item, MAX_VALUE)}"
+        _set(table, key.strip(), toml_value(value), named[key.strip()])
     for key, chosen in (options or {}).items():
         if chosen is not None:
-            _set(table, key, chosen)
             named[key] = f"--{key.rpartition('.')[2]} {one_line(chosen, MAX_VALUE)}"
+            _set(table, key, chosen, named[key])
     if patience is not None:
         stopping = [arm for arm in ARMS if isinstance(own := table.get(arm), dict) and "early_stopping" in own]
         for arm in stopping or ARMS:
-            _set(table, f"{arm}.early_stopping.patience", patience)
             named[f"{arm}.early_stopping.patience"] = f"--patience {patience}"
+            _set(table, f"{arm}.early_stopping.patience", patience, f"--patience {patience}")
     return validate(table, str(path), named)
 
 
@@ -154,10 +154,15 @@ def validate(table: Mapping[str, Any], origin: str, named: Mapping[str, str] | N
     except ValidationError as error:
         origin, named = one_line(origin, MAX_PATH), named or {}
         faults = error.errors(include_url=False)
-        lines = [line for fault in faults[:MAX_FAULTS] for line in _describe(fault).splitlines()]
+        lines = []
+        for fault in faults[:MAX_FAULTS]:
+            for line in _describe(fault).splitlines():
+                # A fault across tables has its key in its words.
+                key = ".".join(map(str, fault["loc"])) or line.partition(":")[0]
+                lines.append(f"{_origin(key, origin, named)}: {line}")
         if len(faults) > MAX_FAULTS:
-            lines.append(f"and {len(faults) - MAX_FAULTS:,} more faults; mend these first")
-        raise PresetError("\n".join(f"{_origin(line, origin, named)}: {line}" for line in lines)) from None
+            lines.append(f"{origin}: and {len(faults) - MAX_FAULTS:,} more faults; mend these first")
+        raise PresetError("\n".join(lines)) from None
 
 
 def to_table(preset: Preset) -> dict[str, Any]:
@@ -209,14 +214,14 @@ def _parse(text: str, shown: str) -> dict[str, Any]:
         raise PresetError(f"{shown}: a number in it has too many digits to be one of a preset's") from None
 
 
-def _set(table: dict[str, Any], key: str, value: object) -> None:
-    """Set a dotted key, making the tables on its way."""
+def _set(table: dict[str, Any], key: str, value: object, option: str) -> None:
+    """Set a dotted key, as `option` asks, making the tables on its way."""
     *path, last = key.split(".")
     for part in path:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             at = f"{one_line(key, MAX_VALUE)}: {one_line(part, MAX_VALUE)}"
-            raise InputError(f"{at} is a value in this preset, not a table")
+            raise InputError(f"{option}: {at} is a value in this preset, not a table")
     table[last] = value
 
 
@@ -256,9 +261,8 @@ def _describe(fault: Mapping[str, Any]) -> str:
     return f"{key}: {sentence}, not {one_line(given, MAX_VALUE)}{near}"
 
 
-def _origin(fault: str, origin: str, named: Mapping[str, str]) -> str:
-    """Where the value comes from that a fault, which begins with its key, is about."""
-    key = fault.partition(":")[0]
+def _origin(key: str, origin: str, named: Mapping[str, str]) -> str:
+    """Where the value of a dotted key comes from."""
     near = (name for part, name in named.items() if f"{key}.".startswith(f"{part}.") or part.startswith(f"{key}."))
     return next(near, origin)
 
