@@ -10,13 +10,18 @@ import sys
 import regtui
 
 
+def current_folder() -> str | None:
+    """The folder that relative paths begin at, without links; None if it has been deleted."""
+    try:
+        return os.path.realpath(os.getcwd())  # noqa: PTH109
+    except OSError:
+        return None
+
+
 def without_current_folder(path: list[str]) -> list[str]:
     """The entries of an import path but those that mean the current folder, whatever put them there."""
-    try:
-        current = os.path.realpath(os.getcwd())  # noqa: PTH109
-    except OSError:  # it has been deleted
-        current = ""
-    return [entry for entry in path if entry and os.path.realpath(entry) != current]
+    current = current_folder()
+    return [entry for entry in path if entry and (current is None or os.path.realpath(entry) != current)]
 
 
 def for_child() -> list[str]:

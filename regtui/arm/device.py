@@ -1,6 +1,9 @@
-"""Which device a preset's `train.device` means on this machine."""
+"""The devices of this machine, and which of them a preset's `train.device` means."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
 
 import torch
 
@@ -29,3 +32,16 @@ def resolve(wanted: str) -> str:
     if wanted == "mps" and not mps:
         raise InputError("train.device: mps is not there; it needs a Mac with Apple silicon; use auto or cpu")
     return wanted
+
+
+def found() -> Iterator[tuple[Literal["ok", "note"], str]]:
+    """What there is to train on besides the CPU, or why there is nothing: whether that is worth a note, in words."""
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        properties = torch.cuda.get_device_properties(index)
+        yield "ok", f"cuda:{index}: {properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+    if not torch.cuda.is_available():
+        why = "this PyTorch is built for the CPU only" if torch.version.cuda is None else "no GPU or driver answers"
+        yield "note", f"no CUDA: {why}"
+    if torch.backends.mps.is_available():
+        yield "ok", "mps: Apple's GPU"
+    yield "ok", f"auto means {resolve('auto')}"

@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -17,7 +17,9 @@ from regtui.console import say
 from regtui.data.cache import cache_dir, cache_file
 from regtui.data.facts import DATASETS, DatasetName
 from regtui.data.source import ensure, is_at_hand
+from regtui.engine.process import Process
 from regtui.errors import RegtuiError
+from regtui.processors import grant
 from regtui.text import one_line
 
 _PACKAGES = ("torch", "torchvision", "textual", "plotext", "pydantic", "numpy", "scipy", "safetensors")
@@ -42,54 +44,73 @@ def examine() -> int:
 
 
 def _findings() -> Iterator[Finding]:
+    """All that is found; a probe that fails is a finding too, so that whoever needs help most gets the rest."""
+    probes: dict[str, Callable[[], Iterable[Finding]]] = {
+        "regtui": _program,
+        "package": _packages,
+        "device": _devices,
+        "data": _data,
+        "terminal": lambda: [_terminal()],
+        "logs": lambda: [_folder("logs", Path("logs"))],
+        "cache": _cache,
+    }
+    for topic, probe in probes.items():
+        try:
+            yield from probe()
+        except Exception as error:
+            words = str(error) if isinstance(error, RegtuiError) else f"it can't be told: {one_line(repr(error))}"
+            yield Finding(topic, "fault", words)
+
+
+def _program() -> Iterator[Finding]:
     yield Finding("regtui", "ok", f"{__version__}, Python {platform.python_version()} on {platform.platform()}")
+
+
+def _packages() -> Iterator[Finding]:
     for package in _PACKAGES:
         try:
             yield Finding("package", "ok", f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:
             yield Finding("package", "fault", f"{package} is not installed; install regtui again")
-    yield from _devices()
-    yield from _data()
-    yield _terminal()
-    yield _folder("logs", Path("logs"))
+
+
+def _cache() -> Iterator[Finding]:
     cache = _folder("cache", cache_dir())
-    if cache.state == "fault" and cache_file("mnist").exists():
+    if cache.state == "fault" and os.path.exists(cache_file("mnist")):  # noqa: PTH110, it never raises
         cache = cache._replace(state="note")  # what is in it can be used all the same
     yield cache
 
 
 def _devices() -> Iterator[Finding]:
+    yield Finding("device", "ok", _processors())
+    process = Process(threads=1)  # as a run has it; torch may also end the process that imports it
     try:
-        import torch  # 2 to 4 s
-    except Exception as error:
-        yield Finding("device", "fault", f"PyTorch can't be imported: {error}")
-        return
-    from regtui.arm.device import resolve
+        for state, words in process.ask("devices"):
+            yield Finding("device", state, words)
+    finally:
+        process.hang_up()
+        process.wait()
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("device", "ok", f"cpu: {cores} core{'s' if cores != 1 else ''}")
-    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        properties = torch.cuda.get_device_properties(index)
-        yield Finding("device", "ok", f"cuda:{index}: {properties.name}, {properties.total_memory / 2**30:.0f} GiB")
-    if not torch.cuda.is_available():
-        why = "this PyTorch is built for the CPU only" if torch.version.cuda is None else "no GPU or driver answers"
-        yield Finding("device", "note", f"no CUDA: {why}")
-    if torch.backends.mps.is_available():
-        yield Finding("device", "ok", "mps: Apple's GPU")
-    yield Finding("device", "ok", f"auto means {resolve('auto')}")
+
+def _processors() -> str:
+    granted = grant()
+    used = f"all {granted.machine}" if granted.threads == granted.machine else f"{granted.threads} of {granted.machine}"
+    limit = f", limited by {granted.limit}" if granted.limit else ""
+    return f"cpu: trains with {used} processors{limit}; --threads sets it"
 
 
 def _data() -> Iterator[Finding]:
     names: tuple[DatasetName, ...] = get_args(DatasetName)
     for name in names:
         title = DATASETS[name].title
-        if not is_at_hand(name):
-            yield Finding("data", "note", f"{title}: not here yet; it is downloaded when first used")
-            continue
         try:
+            if not is_at_hand(name):
+                yield Finding("data", "note", f"{title}: not here yet; it is downloaded when first used")
+                continue
             ensure(name)
-        except RegtuiError as error:
-            yield Finding("data", "fault", str(error))
+        except Exception as error:
+            words = str(error) if isinstance(error, RegtuiError) else one_line(repr(error))
+            yield Finding("data", "fault", f"{title}: {words}")
         else:
             yield Finding("data", "ok", f"{title}: at hand")
 
@@ -108,9 +129,10 @@ def _terminal() -> Finding:
 
 def _folder(topic: str, folder: Path) -> Finding:
     shown = one_line(folder)
-    # A folder that isn't there yet is made by the first run: what counts is the nearest one that is.
-    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     try:
+        # A folder that isn't there yet is made by the first run: what counts is the nearest one that is.
+        whole = folder.absolute()
+        nearest = next(path for path in (whole, *whole.parents) if os.path.exists(path))  # noqa: PTH110, it never raises
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:

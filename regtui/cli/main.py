@@ -236,7 +236,8 @@ def doctor() -> None:
 def main() -> None:
     """Run the command line; a fault that a person can mend ends as a sentence on stderr."""
     from regtui.console import open_closed_streams
-    from regtui.errors import RegtuiError
+    from regtui.errors import InputError, RegtuiError
+    from regtui.import_path import current_folder
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # outside a run there is nothing to keep and nothing to say
@@ -248,6 +249,8 @@ def main() -> None:
     except RegtuiError as error:
         _end_with(error)
     except Exception as error:  # a bug; its traceback helps whoever mends it, and nobody else
+        if current_folder() is None:  # no bug: nothing is where relative paths begin
+            _end_with(InputError("the current folder has been deleted; go to one that exists, or name whole paths"))
         _end_with(RegtuiError(f"unforeseen {type(error).__name__}: {error}; 'regtui --debug' and the same shows where"))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
+import stat
 import tempfile
 import time
 import zlib
@@ -29,13 +31,42 @@ ABANDONED = 24 * 3600
 
 
 def cache_dir() -> Path:
-    """The folder that decoded data and downloads are kept in: REGTUI_CACHE if set, else the user's cache folder."""
+    """The folder that decoded data and downloads are kept in.
+
+    REGTUI_CACHE if set, else the user's cache folder; of a user without a home, as in many containers, a private folder
+    in the temporary one.
+
+    Raises:
+        InputError: REGTUI_CACHE names the home of somebody who is not there.
+        RegtuiError: There is no home, and no private folder either.
+    """
     chosen = os.environ.get("REGTUI_CACHE")
     if chosen:
         return expanded(Path(chosen), "REGTUI_CACHE")
-    from platformdirs import user_cache_path
+    if os.environ.get("XDG_CACHE_HOME") or os.path.isdir(os.path.expanduser("~")):  # noqa: PTH111, PTH112, they never raise
+        from platformdirs import user_cache_path
 
-    return user_cache_path("regtui", appauthor=False)
+        with suppress(RuntimeError):  # it looks for a home where XDG_CACHE_HOME is of no use
+            return user_cache_path("regtui", appauthor=False)
+    return _private_folder()
+
+
+def _private_folder() -> Path:
+    """A folder in the temporary one that is this user's alone, so that nobody else has put anything there."""
+    otherwise = "and there is no home to keep a data cache in; let the environment variable REGTUI_CACHE name a folder"
+    try:
+        folder = Path(tempfile.gettempdir()) / f"regtui-{_user()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        raise RegtuiError(f"no temporary folder can be made ({error.strerror}), {otherwise}") from None
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != _user() or status.st_mode & 0o077:
+        raise RegtuiError(f"{folder} is not a folder of this user's alone, {otherwise}")
+    return folder
+
+
+def _user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0  # Windows, where the temporary folder is the user's own
 
 
 def expanded(path: Path, named_by: str) -> Path:
@@ -84,13 +115,14 @@ def write(path: Path, arrays: Arrays) -> None:
     with explained_cache_faults():
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent, f"{path.name}.*.tmp")
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
+        # Opened as any file, not by `tempfile`: a cache that several people share is readable as their umask says.
+        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with temporary.open("xb") as file:
                 file.write(save(arrays, metadata=_checksums(arrays)))
-            os.replace(temporary, path)  # noqa: PTH105
+            temporary.replace(path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
 
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from regtui.engine.worker import Failure
 from regtui.errors import RegtuiError
-from regtui.import_path import for_child
+from regtui.import_path import current_folder, for_child
 
 TICK = 0.2
 """Seconds between two looks at what else there is to do while an answer is waited for."""
@@ -85,6 +85,8 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # the terminal belongs to the screen
                 env=env,
+                # Torch can't be imported in a folder that has been deleted.
+                cwd=os.sep if current_folder() is None else None,
             )
         threading.Thread(target=self._read, name=f"answers of {self._process.pid}", daemon=True).start()
 

@@ -59,6 +59,12 @@ class Host:
 
         return resolve(wanted)
 
+    def devices(self) -> list[tuple[str, str]]:
+        """What there is to train on, see `regtui.arm.device.found`."""
+        from regtui.arm.device import found
+
+        return list(found())
+
     def build(self, names: tuple[str, ...], preset: Preset, device: str, data_file: Path) -> None:
         """Load the data once and build the arms `names` on it."""
         import torch
