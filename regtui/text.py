@@ -106,3 +106,11 @@ def share(fraction: float | None, digits: int = 1) -> str:
 def counted(count: int, what: str) -> str:
     """'1 thread', '2 threads'."""
     return f"{count:,} {what}{'s' if count != 1 else ''}"
+
+
+def duration(seconds: float) -> str:
+    """'40 s', '12 min', '3 h', '5 days': rounded down, in the largest unit of which there are two."""
+    for size, unit in ((24 * 3600, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:,.0f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 1 else "less than 1 s"

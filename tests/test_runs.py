@@ -205,7 +205,11 @@ def test_a_summary_tells_the_status(logs: Path, status: str) -> None:
 def test_without_summary_a_run_goes_on_while_its_process_lives_and_writes(logs: Path) -> None:
     folder = first(logs)
     (folder / "summary.json").unlink()
-    assert read_run(folder).status == "interrupted"  # of another host
+    assert read_run(folder).status == "running"  # of another host, and just written
+    for name in ("run.json", "events.jsonl"):
+        os.utime(folder / name, (0, 0))
+    assert read_run(folder).status == "interrupted"
+    os.utime(folder / "events.jsonl")
     change(folder / "run.json", host=platform.node(), pid=os.getpid())
     assert (read_run(folder).status, read_run(folder).verdict) == ("running", "")
     for name in ("run.json", "events.jsonl"):
@@ -229,6 +233,8 @@ def test_without_summary_a_run_goes_on_while_its_process_lives_and_writes(logs: 
 @pytest.mark.parametrize("name", FILES)
 def test_a_run_without_one_of_its_files_is_listed_with_a_word(logs: Path, name: str) -> None:
     (first(logs) / name).unlink()
+    for path in first(logs).iterdir():
+        os.utime(path, (0, 0))
     run = list_runs(logs)[-1]
     assert run.folder == first(logs)
     assert run.status == ("interrupted" if name == "summary.json" else "finished")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -182,6 +183,8 @@ def test_the_summary_is_printed_as_json(logs: Path, capsys: pytest.CaptureFixtur
     written = json.loads((oldest(logs) / "summary.json").read_text())
     assert json.loads(capsys.readouterr().out) == {"same_experiment": False, **written}
     (oldest(logs) / "summary.json").unlink()
+    for path in oldest(logs).iterdir():
+        os.utime(path, (0, 0))
     with pytest.raises(InputError, match="has no summary: the run is interrupted"):
         show_run(str(oldest(logs)), logs, json=True)
 

@@ -65,6 +65,9 @@ def list_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A0
         return 0
     if not shown:
         complain(f"regtui: no runs in {quoted(folder)}" + (f" match {quoted(filter)}" if runs else ""))
+    for run in shown:
+        if run.status == "silent":
+            complain(f"regtui: {run.name}: {run.silence}; it is trained elsewhere, or was")
     faulty = [run for run in shown if run.fault]
     for run in faulty[:MAX_WORDS]:
         complain(f"regtui: {one_line(run.name)}: {one_line(run.fault)}")
@@ -127,7 +130,8 @@ def _retell(info: RunInfo) -> None:
         for line in judge_run(history, preset).lines():
             say(line)
     except ValueError:  # no end in the log
-        say(f"No verdict: the run is {info.status}, and its events do not bear one out.")
+        how = info.silence if info.status == "silent" else info.status
+        say(f"No verdict: the run is {how}, and its events do not bear one out.")
     say()
     say(f"log  {one_line(info.folder)}")
 
@@ -182,6 +186,7 @@ def _to_json(run: RunInfo) -> str:
             "preset": run.preset,
             "started": run.started.isoformat(),
             "status": run.status,
+            "silence": run.silence,
             "fault": run.fault,
             "device": run.device,
             "seed": run.seed,

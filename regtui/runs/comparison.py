@@ -18,6 +18,7 @@ _NOT_FINISHED = {
     "diverged": "it diverged",
     "failed": "it failed",
     "running": "it goes on",
+    "silent": "it may go on elsewhere",
     "interrupted": "it was interrupted",
 }
 

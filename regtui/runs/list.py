@@ -19,7 +19,7 @@ from typing import Any, Literal
 from regtui import SCHEMA
 from regtui.errors import InputError
 from regtui.files import NotPlainError, open_events
-from regtui.runs.alive import goes_on
+from regtui.runs.alive import standing
 from regtui.runs.before import brought_up
 from regtui.runs.files import Field, flat, read_json, read_toml
 from regtui.text import UNKNOWN, number, one_line, quoted
@@ -31,7 +31,7 @@ DEPTH = 4
 
 _RUN_NAME = re.compile(r"(\d{8}-\d{6})-.+-[0-9a-f]{4}")
 
-RunStatus = Literal["finished", "stopped", "diverged", "failed", "running", "interrupted", "damaged"]
+RunStatus = Literal["finished", "stopped", "diverged", "failed", "running", "silent", "interrupted", "damaged"]
 
 _ENDED: tuple[RunStatus, ...] = ("finished", "stopped", "diverged", "failed")
 
@@ -56,10 +56,11 @@ class RunInfo:
     Attributes:
         folder: Where it is.
         started: When it began, in UTC.
-        status: How it ended; `running` while its process on this host lives and writes; `interrupted` if it has no
-            summary and its process is gone or silent; `damaged` if its files do not say.
+        status: How it ended; of a run without summary that of `regtui.runs.alive.Standing`; `damaged` if its files do
+            not say.
         fault: What is wrong with its files, in a word; empty if nothing is.
         fields: Every field of preset and summary by its dotted key, and `status`, `verdict` and `test.difference`.
+        silence: Of a run that is trained elsewhere, for how long it has told nothing, if that is worth a word.
     """
 
     folder: Path
@@ -67,11 +68,17 @@ class RunInfo:
     status: RunStatus
     fault: str = ""
     fields: Mapping[str, Field] = field(default_factory=dict)
+    silence: str = ""
 
     @property
     def name(self) -> str:
         """The folder's name."""
         return one_line(self.folder.name or self.folder.absolute().name)
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether more of it may come, so that it is worth following."""
+        return self.status in ("running", "silent")
 
     @cached_property
     def preset(self) -> str:
@@ -276,7 +283,7 @@ def read_run(folder: Path) -> RunInfo:
     summary = _read(folder, "summary.json", names, faults) if "summary.json" in names else {}
     _check_events(folder, faults, ended="summary.json" in names)
     summary = summary and brought_up(folder, preset, summary)
-    status = _status(folder, summary if "summary.json" in names else None, circumstances)
+    status, silence = _standing(folder, summary if "summary.json" in names else None, circumstances)
     fields = flat(preset)
     fields.update((key, v) for key, v in flat(circumstances).items() if key in {"preset", "seed", "device"})
     fields.update(flat(summary))
@@ -286,7 +293,7 @@ def read_run(folder: Path) -> RunInfo:
     arms = [fields.get(f"arms.{arm}.test.accuracy") for arm in ("regularized", "baseline")]
     if isinstance(arms[0], int | float) and isinstance(arms[1], int | float):
         fields["test.difference"] = round(100 * (arms[0] - arms[1]), 9)  # 0.3, not 0.29999999999999716
-    return RunInfo(folder, _started(folder, circumstances), status, "; ".join(faults), fields)
+    return RunInfo(folder, _started(folder, circumstances), status, "; ".join(faults), fields, silence)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -328,12 +335,11 @@ def _check_events(folder: Path, faults: list[str], *, ended: bool) -> None:
         faults.append(f"events.jsonl can't be read ({error.strerror})")
 
 
-def _status(folder: Path, summary: dict[str, Any] | None, circumstances: dict[str, Any]) -> RunStatus:
+def _standing(folder: Path, summary: dict[str, Any] | None, circumstances: dict[str, Any]) -> tuple[RunStatus, str]:
+    """A run's status, and what there is to say of its silence."""
     if summary is not None:
-        return next((ended for ended in _ENDED if ended == summary.get("status")), "damaged")
-    if not circumstances:
-        return "damaged"
-    return "running" if goes_on(folder, circumstances) else "interrupted"
+        return next((ended for ended in _ENDED if ended == summary.get("status")), "damaged"), ""
+    return standing(folder, circumstances) if circumstances else ("damaged", "")
 
 
 def _started(folder: Path, circumstances: dict[str, Any]) -> datetime:

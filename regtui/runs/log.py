@@ -23,6 +23,7 @@ from regtui.files import open_events, read_plain, text_of
 from regtui.preset.file import to_toml
 from regtui.preset.model import Preset
 from regtui.protocol.events import EpochDone, Event, Number, Saving, Status, StepsDone, StopReason, Text, parse
+from regtui.runs.alive import identity
 from regtui.runs.event_file import EventFile
 
 LONGEST_LINE = 2**23
@@ -378,9 +379,8 @@ def _circumstances(preset: Preset, threads: int | None) -> dict[str, Any]:
         "threads": threads,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
-        "host": platform.node(),
+        **identity(),
         "platform": platform.platform(),
-        "pid": os.getpid(),
         "versions": {"regtui": __version__, "python": platform.python_version()}
         | {package: metadata.version(package) for package in packages},
     }

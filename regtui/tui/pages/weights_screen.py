@@ -130,7 +130,7 @@ class WeightsScreen(Screen[None]):
         from regtui.runs.weights import best_epoch, importance, read_weights
 
         try:
-            ended = read_run(self._folder).status != "running"
+            ended = not read_run(self._folder).may_go_on
             layers = {arm: read_weights(self._folder, arm, which, ended=ended) for arm in self._preset.arms()}
             shape = self._preset.dataset.shape
             pictures = {arm: importance(of_arm[0].matrix, shape) for arm, of_arm in layers.items()}

@@ -16,6 +16,7 @@ from regtui.tui.widgets.row_list import Cell, Column
 
 STATUS_COLOURS = {
     "running": "accent",
+    "silent": "warning",
     "interrupted": "warning",
     "diverged": "error",
     "failed": "error",

@@ -130,7 +130,7 @@ class CompareScreen(Screen[None]):
             infos = [read_run(folder) for folder in self._folders]
             self._tell(followers)  # after the outcomes: of a run that has ended, nothing more can come
             self.post_message(self.Known(infos, [_judged(group) for group in seeds(infos)]))
-            followers = {index: f for index, f in followers.items() if infos[index].status == "running"}
+            followers = {index: f for index, f in followers.items() if infos[index].may_go_on}
             if not followers:
                 return
             time.sleep(FOLLOW)

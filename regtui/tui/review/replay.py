@@ -33,6 +33,7 @@ class Replay:
         self.session = Session(load(str(folder / "preset.toml")), notify, live=False)
         self.session.folder = folder
         self._folder = folder
+        self._notify = notify
         self._follower = Follower(folder)
         self._history = History()  # the session's own belongs to the screen's thread
         self._ahead: list[Event] = []
@@ -55,8 +56,14 @@ class Replay:
                     self._history.add(_without_losses(event))
                     self.session.tell(event)
                 told = True
-            if self._history.finished is None and (told or read_run(self._folder).status == "running"):
-                return False
+            if self._history.finished is None:
+                run = read_run(self._folder)
+                silence = "" if told else run.silence
+                if silence != self.session.silence:
+                    self.session.silence = silence
+                    self._notify()
+                if told or run.may_go_on:
+                    return False
         except OSError as error:
             self._conclude(f"{self._folder}: its events can't be read ({error.strerror})")
         else:
@@ -75,7 +82,8 @@ class Replay:
         elif history.started is not None and history.finished is not None:
             session.verdict = judge_run(history, session.preset)
         elif session.summary is None:
-            session.error = InputError("The run was interrupted: its log has no end, so there is no verdict.")
+            silence = f" ({session.silence})" if session.silence else ""
+            session.error = InputError(f"The run was interrupted{silence}: its log has no end, so there is no verdict.")
         elif not session.summary.error:
             lost = "it has no usable events" if empty else "the run's start or end is not in it"
             session.error = InputError(f"The log is damaged: {lost}, so there is no verdict.")

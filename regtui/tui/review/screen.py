@@ -132,7 +132,7 @@ class ReviewScreen(Screen[None]):
             run.texts  # noqa: B018
 
     def _look_again(self) -> None:
-        going_on = [run.folder for run in self._runs if run.status == "running"]
+        going_on = [run.folder for run in self._runs if run.may_go_on]
         if going_on and self.is_current:
             self._read_again(going_on)
 
@@ -240,7 +240,9 @@ class ReviewScreen(Screen[None]):
         elif run is None:
             fault = fault or "No run matches; escape shows all again."
         self._words.set_class(bool(fault or self._words_of_reading), "fault")
-        words = [*filter(None, (self._words_of_reading, one_line(fault)))] or [one_line(about(run)) if run else ""]
+        silence = run.silence if run else ""
+        words = [*filter(None, (self._words_of_reading, one_line(fault), silence))]
+        words = words or [one_line(about(run)) if run else ""]
         self._words.update("\n".join(words))
 
     # What the user does

@@ -52,10 +52,12 @@ def header_line(
     colours: Mapping[str, str],
     cursor: int | None = None,
     status: str = "",
+    silence: str = "",
 ) -> Text:
     """The line, `width` cells: what is least needed gives way first. With a cursor it says which epoch is read.
 
-    `status` is how the run ended where that is known otherwise than by its events.
+    `status` is how the run ended where that is known otherwise than by its events; `silence` for how long it has told
+    nothing.
     """
     if not status and history.finished is not None:
         status = history.finished.status
@@ -68,7 +70,7 @@ def header_line(
     threads = counted(started.threads, "thread") if started and started.threads else ""
     parts = [part for part in (data, device, threads, f"seed {preset.train.seed}") if part]
     giving_way = [part for part in (threads, data, device, parts[-1]) if part]
-    words = _progress(preset, history, status) if cursor is None else _read_at(cursor, history, status)
+    words = _progress(preset, history, status, silence) if cursor is None else _read_at(cursor, history, status)
     while len(words) > 1 and len(left) + len(" · ".join(words)) >= width:
         words.pop(1)
     right = " · ".join(words)
@@ -102,7 +104,7 @@ def _pairing(history: History, colours: Mapping[str, str]) -> Text:
     return Text("paired ✓", Style(color=colours["success"]))
 
 
-def _progress(preset: Preset, history: History, status: str) -> list[str]:
+def _progress(preset: Preset, history: History, status: str, silence: str) -> list[str]:
     """Words on how far it is; the second gives way first."""
     if history.started is None:
         return [status or "starting"]
@@ -110,6 +112,8 @@ def _progress(preset: Preset, history: History, status: str) -> list[str]:
     words = [f"epoch {max(1, math.ceil(epoch))}/{preset.train.epochs}", clock(history.seconds)]
     if status:
         words = [status, clock(history.seconds)]
+    elif silence:
+        words.append(silence)
     elif history.paused:
         words.append("paused")
     elif (left := remaining(history)) is not None:
@@ -138,4 +142,5 @@ class Header(Lines):
     def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         """One row."""
         run = self._session
-        return [header_line(run.preset, run.history, width, self.app.theme_variables, self.cursor, run.status)]
+        colours = self.app.theme_variables
+        return [header_line(run.preset, run.history, width, colours, self.cursor, run.status, run.silence)]

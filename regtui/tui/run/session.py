@@ -38,6 +38,8 @@ class Session:
         self.error: RegtuiError | None = None
         self.traceback = ""
         self.ended = False
+        self.silence = ""
+        """For how long a run that is trained elsewhere has told nothing, if that is worth a word."""
         self._notify = notify
         self._lock = threading.Lock()
         self._waiting: list[Event] = []
