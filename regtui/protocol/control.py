@@ -42,7 +42,7 @@ class Resume(_Command):
 
 
 class SetPatience(_Command):
-    """Change early stopping from the next epoch's end on; the epochs waited and the best so far stay.
+    """Change early stopping from the next epoch's end on; the epochs waited and the value to beat stay.
 
     Attributes:
         arm: Which arm; both when None.
