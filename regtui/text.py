@@ -74,12 +74,17 @@ def number(value: float | None, form: str) -> str:
     return (f"{value:{form}}" if abs(value) < 1000 else f"{value:{sign}.1e}").replace("-", "−")
 
 
-def short(value: float | None) -> str:
-    """A loss in at most seven cells: '0.3101', '23.10', '1e+04'; NaN stands for whatever is not finite."""
+def short(value: float | None, digits: int = 4) -> str:
+    """A loss in at most seven cells: '0.3101', '23.10', '1e+04'; NaN stands for whatever is not finite.
+
+    Args:
+        value: The loss, or a difference of losses.
+        digits: Behind the point, as long as it is below 10.
+    """
     if value is None:
         return "NaN"
     size = abs(value)
-    text = f"{value:.4f}" if size < 10 else f"{value:.2f}" if size < 1000 else f"{value:.0e}"
+    text = f"{value:.{digits}f}" if size < 10 else f"{value:.2f}" if size < 1000 else f"{value:.0e}"
     return text.replace("-", "−")
 
 

@@ -29,7 +29,7 @@ def test_overfitting_is_called_that_with_its_epoch_and_size() -> None:
     for loss, train in zip(OVERFITTING, (0.5, 0.4, 0.3, 0.2, 0.1, 0.05), strict=True):
         telling.epoch("baseline", loss, train=train)
     assert said(telling) == (
-        "Baseline overfitting since epoch 2: validation loss +45 % (0.4000 → 0.5800), gap 0.0000 → 0.5300."
+        "Baseline overfitting since epoch 2: validation loss +45 % (0.4000 → 0.5800), gap 0.000 → 0.530."
     )
     assert said(telling.finish()) == (
         "Finished after epoch 6 (baseline) and epoch 0 (regularized): lowest validation loss 0.4000 at epoch 2 "

@@ -142,7 +142,7 @@ def _arm_trend(name: str, of: Trend) -> str:
     who, last = name.capitalize(), f"{_loss(of.last.val_loss)} at epoch {of.last.epoch}"
     if of.kind == "overfits":
         losses = f"{_loss(of.lowest.val_loss)} → {_loss(of.last.val_loss)}"
-        gaps = f"gap {_loss(of.lowest.gap)} → {_loss(of.last.gap)}"
+        gaps = f"gap {short(of.lowest.gap, digits=3)} → {short(of.last.gap, digits=3)}"
         return f"{who} overfitting since epoch {of.lowest.epoch}: validation loss {_size(of)} ({losses}), {gaps}"
     flat = f"within {_percent(FLAT)} over the last {of.calm} epochs"
     words = {

@@ -69,8 +69,7 @@ def fitting(fraction: float, digits: int, cells: int) -> str:
 
 def gap_text(epoch: EpochDone) -> str:
     """The generalization gap; at most seven cells."""
-    gap = epoch.gap
-    return short(gap) if gap is None or abs(gap) >= 10 else f"{gap:.3f}".replace("-", "−")
+    return short(epoch.gap, digits=3)
 
 
 def _zeros(epoch: EpochDone) -> str:
