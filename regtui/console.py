@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
+import shutil
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import TextIO
 
 from regtui.errors import RegtuiError
 from regtui.text import is_shown
+
+NARROWEST = 40
+"""Columns that a table is made for at least."""
+PROSE = 80
+"""Columns of sentences at most."""
 
 _ASCII = str.maketrans(
     {
@@ -19,6 +27,25 @@ _ASCII = str.maketrans(
         "…": "...", "λ": "lambda", "’": "'", "→": "->", "²": "^2", "₁": "_1", "₂": "_2", "é": "e", "└": "`", "─": "-",
     }
 )  # fmt: skip
+
+_FALL_BACK = "regtui-ascii"
+"""How characters that an encoding lacks are written, by its name among Python's ways to treat such errors."""
+
+
+def _ascii_forms(error: UnicodeError) -> tuple[str, int]:
+    """ASCII that means the same as what can't be encoded; a question mark where there is none."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    forms = []
+    for character in error.object[error.start : error.end]:
+        form = character.translate(_ASCII)
+        if not form.isascii():
+            form = " " if character.isspace() else "?"
+        forms.append(form)
+    return "".join(forms), error.end
+
+
+codecs.register_error(_FALL_BACK, _ascii_forms)
 
 _OBEYED_PERHAPS = re.compile(r"[^\n -~]")
 
@@ -34,10 +61,8 @@ def say(text: str = "", *, file: TextIO | None = None) -> None:
     """
     out = sys.stdout if file is None else file
     text = _OBEYED_PERHAPS.sub(_escape, text)
-    try:
-        text.encode(out.encoding or "utf-8")
-    except UnicodeEncodeError:
-        text = text.translate(_ASCII).encode(out.encoding, "replace").decode(out.encoding)
+    encoding = out.encoding or "utf-8"
+    text = text.encode(encoding, _FALL_BACK).decode(encoding)
     try:
         out.write(text + "\n")
         out.flush()
@@ -57,6 +82,32 @@ def complain(text: str) -> None:
     """Write a line to stderr; if that can't be written, there is nobody left to tell."""
     with suppress(BrokenPipeError, RegtuiError):
         say(text, file=sys.stderr)
+
+
+def has_glyphs(out: TextIO) -> bool:
+    """Whether an output can carry what charts and lists are drawn with."""
+    try:
+        "│●◆▀⠿−✓…".encode(out.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def can_draw(out: TextIO) -> bool:
+    """Whether an output is a terminal that obeys: one of which nothing is known is taken for a dumb one."""
+    return out.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+
+def room() -> int:
+    """Columns for a table on stdout: the terminal's, and enough for any where it is none."""
+    return max(NARROWEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else 100
+
+
+def fall_back_to_ascii() -> None:
+    """Let stdout and stderr write ASCII for what their encoding lacks, whoever writes to them: rich and typer too."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=_FALL_BACK)
 
 
 def open_closed_streams() -> None:

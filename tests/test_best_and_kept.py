@@ -175,7 +175,7 @@ def headless_lines(folder: Path, preset: Preset) -> Iterator[str]:
     history = History()
     for event in read_events(folder):
         history.add(event)
-        yield from table_lines(event, history, preset)
+        yield from table_lines(event, history, preset, 100)
 
 
 def html_table(page: str) -> dict[str, list[str]]:

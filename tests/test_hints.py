@@ -179,7 +179,7 @@ def test_arms_that_are_the_same_by_choice_run_and_are_said_to_be(
 
     def told(event: Event) -> None:
         history.add(event)
-        header.extend(table_lines(event, history, preset) if isinstance(event, RunStarted) else ())
+        header.extend(table_lines(event, history, preset, 100) if isinstance(event, RunStarted) else ())
 
     run(preset, tmp_path, Control(), told, crew)
     assert "note         both arms are the same experiment: no technique sets them apart" in header

@@ -9,10 +9,11 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from signal import SIGTERM
+from signal import SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, Signals
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from regtui.runs.log import read_events
 from tests.command import environment
@@ -198,6 +199,73 @@ def test_sigterm_keeps_the_run(logs: Path) -> None:
     assert summary(logs)["status"] == "stopped"
 
 
+PHASES = ("presets", "loading", "training", "paused", "question", "weights", "verdict")
+SIGNALS = (SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM)
+
+
+def come_to(terminal: Terminal, logs: Path, phase: str) -> None:
+    if phase == "presets":
+        terminal.until("small-data")
+    elif phase == "loading":
+        terminal.until("Loading PyTorch")
+    elif phase == "verdict":
+        terminal.until("log  ")
+    else:
+        until_told(terminal, logs, "epoch_done")
+        key, wanted = {"paused": (" ", None), "question": ("s", "Stop the run?"), "weights": ("w", "Weights")}.get(
+            phase, ("", None)
+        )
+        terminal.press(*key)
+        terminal.until(wanted or (lambda: phase != "paused" or told(logs, "paused")))
+
+
+@pytest.mark.parametrize(
+    ("number", "phase"),
+    [(number, phase) for number in SIGNALS for phase in PHASES if number in (SIGINT, SIGUSR1) or phase == "training"],
+)
+def test_each_signal_ends_it_in_order_whatever_it_does(logs: Path, number: Signals, phase: str) -> None:
+    options = {"presets": (), "verdict": (*LONG[:3], "--epochs", "1")}.get(phase, LONG)
+    with regtui(logs, *options) as terminal:
+        come_to(terminal, logs, phase)
+        terminal.family()
+        terminal.signal(number)
+        assert terminal.wait() == 128 + number
+        assert terminal.all_gone(8)
+        assert_restored(terminal)
+    kept = {"presets": [], "loading": [], "verdict": ["finished"]}.get(phase, ["stopped"])
+    runs = list(logs.iterdir()) if logs.exists() else []
+    assert [json.loads((run / "summary.json").read_text())["status"] for run in runs] == kept
+
+
+def test_a_second_signal_restores_the_terminal_and_ends_it_at_once(logs: Path) -> None:
+    with regtui(logs, *LONG) as terminal:
+        until_told(terminal, logs, "epoch_done")
+        arms = [process for process in terminal.family() if process != terminal.process]
+        for arm in arms:
+            arm.suspend()  # the stop can't be carried out
+        try:
+            terminal.signal(SIGTERM)
+            terminal.read(1)
+            terminal.signal(SIGTERM)
+            assert terminal.wait(5) == 128 + SIGTERM
+        finally:
+            for arm in arms:
+                if arm.is_running():
+                    arm.resume()
+        assert terminal.all_gone(8)
+        assert_restored(terminal)
+
+
+@pytest.mark.parametrize("columns", [40, 57, 80, 120, 200])
+def test_no_line_without_a_screen_is_wider_than_the_terminal(logs: Path, columns: int) -> None:
+    with regtui(logs, "--preset", "smoke", "--headless", "--epochs", "2", columns=columns) as terminal:
+        assert terminal.wait(60) == 0
+        terminal_lines = terminal.text.replace("\r", "\n").splitlines()
+    lines = [line for line in terminal_lines if not line.startswith("log  ") and "step " not in line]
+    assert any("regularized" in line for line in lines)
+    assert max(map(cell_len, lines)) <= columns, max(lines, key=cell_len)
+
+
 @pytest.mark.parametrize("paused", [False, True])
 def test_a_terminal_that_goes_while_it_trains_ends_it_and_keeps_the_run(logs: Path, paused: bool) -> None:
     with regtui(logs, *LONG) as terminal:
@@ -233,13 +301,51 @@ def test_a_screen_that_fails_restores_the_terminal_and_keeps_the_run(logs: Path)
 # Any terminal
 
 
-@pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"TERM": "vt100"}, {"LANG": "C", "LC_ALL": "C"}, {"TERM": ""}])
+NO_UTF8 = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("env", [{"TERM": "vt100"}, {"LANG": "C", "LC_ALL": "C"}, {"NO_COLOR": ""}])
 def test_it_opens_and_closes_in_any_terminal(logs: Path, env: dict[str, str]) -> None:
     with regtui(logs, env=env, columns=80, rows=24) as terminal:
         terminal.until("small-data")
         terminal.press("q")
         assert terminal.wait() == 0, terminal.normal_screen
         assert_restored(terminal)
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown", ""])
+@pytest.mark.parametrize("words", [(), ("review", ".")])
+def test_a_terminal_that_obeys_nothing_gets_no_screen(logs: Path, term: str, words: tuple[str, ...]) -> None:
+    with Terminal("-m", "regtui", *words, cwd=logs.parent, env={"TERM": term}) as terminal:
+        assert terminal.wait() == 2
+        assert b"\x1b" not in terminal.written
+        (line,) = terminal.text.splitlines()
+    assert line.startswith("regtui: ")
+
+
+@pytest.mark.parametrize("words", ["", "review ."])
+def test_the_screen_is_on_the_terminal_wherever_stderr_leads_to(logs: Path, words: str) -> None:
+    command = f"{sys.executable} -m regtui {words} 2>err"
+    script = f"import subprocess, sys; sys.exit(subprocess.call({command!r}, shell=True))"
+    with Terminal("-c", script, cwd=logs.parent) as terminal:
+        terminal.until(" keys  ")
+        terminal.press("q")
+        assert terminal.wait() == 0
+        assert_restored(terminal)
+    assert (logs.parent / "err").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    "env", [{"LC_ALL": "C", **NO_UTF8}, {"LC_ALL": "POSIX", **NO_UTF8}, {"PYTHONIOENCODING": "ascii"}]
+)
+def test_where_the_encoding_has_no_more_all_is_ascii_by_itself(logs: Path, env: dict[str, str]) -> None:
+    with regtui(logs, "--preset", "smoke", "--start", "--epochs", "1", env=env) as terminal:
+        terminal.until(lambda: told(logs, "run_finished"))
+        terminal.until("log  ")
+        terminal.press("d", "?", "\x1b", "q")
+        assert terminal.wait() == 0, terminal.normal_screen
+        assert_restored(terminal)
+    assert not re.findall(rb".{0,40}[\x80-\xff]+.{0,20}|\\u[0-9a-f]{4}", terminal.written)
 
 
 def test_it_needs_a_terminal_to_read_from(logs: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from regtui import __version__
-from regtui.console import say
+from regtui.console import can_draw, has_glyphs, say
 from regtui.data.cache import cache_dir, cache_file
 from regtui.data.facts import DATASETS, DatasetName
 from regtui.data.source import ensure, is_at_hand
@@ -117,12 +117,13 @@ def _data() -> Iterator[Finding]:
 
 def _terminal() -> Finding:
     encoding = sys.stdout.encoding or "unknown"
-    if not sys.stdout.isatty():
-        return Finding("terminal", "note", f"stdout is no terminal, so runs are headless; encoding {encoding}")
+    if not can_draw(sys.stdout):
+        why = f"TERM={os.environ.get('TERM', 'unset')}" if sys.stdout.isatty() else "stdout is no terminal"
+        return Finding("terminal", "note", f"{why}, so runs are headless; encoding {encoding}")
     columns, rows = shutil.get_terminal_size()
     colours = "no colours (NO_COLOR)" if os.environ.get("NO_COLOR") else os.environ.get("COLORTERM") or "basic colours"
     words = f"{columns}×{rows}, TERM={os.environ.get('TERM', 'unset')}, {colours}, encoding {encoding}"
-    if "utf" not in encoding.lower():
+    if not has_glyphs(sys.stdout):
         return Finding("terminal", "note", f"{words}; set a UTF-8 locale to see curves in full")
     return Finding("terminal", "ok", words)
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from regtui import __version__
-from regtui.console import complain, say
+from regtui.console import PROSE, can_draw, complain, room, say
 from regtui.errors import EXIT_CODES, RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.applied import Applied, kept_epoch
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, Saving, Stalled, StepsDone
 from regtui.protocol.history import History
+from regtui.signals import Received, ending
 from regtui.text import counted, number, one_line, percent
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
 _BY_SIGNAL = 128
 """What exit codes of signals begin after."""
-_HANG_UP = 1  # SIGHUP, which Windows has not
 _SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"
 
 
@@ -74,20 +75,26 @@ def _run(preset: Preset, logs: Path, *, json: bool, threads: int | None) -> int:
                 control.send(Stop())
 
         result = run(preset, logs, control, emit, begun=lambda _folder: training.set(), threads=threads)
-    if _HANG_UP in received:  # nobody is there to read
-        return _BY_SIGNAL + _HANG_UP
-    if not json and result.history.started is not None:
-        from regtui.evidence.from_history import judge_run
-
-        say()
-        for line in judge_run(result.history, preset).lines():
-            say(line)
-        say()
-        say(f"log  {one_line(result.folder)}")
+    try:
+        if not json and result.history.started is not None:
+            _say_outcome(preset, result)
+    except (BrokenPipeError, RegtuiError):
+        if not received.first:  # else the terminal may have gone with whom the signal came from
+            raise
     _complain_of(result)
-    if signal.SIGTERM in received:
-        return _BY_SIGNAL + signal.SIGTERM
+    if received.first not in (0, signal.SIGINT):  # Ctrl-C is the user's way to stop a run
+        return _BY_SIGNAL + received.first
     return RegtuiError.exit_code if unsaid or result.summary.unsaved else EXIT_CODES[result.summary.status]
+
+
+def _say_outcome(preset: Preset, result: RunResult) -> None:
+    from regtui.evidence.from_history import judge_run
+
+    say()
+    for line in judge_run(result.history, preset).lines(min(room(), PROSE)):
+        say(line)
+    say()
+    say(f"log  {one_line(result.folder)}")
 
 
 def _complain_of(result: RunResult) -> None:
@@ -114,31 +121,95 @@ class _TablePrinter:
 
     def __call__(self, event: Event) -> None:
         self._history.add(event)
-        for line in table_lines(event, self._history, self._preset):
+        for line in table_lines(event, self._history, self._preset, room()):
             say(line)
         if isinstance(event, ControlApplied) and event.command == "stop":
             where = f"after step {event.step:,}: validating, testing, saving" if event.step else "before the first step"
             complain(f"stopping {where}")
 
 
-def table_lines(event: Event, history: History, preset: Preset | None) -> list[str]:
-    """What the table says of an event that `history` has just taken in; without a preset there is no header."""
+def table_lines(event: Event, history: History, preset: Preset | None, width: int) -> list[str]:
+    """What the table says of an event that `history` has just taken in; without a preset there is no header.
+
+    Each line has at most `width` columns, of which there are 40 or more.
+    """
+    epochs = history.started.epochs if history.started is not None else 0
     match event:
         case RunStarted() if preset is not None:
-            return _header(preset, event, history.unpaired_because)
+            return _header(preset, event, history.unpaired_because, width)
         case EpochDone() if history.started is not None:
-            return [_epoch_line(event, history.started.epochs, best=event is history.arms[event.arm].best)]
+            return _epoch_lines(event, epochs, width, best=event is history.arms[event.arm].best)
         case ArmStopped(reason="early_stopping"):
-            return [f"{'':7}  {event.arm:<11}  stopped early{_best_and_kept(event.arm, history, preset)}"]
+            words = f"stopped early{_best_and_kept(event.arm, history, preset)}"
         case ArmStopped(reason="non_finite"):
-            return [f"{'':7}  {event.arm:<11}  diverged: the training loss of step {event.step:,} is not finite"]
+            words = f"diverged: the training loss of step {event.step:,} is not finite"
         case ArmStopped(reason="exploded"):
-            return [f"{'':7}  {event.arm:<11}  diverged: the training loss is far above that of guessing"]
+            words = "diverged: the training loss is far above that of guessing"
         case _:
             return []
+    return _remark(event.arm, words, epochs, width)
 
 
-def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[str]:
+class _Column(NamedTuple):
+    """A column of the table of epochs: what stands above it, its cells, and its values."""
+
+    title: str
+    cells: int
+    value: Callable[[EpochDone], str]
+
+
+_TRAIN_LOSS = _Column("train loss", 10, lambda epoch: number(epoch.train_loss, ".4f"))
+_VAL_LOSS = _Column("val loss", 8, lambda epoch: number(epoch.val_loss, ".4f"))
+_GAP = _Column("gap", 9, lambda epoch: number(epoch.gap, "+.4f"))
+_TRAIN_ACCURACY = _Column("train acc", 9, lambda epoch: f"{percent(epoch.train_accuracy)} %")
+_VAL_ACCURACY = _Column("val acc", 8, lambda epoch: f"{percent(epoch.val_accuracy)} %")
+_SECONDS = _Column("s", 6, lambda epoch: f"{epoch.seconds:.2f}" if epoch.seconds < 1000 else f"{epoch.seconds:.0f}")
+_COLUMNS = (_TRAIN_LOSS, _VAL_LOSS, _GAP, _TRAIN_ACCURACY, _VAL_ACCURACY, _SECONDS)
+_GIVE_WAY = (_GAP, _SECONDS, _TRAIN_ACCURACY, _TRAIN_LOSS, _VAL_ACCURACY)
+"""What is left out where there is no room, the first first."""
+_ARM = 11
+"""Cells of an arm's name, and of what stands before a row of the header."""
+_BEST = " best"
+
+
+def _layout(epochs: int, width: int) -> tuple[int, list[_Column]]:
+    """Cells of an epoch's number, and the columns beside it that there is room for."""
+    columns, leaving = list(_COLUMNS), list(_GIVE_WAY)
+    number_cells = max(len("epoch"), len(f"{epochs}/{epochs}"))
+    if _cells(number_cells + 2, columns) <= width:
+        number_cells = max(number_cells, len("  epoch"))
+    while leaving and _cells(number_cells, columns) > width:
+        columns.remove(leaving.pop(0))
+    if _cells(number_cells, columns) > width:
+        number_cells = len(str(epochs))
+    return number_cells, columns
+
+
+def _cells(number_cells: int, columns: Sequence[_Column]) -> int:
+    return number_cells + 2 + _ARM + sum(1 + column.cells for column in columns) + len(_BEST)
+
+
+def _epoch_lines(epoch: EpochDone, epochs: int, width: int, *, best: bool) -> list[str]:
+    cells, columns = _layout(epochs, width)
+    which = f"{epoch.epoch}/{epochs}"
+    values = "".join(f" {column.value(epoch):>{column.cells}}" for column in columns)
+    line = f"{which if len(which) <= cells else epoch.epoch:>{cells}}  {epoch.arm:<{_ARM}}{values}"
+    line += _BEST if best else ""
+    return [line, *(_remark(epoch.arm, "the epoch was cut short", epochs, width) if epoch.partial else [])]
+
+
+def _remark(arm: str, words: str, epochs: int, width: int) -> list[str]:
+    """Words on an arm, below its numbers."""
+    cells, _ = _layout(epochs, width)
+    return _wrapped(f"{'':{cells}}  {arm:<{_ARM}}  ", words, width)
+
+
+def _wrapped(before: str, words: str, width: int) -> list[str]:
+    """Words after what stands before them, in lines that begin below each other."""
+    return textwrap.wrap(words, width, initial_indent=before, subsequent_indent=" " * len(before))
+
+
+def _header(preset: Preset, started: RunStarted, unpaired_because: str, width: int) -> list[str]:
     sizes, train = preset.sizes, preset.train
     decay = f", weight decay {train.weight_decay:g}" if train.weight_decay else ""
     sample = "all" if sizes.train_eval == sizes.train else "a fixed"
@@ -158,12 +229,14 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str) -> list[
         "losses": f"evaluation mode, no penalties; train loss on {sample} {sizes.train_eval:,} images",
     }
     title = f" · {preset.title}" if preset.title else ""
+    cells, columns = _layout(started.epochs, width)
+    titles = "".join(f" {column.title:>{column.cells}}" for column in columns)
     return [
-        f"regtui {__version__} · {preset.name}{title}",
+        *textwrap.wrap(f"regtui {__version__} · {preset.name}{title}", width),
         "",
-        *(f"{name:<11}  {words}" for name, words in rows.items()),
+        *(line for name, words in rows.items() for line in _wrapped(f"{name:<{_ARM}}  ", words, width)),
         "",
-        "  epoch  arm         train loss val loss       gap train acc  val acc      s",
+        f"{'epoch' if cells >= len('epoch') else '':>{cells}}  {'arm':<{_ARM}}{titles}",
     ]
 
 
@@ -176,40 +249,27 @@ def _best_and_kept(name: str, history: History, preset: Preset | None) -> str:
     return words
 
 
-def _epoch_line(epoch: EpochDone, epochs: int, *, best: bool) -> str:
-    notes = (" best" if best else "") + ("  cut short" if epoch.partial else "")
-    train, val, gap = number(epoch.train_loss, ".4f"), number(epoch.val_loss, ".4f"), number(epoch.gap, "+.4f")
-    return (
-        f"{f'{epoch.epoch}/{epochs}':>7}  {epoch.arm:<11} {train:>10} {val:>8} {gap:>9} "
-        f"{percent(epoch.train_accuracy):>7} % {percent(epoch.val_accuracy):>6} % {epoch.seconds:>6.2f}{notes}"
-    )
-
-
 @contextmanager
-def _signals(control: Control, training: threading.Event) -> Iterator[list[int]]:
-    """Stop the run and keep it at Ctrl-C, SIGTERM and SIGHUP, or end it if it does not train yet; yields what came.
+def _signals(control: Control, training: threading.Event) -> Iterator[Received]:
+    """Stop the run and keep it at the first signal, or end it if it does not train yet; yields what came.
 
-    A second Ctrl-C ends it at once.
+    A second one ends it at once.
     """
-    received: list[int] = []
+    received = Received()
 
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        first, again = not received.first, received.again(number)
         if not training.is_set():
-            received.append(number)
-            if len(received) == 1:  # the next ones would keep what there is from being cleared away
+            if first:  # the next ones would keep what there is from being cleared away
                 raise KeyboardInterrupt(number)
-            return
-        if received and number == signal.SIGINT:
+        elif first:
+            control.send(Stop())
+        elif again:
             if os.isatty(2):
                 os.write(2, _SHOW_CURSOR)  # the progress bar has hidden it
             os._exit(_BY_SIGNAL + number)  # the arms' processes end when this one is gone
-        received.append(number)
-        control.send(Stop())
 
-    # Whoever started this with signals ignored, as a script does with a job in the background, meant it.
-    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    heeded = [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupt) for number in heeded}
+    before = {number: signal.signal(number, interrupt) for number in ending()}
     try:
         yield received
     finally:
@@ -220,7 +280,7 @@ def _signals(control: Control, training: threading.Event) -> Iterator[list[int]]
 @contextmanager
 def _progress_bar(preset: Preset, *, wanted: bool) -> Iterator[Callable[[Event], None]]:
     """A bar on stderr where that is a terminal; yields what moves it."""
-    if not (wanted and sys.stderr.isatty()):
+    if not (wanted and can_draw(sys.stderr)):
         yield lambda _event: None
         return
     from rich.console import Console

@@ -81,7 +81,9 @@ def start(
         raise InputError(f"--threads {threads}: a process computes with 1 to {MOST_THREADS} threads")
     options = {"train.epochs": epochs, "train.seed": seed, "train.device": device}
     chosen = None if preset is None else load(preset, settings or (), options, patience)
-    if headless or not sys.stdout.isatty():
+    from regtui.console import can_draw
+
+    if headless or not can_draw(sys.stdout):
         from regtui.cli.headless import run_headless
 
         if chosen is None:
@@ -170,11 +172,16 @@ def review(
     ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
 ) -> None:
     """Look at saved runs on screen, and follow those that go on."""
+    from regtui.console import can_draw
     from regtui.errors import InputError
     from regtui.runs.comparison import AT_MOST
     from regtui.runs.list import check_folder, is_run, resolve
     from regtui.tui.start import show  # textual, 0.35 s
 
+    if not can_draw(sys.stdout):
+        raise InputError(
+            "saved runs are shown on a screen, and this is no terminal that has one; 'regtui runs' lists them"
+        )
     named = runs or []
     if len(named) > AT_MOST:
         raise InputError(
@@ -235,13 +242,16 @@ def doctor() -> None:
 
 def main() -> None:
     """Run the command line; a fault that a person can mend ends as a sentence on stderr."""
-    from regtui.console import open_closed_streams
+    from regtui.console import fall_back_to_ascii, open_closed_streams
     from regtui.errors import InputError, RegtuiError
     from regtui.import_path import current_folder
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # outside a run there is nothing to keep and nothing to say
     open_closed_streams()
+    fall_back_to_ascii()
+    if not os.environ.get("NO_COLOR"):
+        os.environ.pop("NO_COLOR", None)  # it counts where it is not empty; textual asks only whether it is there
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except _WrongCall as error:

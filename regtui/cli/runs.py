@@ -6,12 +6,13 @@ import dataclasses
 import json as json_text
 import re
 import shutil
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regtui.console import complain, say
+from regtui.console import NARROWEST, PROSE, complain, room, say
 from regtui.errors import InputError
 from regtui.runs.before import brought_up
 from regtui.runs.files import read_json, read_toml
@@ -57,7 +58,7 @@ def list_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A0
     if unknown := chosen.unknown(runs):
         raise InputError(f"--filter: {unknown}")
     shown = chosen.select(runs)
-    lines = map(_to_json, shown) if json else _table(shown, shutil.get_terminal_size().columns)
+    lines = map(_to_json, shown) if json else _table(shown, max(NARROWEST, shutil.get_terminal_size().columns))
     with suppress(BrokenPipeError):  # whoever read has seen enough
         if shown:
             say("\n".join(lines))
@@ -121,17 +122,18 @@ def _retell(info: RunInfo) -> None:
     preset, history = _preset(info.folder), History()
     for event in _events(info.folder):
         if history.add(event):
-            for line in table_lines(event, history, preset):
+            for line in table_lines(event, history, preset, room()):
                 say(line)
     if history.started is None:
         raise InputError(f"{quoted(info.folder)}: events.jsonl tells of no run's start; 'regtui runs' has the outcome")
     say()
     try:
-        for line in judge_run(history, preset).lines():
+        for line in judge_run(history, preset).lines(min(PROSE, room())):
             say(line)
     except ValueError:  # no end in the log
         how = info.silence if info.status == "silent" else info.status
-        say(f"No verdict: the run is {how}, and its events do not bear one out.")
+        for line in textwrap.wrap(f"No verdict: the run is {how}, and its events do not bear one out.", room()):
+            say(line)
     say()
     say(f"log  {one_line(info.folder)}")
 
@@ -160,7 +162,7 @@ def _events(folder: Path) -> Iterator[Event]:
 
 def _table(runs: Sequence[RunInfo], width: int) -> list[str]:
     """Header and runs in columns, the last of which are left out where they find no room."""
-    from rich.cells import cell_len, set_cell_size
+    from rich.cells import cell_len
 
     if not runs:
         return []
@@ -168,14 +170,21 @@ def _table(runs: Sequence[RunInfo], width: int) -> list[str]:
     widths = [max(map(cell_len, cells)) for cells, _ in columns]
     while len(widths) > 3 and sum(widths) + len(widths) - 1 > width:
         widths.pop()
+    widths[1] -= max(0, sum(widths) + len(widths) - 1 - width)
     lines = []
     for cells in zip(*(cells for cells, _ in columns[: len(widths)]), strict=True):
         placed = (
-            set_cell_size(cell, size) if left else " " * (size - cell_len(cell)) + cell
+            _fit(cell, size) if left else " " * (size - cell_len(cell)) + cell
             for cell, size, (_, left) in zip(cells, widths, columns, strict=False)
         )
         lines.append(" ".join(placed).rstrip())
     return lines
+
+
+def _fit(cell: str, size: int) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    return set_cell_size(cell, size) if cell_len(cell) <= size else set_cell_size(cell, size - 1) + "…"
 
 
 def _to_json(run: RunInfo) -> str:

@@ -20,13 +20,12 @@ from typing import Any, NamedTuple
 from regtui.engine.worker import Failure
 from regtui.errors import RegtuiError
 from regtui.import_path import current_folder, for_child
+from regtui.signals import ending
 
 TICK = 0.2
 """Seconds between two looks at what else there is to do while an answer is waited for."""
 _POOLS = ("OMP", "MKL", "OPENBLAS", "VECLIB_MAXIMUM")
 """Whose number of threads a variable of the environment tells: torch's, numpy's and their libraries'."""
-_MEANT_FOR_THE_RUN = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
-"""Signals that decide what becomes of a run, when they are sent to all of its processes."""
 _SERVE = "import sys; sys.path[:] = sys.argv[2:]; from regtui.engine.worker import serve; serve(int(sys.argv[1]))"
 
 
@@ -189,8 +188,7 @@ def _signals_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    meant = {getattr(signal, name) for name in _MEANT_FOR_THE_RUN}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, meant)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending())
     try:
         yield
     finally:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
+from regtui.signals import ending
 
 
 class Call(NamedTuple):
@@ -109,9 +110,8 @@ def _too_large(error: Exception) -> RegtuiError | None:
 
 def serve(threads: int) -> None:
     """Answer what comes through stdin by stdout, until stdin is closed: then nobody is left to work for."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"):  # meant for the run, which decides
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in ending():  # meant for the run, which decides
+        signal.signal(number, signal.SIG_IGN)
     calls, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # whatever a library may print

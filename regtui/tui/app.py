@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from textual import on
 from textual._styles_cache import StylesCache
-from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.events import Event, InputEvent
@@ -24,6 +23,7 @@ from regtui.preset.file import to_table, validate
 from regtui.preset.model import SEEDS, Preset
 from regtui.protocol.control import Stop
 from regtui.tui.choose.screen import ChooseScreen
+from regtui.tui.inputs import OneByOne
 from regtui.tui.look import DARK, LIGHT, PlainText
 from regtui.tui.pages.explain import ExplainScreen
 from regtui.tui.pages.help import HelpScreen
@@ -37,6 +37,8 @@ from regtui.tui.widgets.dialogs import Ask, Choice
 from regtui.tui.widgets.keys import EVERYWHERE
 from regtui.tui.widgets.thread import in_thread
 
+BY_SIGNAL = 128
+"""What exit codes of signals begin after."""
 QUIET = 1.0
 """Seconds without a key after which nobody types."""
 MANY = 8
@@ -48,7 +50,7 @@ QUIT_CHOICES = (
 )
 
 
-class RegtuiApp(App[int], inherit_bindings=False):
+class RegtuiApp(OneByOne, inherit_bindings=False):
     """The whole program on a screen; `return_value` is the exit code."""
 
     # Before Textual's own, which copies for as long as something is selected and lets nobody leave.
@@ -121,6 +123,8 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Open the first screen, then let torch be imported behind it."""
+        if self._left:
+            return
         if self._review is not None:
             self._open_review(self._review)
         elif self._start and self._chosen is not None:
@@ -133,6 +137,8 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
     def start_run(self, preset: Preset) -> None:
         """Train `preset`, and show how it goes."""
+        if self._left:
+            return
         session = Session(preset, lambda: self.post_message(self.EventsWait()))
         self.session = session
         self.push_screen(RunScreen(session))
@@ -140,6 +146,8 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
     @in_thread("training", exclusive=False)
     def _warm_up(self) -> None:
+        if self._left:
+            return
         try:
             words = self._training.warm_up()
         except RegtuiError as error:
@@ -191,7 +199,7 @@ class RegtuiApp(App[int], inherit_bindings=False):
     def exit_code(self) -> int:
         """That of the last run, as headless has it; 0 if there was none; 128 and the signal that ended the program."""
         if self.signal:
-            return 128 + self.signal
+            return BY_SIGNAL + self.signal
         if self.session is None:
             return 0
         if self.session.error is not None:
@@ -202,9 +210,9 @@ class RegtuiApp(App[int], inherit_bindings=False):
         return EXIT_CODES[summary.status] if summary else 0
 
     def end_by_signal(self, number: int) -> None:
-        """The terminal has gone, or somebody wants the program to end: keep what was trained."""
+        """The terminal has gone, or somebody wants the program to end: keep what was trained, if anything."""
         self.signal, self._leaving = number, True
-        if self.session is None or self.session.ended:
+        if self.session is None or self.session.ended or self.session.folder is None:
             self.leave()
         else:
             self.session.control.send(Stop())
@@ -240,6 +248,8 @@ class RegtuiApp(App[int], inherit_bindings=False):
 
     def leave(self) -> None:
         """End the program."""
+        if self._left:
+            return
         self._left = True
         self._training.close()
         self.exit(self.exit_code)

@@ -11,16 +11,24 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
-from regtui.console import complain, say
+from textual.driver import Driver
+
+from regtui.console import complain, has_glyphs, say
 from regtui.errors import InputError, RegtuiError
 from regtui.preset.model import Preset
-from regtui.tui.app import RegtuiApp
+from regtui.signals import Received, ending
+from regtui.tui.app import BY_SIGNAL, RegtuiApp
 from regtui.tui.look import plain
 from regtui.tui.run.training import ProcessTraining
+from regtui.tui.terminal import TerminalDriver
 
 RARELY = 100
 """Looks for garbage among younger objects before one among all; Python's own 10 would hold up keys."""
+AT_ONCE = 1.0
+"""Seconds after which a second signal has ended the program."""
 LAST_MOMENT = 2.0
 """Seconds after which the program ends even if the terminal takes nothing any more."""
 
@@ -28,28 +36,59 @@ LAST_MOMENT = 2.0
 class _Program(RegtuiApp):
     """The program with a process to end."""
 
-    def on_load(self) -> None:
-        """Take what ends a program as a wish to keep the run."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self.end_by_signal, number)
-        threading.Thread(target=self._await_hang_up, args=(loop,), name="hang-up", daemon=True).start()
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._received = Received()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    def _await_hang_up(self, loop: asyncio.AbstractEventLoop) -> None:
+    def get_driver_class(self) -> type[Driver]:
+        """Draw on stdout."""
+        return TerminalDriver
+
+    def on_load(self) -> None:
+        """Take what ends a program as a wish to keep the run, from before the terminal is changed."""
+        self._loop = asyncio.get_running_loop()
+        for number in ending():
+            signal.signal(number, self._on_signal)
+        threading.Thread(target=self._await_hang_up, name="hang-up", daemon=True).start()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """In order at the first signal, at once at a second: it comes here also while the screen is busy."""
+        if self._received.again(number):
+            self._end_at_once(BY_SIGNAL + number)
+        elif self._loop is not None and not self._loop.is_closed() and not self.signal:
+            self._loop.call_soon_threadsafe(self.end_by_signal, number)
+
+    def _end_at_once(self, code: int) -> None:
+        watchdog = threading.Timer(AT_ONCE, os._exit, (code,))  # a terminal that takes nothing would hold it up
+        watchdog.daemon = True
+        watchdog.start()
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.restore_at_once()
+        os._exit(code)
+
+    def _await_hang_up(self) -> None:
         """See that the terminal has gone, also where no SIGHUP says so, as below a shell that has disowned this."""
         poll = select.poll()
         poll.register(sys.stdin.fileno(), 0)  # errors and a hang-up are told in any case
-        if any(event & select.POLLHUP for _, event in poll.poll()) and not self.signal:
-            loop.call_soon_threadsafe(self.end_by_signal, signal.SIGHUP)
+        if any(event & select.POLLHUP for _, event in poll.poll()) and not self.signal and self._loop is not None:
+            self._loop.call_soon_threadsafe(self.end_by_signal, signal.SIGHUP)
 
     def leave(self) -> None:
         """End the program, and the process in any case: writing to a terminal that has gone can wait for ever."""
         super().leave()
-        if self.signal == signal.SIGHUP:
+        if self.signal and _has_gone(sys.stdin.fileno()):
             os._exit(self.exit_code)
         watchdog = threading.Timer(LAST_MOMENT, os._exit, (self.exit_code,))
         watchdog.daemon = True
         watchdog.start()
+
+
+def _has_gone(terminal: int) -> bool:
+    """Whether a terminal is there no more."""
+    poll = select.poll()
+    poll.register(terminal, 0)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 def show(
@@ -72,7 +111,9 @@ def show(
         RegtuiError: The screen itself failed.
     """
     if not sys.stdin.isatty():
-        raise InputError("the screen needs a terminal to read keys from; add --headless to do without")
+        without = "add --headless to do without" if review is None else "'regtui runs' lists saved runs without one"
+        raise InputError(f"the screen needs a terminal to read keys from; {without}")
+    ascii_only = ascii_only or not has_glyphs(sys.stdout)
     app = _Program(
         logs,
         preset,
@@ -88,6 +129,8 @@ def show(
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, RARELY)
     code = app.run()
+    for number in ending():  # nothing is left to keep
+        signal.signal(number, signal.SIG_DFL)
     session = app.session
     if app.failure:
         if debug:
