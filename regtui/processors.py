@@ -43,7 +43,7 @@ def grant(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> Gr
     limits = [("the machine", machine)]
     if hasattr(os, "sched_getaffinity"):  # Linux
         limits.append(("the processors it may run on", len(os.sched_getaffinity(0))))
-    limits += [(f"the quota of the control group, {quota:g} processors", int(quota)) for quota in _quotas(root)]
+    limits += [(f"the quota of its control group, {quota:g} CPU", int(quota)) for quota in _quotas(root)]
     limits += _told(environ, _SCHEDULER)
     processors = max(1, min(count for _, count in limits))
     limits += _told(environ, _LIBRARIES)
