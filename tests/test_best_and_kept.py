@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from regtui.cli.headless import table_lines
@@ -81,28 +81,36 @@ def by_the_rule(losses: Sequence[float], accuracies: Sequence[float], knobs: Map
     return Told(run, stopped and run < len(watched), counted, kept, min(measured)[1] if measured else None)
 
 
-levels = some.sampled_from([0.2, 0.3, 0.3, 0.4, 0.5, 0.55, 0.6, 0.8, 1.2])
+levels = [0.6, 0.5, 0.4, 0.55, 0.3, 0.8, 0.2, 1.2]
 """Few, so that there are ties, and differences of exactly min_delta."""
-losses = some.lists(some.one_of(levels, levels, levels, some.just(NAN)), min_size=6, max_size=6)
-accuracies = some.lists(some.sampled_from([0.1, 0.5, 0.6, 0.6, 0.7, 0.9]), min_size=6, max_size=6)
+losses = some.one_of(
+    some.lists(some.sampled_from([*levels, NAN]), min_size=6, max_size=6),
+    some.permutations(levels).map(lambda order: order[:6]),  # as many different ones as can be
+)
+accuracies = some.lists(some.sampled_from([0.6, 0.5, 0.7, 0.1, 0.9]), min_size=6, max_size=6)
 knobs = some.one_of(
-    some.none(),
     some.fixed_dictionaries(
         {
-            "patience": some.integers(1, 7),
-            "min_delta": some.sampled_from([0.0, 0.0, 0.1, 0.25, 0.5]),
-            "warmup": some.integers(0, 7),
-            "monitor": some.sampled_from(["val_loss", "val_accuracy"]),
-            "restore_best": some.booleans(),
+            "patience": some.sampled_from([6, 4, 2, 1, 3, 7]),
+            "min_delta": some.sampled_from([0.25, 0.1, 0.5, 0.0]),
+            "warmup": some.sampled_from([0, 0, 1, 2, 5, 7]),
+            "monitor": some.sampled_from(["val_loss", "val_loss", "val_accuracy"]),
+            "restore_best": some.sampled_from([True, True, False]),
         }
     ),
+    some.none(),
 )
+ISSUE = [1.0, 0.9, 0.8, 0.7052, 0.6, 0.5182]
+TOO_SMALL = {"patience": 8, "min_delta": 0.3, "warmup": 0, "monitor": "val_loss", "restore_best": True}
+"""The case that was found: with min_delta 0.3 epoch 4 counts, and epoch 6 is the best and is to be kept."""
 
 
 def stopping(of_arm: Mapping[str, Any] | None) -> dict[str, Any]:
     return {} if of_arm is None else {"early_stopping": dict(of_arm)}
 
 
+@settings(max_examples=30)
+@example((ISSUE, ISSUE), ([0.5] * 6, [0.5] * 6), (None, TOO_SMALL))
 @given(some.tuples(losses, losses), some.tuples(accuracies, accuracies), some.tuples(knobs, knobs))
 def test_whatever_early_stopping_counts_the_best_is_the_lowest_and_the_kept_is_the_rule_s(
     mnist_file: Path,
@@ -185,6 +193,8 @@ def html_table(page: str) -> dict[str, list[str]]:
     return {cells[0]: cells[1:] for cells in rows if cells}
 
 
+@settings(max_examples=300)
+@example(ISSUE, [0.5] * 6, TOO_SMALL)
 @given(losses, accuracies, knobs)
 def test_what_if_keeps_what_the_arm_would_have_kept(
     losses: list[float], accuracies: list[float], knobs: dict[str, Any] | None
