@@ -59,7 +59,7 @@ def start(
             metavar="N", help="For the process of an arm to compute with; its share of the grant, if not said."
         ),
     ] = None,
-    log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
+    log_dir: Annotated[Path, typer.Option(metavar="DIR", readable=False, help="Where runs are kept.")] = Path("logs"),
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
 ) -> None:
@@ -168,7 +168,7 @@ def review(
     runs: Annotated[
         list[str] | None, typer.Argument(metavar="[DIR | RUN...]", help="A folder of runs, or runs.")
     ] = None,
-    log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
+    log_dir: Annotated[Path, typer.Option(metavar="DIR", readable=False, help="Where runs are kept.")] = Path("logs"),
     ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
 ) -> None:
     """Look at saved runs on screen, and follow those that go on."""
@@ -196,7 +196,9 @@ def review(
 
 @app.command("runs")
 def list_runs(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where runs are kept.")] = Path("logs"),
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", readable=False, help="Where runs are kept.")] = Path(
+        "logs"
+    ),
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     filter_by: Annotated[str, typer.Option("--filter", metavar="TEXT", help="'dropout test.difference>0.5'.")] = "",
 ) -> None:
@@ -210,7 +212,7 @@ def list_runs(
 def show_run(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or the beginning of its name.")],
     json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
-    log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
+    log_dir: Annotated[Path, typer.Option(metavar="DIR", readable=False, help="Where runs are kept.")] = Path("logs"),
 ) -> None:
     """Print a saved run: header, epochs, verdict."""
     from regtui.cli.runs import show_run
@@ -222,8 +224,10 @@ def show_run(
 def export(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Folders, or the beginnings of their names.")],
     to: Annotated[str, typer.Option(metavar="csv|tensorboard|html|svg|png", help="The format.")],
-    out: Annotated[Path | None, typer.Option(metavar="PATH", help="A folder; or the file of one report.")] = None,
-    log_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path("logs"),
+    out: Annotated[
+        Path | None, typer.Option(metavar="PATH", readable=False, help="A folder; or the file of one report.")
+    ] = None,
+    log_dir: Annotated[Path, typer.Option(metavar="DIR", readable=False, help="Where runs are kept.")] = Path("logs"),
 ) -> None:
     """Write saved runs as CSV, TensorBoard event files, a report or a figure."""
     from regtui.cli.export import export_runs
