@@ -105,7 +105,6 @@ def test_an_export_that_can_t_be_put_there_is_one_sentence(
         ["review", "--log-dir", "closed"],
         ["runs", "closed"],
         ["export", "closed/run", "--to", "csv"],
-        ["--preset", "tiny.toml", "--headless", "--log-dir", "closed/logs"],
         ["--preset", "closed/p.toml", "--headless"],
     ],
     ids=" ".join,
@@ -123,7 +122,6 @@ regtui.cli.main.main()
     with tempfile.TemporaryDirectory() as place:
         here = Path(place)
         here.chmod(0o777)
-        (here / "tiny.toml").write_text(TINY)
         (here / "closed").mkdir(mode=0o700)
         done = subprocess.run(
             [sys.executable, "-c", code, *args],
