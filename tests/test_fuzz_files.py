@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def tell(folder: Path) -> None:
     try:
         for event in read_events(folder):
             if history.add(event):
-                for line in table_lines(event, history, preset):
+                for line in table_lines(event, history, preset, 80):
                     assert all(map(is_shown, line))
     except OSError:
         return
@@ -187,7 +188,7 @@ def put(table: Any, where: float, value: object) -> None:
     if value is None and isinstance(table, dict):
         del table[last]
     else:
-        table[last] = value
+        table[last] = deepcopy(value)  # which a later one may be put into
 
 
 def spoil_bytes(whole: Path, name: str, changes: list[tuple[float, int, bytes]]) -> None:
