@@ -191,7 +191,10 @@ def _short(value: Any) -> Any:
 
 def main() -> None:
     """Take the curves of all finished runs below a folder."""
-    folders = sorted(path.parent for path in Path(sys.argv[1]).rglob("summary.json"))
+    folders = [path.parent for path in Path(sys.argv[1]).rglob("summary.json")]
+    folders = [
+        folder for folder in folders if json.loads((folder / "summary.json").read_bytes())["status"] == "finished"
+    ]
     taken = sorted(
         (_take(folder) for folder in folders), key=lambda run: (run["facts"]["preset"], run["facts"]["seed"])
     )
