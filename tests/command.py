@@ -81,7 +81,7 @@ def start(
 def run(*args: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Outcome:
     process = start(*args, cwd=cwd, env=env)
     try:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     finally:
         process.kill()
     return Outcome(process.returncode, out, err)

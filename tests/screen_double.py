@@ -30,7 +30,7 @@ class GatedCrew(ScriptedCrew):
 
     def each(self, method: str, arms: Iterable[str], *args: Any) -> Mapping[str, Any]:
         if method == "measure":
-            if not self.gate.acquire(timeout=20):
+            if not self.gate.acquire(timeout=120):
                 raise TimeoutError("no test opened the gate")
             if self.failing is not None:
                 raise self.failing

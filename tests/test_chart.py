@@ -264,10 +264,10 @@ async def test_a_chart_is_drawn_only_when_plot_size_or_theme_differ(monkeypatch:
         app.chart.show(Plot(**{**vars(PLOT), "words": []}))
         assert drawings == [(60, 17)]
         await pilot.resize_terminal(50, 20)
-        await pilot.pause(0.02)
+        await until(pilot, lambda: len(drawings) > 1)
         assert drawings == [(60, 17), (50, 17)]
         app.theme = LIGHT.name
-        await pilot.pause(0.02)
+        await until(pilot, lambda: len(drawings) > 2)
         assert drawings == [(60, 17), (50, 17), (50, 17)]
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from rich.text import Text
 from textual.app import App, ComposeResult
@@ -180,18 +178,6 @@ def test_arms_differ_by_mark_and_are_told_apart_in_ascii() -> None:
     header, baseline, regularized = rows(Telling(PRESET).start().epochs([0.1], [0.1]))
     assert look.plain(baseline)[0] != look.plain(regularized)[0]
     assert "?" not in look.plain(header + baseline + regularized)
-
-
-def test_rows_are_cheap() -> None:
-    telling = Telling(small_preset(train={"epochs": 500})).start().epochs([0.1] * 300, [0.1] * 300)
-    best = min(_seconds(telling) for _ in range(20))
-    assert best < 0.001
-
-
-def _seconds(telling: Telling) -> float:
-    began = time.perf_counter()
-    arm_rows(telling.preset, telling.history, 118, COLOURS)
-    return time.perf_counter() - began
 
 
 class Host(App[None]):

@@ -498,11 +498,10 @@ async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, monkeypat
     async with Chooser().run_test(size=(120, 36)) as pilot:
         app = await ready(pilot)
         await pilot.press("s")
-        await pilot.pause()
+        await until(pilot, lambda: app.screen.query(Input))
         app.screen.query_one(Input).value = "new"
         await pilot.press("enter")
-        await pilot.pause()
-        await pilot.pause()
+        await until(pilot, lambda: len(app._notifications))
         [toast] = app._notifications
         assert toast.message.startswith("presets/new.toml: can't be written")
 

@@ -22,6 +22,7 @@ from regtui.tui.run.session import Session
 from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
 from tests.conftest import small_preset
+from tests.screen_double import until
 from tests.telling import Telling
 
 COLOURS = {**DARK.variables, "primary": "#7aa2c8", "success": "#7fbf7f", "error": "#e5736b"}
@@ -309,8 +310,8 @@ async def test_help_and_quit_stay_however_narrow_it_is() -> None:
     async with app.run_test(size=(120, 20)) as pilot:
         for width in (120, 100, 80, 60, 40, 30, 20):
             await pilot.resize_terminal(width, 20)
-            await pilot.pause(0.02)
             bar = app.screen.query_one(KeyBar)
+            await until(pilot, lambda bar=bar, width=width: bar.size.width == width)  # type: ignore[misc]
             (row,) = bar.rows(*bar.content_size)
             assert row.cell_len <= bar.content_size.width
             assert row.plain.endswith("? keys  q quit")

@@ -98,9 +98,8 @@ async def test_a_run_is_shown_while_it_goes_on(tmp_path: Path) -> None:
 async def test_the_verdict_and_what_to_do_next_stand_at_the_end(tmp_path: Path) -> None:
     async with running(tmp_path) as (app, pilot, training):
         await finish(app, pilot, training)
-        await pilot.pause(0.05)
+        await until(pilot, lambda: "On this split and seed" in text_of(app))
         shown = text_of(app)
-        assert "On this split and seed" in shown
         assert "another seed" in shown
         assert app.exit_code == 0
         await pilot.press("d")
@@ -187,7 +186,7 @@ async def test_the_keys_stand_below_the_verdict_at_any_height(tmp_path: Path, he
 async def test_ascii_only_shows_nothing_else(tmp_path: Path) -> None:
     async with running(tmp_path, ascii_only=True) as (app, pilot, training):
         await epochs(app, pilot, training, 2)
-        await pilot.pause(0.3)
+        await until(pilot, lambda: "2/6" in text_of(app))
         filtered = [
             segment.text
             for widget in app.screen.walk_children(Widget)
@@ -203,8 +202,7 @@ async def test_both_themes_and_no_colour_draw(tmp_path: Path, monkeypatch: pytes
         await epochs(app, pilot, training, 2)
         await pilot.press("t")
         assert app.theme == "regtui-light"
-        await pilot.pause(0.05)
-        assert "2/6" in text_of(app)
+        await until(pilot, lambda: "2/6" in text_of(app))
 
 
 async def test_views_change_what_the_charts_show(tmp_path: Path) -> None:
@@ -228,12 +226,16 @@ async def test_views_change_what_the_charts_show(tmp_path: Path) -> None:
 
 async def test_in_a_narrow_terminal_one_key_walks_overlay_and_both_arms(tmp_path: Path) -> None:
     async with running(tmp_path, size=(80, 24)) as (app, pilot, training):
+
+        def title() -> str:
+            return str(app.screen.query_one("#baseline", Chart).border_title)
+
         await epochs(app, pilot, training, 1)
-        titles = []
+        titles = list[str]()
         for _ in range(4):
-            titles.append(str(app.screen.query_one("#baseline", Chart).border_title))
+            titles.append(title())
             await pilot.press("o")
-            await pilot.pause(0.05)
+            await until(pilot, lambda: title() != titles[-1])
         assert titles[0] == titles[3]
         assert len(set(titles)) == 3
 

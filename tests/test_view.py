@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -364,7 +363,7 @@ def test_a_short_run_has_all_its_epochs_on_the_axis_and_a_long_one_grows() -> No
     assert right[-1] <= 1000
 
 
-def test_a_million_steps_stay_fast_and_within_the_width() -> None:
+def test_a_million_steps_stay_within_the_width() -> None:
     told = telling(epochs=100_000, steps=10)
     first, second = told.epoch("baseline", 0.5).history.arms.values()
     first.step_losses.extend([0.5] * 999_990)
@@ -374,9 +373,6 @@ def test_a_million_steps_stay_fast_and_within_the_width() -> None:
     ]
     second.step_losses, second.epochs = first.step_losses, first.epochs
     for view in (View(), View(overlay=True), View("gap"), View(log=True), View(recent=True)):
-        began = time.thread_time()
-        shown = plots(told.history, view, SPACE)
-        assert time.thread_time() - began < 0.5, view
-        for plot in shown:
+        for plot in plots(told.history, view, SPACE):
             assert all(len(curve.x) <= 2 * 2 * SPACE.width + 2 for curve in plot.curves)
     assert len(difference(told.history, View(), SPACE).curves[0].x) <= 4 * SPACE.width
