@@ -323,12 +323,12 @@ def test_a_terminal_that_obeys_nothing_gets_no_screen(logs: Path, term: str, wor
     assert line.startswith("regtui: ")
 
 
-@pytest.mark.parametrize("words", ["", "review ."])
-def test_the_screen_is_on_the_terminal_wherever_stderr_leads_to(logs: Path, words: str) -> None:
+@pytest.mark.parametrize(("words", "wanted"), [("", "small-data"), ("review .", "0 of 0")])
+def test_the_screen_is_on_the_terminal_wherever_stderr_leads_to(logs: Path, words: str, wanted: str) -> None:
     command = f"{sys.executable} -m regtui {words} 2>err"
     script = f"import subprocess, sys; sys.exit(subprocess.call({command!r}, shell=True))"
     with Terminal("-c", script, cwd=logs.parent) as terminal:
-        terminal.until(" keys  ")
+        terminal.until(wanted)
         terminal.press("q")
         assert terminal.wait() == 0
         assert_restored(terminal)
