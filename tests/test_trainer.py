@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -211,16 +210,13 @@ def test_stop_ends_both_arms_after_the_same_step_validated_and_tested() -> None:
     assert outcome.history.scored is not None
 
 
-def test_an_epoch_that_a_stop_cut_short_can_be_the_best_and_is_kept_then() -> None:
-    def step_loss(arm: str, _step: int) -> float:
-        time.sleep(0.001 if arm == "baseline" else 0)  # an epoch is ordered in several parts then
-        return 1.0
+def test_an_epoch_that_a_stop_cut_short_can_be_the_best_and_is_kept_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regtui.engine.trainer.READ_OUT", 0.0)  # step by step
 
     def commands(event: Event) -> list[Command]:
         return [Stop()] if isinstance(event, StepsDone) and event.epoch == 2 else []
 
-    crew = ScriptedCrew({"baseline": [1.0, 0.9], "regularized": [1.0, 0.9]}, step_loss)
-    outcome = train(crew, commands, train={"epochs": 9, "batch_size": 1}, regularized={"early_stopping": {}})
+    outcome = train(both([1.0, 0.9]), commands, train={"epochs": 9}, regularized={"early_stopping": {}})
     arm = outcome.history.arms["regularized"]
     assert [(e.epoch, e.partial) for e in arm.epochs] == [(1, False), (2, True)]
     assert arm.best is arm.kept is arm.epochs[-1]
