@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -248,9 +249,11 @@ def test_a_second_ctrl_c_ends_the_run_at_once_and_leaves_no_process(endless: Cal
             time.sleep(0.3)  # two that come before the first is heeded are one
             os.killpg(process.pid, signal.SIGINT)
         assert process.wait(timeout=300) == 130
+        assert all_gone(arms), "also those that stand still"
     finally:
         for arm in arms:
-            arm.resume()
+            with suppress(psutil.NoSuchProcess):
+                arm.resume()
     told = end(process).err  # the arms may have agreed on their last step before they were suspended
     assert re.fullmatch(r"(stopping after step [\d,]+: validating, testing, saving\n)?", told)
     assert all_gone(arms)

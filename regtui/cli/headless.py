@@ -267,7 +267,10 @@ def _signals(control: Control, training: threading.Event) -> Iterator[Received]:
         elif again:
             if os.isatty(2):
                 os.write(2, _SHOW_CURSOR)  # the progress bar has hidden it
-            os._exit(_BY_SIGNAL + number)  # the arms' processes end when this one is gone
+            from regtui.engine.process import kill_all
+
+            kill_all()
+            os._exit(_BY_SIGNAL + number)
 
     before = {number: signal.signal(number, interrupt) for number in ending()}
     try:

@@ -61,6 +61,15 @@ _NO_MORE = object()
 """What is read instead of a reply when there will be none."""
 
 
+_LIVING: set[Process] = set()
+
+
+def kill_all() -> None:
+    """End all processes, for a program that ends at once: by themselves they would, but for those that stand still."""
+    for process in list(_LIVING):
+        process.hang_up()
+
+
 class Process:
     """A process that trains; it imports torch as soon as it is asked for anything."""
 
@@ -87,6 +96,7 @@ class Process:
                 # Torch can't be imported in a folder that has been deleted.
                 cwd=os.sep if current_folder() is None else None,
             )
+        _LIVING.add(self)
         threading.Thread(target=self._read, name=f"answers of {self._process.pid}", daemon=True).start()
 
     @property
@@ -159,6 +169,7 @@ class Process:
     def wait(self) -> None:
         """Wait until it has ended; it must have been hung up."""
         self._process.wait()
+        _LIVING.discard(self)
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()

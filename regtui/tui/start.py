@@ -17,6 +17,7 @@ from typing import Any
 from textual.driver import Driver
 
 from regtui.console import complain, has_glyphs, say
+from regtui.engine.process import kill_all
 from regtui.errors import InputError, RegtuiError
 from regtui.preset.model import Preset
 from regtui.signals import Received, ending
@@ -65,6 +66,7 @@ class _Program(RegtuiApp):
         watchdog.start()
         if isinstance(self._driver, TerminalDriver):
             self._driver.restore_at_once()
+        kill_all()
         os._exit(code)
 
     def _await_hang_up(self) -> None:
