@@ -311,7 +311,7 @@ async def test_help_and_quit_stay_however_narrow_it_is() -> None:
         for width in (120, 100, 80, 60, 40, 30, 20):
             await pilot.resize_terminal(width, 20)
             bar = app.screen.query_one(KeyBar)
-            await until(pilot, lambda bar=bar, width=width: bar.size.width == width)  # type: ignore[misc]
+            await until(pilot, lambda bar=bar, width=width: bar.outer_size.width == width)  # type: ignore[misc]
             (row,) = bar.rows(*bar.content_size)
             assert row.cell_len <= bar.content_size.width
             assert row.plain.endswith("? keys  q quit")
