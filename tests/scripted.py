@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from regtui.arm.reports import Built, Measured, Saved, ScoreReport
 from regtui.engine.crew import nobody_watches
 from regtui.engine.process import Wait
@@ -84,4 +86,8 @@ class ScriptedCrew:
             raise InputError(f"{key} does not run here")
 
     def _test(self, arm: str, keep_best: Mapping[str, bool]) -> ScoreReport:
-        return ScoreReport(0.3, [True, arm == "baseline", keep_best[arm], False])
+        right = [True, arm == "baseline", keep_best[arm], False]
+        targets = np.arange(4, dtype=np.uint8)
+        classes = np.where(right, targets, targets + 1).astype(np.uint8)
+        probabilities = np.eye(5, dtype=np.float16)[classes]
+        return ScoreReport(0.3, right, {"probabilities": probabilities, "classes": classes}, targets)

@@ -29,7 +29,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 def test_the_folder_holds_what_the_design_says(result: RunResult) -> None:
     assert {path.name for path in result.folder.iterdir()} == {
-        "preset.toml", "run.json", "events.jsonl", "summary.json", "checkpoint",
+        "preset.toml", "run.json", "events.jsonl", "predictions.safetensors", "summary.json", "checkpoint",
     }  # fmt: skip
     assert not list(result.folder.rglob("*.tmp"))
 

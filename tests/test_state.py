@@ -105,6 +105,15 @@ def losses(events: list[Event], arm: str) -> list[float | None]:
     return [loss for e in events if isinstance(e, StepsDone) and e.arm == arm for loss in e.losses]
 
 
+def plain_values(arm: Arm) -> dict[str, Any]:
+    """What an arm keeps in plain values; where its next batch is, is told by those that it still has."""
+    return {
+        name: value
+        for name, value in vars(arm).items()
+        if value is None or (isinstance(value, bool | int | float | str) and name != "_next_batch")
+    }
+
+
 def saved_by(arm: Arm, folder: Path, step: int) -> ArmFiles:
     saved = arm.save(folder, step, [])
     assert saved.files is not None, saved.fault
@@ -165,12 +174,12 @@ def test_an_arm_goes_on_in_the_middle_of_an_epoch(mnist_file: Path, tmp_path: Pa
     arm.retune("dropout.rate", 0.9)
     arm.train_steps(3)
     other.load(tmp_path, {"regularized": saved_by(arm, tmp_path, 7)})
+    assert plain_values(other) == plain_values(arm), "whatever an arm keeps in a number is in its state"
     for _ in range(2):
-        assert len(arm._batches[arm._next_batch :]) == 4 if _ == 0 else 11
         assert other.train_steps(99) == arm.train_steps(99)
         assert other.start_epoch() == arm.start_epoch()
     assert other.measure()[:-1] == arm.measure()[:-1]
-    assert other.test({"regularized": True}) == arm.test({"regularized": True})
+    assert [t.test({"regularized": True})[:2] for t in (arm, other)] == [arm.test({"regularized": True})[:2]] * 2
 
 
 def test_a_stopped_run_s_state_is_inside_its_epoch(mnist_file: Path, tmp_path: Path) -> None:

@@ -132,7 +132,8 @@ class Arm:
         if keep_best[self.name] and self._best is not None:
             self.model.load_state_dict(self._best.weights)
         loss, right = self._evaluate(self.data.test_images, self.data.test_labels)
-        return ScoreReport(loss, right.tolist())
+        predictions = {name: tensor.cpu().numpy() for name, tensor in self._predict(self.data.test_images).items()}
+        return ScoreReport(loss, right.tolist(), predictions, self.data.test_labels.to("cpu", torch.uint8).numpy())
 
     def retune(self, key: str, value: float) -> None:
         """Change a live knob, 'dropout.rate', from the next step on.
@@ -151,7 +152,7 @@ class Arm:
         if self._best is not None and not self._at_best:
             tensors |= {f"{BEST}{name}": tensor for name, tensor in self._best.weights.items()}
         tensors |= {f"{OPTIMIZER}{name}": tensor for name, tensor in self.optimizer.state().items()}
-        tensors |= {f"{STREAM}{name}": generator.get_state() for name, generator in self._streams().items()}
+        tensors |= {f"{STREAM}{name}": generator.get_state() for name, generator in self._generators().items()}
         to_come = self._batches[self._next_batch :]
         tensors[BATCHES] = torch.cat(to_come) if to_come else torch.empty(0, dtype=torch.int64)
         knobs = {name: {knob: getattr(t, knob) for knob in sorted(t.live)} for name, t in self._active.items()}
@@ -180,7 +181,7 @@ class Arm:
         if BATCHES not in state.tensors:
             return
         self.optimizer.load_state(state.part(OPTIMIZER))
-        for name, generator in self._streams().items():
+        for name, generator in self._generators().items():
             generator.set_state(state.tensors[f"{STREAM}{name}"])
         to_come = state.tensors[BATCHES].to(self.device)
         self._batches = torch.split(to_come, self.preset.train.batch_size) if len(to_come) else ()
@@ -234,8 +235,15 @@ class Arm:
             raise InputError(f"{folder / mine.last} is not of this preset's {self.name} arm") from None
         self._best_file = None if mine.best == mine.last else mine.best
 
-    def _streams(self) -> dict[str, torch.Generator]:
+    def _generators(self) -> dict[str, torch.Generator]:
         return self.model.generators() | {"order": self._order_stream}
+
+    @torch.no_grad()
+    def _predict(self, images: Tensor) -> dict[str, Tensor]:
+        """Class probabilities, float16 [images, classes], and the most probable classes, uint8 [images]."""
+        self.model.eval()
+        outputs = torch.cat([self.model(normalize(x)) for x in torch.split(images, EVALUATION_BATCH)])
+        return {"probabilities": outputs.softmax(1).half(), "classes": outputs.argmax(1).to(torch.uint8)}
 
     @torch.no_grad()
     def _evaluate(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from regtui.protocol.events import LayerWeights
 from regtui.runs.checkpoint import ArmFiles
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Built(NamedTuple):
@@ -46,7 +49,16 @@ class Saved(NamedTuple):
 
 
 class ScoreReport(NamedTuple):
-    """An arm on the test set: mean loss, and for each image in the set's order whether it was classified correctly."""
+    """An arm on the test set, in the set's order.
+
+    Attributes:
+        loss: Mean loss.
+        right: For each image whether it was classified correctly.
+        predictions: What is kept of the outputs: 'probabilities', float16 [images, classes], and 'classes', uint8.
+        targets: The right classes, uint8 [images].
+    """
 
     loss: float
     right: list[bool]
+    predictions: dict[str, NDArray[Any]]
+    targets: NDArray[Any]

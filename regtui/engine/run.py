@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from regtui.arm.reports import ScoreReport
 from regtui.data.source import ensure
 from regtui.engine.crew import Crew, ProcessCrew
 from regtui.engine.process import CrewClosedError, EngineError
@@ -17,7 +18,7 @@ from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.applied import same_experiment
 from regtui.protocol.control import Control
-from regtui.protocol.events import Event, RunFinished, Status
+from regtui.protocol.events import Event, RunFinished, Saving, Status
 from regtui.protocol.history import ArmHistory, History
 from regtui.runs.log import ArmSummary, PairedTest, Pairing, RunLog, Score, Scores, Summary
 
@@ -103,7 +104,8 @@ def _run(
         finally:
             wall = time.perf_counter() - began
             finished = RunFinished(t=round(wall, 3), status=status, error=sentence, train_seconds=trainer.train_seconds)
-            for word in (*log(finished), *log.close(finished.t)):
+            unkept = _keep_predictions(log, trainer.reports, finished.t)
+            for word in (*unkept, *log(finished), *log.close(finished.t)):
                 history.add(word)
                 emit(word)
             history.add(finished)
@@ -114,6 +116,21 @@ def _run(
                 emit(unsaved)
             emit(finished)
         return RunResult(log.folder, summary, history)
+
+
+def _keep_predictions(log: RunLog, reports: Mapping[str, ScoreReport], t: float) -> list[Saving]:
+    """Keep what the arms predict, if they were tested; returns why it can't be kept, which fails no run."""
+    if not reports:
+        return []
+    from regtui.runs.predictions import Predictions, to_bytes  # with numpy, which takes 0.1 s to import
+
+    predictions = {name: report.predictions for name, report in reports.items()}
+    content = to_bytes(Predictions(next(iter(reports.values())).targets, predictions))
+    unkept = log.keep_predictions(content, t)
+    if unkept is None:
+        return []
+    log(unkept)
+    return [unkept]
 
 
 def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:

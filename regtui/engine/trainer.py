@@ -79,6 +79,7 @@ class Trainer:
         self._ordered: Steps | None = None
         self._read_at = 0.0
         self._one_epoch = False
+        self.reports: Mapping[str, ScoreReport] = {}
         self._files: dict[str, ArmFiles] = {}
         self._unsaved: set[str] = set()
         self._save_fault, self._unsaved_since = "", 0
@@ -320,7 +321,7 @@ class Trainer:
     def _test(self) -> None:
         """Score the test set once, with the weights that each arm keeps."""
         keep_best = {name: arm.restore_best and arm.rule.best_epoch is not None for name, arm in self._arms.items()}
-        reports: Mapping[str, ScoreReport] = self.crew.each("test", self._arms, keep_best)
+        reports = self.reports = self.crew.each("test", self._arms, keep_best)
         pairs = Counter(zip(*(report.right for report in reports.values()), strict=True))
         self.emit(
             Scored(

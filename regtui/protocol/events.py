@@ -306,13 +306,13 @@ class Saving(_Event):
     """Something of the run is not being saved, or is again; training goes on.
 
     Attributes:
-        what: The events, the arms' weights, or the summary.
+        what: The events, the arms' weights, their predictions, or the summary.
         saved: Whether nothing of it is missing on disk now.
         words: What has happened, since when, and what to do.
     """
 
     kind: Literal["saving"] = "saving"
-    what: Literal["log", "weights", "summary"]
+    what: Literal["log", "weights", "predictions", "summary"]
     saved: bool
     words: Text
 

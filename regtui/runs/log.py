@@ -213,17 +213,17 @@ class RunLog:
             told += self._tell(t, f"{self.folder / EVENTS}: {unwritable(error)}")
         return told
 
+    def keep_predictions(self, content: bytes, t: float) -> Saving | None:
+        """Write the arms' predictions, whole or not at all; returns why they can't be written."""
+        fault = self._write("predictions.safetensors", content)
+        words = f"the predictions are not saved: {fault}"
+        return Saving(t=t, what="predictions", saved=False, words=words) if fault else None
+
     def finish(self, summary: Summary, t: float) -> Saving | None:
         """Write the outcome, whole or not at all; returns why it can't be written."""
-        path = self.folder / "summary.json"
-        try:
-            self._make_whole()
-            path = self.folder / "summary.json"
-            _write_whole(path, _json(summary.model_dump(by_alias=True)))
-        except OSError as error:
-            words = f"the summary is not saved: {path}: {unwritable(error)}"
-            return Saving(t=t, what="summary", saved=False, words=words)
-        return None
+        fault = self._write("summary.json", _json(summary.model_dump(by_alias=True)))
+        words = f"the summary is not saved: {fault}"
+        return Saving(t=t, what="summary", saved=False, words=words) if fault else None
 
     def discard(self) -> None:
         """Remove the folder of a run that never began, and those above that were made for it."""
@@ -245,6 +245,17 @@ class RunLog:
         with suppress(OSError):  # that it can't be written has been said
             self._events.close()
         self._let_go()
+
+    def _write(self, name: str, content: bytes) -> str:
+        """Write a file of the run's whole or not at all; returns what keeps it from being written, and where."""
+        path = self.folder / name
+        try:
+            self._make_whole()
+            path = self.folder / name
+            _write_whole(path, content)
+        except OSError as error:
+            return f"{path}: {unwritable(error)}"
+        return ""
 
     def _save(self, t: float) -> list[Saving]:
         """Bring everything to the disk that belongs there."""

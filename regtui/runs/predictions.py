@@ -1,0 +1,89 @@
+"""What each arm of a run predicts on the test set, with the weights that it keeps: one file, for any statistics.
+
+targets                     the right answers, once: [examples]
+ARM.probabilities           float16, [examples, classes]
+ARM.classes                 uint8, the most probable class, [examples]; rounding can make probabilities equal
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from regtui.errors import RegtuiError
+from regtui.files import check_header, read_plain
+
+FILE = "predictions.safetensors"
+TARGETS = "targets"
+MAX_BYTES = 2**28
+"""Of a file that is read: a hundred times what seven arms say of 10,000 images."""
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predictions of all arms for the same examples, in the test set's order.
+
+    Attributes:
+        targets: The right answers, [examples].
+        arms: For each arm, arrays by name, [examples] or [examples, classes].
+    """
+
+    targets: Array
+    arms: Mapping[str, Mapping[str, Array]]
+
+
+def to_bytes(predictions: Predictions) -> bytes:
+    """The file's content."""
+    arrays = {f"{arm}.{name}": array for arm, named in predictions.arms.items() for name, array in named.items()}
+    return save({TARGETS: predictions.targets, **arrays})
+
+
+def read_predictions(run_folder: Path) -> Predictions | None:
+    """The predictions in a run's folder; None if it has none, because it was not tested or is one of before.
+
+    Raises:
+        RegtuiError: They can't be read, or are damaged.
+    """
+    path = run_folder / FILE
+    try:
+        check_header(path)
+        arrays = load(read_plain(path, MAX_BYTES))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RegtuiError(f"{path} can't be read: {error.strerror or error}.") from None
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError):
+        raise RegtuiError(f"{path} is damaged: it is no file of predictions.") from None
+    targets = arrays.pop(TARGETS, None)
+    if targets is None or targets.ndim != 1 or targets.size == 0 or targets.dtype.kind not in "uif":
+        raise RegtuiError(f"{path} is damaged: it has no targets.")
+    arms: dict[str, dict[str, Array]] = {}
+    for key, array in arrays.items():
+        arm, _, name = key.rpartition(".")
+        fault = _fault(array, targets) if arm else "it is of no arm"
+        if fault:
+            raise RegtuiError(f"{path} is damaged: {key!r}: {fault}.")
+        arms.setdefault(arm, {})[name] = array
+    if not arms:
+        raise RegtuiError(f"{path} is damaged: it has no predictions.")
+    return Predictions(targets, arms)
+
+
+def _fault(array: Array, targets: Array) -> str:
+    """What keeps an array from being predictions; empty if nothing does."""
+    if array.dtype.kind not in "uif" or array.ndim not in {1, 2}:
+        return f"{array.dtype} {list(array.shape)} is no predictions"
+    if len(array) != len(targets):
+        return f"it has {len(array):,} examples, and there are {len(targets):,} targets"
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        return "not all of them are finite"
+    return ""
