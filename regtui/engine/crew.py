@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from regtui.engine.process import Process, Wait
-from regtui.engine.worker import Call, Host
+from regtui.engine.worker import Call, Host, as_in_its_own_process
 from regtui.preset.model import Preset
 from regtui.processors import grant
 
@@ -44,22 +44,28 @@ def nobody_watches(_wait: Wait) -> None:
 
 
 class LocalCrew:
-    """All arms in this process, one after the other: for tests."""
+    """All arms in this process, one after the other; its numbers are those of processes with as many threads.
 
-    def __init__(self) -> None:
-        self.threads = 1
+    What else this process does with torch is left alone, and has no say in the numbers; one run at a time.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        """Import torch, if that has not been done; an arm computes with so many `threads`."""
+        self.threads = threads
         self.watch: Callable[[Wait], object] = nobody_watches
-        self._host = Host(self.threads)
+        self._host = Host(threads=None)
 
     def build(self, preset: Preset, data_file: Path) -> str:
         """Build all arms here."""
-        device = self._host.resolve_device(preset.train.device)
-        self._host.build(tuple(preset.arms()), preset, device, data_file)
+        with as_in_its_own_process(self.threads):
+            device = self._host.resolve_device(preset.train.device)
+            self._host.build(tuple(preset.arms()), preset, device, data_file)
         return device
 
     def each(self, method: str, arms: Iterable[str], *args: Any) -> Mapping[str, Any]:
         """Call the method on one arm after the other."""
-        return self._host.call(Call(method, tuple(arms), args))
+        with as_in_its_own_process(self.threads):
+            return self._host.call(Call(method, tuple(arms), args))
 
     def begin(self, method: str, arms: Iterable[str], *args: Any) -> Callable[[], Mapping[str, Any]]:
         """As `each`; here it is done when this returns."""

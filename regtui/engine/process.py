@@ -12,6 +12,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,8 @@ from regtui.signals import ending
 
 TICK = 0.2
 """Seconds between two looks at what else there is to do while an answer is waited for."""
+MAX_WORDS = 100_000
+"""Bytes that are read of what a process says before it serves."""
 _POOLS = ("OMP", "MKL", "OPENBLAS", "VECLIB_MAXIMUM")
 """Whose number of threads a variable of the environment tells: torch's, numpy's and their libraries'."""
 _SERVE = "import sys; sys.path[:] = sys.argv[2:]; from regtui.engine.worker import serve; serve(int(sys.argv[1]))"
@@ -71,10 +74,14 @@ def kill_all() -> None:
 
 
 class Process:
-    """A process that trains; it imports torch as soon as it is asked for anything."""
+    """A process that trains; it imports torch as soon as it has started."""
 
     def __init__(self, threads: int) -> None:
-        """Start it, which takes no time; `threads` is how many it computes with."""
+        """Start it, which takes no time; `threads` is how many it computes with.
+
+        Raises:
+            RegtuiError: It can't be started.
+        """
         self.arms: tuple[str, ...] = ()
         self._hung_up = False
         self._asked: list[str] = []
@@ -86,16 +93,24 @@ class Process:
         flags = [
             flag for flag, given in (("-E", sys.flags.ignore_environment), ("-s", sys.flags.no_user_site)) if given
         ]
-        with _signals_blocked():
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", *flags, "-c", _SERVE, str(threads), *for_child()],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # the terminal belongs to the screen
-                env=env,
-                # Torch can't be imported in a folder that has been deleted.
-                cwd=os.sep if current_folder() is None else None,
-            )
+        if not sys.executable:  # a program that has Python built in
+            raise RegtuiError("processes that train can't be started: this program does not know where its Python is")
+        # What it says before it serves; the terminal belongs to the screen, and a pipe could fill up.
+        self._last_words = tempfile.TemporaryFile()  # noqa: SIM115, closed in `wait`
+        try:
+            with _signals_blocked():
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", *flags, "-c", _SERVE, str(threads), *for_child()],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._last_words,
+                    env=env,
+                    # Torch can't be imported in a folder that has been deleted.
+                    cwd=os.sep if current_folder() is None else None,
+                )
+        except OSError as error:
+            self._last_words.close()
+            raise RegtuiError(f"processes that train can't be started: {error}") from None
         _LIVING.add(self)
         threading.Thread(target=self._read, name=f"answers of {self._process.pid}", daemon=True).start()
 
@@ -173,6 +188,7 @@ class Process:
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()
+        self._last_words.close()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -189,8 +205,14 @@ class Process:
             how = f"was killed by {signal.Signals(-code).name}"
             hint = "; the machine may have run out of memory" if -code == signal.SIGKILL else ""
         else:
-            how, hint = f"ended with exit code {code}", ""
+            how, hint = f"ended with exit code {code}", self._why()
         return RegtuiError(f"a process that trains {how}{hint}")
+
+    def _why(self) -> str:
+        """What it said when it could not even begin to serve; it is silent later."""
+        self._last_words.seek(0)
+        lines = self._last_words.read(MAX_WORDS).decode(errors="replace").strip().splitlines()
+        return f": {lines[-1]} (it was started as {sys.executable})" if lines else ""
 
 
 @contextmanager

@@ -12,6 +12,8 @@ import queue
 import signal
 import threading
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -38,10 +40,12 @@ class Failure(NamedTuple):
 class Host:
     """The arms that live in this process."""
 
-    def __init__(self, threads: int) -> None:
-        import torch  # 2 to 4 s
+    def __init__(self, threads: int | None) -> None:
+        """Import torch, which takes 2 to 4 s; it computes with so many `threads` from then on, unless None."""
+        import torch
 
-        torch.set_num_threads(threads)
+        if threads is not None:
+            torch.set_num_threads(threads)
         self._arms: dict[str, Any] = {}
 
     def torch_version(self) -> str:
@@ -83,6 +87,31 @@ class Host:
         return {name: getattr(self._arms[name], call.method)(*call.args) for name in call.arms}
 
 
+@contextmanager
+def as_in_its_own_process(threads: int) -> Iterator[None]:
+    """Torch's global state as a process of its own has it at its start; afterwards it is again what it was.
+
+    Whoever trains in a process that does other things too is neither disturbed nor disturbs: number of threads, global
+    random stream, gradient mode, autocast, default type and default device.
+    """
+    import torch
+
+    threads_before, dtype_before = torch.get_num_threads(), torch.get_default_dtype()
+    with ExitStack() as stack:
+        stack.callback(torch.set_default_dtype, dtype_before)
+        stack.callback(torch.set_num_threads, threads_before)
+        gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
+        stack.enter_context(torch.random.fork_rng(gpus))
+        stack.enter_context(torch.inference_mode(mode=False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(torch.autocast("cpu", enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        torch.set_default_dtype(torch.float32)
+        torch.set_num_threads(threads)
+        yield
+
+
 def _keep_freed_memory() -> None:
     """Let the C library keep what is freed instead of giving it back to the system.
 
@@ -119,18 +148,22 @@ def serve(threads: int) -> None:
     _keep_freed_memory()
     waiting: queue.SimpleQueue[tuple[str, tuple[Any, ...]]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(calls, waiting), name="calls", daemon=True).start()
-    host = None
+    host = _attempt(Host, threads)  # which imports torch, before anything is asked for
     while True:
         method, args = waiting.get()
-        try:
-            host = host or Host(threads)
-            reply: Any = getattr(host, method)(*args)
-        except RegtuiError as error:
-            reply = Failure(error, traceback.format_exc())
-        except Exception as error:
-            reply = Failure(_too_large(error), traceback.format_exc())
+        reply = host if isinstance(host, Failure) else _attempt(getattr(host, method), *args)
         replies.write(pickle.dumps(reply))
         replies.flush()
+
+
+def _attempt(do: Callable[..., Any], *args: Any) -> Any:
+    """What `do` returns, or what went wrong instead."""
+    try:
+        return do(*args)
+    except RegtuiError as error:
+        return Failure(error, traceback.format_exc())
+    except Exception as error:
+        return Failure(_too_large(error), traceback.format_exc())
 
 
 def _read(calls: BinaryIO, waiting: queue.SimpleQueue[Any]) -> None:
