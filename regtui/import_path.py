@@ -1,13 +1,15 @@
 """Where Python may import from: never the folder that somebody happens to work in.
 
 A `types.py` there, or one that came with somebody's presets, would be run in place of Python's own. Until the path is
-clean nothing but `os` and `sys` is imported, which Python has loaded by itself.
+clean nothing but `os` is imported, which Python has loaded by itself.
 """
 
 import os
-import sys
 
 import regtui
+
+_PYTHON = os.path.dirname(os.__file__)  # noqa: PTH120
+_HOME = os.path.dirname(os.path.dirname(os.path.abspath(regtui.__file__)))  # noqa: PTH100, PTH120
 
 
 def current_folder() -> str | None:
@@ -19,16 +21,17 @@ def current_folder() -> str | None:
 
 
 def without_current_folder(path: list[str]) -> list[str]:
-    """The entries of an import path but those that mean the current folder, whatever put them there."""
-    current = current_folder()
-    return [entry for entry in path if entry and (current is None or os.path.realpath(entry) != current)]
+    """The entries of an import path but those that mean the current folder, whatever put them there.
 
-
-def for_child() -> list[str]:
-    """What a process of ours imports from: what we do, and if need be, at the end, the folder that regtui itself is in.
-
-    Its own folder is the current one where it is run from a clone in which it is not installed.
+    An absolute one behind Python's own modules stays: it was installed, and can't take their place. So does, at the
+    end, the folder that regtui itself is in, beside which its packages may lie.
     """
-    path = without_current_folder(sys.path)
-    home = os.path.dirname(os.path.dirname(os.path.abspath(regtui.__file__)))  # noqa: PTH100, PTH120
-    return path if home in path else [*path, home]
+    current = current_folder()
+    first_installed = path.index(_PYTHON) if _PYTHON in path else len(path)
+    kept = [
+        entry
+        for place, entry in enumerate(path)
+        if (place >= first_installed and os.path.isabs(entry))  # noqa: PTH117
+        or (entry and (current is None or os.path.realpath(entry) != current))
+    ]
+    return kept if _HOME in kept else [*kept, _HOME]

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import torch
 from regtui.engine.crew import LocalCrew, ProcessCrew
 from regtui.engine.run import RunResult, run
 from regtui.errors import RegtuiError
-from regtui.import_path import for_child
+from regtui.import_path import without_current_folder
 from regtui.protocol.control import Control
 from tests.conftest import SMALL, small_preset
 
@@ -174,19 +175,25 @@ def test_a_program_that_does_not_know_its_python_says_so(tmp_path: Path, monkeyp
 
 
 def test_a_process_that_cannot_begin_tells_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("regtui.engine.process.for_child", lambda: [str(tmp_path)])
+    monkeypatch.setattr("regtui.engine.process.without_current_folder", lambda _path: [str(tmp_path)])
     with ProcessCrew(processes=1) as crew, pytest.raises(RegtuiError) as caught:
         crew.warm_up()
     assert "ended with exit code 1: ModuleNotFoundError: No module named" in str(caught.value)
     assert sys.executable in str(caught.value)
 
 
+def test_a_process_works_without_a_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
+    with ProcessCrew(processes=1) as crew:
+        assert crew.warm_up() == torch.__version__
+
+
 def test_a_torch_that_cannot_be_imported_is_told_at_the_first_question(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = for_child()
+    path = without_current_folder(sys.path)
     (tmp_path / "torch.py").write_text("raise OSError('libtorch.so: no such file')")
-    monkeypatch.setattr("regtui.engine.process.for_child", lambda: [str(tmp_path), *path])
+    monkeypatch.setattr("regtui.engine.process.without_current_folder", lambda _path: [str(tmp_path), *path])
     with ProcessCrew(processes=1) as crew, pytest.raises(RegtuiError, match=r"libtorch\.so: no such file"):
         crew.warm_up()
 
@@ -194,13 +201,13 @@ def test_a_torch_that_cannot_be_imported_is_told_at_the_first_question(
 def test_processes_import_torch_before_they_are_asked_for_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = for_child()
+    path = without_current_folder(sys.path)
     (tmp_path / "torch.py").write_text(
         "import os, pathlib, time\n"
         "pathlib.Path(__file__).with_name(f'{os.getpid()}.imported').touch()\n"
         "raise OSError('no more')"
     )
-    monkeypatch.setattr("regtui.engine.process.for_child", lambda: [str(tmp_path), *path])
+    monkeypatch.setattr("regtui.engine.process.without_current_folder", lambda _path: [str(tmp_path), *path])
     with ProcessCrew() as crew:
         until = threading.Event()
         for _ in range(1200):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import torch
 
-from regtui.import_path import for_child, without_current_folder
+from regtui.import_path import without_current_folder
 from tests.command import TINY, environment
 
+HOME = str(Path(__file__).parent.parent)
+"""The folder that regtui is in."""
 INSTALLED = str(Path(sys.executable).with_name("regtui"))
 PACKAGES = {
     "regtui", "numpy", "torch", "torchvision", "pydantic", "scipy", "safetensors", "platformdirs", "typer", "rich",
@@ -113,14 +119,31 @@ def test_whatever_means_the_current_folder_is_left_out(tmp_path: Path, monkeypat
     other.mkdir()
     (tmp_path / "link").symlink_to(here)
     monkeypatch.chdir(here)
-    path = ["", ".", str(here), str(tmp_path / "link"), "../here", f"{here}/", str(other), "/no/such.zip"]
-    assert without_current_folder(path) == [str(other), "/no/such.zip"]
+    path = ["", ".", str(here), str(tmp_path / "link"), "../here", f"{here}/", str(other), "/no/such.zip", HOME]
+    assert without_current_folder(path) == [str(other), "/no/such.zip", HOME]
     here.rmdir()
-    assert without_current_folder(["", str(other)]) == [str(other)]
+    assert without_current_folder(["", str(other), HOME]) == [str(other), HOME]
 
 
-def test_a_child_finds_regtui_also_where_it_is_run_from_its_own_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    home = str(Path(__file__).parent.parent)
-    monkeypatch.chdir(home)
-    monkeypatch.setattr(sys, "path", ["", "/usr/lib/python3", home])
-    assert for_child() == ["/usr/lib/python3", home]
+def test_what_is_installed_stays_where_it_is_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    python, here = str(Path(os.__file__).parent), str(tmp_path)
+    assert without_current_folder([here, python, "", ".", here, HOME]) == [python, here, HOME]
+    monkeypatch.chdir(python)
+    assert without_current_folder([python, python, here, HOME]) == [python, python, here, HOME]
+
+
+@pytest.mark.parametrize("module", [os, math, torch], ids=lambda module: module.__name__)
+def test_it_works_among_the_modules_that_it_needs(module: ModuleType) -> None:
+    assert module.__file__ is not None
+    folder = Path(module.__file__).parents[1 if module is torch else 0]
+    done = subprocess.run([INSTALLED, "doctor"], cwd=folder, env=environment(), capture_output=True, text=True)
+    assert "auto means" in done.stdout, "a child has found torch"
+    assert done.stderr == ""
+
+
+def test_regtui_is_found_where_it_is_run_from_its_own_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(HOME)
+    assert without_current_folder(["", "/usr/lib/python3", HOME]) == ["/usr/lib/python3", HOME]

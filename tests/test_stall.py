@@ -193,13 +193,18 @@ def test_closing_while_processes_get_ready_ends_them_at_once() -> None:
     assert set(psutil.Process().children()) - before == set()
 
 
-def test_processes_end_with_the_program_while_they_get_ready() -> None:
+@pytest.mark.parametrize("number", [signal.SIGCONT, signal.SIGSTOP], ids=["at work", "standing still"])
+def test_processes_end_with_a_program_that_is_killed(number: signal.Signals) -> None:
     program = "from regtui.engine.crew import ProcessCrew; c = ProcessCrew(); print(1, flush=True); c.warm_up()"
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as started:
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, start_new_session=True) as started:
         assert started.stdout is not None
         started.stdout.readline()
         children = psutil.Process(started.pid).children()
+        for child in children:
+            child.send_signal(number)
+            while (child.status() == psutil.STATUS_STOPPED) != (number == signal.SIGSTOP):
+                time.sleep(0.01)
         os.kill(started.pid, signal.SIGKILL)
     assert children
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert [p for p in alive if p.status() != psutil.STATUS_ZOMBIE] == []

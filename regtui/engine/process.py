@@ -16,11 +16,12 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
 from regtui.engine.worker import Failure
 from regtui.errors import RegtuiError
-from regtui.import_path import current_folder, for_child
+from regtui.import_path import current_folder, without_current_folder
 from regtui.signals import ending
 
 TICK = 0.2
@@ -96,15 +97,17 @@ class Process:
         if not sys.executable:  # a program that has Python built in
             raise RegtuiError("processes that train can't be started: this program does not know where its Python is")
         # What it says before it serves; the terminal belongs to the screen, and a pipe could fill up.
-        self._last_words = tempfile.TemporaryFile()  # noqa: SIM115, closed in `wait`
+        self._last_words = _file_for_words()
         try:
             with _signals_blocked():
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", *flags, "-c", _SERVE, str(threads), *for_child()],
+                    [sys.executable, "-P", *flags, "-c", _SERVE, str(threads), *without_current_folder(sys.path)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=self._last_words,
                     env=env,
+                    # The system wakes what stands still in a group that loses its last parent: then it ends too.
+                    process_group=0,
                     # Torch can't be imported in a folder that has been deleted.
                     cwd=os.sep if current_folder() is None else None,
                 )
@@ -213,6 +216,14 @@ class Process:
         self._last_words.seek(0)
         lines = self._last_words.read(MAX_WORDS).decode(errors="replace").strip().splitlines()
         return f": {lines[-1]} (it was started as {sys.executable})" if lines else ""
+
+
+def _file_for_words() -> BinaryIO:
+    """A file that is nowhere; where none can be made, what is said is not kept."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return Path(os.devnull).open("r+b")
 
 
 @contextmanager
