@@ -35,10 +35,11 @@ MakePreset = Callable[..., Preset]
 
 
 def small_preset(**tables: dict[str, Any]) -> Preset:
-    """The small preset; a table given replaces that of the arms and updates the others."""
+    """The small preset; a table given replaces that of an arm or of a model with a kind, and updates the others."""
     merged = {key: dict(value) if isinstance(value, dict) else value for key, value in SMALL.items()}
     for name, table in tables.items():
-        merged[name] = table if name in {"baseline", "regularized"} else {**merged.get(name, {}), **table}
+        replaced = name in {"baseline", "regularized"} or "kind" in table
+        merged[name] = table if replaced else {**merged.get(name, {}), **table}
     return validate(merged, "test")
 
 

@@ -13,7 +13,6 @@ from regtui.preset.model import Preset
 from regtui.protocol.applied import (
     Applied,
     kept_epoch,
-    live_knobs,
     reference,
     steered_arms,
     stop_epoch_if_nothing_improves,
@@ -172,6 +171,8 @@ def test_patience_is_that_of_the_arms_that_have_it_or_of_all() -> None:
 
 
 def test_dropout_has_only_the_knobs_that_act_on_something() -> None:
-    assert live_knobs(Dropout(rate=0.5)) == ["rate"]
-    assert live_knobs(Dropout(rate=0.0, input_rate=0.2)) == ["rate", "input_rate"]
-    assert live_knobs(Dropout(after=[], input_rate=0.2)) == ["input_rate"]
+    sites = small_preset().sites
+    assert Dropout(rate=0.5).steered(sites) == ["rate"]
+    assert Dropout(rate=0.0, input_rate=0.2).steered(sites) == ["rate", "input_rate"]
+    assert Dropout(after=[], input_rate=0.2).steered(sites) == ["input_rate"]
+    assert Dropout(input_rate=0.2).steered(small_preset(model={"hidden": []}, regularized={}).sites) == ["input_rate"]

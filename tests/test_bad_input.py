@@ -113,7 +113,7 @@ def test_an_unknown_preset_is_answered_with_the_nearest(refused: Refused) -> Non
         ("[data]\nval_fraction = 1", r"data\.val_fraction: must be less than 1, not 1"),
         (
             "[data]\ntrain_samples = 65\n[regularized.batch_norm]",
-            r"regularized\.batch_norm: .* a batch of one image, .*; change train\.batch_size",
+            r"regularized\.batch_norm: .* a batch of one, .*; change train\.batch_size",
         ),
         ('[train]\ndevice = "gpu"', r"train\.device: must be auto, cpu, cuda, cuda:N or mps, not 'gpu'"),
         ("[train\nepochs = 3", r"line 1: a table's name stands in brackets: write \[train\]"),

@@ -69,7 +69,7 @@ def test_patience_changed_on_the_way_keeps_wait_and_best(patience: int, stop: in
 
 
 def test_why_a_knob_stays_is_said_of_early_stopping_and_not_of_the_network() -> None:
-    for knob in set(EarlyStopping.model_fields) - EarlyStopping.live:
+    for knob in EarlyStopping.model_fields.keys() - EarlyStopping.live.keys():
         with pytest.raises(InputError) as refused:
             EarlyStopping().retune(knob, 1)
         assert f"{knob} can't change while training: " in str(refused.value)

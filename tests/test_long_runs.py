@@ -11,7 +11,7 @@ import pytest
 
 from regtui.cli.runs import show_run
 from regtui.engine.run import run
-from regtui.preset.model import TrainTable
+from regtui.preset.train import TrainTable
 from regtui.protocol.control import Control
 from regtui.protocol.events import EpochDone, Event, LayerWeights, RunFinished, parse
 from regtui.protocol.history import History

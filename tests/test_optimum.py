@@ -32,7 +32,7 @@ def trained(data: Data, technique: dict[str, Any], steps: int) -> tuple[NDArray[
     """Weights [classes, features] and biases [classes] after full-batch gradient descent."""
     preset = small_preset(
         data={"train_samples": IMAGES},
-        model={"hidden": []},
+        model={"kind": "linear"},
         train={"batch_size": IMAGES, "optimizer": "sgd", "learning_rate": 0.5, "weight_decay": 0.0},
         regularized=technique,
     )
@@ -41,7 +41,7 @@ def trained(data: Data, technique: dict[str, Any], steps: int) -> tuple[NDArray[
         arm.start_epoch()
         arm.train_steps(1)
     state = {name: tensor.double().numpy() for name, tensor in arm.model.state_dict().items()}
-    return state["linears.0.weight"], state["linears.0.bias"]
+    return state["output.weight"], state["output.bias"]
 
 
 def solved(data: Data, l1: float = 0.0, l2: float = 0.0) -> tuple[float, NDArray[np.float64]]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from regtui.cli.presets import print_schema
 from regtui.errors import InputError, PresetError
+from regtui.models import KINDS
 from regtui.preset.file import available, find, load, to_table, to_toml, validate
 from regtui.preset.model import Preset
 from regtui.techniques import REGISTRY
@@ -171,20 +172,23 @@ def test_a_value_beyond_its_bounds_is_refused(text: str, fault: str, tmp_path: P
         ),
         (
             "[regularized.dropout]\nafter = [1, 3]",
-            "regularized.dropout.after: there is no hidden layer 3; model.hidden has 2",
+            "regularized.dropout.after: there is no activation 3; this network has 2",
         ),
-        ("[model]\nhidden = []\n[baseline.dropout]", "baseline.dropout: model.hidden is empty, so there is no layer"),
+        (
+            "[model]\nhidden = []\n[baseline.dropout]",
+            "baseline.dropout: the network has no activation, so there is nothing",
+        ),
         (
             "[model]\nhidden = []\n[baseline.batch_norm]",
-            "baseline.batch_norm: model.hidden is empty, so there is no layer to normalize",
+            "baseline.batch_norm: the network has no activation, so there is no layer to normalize",
         ),
         (
             "[data]\ntrain_samples = 65\n[baseline.batch_norm]",
-            "baseline.batch_norm: 65 training images in batches of 64 leave a batch of one image",
+            "baseline.batch_norm: 65 training examples in batches of 64 leave a batch of one",
         ),
         (
             "[train]\nbatch_size = 1\n[regularized.batch_norm]",
-            "regularized.batch_norm: 48,000 training images in batches of 1 leave a batch of one image",
+            "regularized.batch_norm: 48,000 training examples in batches of 1 leave a batch of one",
         ),
     ],
 )
@@ -195,7 +199,7 @@ def test_values_that_contradict_each_other_are_refused(text: str, fault: str, tm
 
 def test_a_linear_model_can_drop_inputs(changed: Changed) -> None:
     preset = changed(["model.hidden=[]", "regularized.dropout.input_rate=0.2"])
-    assert preset.layers == [784, 10]
+    assert preset.network == "784-10"
 
 
 def test_batch_norm_takes_a_last_batch_of_two_and_one_batch_of_all(changed: Changed) -> None:
@@ -465,7 +469,7 @@ def test_patience_of_an_arm_that_is_no_table_is_a_fault_like_any(arm: str, value
 
 def models(model: type[BaseModel], key: str = "") -> dict[str, type[BaseModel]]:
     """Every table that a preset can have, by dotted key."""
-    tables = {"data", "model", "train", "baseline", "regularized"}
+    tables = {"data", "train", "baseline", "regularized"}
     found = {key: model}
     for name, field in model.model_fields.items():
         if key == "" and name in tables:
@@ -483,10 +487,10 @@ def schema(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return parsed
 
 
-def resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    """The definition that a table's node refers to, straight or as one of two."""
-    for choice in (node, *node.get("anyOf", ())):
-        if "$ref" in choice:
+def resolve(schema: dict[str, Any], node: dict[str, Any], kind: str = "") -> dict[str, Any]:
+    """The definition that a table's node refers to, straight or as one of several; of models, that of `kind`."""
+    for choice in (node, *node.get("anyOf", ()), *node.get("oneOf", ())):
+        if "$ref" in choice and (not kind or choice["$ref"].endswith(f"/{KINDS[kind].__name__}")):
             definition: dict[str, Any] = schema["$defs"][choice["$ref"].rpartition("/")[2]]
             return definition
     return node
@@ -494,11 +498,18 @@ def resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_schema_knows_every_table_and_describes_every_field(schema: dict[str, Any]) -> None:
     tables = models(Preset)
-    assert len(tables) == 1 + 5 + 2 * len(REGISTRY)
+    assert len(tables) == 1 + 4 + 2 * len(REGISTRY)
+    kinds = schema["properties"]["model"]["oneOf"]
+    nodes: list[tuple[str, type[BaseModel], dict[str, Any]]] = [
+        (f"model of kind {name}", KINDS[name], resolve(schema, kinds[i])) for i, name in enumerate(KINDS)
+    ]
+    assert len(kinds) == len(KINDS)
     for key, model in tables.items():
         node = schema
         for part in key.split(".") if key else ():
             node = resolve(schema, node["properties"][part])
+        nodes.append((key, model, node))
+    for key, model, node in nodes:
         assert node["additionalProperties"] is False, key
         names = {field.alias or name for name, field in model.model_fields.items()}
         assert node["properties"].keys() == names, key
@@ -518,7 +529,7 @@ def test_the_schema_has_the_bounds_of_the_models(schema: dict[str, Any]) -> None
 def test_a_shipped_preset_follows_the_schema(name: str, schema: dict[str, Any]) -> None:
     def follow(table: dict[str, Any], node: dict[str, Any]) -> None:
         for key, value in table.items():
-            below = resolve(schema, node["properties"][key])
+            below = resolve(schema, node["properties"][key], value.get("kind", "") if isinstance(value, dict) else "")
             if isinstance(value, dict):
                 follow(value, below)
                 continue

@@ -253,10 +253,11 @@ def test_the_last_and_the_best_weights_are_those(mnist_file: Path, tmp_path: Pat
     for name, arm in crew._host._arms.items():
         for which, expected in (("last", arm.model.state_dict()), ("best", arm._best.weights)):
             layers = read_weights(tmp_path, name, which)  # type: ignore[arg-type]
-            for index, layer in enumerate(layers):
-                assert torch.equal(torch.from_numpy(layer.matrix), expected[f"linears.{index}.weight"])
+            assert [layer.name for layer in layers] == ["hidden1", "hidden2", "output"]
+            for layer in layers:
+                assert torch.equal(torch.from_numpy(layer.matrix), expected[f"{layer.name}.weight"])
     arm = crew._host._arms["baseline"]
-    assert not torch.equal(arm.model.state_dict()["linears.0.weight"], arm._best.weights["linears.0.weight"])
+    assert not torch.equal(arm.model.state_dict()["hidden1.weight"], arm._best.weights["hidden1.weight"])
 
 
 def test_the_manifest_is_strict_json_also_before_there_is_anything_to_tell(mnist_file: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from regtui.arm.streams import stream
 from regtui.errors import InputError
+from regtui.models.mlp import MLP
 from regtui.techniques import REGISTRY, Techniques
 from regtui.techniques.base import Technique
 from regtui.techniques.batch_norm import BatchNorm
@@ -20,6 +21,7 @@ from regtui.techniques.l1 import L1, soft_threshold
 from regtui.techniques.l2 import L2
 
 ROOT = Path(__file__).parent.parent
+SITES = MLP(hidden=[8, 6]).sites((12,))
 
 
 def weights() -> list[torch.Tensor]:
@@ -106,11 +108,12 @@ def test_dropout_masks_come_from_their_stream_alone() -> None:
     ],
 )
 def test_noise_comes_after_the_chosen_layers(technique: Technique, layers: list[bool]) -> None:
-    assert [technique.noise_after(layer) is not None for layer in range(3)] == layers
+    assert [technique.factor_at(site) is not None for site in SITES if site.kind != "before"] == layers
 
 
 def test_batch_norm_standardizes_a_batch_and_starts_as_that_alone() -> None:
-    norm = BatchNorm(eps=1e-5).norm(6)
+    norm = BatchNorm(eps=1e-5).layer_at(SITES[3])
+    assert norm is not None
     x = torch.randn(64, 6, generator=torch.Generator().manual_seed(0)) * 3 + 5
     expected = (x - x.mean(0)) / torch.sqrt(x.var(0, unbiased=False) + 1e-5)
     torch.testing.assert_close(norm(x), expected, rtol=1e-4, atol=1e-5)
@@ -119,7 +122,7 @@ def test_batch_norm_standardizes_a_batch_and_starts_as_that_alone() -> None:
 
 def test_a_live_knob_changes_what_was_contributed() -> None:
     dropout = Dropout(rate=0.9)
-    noise = dropout.noise_after(1)
+    noise = dropout.factor_at(SITES[2])
     assert noise is not None
     dropout.retune("rate", 0.0)
     assert noise((3, 4), stream(0, "masks")) is None
@@ -148,7 +151,7 @@ def test_every_technique_has_what_the_house_promises(name: str) -> None:
     explanation = kind.explanation
     assert all(len(text) > 5 for text in explanation), "an explanation with a gap"
     assert kind().label(), "no label"
-    assert kind.live <= kind.model_fields.keys(), "a live knob that is no field"
+    assert kind.live.keys() <= kind.model_fields.keys(), "a live knob that is no field"
     for field in kind.model_fields.values():
         assert field.description, "a knob without a description"
     presets = [tomllib.loads(path.read_text()) for path in (ROOT / "presets").glob("*.toml")]
@@ -160,11 +163,3 @@ def test_every_technique_has_what_the_house_promises(name: str) -> None:
 def test_the_label_of_an_arm_names_its_techniques() -> None:
     assert Techniques().label() == "no technique"
     assert Techniques(dropout=Dropout(rate=0.25), l1=L1(strength=0.001)).label() == "L1 0.001 + dropout 0.25"
-
-
-def test_a_rate_that_drops_from_nothing_is_refused_while_training() -> None:
-    technique = Dropout(after=[], input_rate=0.2)
-    with pytest.raises(InputError, match="after is empty"):
-        technique.retune("rate", 0.4)
-    technique.retune("input_rate", 0.4)
-    assert technique.input_rate == 0.4

@@ -11,6 +11,8 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input, Static
 
 from regtui.errors import PresetError
+from regtui.models.cnn import CNN
+from regtui.models.mlp import MLP
 from regtui.preset.file import load, validate
 from regtui.preset.model import Preset
 from regtui.tui import look
@@ -258,7 +260,7 @@ async def test_an_edit_is_marked_and_started_with_and_kept_while_another_preset_
         assert app.focused is app.editor("regularized.dropout.rate")
         await pilot.press(*"0.3")
         await pilot.pause()
-        assert app.note("regularized.dropout.rate").startswith("was 0.5 · Share of")
+        assert app.note("regularized.dropout.rate").startswith("was 0.5 · Probability of")
         assert "• " in str(app.chooser.query_one(PresetList).get_option_at_index(app.names.index("dropout")).prompt)
         assert "dropout 0.3" in app.says("#facts")
         await pilot.press("escape", "down", "up", "enter")
@@ -276,7 +278,7 @@ FAULTS = [
     ("model.hidden", "[0, 4]", "model.hidden.0: must be at least 1, not 0"),
     ("regularized.dropout.rate", "1", "regularized.dropout.rate: must be less than 1, not 1"),
     ("data.train_samples", "50_000", "data.train_samples: 50,000 is more than the 48,000 images"),
-    ("regularized.dropout.after", "[3]", "regularized.dropout.after: there is no hidden layer 3"),
+    ("regularized.dropout.after", "[3]", "regularized.dropout.after: there is no activation 3"),
 ]
 
 
@@ -310,12 +312,10 @@ async def test_a_fault_of_another_table_stands_where_its_key_says() -> None:
     async with Chooser().run_test(size=(120, 36)) as pilot:
         app = await ready(pilot)
         await app.type_into(pilot, "model.hidden", "[]")
-        assert app.note("regularized.dropout.after").startswith(
-            "✗ regularized.dropout.after: there is no hidden layer 1"
-        )
+        assert app.note("regularized.dropout.after").startswith("✗ regularized.dropout.after: there is no activation 1")
         assert app.note("model.hidden").startswith("was [256, 128] · ")
         await app.type_into(pilot, "regularized.dropout.after", "")
-        assert app.note("regularized.dropout").startswith("✗ regularized.dropout: model.hidden is empty")
+        assert app.note("regularized.dropout").startswith("✗ regularized.dropout: the network has no activation")
 
 
 async def test_a_fault_without_a_field_stands_above_all() -> None:
@@ -373,7 +373,49 @@ async def test_choices_and_ticks_change_by_keys_and_by_mouse() -> None:
         await pilot.click(app.editor("regularized.early_stopping.restore_best"), offset=(2, 0))
         await pilot.pause()
         assert draft.get("regularized.early_stopping.restore_best") is False
-        assert not app.editor("model.kind").can_focus  # there is one kind
+
+
+async def test_another_kind_of_model_brings_its_own_knobs_and_the_first_s_return_with_it() -> None:
+    async with Chooser().run_test(size=(120, 60)) as pilot:
+        app = await ready(pilot)
+
+        def shown() -> list[str]:
+            keys = [
+                row.editor.key for row in app.chooser.query(Row) if row.display and row.editor.key.startswith("model.")
+            ]
+            return [key.removeprefix("model.") for key in keys]
+
+        assert shown() == ["kind", "hidden", "activation"]
+        app.editor("regularized.dropout.after").focus()
+        await app.type_into(pilot, "regularized.dropout.after", "")
+        await app.type_into(pilot, "model.hidden", "[64]")
+        app.editor("model.kind").focus()
+        await pilot.press("right", "right")
+        await pilot.pause()
+        assert shown() == ["kind", "channels", "kernel", "hidden", "activation"]
+        assert app.note("model.kind").startswith("was mlp · ")
+        await app.type_into(pilot, "model.channels", "[4, 8]")
+        assert app.note("model.channels").startswith("was [16, 32] · ")
+        assert "1×28×28 · conv 3×3 4, 8 · 128-10" in app.says("#facts")
+        await pilot.press("escape", "enter")
+        await pilot.pause()
+        [preset] = app.started
+        assert preset.model == CNN(channels=[4, 8])
+        app.editor("model.kind").focus()
+        await pilot.press("left", "left")
+        await pilot.pause()
+        assert shown() == ["kind", "hidden", "activation"]
+        draft = app.chooser.entry.draft
+        assert draft is not None
+        assert draft.preset is not None
+        assert draft.preset.model == MLP(hidden=[64])
+        await pilot.press("left")
+        await pilot.pause()
+        assert draft.get("model.channels") == [4, 8], "as it was edited"
+        await pilot.press("escape", "u")
+        await pilot.pause()
+        assert shown() == ["kind", "hidden", "activation"]
+        assert app.editor("model.hidden").value == "[256, 128]"
 
 
 async def test_edits_are_taken_back_by_a_key_and_a_button() -> None:
@@ -412,7 +454,7 @@ async def test_enter_and_arrows_go_from_field_to_field() -> None:
         app.editor("train.epochs").focus()
         await pilot.press("enter")
         assert app.focused is app.editor("train.batch_size")
-        await pilot.press("up", "up")
+        await pilot.press("up", "up", "up")
         assert app.focused is app.editor("model.hidden")
         assert app.started == []
         await pilot.pause()

@@ -170,10 +170,33 @@ async def test_a_run_that_has_ended_without_a_checkpoint_says_so(tmp_path: Path,
         await until(pilot, has("This run's folder has no checkpoint, so there are no weights to show."))
 
 
-async def test_other_inputs_than_the_preset_s_images_are_a_sentence(tmp_path: Path, preset: Preset) -> None:
-    save(tmp_path, baseline=normal(32, 20))
+async def test_a_first_layer_that_looks_at_no_pixels_has_no_picture_but_all_else(
+    tmp_path: Path, preset: Preset
+) -> None:
+    save(tmp_path, baseline=normal(32, 20), regularized=normal(32, 20))
     async with Host(WeightsScreen(tmp_path, preset)).run_test(size=(120, 36)) as pilot:
-        await until(pilot, has("The first layer has 20 inputs, and the images have 784 values."))
+        await until(pilot, has("› hidden1", "hidden1  log counts", "The first layer looks at no pixels"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_convolution_s_kernels_are_shown(tmp_path: Path, preset: Preset, size: tuple[int, int]) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    shapes = {"conv1": (16, 1, 3, 3), "conv2": (32, 16, 3, 3), "hidden1": (128, 1568), "output": (10, 128)}
+    for arm in ("baseline", "regularized"):
+        tensors = {f"{name}.weight": normal(*shape) for name, shape in shapes.items()}
+        save_file(tensors, tmp_path / "checkpoint" / f"{arm}-last.safetensors")
+    async with Host(WeightsScreen(tmp_path, preset)).run_test(size=size) as pilot:
+        rows = await until(pilot, has("› conv1", "output"))
+        if size == SIZES[0]:
+            assert any("3×3 16 → 32" in row for row in rows)
+            rows = await until(pilot, has("kernels  size of the weights in each"))
+            y = next(y for y, row in enumerate(rows) if "kernels" in row)
+            assert "● baseline" in rows[y + 1]
+            assert "◆ regularized" in rows[y + 1]
+            assert "▀" in rows[y + 2]
+        for number, name in enumerate(shapes, start=1):
+            await pilot.press(str(number))
+            await until(pilot, has(f"› {name}"))
 
 
 async def test_weights_that_are_not_finite_are_said_to_be(tmp_path: Path, preset: Preset) -> None:

@@ -14,7 +14,17 @@ import pytest
 from safetensors.numpy import save_file
 
 from regtui.errors import RegtuiError
-from regtui.runs.weights import Floats, Matrix, histogram, importance, read_weights
+from regtui.runs.weights import (
+    KERNELS_HIGH,
+    KERNELS_WIDE,
+    Floats,
+    Layer,
+    Matrix,
+    histogram,
+    importance,
+    picture,
+    read_weights,
+)
 
 
 def write(folder: Path, tensors: dict[str, Matrix], arm: str = "baseline", which: str = "last") -> Path:
@@ -88,11 +98,15 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path, damage: str) -> None:
 
 @pytest.mark.parametrize(
     "tensors",
-    [{"other": normal(2, 2)}, {"linears.0.weight": normal(4)}, {"linears.0.weight": np.empty((0, 4), np.float32)}],
+    [
+        {"other@1.weight": normal(2, 2)},
+        {"linears.0.weight": normal(4)},
+        {"linears.0.weight": np.empty((0, 4), np.float32)},
+    ],
 )
 def test_a_file_of_something_else_is_a_sentence(tmp_path: Path, tensors: dict[str, Matrix]) -> None:
     write(tmp_path, tensors)
-    with pytest.raises(RegtuiError, match="no weights of a multilayer perceptron"):
+    with pytest.raises(RegtuiError, match="no weights of a network"):
         read_weights(tmp_path, "baseline", "last")
 
 
@@ -225,9 +239,55 @@ def test_importance_takes_a_pixel_s_channels_together() -> None:
     assert np.array_equal(importance(matrix, (1, 2, 3)), [[5, 3]])
 
 
-def test_importance_of_other_inputs_is_a_sentence() -> None:
-    with pytest.raises(RegtuiError, match="has 6 inputs, and the images have 784 values"):
-        importance(normal(2, 6))
+def layer(*shape: int) -> Layer:
+    weights = normal(*shape)
+    return Layer("first", shape, weights.reshape(len(weights), -1), 1.0, 0.0, 0.0)
+
+
+def test_a_layer_whose_inputs_are_no_pixels_has_no_picture() -> None:
+    assert picture(layer(2, 6), (28, 28)) is None
+    assert picture(layer(2, 6), (6,)) is None, "columns of a table"
+    assert picture(layer(2, 1, 6), (2, 3)) is None, "a convolution along one dimension"
+    pixels = picture(layer(2, 6), (2, 3))
+    assert pixels is not None
+    assert pixels.title == "pixels"
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 3, 3), (16, 1, 3, 3), (7, 3, 5, 5), (200, 2, 3, 3), (9, 1, 31, 31), (4, 1, 1, 1)]
+)
+def test_the_first_kernels_stand_side_by_side_with_a_cell_between_them(shape: tuple[int, ...]) -> None:
+    one = layer(*shape)
+    found = picture(one, (28, 28))
+    assert found is not None
+    assert found.title == "kernels"
+    out, _, height, width = shape
+    across = (found.values.shape[1] + 1) // (width + 1)
+    down = (found.values.shape[0] + 1) // (height + 1)
+    assert found.values.shape[1] <= max(KERNELS_WIDE, width)
+    assert found.values.shape[0] <= max(KERNELS_HIGH, height)
+    weights = one.matrix.reshape(shape).astype(np.float64)
+    shown = min(out, across * down)
+    for index in range(shown):
+        y, x = index // across * (height + 1), index % across * (width + 1)
+        expected = np.sqrt((weights[index] ** 2).sum(axis=0))
+        assert np.allclose(found.values[y : y + height, x : x + width], expected)
+    assert np.count_nonzero(found.values) == shown * height * width
+    if shown < out:
+        assert down == (KERNELS_HIGH + 1) // (height + 1) or down == 1
+
+
+def test_layers_of_every_kind_are_read_in_order_and_without_what_techniques_added(tmp_path: Path) -> None:
+    names = ["conv1", "conv2", "hidden1", "hidden2", "hidden10", "output"]
+    shapes = [(4, 1, 3, 3), (5, 4, 3, 3), (6, 20), (6, 6), (6, 6), (2, 6)]
+    tensors = {f"{name}.weight": normal(*shape) for name, shape in zip(names, shapes, strict=True)}
+    others = {"conv1.bias": normal(4), "batch_norm@1.weight": normal(4), "other@2.weight": normal(2, 2)}
+    write(tmp_path, {**others, **tensors})
+    layers = read_weights(tmp_path, "baseline", "last")
+    assert [one.name for one in layers] == names
+    assert [one.shape for one in layers] == shapes
+    assert layers[0].matrix.shape == (4, 9)
+    assert layers[0].norm == pytest.approx(float(np.linalg.norm(tensors["conv1.weight"].ravel())), rel=1e-6)
 
 
 def test_neither_torch_nor_textual_is_imported() -> None:

@@ -7,21 +7,28 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from regtui.arm import checkpoint, optimizer
 from regtui.arm.checkpoint import Best, State
+from regtui.arm.network import Network, as_images
 from regtui.arm.reports import Built, Measured, Saved, ScoreReport
 from regtui.arm.split import Data, normalize
 from regtui.arm.streams import stream
 from regtui.errors import InputError, unwritable
-from regtui.models.mlp import MLP
+from regtui.models.base import input_shape
+from regtui.models.fast import learn_layers
 from regtui.preset.model import Preset
+from regtui.preset.schedule import Schedule
 from regtui.protocol.events import LayerWeights
 from regtui.runs.checkpoint import WEIGHT, ArmFiles
+
+if TYPE_CHECKING:
+    from regtui.techniques.base import Criterion
 
 BEST, OPTIMIZER, STREAM, BATCHES = "best.", "optimizer.", "stream.", "batches"
 """What the names of a state's other tensors begin with."""
@@ -38,9 +45,26 @@ class Arm:
         self.data = data
         self.device = device
         self.techniques = preset.arms()[name].model_copy(deep=True)
-        self.model = MLP(preset.layers, self.techniques, preset.train.seed, name, device)
-        self.optimizer = optimizer.build(preset.train, self.model.parameters())
         self._active = self.techniques.active()
+        self._own_streams: dict[str, torch.Generator] = {}
+        self._example = input_shape(preset.dataset.shape, images=True)
+        weights = stream(preset.train.seed, "initial weights")
+        module = preset.model.build(preset.shape, preset.dataset.classes, weights)
+        self.model = Network(module, preset.sites, self._active, self._own_stream, device)
+        self._parameters = self.model.parameters()
+        self.optimizer = optimizer.build(preset.train, self._parameters)
+        self._schedule = Schedule(preset.train, preset.steps_per_epoch)
+        self._clip_norm = preset.train.clip_norm
+        self.criterion: Criterion = functional.cross_entropy
+        self._optimized = self._changed_criterion()
+        self._changing = [
+            (technique, self._own_stream(f"{name}/batch"))
+            for name, technique in self._active.items()
+            if technique.contributes("change_batch")
+        ]
+        # By hand where network and loss are what that is written for; the numbers are the same to the last bit.
+        is_plain = self._optimized is functional.cross_entropy and not self._changing
+        self._by_hand = self.model.layers_by_hand() if is_plain else None
         self._weights = list(self.model.weights().values())
         # Sorted out once, so that a step asks nobody who contributes nothing.
         self._penalizing = [t for t in self._active.values() if t.contributes("penalty") and t.penalty_in_loss]
@@ -50,6 +74,7 @@ class Arm:
         self._order_stream = stream(preset.train.seed, "batch order")
         self._batches: tuple[Tensor, ...] = ()
         self._next_batch = 0
+        self._steps, self._rate = 0, 0.0
         self._seconds = 0.0
         self._best: Best | None = None
         self._at_best = False
@@ -74,26 +99,42 @@ class Arm:
         The losses stay on the device until all steps are done: reading one would make the host wait for the device.
         """
         began = time.perf_counter()
-        learning_rate = self.preset.train.learning_rate
         losses = []
         self._at_best = False
         self.model.train()
         for batch in self._batches[self._next_batch : self._next_batch + count]:
             x = normalize(self.data.train_images.index_select(0, batch))
             y = self.data.train_labels.index_select(0, batch)
+            for technique, generator in self._changing:
+                x, y = technique.change_batch(as_images(x, self._example), y, generator)
             self.optimizer.zero_grad()
-            losses.append(self.model.learn(x, y))
+            losses.append(self._learn(x, y))
             for technique in self._penalizing:
                 technique.penalty(self._weights).backward()  # type: ignore[no-untyped-call]  # adds to the gradients
-            self.optimizer.step()
+            if self._clip_norm is not None:
+                nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
+            self._rate = self._schedule.rate(self._steps)
+            self._steps += 1
+            self.optimizer.step(self._rate)
             if self._after_step:
                 with torch.no_grad():
                     for technique in self._after_step:
-                        technique.after_step(self._weights, learning_rate)
+                        technique.after_step(self._weights, self._rate)
         self._next_batch += count
         result: list[float] = torch.stack(losses).tolist()
         self._seconds += time.perf_counter() - began
         return result
+
+    def _learn(self, x: Tensor, y: Tensor) -> Tensor:
+        """The data loss of a batch; the gradients of what is optimized become the parameters', which have none yet."""
+        if self._by_hand is not None:
+            on_input, *factors = self.model.factors(len(x))
+            x = self.model.shaped(x)
+            return learn_layers(self._by_hand, x if on_input is None else x * on_input, factors, y)
+        outputs = self.model(x)
+        loss = self._optimized(outputs, y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach() if self._optimized is self.criterion else self.criterion(outputs.detach(), y)
 
     def measure(self) -> Measured:
         """Evaluate on the validation images and on a fixed sample of the training images; read out the weights."""
@@ -120,6 +161,7 @@ class Arm:
             penalties,
             weights,
             self._seconds,
+            self._rate,
         )
 
     def remember(self, epoch: int) -> None:
@@ -144,7 +186,10 @@ class Arm:
         name, _, knob = key.partition(".")
         if name not in self._active:
             raise InputError(f"{name} does not run in the {self.name} arm")
-        self._active[name].retune(knob, value)
+        technique = self._active[name]
+        if why := technique.inert(self.preset.sites).get(knob):
+            raise InputError(f"{technique.explanation.title}: {knob} changes nothing here: {why}")
+        technique.retune(knob, value)
 
     def state(self) -> State:
         """All that this arm is; its tensors are this arm's own, not copies."""
@@ -157,7 +202,14 @@ class Arm:
         tensors[BATCHES] = torch.cat(to_come) if to_come else torch.empty(0, dtype=torch.int64)
         knobs = {name: {knob: getattr(t, knob) for knob in sorted(t.live)} for name, t in self._active.items()}
         best = None if self._best is None else self._best.epoch
-        facts = {"best_epoch": best, "at_best": self._at_best, "seconds": self._seconds, "knobs": knobs}
+        facts = {
+            "best_epoch": best,
+            "at_best": self._at_best,
+            "seconds": self._seconds,
+            "knobs": knobs,
+            "steps": self._steps,
+            "rate": self._rate,
+        }
         return State(tensors, facts)
 
     def load_state(self, state: State) -> None:
@@ -178,6 +230,7 @@ class Arm:
                 if value != getattr(self._active[name], knob):
                     self._active[name].retune(knob, value)
         self._seconds, self._next_batch = state.facts["seconds"], 0
+        self._steps, self._rate = state.facts["steps"], state.facts["rate"]
         if BATCHES not in state.tensors:
             return
         self.optimizer.load_state(state.part(OPTIMIZER))
@@ -236,7 +289,20 @@ class Arm:
         self._best_file = None if mine.best == mine.last else mine.best
 
     def _generators(self) -> dict[str, torch.Generator]:
-        return self.model.generators() | {"order": self._order_stream}
+        return self._own_streams | {"order": self._order_stream}
+
+    def _changed_criterion(self) -> Criterion:
+        """What is optimized: the task's criterion, as the techniques change it one after the other."""
+        criterion = self.criterion
+        for name, technique in self._active.items():
+            if technique.contributes("change_criterion"):
+                criterion = technique.change_criterion(criterion, self._own_stream(f"{name}/criterion"))
+        return criterion
+
+    def _own_stream(self, purpose: str) -> torch.Generator:
+        """A random stream of this arm alone, on its device."""
+        self._own_streams[purpose] = stream(self.preset.train.seed, f"{self.name}/{purpose}", self.device)
+        return self._own_streams[purpose]
 
     @torch.no_grad()
     def _predict(self, images: Tensor) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from regtui.preset.model import TrainTable
+from regtui.preset.train import TrainTable
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 """Kingma and Ba's own choice (2015), and PyTorch's."""
@@ -24,15 +24,12 @@ class Adam:
     Source: Kingma, Ba: Adam. ICLR 2015. Loshchilov, Hutter: Decoupled Weight Decay Regularization. ICLR 2019.
     """
 
-    def __init__(
-        self, parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float, *, decoupled: bool
-    ) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter], weight_decay: float, *, decoupled: bool) -> None:
         self._parameters: list[Tensor] = list(parameters)
         self._means = [torch.zeros_like(p) for p in self._parameters]
         self._squares = [torch.zeros_like(p) for p in self._parameters]
         self._step = torch.zeros((), device=self._parameters[0].device)
         self._steps = [self._step] * len(self._parameters)  # the kernel wants one for each parameter
-        self._learning_rate = learning_rate
         self._weight_decay = weight_decay
         self._kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
 
@@ -42,7 +39,7 @@ class Adam:
             parameter.grad = None
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self, learning_rate: float) -> None:
         """Change every parameter by its gradient."""
         self._step += 1
         self._kernel(
@@ -52,7 +49,7 @@ class Adam:
             self._squares,
             [],
             self._steps,
-            lr=self._learning_rate,
+            lr=learning_rate,
             beta1=BETA1,
             beta2=BETA2,
             weight_decay=self._weight_decay,
@@ -84,15 +81,17 @@ class Adam:
 class SGD:
     """Plain stochastic gradient descent: w ← w − η · (gradient + weight_decay · w)."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float) -> None:
-        self._sgd = torch.optim.SGD(parameters, lr=learning_rate, weight_decay=weight_decay, fused=True)
+    def __init__(self, parameters: Iterable[nn.Parameter], weight_decay: float) -> None:
+        self._sgd = torch.optim.SGD(parameters, weight_decay=weight_decay, fused=True)
+        (self._group,) = self._sgd.param_groups
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
         self._sgd.zero_grad()
 
-    def step(self) -> None:
+    def step(self, learning_rate: float) -> None:
         """Change every parameter by its gradient."""
+        self._group["lr"] = learning_rate
         self._sgd.step()
 
     def state(self) -> dict[str, Tensor]:
@@ -106,5 +105,5 @@ class SGD:
 def build(train: TrainTable, parameters: Iterable[nn.Parameter]) -> Adam | SGD:
     """The optimizer that a preset names."""
     if train.optimizer == "sgd":
-        return SGD(parameters, train.learning_rate, train.weight_decay)
-    return Adam(parameters, train.learning_rate, train.weight_decay, decoupled=train.optimizer == "adamw")
+        return SGD(parameters, train.weight_decay)
+    return Adam(parameters, train.weight_decay, decoupled=train.optimizer == "adamw")

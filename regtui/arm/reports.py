@@ -30,7 +30,12 @@ class Built(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """An arm in evaluation mode: mean losses without penalties, accuracies as fractions, penalties, weights."""
+    """An arm in evaluation mode: mean losses without penalties, accuracies as fractions, penalties, weights.
+
+    Attributes:
+        seconds: What training and validating this epoch took.
+        learning_rate: Of the last step that was made.
+    """
 
     train_loss: float
     val_loss: float
@@ -39,6 +44,7 @@ class Measured(NamedTuple):
     penalties: dict[str, float]
     weights: dict[str, LayerWeights]
     seconds: float
+    learning_rate: float
 
 
 class Saved(NamedTuple):

@@ -17,6 +17,7 @@ from regtui import __version__
 from regtui.console import PROSE, can_draw, complain, room, say
 from regtui.errors import EXIT_CODES, RegtuiError
 from regtui.preset.model import Preset
+from regtui.preset.schedule import words as schedule_words
 from regtui.protocol.applied import Applied, kept_epoch
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, Saving, Stalled, StepsDone
@@ -220,8 +221,7 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str, width: i
     proof = unpaired_because or f"{started.shared_tensors} of {tensors} tensors start equal; the same {data}"
     rows = {
         "data": f"{started.dataset}: {sizes.train:,} training, {sizes.val:,} validation, {sizes.test:,} test images",
-        "model": f"{'-'.join(map(str, preset.layers))} · {train.optimizer} {train.learning_rate:g}{decay} · "
-        f"batch {train.batch_size}",
+        "model": f"{preset.network} · {train.optimizer} {schedule_words(train)}{decay} · batch {train.batch_size}",
         "device": f"{started.device}{threads} · seed {train.seed}",
         **{name: f"{arm.techniques} · {arm.parameters:,} parameters" for name, arm in started.arms.items()},
         paired: proof,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from regtui.arm.reports import Built
 from regtui.preset.model import Preset
-from regtui.protocol.events import ArmInfo, RunStarted
+from regtui.protocol.events import ArmInfo, RunStarted, SiteInfo
 
 
 def run_started(preset: Preset, built: Mapping[str, Built], threads: int, t: float) -> RunStarted:
@@ -24,7 +24,8 @@ def run_started(preset: Preset, built: Mapping[str, Built], threads: int, t: flo
         title=preset.title,
         dataset=preset.dataset.title,
         sizes=preset.sizes._asdict(),
-        layers=preset.layers,
+        network=preset.network,
+        sites=[SiteInfo(kind=s.kind, number=s.number, name=s.name, shape=s.shape) for s in preset.sites],
         epochs=preset.train.epochs,
         steps_per_epoch=preset.steps_per_epoch,
         batch_size=preset.train.batch_size,

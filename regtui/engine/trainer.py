@@ -217,6 +217,7 @@ class Trainer:
                     weights=report.weights,
                     order=arm.order,
                     seconds=report.seconds,
+                    learning_rate=report.learning_rate,
                     best=best,
                     counted=counted,
                     wait=arm.rule.wait,

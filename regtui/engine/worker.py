@@ -132,7 +132,7 @@ def _too_large(error: Exception) -> RegtuiError | None:
     words = str(error)  # torch's allocators: of the CPU in alloc_cpu.cpp, of GPUs "CUDA out of memory"
     if isinstance(error, MemoryError) or "alloc_cpu" in words or "out of memory" in words:
         return RegtuiError(
-            "there is too little memory for this network; take a smaller model.hidden or train.batch_size"
+            "there is too little memory for this network; take a smaller one, or a smaller train.batch_size"
         )
     return None
 

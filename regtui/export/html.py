@@ -78,8 +78,8 @@ def _facts(run: SavedRun) -> str:
     status = ended.status if ended else "the log has no end"
     when = run.circumstances.get("started")
     facts = [run.name, *([f"started {when}"] if when else []), f"status: {status}", started.dataset, started.device]
-    layers = "-".join(map(str, started.layers))
-    return " · ".join([*facts, f"network {layers}", f"seed {started.seed}", f"{run.history.seconds:.1f} s"])
+    network = started.network or "-".join(map(str, started.layers))
+    return " · ".join([*facts, f"network {network}", f"seed {started.seed}", f"{run.history.seconds:.1f} s"])
 
 
 def _verdict(run: SavedRun) -> str:

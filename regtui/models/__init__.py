@@ -1,1 +1,31 @@
-"""What is trained: the network with its sites, and the fast path of its layers."""
+"""What is trained: kinds of networks. A new one is one file here, and one line in `KINDS`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Tag
+
+from regtui.models.base import Model, Shape, Site
+from regtui.models.cnn import CNN
+from regtui.models.linear import Linear
+from regtui.models.mlp import MLP
+
+__all__ = ["KINDS", "AnyModel", "Model", "Shape", "Site", "kind_of"]
+
+KINDS: dict[str, type[Model]] = {"mlp": MLP, "linear": Linear, "cnn": CNN}
+"""Every kind's class, by the name that a preset's `model.kind` has."""
+DEFAULT = "mlp"
+
+
+def kind_of(model: Any) -> Any:
+    """The kind that a preset's table names, the default where it names none; None if it is no table."""
+    if isinstance(model, dict):
+        return model.get("kind", DEFAULT)
+    return getattr(model, "kind", None)
+
+
+AnyModel = Annotated[
+    Annotated[MLP, Tag("mlp")] | Annotated[Linear, Tag("linear")] | Annotated[CNN, Tag("cnn")], Discriminator(kind_of)
+]
+"""A preset's `[model]`: a table of the kind that it names."""

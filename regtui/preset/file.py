@@ -25,6 +25,7 @@ from regtui.files import (
     table_of_toml,
 )
 from regtui.files import text_of as text_in
+from regtui.models import KINDS
 from regtui.preset import hints
 from regtui.preset.model import ARMS, Preset
 from regtui.text import one_line
@@ -158,7 +159,7 @@ def validate(table: Mapping[str, Any], origin: str, named: Mapping[str, str] | N
         for fault in faults[:MAX_FAULTS]:
             for line in _describe(fault).splitlines():
                 # A fault across tables has its key in its words.
-                key = ".".join(map(str, fault["loc"])) or line.partition(":")[0]
+                key = ".".join(map(str, _location(fault))) or line.partition(":")[0]
                 lines.append(f"{_origin(key, origin, named)}: {line}")
         if len(faults) > MAX_FAULTS:
             lines.append(f"{origin}: and {len(faults) - MAX_FAULTS:,} more faults; mend these first")
@@ -236,14 +237,14 @@ def toml_value(text: str) -> Any:
 
 def _describe(fault: Mapping[str, Any]) -> str:
     """One fault of pydantic's in a sentence."""
-    location, kind = tuple(fault["loc"]), fault["type"]
+    location, kind = _location(fault), fault["type"]
     if not location:  # a fault across tables brings its own keys
         return str(fault["ctx"]["error"]) if "error" in fault.get("ctx", {}) else "must be a table"
+    if kind.startswith("union_tag"):
+        return _no_model(fault["input"])
     key = one_line(".".join(str(part) for part in location), MAX_VALUE)
     if kind == "extra_forbidden":
-        known = _fields_at(location[:-1])
-        near = _nearest(str(location[-1]), known) or f"; known are {', '.join(known)}"
-        return f"{key}: {_SENTENCES[kind]}{near}"
+        return f"{key}: {_SENTENCES[kind]}{_known_instead(fault['loc'])}"
     if location[-1] == "device" and kind == "string_pattern_mismatch":
         sentence = "must be auto, cpu, cuda, cuda:N or mps"
     elif kind == "string_pattern_mismatch":
@@ -259,6 +260,35 @@ def _describe(fault: Mapping[str, Any]) -> str:
         )
     given = repr(fault["input"]) if not isinstance(fault["input"], bool) else str(fault["input"]).lower()
     return f"{key}: {sentence}, not {one_line(given, MAX_VALUE)}{near}"
+
+
+def _location(fault: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Where a fault of pydantic's is, as a key says it: without the kind, which its location of a model names too."""
+    table, *rest = fault["loc"] or ("",)
+    return (table, *rest[1:]) if table == "model" else tuple(fault["loc"])
+
+
+def _known_instead(location: Sequence[str | int]) -> str:
+    """What an unknown key may have been meant to be: the nearest, a knob of another kind of model, or all that are."""
+    *table, last = location
+    known = _fields_at(table)
+    near = _nearest(last, known)
+    if near or table[:1] != ["model"]:
+        return near or f"; known are {', '.join(known)}"
+    others = [knob for kind in KINDS.values() for knob in kind.model_fields if knob not in known]
+    meant = next(iter(difflib.get_close_matches(str(last), others, n=1, cutoff=0.7)), "")
+    kinds = " and ".join(name for name, kind in KINDS.items() if meant in kind.model_fields)
+    return f"; {table[1]} has {', '.join(known)}" + (f"; {meant} is of {kinds}" if meant else "")
+
+
+def _no_model(model: object) -> str:
+    """What is wrong with a `[model]` of which no kind is known."""
+    if not isinstance(model, Mapping):
+        hint = hints.of_value("model_type", model, "model", "")
+        return f"model: must be a table, not {one_line(repr(model), MAX_VALUE)}{hint}"
+    kind = model["kind"]
+    expected = " or ".join(", ".join(map(repr, KINDS)).rsplit(", ", 1))
+    return f"model.kind: must be {expected}, not {one_line(repr(kind), MAX_VALUE)}{_nearest(kind, KINDS)}"
 
 
 def _origin(key: str, origin: str, named: Mapping[str, str]) -> str:
@@ -282,6 +312,8 @@ def _fields_at(location: Sequence[str | int]) -> list[str]:
 
 def _model_at(location: Sequence[str | int]) -> type[BaseModel]:
     model: type[BaseModel] = Preset
+    if len(location) > 1 and location[0] == "model":
+        return KINDS[str(location[1])]
     for part in location:
         annotation = model.model_fields[str(part)].annotation
         model = next(t for t in (annotation, *get_args(annotation)) if isinstance(t, type) and issubclass(t, BaseModel))

@@ -5,15 +5,19 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from regtui.data.facts import DATASETS, Dataset, DatasetName
+from regtui.models import AnyModel, Shape, Site
+from regtui.models.base import input_shape
+from regtui.models.mlp import MLP
+from regtui.preset import schedule
+from regtui.preset.train import Table, TrainTable
 from regtui.techniques import Techniques
+from regtui.techniques.base import Setting
 from regtui.text import lines, one_line
 
 ARMS = ("baseline", "regularized")
-SEEDS = 2**63
-"""Seeds run from 0 to below this, as torch takes them."""
 TRAIN_EVAL = 5_000
 """Training images whose loss is measured after each epoch: the mean of so many is good to a few thousandths."""
 
@@ -37,11 +41,7 @@ class Sizes(NamedTuple):
     train_eval: int
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, validate_assignment=True)
-
-
-class DataTable(_Table):
+class DataTable(Table):
     """Which images, and how they are split."""
 
     dataset: DatasetName = Field("mnist", description="The data set.")
@@ -50,37 +50,7 @@ class DataTable(_Table):
     root: str | None = Field(None, description="A folder in torchvision's layout to read from instead of downloading.")
 
 
-class ModelTable(_Table):
-    """The network that both arms share."""
-
-    kind: Literal["mlp"] = Field("mlp", description="A multilayer perceptron with ReLU.")
-    hidden: list[Annotated[int, Field(ge=1, le=65_536)]] = Field(
-        [256, 128], max_length=64, description="Units of each hidden layer; an empty list is a linear model."
-    )
-
-
-class TrainTable(_Table):
-    """How both arms are trained."""
-
-    epochs: int = Field(10, ge=1, le=100_000, description="Passes over the training images.")
-    batch_size: int = Field(
-        64, ge=1, le=1_000_000, description="Images in a step; the last step of an epoch may have fewer."
-    )
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="PyTorch's optimizer of that name.")
-    learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False, description="The optimizer's step size.")
-    weight_decay: float = Field(
-        0.0,
-        ge=0,
-        allow_inf_nan=False,
-        description="The optimizer's own, in both arms, on all parameters as in PyTorch.",
-    )
-    seed: int = Field(0, ge=0, lt=SEEDS, description="All randomness of the run follows from it.")
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
-        "auto", description="auto, cpu, cuda, cuda:1 or mps; auto takes a GPU where there is one."
-    )
-
-
-class Preset(_Table):
+class Preset(Table):
     """A whole experiment: one network on one data set, trained in two arms that differ in their techniques."""
 
     schema_version: Literal[1] = Field(1, alias="schema", description="Version of this format.")
@@ -96,7 +66,7 @@ class Preset(_Table):
         "", max_length=LONGEST_SUMMARY, description="What the experiment shows and what to look for."
     )
     data: DataTable = DataTable()
-    model: ModelTable = ModelTable()
+    model: AnyModel = Field(MLP(), description="The network that both arms share.")
     train: TrainTable = TrainTable()
     baseline: Techniques = Field(Techniques(), description="Techniques of the baseline; usually none.")
     regularized: Techniques = Field(Techniques(), description="Techniques of the regularized arm.")
@@ -114,9 +84,19 @@ class Preset(_Table):
         return Sizes(train, val, self.dataset.test, min(train, TRAIN_EVAL))
 
     @property
-    def layers(self) -> list[int]:
-        """Widths from the input to the output: [784, 256, 128, 10]."""
-        return [self.dataset.features, *self.model.hidden, self.dataset.classes]
+    def shape(self) -> Shape:
+        """Of one example as the network takes it: (784,), or (channels, height, width)."""
+        return input_shape(self.dataset.shape, images=self.model.takes_images)
+
+    @property
+    def sites(self) -> list[Site]:
+        """The network's, where techniques may put something."""
+        return self.model.sites(self.shape)
+
+    @property
+    def network(self) -> str:
+        """The network in a few words: '784-256-128-10'."""
+        return self.model.words(self.shape, self.dataset.classes)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -131,7 +111,7 @@ class Preset(_Table):
     def same_arms(self) -> bool:
         """Whether both arms are the same experiment: their techniques do the same, if anything."""
         baseline, regularized = (
-            techniques.acting(len(self.model.hidden), self.train.epochs) for techniques in self.arms().values()
+            techniques.acting(self.sites, self.train.epochs) for techniques in self.arms().values()
         )
         return baseline == regularized
 
@@ -143,8 +123,17 @@ class Preset(_Table):
     @model_validator(mode="after")
     def _check_across_tables(self) -> Preset:
         faults = list(_size_faults(self))
-        for arm, techniques in self.arms().items():
-            faults += _technique_faults(self, arm, techniques)
+        faults += [f"train.{key}: {words}" for key, words in schedule.faults(self.train)]
+        broken = [f"model.{knob}: {words}" for knob, words in self.model.faults(self.shape, self.dataset.classes)]
+        faults += broken
+        if not broken:  # else there is no network to put a technique into
+            setting = Setting(self.sites, self.sizes.train, self.train.batch_size, self.dataset.classes)
+            for arm, techniques in self.arms().items():
+                for name, technique in techniques.active().items():
+                    faults += [
+                        f"{'.'.join(filter(None, (arm, name, knob)))}: {words}"
+                        for knob, words in technique.faults(setting)
+                    ]
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -164,25 +153,3 @@ def _size_faults(preset: Preset) -> list[str]:
             f"val_fraction {preset.data.val_fraction:g} leaves to train on"
         ]
     return []
-
-
-def _technique_faults(preset: Preset, arm: str, techniques: Techniques) -> list[str]:
-    faults = []
-    depth = len(preset.model.hidden)
-    dropout, batch_norm = techniques.dropout, techniques.batch_norm
-    if dropout is not None:
-        beyond = [layer for layer in dropout.after or [] if layer > depth]
-        if beyond:
-            faults.append(f"{arm}.dropout.after: there is no hidden layer {beyond[0]}; model.hidden has {depth}")
-        elif (depth == 0 or dropout.after == []) and dropout.input_rate == 0:
-            empty = "model.hidden" if depth == 0 else "after"
-            faults.append(f"{arm}.dropout: {empty} is empty, so there is no layer to drop from; set input_rate")
-    if batch_norm is not None:
-        if depth == 0:
-            faults.append(f"{arm}.batch_norm: model.hidden is empty, so there is no layer to normalize")
-        if 1 in (preset.train.batch_size, preset.sizes.train % preset.train.batch_size):
-            faults.append(
-                f"{arm}.batch_norm: {preset.sizes.train:,} training images in batches of {preset.train.batch_size} "
-                "leave a batch of one image, which has no variance to normalize by; change train.batch_size"
-            )
-    return faults

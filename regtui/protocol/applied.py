@@ -14,8 +14,6 @@ from itertools import chain
 from regtui.preset.model import ARMS, Preset
 from regtui.protocol.events import ControlApplied
 from regtui.protocol.history import ArmHistory, History
-from regtui.techniques.base import Technique
-from regtui.techniques.dropout import Dropout
 from regtui.techniques.early_stopping import Monitor, StoppingRule
 
 
@@ -66,23 +64,13 @@ def same_experiment(preset: Preset, history: History) -> bool:
     return preset.baseline == preset.regularized and changes["baseline"] == changes["regularized"]
 
 
-def live_knobs(technique: Technique) -> list[str]:
-    """The knobs that can change while training, without those of dropout that have no layer to act on."""
-    knobs = [knob for knob in type(technique).model_fields if knob in technique.live]
-    if isinstance(technique, Dropout):
-        # Dropout of the input is offered only where the preset has a rate for it: few want it, and room is scarce.
-        inert = {"input_rate": technique.input_rate == 0, "rate": technique.after == []}
-        return [knob for knob in knobs if not inert.get(knob, False)]
-    return knobs
-
-
 def _at_start(preset: Preset, arm: str) -> ArmApplied:
     techniques = preset.arms()[arm]
     strengths = {
         f"{name}.{knob}": float(getattr(technique, knob))
         for name, technique in techniques.active().items()
         if name != "early_stopping"
-        for knob in live_knobs(technique)
+        for knob in technique.steered(preset.sites)
     }
     rule = techniques.stopping_rule()
     return ArmApplied(

@@ -87,6 +87,24 @@ class ArmInfo(BaseModel):
     split: dict[Text, Text] = {}
 
 
+class SiteInfo(BaseModel):
+    """A place in the network where techniques may put something.
+
+    Attributes:
+        kind: The input, or just before or after an activation.
+        number: Which of its kind, from 1; the input is 0.
+        name: The layer's.
+        shape: Of one example there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Text
+    number: int
+    name: Text
+    shape: tuple[int, ...]
+
+
 class RunStarted(_Event):
     """The arms are built and training begins.
 
@@ -94,7 +112,9 @@ class RunStarted(_Event):
         preset: The preset's name.
         dataset: The data set's title.
         sizes: Images to train on, to validate on, to test on, and of the training images those whose loss is measured.
-        layers: Widths of the network from input to output.
+        layers: Widths of the network from input to output, in logs that have no `network` yet.
+        network: The network in a few words.
+        sites: Where its techniques may put something, in the order of the forward pass.
         epochs: How many are planned.
         steps_per_epoch: Optimizer steps in one.
         arms: Facts of each arm, the baseline first.
@@ -107,7 +127,9 @@ class RunStarted(_Event):
     title: Text
     dataset: Text
     sizes: dict[Text, int]
-    layers: list[int]
+    layers: list[int] = []
+    network: Text = ""
+    sites: list[SiteInfo] = []
     epochs: int
     steps_per_epoch: int
     batch_size: int
@@ -148,6 +170,7 @@ class EpochDone(_Event):
         weights: Each weight matrix, by layer.
         order: Hash of the order in which this epoch's images were trained on.
         seconds: What training and validating this epoch took this arm.
+        learning_rate: Of its last step; None in logs of before.
         best: Whether no finite validation loss before was as low; in logs of before, whether the epoch counted.
         counted: Whether the stopping rule counts it as an improvement; None in logs of before.
         wait: Epochs since the last that counted, without those whose monitored value is not finite.
@@ -165,6 +188,7 @@ class EpochDone(_Event):
     weights: dict[Text, LayerWeights]
     order: Text
     seconds: float
+    learning_rate: Number = None
     best: bool
     counted: bool | None = None
     wait: int

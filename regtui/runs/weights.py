@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from safetensors.numpy import load
 from regtui.errors import InputError, RegtuiError
 from regtui.files import check_header, read_plain
 from regtui.runs.checkpoint import WEIGHT, Which, read_manifest, weights_file
+from regtui.text import one_line
 
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -24,21 +25,27 @@ MAX_BYTES = 2**30
 """Of a file of weights that is shown: a network of 270 million parameters."""
 SMALL = 1e-3
 """Below this a weight counts as small."""
+LONGEST_NAME = 80
+"""So much of a layer's name is kept."""
+KERNELS_WIDE, KERNELS_HIGH = 35, 32
+"""Cells of a picture of kernels, as much as one of MNIST's images has and a little more."""
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """The weight matrix of one layer, without its bias.
+    """The weights of one layer, without its bias.
 
     Attributes:
-        name: As in the log: hidden1, hidden2, ..., output.
-        matrix: The weights, [out, in].
+        name: As in the log: conv1, hidden1, hidden2, ..., output.
+        shape: Of the tensor: (out, in), of a convolution (out, in, height, width).
+        matrix: The weights, [out, all that enters one of them].
         norm: Their Euclidean norm, √Σw²; not finite where a weight is not.
         zeros: Share of the weights that are exactly zero.
         small: Share of the weights with |w| < 0.001, the zeros included.
     """
 
     name: str
+    shape: tuple[int, ...]
     matrix: Matrix
     norm: float
     zeros: float
@@ -72,6 +79,20 @@ def best_epoch(run_folder: Path, arm: str) -> int | None:
     return files.best_epoch if files else None
 
 
+class Picture(NamedTuple):
+    """What the first layer looks at.
+
+    Attributes:
+        title: What it shows: 'pixels' or 'kernels'.
+        about: What its values are.
+        values: At least 0, or not finite where a weight is not, [height, width].
+    """
+
+    title: str
+    about: str
+    values: Floats
+
+
 def read_weights(run_folder: Path, arm: str, which: Which, *, ended: bool = False) -> list[Layer]:
     """The layers of an arm, from the input to the output.
 
@@ -85,7 +106,7 @@ def read_weights(run_folder: Path, arm: str, which: Which, *, ended: bool = Fals
     tensors = None
     for _attempt in range(5):  # between the reading of the manifest and of its file a new commit may come
         path = _path(folder, arm, which)
-        if path is None or (tensors := _read_matrices(path)) is not None:
+        if path is None or (tensors := _read_layers(path)) is not None:
             break
     if tensors is None:
         when = "at the end of each epoch" if which == "last" else "with its first best epoch"
@@ -95,11 +116,9 @@ def read_weights(run_folder: Path, arm: str, which: Which, *, ended: bool = Fals
         if ended:
             raise RegtuiError(f"This run's checkpoint has no {kind}weights of the {arm} arm.")
         raise RegtuiError(f"The {arm} arm has no {kind}weights yet: they are saved {when}.")
-    matrices = [tensors[index] for index in sorted(tensors)]
-    if not matrices or any(m.ndim != 2 or m.size == 0 or m.dtype != np.float32 for m in matrices):
-        raise RegtuiError(f"{path} holds no weights of a multilayer perceptron.")
-    names = [f"hidden{index}" for index in range(1, len(matrices))] + ["output"]
-    return [_layer(name, matrix) for name, matrix in zip(names, matrices, strict=True)]
+    if not tensors or any(tensor.size == 0 or tensor.dtype != np.float32 for tensor in tensors.values()):
+        raise RegtuiError(f"{path} holds no weights of a network.")
+    return [_layer(name, tensors[name]) for name in sorted(tensors, key=_in_order)]
 
 
 def _path(folder: Path, arm: str, which: Which) -> Path | None:
@@ -111,8 +130,8 @@ def _path(folder: Path, arm: str, which: Which) -> Path | None:
         raise RegtuiError(f"{folder} can't be read: {error}.") from None
 
 
-def _read_matrices(path: Path) -> dict[int, NDArray[Any]] | None:
-    """The weight matrices in a file, by the number of their layer; None if there is no such file."""
+def _read_layers(path: Path) -> dict[str, NDArray[Any]] | None:
+    """The weights in a file, by their layer; None if there is no such file."""
     try:
         tensors = _tensors(path)
     except FileNotFoundError:
@@ -121,8 +140,15 @@ def _read_matrices(path: Path) -> dict[int, NDArray[Any]] | None:
         raise RegtuiError(f"{path} can't be read: {error.strerror or error}.") from None
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError):
         raise RegtuiError(f"{path} is damaged: it is no file of weights.") from None
-    named = {name: re.fullmatch(rf"({re.escape(WEIGHT)})?linears\.([0-9]{{1,4}})\.weight", name) for name in tensors}
-    return {int(match[2]): tensors[name] for name, match in named.items() if match}
+    if any(name.startswith(WEIGHT) for name in tensors):  # beside them are the optimizer's state and other things
+        tensors = {name.removeprefix(WEIGHT): tensor for name, tensor in tensors.items() if name.startswith(WEIGHT)}
+    found = {layer: tensor for name, tensor in tensors.items() if tensor.ndim >= 2 and (layer := _layer_name(name))}
+    # Before there were other networks than multilayer perceptrons, their layers had numbers alone.
+    numbers = {int(match[1]): name for name in found if (match := re.fullmatch(r"linears\.([0-9]{1,4})", name))}
+    if not numbers:
+        return found
+    *hidden, last = (found[numbers[number]] for number in sorted(numbers))
+    return {f"hidden{number}": tensor for number, tensor in enumerate(hidden, start=1)} | {"output": last}
 
 
 def _tensors(path: Path) -> dict[str, NDArray[Any]]:
@@ -137,12 +163,23 @@ def _tensors(path: Path) -> dict[str, NDArray[Any]]:
     return load(read_plain(path, MAX_BYTES))
 
 
-def _layer(name: str, matrix: Matrix) -> Layer:
+def _layer_name(tensor: str) -> str:
+    """The layer whose weights a tensor holds, in one line; empty for one that a technique has added."""
+    return "" if "@" in tensor else one_line(tensor.removesuffix(".weight"), LONGEST_NAME)
+
+
+def _in_order(name: str) -> list[tuple[int, str]]:
+    """A key that sorts conv1, hidden2, hidden10, output: the order in which our own networks go through them."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,18})", name)]
+
+
+def _layer(name: str, tensor: Matrix) -> Layer:
+    matrix = tensor.reshape(len(tensor), -1)
     with np.errstate(invalid="ignore", over="ignore"):
         norm = float(np.sqrt(np.square(matrix, dtype=np.float64).sum()))
         zeros = float(np.mean(matrix == 0))
         small = float(np.mean(np.abs(matrix) < SMALL))
-    return Layer(name, matrix, norm, zeros, small)
+    return Layer(name, tensor.shape, matrix, norm, zeros, small)
 
 
 def histogram(a: Matrix, b: Matrix, bins: int) -> Histogram:
@@ -170,15 +207,42 @@ def importance(matrix: Matrix, shape: tuple[int, ...] = (28, 28)) -> Floats:
     For pixel p this is √(Σ_j w_jp²) over the units j; where a pixel has several channels, over those too.
 
     Args:
-        matrix: The first layer's weights, [out, in].
+        matrix: The first layer's weights, [out, in], with an input for each number of an image.
         shape: Height, width and, if there are several, channels of an image; channels are last.
 
-    Raises:
-        RegtuiError: The layer's inputs are not the pixels of such an image.
+    Returns:
+        [height, width].
     """
-    pixels = int(np.prod(shape))
-    if matrix.shape[1] != pixels:
-        raise RegtuiError(f"The first layer has {matrix.shape[1]:,} inputs, and the images have {pixels:,} values.")
     with np.errstate(invalid="ignore", over="ignore"):
         squares = np.square(matrix, dtype=np.float64).sum(axis=0).reshape(*shape[:2], -1)
         return np.asarray(np.sqrt(squares.sum(axis=2)))
+
+
+def kernels(layer: Layer) -> Floats:
+    """The kernels of a convolution of images side by side: √(Σ_c w_cp²) over channels c, for each of a kernel's pixels.
+
+    Returns:
+        The first kernels, as many as `KERNELS_WIDE` and `KERNELS_HIGH` cells hold, with one cell between them.
+    """
+    out, channels, height, width = layer.shape
+    across = max(1, min(out, (KERNELS_WIDE + 1) // (width + 1)))
+    down = max(1, min(-(-out // across), (KERNELS_HIGH + 1) // (height + 1)))
+    with np.errstate(invalid="ignore", over="ignore"):
+        squares = np.square(layer.matrix.reshape(out, channels, height, width), dtype=np.float64).sum(axis=1)
+    picture = np.zeros((down * (height + 1) - 1, across * (width + 1) - 1))
+    for index, kernel in enumerate(np.sqrt(squares[: across * down])):
+        y, x = index // across * (height + 1), index % across * (width + 1)
+        picture[y : y + height, x : x + width] = kernel
+    return picture
+
+
+def picture(layer: Layer, shape: tuple[int, ...]) -> Picture | None:
+    """What the first layer looks at, for images of `shape`: (height, width, channels); None without a picture.
+
+    Of a layer with an input for each pixel that is the picture of its pixels, of a convolution its kernels.
+    """
+    if len(layer.shape) == 4:
+        return Picture("kernels", "size of the weights in each", kernels(layer))
+    if len(shape) >= 2 and layer.shape == (len(layer.matrix), int(np.prod(shape))):
+        return Picture("pixels", "norm of the weights from each", importance(layer.matrix, shape))
+    return None

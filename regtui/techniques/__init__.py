@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from regtui.models.base import Site
 from regtui.techniques.base import Technique
 from regtui.techniques.batch_norm import BatchNorm
 from regtui.techniques.dropout import Dropout
 from regtui.techniques.early_stopping import EarlyStopping, StoppingRule
 from regtui.techniques.l1 import L1
 from regtui.techniques.l2 import L2
+from regtui.techniques.label_smoothing import LabelSmoothing
 
 
 class Techniques(BaseModel):
@@ -26,18 +29,19 @@ class Techniques(BaseModel):
     l2: L2 | None = None
     dropout: Dropout | None = None
     batch_norm: BatchNorm | None = None
+    label_smoothing: LabelSmoothing | None = None
     early_stopping: EarlyStopping | None = None
 
     def active(self) -> dict[str, Technique]:
         """The techniques in use, by name."""
         return {name: technique for name in type(self).model_fields if (technique := getattr(self, name)) is not None}
 
-    def acting(self, depth: int, epochs: int) -> dict[str, Technique]:
-        """Those that do something in a network of `depth` hidden layers trained for `epochs`, reduced to what they do.
+    def acting(self, sites: Sequence[Site], epochs: int) -> dict[str, Technique]:
+        """Those that do something in a network with these sites trained for `epochs`, reduced to what they do.
 
         Arms for which this is equal are the same experiment.
         """
-        found = {name: technique.acting(depth, epochs) for name, technique in self.active().items()}
+        found = {name: technique.acting(sites, epochs) for name, technique in self.active().items()}
         return {name: technique for name, technique in found.items() if technique is not None}
 
     def stopping_rule(self) -> StoppingRule:

@@ -2,20 +2,26 @@
 
 A technique never sees the trainer. It returns contributions, and each kind of contribution has one caller:
 
-    norm              a layer between a linear layer and its activation           models/mlp.py
-    noise_after       a factor on activations while training, none at inference   models/mlp.py
-    penalty           a term on the weights, added to the optimized loss          arm/arm.py
-    after_step        a change to the weights after the optimizer's step          arm/arm.py
+    layer_at          a layer at a site of the network                               arm/network.py
+    factor_at         a factor on the values at a site while training                arm/network.py
+    addend_at         a term added to the values at a site while training            arm/network.py
+    change_batch      other inputs and targets for a training step                   arm/arm.py
+    change_criterion  another loss to optimize; the one reported stays               arm/arm.py
+    penalty           a term on the weights, added to the optimized loss             arm/arm.py
+    after_step        a change to the weights after the optimizer's step             arm/arm.py
 
 Each has a default here that contributes nothing. Early stopping contributes nothing to a step; what it decides after
 each epoch is `Techniques.stopping_rule`. Torch is never imported at the top of a technique's file: presets
 are read, and techniques explained, without it.
+
+What only one technique knows is in its file too: what is wrong with it in a given preset (`faults`), which of its knobs
+does nothing there (`inert`), and how its live knobs are steered (`live`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,7 +30,14 @@ from regtui.errors import InputError
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
+    from regtui.models.base import Site
+
     Noise = Callable[[tuple[int, ...], Generator], Tensor | None]
+    """Draws from the arm's own stream, on the stream's device, what broadcasts to the shape (batch, ...) of the values
+    at a site; None where nothing changes."""
+    Criterion = Callable[[Tensor, Tensor], Tensor]
+    """The mean loss of a batch, from outputs [batch, outputs] and targets: class numbers int64 [batch], shares of the
+    classes [batch, classes], or values."""
 
 
 class Explanation(NamedTuple):
@@ -49,20 +62,61 @@ class Explanation(NamedTuple):
     source: str
 
 
+class Knob(NamedTuple):
+    """How a live knob is steered on the screen.
+
+    Attributes:
+        scale: Its steps: of a share from 0 to below 1, of a magnitude of any size, or of a count.
+        label: What stands before its value: 'dropout rate', 'λ L2'.
+    """
+
+    scale: Literal["share", "magnitude", "count"]
+    label: str
+
+
+class Setting(NamedTuple):
+    """What a technique is put into, as far as it may matter to it.
+
+    Attributes:
+        sites: The network's, in order.
+        train_samples: Examples to train on.
+        batch_size: Examples in a step; the last step of an epoch may have fewer.
+        classes: How many classes the targets tell apart; 0 where they are values.
+    """
+
+    sites: Sequence[Site]
+    train_samples: int
+    batch_size: int
+    classes: int
+
+
 class Technique(BaseModel):
     """A regularization technique; its fields are its knobs, with bounds."""
 
     model_config = ConfigDict(extra="forbid", strict=True, validate_assignment=True)
 
     explanation: ClassVar[Explanation]
-    live: ClassVar[frozenset[str]] = frozenset()
-    """The knobs that can change while training."""
+    live: ClassVar[Mapping[str, Knob]] = {}
+    """The knobs that can change while training, and how they are steered."""
     why_not_live: ClassVar[str] = "it is built into the network when training starts"
     """Why the other knobs can't change while training, to follow 'can't change while training:'."""
 
     def label(self) -> str:
         """The technique with its most telling knob, short enough for a chart's title: 'dropout 0.5'."""
         raise NotImplementedError
+
+    def faults(self, setting: Setting) -> Iterator[tuple[str, str]]:  # noqa: ARG002
+        """What is wrong with it in this setting: a knob, empty for the technique as a whole, and a sentence."""
+        yield from ()
+
+    def inert(self, sites: Sequence[Site]) -> Mapping[str, str]:  # noqa: ARG002
+        """The live knobs that change nothing whatever their value, and why, to follow 'changes nothing here:'."""
+        return {}
+
+    def steered(self, sites: Sequence[Site]) -> list[str]:
+        """The live knobs that are worth a control on the screen."""
+        inert = self.inert(sites)
+        return [knob for knob in type(self).model_fields if knob in self.live and knob not in inert]
 
     def retune(self, knob: str, value: Any) -> None:
         """Change a live knob while training; the contributions read it at their next call.
@@ -80,8 +134,8 @@ class Technique(BaseModel):
             message = error.errors()[0]["msg"]
             raise InputError(f"{self.explanation.title}: {knob} = {value!r}: {message}") from None
 
-    def acting(self, depth: int, epochs: int) -> Self | None:  # noqa: ARG002
-        """The technique reduced to what it does in a network of `depth` hidden layers that is trained for `epochs`.
+    def acting(self, sites: Sequence[Site], epochs: int) -> Self | None:  # noqa: ARG002
+        """The technique reduced to what it does in a network with these sites that is trained for `epochs`.
 
         Two that do the same are equal then, however they are written. None if it does nothing at all.
         """
@@ -91,17 +145,40 @@ class Technique(BaseModel):
         """Whether this technique has a contribution of its own in place of the one below that does nothing."""
         return getattr(type(self), contribution) is not getattr(Technique, contribution)
 
-    def norm(self, width: int) -> nn.Module | None:  # noqa: ARG002
-        """A layer for a hidden layer of `width` units, between its linear map and its activation."""
+    def layer_at(self, site: Site) -> nn.Module | None:  # noqa: ARG002
+        """A layer at this site, which takes values [batch, *site.shape] and returns as many."""
         return None
 
-    def noise_after(self, layer: int) -> Noise | None:  # noqa: ARG002
-        """What the output of `layer` is multiplied by while training: 0 is the input, 1 the first hidden layer's.
+    def factor_at(self, site: Site) -> Noise | None:  # noqa: ARG002
+        """What the values at this site are multiplied by while training; none of its factors is below 0."""
+        return None
 
-        The function gets the activations' shape (batch, width) and the arm's own random stream for this layer; it draws
-        factors of that shape, none below 0, on the stream's device, or None where nothing changes.
+    def addend_at(self, site: Site) -> Noise | None:  # noqa: ARG002
+        """What is added to the values at this site while training."""
+        return None
+
+    def change_batch(self, inputs: Tensor, targets: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Other inputs and targets for one training step.
+
+        Args:
+            inputs: The batch's, normalized: images [batch, channels, height, width], or [batch, numbers].
+            targets: Class numbers, int64 [batch]; after another technique's change perhaps shares, [batch, classes].
+            generator: The arm's own random stream for this, on the inputs' device.
+
+        Returns:
+            New tensors; those given stay as they are. The targets may be shares of the classes, [batch, classes].
         """
-        return None
+        del generator
+        return inputs, targets
+
+    def change_criterion(self, criterion: Criterion, generator: Generator) -> Criterion:  # noqa: ARG002
+        """The loss that is optimized, made from `criterion`; what is reported stays the loss of the task.
+
+        Args:
+            criterion: The task's own, or what another technique has made of it.
+            generator: The arm's own random stream for this.
+        """
+        return criterion
 
     @property
     def penalty_in_loss(self) -> bool:
@@ -109,9 +186,9 @@ class Technique(BaseModel):
         return True
 
     def penalty(self, weights: Sequence[Tensor]) -> Tensor:
-        """A scalar on the weight matrices (no biases, no norm parameters), in units of the loss."""
+        """A scalar on the weights (no biases, no norm parameters), in units of the loss."""
         raise NotImplementedError
 
     def after_step(self, weights: Sequence[Tensor], learning_rate: float) -> None:  # noqa: ARG002
-        """Change the weight matrices in place, after the optimizer's step."""
+        """Change the weights in place, after the optimizer's step, which had this learning rate."""
         return

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from regtui.techniques.base import Explanation, Technique
+from regtui.techniques.base import Explanation, Setting, Technique
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from regtui.models.base import Site
 
 
 class BatchNorm(Technique):
@@ -39,8 +42,25 @@ class BatchNorm(Technique):
         """'batch norm'."""
         return "batch norm"
 
-    def norm(self, width: int) -> nn.Module:
-        """PyTorch's own layer: γ starts at 1, β at 0, so nothing random is drawn."""
+    def faults(self, setting: Setting) -> Iterator[tuple[str, str]]:
+        """There must be an activation to stand before, and more than one example in each batch."""
+        if not any(site.kind == "before" for site in setting.sites):
+            yield "", "the network has no activation, so there is no layer to normalize"
+        if 1 in (setting.batch_size, setting.train_samples % setting.batch_size):
+            yield (
+                "",
+                f"{setting.train_samples:,} training examples in batches of {setting.batch_size:,} leave a batch of "
+                "one, which has no variance to normalize by; change train.batch_size",
+            )
+
+    def layer_at(self, site: Site) -> nn.Module | None:
+        """Before each activation PyTorch's own layer: γ starts at 1, β at 0, so nothing random is drawn.
+
+        Of feature maps, each channel is standardized over the batch and all its pixels.
+        """
+        if site.kind != "before":
+            return None
         from torch import nn
 
-        return nn.BatchNorm1d(width, eps=self.eps, momentum=self.momentum)
+        kind = nn.BatchNorm2d if len(site.shape) == 3 else nn.BatchNorm1d
+        return kind(site.shape[0], eps=self.eps, momentum=self.momentum)

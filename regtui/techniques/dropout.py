@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from regtui.errors import InputError
-from regtui.techniques.base import Explanation, Technique
+from regtui.techniques.base import Explanation, Knob, Setting, Technique
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from regtui.models.base import Site
     from regtui.techniques.base import Noise
 
 LEVELS = 2**16
@@ -64,14 +65,18 @@ class Dropout(Technique):
         0.5,
         ge=0,
         lt=1,
-        description="Probability of a hidden unit being dropped, at each step and for each sample anew.",
+        description="Probability of a hidden unit, or a convolution's map, being dropped, at each step and for each "
+        "sample anew.",
     )
     after: list[Annotated[int, Field(ge=1)]] | None = Field(
-        None, description="Which hidden layers, 1 is the first; all when left out."
+        None, description="After which activations, 1 is the first; all when left out."
     )
     input_rate: float = Field(0.0, ge=0, lt=1, description="Probability of an input being dropped, likewise.")
 
-    live: ClassVar[frozenset[str]] = frozenset({"rate", "input_rate"})
+    live: ClassVar[Mapping[str, Knob]] = {
+        "rate": Knob("share", "dropout rate"),
+        "input_rate": Knob("share", "dropout input rate"),
+    }
     explanation: ClassVar[Explanation] = Explanation(
         title="Dropout",
         idea="At each step random units are hidden from each sample, so that none can rely on another being there.",
@@ -93,25 +98,57 @@ class Dropout(Technique):
             return f"dropout (input {self.input_rate:g})"
         return f"dropout {self.rate:g}" + (f" (input {self.input_rate:g})" if self.input_rate else "")
 
-    def retune(self, knob: str, value: Any) -> None:
-        """Change a rate, unless it is one that drops nothing whatever it is."""
-        if knob == "rate" and self.after == []:
-            raise InputError("Dropout: rate drops nothing here: after is empty, so only the input is dropped from")
-        super().retune(knob, value)
+    def faults(self, setting: Setting) -> Iterator[tuple[str, str]]:
+        """Each activation that is named must be there, and something must be there to drop from."""
+        activations = _activations(setting.sites)
+        beyond = [number for number in self.after or [] if number > activations]
+        if beyond:
+            yield "after", f"there is no activation {beyond[0]}; this network has {activations or 'none'}"
+        elif self.input_rate == 0 and (reason := self._nothing_to_drop(setting.sites)):
+            yield "", f"{reason}, so there is nothing to drop from; set input_rate"
 
-    def acting(self, depth: int, epochs: int) -> Self | None:  # noqa: ARG002
-        """The rates as they are drawn with, and the layers by number; a rate without a layer, or of 0, does nothing."""
-        after = sorted(set(range(1, depth + 1) if self.after is None else self.after))
+    def acting(self, sites: Sequence[Site], epochs: int) -> Self | None:  # noqa: ARG002
+        """The rates as they are drawn with, the activations by number; a rate without any, or of 0, does nothing."""
+        after = sorted(set(range(1, _activations(sites) + 1) if self.after is None else self.after))
         rate = _dropped(self.rate) / LEVELS if after else 0.0
         input_rate = _dropped(self.input_rate) / LEVELS
         if rate == input_rate == 0:
             return None
         return self.model_copy(update={"rate": rate, "after": after if rate else [], "input_rate": input_rate})
 
-    def noise_after(self, layer: int) -> Noise | None:
-        """Dropout of the input at `input_rate`, of the chosen hidden layers at `rate`; both are read at each step."""
-        if layer == 0:
+    def inert(self, sites: Sequence[Site]) -> Mapping[str, str]:
+        """The rate, where no activation is chosen or there is none."""
+        reason = self._nothing_to_drop(sites)
+        return {"rate": f"{reason}, so only the input is dropped from"} if reason else {}
+
+    def steered(self, sites: Sequence[Site]) -> list[str]:
+        """Dropout of the input only where the preset has a rate for it: few want it, and room is scarce."""
+        return [knob for knob in super().steered(sites) if knob != "input_rate" or self.input_rate]
+
+    def factor_at(self, site: Site) -> Noise | None:
+        """Dropout of the input at `input_rate`, after the chosen activations at `rate`; both are read at each step.
+
+        Of feature maps [channels, height, width] after an activation whole channels are dropped, as by PyTorch's
+        Dropout2d: neighbouring pixels say nearly the same, so that a pixel dropped alone takes nothing away. At the
+        input each pixel is dropped by itself.
+
+        Source: Tompson, Goroshin, Jain, LeCun, Bregler: Efficient Object Localization Using Convolutional Networks.
+        CVPR 2015, section 3.2.
+        """
+        if site.kind == "input":
             return lambda shape, generator: mask(shape, self.input_rate, generator)
-        if self.after is None or layer in self.after:
+        if site.kind == "after" and (self.after is None or site.number in self.after):
+            if len(site.shape) == 3:
+                return lambda shape, generator: mask((*shape[:2], 1, 1), self.rate, generator)
             return lambda shape, generator: mask(shape, self.rate, generator)
         return None
+
+    def _nothing_to_drop(self, sites: Sequence[Site]) -> str:
+        """Why no activation is dropped from; empty if one is."""
+        if not _activations(sites):
+            return "the network has no activation"
+        return "after is empty" if self.after == [] else ""
+
+
+def _activations(sites: Sequence[Site]) -> int:
+    return sum(site.kind == "after" for site in sites)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from regtui.techniques.base import Explanation, Technique
+from regtui.techniques.base import Explanation, Knob, Technique
+
+if TYPE_CHECKING:
+    from regtui.models.base import Site
 
 Monitor = Literal["val_loss", "val_accuracy"]
 
@@ -74,7 +78,10 @@ class EarlyStopping(Technique):
     )
     monitor: Monitor = Field("val_loss", description="What must improve.")
 
-    live: ClassVar[frozenset[str]] = frozenset({"patience", "min_delta"})
+    live: ClassVar[Mapping[str, Knob]] = {
+        "patience": Knob("count", "patience"),
+        "min_delta": Knob("magnitude", "min Δ"),
+    }
     why_not_live: ClassVar[str] = "what is followed and what is kept is settled before the first epoch"
     explanation: ClassVar[Explanation] = Explanation(
         title="Early stopping",
@@ -94,7 +101,7 @@ class EarlyStopping(Technique):
         """'early stopping 5', the number being the patience."""
         return f"early stopping {self.patience}"
 
-    def acting(self, depth: int, epochs: int) -> Self | None:  # noqa: ARG002
+    def acting(self, sites: Sequence[Site], epochs: int) -> Self | None:  # noqa: ARG002
         """Without a best epoch to go back to, and with a patience that can't run out, it does nothing.
 
         The first epoch after the warm-up counts, and a stop after the last one is none: of the epochs after the warm-up

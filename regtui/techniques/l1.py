@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from regtui.techniques.base import Explanation, Technique
+from regtui.techniques.base import Explanation, Knob, Technique
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from regtui.models.base import Site
 
 
 def soft_threshold(weight: Tensor, threshold: float) -> None:
@@ -38,7 +40,7 @@ class L1(Technique):
         "loss: a term of the loss, whose gradient Adam and AdamW rescale, no exact zeros.",
     )
 
-    live: ClassVar[frozenset[str]] = frozenset({"strength"})
+    live: ClassVar[Mapping[str, Knob]] = {"strength": Knob("magnitude", "λ L1")}
     explanation: ClassVar[Explanation] = Explanation(
         title="L1 penalty",
         idea="Every weight is pulled towards zero with the same force, so weights that earn nothing end there.",
@@ -66,7 +68,7 @@ class L1(Technique):
         """'L1 0.0001', with the mode where it is not the usual one."""
         return f"L1 {self.strength:g}" + ("" if self.mode == "proximal" else " (loss)")
 
-    def acting(self, depth: int, epochs: int) -> Self | None:  # noqa: ARG002
+    def acting(self, sites: Sequence[Site], epochs: int) -> Self | None:  # noqa: ARG002
         """With strength 0 it does nothing."""
         return self if self.strength else None
 
@@ -76,7 +78,7 @@ class L1(Technique):
         return self.mode == "loss"
 
     def penalty(self, weights: Sequence[Tensor]) -> Tensor:
-        """λ · Σ |w| over all weight matrices."""
+        """λ · Σ |w| over all weights."""
         total = weights[0].abs().sum()
         for weight in weights[1:]:
             total = total + weight.abs().sum()

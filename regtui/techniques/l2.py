@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field
 
-from regtui.techniques.base import Explanation, Technique
+from regtui.techniques.base import Explanation, Knob, Technique
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from regtui.models.base import Site
 
 
 class L2(Technique):
@@ -20,7 +22,7 @@ class L2(Technique):
         1e-4, ge=0, le=1e6, allow_inf_nan=False, description="λ in λ/2 · ‖w‖₂², added to a batch's mean loss."
     )
 
-    live: ClassVar[frozenset[str]] = frozenset({"strength"})
+    live: ClassVar[Mapping[str, Knob]] = {"strength": Knob("magnitude", "λ L2")}
     explanation: ClassVar[Explanation] = Explanation(
         title="L2 penalty",
         idea="Large weights cost: the loss that is optimized grows with the sum of their squares.",
@@ -41,12 +43,12 @@ class L2(Technique):
         """'L2 0.0001'."""
         return f"L2 {self.strength:g}"
 
-    def acting(self, depth: int, epochs: int) -> Self | None:  # noqa: ARG002
+    def acting(self, sites: Sequence[Site], epochs: int) -> Self | None:  # noqa: ARG002
         """With strength 0 it does nothing."""
         return self if self.strength else None
 
     def penalty(self, weights: Sequence[Tensor]) -> Tensor:
-        """λ/2 · Σ w² over all weight matrices."""
+        """λ/2 · Σ w² over all weights."""
         total = weights[0].square().sum()
         for weight in weights[1:]:
             total = total + weight.square().sum()

@@ -92,7 +92,7 @@ def _facts(preset: Preset) -> Content:
     sizes = preset.sizes
     words = (
         f"{preset.dataset.title} {sizes.train:,} / {sizes.val:,}",
-        "-".join(map(str, preset.layers)),
+        preset.network,
         f"{preset.train.epochs:,} epochs of {preset.steps_per_epoch:,} steps",
     )
     arms = [(f"\n{MARKS[arm]} {techniques.label()}", f"${arm}") for arm, techniques in preset.arms().items()]

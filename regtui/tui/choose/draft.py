@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from regtui.errors import PresetError
+from regtui.models import KINDS
 from regtui.preset.file import to_table, toml_value, validate
 from regtui.preset.model import ARMS, Preset
 from regtui.techniques import REGISTRY
 
 SWITCHES = {f"{arm}.{name}": REGISTRY[name] for arm in ARMS for name in REGISTRY}
 """The keys of the techniques; each holds whether the technique is in use."""
+KIND = "model.kind"
+"""The key that decides which other keys the model has."""
 _ORIGIN = "form"
 
 
@@ -36,7 +41,7 @@ class Draft:
         self.faults: list[Fault]
         self._before = to_table(original)
         self._table = to_table(edited or original)
-        self._off: dict[str, dict[str, Any]] = {}  # knobs of techniques switched off, for when they return
+        self._off: dict[str, dict[str, Any]] = {}  # knobs of what was switched off, for when it returns
         self._check()
 
     def get(self, key: str) -> Any:
@@ -44,7 +49,10 @@ class Draft:
         return _at(self._table, key)
 
     def was(self, key: str) -> Any:
-        """The value that the original has; a technique that it doesn't use has its defaults."""
+        """The value that the original has; a technique or a kind of model that it doesn't use has its defaults."""
+        kind = self.get(KIND)
+        if key.startswith("model.") and key != KIND and kind != _at(self._before, KIND):
+            return to_plain(KINDS[kind]()).get(key.removeprefix("model."))
         technique = ".".join(key.split(".")[:2])
         if technique != key and technique in SWITCHES and not _at(self._before, technique):
             return SWITCHES[technique].model_fields[key.rpartition(".")[2]].default
@@ -56,7 +64,9 @@ class Draft:
         parent = self._table
         for part in path:
             parent = parent[part]
-        if key in SWITCHES:
+        if key == KIND:
+            self._use_kind(parent, str(value))
+        elif key in SWITCHES:
             self._use(key, parent, name, use=bool(value))
         elif value is None:
             parent.pop(name, None)
@@ -66,9 +76,15 @@ class Draft:
 
     def _use(self, key: str, arm: dict[str, Any], name: str, *, use: bool) -> None:
         if use:
-            arm[name] = self._off.pop(key, None) or SWITCHES[key]().model_dump(exclude_none=True)
+            arm[name] = self._off.pop(key, None) or to_plain(SWITCHES[key]())
         else:
             self._off[key] = arm.pop(name)
+
+    def _use_kind(self, model: dict[str, Any], kind: str) -> None:
+        self._off[model["kind"]] = dict(model)
+        table = self._off.pop(kind, None) or to_plain(KINDS[kind]())
+        model.clear()
+        model.update(table)
 
     @property
     def edited(self) -> bool:
@@ -81,6 +97,11 @@ class Draft:
         except PresetError as error:
             lines = [line.removeprefix(f"{_ORIGIN}: ") for line in str(error).splitlines()]
             self.preset, self.faults = None, [Fault(line.partition(": ")[0], line) for line in lines]
+
+
+def to_plain(table: BaseModel) -> dict[str, Any]:
+    """A table as plain data, without what is left out."""
+    return table.model_dump(exclude_none=True)
 
 
 def text_of(value: object) -> str:

@@ -11,8 +11,9 @@ from textual.containers import Container, Vertical
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from regtui.models import KINDS
 from regtui.preset.model import ARMS, Preset
-from regtui.tui.choose.draft import SWITCHES, Draft, text_of
+from regtui.tui.choose.draft import KIND, SWITCHES, Draft, text_of
 from regtui.tui.choose.inputs import Edited, Editor, OneOf, Tick, editor_for
 from regtui.tui.look import MARKS
 from regtui.tui.widgets.keys import Key, bindings
@@ -109,6 +110,36 @@ class TechniqueRows(Vertical):
             knob.display = use
 
 
+class ModelRows(Vertical):
+    """The model: its kind, and the knobs of the one that is chosen."""
+
+    DEFAULT_CSS = "ModelRows { height: auto; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        about = " ".join(f"{name}: {kind.model_fields['kind'].description}" for name, kind in KINDS.items())
+        self._head = Row(" kind", OneOf(KIND, list(KINDS)), about)
+        self._knobs: dict[str, list[Row]] = {}
+
+    @property
+    def rows(self) -> list[Row]:
+        """Those that are shown."""
+        return [self._head, *(knob for knobs in self._knobs.values() for knob in knobs if knob.display)]
+
+    def compose(self) -> ComposeResult:
+        """The kind alone; knobs come when their kind is first chosen."""
+        yield self._head
+
+    def use(self, kind: str) -> None:
+        """Show the knobs of this kind, and no others."""
+        if kind not in self._knobs:
+            self._knobs[kind] = [row for row in _rows("model", KINDS[kind]) if row.editor.key != KIND]
+            self.mount(*self._knobs[kind])
+        for name, knobs in self._knobs.items():
+            for knob in knobs:
+                knob.display = name == kind
+
+
 class Form(Vertical):
     """All settings of one preset."""
 
@@ -145,6 +176,7 @@ class Form(Vertical):
         # What a preset is about comes first: the techniques, those of the regularized arm before the baseline's.
         self._arms = {arm: [TechniqueRows(key) for key in SWITCHES if key.startswith(arm)] for arm in reversed(ARMS)}
         self._tables = {name: _rows(name, model) for name, model in _tables()}
+        self._model = ModelRows()
 
     def compose(self) -> ComposeResult:
         """Section by section."""
@@ -154,7 +186,7 @@ class Form(Vertical):
             yield from techniques
         for table, rows in self._tables.items():
             yield Static(table, classes="heading", markup=False)
-            yield from rows
+            yield from rows if rows else [self._model]
 
     def on_mount(self) -> None:
         """Fill in the values."""
@@ -169,6 +201,7 @@ class Form(Vertical):
         self._draft = draft
         for techniques in self._techniques():
             techniques.use(draft.get(techniques.key))
+        self._model.use(draft.get(KIND))
         rows = {row.editor.key: row for row in self._rows()}
         faults: dict[str, list[str]] = {key: [] for key in rows}
         elsewhere: list[str] = []
@@ -221,13 +254,15 @@ class Form(Vertical):
         for techniques in self._techniques():
             yield from techniques.rows
         for rows in self._tables.values():
-            yield from rows
+            yield from rows or self._model.rows
 
 
 def _tables() -> Iterator[tuple[str, type[BaseModel]]]:
-    """The preset's tables but for the arms."""
+    """The preset's tables but for the arms; that of the model, whose fields depend on its kind, has none here."""
     for name, field in Preset.model_fields.items():
-        if name not in ARMS and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        if name == "model":
+            yield name, BaseModel
+        elif name not in ARMS and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield name, field.annotation
 
 

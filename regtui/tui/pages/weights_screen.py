@@ -25,7 +25,7 @@ from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
 from regtui.tui.widgets.thread import in_thread
 
 if TYPE_CHECKING:
-    from regtui.runs.weights import Floats, Layer
+    from regtui.runs.weights import Layer, Picture
 
 _BY_NUMBER = Key("1,2,3,4,5,6,7,8,9", "choose_layer", "layer", "Choose a layer by its number.", "1-9")
 _OTHERS = (
@@ -52,7 +52,7 @@ class _Read(Message):
         self,
         which: Literal["last", "best"],
         layers: dict[str, list[Layer]],
-        pictures: dict[str, Floats],
+        pictures: dict[str, Picture],
         fault: str = "",
         epochs: Mapping[str, int | None] | None = None,
     ) -> None:
@@ -61,7 +61,7 @@ class _Read(Message):
 
 
 class WeightsScreen(Screen[None]):
-    """Norms, zeros, histograms and, for the first layer, pictures of both arms' weights."""
+    """Norms, zeros, histograms and, where the first layer looks at pixels, pictures of both arms' weights."""
 
     DEFAULT_CSS = """
     WeightsScreen {
@@ -127,13 +127,13 @@ class WeightsScreen(Screen[None]):
     @in_thread("reading")
     def _read(self, which: Literal["last", "best"]) -> None:
         # In a thread for numpy's import, the first time, and for large networks; MNIST's take 3 ms.
-        from regtui.runs.weights import best_epoch, importance, read_weights
+        from regtui.runs.weights import best_epoch, picture, read_weights
 
         try:
             ended = not read_run(self._folder).may_go_on
             layers = {arm: read_weights(self._folder, arm, which, ended=ended) for arm in self._preset.arms()}
             shape = self._preset.dataset.shape
-            pictures = {arm: importance(of_arm[0].matrix, shape) for arm, of_arm in layers.items()}
+            pictures = {arm: one for arm, of_arm in layers.items() if (one := picture(of_arm[0], shape)) is not None}
         except RegtuiError as error:
             self.post_message(_Read(which, {}, {}, str(error)))
         else:

@@ -17,7 +17,7 @@ from regtui.tui.look import MARKS, PlainText
 from regtui.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:  # numpy takes 0.2 s to import
-    from regtui.runs.weights import Floats, Histogram, Layer
+    from regtui.runs.weights import Histogram, Layer, Picture
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 SHADES = " .:-=+*#%@"
@@ -70,7 +70,7 @@ class LayerTable(Lines):
                 row.append("› " if first and chosen else "  ")
                 row.append(f"{layer.name if first else '':<{9 if wide else 8}}", "bold" if chosen else "")
                 if wide:
-                    shape = f"{layer.matrix.shape[1]:,} → {layer.matrix.shape[0]:,}" if first else ""
+                    shape = _shape(layer.shape) if first else ""
                     row.append(f"  {shape:>13}", colours["faint"])
                 row.append(f"  {MARKS[name]} {name:<11}" if wide else f" {MARKS[name]}", colours[name])
                 zeros, small = share(layer.zeros), share(layer.small)
@@ -137,16 +137,17 @@ class HistogramView(Lines):
 
 
 class PictureView(Lines):
-    """For each arm, how much its first layer looks at each pixel; two pixels a cell, one scale."""
+    """For each arm what its first layer looks at: each pixel, or kernels; two pixels a cell, one scale."""
 
     DEFAULT_CSS = "PictureView { width: auto; max-width: 100%; height: auto; }"
+    NOTHING = "The first layer looks at no pixels: there is no picture of it."
 
     def __init__(self) -> None:
         super().__init__()
-        self._pictures: dict[str, Floats] = {}
+        self._pictures: dict[str, Picture] = {}
 
-    def show(self, pictures: dict[str, Floats]) -> None:
-        """Show these pictures, by arm."""
+    def show(self, pictures: dict[str, Picture]) -> None:
+        """Show these pictures, by arm; none where the first layer has none."""
         width_before = self._side_by_side()
         self._pictures = pictures
         if self._side_by_side() != width_before:
@@ -154,25 +155,36 @@ class PictureView(Lines):
         self.redraw()
 
     def get_content_width(self, container: Size, viewport: Size) -> int:  # noqa: ARG002
-        """The pictures side by side, two cells between them."""
+        """The pictures side by side, two cells between them, and their title."""
         return self._side_by_side()
 
     def _side_by_side(self) -> int:
-        return sum(int(picture.shape[1]) + 2 for picture in self._pictures.values()) - 2
+        if not self._pictures:
+            return len(self.NOTHING)
+        first = next(iter(self._pictures.values()))
+        cells = sum(self._cells(arm) + 2 for arm in self._pictures) - 2
+        return max(cells, len(f"{first.title}  {first.about}"))
+
+    def _cells(self, arm: str) -> int:
+        """The width of an arm's picture with its label."""
+        return max(int(self._pictures[arm].values.shape[1]), len(f"{MARKS[arm]} {arm}"))
 
     def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         """Title, the pictures side by side or below one another, and the scale."""
-        if not self._pictures:
-            return []
         colours = self.app.theme_variables
-        top = max((v for p in self._pictures.values() for v in p.flat if math.isfinite(v)), default=0.0) or 1.0
+        if not self._pictures:
+            return [Text.styled(self.NOTHING, colours["faint"])]
+        values = [picture.values for picture in self._pictures.values()]
+        top = max((v for one in values for v in one.flat if math.isfinite(v)), default=0.0) or 1.0
         blocks = []
         for arm, picture in self._pictures.items():
-            label = Text.styled(f"{MARKS[arm]} {arm}", colours[arm])
-            label.truncate(picture.shape[1], pad=True)
-            blocks.append([label, *self._draw(picture.tolist(), top)])
-        title = Text.assemble(("pixels", "bold"), ("  norm of the weights from each", colours["faint"]))
-        if width >= self._side_by_side():
+            block = [Text.styled(f"{MARKS[arm]} {arm}", colours[arm]), *self._draw(picture.values.tolist(), top)]
+            for row in block:
+                row.truncate(self._cells(arm), pad=True)
+            blocks.append(block)
+        first = next(iter(self._pictures.values()))
+        title = Text.assemble((first.title, "bold"), (f"  {first.about}", colours["faint"]))
+        if width >= sum(self._cells(arm) + 2 for arm in self._pictures) - 2:
             body = [Text("  ").join(cells) for cells in zip(*blocks, strict=True)]
         else:
             body = [row for block in blocks for row in block]
@@ -203,6 +215,13 @@ class PictureView(Lines):
                 row.append("▀", f"{colour(a)} on {colour(b)}")
             rows.append(row)
         return rows
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    """'784 → 256'; of a convolution the kernel's size before it: '3×3 1 → 16'."""
+    out, inputs, *kernel = shape
+    words = f"{inputs:,} → {out:,}"
+    return f"{'×'.join(map(str, kernel))} {words}" if kernel else words
 
 
 def log_scale(counts: Sequence[int]) -> tuple[int, int]:

@@ -11,13 +11,13 @@ from textual.message import Message
 from textual.widget import Widget
 
 from regtui.preset.model import Preset
-from regtui.protocol.applied import Applied, live_knobs, steered_arms, stops_now, wait
+from regtui.protocol.applied import Applied, steered_arms, stops_now, wait
 from regtui.protocol.control import Command, Resume, SetMinDelta, SetPatience, SetStrength
 from regtui.protocol.history import History
 from regtui.techniques.base import Technique
 from regtui.tui.look import MARKS
 from regtui.tui.widgets.dialogs import Ask, Choice
-from regtui.tui.widgets.scales import Counts, Magnitudes, Scale, Shares
+from regtui.tui.widgets.scales import SCALES, Counts, Magnitudes
 from regtui.tui.widgets.stepper import Stepper
 from regtui.tui.widgets.word import Word
 
@@ -138,17 +138,16 @@ class SteeringPanel(Widget):
 
     def _of_technique(self, arm: str, name: str, technique: Technique) -> Iterator[Widget]:
         """A stepper for each live knob; where there is none, a word that says why."""
-        knobs = live_knobs(technique)
-        short = technique.explanation.title.removesuffix(" penalty")
+        knobs = technique.steered(self._preset.sites)
         if not knobs:
             words = name.replace("_", " ")
-            why = f"{short} can't change while training: {technique.why_not_live}."
+            why = f"{technique.explanation.title} can't change while training: {technique.why_not_live}."
             yield Word(f"{MARKS[arm]} {words}", why_not=why)
         for knob in knobs:
-            label = f"λ {short}" if knob == "strength" else f"{name} {knob}".replace("_", " ")
+            how = technique.live[knob]
             description = type(technique).model_fields[knob].description or ""
             value = getattr(technique, knob)
-            stepper = Stepper(label, value, _scale(technique, knob), arm=arm, help=description)
+            stepper = Stepper(how.label, value, SCALES[how.scale], arm=arm, help=description)
             self._strengths[stepper] = (arm, f"{name}.{knob}")
             yield stepper
 
@@ -277,9 +276,3 @@ def _together(values: Mapping[str, float | None]) -> list[tuple[list[str], str]]
 
 def _epochs(count: int) -> str:
     return "1 epoch" if count == 1 else f"{count} epochs"
-
-
-def _scale(technique: Technique, knob: str) -> Scale:
-    """Steps of a rate where the knob stays below 1, else of a strength of any size."""
-    schema = type(technique).model_json_schema()["properties"][knob]
-    return Shares() if schema.get("exclusiveMaximum") == 1 else Magnitudes()

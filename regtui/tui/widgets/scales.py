@@ -117,6 +117,10 @@ class Magnitudes:
         return f"a number from 0 to {self.SERIES[-1]:,.0f}"
 
 
+SCALES: dict[str, Scale] = {"share": Shares(), "magnitude": Magnitudes(), "count": Counts()}
+"""By the name that a technique's live knob has for its own."""
+
+
 def _number(text: str) -> float | None:
     try:
         value = float(text.replace(",", "."))

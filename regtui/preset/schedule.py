@@ -1,0 +1,78 @@
+"""The learning rate of each step, in both arms alike, as a preset's `[train]` plans it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from regtui.preset.train import TrainTable
+
+STEP_FACTOR = 0.1
+"""What the rate is multiplied by at each cut of the schedule `step`, where the preset says nothing else."""
+
+
+class Schedule:
+    """The learning rate η_t of step t, counted from 0 over the whole run, for a base rate η.
+
+    constant  η_t = η
+    cosine    η_t = η/2 · (1 + cos(π · (t − W) / (T − W))), from η to nearly 0 over the T steps that are planned
+    step      η_t = η · γ^⌊e/n⌋ in epoch e, counted from 0: cut to γ of itself after every n epochs
+    warm-up   η_t = η · (t + 1) / W in the first W steps, before any of the three
+
+    Source: Loshchilov, Hutter: SGDR: Stochastic Gradient Descent with Warm Restarts. ICLR 2017, equation 5, without
+    restarts. He, Zhang, Ren, Sun: Deep Residual Learning. CVPR 2016, section 3.4 (step). Goyal et al.: Accurate, Large
+    Minibatch SGD. 2017, section 2.2 (gradual warm-up).
+    """
+
+    def __init__(self, train: TrainTable, steps_per_epoch: int) -> None:
+        self._train = train
+        self._steps_per_epoch = steps_per_epoch
+        self._steps = train.epochs * steps_per_epoch
+        self._warm_up = train.warmup_steps + train.warmup_epochs * steps_per_epoch
+        factor = train.step_factor
+        self._factor = STEP_FACTOR if factor is None else factor
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        train, base = self._train, self._train.learning_rate
+        if step < self._warm_up:
+            return base * (step + 1) / self._warm_up
+        if train.schedule == "cosine":
+            return base / 2 * (1 + math.cos(math.pi * (step - self._warm_up) / (self._steps - self._warm_up)))
+        if train.schedule == "step" and train.step_epochs is not None:
+            return base * self._factor ** (step // self._steps_per_epoch // train.step_epochs)
+        return base
+
+
+def words(train: TrainTable) -> str:
+    """The learning rate and what becomes of it: '0.001', '0.001 cosine, warm-up 2 epochs, gradients up to norm 1'."""
+    parts = [f"{train.learning_rate:g}"]
+    if train.schedule == "cosine":
+        parts = [f"{parts[0]} cosine"]
+    elif train.schedule == "step":
+        factor = STEP_FACTOR if train.step_factor is None else train.step_factor
+        parts = [f"{parts[0]} times {factor:g} every {_count(train.step_epochs or 0, 'epoch')}"]
+    if train.warmup_epochs:
+        parts.append(f"warm-up {_count(train.warmup_epochs, 'epoch')}")
+    if train.warmup_steps:
+        parts.append(f"warm-up {_count(train.warmup_steps, 'step')}")
+    if train.clip_norm is not None:
+        parts.append(f"gradients up to norm {train.clip_norm:g}")
+    return ", ".join(parts)
+
+
+def faults(train: TrainTable) -> Iterator[tuple[str, str]]:
+    """What contradicts itself in a plan: a key of `[train]`, and a sentence."""
+    if train.schedule == "step":
+        if train.step_epochs is None:
+            yield "step_epochs", "the schedule 'step' needs it: after how many epochs the rate is cut"
+    else:
+        for key in ("step_epochs", "step_factor"):
+            if getattr(train, key) is not None:
+                yield key, f"belongs to the schedule 'step', and train.schedule is {train.schedule!r}; leave it out"
+    if train.warmup_epochs and train.warmup_steps:
+        yield "warmup_steps", "train.warmup_epochs is set too; set one of them"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
