@@ -72,7 +72,7 @@ class ScriptedCrew:
         loss = self.val_losses[arm][epoch]
         accuracy = self.val_accuracies[arm][epoch] if self.val_accuracies else 0.8
         weights = {"output": LayerWeights(norm=1.0, zeros=0, size=10)}
-        return Measured(0.5, loss, 0.9, accuracy, {}, weights, 0.01, 1e-3)
+        return Measured(0.5, loss, 0.9, accuracy, {}, weights, 1e-3, 0.01)
 
     def _remember(self, arm: str, epoch: int) -> None: ...
 

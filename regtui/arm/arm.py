@@ -160,8 +160,8 @@ class Arm:
             int(val_right.sum()) / len(val_right),
             penalties,
             weights,
-            self._seconds,
             self._rate,
+            self._seconds,
         )
 
     def remember(self, epoch: int) -> None:

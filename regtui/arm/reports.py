@@ -33,8 +33,8 @@ class Measured(NamedTuple):
     """An arm in evaluation mode: mean losses without penalties, accuracies as fractions, penalties, weights.
 
     Attributes:
-        seconds: What training and validating this epoch took.
         learning_rate: Of the last step that was made.
+        seconds: What training and validating this epoch took.
     """
 
     train_loss: float
@@ -43,8 +43,8 @@ class Measured(NamedTuple):
     val_accuracy: float
     penalties: dict[str, float]
     weights: dict[str, LayerWeights]
-    seconds: float
     learning_rate: float
+    seconds: float
 
 
 class Saved(NamedTuple):
