@@ -43,7 +43,7 @@ class Row(Container):
         &.-fault > .note {{
             color: $error; height: auto; display: block; column-span: 2; padding-left: 2; text-wrap: wrap;
         }}
-        &.technique {{ grid-columns: 1 1fr; & > .editor {{ width: 20; }} }}
+        &.technique {{ grid-columns: 1 1fr; & > .editor {{ width: 21; }} }}
     }}
     """
 
@@ -152,7 +152,7 @@ class Form(Vertical):
         & > .faults {{ color: $error; height: auto; margin-top: 1; display: none; }}
         &.-wide Row {{
             grid-size: 3; grid-columns: {NAME_WIDTH} 20 1fr;
-            &.technique {{ grid-columns: 1 21 1fr; }}
+            &.technique {{ grid-columns: 1 22 1fr; }}
             & > .note {{ display: block; column-span: 1; padding-left: 0; }}
         }}
     }}
