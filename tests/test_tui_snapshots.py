@@ -129,7 +129,7 @@ async def test_saved_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.delenv("NO_COLOR", raising=False)
     app = RegtuiApp(LOGS, review=())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "9 of 9 runs" in text_of(app))
+        await until(pilot, lambda: f"{len(SAMPLES)} of {len(SAMPLES)} runs" in text_of(app))
         await pilot.press("space", "space", "down", "down", "down", "down", "space")
         await compare(app, pilot, "review-120x36")
         await pilot.press("c")
