@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
@@ -15,7 +17,7 @@ from regtui.arm.arm import Arm
 from regtui.arm.network import Network, as_images, as_vectors
 from regtui.arm.split import Data, Fingerprint
 from regtui.arm.streams import stream
-from regtui.errors import InputError
+from regtui.errors import InputError, PresetError
 from regtui.models import KINDS, Model, Shape, Site
 from regtui.models.base import around, input_shape
 from regtui.models.cnn import CNN
@@ -23,6 +25,7 @@ from regtui.models.fast import SMALL, Layers, learn_layers, linear, linear_layer
 from regtui.models.layers import Linear, chain
 from regtui.models.linear import Linear as LinearModel
 from regtui.models.mlp import MLP
+from regtui.preset.file import load, validate
 from regtui.preset.model import Preset
 from regtui.techniques import Techniques
 from regtui.techniques.batch_norm import BatchNorm
@@ -120,6 +123,9 @@ def test_every_kind_has_what_the_house_promises(name: str) -> None:
     kind = KINDS[name]
     assert Preset.model_validate({"model": {"kind": name}}).model == kind()
     assert all(field.description for field in kind.model_fields.values())
+    root = Path(__file__).parent.parent
+    assert (root / "regtui" / "models" / f"{name}.py").exists(), "not in a file of its own"
+    assert f"| `{name}` |" in (root / "README.md").read_text(encoding="utf-8"), "no line in the README"
 
 
 # Images
@@ -404,3 +410,68 @@ def test_a_rate_that_drops_from_nothing_is_refused_while_training() -> None:
     flat = arm(small_preset(model={"kind": "mlp", "hidden": []}, regularized={"dropout": {"input_rate": 0.2}}))
     with pytest.raises(InputError, match="rate changes nothing here: the network has no activation"):
         flat.retune("dropout.rate", 0.4)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("tables", "fault"),
+    [
+        ({"model": 3}, "model: must be a table, not 3"),
+        ({"model": {"kind": "mpl"}}, "model.kind: must be 'mlp', 'linear' or 'cnn', not 'mpl'; did you mean 'mlp'?"),
+        ({"model": {"kind": 3}}, "model.kind: must be 'mlp', 'linear' or 'cnn', not 3"),
+        ({"model": {"kind": ["cnn"]}}, "model.kind: must be 'mlp', 'linear' or 'cnn', not ['cnn']"),
+        (
+            {"model": {"kind": "linear", "hidden": [8]}},
+            "model.hidden: is not known here; linear has kind; hidden is of mlp and cnn",
+        ),
+        (
+            {"model": {"channels": [8]}},
+            "model.channels: is not known here; mlp has kind, hidden, activation; channels is of cnn",
+        ),
+        (
+            {"model": {"kind": "mlp", "kernal": 5}},
+            "model.kernal: is not known here; mlp has kind, hidden, activation; kernel is of cnn",
+        ),
+        ({"model": {"kind": "cnn", "chanels": [8]}}, "model.chanels: is not known here; did you mean 'channels'?"),
+        ({"model": {"kind": "cnn", "hidden": [8, 0]}}, "model.hidden.1: must be at least 1, not 0"),
+        ({"model": {"kind": "cnn", "channels": []}}, "model.channels: must have 1 or more entries, not []"),
+        ({"model": {"kind": "cnn", "channels": [1025]}}, "model.channels.0: must be at most 1,024, not 1025"),
+        ({"model": {"kind": "cnn", "channels": [2] * 5}}, "model.channels: 5 convolutions halve 28×28 pixels to none"),
+        ({"model": {"kind": "cnn", "kernel": 4}}, "model.kernel: must be an odd number"),
+        (
+            {"model": {"activation": "rellu"}},
+            "model.activation: must be 'relu', 'leaky_relu', 'gelu', 'silu' or 'tanh'",
+        ),
+        ({"model": {"hidden": [65536] * 3}}, "model.hidden: this network has 8,642,166,794 parameters; at most"),
+        (
+            {"model": {"kind": "cnn", "channels": [1024], "hidden": [65536]}},
+            "model.hidden: this network has 13,154,",
+        ),
+        (
+            {"model": {"kind": "cnn"}, "regularized": {"dropout": {"after": [7]}}},
+            "regularized.dropout.after: there is no activation 7; this network has 3",
+        ),
+        (
+            {"model": {"kind": "linear"}, "regularized": {"dropout": {"after": [1]}}},
+            "regularized.dropout.after: there is no activation 1; this network has none",
+        ),
+        (
+            {"model": {"kind": "linear"}, "regularized": {"batch_norm": {}}},
+            "regularized.batch_norm: the network has no activation, so there is no layer to normalize",
+        ),
+    ],
+)
+def test_a_model_that_won_t_do_is_one_sentence_with_its_key(tables: dict[str, Any], fault: str) -> None:
+    with pytest.raises(PresetError) as caught:
+        validate(tables, "here")
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"here: {fault}")
+    assert PresetError.exit_code == 2
+
+
+def test_a_fault_of_a_model_names_where_its_value_comes_from() -> None:
+    for override in ("model.kind=mpl", "model.kind=[]", "model.channels=[4]", "model.hidden=[0]", "model.activation=x"):
+        with pytest.raises(PresetError, match=f"^--set {re.escape(override)}: model"):
+            load("dropout", [override])

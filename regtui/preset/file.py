@@ -52,6 +52,7 @@ _SENTENCES = {
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
     "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have {min_length} or more entries",
     "too_long": "must have at most {max_length} entries",
 }
 
