@@ -187,7 +187,7 @@ def test_images_are_given_as_images_whatever_the_network_takes() -> None:
 def test_what_is_measured_and_tested_is_never_changed() -> None:
     changed, plain = arm(More(flip=Flip(), mix=Mix(), double=Double(), blur=Blur())), arm()
     assert changed.measure()[:4] == plain.measure()[:4]
-    assert changed.test({"regularized": False}) == plain.test({"regularized": False})
+    assert changed.test({"regularized": False})[:2] == plain.test({"regularized": False})[:2]
 
 
 # Another criterion
