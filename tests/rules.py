@@ -217,7 +217,7 @@ def _(run: Run, g: Sequence[Any]) -> None:
     is_versus(run, g)
 
 
-@rule(rf"Both validation losses are flat, within 2 % over the last {E} epochs{VERSUS}\.")
+@rule(rf"Both validation losses are flat, within 2 % over {E} epochs{VERSUS}\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     for arm in run.arms.values():
         hardly_moves(arm, g[0])
@@ -286,7 +286,7 @@ def _(run: Run, g: Sequence[Any]) -> None:
     is_versus(run, g[5:])
 
 
-@rule(rf"{ARM}: validation loss is flat, within 2 % over the last {E} epochs, and ({ABOVE}){VERSUS}\.")
+@rule(rf"{ARM}: validation loss is flat, within 2 % over {E} epochs, ({ABOVE}){VERSUS}\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     arm = arm_of(run, g[0])
     hardly_moves(arm, g[1])
@@ -294,7 +294,7 @@ def _(run: Run, g: Sequence[Any]) -> None:
     is_versus(run, g[6:])
 
 
-@rule(rf"{ARM}: validation loss hardly falls any more, within 2 % over the last {E} epochs: {L} at epoch {E}{VERSUS}\.")
+@rule(rf"{ARM}: validation loss hardly falls any more, within 2 % over {E} epochs: {L} at epoch {E}{VERSUS}\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     arm = arm_of(run, g[0])
     hardly_moves(arm, g[1])

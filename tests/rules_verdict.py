@@ -187,7 +187,7 @@ def _(history: History, g: Sequence[Any]) -> None:
 
 @VERDICT.rule(
     rf"The gap is smaller, yet their validation loss is higher \({NUMBER} against {NUMBER}\): .+ may be too strong "
-    r"here\."
+    r"here, or (\d+) epochs? too few\."
 )
 def _(history: History, g: Sequence[Any]) -> None:
     baseline, regularized = history.arms.values()
@@ -195,7 +195,8 @@ def _(history: History, g: Sequence[Any]) -> None:
     hold(only_regularized < only_baseline and p_value(history) < 0.05, "it did not classify fewer")
     hold(gap(kept(regularized)) < gap(kept(baseline)), "the gap is not smaller")
     hold(value(g[0]) > value(g[1]), "not higher")
-    for text, arm in zip(g, (regularized, baseline), strict=True):
+    hold(int(g[2]) == kept(regularized).epoch, "another epoch was tested")
+    for text, arm in zip(g[:2], (regularized, baseline), strict=True):
         tells(text, loss(kept(arm)))  # a verdict compares the kept weights
 
 

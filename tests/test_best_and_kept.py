@@ -36,6 +36,7 @@ from regtui.runs.log import read_events
 from regtui.runs.weights import best_epoch
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
+from tests.telling import Telling
 
 NAN = math.nan
 ARMS = ("baseline", "regularized")
@@ -297,3 +298,10 @@ def test_the_saved_best_weights_say_of_which_epoch_they_are(tmp_path: Path, mnis
     for content in (b"", b"\xff" * 99, b"[1, 2, 3"):
         file.write_bytes(content)
         assert best_epoch(result.folder, "baseline") is None
+
+
+def test_an_arm_that_was_not_tested_has_kept_nothing() -> None:
+    told = Telling(small_preset()).start().epochs([0.5, 0.6], [0.5, 9.0]).stop("regularized", "exploded")
+    verdict = judge_run(told.finish("diverged").history, None)
+    for arm in (verdict.baseline, verdict.regularized):
+        assert (arm.kept_epoch, arm.gap_at_kept, arm.val_loss_at_kept) == (None, None, None)

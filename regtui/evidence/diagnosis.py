@@ -133,7 +133,7 @@ def _both(trends: Sequence[Trend], planned_epochs: int) -> str:
     if kinds == {"first"} and all(t.last.epoch == 1 for t in trends):
         return f"The first of {planned_epochs:,} epochs is measured"
     if kinds == {"flat"} and len({t.calm for t in trends}) == 1:
-        return f"Both validation losses are flat, within {_percent(FLAT)} over the last {trends[0].calm} epochs"
+        return f"Both validation losses are flat, within {_percent(FLAT)} over {trends[0].calm} epochs"
     return ""
 
 
@@ -144,13 +144,13 @@ def _arm_trend(name: str, of: Trend) -> str:
         losses = f"{_loss(of.lowest.val_loss)} → {_loss(of.last.val_loss)}"
         gaps = f"gap {short(of.lowest.gap, digits=3)} → {short(of.last.gap, digits=3)}"
         return f"{who} overfitting since epoch {of.lowest.epoch}: validation loss {_size(of)} ({losses}), {gaps}"
-    flat = f"within {_percent(FLAT)} over the last {of.calm} epochs"
+    flat = f"within {_percent(FLAT)} over {of.calm} epochs"
     words = {
         "rises": f"has risen for {of.risen} epochs, {_above(of)}",
         "recovers": f"falls, but is {_above(of)}",
         "above": f"is {_above(of)}",
         "wavers": f"wavers within {_percent(NEAR)} of its lowest, {_lowest(of)}",
-        "flat": f"is flat, {flat}, and {_above(of)}",
+        "flat": f"is flat, {flat}, {_above(of)}",
         "slows": f"hardly falls any more, {flat}: {last}",
         "lowest": f"is at its lowest, {last}",
         "falls": f"still falls, {last}",

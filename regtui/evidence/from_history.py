@@ -60,8 +60,8 @@ def _result(label: str, arm: ArmHistory, together: int) -> ArmResult:
         parameters=arm.info.parameters,
         zero_weights=arm.zero_weights,
         weight_norm=arm.weight_norm,
-        gap_at_kept=kept.gap if kept else None,
-        val_loss_at_kept=kept.val_loss if kept else None,
+        gap_at_kept=kept.gap if kept and test else None,
+        val_loss_at_kept=kept.val_loss if kept and test else None,
         stop_reason=arm.stopped.reason if arm.stopped else "",
         cut_short=arm.last is not None and arm.last.partial,
     )

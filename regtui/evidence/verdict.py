@@ -203,10 +203,11 @@ class Verdict:
             and base_loss is not None
             and loss > base_loss
         ):
-            # A smaller gap reads like success; where the other losses rose it is underfitting.
+            # A smaller gap reads like success; where the other losses rose it is underfitting, for one of two reasons.
+            epochs = "1 epoch" if self.regularized.kept_epoch == 1 else f"{_epoch(self.regularized.kept_epoch)} epochs"
             words += (
                 f" The gap is smaller, yet their validation loss is higher ({_number(loss, 4)} against "
-                f"{_number(base_loss, 4)}): {self.regularized.label} may be too strong here."
+                f"{_number(base_loss, 4)}): {self.regularized.label} may be too strong here, or {epochs} too few."
             )
         return words
 

@@ -158,9 +158,11 @@ def _two_by_two(run: SavedRun) -> str:
 def _pairing(run: SavedRun) -> str:
     history, tensors = run.history, max(arm.info.tensors for arm in run.history.arms.values())
     data = "data and split are the same, " if all(arm.info.data for arm in history.arms.values()) else ""
+    epochs = len(history.order_hashes)
+    batches = "epoch 1" if epochs == 1 else f"each of the {epochs} epochs"
     proof = history.unpaired_because or (
-        f"{data}{run.started.shared_tensors} of {tensors} tensors start equal, and the batches were the same in each "
-        f"of the {len(history.order_hashes)} epochs"
+        f"{data}{run.started.shared_tensors} of {tensors} tensors start equal"
+        + (f", and the batches were the same in {batches}" if epochs else "")
     )
     verdict = "Not a matched pair" if history.unpaired_because else "A matched pair"
     rows = []
