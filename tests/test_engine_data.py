@@ -31,10 +31,16 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def split(path: Path, val_fraction: float = 0.2, train_samples: int | None = None, seed: int = 0) -> Data:
+def split(
+    path: Path,
+    val_fraction: float = 0.2,
+    train_samples: int | None = None,
+    seed: int = 0,
+    val_samples: int | None = None,
+) -> Data:
     return load(
         path,
-        DataTable(val_fraction=val_fraction, train_samples=train_samples),
+        DataTable(val_fraction=val_fraction, train_samples=train_samples, val_samples=val_samples),
         torch.Generator().manual_seed(seed),
         CPU,
     )
@@ -72,6 +78,16 @@ def test_fewer_training_samples_are_a_beginning_of_all_and_leave_validation_as_i
     assert numbers(few.train_images) == numbers(every.train_images)[:100]
     assert few.train_labels.tolist() == every.train_labels.tolist()[:100]
     assert numbers(few.val_images) == numbers(every.val_images)
+
+
+@pytest.mark.parametrize("few", [1, 50])
+def test_fewer_validation_samples_are_a_beginning_of_all_and_leave_training_as_it_is(path: Path, few: int) -> None:
+    every, some = split(path), split(path, val_samples=few)
+    assert numbers(some.val_images) == numbers(every.val_images)[:few]
+    assert some.val_labels.tolist() == every.val_labels.tolist()[:few]
+    assert numbers(some.train_images) == numbers(every.train_images)
+    assert some.fingerprint.split["training"] == every.fingerprint.split["training"]
+    assert some.fingerprint.split["validation"] != every.fingerprint.split["validation"]
 
 
 def test_normalize_rounds_as_the_formula_does() -> None:

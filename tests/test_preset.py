@@ -129,6 +129,7 @@ def test_a_wrong_type_is_refused(text: str, fault: str, tmp_path: Path) -> None:
         (f"[model]\nhidden = {[8] * 65}", "model.hidden: must have at most 64 entries, not ["),
         ("[data]\nval_fraction = 0", "data.val_fraction: must be greater than 0, not 0"),
         ("[data]\nval_fraction = 1", "data.val_fraction: must be less than 1, not 1"),
+        ("[data]\nval_samples = 0", "data.val_samples: must be at least 1, not 0"),
         ("[data]\ntrain_samples = 1", "data.train_samples: must be at least 2, not 1"),
         ("[train]\nepochs = 0", "train.epochs: must be at least 1, not 0"),
         ("[train]\nepochs = 100001", "train.epochs: must be at most 100,000, not 100001"),
@@ -164,6 +165,14 @@ def test_a_value_beyond_its_bounds_is_refused(text: str, fault: str, tmp_path: P
         (
             '[data]\ndataset = "cifar10"\ntrain_samples = 40001',
             "data.train_samples: 40,001 is more than the 40,000 images of CIFAR-10 that val_fraction 0.2 leaves",
+        ),
+        (
+            "[data]\nval_samples = 12001",
+            "data.val_samples: 12,001 is more than the 12,000 images of MNIST that val_fraction 0.2 keeps to",
+        ),
+        (
+            "[data]\nval_fraction = 0.01\nval_samples = 601",
+            "data.val_samples: 601 is more than the 600 images of MNIST that val_fraction 0.01 keeps to validate on",
         ),
         ("[data]\nval_fraction = 1e-9", "data.val_fraction: 1e-09 of 60,000 images leaves 0 to validate on and 60,000"),
         (
@@ -539,3 +548,10 @@ def test_a_shipped_preset_follows_the_schema(name: str, schema: dict[str, Any]) 
             assert value in below.get("enum", [value])
 
     follow(to_table(load(name)), schema)
+
+
+def test_fewer_images_to_validate_on_leave_as_many_to_train_on(changed: Changed) -> None:
+    every, few = changed([]).sizes, changed(["data.val_samples=250"]).sizes
+    assert (every.val, few.val) == (12_000, 250)
+    assert few._replace(val=every.val) == every
+    assert changed(["data.val_samples=12000"]).sizes == every

@@ -52,7 +52,8 @@ class Data:
 def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.device) -> Data:
     """Load a cache file and split its training set at random.
 
-    A permutation of the training set is drawn: its beginning becomes the validation set, what follows the training set.
+    A permutation of the training set is drawn: its beginning is for validation, what follows for training. Of each part
+    the first are taken, so that fewer of one change nothing of the other.
 
     Args:
         path: A cache file, as `regtui.data.source.ensure` returns it.
@@ -66,8 +67,8 @@ def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.
     tensors = load_file(path)
     images, labels = tensors["train_images"], tensors["train_labels"].long()
     order = torch.randperm(len(images), generator=generator)
-    val_samples = round(data.val_fraction * len(images))
-    val, train = order[:val_samples], order[val_samples:][: data.train_samples]
+    kept = round(data.val_fraction * len(images))
+    val, train = order[:kept][: data.val_samples], order[kept:][: data.train_samples]
     parts = {"training": train, "validation": val, "test": torch.arange(len(tensors["test_images"]))}
     return Data(
         fingerprint=Fingerprint(

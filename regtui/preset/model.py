@@ -46,6 +46,9 @@ class DataTable(Table):
 
     dataset: DatasetName = Field("mnist", description="The data set.")
     val_fraction: float = Field(0.2, gt=0, lt=1, description="Share of the training set kept for validation.")
+    val_samples: int | None = Field(
+        None, ge=1, description="Validate on so many of those, drawn by the seed; all when left out."
+    )
     train_samples: int | None = Field(None, ge=2, description="Train on so many, drawn by the seed; all when left out.")
     root: str | None = Field(None, description="A folder in torchvision's layout to read from instead of downloading.")
 
@@ -77,10 +80,16 @@ class Preset(Table):
         return DATASETS[self.data.dataset]
 
     @property
+    def kept_for_validation(self) -> int:
+        """How many images are not trained on; `data.val_samples` may take fewer of them."""
+        return round(self.data.val_fraction * self.dataset.train)
+
+    @property
     def sizes(self) -> Sizes:
         """How many images each part has; needs no data."""
-        val = round(self.data.val_fraction * self.dataset.train)
-        train = self.dataset.train - val if self.data.train_samples is None else self.data.train_samples
+        kept = self.kept_for_validation
+        val = kept if self.data.val_samples is None else self.data.val_samples
+        train = self.dataset.train - kept if self.data.train_samples is None else self.data.train_samples
         return Sizes(train, val, self.dataset.test, min(train, TRAIN_EVAL))
 
     @property
@@ -141,15 +150,22 @@ class Preset(Table):
 
 def _size_faults(preset: Preset) -> list[str]:
     train, val, _, _ = preset.sizes
-    whole = preset.dataset.train
-    if not 0 < val < whole:
+    whole, kept, fraction = preset.dataset.train, preset.kept_for_validation, preset.data.val_fraction
+    title = preset.dataset.title
+    if not 0 < kept < whole:
         return [
-            f"data.val_fraction: {preset.data.val_fraction:g} of {whole:,} images leaves {val:,} to validate on and "
-            f"{whole - val:,} to train on; both need at least one"
+            f"data.val_fraction: {fraction:g} of {whole:,} images leaves {kept:,} to validate on and "
+            f"{whole - kept:,} to train on; both need at least one"
         ]
-    if train > whole - val:
-        return [
-            f"data.train_samples: {train:,} is more than the {whole - val:,} images of {preset.dataset.title} that "
-            f"val_fraction {preset.data.val_fraction:g} leaves to train on"
-        ]
-    return []
+    faults = []
+    if val > kept:
+        faults.append(
+            f"data.val_samples: {val:,} is more than the {kept:,} images of {title} that val_fraction {fraction:g} "
+            "keeps to validate on"
+        )
+    if train > whole - kept:
+        faults.append(
+            f"data.train_samples: {train:,} is more than the {whole - kept:,} images of {title} that "
+            f"val_fraction {fraction:g} leaves to train on"
+        )
+    return faults
