@@ -73,6 +73,7 @@ NUMBERS = (
     rf"{PERCENT} against {PERCENT}, {SIGNED} points \(95 % interval {SIGNED} to {SIGNED}; Tango's score interval; "
     r"exact McNemar p ([<=]) ([\d.e-]+)\)\."
 )
+STOPPED_AFTER = r"(\d+) epochs?(, the last cut short)?"
 ON, BASE, IMAGES = "On this split and seed, ", r"the baseline(?: \(.+\))?", r"([\d,]+) [\w-]+ test images"
 
 
@@ -123,19 +124,24 @@ def _(history: History, g: Sequence[Any]) -> None:  # noqa: ARG001
 
 @VERDICT.rule(
     r"No clean comparison: the run was (?:steered (once|\d+ times) while it trained)?(?: and )?"
-    r"(?:stopped by the user after (?:(\d+) epochs?|(\d+) \(baseline\) and (\d+) \(regularized\) epochs)"
-    r"(, the last cut short)?)?\."
+    rf"(?:(stopped by the user)(?: after {STOPPED_AFTER}|: (the .+))?)?\."
 )
 def _(history: History, g: Sequence[Any]) -> None:
     baseline, regularized = history.arms.values()
     times = {None: 0, "once": 1}.get(g[0])
     hold((int(g[0].split()[0]) if times is None else times) == history.interventions, "another number of changes")
     stopped = history.finished is not None and history.finished.status == "stopped"
-    hold(stopped == bool(g[1] or g[2]), "stopped or not")
-    if stopped:
-        told = [int(g[1] or g[2]), int(g[1] or g[3])]
-        hold(told == [baseline.epochs[-1].epoch, regularized.epochs[-1].epoch], "other epochs")
-        hold(bool(g[4]) == (baseline.epochs[-1].partial or regularized.epochs[-1].partial), "cut short or not")
+    hold(stopped == bool(g[1]), "stopped or not")
+    each: dict[str, Sequence[str]] = {"baseline": g[2:4], "regularized arm": g[2:4]} if g[2] else {}
+    named = re.findall(f"the (baseline|regularized arm) after {STOPPED_AFTER}", g[4] or "")
+    hold(len(named) == (g[4] or "").count(" after "), "another form")
+    each |= {name: when for name, *when in named}
+    for name, arm in (("baseline", baseline), ("regularized arm", regularized)):
+        by_user = arm.stopped is not None and arm.stopped.reason == "stopped"
+        hold((name in each) == (stopped and by_user), f"the {name} was stopped by the user, or not")
+        if name in each:
+            hold(int(each[name][0]) == arm.epochs[-1].epoch, "another epoch")
+            hold(bool(each[name][1]) == arm.epochs[-1].partial, "cut short or not")
 
 
 @VERDICT.rule(

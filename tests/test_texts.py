@@ -63,6 +63,7 @@ def tellings(run: CurveRun) -> Iterator[History]:
     epochs = len(run.arms["baseline"]["val_loss"])
     for last in (1, 2, epochs // 2, epochs - 1):
         yield History.of(run.events(last=last, partial=last % 2 == 0, status="stopped"))
+    yield History.of(run.events(Rule(patience=1), last=epochs - 1, partial=True, status="stopped"))
 
 
 @pytest.mark.parametrize("run", curves.runs(), ids=lambda run: run.name)

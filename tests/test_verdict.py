@@ -256,17 +256,20 @@ def test_what_clouds_the_comparison_is_said_before_anything_else() -> None:
     once, thrice = verdict(interventions=1), verdict(interventions=3, unpaired_because=UNPAIRED)
     assert words(once).startswith("No clean comparison: the run was steered once while it trained. On this split")
     assert words(thrice).startswith("No clean comparison: the run was steered 3 times while it trained. No comparison")
-    shorter = [replace(BASELINE, epochs=5), replace(DROPOUT, epochs=4)]
+    shorter = [replace(BASELINE, epochs=5, stop_reason="stopped"), replace(DROPOUT, epochs=4, stop_reason="stopped")]
     stopped = words(verdict(MORE, *shorter, status="stopped", interventions=2))
     assert stopped.startswith(
-        "No clean comparison: the run was steered 2 times while it trained and stopped by the user after 5 (baseline) "
-        "and 4 (regularized) epochs. On this split"
+        "No clean comparison: the run was steered 2 times while it trained and stopped by the user: the baseline after "
+        "5 epochs and the regularized arm after 4 epochs. On this split"
     )
+    alone = words(verdict(MORE, replace(BASELINE, stop_reason="early_stopping"), shorter[1], status="stopped"))
+    assert "clean comparison: the run was stopped by the user: the regularized arm after 4 epochs. On this" in alone
+    assert "comparison: the run was stopped by the user. On this" in words(verdict(MORE, status="stopped"))
     assert "the baseline (l2 0.001)" in words(verdict(baseline=replace(BASELINE, label="l2 0.001")))
 
 
 def test_a_part_of_an_epoch_is_not_told_as_a_whole_one() -> None:
-    cut = [replace(arm, epochs=3, cut_short=True) for arm in (BASELINE, DROPOUT)]
+    cut = [replace(arm, epochs=3, cut_short=True, stop_reason="stopped") for arm in (BASELINE, DROPOUT)]
     stopped = words(verdict(MORE, *cut, status="stopped"))
     assert stopped.startswith("No clean comparison: the run was stopped by the user after 3 epochs, the last cut short")
 

@@ -127,12 +127,13 @@ class Verdict:
             times = "once" if self.interventions == 1 else f"{self.interventions} times"
             clouds.append(f"steered {times} while it trained")
         if self.status == "stopped" and self.baseline.epochs > 0:
-            arm, base = self.regularized.epochs, self.baseline.epochs
-            epochs = f"{base} (baseline) and {arm} (regularized) epochs"
-            if arm == base:
-                epochs = "1 epoch" if base == 1 else f"{base} epochs"
-            cut = ", the last cut short" if self.baseline.cut_short or self.regularized.cut_short else ""
-            clouds.append(f"stopped by the user after {epochs}{cut}")
+            # An arm that had ended by then was not stopped.
+            arms = {"baseline": self.baseline, "regularized arm": self.regularized}
+            stopped = {name: arm for name, arm in arms.items() if arm.stop_reason == "stopped"}
+            after = ": " + " and ".join(f"the {name} after {_epochs(arm)}" for name, arm in stopped.items())
+            if len(stopped) == 2 and _epochs(self.baseline) == _epochs(self.regularized):
+                after = f" after {_epochs(self.baseline)}"
+            clouds.append(f"stopped by the user{after if stopped else ''}")
         return f"No clean comparison: the run was {' and '.join(clouds)}. " if clouds else ""
 
     def _same(self, table: PairedTable) -> str:
@@ -323,6 +324,12 @@ def _arms_table(width: int, *arms: ArmResult) -> list[str]:
         right = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
         lines.append(" ".join([name.ljust(widths[0]), *right]).rstrip().replace(NBSP, " "))
     return lines
+
+
+def _epochs(arm: ArmResult) -> str:
+    """How many it has trained."""
+    epochs = "1 epoch" if arm.epochs == 1 else f"{arm.epochs} epochs"
+    return f"{epochs}, the last cut short" if arm.cut_short else epochs
 
 
 def _epoch(number: int | None) -> str:
