@@ -58,13 +58,13 @@ def open_plain(path: Path, buffering: int = BUFFER) -> BinaryIO:
         raise
 
 
-def open_events(folder: Path) -> BinaryIO:
+def open_events(folder: Path, buffering: int = BUFFER) -> BinaryIO:
     """Open a run's events.jsonl to read.
 
     Raises:
         OSError: It can't be read, is no regular file, or is text in UTF-16.
     """
-    file = open_plain(folder / "events.jsonl")
+    file = open_plain(folder / "events.jsonl", buffering)
     try:
         if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise OSError(errno.EILSEQ, "it is UTF-16 text; save it as UTF-8")

@@ -191,7 +191,8 @@ def check_commands(asked: list[tuple[int, dict[str, Any]]]) -> None:
     losses = [1.0, 0.9, 0.95, float("nan"), 0.8, 0.85]
     crew = ScriptedCrew({"baseline": losses, "regularized": losses})
     preset = small_preset(train={"epochs": 6}, regularized={"dropout": {}, "early_stopping": {"patience": 3}})
-    status = Trainer(preset, crew, control, emit, Path).run()
+    with tempfile.TemporaryDirectory() as folder:
+        status = Trainer(preset, crew, control, emit, lambda: Path(folder)).run()
     history = History.of(events)
     assert status in {"finished", "stopped"}
     assert (status == "stopped") == any(

@@ -424,6 +424,10 @@ def spoil_journal(path: Path) -> None:
     os.mkfifo(f"{path}-journal")
 
 
+def spoil_schema(path: Path, bad: bytes) -> None:
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE runs", b"CREATE TABLE " + bad))
+
+
 def forge(path: Path, started: object = 1.7e9, status: object = "finished", fields: object = ()) -> None:
     """An index whose rows have the right checksums, and hold what they should not."""
     index = sqlite3.connect(path)
@@ -446,6 +450,8 @@ SPOILERS: dict[str, Callable[[Path], None]] = {
     "view": spoil_view,
     "trigger": partial(execute, "CREATE TRIGGER t AFTER DELETE ON runs BEGIN DELETE FROM runs; END"),
     "older": partial(execute, "PRAGMA user_version = 1"),
+    "schema": partial(spoil_schema, bad=b"/a/a"),
+    "schema that is no text": partial(spoil_schema, bad=b"\x80 \xff\xff"),
     "journal": spoil_journal,
     "a late start": partial(forge, started=1e300),
     "no start": partial(forge, started=None),
@@ -493,7 +499,7 @@ def test_what_a_terminal_would_obey_is_cleaned_in_what_an_index_holds(logs: Path
     assert [run.fields for run in list_runs(logs)] == [{"preset\\n": "\\x1b]0;PWNED\\x07\\u202e"}] * 3
 
 
-@pytest.mark.parametrize("how", ["view", "trigger", "older", "content", "types"])
+@pytest.mark.parametrize("how", ["view", "trigger", "older", "schema", "schema that is no text", "content", "types"])
 def test_an_index_that_was_ours_is_made_anew(logs: Path, reads: list[Path], how: str) -> None:
     list_runs(logs)
     SPOILERS[how](logs / NAME)

@@ -180,8 +180,13 @@ def _state(index: sqlite3.Connection) -> str:
     """Whose a file is: 'new' if it is empty, 'ours', 'unusable' if it was, and 'foreign' otherwise."""
     application = index.execute("PRAGMA application_id").fetchone()[0]
     version = index.execute("PRAGMA user_version").fetchone()[0]
-    schema = index.execute("SELECT type, name, sql FROM sqlite_schema LIMIT 3").fetchall()
-    schema = [tuple(part and part.decode(errors="replace") for part in entry) for entry in schema]
+    try:
+        schema = index.execute("SELECT type, name, sql FROM sqlite_schema LIMIT 3").fetchall()
+        schema = [tuple(part and part.decode(errors="replace") for part in entry) for entry in schema]
+    except sqlite3.OperationalError:  # locked
+        raise
+    except (sqlite3.DatabaseError, UnicodeDecodeError):  # damaged, and what sqlite says of it need not be text
+        schema = None
     if (application, version, schema) == (0, 0, []):
         return "new"
     if application != _APPLICATION or version > _VERSION:
@@ -205,4 +210,7 @@ def _opened(folder: Path, mode: str, most: float = float("inf")) -> Iterator[sql
         index.text_factory = bytes  # a text may be none
         until = time.monotonic() + _PATIENCE
         index.set_progress_handler(lambda: time.monotonic() > until, 100_000)
-        yield index
+        try:
+            yield index
+        except UnicodeDecodeError:
+            raise sqlite3.DatabaseError("what sqlite says of a fault is no text") from None

@@ -69,7 +69,7 @@ def write_run(logs: Path, number: int) -> None:
         return {
             "epochs": 10, "stop_reason": "max_epochs", "best_epoch": 7, "best_val_loss": draw.random(),
             "final": {name: draw.random() for name in ("train_loss", "val_loss", "train_accuracy", "val_accuracy")},
-            "kept": "last", "test": {"loss": draw.random(), "accuracy": right / 10_000},
+            "kept": "last", "kept_epoch": 10, "test": {"loss": draw.random(), "accuracy": right / 10_000},
             "zero_weights": 0.0, "weight_norm": draw.random(), "seconds": draw.random(), "parameters": 235146,
         }  # fmt: skip
 
@@ -82,7 +82,7 @@ def write_run(logs: Path, number: int) -> None:
         "pairing": {"initial_weights": {"baseline": "23728bd7bca83cc3", "regularized": "23728bd7bca83cc3"},
                     "shared_tensors": 6, "tensors": {"baseline": 6, "regularized": 6},
                     "order": [f"{draw.getrandbits(64):016x}" for _ in range(10)], "unpaired_because": ""},
-        "interventions": 0,
+        "same_experiment": False, "interventions": 0,
     }  # fmt: skip
     (folder / "summary.json").write_text(json.dumps(summary, indent=1))
 

@@ -15,6 +15,7 @@ from textual.widgets import Input
 
 from regtui.tui.choose.draft import text_of, value_of
 from regtui.tui.widgets.keys import Key, bindings
+from regtui.tui.widgets.text_input import TextInput
 
 
 class Edited(Message):
@@ -30,7 +31,7 @@ class Edited(Message):
         self.key, self.value = key, value
 
 
-class Line(Input):
+class Line(TextInput):
     """A number, a list or a text, typed as in a preset file; quotes may be left out."""
 
     DEFAULT_CSS = """

@@ -37,6 +37,7 @@ from regtui.tui.review.saved_run import OpenRun
 from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
 from regtui.tui.widgets.row_list import Cell, Column, RowList
+from regtui.tui.widgets.text_input import TextInput
 from regtui.tui.widgets.thread import in_thread
 
 LOOK_AGAIN = 2.0
@@ -103,7 +104,7 @@ class ReviewScreen(Screen[None]):
         self._head = Static(id="head", markup=False)
         self._list = RowList()
         self._words = Static(id="words", markup=False)
-        self._input = Input(placeholder="dropout test.difference>0.5 status=finished")
+        self._input = TextInput(placeholder="dropout test.difference>0.5 status=finished")
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""

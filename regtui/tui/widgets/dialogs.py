@@ -14,6 +14,8 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from regtui.tui.widgets.text_input import TextInput
+
 
 class Choice(NamedTuple):
     """An answer to a question.
@@ -176,7 +178,7 @@ class AskText(_Question):
 
     def answers(self) -> ComposeResult:
         """The field, under it what is wrong, and how to leave."""
-        yield Input(self._initial, compact=True, select_on_focus=False)
+        yield TextInput(self._initial, compact=True, select_on_focus=False)
         yield Static(self._fault(self._initial), classes="fault", markup=False)
         yield Static(self.HINT, classes="hint")
 
