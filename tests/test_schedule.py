@@ -180,3 +180,16 @@ def test_the_optimizers_have_no_rate_of_their_own() -> None:
         parameters[0].grad = torch.ones(3)
         made.step(0.0)
         assert torch.equal(parameters[0], torch.ones(3))
+
+
+def test_a_saved_state_goes_on_with_the_plan_where_it_stood() -> None:
+    preset = small_preset(train={"schedule": "cosine", "warmup_steps": 3}, regularized={"label_smoothing": {}})
+    one, other = arm(preset), arm(preset)
+    one.start_epoch()
+    one.train_steps(6)
+    other.load_state(one.state())
+    assert other.train_steps(4) == one.train_steps(4)
+    for each in (one, other):
+        each.start_epoch()
+    assert other.train_steps(10) == one.train_steps(10)
+    assert other.measure().learning_rate == one.measure().learning_rate == Schedule(preset.train, 10).rate(19)
