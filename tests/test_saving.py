@@ -340,7 +340,7 @@ def arm() -> Arm:
 
 @pytest.mark.parametrize("code", FAULTS)
 @pytest.mark.parametrize("part", ["write_bytes", "replace", "mkdir"])
-def test_an_arm_that_can_t_be_saved_names_file_and_cause(
+def test_an_arm_that_can_t_be_saved_names_folder_and_cause_alike_at_each_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arm: Arm, part: str, code: int
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -349,8 +349,9 @@ def test_an_arm_that_can_t_be_saved_names_file_and_cause(
     monkeypatch.setattr(Path, part, fail)
     saved = arm.save(tmp_path / "checkpoint", 10, [])
     assert saved.files is None
-    assert str(tmp_path / "checkpoint") in saved.fault
+    assert saved.fault.startswith(f"{tmp_path / 'checkpoint'}: ")
     assert FAULTS[code] in saved.fault
+    assert arm.save(tmp_path / "checkpoint", 20, []) == saved, "what has been told is not told again"
 
 
 @pytest.mark.parametrize("code", FAULTS)

@@ -257,17 +257,15 @@ class Arm:
             if name.startswith(WEIGHT) or not (only_weights or name.startswith(BEST))
         }
         last = f"{self.name}-{step}.safetensors"
-        path = folder
         try:
             folder.mkdir(exist_ok=True)
-            path = folder / last
-            checkpoint.write(path, State(rest, state.facts))
+            checkpoint.write(folder / last, State(rest, state.facts))
             if best and not (self._best_file and (folder / self._best_file).exists()):
-                path = folder / f"{self.name}-best-{step}.safetensors"
-                checkpoint.write(path, State(best, {}))
-                self._best_file = path.name
-        except OSError as error:
-            return Saved(None, f"{path}: {unwritable(error)}")
+                name = f"{self.name}-best-{step}.safetensors"
+                checkpoint.write(folder / name, State(best, {}))
+                self._best_file = name
+        except OSError as error:  # told by the folder: the files have other names at each step, and it is one fault
+            return Saved(None, f"{folder}: {unwritable(error)}")
         best_file = last if self._at_best else self._best_file
         return Saved(ArmFiles(last=last, best=best_file, best_epoch=state.facts["best_epoch"]))
 
