@@ -17,8 +17,9 @@ import pytest
 from regtui.engine import trainer
 from regtui.engine.crew import ProcessCrew
 from regtui.engine.process import CrewClosedError, Wait
-from regtui.engine.run import run
+from regtui.engine.run import RunResult, run
 from regtui.engine.watch import AFTER_STOP, FAR, StalledError, Watch
+from regtui.errors import RegtuiError
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import ArmStopped, EpochDone, Event, RunFinished, Stalled
 from regtui.runs.log import read_events, read_summary
@@ -165,6 +166,55 @@ def test_time_in_which_the_whole_program_stood_still_does_not_count(tmp_path: Pa
         again = [next(started.stdout) for _ in range(6)]
         os.killpg(started.pid, signal.SIGINT)
         assert "has not answered" not in "".join([*again, *started.stdout])
+
+
+def children() -> set[psutil.Process]:
+    return set(psutil.Process().children())
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("ready", [False, True], ids=["getting ready", "loading the data"])
+def test_a_stop_does_not_wait_for_a_process_that_stands_still_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ready: bool, at_once: bool
+) -> None:
+    monkeypatch.setattr(f"regtui.{'engine.run' if ready else 'tui.run.training'}.PATIENCE", 1.0)
+    training, control, before = ProcessTraining(), Control(), children()
+    outcomes: list[object] = []
+
+    def tell(do: Callable[[], object]) -> None:
+        try:
+            outcomes.append(do())
+        except RegtuiError as error:
+            outcomes.append(error)
+
+    if ready:
+        training.warm_up()
+    else:
+        threading.Thread(target=tell, args=(training.warm_up,), daemon=True).start()
+    deadline = time.monotonic() + 60
+    while not (new := children() - before):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    for process in new:
+        process.suspend()
+    control.send(Stop(at_once=at_once))
+    running = threading.Thread(
+        target=tell,
+        args=(lambda: training.run(small_preset(), tmp_path, control, lambda _: None, lambda _: None),),
+        daemon=True,
+    )
+    running.start()
+    running.join(timeout=120)
+    training.close()
+    assert not running.is_alive()
+    assert children() - before == set()
+    if at_once or ready:
+        assert type(outcomes[-1]) is (CrewClosedError if at_once else StalledError)
+        assert list(tmp_path.iterdir()) == []
+    else:
+        assert isinstance(outcomes[0], StalledError)
+        assert isinstance(outcomes[1], RunResult)
+        assert outcomes[1].summary.status == "stopped", "other processes have been started, and it stopped in order"
 
 
 def test_closing_while_processes_get_ready_ends_them_at_once() -> None:

@@ -23,7 +23,7 @@ class Crew(Protocol):
 
     Attributes:
         threads: How many threads a process computes with.
-        watch: Is told how long answers of the arms are waited for; what it raises ends the waiting.
+        watch: Is told how long answers are waited for; what it raises ends the waiting.
     """
 
     threads: int
@@ -96,16 +96,17 @@ class ProcessCrew:
         return not any(process.owes for process in self.processes)
 
     def warm_up(self) -> str:
-        """Wait until all processes have imported torch; returns its version."""
+        """Wait until all processes have imported torch, as long as `watch` lets; returns its version."""
         for process in self.processes:
             process.send("torch_version")
-        versions: list[str] = [process.receive() for process in self.processes]
+        versions: list[str] = [process.receive(lambda wait: self.watch(wait)) for process in self.processes]
         return versions[0]
 
     def build(self, preset: Preset, data_file: Path) -> str:
         """Spread the arms over the processes on a CPU; on a GPU keep them together in the first."""
         names = tuple(preset.arms())
-        device: str = self.processes[0].ask("resolve_device", preset.train.device)
+        self.processes[0].send("resolve_device", preset.train.device)
+        device: str = self.processes[0].receive(self.watch)
         if device != "cpu":
             _end(self.processes[1:])
             del self.processes[1:]
@@ -114,7 +115,7 @@ class ProcessCrew:
             process.arms = hosted
             process.send("build", hosted, preset, device, data_file)
         for process, _ in self._by_process(names):
-            process.receive()
+            process.receive(self.watch)
         return device
 
     def each(self, method: str, arms: Iterable[str], *args: Any) -> Mapping[str, Any]:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from regtui.arm.reports import ScoreReport
 from regtui.data.source import ensure
-from regtui.engine.crew import Crew, ProcessCrew
+from regtui.engine.crew import Crew, ProcessCrew, nobody_watches
 from regtui.engine.process import CrewClosedError, EngineError
 from regtui.engine.trainer import Trainer
-from regtui.engine.watch import StalledError
+from regtui.engine.watch import PATIENCE, StalledError, Watch
 from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.applied import same_experiment
@@ -74,6 +74,7 @@ def _run(
     with RunLog(logs, preset, crew.threads) as log:
         try:
             data_file = ensure(preset.data.dataset, Path(preset.data.root) if preset.data.root else None)
+            crew.watch = Watch(control, nobody_watches, PATIENCE)
             crew.build(preset, data_file)
         except BaseException:
             log.discard()
@@ -97,7 +98,7 @@ def _run(
         except CrewClosedError:  # whoever asked for a stop does not wait for it
             status, sentence = "stopped", ""
         except StalledError as error:
-            status, sentence = "stopped", str(error)
+            status, sentence = "stopped", f"{error}, so that the run was ended with what had been measured"
         except Exception as error:
             sentence = str(error) if isinstance(error, RegtuiError) else f"training failed: {error!r}"
             log.traceback(error.traceback if isinstance(error, EngineError) else traceback.format_exc())

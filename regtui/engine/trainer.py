@@ -17,7 +17,7 @@ from regtui.engine.crew import Crew, nobody_watches
 from regtui.engine.pairing import run_started
 from regtui.engine.process import CrewClosedError, Wait
 from regtui.engine.progress import Steps, from_json, largest_loss, start, to_json
-from regtui.engine.watch import StalledError, Watch
+from regtui.engine.watch import PATIENCE, StalledError, Watch
 from regtui.errors import InputError, unwritable
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Pause, Resume, SetMinDelta, SetPatience, SetStrength, Stop
@@ -41,8 +41,6 @@ from regtui.runs.checkpoint import ArmFiles, Manifest, commit, read_manifest
 READ_OUT = 0.1
 """Seconds between two read-outs of the step losses; controls are obeyed as often."""
 SAVED_AGAIN = "the weights are saved again, as they are now"
-PATIENCE = 60.0
-"""Seconds for which nobody need be told that a process does not answer."""
 
 
 class Trainer:

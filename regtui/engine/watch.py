@@ -11,6 +11,8 @@ from regtui.protocol.events import process_of
 
 FAR = 5
 """So many times what a process has taken at most for the same work is far longer."""
+PATIENCE = 60.0
+"""Seconds for which nobody need be told that a process does not answer."""
 AFTER_STOP = 5.0
 """Seconds that a stop waits at least for a process that has done such work before."""
 
@@ -51,10 +53,7 @@ class Watch:
             # Work that it has never done, like the first validation of a large data set, may well take longer.
             patience = self._patience if wait.usual is None else AFTER_STOP
             if wait.seconds >= max(patience, far):
-                raise StalledError(
-                    f"{process_of(wait.arms, wait.pid)} did not answer for {wait.seconds:.0f} s, "
-                    "so that the run was ended with what had been measured"
-                )
+                raise StalledError(f"{process_of(wait.arms, wait.pid)} did not answer for {wait.seconds:.0f} s")
         elif wait.seconds >= max(self._patience, far, 2 * self._told):
             self._told = wait.seconds
             self._tell(wait)

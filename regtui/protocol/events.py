@@ -269,6 +269,8 @@ class Stalled(_Event):
 
 def process_of(arms: Sequence[str], pid: int) -> str:
     """'the process that trains regularized (pid 123)'."""
+    if not arms:  # before it has been given any
+        return f"a process that is to train (pid {pid})"
     return f"the process that trains {' and '.join(arms)} (pid {pid})"
 
 

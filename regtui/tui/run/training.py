@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from regtui.engine.crew import ProcessCrew
+from regtui.engine.crew import ProcessCrew, nobody_watches
 from regtui.engine.process import CrewClosedError
 from regtui.engine.run import RunResult, run
+from regtui.engine.watch import PATIENCE, Watch
+from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event
@@ -44,12 +46,17 @@ class ProcessTraining:
     def warm_up(self) -> str:
         """Start the processes and wait until they have imported torch."""
         with self._one_at_a_time:
-            return f"PyTorch {self._ready().warm_up()} ready"
+            try:
+                return f"PyTorch {self._ready().warm_up()} ready"
+            except RegtuiError:
+                self._discard()  # one that stands still is not used again
+                raise
 
     def run(
         self, preset: Preset, logs: Path, control: Control, emit: Callable[[Event], None], begun: Callable[[Path], None]
     ) -> RunResult:
-        """Train; waits for a warm-up that goes on."""
+        """Train; waits for a warm-up that goes on, unless `control` says that nobody waits any more."""
+        self._ready().watch = Watch(control, nobody_watches, PATIENCE)
         with self._one_at_a_time:
             crew = self._ready()
             try:
