@@ -38,7 +38,7 @@ def test_each_key_that_differs_has_a_row_and_no_other() -> None:
     assert differences(PRESET, PRESET) == []
 
 
-async def opened(tmp_path: Path, preset: Preset, size: tuple[int, int] = (120, 50)) -> str:
+async def opened(tmp_path: Path, preset: Preset, size: tuple[int, int] = (120, 60)) -> str:
     """What the page shows."""
     async with running(tmp_path, preset=preset, size=size) as (app, pilot, _):
         await pilot.press("f")
@@ -53,8 +53,8 @@ async def test_the_page_tells_what_differs_and_shows_all_of_it(presets: Path, tm
     (presets / "small.toml").write_text(to_toml(PRESET).replace("epochs = 6", "epochs = 9"))
     shown = await opened(tmp_path, PRESET)
     assert "What differs from presets/small.toml" in shown
-    (row,) = [line for line in shown.splitlines() if "train.epochs" in line]
-    assert row.replace("│", "").split() == ["train.epochs", "6", "9"]
+    (row,) = [line[line.index("train.epochs") :] for line in shown.splitlines() if "train.epochs" in line]
+    assert row.split()[:3] == ["train.epochs", "6", "9"]  # behind it is what the page does not cover
     assert "epochs = 6" in shown
     assert "[regularized.dropout]" in shown
 
@@ -71,7 +71,7 @@ async def test_a_file_that_can_t_be_read_any_more_says_why(presets: Path, tmp_pa
     assert "train.epochs: must be at least 1" in shown
 
 
-@pytest.mark.parametrize("size", [(120, 50), (40, 12)])
+@pytest.mark.parametrize("size", [(120, 60), (40, 12)])
 async def test_text_of_unknown_origin_is_shown_as_text(presets: Path, tmp_path: Path, size: tuple[int, int]) -> None:
     (presets / "small.toml").write_text(to_toml(PRESET))
     bad = validate({**PRESET.model_dump(by_alias=True), "title": "[red]\x1b[2Jx[/]\u202e"}, "test")
