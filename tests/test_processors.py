@@ -149,6 +149,9 @@ def test_a_run_says_with_how_many_threads_it_was_trained(
     assert isinstance(started, RunStarted)
     told = json.loads((folder / "run.json").read_text())["threads"]
     assert (told, summary.threads, started.threads) == (threads,) * 3
+    report = tmp_path / "report.html"
+    assert run("export", folder, "--to", "html", "--out", report, cwd=tmp_path).code == 0
+    assert f"cpu · {threads} thread{'s' * (threads > 1)} a process" in report.read_text()
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "257", "1000000000000"])

@@ -13,7 +13,7 @@ from regtui.export.saved_run import SavedRun
 from regtui.export.svg_chart import Curve, chart
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import ArmHistory
-from regtui.text import one_line, share
+from regtui.text import counted, one_line, share
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --soft: #666; --line: #ccc;
@@ -78,6 +78,8 @@ def _facts(run: SavedRun) -> str:
     status = ended.status if ended else "the log has no end"
     when = run.circumstances.get("started")
     facts = [run.name, *([f"started {when}"] if when else []), f"status: {status}", started.dataset, started.device]
+    if started.threads:
+        facts.append(f"{counted(started.threads, 'thread')} a process")
     network = started.network or "-".join(map(str, started.layers))
     return " · ".join([*facts, f"network {network}", f"seed {started.seed}", f"{run.history.seconds:.1f} s"])
 
