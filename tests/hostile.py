@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 
 from regtui.engine.run import run
 from regtui.protocol.control import Control, SetStrength
+from regtui.runs.checkpoint import MANIFEST, WEIGHT
 from regtui.text import is_shown
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
@@ -60,13 +61,15 @@ def write_run(logs: Path, text: str = HOSTILE) -> Path:
     control.send(SetStrength(key="dropout.rate", value=0.25))
     crew = ScriptedCrew({"baseline": [1.0, 0.5, 0.6], "regularized": [1.0, 0.6, 0.5]})
     folder = run(small_preset(), logs, control, lambda _: None, crew).folder
-    (folder / "checkpoint").mkdir(exist_ok=True)
     draw = np.random.default_rng(0)
     shapes = {"linears.0.weight": (32, 784), "linears.1.weight": (16, 32), "linears.2.weight": (10, 16), text: (2, 2)}
-    tensors = {name: draw.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-    for arm in ("baseline", "regularized"):
-        for which in ("last", "best"):
-            save_file(tensors, folder / "checkpoint" / f"{arm}-{which}.safetensors", {text: text})
+    tensors = {WEIGHT + name: draw.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    path = folder / "checkpoint" / MANIFEST
+    manifest = json.loads(path.read_text())
+    for files in manifest["arms"].values():
+        files["best"], files["best_epoch"] = files["last"], 3
+        save_file(tensors, path.with_name(files["last"]), {text: text})
+    path.write_text(json.dumps(manifest))
     return folder
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,14 @@ from regtui.export import csv, html
 from regtui.export.saved_run import read_run as read_whole
 from regtui.preset.file import load, to_toml
 from regtui.protocol.history import History
+from regtui.runs.checkpoint import MANIFEST, weights_file
 from regtui.runs.comparison import differing, seeds
 from regtui.runs.filter import parse
 from regtui.runs.follow import Follower
 from regtui.runs.index import NAME, _checksum, list_runs
 from regtui.runs.list import FILES, read_run
 from regtui.runs.log import read_events, read_summary
-from regtui.runs.weights import histogram, importance, read_weights
+from regtui.runs.weights import best_epoch, histogram, importance, read_weights
 from regtui.text import is_shown
 from regtui.tui.review.columns import FIELDS, about
 from regtui.tui.review.replay import Replay
@@ -214,7 +216,8 @@ def spoil_values(whole: Path, name: str, line: float, where: list[float], value:
 
 def spoil_weights(whole: Path, changes: list[tuple[float, int, bytes]], *, header: bool) -> None:
     with copy(whole) as folder, watched():
-        path = folder / "checkpoint" / "regularized-last.safetensors"
+        path = weights_file(folder / "checkpoint", "regularized", "last")
+        assert path is not None
         content = path.read_bytes()
         size = 8 + int.from_bytes(content[:8], "little")
         if header:  # as long as it says it is, so that more of it is looked at
@@ -230,6 +233,20 @@ def spoil_weights(whole: Path, changes: list[tuple[float, int, bytes]], *, heade
             importance(layers[1][0].matrix)
 
         sentence(show)
+
+
+def spoil_manifest(whole: Path, changes: list[tuple[float, int, bytes]]) -> None:
+    with copy(whole) as folder, watched():
+        path = folder / "checkpoint" / MANIFEST
+        path.write_bytes(edit(path.read_bytes(), changes))
+        for which in ("last", "best"):
+            sentence(partial(read_weights, folder, "regularized", which))
+        best_epoch(folder, "regularized")
+
+
+def test_a_run_to_spoil_has_weights(whole: Path) -> None:
+    for which in ("last", "best"):
+        assert len(read_weights(whole, "regularized", which)) == 3
 
 
 def spoil_index(whole: Path, changes: list[tuple[float, int, bytes]], content: Any, *, forged: bool) -> None:
@@ -283,6 +300,11 @@ def test_a_spoiled_checkpoint(whole: Path, changes: list[tuple[float, int, bytes
     spoil_weights(whole, changes, header=header)
 
 
+@given(changes=edits)
+def test_a_spoiled_manifest(whole: Path, changes: list[tuple[float, int, bytes]]) -> None:
+    spoil_manifest(whole, changes)
+
+
 @given(changes=edits, content=values, forged=st.booleans())
 def test_a_spoiled_index(
     whole: Path,
@@ -314,12 +336,14 @@ def test_twenty_minutes_of_spoiled_files(whole: Path, what: str) -> None:
         spoil_values(whole, name, line, where, value)
 
     @long
-    @given(changes=edits, content=values, which=st.sampled_from(["header", "weights", "forged", "index"]))
+    @given(changes=edits, content=values, which=st.sampled_from(["header", "weights", "manifest", "forged", "index"]))
     def others(changes: list[tuple[float, int, bytes]], content: Any, which: str) -> None:
         nonlocal done
         done += 1
         if which in ("header", "weights"):
             spoil_weights(whole, changes, header=which == "header")
+        elif which == "manifest":
+            spoil_manifest(whole, changes)
         else:
             spoil_index(whole, changes, content, forged=which == "forged")
 
