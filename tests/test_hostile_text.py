@@ -208,6 +208,15 @@ def test_a_long_text_is_cut_and_an_escape_is_written_once() -> None:
 
 # On screen
 
+BACK = ("\x1b", "● baseline")
+
+
+def open_page(terminal: Terminal, key: str, page: str) -> None:
+    """Type a key when the screen has said all it had to say, and wait for words of the page that it opens."""
+    before = len(terminal.written)
+    terminal.press_and_change(key)
+    terminal.until(lambda: page.encode() in terminal.written[before:])
+
 
 @pytest.mark.slow
 def test_no_screen_of_saved_runs_writes_what_a_file_says_to_the_terminal(folder: Path, tmp_path: Path) -> None:
@@ -218,14 +227,15 @@ def test_no_screen_of_saved_runs_writes_what_a_file_says_to_the_terminal(folder:
     environ = environment(HOME=str(tmp_path), TERM="xterm-256color")
     with Terminal("-m", "regtui", "review", folder.parent, env=environ, cwd=tmp_path) as terminal:
         terminal.until("3 of 3 runs")
-        for keys in (
-            ["\r"], ["?"], ["\x1b"], ["f"], ["\x1b"], ["i"], ["\x1b"], ["x"], ["\x1b"], ["w"], ["b"], ["\x1b"],
-            ["v"], ["c"], ["\x1b[D"], ["\x1b"], ["\x1b"],
-            ["\x1b[B"], ["\r"], ["\x1b"], ["\x1b[B"], ["\r"], ["\r"], ["\x1b"],
-            ["a"], ["c"], ["l"], ["\x1b"], ["/"], [*"PWNED<"], ["\x1b"],
+        for key, page in (
+            ("\r", "● baseline"), ("?", "Keys"), BACK, ("f", "Preset"), BACK, ("i", "Techniques"), BACK,
+            ("x", "What if"), BACK, ("w", "hidden1"), ("b", "each arm's best epoch"), BACK, ("v", "accuracy in %"),
+            ("\x1b", "3 of 3 runs"), ("a", "3 marked"), ("c", "└┬"), ("\x1b", "3 marked"), ("\x1b", "3 of 3 runs"),
+            ("\x1b[B", "20200102-"), ("\r", "This run can't be shown"), ("\r", "3 of 3 runs"),
+            ("/", "status=finished"), ("P", "runs"), ("<", "PWNED"), ("\x1b", "3 of 3 runs"),
+            ("\x1b[H", "3 of 3 runs"), ("\r", "● baseline"), ("c", "choose a preset"),
         ):  # fmt: skip
-            terminal.press(*keys)
-            terminal.read(0.5)
+            open_page(terminal, key, page)
         assert b"PWNED" in terminal.written
         assert_harmless(terminal.written.replace(b"\r\n", b"\n"), screen=True)
     with Terminal("-m", "regtui", "review", twin, env=environ, cwd=tmp_path) as terminal:
