@@ -206,6 +206,12 @@ def test_a_long_text_is_cut_and_an_escape_is_written_once() -> None:
     assert one_line(HARMLESS) == HARMLESS
 
 
+def test_a_run_s_folder_of_a_hostile_name_is_named_clean(folder: Path) -> None:
+    named = read_run(folder.rename(folder.with_name(f"20200101-000000-{HOSTILE_NAME}-abcd")))
+    assert "PWNED" in named.name
+    assert all(map(is_shown, named.name))
+
+
 # On screen
 
 BACK = ("\x1b", "● baseline")
