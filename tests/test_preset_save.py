@@ -69,7 +69,7 @@ def test_a_windows_file_keeps_its_line_ends(tmp_path: Path) -> None:
     "text",
     [
         COMMENTED,
-        "",
+        "title = 'alone'",
         "regularized = { dropout = { rate = 0.5 } }  # inline\ntrain.epochs = 3\n",
         "[regularized.dropout]\nrate = 0.2\n[train]\nepochs = 3\n[regularized.l2] # out of order\nstrength = 1\n",
         "regularized.dropout.rate = 0.5\nregularized.l2.strength = 1\n",

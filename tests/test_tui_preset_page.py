@@ -79,4 +79,4 @@ async def test_text_of_unknown_origin_is_shown_as_text(presets: Path, tmp_path: 
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     if size[0] == 120:
-        assert '"[red]\\u001b[2Jx[/]\\u202e"' in shown
+        assert r'"[red]\\x1b[2Jx[/]\\u202e"' in shown

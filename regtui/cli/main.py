@@ -178,10 +178,6 @@ def review(
     from regtui.runs.list import check_folder, is_run, resolve
     from regtui.tui.start import show  # textual, 0.35 s
 
-    if not can_draw(sys.stdout):
-        raise InputError(
-            "saved runs are shown on a screen, and this is no terminal that has one; 'regtui runs' lists them"
-        )
     named = runs or []
     if len(named) > AT_MOST:
         raise InputError(
@@ -191,7 +187,12 @@ def review(
         log_dir, named = Path(named[0]), []
     if not named:
         check_folder(log_dir)
-    raise typer.Exit(show(None, log_dir, ascii_only=ascii_only, review=[resolve(run, log_dir) for run in named]))
+    folders = [resolve(run, log_dir) for run in named]
+    if not can_draw(sys.stdout):
+        raise InputError(
+            "saved runs are shown on a screen, and this is no terminal that has one; 'regtui runs' lists them"
+        )
+    raise typer.Exit(show(None, log_dir, ascii_only=ascii_only, review=folders))
 
 
 @app.command("runs")
