@@ -171,7 +171,8 @@ def _take(folder: Path) -> dict[str, Any]:
         "preset": started.preset,
         "seed": started.seed,
         "started": started.model_dump(exclude={"t", "kind", "arms", "steps_per_epoch"}),
-        "infos": {name: info.model_dump() for name, info in started.arms.items()},
+        # Without the hashes of data and split: runs that were taken before there were any belong to the others.
+        "infos": {name: info.model_dump(exclude={"data", "split"}) for name, info in started.arms.items()},
         "stopped": {name: arm.stopped.reason for name, arm in history.arms.items() if arm.stopped},
         "weights": sum(layer.size for layer in history.arms["baseline"].epochs[0].weights.values()),
         "scored": [scored.model_dump(exclude={"t", "kind", "arms"}), scores],

@@ -37,7 +37,7 @@ from regtui.runs.follow import Follower
 from regtui.runs.index import NAME, _checksum, list_runs
 from regtui.runs.list import FILES, read_run
 from regtui.runs.log import read_events, read_summary
-from regtui.runs.weights import best_epoch, histogram, importance, read_weights
+from regtui.runs.weights import best_epoch, histogram, read_weights
 from regtui.text import is_shown
 from regtui.tui.review.columns import FIELDS, about
 from regtui.tui.review.replay import Replay
@@ -230,7 +230,7 @@ def spoil_weights(whole: Path, changes: list[tuple[float, int, bytes]], *, heade
             layers = [read_weights(folder, arm, "last") for arm in ("baseline", "regularized")]
             for a, b in zip(*layers, strict=False):
                 histogram(a.matrix, b.matrix, 41)
-            importance(layers[1][0].matrix)
+            picture(layers[1][0], (28, 28))
 
         sentence(show)
 

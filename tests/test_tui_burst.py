@@ -87,6 +87,15 @@ def keys_of(screen: Screen[Any]) -> list[str]:
 
 async def twice(app: Counting, pilot: Pilot[int], training: ScriptedTraining, reach: Callable[[], Any]) -> None:
     """On the screen that `reach` leads to, every key twice in a write does its thing once at most."""
+    try:
+        await _each_key_twice(app, pilot, training, reach)
+    finally:
+        training.close()  # a key may have started a run, which would wait for an epoch
+
+
+async def _each_key_twice(
+    app: Counting, pilot: Pilot[int], training: ScriptedTraining, reach: Callable[[], Any]
+) -> None:
     await reach()
     keys = keys_of(app.screen)
     assert keys
