@@ -67,7 +67,9 @@ WAYS: dict[str, tuple[list[str], str | None]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", [next(iter(WAYS)), *(pytest.param(way, marks=pytest.mark.slow) for way in list(WAYS)[1:])]
+)
 def test_a_plain_script_trains(way: str, tmp_path: Path, expected: float) -> None:
     words, text = WAYS[way]
     for name in ("script.py", "queue_of_mine.py"):
@@ -96,6 +98,7 @@ def in_a_daemon(logs: Path, answers: Any) -> None:
     answers.put([loss_of(run(one_epoch(), logs, Control(), lambda _: None, crew)) for crew in (None, LocalCrew())])
 
 
+@pytest.mark.slow
 def test_a_daemonic_process_trains_in_processes_and_by_itself(tmp_path: Path, expected: float) -> None:
     """As the workers of a pool are."""
     context = multiprocessing.get_context("spawn")

@@ -77,7 +77,7 @@ def test_what_is_harmless_stays_as_it_is_in_every_text(folder: Path) -> None:
     assert sum(kept) > 50
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_each_text_of_each_file_is_harmless_in_what_commands_print(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

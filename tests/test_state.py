@@ -142,6 +142,7 @@ def test_two_epochs_and_three_after_a_kill_are_five_in_one_go(name: str, mnist_f
     assert all(e.t >= first[-1].t for e in rest), "the clock goes on"
 
 
+@pytest.mark.slow
 def test_so_they_are_in_new_processes_and_with_what_was_steered(mnist_file: Path, tmp_path: Path) -> None:
     preset = preset_of("everything")
     parts = []

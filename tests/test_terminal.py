@@ -102,7 +102,7 @@ def test_it_leaves_by_itself_with_the_verdict_on_the_normal_screen(logs: Path) -
         assert terminal.wait() == 0
         assert_restored(terminal)
         said = terminal.normal_screen
-    assert said.startswith("On this split and seed, dropout 0.2")
+    assert said.startswith("On this split and seed, the network with dropout 0.2")
     assert said.splitlines()[-1] == f"log  {folder(logs)}"
     assert summary(logs)["status"] == "finished"
 

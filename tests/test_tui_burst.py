@@ -138,7 +138,7 @@ async def to_only(app: Counting, pilot: Pilot[int], kind: type[Screen[Any]]) -> 
         await pilot.pause(0.02)
 
 
-@pytest.mark.parametrize("then", ["", *(pytest.param(key, marks=pytest.mark.slow) for key in "wxif?")])
+@pytest.mark.parametrize("then", [pytest.param(key, marks=pytest.mark.slow) for key in ("", *"wxif?")])
 async def test_every_key_twice_on_a_saved_run_and_on_what_it_opens(saved: Path, then: str) -> None:
     training = ScriptedTraining()
     app = Counting(saved, training=training, review=())
@@ -195,7 +195,7 @@ async def test_every_key_twice_on_the_presets(tmp_path: Path, monkeypatch: pytes
         await twice(app, pilot, training, reach)
 
 
-@pytest.mark.parametrize("then", ["end", *(pytest.param(key, marks=pytest.mark.slow) for key in ("", "s", "q"))])
+@pytest.mark.parametrize("then", [pytest.param(key, marks=pytest.mark.slow) for key in ("end", "", "s")])
 async def test_every_key_twice_on_a_run_and_its_questions(tmp_path: Path, then: str) -> None:
     training = ScriptedTraining()
     app = Counting(tmp_path / "logs", small_preset(), training=training)

@@ -102,6 +102,7 @@ async def test_each_screen_of_a_saved_run_is_freed_when_it_is_closed(logs: Path)
         assert len(program.opened) == 8
 
 
+@pytest.mark.slow
 async def test_runs_that_were_trained_and_left_are_freed(logs: Path) -> None:
     training = ScriptedTraining()
     program = Watched(logs, small_preset(train={"epochs": 2}), training=training)
