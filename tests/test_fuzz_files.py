@@ -37,7 +37,7 @@ from regtui.runs.follow import Follower
 from regtui.runs.index import NAME, _checksum, list_runs
 from regtui.runs.list import FILES, read_run
 from regtui.runs.log import read_events, read_summary
-from regtui.runs.weights import best_epoch, histogram, read_weights
+from regtui.runs.weights import best_epoch, histogram, picture, read_weights
 from regtui.text import is_shown
 from regtui.tui.review.columns import FIELDS, about
 from regtui.tui.review.replay import Replay
