@@ -51,7 +51,7 @@ class SetPatience(_Command):
 
     command: Literal["set_patience"] = "set_patience"
     arm: str | None = None
-    patience: int | None = Field(ge=1)
+    patience: int | None = Field(ge=1, lt=10**12)
 
 
 class SetMinDelta(_Command):
