@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from regtui.techniques.base import LARGEST_KNOB
+
 
 class _Command(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +53,7 @@ class SetPatience(_Command):
 
     command: Literal["set_patience"] = "set_patience"
     arm: str | None = None
-    patience: int | None = Field(ge=1, lt=10**12)
+    patience: int | None = Field(ge=1, lt=LARGEST_KNOB)
 
 
 class SetMinDelta(_Command):
@@ -64,7 +66,7 @@ class SetMinDelta(_Command):
 
     command: Literal["set_min_delta"] = "set_min_delta"
     arm: str | None = None
-    min_delta: float = Field(ge=0, allow_inf_nan=False)
+    min_delta: float = Field(ge=0, lt=LARGEST_KNOB, allow_inf_nan=False)
 
 
 class SetStrength(_Command):
@@ -77,7 +79,7 @@ class SetStrength(_Command):
     command: Literal["set_strength"] = "set_strength"
     arm: str = "regularized"
     key: str
-    value: float = Field(allow_inf_nan=False)
+    value: float = Field(gt=-LARGEST_KNOB, lt=LARGEST_KNOB, allow_inf_nan=False)
 
 
 Command = Stop | Pause | Resume | SetPatience | SetMinDelta | SetStrength

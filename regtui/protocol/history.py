@@ -25,6 +25,7 @@ from regtui.protocol.events import (
     Stalled,
     StepsDone,
 )
+from regtui.techniques.base import LARGEST_KNOB
 
 LARGEST = 10**12
 """No run has as many epochs, steps or test images, or takes as many seconds."""
@@ -293,7 +294,7 @@ def _fits(event: Event, history: History) -> bool:
         return arm is not None and arm.stopped is None and _comes_next(event, arm, history.started)
     if isinstance(event, ControlApplied):
         known = event.arm in {None, *ARMS} or not event.accepted
-        valued = event.key in {None, "patience"} if event.value is None else abs(event.value) < LARGEST
+        valued = event.key in {None, "patience"} if event.value is None else abs(event.value) < LARGEST_KNOB
         return known and valued and 0 <= event.epoch <= history.started.epochs
     if isinstance(event, Stalled):
         return set(event.arms) <= set(ARMS) and 0 <= event.seconds < LARGEST

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     classes [batch, classes], or values."""
 
 
+LARGEST_KNOB = 10**12
+"""No knob is set as high: a log in which one is has been damaged."""
+
+
 class Explanation(NamedTuple):
     """What a technique is, for its user; plain text, one paragraph a field.
 

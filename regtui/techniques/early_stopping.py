@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from regtui.techniques.base import Explanation, Knob, Technique
+from regtui.techniques.base import LARGEST_KNOB, Explanation, Knob, Technique
 
 if TYPE_CHECKING:
     from regtui.models.base import Site
@@ -70,8 +70,10 @@ class StoppingRule:
 class EarlyStopping(Technique):
     """Stops an arm whose validation has stopped improving."""
 
-    patience: int = Field(5, ge=1, description="Epochs without improvement after which the arm stops.")
-    min_delta: float = Field(0.0, ge=0, allow_inf_nan=False, description="Only an improvement larger than this counts.")
+    patience: int = Field(5, ge=1, lt=LARGEST_KNOB, description="Epochs without improvement after which the arm stops.")
+    min_delta: float = Field(
+        0.0, ge=0, lt=LARGEST_KNOB, allow_inf_nan=False, description="Only an improvement larger than this counts."
+    )
     warmup: int = Field(0, ge=0, description="Epochs at the start that count for nothing.")
     restore_best: bool = Field(
         True, description="Keep the weights of the best epoch after the warm-up, whatever ended the arm."
