@@ -134,7 +134,10 @@ def test_the_processes_share_what_is_granted(
 
 @pytest.mark.parametrize(
     ("args", "env", "threads"),
-    [((), {"OMP_NUM_THREADS": "1"}, 1), (("--threads", "3"), {"OMP_NUM_THREADS": "abc"}, 3)],
+    [
+        ((), {"OMP_NUM_THREADS": "1"}, 1),
+        pytest.param(("--threads", "3"), {"OMP_NUM_THREADS": "abc"}, 3, marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_says_with_how_many_threads_it_was_trained(
     tmp_path: Path, args: tuple[str, ...], env: dict[str, str], threads: int

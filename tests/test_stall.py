@@ -123,7 +123,7 @@ def test_the_arm_that_stands_still_is_told_and_goes_on_when_it_can(live: Live) -
     assert live.crew.idle
 
 
-@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("at_once", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_stop_ends_in_order_though_an_arm_stands_still(live: Live, at_once: bool, tmp_path: Path) -> None:
     live.freeze("baseline")
     time.sleep(0.3)  # the steps that were ordered before have been read out
@@ -172,7 +172,7 @@ def children() -> set[psutil.Process]:
     return set(psutil.Process().children())
 
 
-@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("at_once", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("ready", [False, True], ids=["getting ready", "loading the data"])
 def test_a_stop_does_not_wait_for_a_process_that_stands_still_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ready: bool, at_once: bool

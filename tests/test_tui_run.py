@@ -175,7 +175,9 @@ async def test_a_screen_that_becomes_narrow_shows_both_arms_in_one_chart(tmp_pat
         await until(pilot, lambda: not run_screen(app).view.overlay)
 
 
-@pytest.mark.parametrize("height", range(20, 40))
+@pytest.mark.parametrize(
+    "height", [pytest.param(height, marks=[pytest.mark.slow] * (height % 3 > 0)) for height in range(20, 40)]
+)
 async def test_the_keys_stand_below_the_verdict_at_any_height(tmp_path: Path, height: int) -> None:
     async with running(tmp_path, size=(100, height)) as (app, pilot, training):
         await finish(app, pilot, training)
