@@ -5,6 +5,7 @@ import itertools
 import math
 import re
 import struct
+import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -279,6 +280,19 @@ def test_only_the_best_epoch_of_each_arm_is_marked(tmp_path: Path) -> None:
     export_runs([saved(tmp_path / "logs", told(broken=True))], "html", tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert re.findall(r"<td>(\d) best", text) == ["3", "3"]
+
+
+def test_a_report_shows_what_a_folder_s_name_would_have_a_terminal_do(folder: Path, tmp_path: Path) -> None:
+    odd = folder.rename(folder.with_name("a\n\x1b[31m\u202eb"))
+    export_runs([odd], "html", tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert r"a\n\x1b[31m\u202eb" in text
+    assert not {"\x1b", "\u202e"} & set(text)
+
+
+def test_the_template_engine_is_imported_for_a_report_alone() -> None:
+    code = "import regtui.cli.export, sys; print(*{'jinja2', 'markupsafe'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == ""
 
 
 def test_report_without_its_preset(folder: Path, tmp_path: Path) -> None:
