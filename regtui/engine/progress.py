@@ -63,7 +63,12 @@ class Progress:
     @property
     def kept_epoch(self) -> int:
         """The epoch whose weights it keeps."""
-        return self.rule.best_epoch if self.restore_best and self.rule.best_epoch is not None else self.epochs
+        return self.rule.kept_epoch(self.epochs, restore_best=self.restore_best)
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether those are the best that it has remembered, though it may have trained on."""
+        return self.restore_best and self.rule.best_epoch is not None
 
 
 def start(preset: Preset, arm: str) -> Progress:

@@ -22,6 +22,7 @@ from regtui.errors import InputError, unwritable
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Pause, Resume, SetMinDelta, SetPatience, SetStrength, Stop
 from regtui.protocol.events import (
+    DIVERGED,
     ArmScore,
     ArmStopped,
     ControlApplied,
@@ -108,7 +109,7 @@ class Trainer:
         if self._unsaved and not self.control.stop_at_once:
             self._save([])  # the disk may have room again; after the test some arms have gone back to their best epoch
         reasons = {arm.stopped for arm in self._arms.values()}
-        if reasons & {"non_finite", "exploded"}:
+        if reasons & DIVERGED:
             return "diverged"
         if self._step > 0 and not self.control.stop_at_once:  # networks that never trained have nothing to show
             self._test()
@@ -319,7 +320,7 @@ class Trainer:
 
     def _test(self) -> None:
         """Score the test set once, with the weights that each arm keeps."""
-        keep_best = {name: arm.restore_best and arm.rule.best_epoch is not None for name, arm in self._arms.items()}
+        keep_best = {name: arm.keeps_best for name, arm in self._arms.items()}
         reports = self.reports = self.crew.each("test", self._arms, keep_best)
         pairs = Counter(zip(*(report.right for report in reports.values()), strict=True))
         self.emit(

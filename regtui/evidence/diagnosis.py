@@ -230,7 +230,7 @@ def _ended(history: History) -> Iterator[str]:
     diverged = [
         _stopped(name, arm, arm.stopped)
         for name, arm in history.arms.items()
-        if arm.stopped is not None and arm.stopped.reason in {"non_finite", "exploded"}
+        if arm.stopped is not None and arm.stopped.diverged
     ]
     if diverged:
         yield "; ".join(diverged) + "."

@@ -46,10 +46,9 @@ def judge_run(history: History, preset: Preset | None) -> Verdict:
 def _result(label: str, arm: ArmHistory, together: int) -> ArmResult:
     test, best, kept = arm.test, arm.best, arm.kept
     whole = [epoch.seconds for epoch in arm.epochs if epoch.epoch <= together and not epoch.partial]
-    diverged = arm.stopped is not None and arm.stopped.reason in {"non_finite", "exploded"}
     return ArmResult(
         label=label,
-        epochs=arm.stopped.epoch if arm.stopped and diverged else arm.last.epoch if arm.last else 0,
+        epochs=arm.stopped.epoch if arm.stopped and arm.stopped.diverged else arm.last.epoch if arm.last else 0,
         best_epoch=best.epoch if best else None,
         best_val_loss=best.val_loss if best else None,
         test_accuracy=test.accuracy if test else None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory
-from regtui.techniques.early_stopping import EarlyStopping, Monitor, StoppingRule
+from regtui.techniques.early_stopping import EarlyStopping, Monitor, StoppingRule, restores_best
 from regtui.text import percent
 
 MAX_PATIENCE = 50
@@ -120,13 +120,13 @@ def what_if(arm: ArmHistory, stopping: EarlyStopping | None, planned: int) -> Wh
     """
     rule = StoppingRule() if stopping is None else stopping.stopping_rule()
     epochs = list(_whole(arm.epochs))
-    restores = stopping is None or stopping.restore_best
     counted = [epoch for epoch in epochs[rule.warmup :] if math.isfinite(_value(epoch, rule.monitor))]
     best = min(counted, key=lambda epoch: _value(epoch, rule.monitor), default=None)
     last = len(epochs)
 
     def outcome(patience: int, stops_at: int | None) -> Outcome:
-        keeps = rule.best_epoch if restores or rule.best_epoch is None else stops_at or last
+        restores = restores_best(stopping, patience)
+        keeps = None if rule.best_epoch is None else rule.kept_epoch(stops_at or last, restore_best=restores)
         kept = None if keeps is None else epochs[keeps - 1]
         cost = math.inf if kept is None or best is None else _value(kept, rule.monitor) - _value(best, rule.monitor)
         return Outcome(

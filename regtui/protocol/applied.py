@@ -106,7 +106,7 @@ def kept_epoch(arm: ArmHistory, settings: ArmApplied) -> int | None:
         rule.update(
             done.epoch, val_loss=math.nan if done.val_loss is None else done.val_loss, val_accuracy=done.val_accuracy
         )
-    return arm.last.epoch if rule.best_epoch is None else rule.best_epoch
+    return rule.kept_epoch(arm.last.epoch, restore_best=settings.restore_best)
 
 
 def wait(arm: ArmHistory) -> int:

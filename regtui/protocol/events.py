@@ -275,7 +275,9 @@ def process_of(arms: Sequence[str], pid: int) -> str:
 
 
 StopReason = Literal["max_epochs", "early_stopping", "stopped", "non_finite", "exploded"]
-"""Why an arm trains no more; with the last two it has diverged: its loss is not finite, or absurdly large."""
+"""Why an arm trains no more."""
+DIVERGED: frozenset[StopReason] = frozenset({"non_finite", "exploded"})
+"""The reasons of an arm that has diverged: its loss is not finite, or absurdly large."""
 
 
 class ArmStopped(_Event):
@@ -293,6 +295,11 @@ class ArmStopped(_Event):
     step: int
     best_epoch: int | None
     best_val_loss: Number
+
+    @property
+    def diverged(self) -> bool:
+        """Whether it is no result: its loss is not finite, or absurdly large."""
+        return self.reason in DIVERGED
 
 
 class ArmScore(BaseModel):

@@ -11,7 +11,7 @@ from regtui.models.base import Site
 from regtui.techniques.base import Technique
 from regtui.techniques.batch_norm import BatchNorm
 from regtui.techniques.dropout import Dropout
-from regtui.techniques.early_stopping import EarlyStopping, StoppingRule
+from regtui.techniques.early_stopping import EarlyStopping, StoppingRule, restores_best
 from regtui.techniques.l1 import L1
 from regtui.techniques.l2 import L2
 from regtui.techniques.label_smoothing import LabelSmoothing
@@ -49,12 +49,8 @@ class Techniques(BaseModel):
         return StoppingRule() if self.early_stopping is None else self.early_stopping.stopping_rule()
 
     def restores_best(self, patience: int | None = None) -> bool:
-        """Whether the arm goes back to its best epoch at the end.
-
-        Early stopping says so itself. Whoever turns it on while training, with a `patience` where the preset has none,
-        wants the best epoch and not the one where patience ran out.
-        """
-        return patience is not None if self.early_stopping is None else self.early_stopping.restore_best
+        """Whether the arm goes back to its best epoch at the end, once its patience is this, or as in the preset."""
+        return restores_best(self.early_stopping, patience)
 
     def label(self) -> str:
         """All of them in a few words: 'dropout 0.5 + L2 0.0001', or 'no technique'."""

@@ -66,6 +66,10 @@ class StoppingRule:
         """Whether patience has run out: wait ≥ patience."""
         return self.patience is not None and self.wait >= self.patience
 
+    def kept_epoch(self, last: int, *, restore_best: bool) -> int:
+        """The epoch whose weights an arm keeps that ends with `last`: the best, if it goes back to one, or the last."""
+        return self.best_epoch if restore_best and self.best_epoch is not None else last
+
 
 class EarlyStopping(Technique):
     """Stops an arm whose validation has stopped improving."""
@@ -118,3 +122,12 @@ class EarlyStopping(Technique):
     def stopping_rule(self) -> StoppingRule:
         """A rule with these knobs that has seen no epoch yet."""
         return StoppingRule(self.patience, self.min_delta, self.warmup, self.monitor)
+
+
+def restores_best(stopping: EarlyStopping | None, patience: int | None) -> bool:
+    """Whether an arm goes back to its best epoch at the end.
+
+    Early stopping says so itself. Whoever turns it on while training, with a `patience` where the preset has none,
+    wants the best epoch and not the one where patience ran out.
+    """
+    return patience is not None if stopping is None else stopping.restore_best

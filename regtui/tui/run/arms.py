@@ -46,14 +46,14 @@ def instead_of_patience(arm: Arm) -> Sequence[str]:
         since = arm.history.since_best
         return (f"{since} since best", f"{since}") if arm.settings.patience is None else ()
     kept = f", kept {kept_epoch(arm.history, arm.settings) or 0}"
+    if stopped.diverged:
+        return f"diverged at {stopped.epoch}", "diverged", "NaN"
     if stopped.reason == "early_stopping":
         early = f"stopped early at {stopped.epoch}"
         return early + kept, early, f"early, {stopped.epoch}", "early"
     if stopped.reason == "max_epochs":
         return f"done{kept}", "done"
-    if stopped.reason == "stopped":
-        return f"stopped at {stopped.epoch}{kept}", f"stopped at {stopped.epoch}", "stopped", "ended"
-    return f"diverged at {stopped.epoch}", "diverged", "NaN"
+    return f"stopped at {stopped.epoch}{kept}", f"stopped at {stopped.epoch}", "stopped", "ended"
 
 
 def _last(text: Callable[[EpochDone], str]) -> Callable[[Arm], str]:
