@@ -121,7 +121,7 @@ def check_report(text: str, history: History) -> None:
             ):
                 tells_share(unescape(shown).removesuffix(" %"), number)
     (verdict,) = re.findall("<pre>(.*?)</pre>", text, re.S)
-    rules_verdict.check(history, unescape(verdict).split("\n"))
+    rules_verdict.check(history, unescape(verdict).splitlines())
 
 
 # The table of the arms
