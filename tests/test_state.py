@@ -252,12 +252,14 @@ def test_the_last_and_the_best_weights_are_those(mnist_file: Path, tmp_path: Pat
     (tmp_path / "checkpoint").mkdir()
     train(crew, preset, mnist_file, tmp_path / "checkpoint")
     for name, arm in crew._host._arms.items():
+        assert arm._best is not None
         for which, expected in (("last", arm.model.state_dict()), ("best", arm._best.weights)):
             layers = read_weights(tmp_path, name, which)  # type: ignore[arg-type]
             assert [layer.name for layer in layers] == ["hidden1", "hidden2", "output"]
             for layer in layers:
                 assert torch.equal(torch.from_numpy(layer.matrix), expected[f"{layer.name}.weight"])
     arm = crew._host._arms["baseline"]
+    assert arm._best is not None
     assert not torch.equal(arm.model.state_dict()["hidden1.weight"], arm._best.weights["hidden1.weight"])
 
 

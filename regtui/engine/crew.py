@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from regtui.arm.interface import Call
 from regtui.engine.process import Process, Wait
-from regtui.engine.worker import Call, Host, as_in_its_own_process
 from regtui.preset.model import Preset
 from regtui.processors import grant
 
@@ -51,20 +51,22 @@ class LocalCrew:
 
     def __init__(self, threads: int = 1) -> None:
         """Import torch, if that has not been done; an arm computes with so many `threads`."""
+        from regtui.arm.host import Host
+
         self.threads = threads
         self.watch: Callable[[Wait], object] = nobody_watches
         self._host = Host(threads=None)
 
     def build(self, preset: Preset, data_file: Path) -> str:
         """Build all arms here."""
-        with as_in_its_own_process(self.threads):
+        with self._host.as_in_its_own_process(self.threads):
             device = self._host.resolve_device(preset.train.device)
             self._host.build(tuple(preset.arms()), preset, device, data_file)
         return device
 
     def each(self, method: str, arms: Iterable[str], *args: Any) -> Mapping[str, Any]:
         """Call the method on one arm after the other."""
-        with as_in_its_own_process(self.threads):
+        with self._host.as_in_its_own_process(self.threads):
             return self._host.call(Call(method, tuple(arms), args))
 
     def begin(self, method: str, arms: Iterable[str], *args: Any) -> Callable[[], Mapping[str, Any]]:

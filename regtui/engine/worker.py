@@ -1,6 +1,6 @@
-"""The process that hosts arms: it receives a method's name and arguments, calls it on each arm, sends the results.
+"""The process that hosts arms: it receives a method's name and arguments, calls it, sends what it returns.
 
-Nothing here imports torch at the top: the process first puts its house in order.
+It imports its host, and with it torch, only when it has put its house in order.
 """
 
 from __future__ import annotations
@@ -12,22 +12,14 @@ import queue
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from regtui.errors import RegtuiError
-from regtui.preset.model import Preset
 from regtui.signals import ending
 
-
-class Call(NamedTuple):
-    """A method to call on each of `arms`."""
-
-    method: str
-    arms: tuple[str, ...]
-    args: tuple[Any, ...]
+if TYPE_CHECKING:
+    from regtui.arm.host import Host
 
 
 class Failure(NamedTuple):
@@ -35,81 +27,6 @@ class Failure(NamedTuple):
 
     error: RegtuiError | None
     traceback: str
-
-
-class Host:
-    """The arms that live in this process."""
-
-    def __init__(self, threads: int | None) -> None:
-        """Import torch, which takes 2 to 4 s; it computes with so many `threads` from then on, unless None."""
-        import torch
-
-        if threads is not None:
-            torch.set_num_threads(threads)
-        self._arms: dict[str, Any] = {}
-
-    def torch_version(self) -> str:
-        """The version of torch here; whoever asks knows that it is imported."""
-        import torch
-
-        return torch.__version__
-
-    def resolve_device(self, wanted: str) -> str:
-        """The device that `wanted` means here.
-
-        Raises:
-            InputError: It isn't there.
-        """
-        from regtui.arm.device import resolve
-
-        return resolve(wanted)
-
-    def devices(self) -> list[tuple[str, str]]:
-        """What there is to train on, see `regtui.arm.device.found`."""
-        from regtui.arm.device import found
-
-        return list(found())
-
-    def build(self, names: tuple[str, ...], preset: Preset, device: str, data_file: Path) -> None:
-        """Load the data once and build the arms `names` on it."""
-        import torch
-
-        from regtui.arm.arm import Arm
-        from regtui.arm.split import load
-        from regtui.arm.streams import stream
-
-        place = torch.device(device)
-        data = load(data_file, preset.data, stream(preset.train.seed, "split"), place)
-        self._arms = {name: Arm(name, preset, data, place) for name in names}
-
-    def call(self, call: Call) -> dict[str, Any]:
-        """The results of `call`, by arm."""
-        return {name: getattr(self._arms[name], call.method)(*call.args) for name in call.arms}
-
-
-@contextmanager
-def as_in_its_own_process(threads: int) -> Iterator[None]:
-    """Torch's global state as a process of its own has it at its start; afterwards it is again what it was.
-
-    Whoever trains in a process that does other things too is neither disturbed nor disturbs: number of threads, global
-    random stream, gradient mode, autocast, default type and default device.
-    """
-    import torch
-
-    threads_before, dtype_before = torch.get_num_threads(), torch.get_default_dtype()
-    with ExitStack() as stack:
-        stack.callback(torch.set_default_dtype, dtype_before)
-        stack.callback(torch.set_num_threads, threads_before)
-        gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
-        stack.enter_context(torch.random.fork_rng(gpus))
-        stack.enter_context(torch.inference_mode(mode=False))
-        stack.enter_context(torch.enable_grad())
-        stack.enter_context(torch.autocast("cpu", enabled=False))
-        if torch.get_default_device().type != "cpu":
-            stack.enter_context(torch.device("cpu"))
-        torch.set_default_dtype(torch.float32)
-        torch.set_num_threads(threads)
-        yield
 
 
 def _keep_freed_memory() -> None:
@@ -148,12 +65,19 @@ def serve(threads: int) -> None:
     _keep_freed_memory()
     waiting: queue.SimpleQueue[tuple[str, tuple[Any, ...]]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(calls, waiting), name="calls", daemon=True).start()
-    host = _attempt(Host, threads)  # which imports torch, before anything is asked for
+    host = _attempt(_host, threads)  # which imports torch, before anything is asked for
     while True:
         method, args = waiting.get()
         reply = host if isinstance(host, Failure) else _attempt(getattr(host, method), *args)
         replies.write(pickle.dumps(reply))
         replies.flush()
+
+
+def _host(threads: int) -> Host:
+    """The host of this process; torch takes 2 to 4 s to import."""
+    from regtui.arm.host import Host
+
+    return Host(threads)
 
 
 def _attempt(do: Callable[..., Any], *args: Any) -> Any:
