@@ -5,11 +5,12 @@ Colours, dashes and text sizes come from the style sheet of the page, so that on
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Literal
+
+from regtui.axes import limits, ticks
 
 WIDTH, HEIGHT = 720, 300
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 10, 40
@@ -46,11 +47,9 @@ def chart(curves: Sequence[Curve], *, label: str, x_label: str, zero: bool = Fal
     finite = [(x, y) for curve in curves for x, y in curve.points if y is not None]
     if not finite:
         return "<p>None of these values is finite.</p>"
-    xs = _ticks(min(x for x, _ in finite), max(x for x, _ in finite), 8, whole=True)
     values = [y for _, y in finite] + ([0.0] if zero else [])
-    ys = _ticks(min(values), max(values), 5)
-    plot = _Plot(min(x for x, _ in finite), max(x for x, _ in finite), ys[0], ys[-1])
-    body = [*_axes(plot, xs, ys, x_label)]
+    plot = _Plot(min(x for x, _ in finite), max(x for x, _ in finite), *limits(values))
+    body = [*_axes(plot, x_label)]
     if zero:
         body.append(f'<path class="zero" d="M{LEFT} {plot.y(0):.1f}H{WIDTH - RIGHT}"/>')
     for curve in curves:
@@ -79,13 +78,12 @@ def _share(value: float, low: float, high: float) -> float:
     return 0.5 if high == low else (value / 2 - low / 2) / (high / 2 - low / 2)
 
 
-def _axes(plot: _Plot, xs: Sequence[float], ys: Sequence[float], x_label: str) -> Iterator[str]:
-    for y in ys:
+def _axes(plot: _Plot, x_label: str) -> Iterator[str]:
+    for y, label in ticks(plot.y0, plot.y1, 6):
         yield f'<path class="grid" d="M{LEFT} {plot.y(y):.1f}H{WIDTH - RIGHT}"/>'
-        yield f'<text class="y" x="{LEFT - 6}" y="{plot.y(y) + 4:.1f}">{_number(y, ys)}</text>'
-    for x in xs:
-        if plot.x0 <= x <= plot.x1:
-            yield f'<text class="x" x="{plot.x(x):.1f}" y="{HEIGHT - BOTTOM + 16}">{x:g}</text>'
+        yield f'<text class="y" x="{LEFT - 6}" y="{plot.y(y) + 4:.1f}">{label}</text>'
+    for x, label in ticks(plot.x0, plot.x1, 10, whole=True):
+        yield f'<text class="x" x="{plot.x(x):.1f}" y="{HEIGHT - BOTTOM + 16}">{label}</text>'
     yield f'<text class="x" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}">{escape(x_label)}</text>'
 
 
@@ -112,27 +110,3 @@ def _marker(curve: Curve, x: float, y: float) -> str:
     if curve.marker == "circle":
         return f'<circle class="{curve.look}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
     return f'<path class="{curve.look} mark" d="M{x:.1f} {y - 5:.1f}l5 5l-5 5l-5 -5z"/>'
-
-
-def _ticks(low: float, high: float, about: int, *, whole: bool = False) -> list[float]:
-    """Round numbers from at or below `low` to at or above `high`, in steps of 1, 2 or 5 times a power of ten."""
-    spread = high - low
-    if spread / about == 0 or not math.isfinite(spread):
-        return [low] if whole or spread else [low - (abs(low) or 1) / 2, low, low + (abs(low) or 1) / 2]
-    power = 10.0 ** math.floor(math.log10(spread / about))
-    step = next(power * factor for factor in (1, 2, 5, 10) if spread <= about * power * factor)
-    step = max(1.0, step) if whole else step
-    first, last = math.floor(low / step), math.ceil(high / step)
-    return [number * step for number in range(first, last + 1)]
-
-
-def _number(value: float, ticks: Sequence[float]) -> str:
-    """A tick's value, with as many digits as tell it from its neighbours."""
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else abs(value)
-    largest = max(map(abs, ticks))
-    if largest == 0:
-        return "0"
-    if largest >= 1e5 or largest < 1e-4:
-        return f"{value:.2g}".replace("-", "−")
-    digits = max(0, -math.floor(math.log10(step or 1) + 1e-9)) if math.isfinite(step) else 0
-    return f"{value:.{digits}f}".replace("-", "−")

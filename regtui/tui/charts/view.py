@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
+from regtui.axes import limits, log_ticks, ticks
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import ArmHistory, History
 from regtui.tui.charts.chart import Curve, Plot
-from regtui.tui.charts.series import decimate, limits, log_ticks, smoothed, ticks
+from regtui.tui.charts.series import decimate, smoothed
 from regtui.tui.look import CURSOR, MARKS
 
 Quantity = Literal["loss", "accuracy", "gap"]

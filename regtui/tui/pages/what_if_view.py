@@ -9,10 +9,10 @@ from typing import NamedTuple
 from rich.style import Style
 from rich.text import Text
 
+from regtui.axes import limits, ticks
 from regtui.evidence.what_if import MAX_PATIENCE, Outcome, WhatIf
 from regtui.text import UNKNOWN, percent, short
 from regtui.tui.charts.chart import Curve, Plot
-from regtui.tui.charts.series import limits, ticks
 from regtui.tui.charts.view import Space
 from regtui.tui.look import MARKS
 from regtui.tui.run.arms import fitting
@@ -90,7 +90,7 @@ def _plot(curves: list[Curve], stars: list[tuple[str, float, float, str]], right
         curves=curves,
         x_limits=(0.0, float(right)),
         y_limits=(low, high),
-        x_ticks=[(x, label) for x, label in ticks(0.0, right, max(2, space.width // 8)) if x == int(x)],
+        x_ticks=ticks(0.0, right, max(2, space.width // 8), whole=True),
         y_ticks=ticks(low, high, max(2, (space.height - 1) // 3)),
         words=stars,
     )

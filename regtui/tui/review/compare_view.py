@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
+from regtui.axes import limits, log_ticks, ticks
 from regtui.preset.model import ARMS
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory, History
 from regtui.tui.charts.chart import Curve, Plot
-from regtui.tui.charts.series import decimate, limits, log_ticks, ticks
+from regtui.tui.charts.series import decimate
 from regtui.tui.charts.view import Space
 from regtui.tui.look import RUN_COLOURS
 
