@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from regtui.preset.file import validate
 from regtui.preset.model import Preset
+from regtui.preset.validation import validate
 
 # A busy machine is no fault of what is tested, so that no example has a deadline; CI tries the same ones every time.
 settings.register_profile(

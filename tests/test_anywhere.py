@@ -29,7 +29,7 @@ SCRIPT = textwrap.dedent(
     import json, sys
     from pathlib import Path
     from regtui.engine.run import run
-    from regtui.preset.file import validate
+    from regtui.preset.validation import validate
     from regtui.protocol.control import Control
 
     print("the script begins")

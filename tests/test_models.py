@@ -25,8 +25,9 @@ from regtui.models.fast import SMALL, Layers, learn_layers, linear, linear_layer
 from regtui.models.layers import Linear, chain
 from regtui.models.linear import Linear as LinearModel
 from regtui.models.mlp import MLP
-from regtui.preset.file import load, validate
+from regtui.preset.file import load
 from regtui.preset.model import Preset
+from regtui.preset.validation import validate
 from regtui.techniques import Techniques
 from regtui.techniques.batch_norm import BatchNorm
 from regtui.techniques.dropout import Dropout

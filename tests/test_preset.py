@@ -14,8 +14,9 @@ from pydantic import BaseModel
 from regtui.cli.presets import print_schema
 from regtui.errors import InputError, PresetError
 from regtui.models import KINDS
-from regtui.preset.file import available, find, load, to_table, to_toml, validate
+from regtui.preset.file import available, find, load, to_table, to_toml
 from regtui.preset.model import Preset
+from regtui.preset.validation import validate
 from regtui.techniques import REGISTRY
 
 Changed = Callable[..., Preset]

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from regtui.errors import InputError
-from regtui.preset.file import load, to_table, validate
+from regtui.preset.file import load, to_table
 from regtui.preset.model import Preset
 from regtui.preset.save import save_as
+from regtui.preset.validation import validate
 
 COMMENTED = """\
 # What I tried on Sunday.

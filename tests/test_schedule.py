@@ -13,9 +13,9 @@ from regtui.arm import optimizer
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
 from regtui.errors import PresetError
-from regtui.preset.file import validate
 from regtui.preset.schedule import Schedule, words
 from regtui.preset.train import TrainTable
+from regtui.preset.validation import validate
 from regtui.protocol.control import Control
 from regtui.protocol.events import EpochDone
 from regtui.runs.log import read_events

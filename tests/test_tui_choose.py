@@ -13,8 +13,9 @@ from textual.widgets import Button, Input, Static
 from regtui.errors import PresetError
 from regtui.models.cnn import CNN
 from regtui.models.mlp import MLP
-from regtui.preset.file import load, validate
+from regtui.preset.file import load
 from regtui.preset.model import Preset
+from regtui.preset.validation import validate
 from regtui.tui import look
 from regtui.tui.choose.draft import Draft, text_of, value_of
 from regtui.tui.choose.entries import Reading

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from regtui.preset.file import to_toml, validate
+from regtui.preset.file import to_toml
 from regtui.preset.model import Preset
+from regtui.preset.validation import validate
 from regtui.tui.pages.preset import PresetPage, differences
 from tests.conftest import small_preset
 from tests.screen_double import text_of, until

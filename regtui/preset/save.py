@@ -11,8 +11,9 @@ from typing import Any
 
 from regtui.errors import InputError
 from regtui.files import MAX_PRESET, read_plain, text_of
-from regtui.preset.file import load, to_table, to_toml, validate
+from regtui.preset.file import load, to_table, to_toml
 from regtui.preset.model import Preset
+from regtui.preset.validation import validate
 
 
 def save_as(preset: Preset, name: str, folder: Path = Path("presets"), *, original: Path | None) -> Path:

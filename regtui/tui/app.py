@@ -19,9 +19,10 @@ from textual.message import Message
 from textual.widgets import Input
 
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
-from regtui.preset.file import to_table, validate
+from regtui.preset.file import to_table
 from regtui.preset.model import Preset
 from regtui.preset.train import SEEDS
+from regtui.preset.validation import validate
 from regtui.protocol.control import Stop
 from regtui.tui.choose.screen import ChooseScreen
 from regtui.tui.inputs import OneByOne

@@ -7,8 +7,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from regtui.preset.file import MAX_VALUE
 from regtui.preset.model import Preset
+from regtui.preset.validation import MAX_VALUE
 from regtui.text import one_line
 from regtui.tui.choose.entries import Entry
 from regtui.tui.choose.form import Form

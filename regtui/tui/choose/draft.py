@@ -8,8 +8,9 @@ from pydantic import BaseModel
 
 from regtui.errors import PresetError
 from regtui.models import KINDS
-from regtui.preset.file import to_table, toml_value, validate
+from regtui.preset.file import to_table, toml_value
 from regtui.preset.model import ARMS, Preset
+from regtui.preset.validation import validate
 from regtui.techniques import REGISTRY
 
 SWITCHES = {f"{arm}.{name}": REGISTRY[name] for arm in ARMS for name in REGISTRY}

@@ -12,9 +12,10 @@ from textual.screen import Screen
 from textual.widgets import Button, OptionList, Static
 
 from regtui.errors import InputError
-from regtui.preset.file import MAX_VALUE, available, validate
+from regtui.preset.file import available
 from regtui.preset.model import Preset
 from regtui.preset.save import save_as
+from regtui.preset.validation import MAX_VALUE, validate
 from regtui.text import one_line
 from regtui.tui.choose.detail import Detail
 from regtui.tui.choose.draft import Draft
