@@ -2,7 +2,7 @@
 
 RegtuiError           a fault outside the user's input (a full disk, a process that died)      exit code 1
 └── InputError        the user's input: a preset, an option, a device that is not there        exit code 2
-    └── PresetError   a preset with one fault a line
+    └── PresetError   a preset, with its faults: regtui/preset/faults.py
 
 Each message is one clear sentence, or one a line: what is wrong, where, and what to do.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 
-from regtui.text import lines, one_line
+from regtui.text import one_line
 
 EXIT_CODES = {"finished": 0, "failed": 1, "diverged": 3, "stopped": 4}
 """What the program ends with, by the status of its run."""
@@ -35,17 +35,6 @@ class InputError(RegtuiError):
     """What the user gave cannot be used; the message names it and says what would do."""
 
     exit_code = 2
-
-
-class PresetError(InputError):
-    """A preset that does not validate; the message has one line a fault: file, dotted key, what is wrong.
-
-    Who raises it sees to it that no line of it comes from what is quoted in it.
-    """
-
-    @staticmethod
-    def _shown(message: str) -> str:
-        return lines(message)
 
 
 _REMEDIES = {

@@ -10,7 +10,7 @@ import pytest
 from regtui.cli.headless import table_lines
 from regtui.cli.presets import check_presets
 from regtui.engine.run import run
-from regtui.errors import PresetError
+from regtui.preset.faults import PresetError
 from regtui.preset.file import load
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event, RunStarted
@@ -58,6 +58,10 @@ def fault(path: Path, text: str, *overrides: str) -> str:
         ("[train]\nepochs: 3\n", "line 2: write it as epochs = 3"),
         ("[train]\nepochs == 3", "line 2: one '=' is enough: write = 3"),
         ("[train]\nepochs =", "line 2: a value is missing after the '='"),
+        ("[train]\nepochs = 3,", "line 2: no comma ends a value: write 3"),
+        ('[train]\noptimizer = "adam" , # so', 'line 2: no comma ends a value: write "adam"'),
+        ("[model]\nhidden = [256, 128],", "line 2: no comma ends a value: write [256, 128]"),
+        ("[train]\nepochs: 3,\n", "line 2: write it as epochs = 3"),
         ("[train]\nepochs = 3 seed = 4", "line 2: one value a line: begin a new one before seed = 4"),
         (
             "[train]\nepochs = 3\nepochs = 4\nseed = 1",
@@ -118,6 +122,18 @@ def test_a_slip_is_answered_with_what_to_write(tmp_path: Path, text: str, words:
         ),
         ("model.hidden=256", "model.hidden: must be a list, not 256; write [256]"),
         ("model.hidden=256,128", "model.hidden: must be a list, not '256,128'; write [256, 128]"),
+        ("model.hidden=[256, 128", "model.hidden: must be a list, not '[256, 128'; write [256, 128]"),
+        ("model.hidden=[256],", "model.hidden: must be a list, not '[256],'; write [256]"),
+        ("train.epochs=3,", "train.epochs: must be a whole number, not '3,'; write 3"),
+        ("train.seed=True", "train.seed: must be a whole number, not 'True'; write it in digits"),
+        ("train.learning_rate=true", "train.learning_rate: must be a number, not true; write it in digits"),
+        ('title="C:\\Users"', "title: a backslash in \"…\" begins an escape: write 'C:\\Users', or double it"),
+        ('title="ends nowhere', 'title: the text lacks its closing quote: write "ends nowhere"'),
+        ('train.optimizer="adam",', 'train.optimizer: no comma ends a value: write "adam"'),
+        ("model.kind='cnn", 'model.kind: the text lacks its closing quote: write "cnn"'),
+        ("data.root='it's", "data.root: this begins with a quote and is no text of TOML; write it without quotes"),
+        ('train="x', 'train: the text lacks its closing quote: write "x"'),
+        ('model="x', 'model: the text lacks its closing quote: write "x"'),
         (
             "train.optimizer=“adam”",
             "train.optimizer: must be 'adam', 'adamw' or 'sgd', not '“adam”'; did you mean 'adam'?",

@@ -17,7 +17,7 @@ from regtui.arm.arm import Arm
 from regtui.arm.network import Network, as_images, as_vectors
 from regtui.arm.split import Data, Fingerprint
 from regtui.arm.streams import stream
-from regtui.errors import InputError, PresetError
+from regtui.errors import InputError
 from regtui.models import KINDS, Model, Shape, Site
 from regtui.models.base import around, input_shape
 from regtui.models.cnn import CNN
@@ -25,6 +25,7 @@ from regtui.models.fast import SMALL, Layers, learn_layers, linear, linear_layer
 from regtui.models.layers import Linear, chain
 from regtui.models.linear import Linear as LinearModel
 from regtui.models.mlp import MLP
+from regtui.preset.faults import PresetError
 from regtui.preset.file import load
 from regtui.preset.model import Preset
 from regtui.preset.validation import validate

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from pydantic import BaseModel
 
 from regtui.cli.presets import print_schema
-from regtui.errors import InputError, PresetError
+from regtui.errors import InputError
 from regtui.models import KINDS
+from regtui.preset.faults import Fault, PresetError
 from regtui.preset.file import available, find, load, to_table, to_toml
 from regtui.preset.model import Preset
 from regtui.preset.validation import validate
@@ -73,8 +75,8 @@ def test_where_no_known_name_is_near_all_are_named(tmp_path: Path) -> None:
     [
         ('[train]\nepochs = "10"', "train.epochs: must be a whole number, not '10'; write 10"),
         ("[train]\nepochs = 10.0", "train.epochs: must be a whole number, not 10.0; write 10"),
-        ("[train]\nseed = true", "train.seed: must be a whole number, not true"),
-        ("[train]\nlearning_rate = true", "train.learning_rate: must be a number, not true"),
+        ("[train]\nseed = true", "train.seed: must be a whole number, not true; write it in digits"),
+        ("[train]\nlearning_rate = true", "train.learning_rate: must be a number, not true; write it in digits"),
         ('[train]\nlearning_rate = "0.1"', "train.learning_rate: must be a number, not '0.1'; write 0.1"),
         ("[data]\nval_fraction = 2024-01-01", "data.val_fraction: must be a number, not datetime.date(2024, 1, 1)"),
         ("title = 3", 'title: must be a text in quotes, not 3; write "3"'),
@@ -237,6 +239,20 @@ def test_each_of_several_faults_has_its_line(tmp_path: Path) -> None:
 def test_plain_data_is_validated_alike() -> None:
     with pytest.raises(PresetError, match=r"^a study: train\.epochs: must be at least 1, not 0$"):
         validate({"train": {"epochs": 0}}, "a study")
+
+
+def test_a_fault_is_no_line_that_would_have_to_be_read_again() -> None:
+    with pytest.raises(PresetError) as caught:
+        validate({"train": {"a: b": 3, "epochs": 0}}, "a: file", {"train.epochs": "--epochs 0"})
+    assert caught.value.faults == [
+        Fault("train.epochs", "must be at least 1, not 0", "--epochs 0"),
+        Fault("train.a: b", ANY, "a: file"),
+    ]
+    with pytest.raises(PresetError) as caught:
+        validate({"model": {"hidden": []}, "regularized": {"dropout": {}}}, "f", {"regularized.dropout": "--set x"})
+    (fault,) = caught.value.faults
+    assert (fault.key, fault.origin) == ("regularized.dropout", "--set x")
+    assert str(caught.value) == f"--set x: regularized.dropout: {fault.words}"
 
 
 # The presets that come along

@@ -12,7 +12,7 @@ from torch import nn
 from regtui.arm import optimizer
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
-from regtui.errors import PresetError
+from regtui.preset.faults import PresetError
 from regtui.preset.schedule import Schedule, words
 from regtui.preset.train import TrainTable
 from regtui.preset.validation import validate

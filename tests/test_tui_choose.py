@@ -10,9 +10,9 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, Static
 
-from regtui.errors import PresetError
 from regtui.models.cnn import CNN
 from regtui.models.mlp import MLP
+from regtui.preset.faults import PresetError
 from regtui.preset.file import load
 from regtui.preset.model import Preset
 from regtui.preset.validation import validate
@@ -280,6 +280,7 @@ FAULTS = [
     ("regularized.dropout.rate", "1", "regularized.dropout.rate: must be less than 1, not 1"),
     ("data.train_samples", "50_000", "data.train_samples: 50,000 is more than the 48,000 images"),
     ("regularized.dropout.after", "[3]", "regularized.dropout.after: there is no activation 3"),
+    ("data.root", '"C:\\Users"', 'data.root: a backslash in "…" begins an escape: write'),
 ]
 
 
@@ -297,8 +298,9 @@ def test_a_fault_is_said_in_the_file_s_words(key: str, text: str, sentence: str)
 async def test_a_fault_stands_beside_its_field_and_stops_the_start() -> None:
     async with Chooser().run_test(size=(120, 36)) as pilot:
         app = await ready(pilot)
-        for key, text, sentence in (FAULTS[3], FAULTS[4]):
+        for key, text, sentence in (FAULTS[3], FAULTS[4], FAULTS[-1]):
             await app.type_into(pilot, key, text)
+            assert app.editor(key).value == text, "it stays as it was typed"
             assert app.note(key).startswith(f"✗ {sentence}")
             assert sentence[:20] in app.picture()
             await pilot.press("escape", "enter")

@@ -67,7 +67,7 @@ def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.
     tensors = load_file(path)
     images, labels = tensors["train_images"], tensors["train_labels"].long()
     order = torch.randperm(len(images), generator=generator)
-    kept = round(data.val_fraction * len(images))
+    kept = data.kept_for_validation(len(images))
     val, train = order[:kept][: data.val_samples], order[kept:][: data.train_samples]
     parts = {"training": train, "validation": val, "test": torch.arange(len(tensors["test_images"]))}
     return Data(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from regtui.console import complain, say
 from regtui.errors import InputError
+from regtui.preset.faults import PresetError
 from regtui.preset.file import available, load
 from regtui.preset.model import Preset
 from regtui.text import one_line
@@ -19,8 +20,8 @@ def list_presets() -> None:
     for name, path in sorted(presets.items()):
         try:
             say(f"{one_line(name):<{width}}  {load(str(path)).title}")
-        except InputError as error:
-            say(f"{one_line(name):<{width}}  broken: {str(error).splitlines()[0]}")
+        except PresetError as error:
+            say(f"{one_line(name):<{width}}  broken: {error.faults[0]}")
 
 
 def check_presets(files: Sequence[str]) -> int:

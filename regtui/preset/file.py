@@ -1,4 +1,4 @@
-"""Presets on disk: find, read, override, write back. Each fault becomes one line that says how to mend it."""
+"""Presets on disk: find, read, override, write back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from regtui.errors import InputError, PresetError
+from regtui.errors import InputError
 from regtui.files import (
     MAX_PARTS,
     MAX_PRESET,
@@ -23,8 +23,9 @@ from regtui.files import (
 )
 from regtui.files import text_of as text_in
 from regtui.preset import hints
+from regtui.preset.faults import MAX_VALUE, Fault, PresetError
 from regtui.preset.model import ARMS, Preset
-from regtui.preset.validation import MAX_PATH, MAX_VALUE, nearest, validate
+from regtui.preset.validation import MAX_PATH, nearest, validate
 from regtui.text import one_line
 
 
@@ -83,8 +84,8 @@ def load(
         patience: Of every arm that has early stopping; of all arms, if none has. None leaves the preset's own.
 
     Raises:
-        InputError: There is no such preset, or its file can't be read.
-        PresetError: It doesn't validate; one line a fault.
+        InputError: There is no such preset, or an option can't be laid over it.
+        PresetError: Its file can't be read, or it doesn't validate.
     """
     path = find(source)
     table = _read(path)
@@ -124,40 +125,42 @@ def to_toml(preset: Preset) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    shown = one_line(path, MAX_PATH)
+    """The table in a file.
+
+    Raises:
+        PresetError: There is none; its one fault is the file's.
+    """
     try:
         text = text_in(read_plain(path, MAX_PRESET))
+        table = table_of_toml(text)
     except FileNotFoundError:
-        raise InputError(
-            f"{shown}: there is no such file; 'regtui presets list' shows the presets that come along"
-        ) from None
+        fault = "there is no such file; 'regtui presets list' shows the presets that come along"
     except IsADirectoryError:
-        raise InputError(f"{shown}: this is a folder; name the preset file in it") from None
+        fault = "this is a folder; name the preset file in it"
     except NotPlainError:
-        raise InputError(f"{shown}: this is not a regular file; save the preset to a file first") from None
+        fault = "this is not a regular file; save the preset to a file first"
     except TooLargeError:
-        raise InputError(f"{shown}: this file has more than {MAX_PRESET:,} bytes; a preset has about 1,000") from None
+        fault = f"this file has more than {MAX_PRESET:,} bytes; a preset has about 1,000"
     except OSError as error:
-        raise InputError(f"{shown}: can't be read ({error.strerror}); check its permissions") from None
+        fault = f"can't be read ({error.strerror}); check its permissions"
     except NotTextError as error:
-        raise InputError(f"{shown}: {error}") from None
-    table = _parse(text, shown)
-    if table in ({}, {"schema": 1}):
-        raise PresetError(f"{shown}: the file is empty; 'regtui presets show dropout' prints one to begin with")
-    return table
+        fault = str(error)
+    except (ValueError, RecursionError) as error:
+        fault = _why_not_toml(text, error)
+    else:
+        if table not in ({}, {"schema": 1}):
+            return table
+        fault = "the file is empty; 'regtui presets show dropout' prints one to begin with"
+    raise PresetError([Fault("", fault, one_line(path, MAX_PATH))])
 
 
-def _parse(text: str, shown: str) -> dict[str, Any]:
-    """The table that a file's text means; `shown` is the file in a fault."""
-    try:
-        return table_of_toml(text)
-    except (TooDeepError, RecursionError):
-        raise PresetError(f"{shown}: this is nested too deeply; a preset has tables of two levels") from None
-    except tomllib.TOMLDecodeError as error:
-        hint = hints.of_toml(text, error) or f"this is not TOML: {one_line(error, 200)}"
-        raise PresetError(f"{shown}: {hint}") from None
-    except ValueError:  # of int, which reads no number of more than 4300 digits
-        raise PresetError(f"{shown}: a number in it has too many digits to be one of a preset's") from None
+def _why_not_toml(text: str, error: Exception) -> str:
+    if isinstance(error, TooDeepError | RecursionError):
+        return "this is nested too deeply; a preset has tables of three levels"
+    if isinstance(error, tomllib.TOMLDecodeError):
+        return hints.of_toml(text, error) or f"this is not TOML: {one_line(error, 200)}"
+    # Of int, which reads no number of more than 4300 digits.
+    return "a number in it has too many digits to be one of a preset's"
 
 
 def _set(table: dict[str, Any], key: str, value: object, option: str) -> None:
@@ -172,9 +175,14 @@ def _set(table: dict[str, Any], key: str, value: object, option: str) -> None:
 
 
 def toml_value(text: str) -> Any:
-    """What `text` means in TOML; a text where it means nothing, so that one needs no quotes within the shell's."""
+    """What `text` means in TOML; a text where it means nothing, so that one needs no quotes within the shell's.
+
+    What begins with a quote was meant as TOML: where it can't be read, it is a `Slip`, which no setting takes.
+    """
     try:
         table = table_of_toml(f"value = {text}")
+    except tomllib.TOMLDecodeError as error:
+        return hints.of_typed(text, error) if text.lstrip().startswith(('"', "'")) else text
     except (ValueError, RecursionError):
         return text
     return table["value"] if len(table) == 1 else text

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from regtui.text import one_line
 
@@ -15,11 +16,26 @@ _STRAIGHT = str.maketrans("“”„«»‘’‚", '"""""\'\'\'')
 _WORDS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
 _NO_VALUE = {"none", "null", "nil"}
 
+
+@dataclass(frozen=True)
+class Slip:
+    """A typed value that begins as a text in quotes and can't be read as one; no setting takes it.
+
+    Attributes:
+        text: As it was typed.
+        words: What is wrong with it, and what to write.
+    """
+
+    text: str
+    words: str
+
+
 _Rule = tuple[str, Callable[[re.Match[str]], str]]
 
 _VALUES: list[_Rule] = [
     (r"", lambda _: "a value is missing after the '='"),
     (r"=+ *(.*)", lambda m: f"one '=' is enough: write = {m[1]}"),
+    (r"(\[.*\]|\{.*\}|[^\[{,\s](?:.*[^,\s])?)\s*,", lambda m: f"no comma ends a value: write {m[1]}"),
     (r"([+-]?)(\.\d[\d_]*(?:[eE][+-]?\d+)?)", lambda m: f"a number has a digit before its point: write {m[1]}0{m[2]}"),
     (r"([+-]?\d[\d_]*\.)", lambda m: f"a number has a digit after its point: write {m[1]}0"),
     (r"([+-]?\d+)((?:,\d{3})+)", lambda m: f"a number has no commas: write {m[1]}{m[2].replace(',', '')}"),
@@ -47,6 +63,12 @@ def of_toml(text: str, error: tomllib.TOMLDecodeError) -> str:
     return f"line {number}: {said}" if said else ""
 
 
+def of_typed(text: str, error: tomllib.TOMLDecodeError) -> Slip:
+    """What is wrong with a value that begins with a quote, typed after --set or on the screen."""
+    words = _of_line(f"value = {text}", str(error))
+    return Slip(text, words or "this begins with a quote and is no text of TOML; write it without quotes")
+
+
 def _of_line(line: str, error: str) -> str:
     if "overwrite" in error or "twice" in error:
         return f"{_quoted(line)} is there a second time; keep one of the two"
@@ -59,7 +81,11 @@ def _of_line(line: str, error: str) -> str:
     key, equals, value = (part.strip() for part in line.partition("="))
     if not equals:
         named = re.fullmatch(r"([\w.-]+)\s*(?::|\s)\s*(\S.*)", line)
-        return f"write it as {named[1]} = {named[2]}" if named else f"{_quoted(line)} has no '=': write key = value"
+        return (
+            f"write it as {named[1]} = {named[2].rstrip(', ')}"
+            if named
+            else f"{_quoted(line)} has no '=': write key = value"
+        )
     if not re.fullmatch(r"[\w.\"'-]+", key):
         return f"{_quoted(key)} is no key; one has letters, digits, '_' and '-', and points between its parts"
     bare = re.sub(r"\s+#[^\"']*$", "", value)
@@ -94,17 +120,17 @@ def _opened(lines: list[str]) -> tuple[int, str] | None:
     return None
 
 
-def of_value(kind: str, given: object, key: str, knob: str) -> str:
+def of_value(kind: str, given: object) -> str:
     """What to write instead of a value of the wrong type, to follow it: '; write 3'; empty if that can't be told.
 
     Args:
         kind: Pydantic's name of the fault.
         given: The value.
-        key: Its dotted key.
-        knob: The first knob of the table that should be there, if one should.
     """
     write = ""
-    if kind == "int_type":
+    if kind in ("int_type", "float_type") and str(given).strip().casefold() in _WORDS:
+        write = "it in digits"
+    elif kind == "int_type":
         number = _as_number(given)
         write = f"{int(number)}" if number is not None and number.is_integer() and abs(number) < 1e15 else ""
     elif kind == "float_type":
@@ -116,12 +142,22 @@ def of_value(kind: str, given: object, key: str, knob: str) -> str:
         write = f'"{given}"'
     elif kind == "list_type" and isinstance(given, int):
         write = f"[{given}]"
-    elif kind == "list_type" and isinstance(given, str) and re.fullmatch(r"[\d, ]+", given):
+    elif kind == "list_type" and isinstance(given, str) and re.fullmatch(r"[\[\]\d, ]+", given):
         write = f"[{', '.join(re.findall(r'[0-9]+', given))}]"
-    elif kind == "model_type":
-        value = isinstance(given, int | float) and not isinstance(given, bool) and knob
-        write = f"{key}.{knob} = {given}" if value else f"[{key}] and its values below"
     return f"; write {write}" if write else ""
+
+
+def of_table(given: object, key: str, knob: str = "") -> str:
+    """What to write instead of a value where a table should be, to follow it.
+
+    Args:
+        given: The value.
+        key: The table's dotted key.
+        knob: Its first field that is a number; empty if it has none.
+    """
+    if knob and isinstance(given, int | float) and not isinstance(given, bool):
+        return f"; write {key}.{knob} = {given}"
+    return f"; write [{key}] and its values below"
 
 
 def _as_number(given: object) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Annotated, Literal, NamedTuple
 
@@ -12,6 +13,7 @@ from regtui.models import AnyModel, Shape, Site
 from regtui.models.base import input_shape
 from regtui.models.mlp import MLP
 from regtui.preset import schedule
+from regtui.preset.faults import ContradictionError, Fault
 from regtui.preset.train import Table, TrainTable
 from regtui.techniques import Techniques
 from regtui.techniques.base import Setting
@@ -52,6 +54,10 @@ class DataTable(Table):
     train_samples: int | None = Field(None, ge=2, description="Train on so many, drawn by the seed; all when left out.")
     root: str | None = Field(None, description="A folder in torchvision's layout to read from instead of downloading.")
 
+    def kept_for_validation(self, images: int) -> int:
+        """How many of a training set of so many are not trained on; `val_samples` may take fewer of them."""
+        return round(self.val_fraction * images)
+
 
 class Preset(Table):
     """A whole experiment: one network on one data set, trained in two arms that differ in their techniques."""
@@ -80,14 +86,9 @@ class Preset(Table):
         return DATASETS[self.data.dataset]
 
     @property
-    def kept_for_validation(self) -> int:
-        """How many images are not trained on; `data.val_samples` may take fewer of them."""
-        return round(self.data.val_fraction * self.dataset.train)
-
-    @property
     def sizes(self) -> Sizes:
         """How many images each part has; needs no data."""
-        kept = self.kept_for_validation
+        kept = self.data.kept_for_validation(self.dataset.train)
         val = kept if self.data.val_samples is None else self.data.val_samples
         train = self.dataset.train - kept if self.data.train_samples is None else self.data.train_samples
         return Sizes(train, val, self.dataset.test, min(train, TRAIN_EVAL))
@@ -131,41 +132,35 @@ class Preset(Table):
 
     @model_validator(mode="after")
     def _check_across_tables(self) -> Preset:
-        faults = list(_size_faults(self))
-        faults += [f"train.{key}: {words}" for key, words in schedule.faults(self.train)]
-        broken = [f"model.{knob}: {words}" for knob, words in self.model.faults(self.shape, self.dataset.classes)]
+        faults = [*_size_faults(self), *schedule.faults(self.train)]
+        broken = [Fault(f"model.{knob}", words) for knob, words in self.model.faults(self.shape, self.dataset.classes)]
         faults += broken
         if not broken:  # else there is no network to put a technique into
-            setting = Setting(self.sites, self.sizes.train, self.train.batch_size, self.dataset.classes)
-            for arm, techniques in self.arms().items():
-                for name, technique in techniques.active().items():
-                    faults += [
-                        f"{'.'.join(filter(None, (arm, name, knob)))}: {words}"
-                        for knob, words in technique.faults(setting)
-                    ]
+            faults += _technique_faults(self)
         if faults:
-            raise ValueError("\n".join(faults))
+            raise ContradictionError(faults)
         return self
 
 
-def _size_faults(preset: Preset) -> list[str]:
+def _size_faults(preset: Preset) -> Iterator[Fault]:
     train, val, _, _ = preset.sizes
-    whole, kept, fraction = preset.dataset.train, preset.kept_for_validation, preset.data.val_fraction
-    title = preset.dataset.title
+    whole, title, fraction = preset.dataset.train, preset.dataset.title, preset.data.val_fraction
+    kept = preset.data.kept_for_validation(whole)
     if not 0 < kept < whole:
-        return [
-            f"data.val_fraction: {fraction:g} of {whole:,} images leaves {kept:,} to validate on and "
-            f"{whole - kept:,} to train on; both need at least one"
-        ]
-    faults = []
+        words = f"leaves {kept:,} to validate on and {whole - kept:,} to train on; both need at least one"
+        yield Fault("data.val_fraction", f"{fraction:g} of {whole:,} images {words}")
+        return
     if val > kept:
-        faults.append(
-            f"data.val_samples: {val:,} is more than the {kept:,} images of {title} that val_fraction {fraction:g} "
-            "keeps to validate on"
-        )
+        words = f"is more than the {kept:,} images of {title} that val_fraction {fraction:g} keeps to validate on"
+        yield Fault("data.val_samples", f"{val:,} {words}")
     if train > whole - kept:
-        faults.append(
-            f"data.train_samples: {train:,} is more than the {whole - kept:,} images of {title} that "
-            f"val_fraction {fraction:g} leaves to train on"
-        )
-    return faults
+        words = f"is more than the {whole - kept:,} images of {title} that val_fraction {fraction:g} leaves to train on"
+        yield Fault("data.train_samples", f"{train:,} {words}")
+
+
+def _technique_faults(preset: Preset) -> Iterator[Fault]:
+    setting = Setting(preset.sites, preset.sizes.train, preset.train.batch_size, preset.dataset.classes)
+    for arm, techniques in preset.arms().items():
+        for name, technique in techniques.active().items():
+            for knob, words in technique.faults(setting):
+                yield Fault(".".join(filter(None, (arm, name, knob))), words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from regtui.preset.faults import Fault
 from regtui.preset.train import TrainTable
 
 STEP_FACTOR = 0.1
@@ -61,17 +62,18 @@ def words(train: TrainTable) -> str:
     return ", ".join(parts)
 
 
-def faults(train: TrainTable) -> Iterator[tuple[str, str]]:
-    """What contradicts itself in a plan: a key of `[train]`, and a sentence."""
+def faults(train: TrainTable) -> Iterator[Fault]:
+    """What contradicts itself in a plan."""
     if train.schedule == "step":
         if train.step_epochs is None:
-            yield "step_epochs", "the schedule 'step' needs it: after how many epochs the rate is cut"
+            yield Fault("train.step_epochs", "the schedule 'step' needs it: after how many epochs the rate is cut")
     else:
         for key in ("step_epochs", "step_factor"):
             if getattr(train, key) is not None:
-                yield key, f"belongs to the schedule 'step', and train.schedule is {train.schedule!r}; leave it out"
+                words = f"belongs to the schedule 'step', and train.schedule is {train.schedule!r}; leave it out"
+                yield Fault(f"train.{key}", words)
     if train.warmup_epochs and train.warmup_steps:
-        yield "warmup_steps", "train.warmup_epochs is set too; set one of them"
+        yield Fault("train.warmup_steps", "train.warmup_epochs is set too; set one of them")
 
 
 def _count(number: int, noun: str) -> str:

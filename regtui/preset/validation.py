@@ -1,4 +1,4 @@
-"""A preset from plain data; each fault that pydantic finds becomes one line that says how to mend it."""
+"""A preset from plain data; each mistake that pydantic finds becomes a fault that says how to mend it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from regtui.errors import PresetError
 from regtui.models import KINDS
 from regtui.preset import hints
+from regtui.preset.faults import MAX_VALUE, ContradictionError, Fault, PresetError
 from regtui.preset.model import Preset
 from regtui.text import one_line
 
@@ -19,8 +19,6 @@ MAX_FAULTS = 20
 """So many faults of a preset are told; to look for the names meant by thousands would take seconds."""
 MAX_PATH = 1000
 """So much of a path is shown."""
-MAX_VALUE = 80
-"""So much of a key or a value is."""
 
 _SENTENCES = {
     "bool_type": "must be true or false",
@@ -47,59 +45,70 @@ def validate(table: Mapping[str, Any], origin: str, named: Mapping[str, str] | N
 
     Args:
         table: The preset's tables.
-        origin: Where they come from, a file's name; it begins each line of the error.
+        origin: Where they come from, a file's name, for the faults.
         named: Where the values of some keys come from instead.
 
     Raises:
-        PresetError: One line a fault: origin, dotted key, what is wrong, the nearest known name.
+        PresetError: It doesn't validate.
     """
     try:
         return Preset.model_validate(table)
     except ValidationError as error:
+        mistakes = error.errors(include_url=False)
+        contradiction = mistakes[0].get("ctx", {}).get("error")
+        if isinstance(contradiction, ContradictionError):
+            count, faults = len(contradiction.faults), contradiction.faults[:MAX_FAULTS]
+        else:
+            count, faults = len(mistakes), [_described(mistake) for mistake in mistakes[:MAX_FAULTS]]
         origin, named = one_line(origin, MAX_PATH), named or {}
-        faults = error.errors(include_url=False)
-        lines = []
-        for fault in faults[:MAX_FAULTS]:
-            for line in _describe(fault).splitlines():
-                # A fault across tables has its key in its words.
-                key = ".".join(map(str, _location(fault))) or line.partition(":")[0]
-                lines.append(f"{_origin(key, origin, named)}: {line}")
-        if len(faults) > MAX_FAULTS:
-            lines.append(f"{origin}: and {len(faults) - MAX_FAULTS:,} more faults; mend these first")
-        raise PresetError("\n".join(lines)) from None
+        faults = [fault._replace(origin=_origin(fault.key, origin, named)) for fault in faults]
+        if count > MAX_FAULTS:
+            faults.append(Fault("", f"and {count - MAX_FAULTS:,} more faults; mend these first", origin))
+        raise PresetError(faults) from None
 
 
-def _describe(fault: Mapping[str, Any]) -> str:
-    """One fault of pydantic's in a sentence."""
-    location, kind = _location(fault), fault["type"]
-    if not location:  # a fault across tables brings its own keys
-        return str(fault["ctx"]["error"]) if "error" in fault.get("ctx", {}) else "must be a table"
-    if kind.startswith("union_tag"):
-        return _no_model(fault["input"])
-    key = one_line(".".join(str(part) for part in location), MAX_VALUE)
+def _described(mistake: Mapping[str, Any]) -> Fault:
+    """A mistake that pydantic found, in words."""
+    location = _location(mistake)
+    key = ".".join(map(str, location))
+    return Fault(key, _words(mistake, location, one_line(key, MAX_VALUE)))
+
+
+def _words(mistake: Mapping[str, Any], location: tuple[str | int, ...], key: str) -> str:
+    """What is wrong at a location, whose key is shown as `key`."""
+    kind, given = mistake["type"], mistake["input"]
     if kind == "extra_forbidden":
-        return f"{key}: {_SENTENCES[kind]}{_known_instead(fault['loc'])}"
+        return f"{_SENTENCES[kind]}{_known_instead(mistake['loc'])}"
+    if isinstance(given, hints.Slip):
+        return given.words
+    if kind.startswith("union_tag"):
+        return _no_model(given)
     if location[-1] == "device" and kind == "string_pattern_mismatch":
         sentence = "must be auto, cpu, cuda, cuda:N or mps"
     elif kind == "string_pattern_mismatch":
         sentence = "must have only small letters, digits, '.', '_' and '-', at most 64"
     else:
-        context = {name: _number(value) for name, value in fault.get("ctx", {}).items()}
-        sentence = _SENTENCES.get(kind, fault["msg"]).format_map(context)
+        context = {name: _number(value) for name, value in mistake.get("ctx", {}).items()}
+        sentence = _SENTENCES.get(kind, mistake["msg"]).format_map(context)
     if kind == "literal_error":
-        near = nearest(fault["input"], _choices(fault))
+        near = nearest(given, _choices(mistake))
+    elif kind == "model_type":
+        near = hints.of_table(given, key, _first_knob(location) if len(location) == 2 else "")
     else:
-        near = hints.of_value(
-            kind, fault["input"], key, _first_knob(location) if kind == "model_type" and len(location) == 2 else ""
-        )
-    given = repr(fault["input"]) if not isinstance(fault["input"], bool) else str(fault["input"]).lower()
-    return f"{key}: {sentence}, not {one_line(given, MAX_VALUE)}{near}"
+        near = hints.of_value(kind, given)
+    shown = repr(given) if not isinstance(given, bool) else str(given).lower()
+    return f"{sentence}, not {one_line(shown, MAX_VALUE)}{near}"
 
 
-def _location(fault: Mapping[str, Any]) -> tuple[str | int, ...]:
-    """Where a fault of pydantic's is, as a key says it: without the kind, which its location of a model names too."""
-    table, *rest = fault["loc"] or ("",)
-    return (table, *rest[1:]) if table == "model" else tuple(fault["loc"])
+def _location(mistake: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Where a mistake is, as a key says it: without the kind, which pydantic's location of a model names too.
+
+    Of a model of which no kind is known, the location is that of the kind.
+    """
+    table, *rest = mistake["loc"]
+    if table == "model" and mistake["type"].startswith("union_tag") and isinstance(mistake["input"], Mapping):
+        return ("model", "kind")
+    return (table, *rest[1:]) if table == "model" else (table, *rest)
 
 
 def _known_instead(location: Sequence[str | int]) -> str:
@@ -118,11 +127,12 @@ def _known_instead(location: Sequence[str | int]) -> str:
 def _no_model(model: object) -> str:
     """What is wrong with a `[model]` of which no kind is known."""
     if not isinstance(model, Mapping):
-        hint = hints.of_value("model_type", model, "model", "")
-        return f"model: must be a table, not {one_line(repr(model), MAX_VALUE)}{hint}"
+        return f"must be a table, not {one_line(repr(model), MAX_VALUE)}{hints.of_table(model, 'model')}"
     kind = model["kind"]
+    if isinstance(kind, hints.Slip):
+        return kind.words
     expected = " or ".join(", ".join(map(repr, KINDS)).rsplit(", ", 1))
-    return f"model.kind: must be {expected}, not {one_line(repr(kind), MAX_VALUE)}{nearest(kind, KINDS)}"
+    return f"must be {expected}, not {one_line(repr(kind), MAX_VALUE)}{nearest(kind, KINDS)}"
 
 
 def _origin(key: str, origin: str, named: Mapping[str, str]) -> str:
@@ -135,8 +145,8 @@ def _number(value: object) -> object:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else value
 
 
-def _choices(fault: Mapping[str, Any]) -> list[str]:
-    return re.findall(r"'([^']*)'", str(fault["ctx"]["expected"]))
+def _choices(mistake: Mapping[str, Any]) -> list[str]:
+    return re.findall(r"'([^']*)'", str(mistake["ctx"]["expected"]))
 
 
 def _fields_at(location: Sequence[str | int]) -> list[str]:

@@ -7,8 +7,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from regtui.preset.faults import MAX_VALUE
 from regtui.preset.model import Preset
-from regtui.preset.validation import MAX_VALUE
 from regtui.text import one_line
 from regtui.tui.choose.entries import Entry
 from regtui.tui.choose.form import Form
@@ -50,7 +50,9 @@ class Detail(VerticalScroll, can_focus=False):
         # Where there is no setting to go to, the pane itself is scrolled by keys.
         self.can_focus = entry.draft is None
         name = one_line(entry.name, MAX_VALUE)
-        title, summary = name if entry.path is None else f"✗ {name} is broken", entry.fault
+        title, summary = name, entry.words
+        if entry.faults:
+            title, summary = f"✗ {name} is broken", "\n".join(map(str, entry.faults))
         if entry.draft is not None:
             original = entry.draft.original
             title = one_line(original.title or entry.name, 200)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel
 
-from regtui.errors import PresetError
 from regtui.models import KINDS
+from regtui.preset.faults import Fault, PresetError
 from regtui.preset.file import to_table, toml_value
+from regtui.preset.hints import Slip
 from regtui.preset.model import ARMS, Preset
 from regtui.preset.validation import validate
 from regtui.techniques import REGISTRY
@@ -17,14 +18,6 @@ SWITCHES = {f"{arm}.{name}": REGISTRY[name] for arm in ARMS for name in REGISTRY
 """The keys of the techniques; each holds whether the technique is in use."""
 KIND = "model.kind"
 """The key that decides which other keys the model has."""
-_ORIGIN = "form"
-
-
-class Fault(NamedTuple):
-    """Something wrong: a dotted key, empty where there is none, and the line as a preset file's error has it."""
-
-    key: str
-    line: str
 
 
 class Draft:
@@ -94,10 +87,9 @@ class Draft:
 
     def _check(self) -> None:
         try:
-            self.preset, self.faults = validate(self._table, _ORIGIN), []
+            self.preset, self.faults = validate(self._table, ""), []
         except PresetError as error:
-            lines = [line.removeprefix(f"{_ORIGIN}: ") for line in str(error).splitlines()]
-            self.preset, self.faults = None, [Fault(line.partition(": ")[0], line) for line in lines]
+            self.preset, self.faults = None, error.faults
 
 
 def to_plain(table: BaseModel) -> dict[str, Any]:
@@ -109,6 +101,8 @@ def text_of(value: object) -> str:
     """A value as it is typed; empty for one that is left out."""
     if value is None:
         return ""
+    if isinstance(value, Slip):
+        return value.text
     if isinstance(value, str):  # quoted only where it would mean something else without
         return value if value.isprintable() and toml_value(value) == value else _quoted(value)
     if isinstance(value, bool):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from regtui.errors import InputError
+from regtui.preset.faults import Fault, PresetError
 from regtui.preset.file import available, load
 from regtui.preset.model import Preset
 from regtui.text import one_line
@@ -22,13 +22,15 @@ class Entry:
         name: What it is called, here and on the command line.
         path: Its file; None where only the command line knows that.
         draft: The preset with its edits; None if the file is broken.
-        fault: What is wrong with the file, one line a fault; empty if nothing is.
+        faults: What is wrong with the file.
+        words: Of an entry that is no preset, what there is to say instead.
     """
 
     name: str
     path: Path | None
     draft: Draft | None
-    fault: str = ""
+    faults: Sequence[Fault] = ()
+    words: str = ""
 
 
 class Reading(threading.Thread):
@@ -46,7 +48,7 @@ class Reading(threading.Thread):
     @property
     def found(self) -> list[Entry]:
         """What was read; an entry that says so while it is not."""
-        return self._found or [Entry("reading …", None, None, "The presets are being read.")]
+        return self._found or [Entry("reading …", None, None, words="The presets are being read.")]
 
 
 def entries(chosen: Preset | None = None) -> list[Entry]:
@@ -63,7 +65,8 @@ def entries(chosen: Preset | None = None) -> list[Entry]:
             same.draft = Draft(same.draft.original, chosen)
         else:
             found.insert(0, Entry(chosen.name, None, Draft(chosen)))
-    return found or [Entry("none", None, None, "There is no preset, neither in ./presets nor in regtui's own folder.")]
+    nothing = "There is no preset, neither in ./presets nor in regtui's own folder."
+    return found or [Entry("none", None, None, words=nothing)]
 
 
 def reread(old: Sequence[Entry], saved: Entry, name: str) -> list[Entry]:
@@ -77,5 +80,5 @@ def reread(old: Sequence[Entry], saved: Entry, name: str) -> list[Entry]:
 def _read(name: str, path: Path) -> Entry:
     try:
         return Entry(one_line(name), path, Draft(load(str(path))))
-    except InputError as error:
-        return Entry(one_line(name), path, None, str(error))
+    except PresetError as error:
+        return Entry(one_line(name), path, None, error.faults)

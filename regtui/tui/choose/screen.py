@@ -12,10 +12,11 @@ from textual.screen import Screen
 from textual.widgets import Button, OptionList, Static
 
 from regtui.errors import InputError
+from regtui.preset.faults import MAX_VALUE
 from regtui.preset.file import available
 from regtui.preset.model import Preset
 from regtui.preset.save import save_as
-from regtui.preset.validation import MAX_VALUE, validate
+from regtui.preset.validation import validate
 from regtui.text import one_line
 from regtui.tui.choose.detail import Detail
 from regtui.tui.choose.draft import Draft
@@ -285,7 +286,7 @@ class ChooseScreen(Screen[None]):
         """The selected preset with its edits; None, after a word on where the fault is, if there is one."""
         draft = self.entry.draft
         if draft is None:
-            words = "This file is broken: mend it, or choose another preset." if self.entry.path else self.entry.fault
+            words = self.entry.words or "This file is broken: mend it, or choose another preset."
             self.notify(words, severity="error", markup=False)
             return None
         if draft.preset is None:
@@ -297,11 +298,11 @@ class ChooseScreen(Screen[None]):
 def _prompt(entry: Entry) -> Content:
     """An entry of the list: its name over its title."""
     name = one_line(entry.name, MAX_VALUE)
-    if entry.draft is None and entry.path is None:
-        return Content.assemble((f"  {name}", "bold"), (f"\n  {entry.fault}", "$secondary"))
-    if entry.draft is None:
-        first = entry.fault.partition("\n")[0].removeprefix(f"{one_line(entry.path)}: ")
+    if entry.faults:
+        first = entry.faults[0].line
         return Content.assemble((f"✗ {name}", "bold $error"), ("  broken", "$error"), (f"\n  {first}", "$error"))
+    if entry.draft is None:
+        return Content.assemble((f"  {name}", "bold"), (f"\n  {entry.words}", "$secondary"))
     title = one_line(entry.draft.original.title, 200)
     mark = ("• ", "$warning") if entry.draft.edited else "  "
     return Content.assemble(mark, (name, "bold"), (f"\n  {title}", "$secondary"))
