@@ -10,6 +10,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from regtui.arm.interface import Args, ArmCalls, Result
 from regtui.engine.run import RunResult, run
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Stop
@@ -28,8 +29,10 @@ class GatedCrew(ScriptedCrew):
         self.gate = threading.Semaphore(0)
         self.failing = failing
 
-    def each(self, method: str, arms: Iterable[str], *args: Any) -> Mapping[str, Any]:
-        if method == "measure":
+    def each(
+        self, method: Callable[[ArmCalls, *Args], Result], arms: Iterable[str], *args: *Args
+    ) -> Mapping[str, Result]:
+        if method.__name__ == "measure":
             if not self.gate.acquire(timeout=120):
                 raise TimeoutError("no test opened the gate")
             if self.failing is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from regtui.arm.interface import Args, ArmCalls, Result
 from regtui.arm.reports import Built, Measured, Saved, ScoreReport
 from regtui.engine.crew import nobody_watches
 from regtui.engine.process import Wait
@@ -42,12 +43,16 @@ class ScriptedCrew:
     def build(self, preset: Preset, data_file: Path) -> str:  # noqa: ARG002
         return "cpu"
 
-    def each(self, method: str, arms: Iterable[str], *args: Any) -> Mapping[str, Any]:
+    def each(
+        self, method: Callable[[ArmCalls, *Args], Result], arms: Iterable[str], *args: *Args
+    ) -> Mapping[str, Result]:
         arms = tuple(arms)
-        self.calls.append((method, arms, args))
-        return {arm: getattr(self, f"_{method}")(arm, *args) for arm in arms}
+        self.calls.append((method.__name__, arms, args))
+        return {arm: getattr(self, f"_{method.__name__}")(arm, *args) for arm in arms}
 
-    def begin(self, method: str, arms: Iterable[str], *args: Any) -> Callable[[], Mapping[str, Any]]:
+    def begin(
+        self, method: Callable[[ArmCalls, *Args], Result], arms: Iterable[str], *args: *Args
+    ) -> Callable[[], Mapping[str, Result]]:
         results = self.each(method, arms, *args)
         return lambda: results
 

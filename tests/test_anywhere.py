@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 
+from regtui.arm.interface import ArmCalls
 from regtui.engine.crew import LocalCrew, ProcessCrew
 from regtui.engine.run import RunResult, run
 from regtui.errors import RegtuiError
@@ -159,7 +160,7 @@ def test_what_goes_wrong_in_an_arm_leaves_torch_alone_too(mnist_file: Path) -> N
     crew.build(one_epoch(), mnist_file)
     threads = torch.get_num_threads()
     with pytest.raises(RegtuiError):
-        crew.each("retune", ["regularized"], "nothing.rate", 0.5)
+        crew.each(ArmCalls.retune, ["regularized"], "nothing.rate", 0.5)
     assert torch.get_num_threads() == threads
     assert crew.threads == 2
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from regtui.arm import checkpoint, optimizer
 from regtui.arm.checkpoint import Best, State
+from regtui.arm.interface import ArmCalls
 from regtui.arm.network import Network, as_images
 from regtui.arm.reports import Built, Measured, Saved, ScoreReport
 from regtui.arm.split import Data, normalize
@@ -36,7 +37,7 @@ EVALUATION_BATCH = 256
 """Images in a batch when nothing is learned from it; larger ones leave the processor's cache and gain nothing."""
 
 
-class Arm:
+class Arm(ArmCalls):
     """Trains one network. All that it does follows from preset, name and data, so that two arms need not meet."""
 
     def __init__(self, name: str, preset: Preset, data: Data, device: torch.device) -> None:

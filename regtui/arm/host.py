@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from regtui.arm import device
 from regtui.arm.arm import Arm
-from regtui.arm.interface import Call
+from regtui.arm.interface import Call, HostCalls
 from regtui.arm.split import load
 from regtui.arm.streams import stream
 from regtui.preset.model import Preset
 
 
-class Host:
+class Host(HostCalls):
     """The arms that live in this process."""
 
     def __init__(self, threads: int | None) -> None:
@@ -38,7 +38,7 @@ class Host:
         """
         return device.resolve(wanted)
 
-    def devices(self) -> list[tuple[str, str]]:
+    def devices(self) -> list[tuple[Literal["ok", "note"], str]]:
         """What there is to train on, see `regtui.arm.device.found`."""
         return list(device.found())
 

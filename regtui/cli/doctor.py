@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from regtui import __version__
+from regtui.arm.interface import HostCalls
 from regtui.console import can_draw, has_glyphs, say
 from regtui.data.cache import cache_dir, cache_file
 from regtui.data.facts import DATASETS, DatasetName
@@ -85,7 +86,7 @@ def _devices() -> Iterator[Finding]:
     yield Finding("device", "ok", _processors())
     process = Process(threads=1)  # as a run has it; torch may also end the process that imports it
     try:
-        for state, words in process.ask("devices"):
+        for state, words in process.ask(HostCalls.devices):
             yield Finding("device", state, words)
     finally:
         process.hang_up()

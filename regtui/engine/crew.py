@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
-from regtui.arm.interface import Call
+from regtui.arm.interface import Args, ArmCalls, Call, HostCalls, Result
 from regtui.engine.process import Process, Wait
 from regtui.preset.model import Preset
 from regtui.processors import grant
@@ -32,11 +32,18 @@ class Crew(Protocol):
     def build(self, preset: Preset, data_file: Path) -> str:
         """Build the preset's arms on its data; returns the device they are on."""
 
-    def each(self, method: str, arms: Iterable[str], *args: Any) -> Mapping[str, Any]:
-        """Call a method of `Arm` on each of `arms`; returns their results by arm, in the order of `arms`."""
+    def each(
+        self, method: Callable[[ArmCalls, *Args], Result], arms: Iterable[str], *args: *Args
+    ) -> Mapping[str, Result]:
+        """Call a method on each of `arms`; returns their results by arm, in the order of `arms`."""
 
-    def begin(self, method: str, arms: Iterable[str], *args: Any) -> Callable[[], Mapping[str, Any]]:
-        """As `each`, without waiting; what it returns waits. Results must be fetched in the order of the calls."""
+    def begin(
+        self, method: Callable[[ArmCalls, *Args], Result], arms: Iterable[str], *args: *Args
+    ) -> Callable[[], Mapping[str, Result]]:
+        """Start the call and return at once; the function returned waits for the results.
+
+        Results must be fetched in the order of the calls.
+        """
 
 
 def nobody_watches(_wait: Wait) -> None:
@@ -64,12 +71,16 @@ class LocalCrew:
             self._host.build(tuple(preset.arms()), preset, device, data_file)
         return device
 
-    def each(self, method: str, arms: Iterable[str], *args: Any) -> Mapping[str, Any]:
+    def each(
+        self, method: Callable[[ArmCalls, *Args], Result], arms: Iterable[str], *args: *Args
+    ) -> Mapping[str, Result]:
         """Call the method on one arm after the other."""
         with self._host.as_in_its_own_process(self.threads):
-            return self._host.call(Call(method, tuple(arms), args))
+            return self._host.call(Call(method.__name__, tuple(arms), args))
 
-    def begin(self, method: str, arms: Iterable[str], *args: Any) -> Callable[[], Mapping[str, Any]]:
+    def begin(
+        self, method: Callable[[ArmCalls, *Args], Result], arms: Iterable[str], *args: *Args
+    ) -> Callable[[], Mapping[str, Result]]:
         """As `each`; here it is done when this returns."""
         results = self.each(method, arms, *args)
         return lambda: results
@@ -100,14 +111,14 @@ class ProcessCrew:
     def warm_up(self) -> str:
         """Wait until all processes have imported torch, as long as `watch` lets; returns its version."""
         for process in self.processes:
-            process.send("torch_version")
+            process.send(HostCalls.torch_version)
         versions: list[str] = [process.receive(lambda wait: self.watch(wait)) for process in self.processes]
         return versions[0]
 
     def build(self, preset: Preset, data_file: Path) -> str:
         """Spread the arms over the processes on a CPU; on a GPU keep them together in the first."""
         names = tuple(preset.arms())
-        self.processes[0].send("resolve_device", preset.train.device)
+        self.processes[0].send(HostCalls.resolve_device, preset.train.device)
         device: str = self.processes[0].receive(self.watch)
         if device != "cpu":
             _end(self.processes[1:])
@@ -115,24 +126,28 @@ class ProcessCrew:
         self._home = {name: self.processes[i % len(self.processes)] for i, name in enumerate(names)}
         for process, hosted in self._by_process(names):
             process.arms = hosted
-            process.send("build", hosted, preset, device, data_file)
+            process.send(HostCalls.build, hosted, preset, device, data_file)
         for process, _ in self._by_process(names):
             process.receive(self.watch)
         return device
 
-    def each(self, method: str, arms: Iterable[str], *args: Any) -> Mapping[str, Any]:
+    def each(
+        self, method: Callable[[ArmCalls, *Args], Result], arms: Iterable[str], *args: *Args
+    ) -> Mapping[str, Result]:
         """Call the method in all processes at once, and wait for all."""
         return self.begin(method, arms, *args)()
 
-    def begin(self, method: str, arms: Iterable[str], *args: Any) -> Callable[[], Mapping[str, Any]]:
+    def begin(
+        self, method: Callable[[ArmCalls, *Args], Result], arms: Iterable[str], *args: *Args
+    ) -> Callable[[], Mapping[str, Result]]:
         """Call the method in all processes at once; each does so when it has done what it was told before."""
         arms = tuple(arms)
         groups = self._by_process(arms)
         for process, hosted in groups:
-            process.send("call", Call(method, hosted, args))
+            process.send(HostCalls.call, Call(method.__name__, hosted, args))
 
-        def fetch() -> Mapping[str, Any]:
-            results: dict[str, Any] = {}
+        def fetch() -> Mapping[str, Result]:
+            results: dict[str, Result] = {}
             for process, _ in groups:
                 results |= process.receive(self.watch)
             return {arm: results[arm] for arm in arms}

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from regtui.arm.interface import Args, Call, HostCalls, Result
 from regtui.engine.worker import Failure
 from regtui.errors import RegtuiError
 from regtui.import_path import current_folder, without_current_folder
@@ -127,21 +128,23 @@ class Process:
         """Whether it has been asked for what has not been received yet."""
         return bool(self._asked)
 
-    def ask(self, method: str, *args: Any) -> Any:
+    def ask(self, method: Callable[[HostCalls, *Args], Result], *args: *Args) -> Result:
         """Send and receive."""
         self.send(method, *args)
-        return self.receive()
+        result: Result = self.receive()
+        return result
 
-    def send(self, method: str, *args: Any) -> None:
-        """Let it call a method of its `Host`, once it has done what it was told before.
+    def send(self, method: Callable[[HostCalls, *Args], object], *args: *Args) -> None:
+        """Let it call a method of its host, once it has done what it was told before.
 
         Raises:
             RegtuiError: It has ended.
         """
         assert self._process.stdin is not None
-        self._asked.append(args[0].method if method == "call" else method)
+        name, first = method.__name__, next(iter(args), None)
+        self._asked.append(first.method if isinstance(first, Call) else name)
         try:
-            self._process.stdin.write(pickle.dumps((method, args)))
+            self._process.stdin.write(pickle.dumps((name, args)))
             self._process.stdin.flush()
         except (OSError, ValueError):  # ValueError: closed on our side
             raise self._gone() from None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from regtui.arm.interface import ArmCalls
 from regtui.arm.reports import Measured, Saved, ScoreReport
 from regtui.engine.crew import Crew, nobody_watches
 from regtui.engine.pairing import run_started
@@ -101,7 +102,9 @@ class Trainer:
 
     def _train(self) -> Status:
         if self._step == 0:
-            self.emit(run_started(self.preset, self.crew.each("built", self._arms), self.crew.threads, self._now()))
+            self.emit(
+                run_started(self.preset, self.crew.each(ArmCalls.built, self._arms), self.crew.threads, self._now())
+            )
         for epoch in range(self._step // self.preset.steps_per_epoch + 1, self.preset.train.epochs + 1):
             self._run_epoch(epoch)
             if not self.running:
@@ -149,11 +152,11 @@ class Trainer:
                 break
             self._epoch = epoch
             if done == 0:
-                for name, order in self.crew.each("start_epoch", self.running).items():
+                for name, order in self.crew.each(ArmCalls.start_epoch, self.running).items():
                     self._arms[name].order = order
             count = min(self._chunk, total - done)
             before, now = self._ordered, time.perf_counter()
-            self._ordered = Steps(count, now, self.crew.begin("train_steps", self.running, count))
+            self._ordered = Steps(count, now, self.crew.begin(ArmCalls.train_steps, self.running, count))
             self._read_out(before)
             done += count
         self._read_out(self._ordered)
@@ -196,7 +199,7 @@ class Trainer:
         """Validate the running arms, remember the best, and let early stopping decide."""
         running = self.running
         began = time.perf_counter()
-        measured: Mapping[str, Measured] = self.crew.each("measure", running)
+        measured: Mapping[str, Measured] = self.crew.each(ArmCalls.measure, running)
         self.train_seconds += time.perf_counter() - began
         for name, report in measured.items():
             arm = self._arms[name]
@@ -228,7 +231,7 @@ class Trainer:
         # Written so that NaN, which is not below anything, counts as exploded.
         self._stop([name for name in running if not measured[name].train_loss <= bounds[name]], "exploded")
         improved = [name for name in running if self._arms[name].rule.best_epoch == self._epoch]
-        self.crew.each("remember", improved, self._epoch)
+        self.crew.each(ArmCalls.remember, improved, self._epoch)
         self._stop([name for name in self.running if self._arms[name].rule.should_stop], "early_stopping")
 
     def state(self) -> dict[str, Any]:
@@ -270,7 +273,7 @@ class Trainer:
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{folder}: the checkpoint is damaged, or of another preset") from None
         self._files = {name: files for name, files in manifest.arms.items() if name in self._arms}
-        self.crew.each("load", self._files, folder, self._files)
+        self.crew.each(ArmCalls.load, self._files, folder, self._files)
 
     def _save(self, names: list[str]) -> None:
         """Save these arms, which have trained, and what could not be saved before; that it can't be is told.
@@ -283,7 +286,7 @@ class Trainer:
         # An arm that the user has stopped could go on; of one that has ended only the weights are looked at again.
         ended = [name for name, arm in self._arms.items() if arm.stopped not in {None, "stopped"}]
         due = [name for name in self._arms if name in self._unsaved]
-        saved: Mapping[str, Saved] = self.crew.each("save", due, folder, self._step, ended)
+        saved: Mapping[str, Saved] = self.crew.each(ArmCalls.save, due, folder, self._step, ended)
         fault = next((part.fault for part in saved.values() if part.fault), "")
         if not fault:
             files = self._files | {name: part.files for name, part in saved.items() if part.files}
@@ -321,7 +324,7 @@ class Trainer:
     def _test(self) -> None:
         """Score the test set once, with the weights that each arm keeps."""
         keep_best = {name: arm.keeps_best for name, arm in self._arms.items()}
-        reports = self.reports = self.crew.each("test", self._arms, keep_best)
+        reports = self.reports = self.crew.each(ArmCalls.test, self._arms, keep_best)
         pairs = Counter(zip(*(report.right for report in reports.values()), strict=True))
         self.emit(
             Scored(
@@ -392,7 +395,7 @@ class Trainer:
             why = "early stopping is changed with set_patience and set_min_delta"
         else:
             try:
-                self.crew.each("retune", [command.arm], command.key, command.value)
+                self.crew.each(ArmCalls.retune, [command.arm], command.key, command.value)
             except InputError as error:
                 why = str(error)
         self._answer(command.command, command.arm, command.key, command.value, why)
