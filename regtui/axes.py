@@ -6,6 +6,8 @@ import math
 import sys
 from collections.abc import Sequence
 
+from regtui.text import signed
+
 FINE = 8
 """An axis ends at multiples of a round step, of which about so many fit on it."""
 _LARGEST = sys.float_info.max
@@ -50,6 +52,13 @@ def ticks(low: float, high: float, count: int, *, whole: bool = False) -> list[t
     return [(place, _label(place, step)) for place in places]
 
 
+def ticks_around_zero(reach: float) -> list[tuple[float, str]]:
+    """Ticks at 0 and at `reach` on either side of it, with their signs."""
+    form = "+.5f" if reach < 0.01 else "+.3f" if reach < 1 else "+.2f"
+    form = form if 1e-4 <= reach < 1e5 else "+.1e"
+    return [(-reach, signed(f"{-reach:{form}}")), (0.0, "0"), (reach, signed(f"{reach:{form}}"))]
+
+
 def log_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     """Ticks for an axis of log10 values, labelled with the values themselves: 0.1, 0.2, 0.5, 1."""
     decades = range(math.floor(low), math.ceil(high) + 1)
@@ -81,5 +90,5 @@ def _label(value: float, step: float) -> str:
         return f"{0:.{digits}f}" if digits < 6 else "0"
     if abs(value) >= 1e5 or digits > 8:
         digits = max(0, math.floor(math.log10(abs(value)) + 1e-9) - exponent)
-        return f"{value:.{digits}e}".replace("-", "−")
-    return f"{value:.{digits}f}".replace("-", "−")
+        return signed(f"{value:.{digits}e}")
+    return signed(f"{value:.{digits}f}")

@@ -9,6 +9,8 @@ from typing import Any
 
 UNKNOWN = "–"
 """Stands where nothing is known."""
+NBSP = "\N{NO-BREAK SPACE}"
+"""Keeps a number with its unit in one line; whoever breaks text into lines turns it into a plain blank afterwards."""
 DEPTH = 20
 """Tables and lists within each other, of which nothing here has more than five."""
 MOST = 2000
@@ -66,12 +68,21 @@ def cleaned(value: Any, depth: int = DEPTH) -> Any:
     return {one_line(key): cleaned(item, depth - 1) for key, item in value.items()}
 
 
+def signed(text: str) -> str:
+    """A number as Python writes it, with a minus sign in place of the hyphen: '−0.5' of '-0.5'."""
+    return text.replace("-", "−")
+
+
 def number(value: float | None, form: str) -> str:
-    """A number in a form such as '+.4f', or in powers of ten from 1000 on, so that a column stays narrow."""
-    if value is None:
+    """A number in a form such as '+.4f'; whole from 1000 and in powers of ten from 100,000 on: '1,235', '1.2e+05'.
+
+    A loss on its way to infinity so stays in its column. A dash stands for what was not measured or is not finite.
+    """
+    if value is None or not math.isfinite(value):
         return UNKNOWN
     sign = "+" if form.startswith("+") else ""
-    return (f"{value:{form}}" if abs(value) < 1000 else f"{value:{sign}.1e}").replace("-", "−")
+    size = abs(value)
+    return signed(f"{value:{form if size < 1000 else f'{sign},.0f' if size < 1e5 else f'{sign}.1e'}}")
 
 
 def short(value: float | None, digits: int = 4) -> str:
@@ -84,8 +95,12 @@ def short(value: float | None, digits: int = 4) -> str:
     if value is None:
         return "NaN"
     size = abs(value)
-    text = f"{value:.{digits}f}" if size < 10 else f"{value:.2f}" if size < 1000 else f"{value:.0e}"
-    return text.replace("-", "−")
+    return signed(f"{value:.{digits}f}" if size < 10 else f"{value:.2f}" if size < 1000 else f"{value:.0e}")
+
+
+def loss_in_words(value: float | None) -> str:
+    """A loss for a sentence: as `short` writes it, but a small one with two digits that count: '0.00023', '2.3e−05'."""
+    return short(value) if value is None or value == 0 or abs(value) >= 0.001 else signed(f"{value:.2g}")
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:
@@ -100,12 +115,27 @@ def percent(fraction: float | None, digits: int = 2) -> str:
     return text
 
 
-def share(fraction: float | None, digits: int = 1) -> str:
-    """'25.0 %' of 0.25, '< 0.1 %' and '> 99.9 %' of what is nearly none or all, '0 %' and '100 %' of none and all."""
-    if fraction in (0, 1):
-        return f"{100 * fraction:.0f} %"
-    text = percent(fraction, digits)
-    return text if text == UNKNOWN else f"{text.replace('<', '< ').replace('>', '> ')} %"
+def share(fraction: float | None, digits: int = 1, gap: str = " ") -> str:
+    """'25.0 %' of 0.25, '< 0.1 %' and '> 99.9 %' of what is nearly none or all, '0 %' and '100 %' of none and all.
+
+    Args:
+        fraction: From 0 to 1.
+        digits: Behind the point.
+        gap: What stands between number and sign.
+    """
+    text = f"{100 * fraction:.0f}" if fraction in (0, 1) else percent(fraction, digits)
+    return text if text == UNKNOWN else f"{text.replace('<', f'<{gap}').replace('>', f'>{gap}')}{gap}%"
+
+
+def fitting(fraction: float | None, digits: int, cells: int) -> str:
+    """'98.12%', with fewer digits where there is no room for so many: '100.0%', '>99%'."""
+    text = f"{percent(fraction, digits)}%"
+    return text if len(text) <= cells or digits == 0 else fitting(fraction, digits - 1, cells)
+
+
+def p_value(p: float) -> str:
+    """'p = 0.858', 'p < 0.001'; a no-break space on either side keeps it in one line."""
+    return f"p{NBSP}<{NBSP}0.001" if p < 0.001 else f"p{NBSP}={NBSP}{p:.3g}"
 
 
 def counted(count: int, what: str) -> str:
@@ -113,9 +143,21 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'s' if count != 1 else ''}"
 
 
-def duration(seconds: float) -> str:
-    """'40 s', '12 min', '3 h', '5 days': rounded down, in the largest unit of which there are two."""
+def seconds(value: float, digits: int = 2) -> str:
+    """What something took, without its unit: '0.38'; whole from 100 on: '1,235'."""
+    return f"{value:.{digits}f}" if value < 100 else f"{value:,.0f}"
+
+
+def clock(value: float) -> str:
+    """Seconds as '0:21', '12:03', '1:02:03'."""
+    whole = round(value)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def duration(value: float) -> str:
+    """Seconds as '40 s', '12 min', '3 h', '5 days': rounded down, in the largest unit of which there are two."""
     for size, unit in ((24 * 3600, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size:,.0f} {unit}"
-    return f"{seconds:.0f} s" if seconds >= 1 else "less than 1 s"
+        if value >= 2 * size:
+            return f"{value // size:,.0f} {unit}"
+    return f"{value:.0f} s" if value >= 1 else "less than 1 s"

@@ -16,7 +16,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.events import RunStarted
 from regtui.tui.charts.pacer import FASTEST, SHARE, SLOWEST, Pacer
 from regtui.tui.look import DARK, PlainText
-from regtui.tui.run.header import Header, clock, header_line, remaining
+from regtui.tui.run.header import Header, header_line, remaining
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.widgets.key_bar import KeyBar
@@ -58,14 +58,6 @@ STATES: dict[str, Callable[[], Telling]] = {
 
 
 # The line at the top
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(0, "0:00"), (0.4, "0:00"), (21, "0:21"), (59.6, "1:00"), (723, "12:03"), (3599.7, "1:00:00"), (3723, "1:02:03")],
-)
-def test_a_clock_as_people_write_it(seconds: float, shown: str) -> None:
-    assert clock(seconds) == shown
 
 
 @pytest.mark.parametrize("state", STATES)

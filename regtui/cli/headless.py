@@ -23,7 +23,7 @@ from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, Saving, Stalled, StepsDone
 from regtui.protocol.history import History
 from regtui.signals import Received, ending
-from regtui.text import counted, number, one_line, percent
+from regtui.text import counted, number, one_line, percent, seconds
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -164,7 +164,7 @@ _VAL_LOSS = _Column("val loss", 8, lambda epoch: number(epoch.val_loss, ".4f"))
 _GAP = _Column("gap", 9, lambda epoch: number(epoch.gap, "+.4f"))
 _TRAIN_ACCURACY = _Column("train acc", 9, lambda epoch: f"{percent(epoch.train_accuracy)} %")
 _VAL_ACCURACY = _Column("val acc", 8, lambda epoch: f"{percent(epoch.val_accuracy)} %")
-_SECONDS = _Column("s", 6, lambda epoch: f"{epoch.seconds:.2f}" if epoch.seconds < 1000 else f"{epoch.seconds:.0f}")
+_SECONDS = _Column("s", 6, lambda epoch: seconds(epoch.seconds))
 _COLUMNS = (_TRAIN_LOSS, _VAL_LOSS, _GAP, _TRAIN_ACCURACY, _VAL_ACCURACY, _SECONDS)
 _GIVE_WAY = (_GAP, _SECONDS, _TRAIN_ACCURACY, _TRAIN_LOSS, _VAL_ACCURACY)
 """What is left out where there is no room, the first first."""

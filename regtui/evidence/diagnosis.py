@@ -12,7 +12,7 @@ from itertools import islice
 from regtui.evidence.trend import FLAT, NEAR, Kind, Trend, trend
 from regtui.protocol.events import ArmStopped, ControlApplied
 from regtui.protocol.history import ArmHistory, History
-from regtui.text import share, short
+from regtui.text import counted, loss_in_words, number, share, short
 
 LEVEL = 0.005
 """Two arms whose validation losses differ by no more than this share of the baseline's are level."""
@@ -94,9 +94,9 @@ def _first_epoch(running: dict[str, ArmHistory]) -> str:
     parts = []
     for name, arm in running.items():
         first, now = arm.first_step_loss, arm.recent_step_loss
-        if math.isfinite(first) and math.isfinite(now) and _loss(now) != _loss(first):
+        if math.isfinite(first) and math.isfinite(now) and loss_in_words(now) != loss_in_words(first):
             way = "has come down" if now < first else "has gone up"
-            parts.append(f"{way} from {_loss(first)} to {_loss(now)} ({name})")
+            parts.append(f"{way} from {loss_in_words(first)} to {loss_in_words(now)} ({name})")
     if not parts:
         return "Training the first epoch."
     return f"Training the first epoch: step loss {', '.join(parts)}."
@@ -133,23 +133,23 @@ def _both(trends: Sequence[Trend], planned_epochs: int) -> str:
     if kinds == {"first"} and all(t.last.epoch == 1 for t in trends):
         return f"The first of {planned_epochs:,} epochs is measured"
     if kinds == {"flat"} and len({t.calm for t in trends}) == 1:
-        return f"Both validation losses are flat, within {_percent(FLAT)} over {trends[0].calm} epochs"
+        return f"Both validation losses are flat, within {share(FLAT, 0)} over {trends[0].calm} epochs"
     return ""
 
 
 def _arm_trend(name: str, of: Trend) -> str:
     """Where one arm's validation loss goes, without the full stop."""
-    who, last = name.capitalize(), f"{_loss(of.last.val_loss)} at epoch {of.last.epoch}"
+    who, last = name.capitalize(), f"{loss_in_words(of.last.val_loss)} at epoch {of.last.epoch}"
     if of.kind == "overfits":
-        losses = f"{_loss(of.lowest.val_loss)} → {_loss(of.last.val_loss)}"
+        losses = f"{loss_in_words(of.lowest.val_loss)} → {loss_in_words(of.last.val_loss)}"
         gaps = f"gap {short(of.lowest.gap, digits=3)} → {short(of.last.gap, digits=3)}"
         return f"{who} overfitting since epoch {of.lowest.epoch}: validation loss {_size(of)} ({losses}), {gaps}"
-    flat = f"within {_percent(FLAT)} over {of.calm} epochs"
+    flat = f"within {share(FLAT, 0)} over {of.calm} epochs"
     words = {
         "rises": f"has risen for {of.risen} epochs, {_above(of)}",
         "recovers": f"falls, but is {_above(of)}",
         "above": f"is {_above(of)}",
-        "wavers": f"wavers within {_percent(NEAR)} of its lowest, {_lowest(of)}",
+        "wavers": f"wavers within {share(NEAR, 0)} of its lowest, {_lowest(of)}",
         "flat": f"is flat, {flat}, {_above(of)}",
         "slows": f"hardly falls any more, {flat}: {last}",
         "lowest": f"is at its lowest, {last}",
@@ -163,26 +163,22 @@ def _above(of: Trend) -> str:
     """Where the newest loss is, seen from the lowest: '2.5 % above its lowest, 0.3101 at epoch 6'."""
     if of.last is of.lowest:
         return f"at its lowest, {_lowest(of)}"
-    if _loss(of.last.val_loss) == _loss(of.lowest.val_loss):
+    if loss_in_words(of.last.val_loss) == loss_in_words(of.lowest.val_loss):
         return f"as low as its lowest, {_lowest(of)}"
     return f"{'far' if of.above >= FAR else _rise(of)} above its lowest, {_lowest(of)}"
 
 
 def _lowest(of: Trend) -> str:
-    return f"{_loss(of.lowest.val_loss)} at epoch {of.lowest.epoch}"
+    return f"{loss_in_words(of.lowest.val_loss)} at epoch {of.lowest.epoch}"
 
 
 def _rise(of: Trend) -> str:
     """How far the newest loss is above the lowest, in two digits or more: '2.5 %', '145 %'."""
-    return share(of.above) if of.above < 0.0995 else f"{100 * of.above:,.0f} %"
+    return share(of.above) if of.above < 0.0995 else f"{number(100 * of.above, '.0f')} %"
 
 
 def _size(of: Trend) -> str:
     return "far up" if of.above >= FAR else f"+{_rise(of)}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 def _versus(history: History) -> str:
@@ -196,9 +192,9 @@ def _versus(history: History) -> str:
     if baseline is None or difference is None:
         return ""
     if abs(difference) <= LEVEL * baseline:
-        return f"the arms are level, within {100 * LEVEL:g} %, at epoch {epoch}"
+        return f"the arms are level, within {share(LEVEL)}, at epoch {epoch}"
     side = "below" if difference < 0 else "above"
-    return f"regularized is {_loss(abs(difference))} {side} the baseline at epoch {epoch}"
+    return f"regularized is {loss_in_words(abs(difference))} {side} the baseline at epoch {epoch}"
 
 
 def _steered(changes: Sequence[Sequence[ControlApplied]]) -> str:
@@ -260,9 +256,4 @@ def _end(history: History) -> str:
         each = [f"epoch {epoch}{', cut short,' * cut} ({name})" for name, (epoch, cut) in last.items()]
         return f"{word} after {' and '.join(each)}"
     epochs, cut = next(iter(last.values()), (0, False))
-    return f"{word} in epoch {epochs}" if cut else f"{word} after {epochs:,} epoch{'' if epochs == 1 else 's'}"
-
-
-def _loss(value: float | None) -> str:
-    """A loss as in the table of the arms; one that is small has two digits at least."""
-    return short(value) if value is None or value == 0 or abs(value) >= 0.001 else f"{value:.2g}".replace("-", "−")
+    return f"{word} in epoch {epochs}" if cut else f"{word} after {counted(epochs, 'epoch')}"

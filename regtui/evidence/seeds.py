@@ -12,12 +12,13 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from regtui.text import NBSP, number, p_value
+
 POWER = 0.8
 """How likely a planned set of seeds is to settle a difference as large as the one that was seen."""
 MOST_SEEDS = 1_000
 """No larger set is proposed."""
 ALPHA = 0.05
-NBSP = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
@@ -120,12 +121,13 @@ def describe_seeds(name: str, accuracy: SeedStatistics, loss: SeedStatistics | N
 
 def _spread(of: SeedStatistics, digits: int, unit: str = "") -> str:
     """The mean with its interval and p-value."""
-    mean = f"{_number(of.mean, digits)}{unit} on average"
+    form = f"+.{digits}f"
+    mean = f"{number(of.mean, form)}{unit} on average"
     if of.interval is None or of.p_value is None:
         return f"{mean}, the same for every seed, which gives no interval"
     low, high = of.interval
-    p = f"p{NBSP}<{NBSP}0.001" if of.p_value < 0.001 else f"p{NBSP}={NBSP}{of.p_value:.2g}"
-    return f"{mean}, 95{NBSP}% interval {_number(low, digits)} to {_number(high, digits)} (paired t over seeds, {p})"
+    interval = f"95{NBSP}% interval {number(low, form)} to {number(high, form)}"
+    return f"{mean}, {interval} (paired t over seeds, {p_value(of.p_value)})"
 
 
 def _meaning(accuracy: SeedStatistics, loss: SeedStatistics | None) -> str:
@@ -166,7 +168,3 @@ def _plan(accuracy: SeedStatistics) -> str:
 
 def _arm(sign: int) -> str:
     return "regularized arm" if sign > 0 else "baseline"
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:+.{digits}f}".replace("-", "−")

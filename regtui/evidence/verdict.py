@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from regtui.evidence.paired import INTERVAL_METHOD, PairedTable, difference_interval, mcnemar_exact
-from regtui.text import UNKNOWN, share
+from regtui.text import NBSP, UNKNOWN, counted, number, p_value, seconds, share
 
 if TYPE_CHECKING:
     from regtui.protocol.events import Status  # pydantic, of which the list of runs has no need
@@ -22,7 +22,6 @@ ALPHA = 0.05
 """A network has classified more than the other if p is below this and the 95 % interval leaves out 0."""
 WIDTH = 80
 """Columns the text fits in, where no other width is asked for."""
-NBSP = "\N{NO-BREAK SPACE}"
 
 Outcome = Literal["more", "fewer", "undecided", "same", "none"]
 """Of one run: the regularized network classified more of the test images correctly than the baseline's, or fewer, or
@@ -97,11 +96,10 @@ class Verdict:
         table, arm = self.table, self.regularized.label
         base = "the baseline" if self.baseline.label == "baseline" else f"the baseline ({self.baseline.label})"
         images, digits = f"{table.total:,} {self.dataset} test images", _digits(table)
-        low, high = (_number(100 * x, digits, sign="+") for x in self.interval)
-        p = f"p{NBSP}<{NBSP}0.001" if self.p_value < 0.001 else f"p{NBSP}={NBSP}{self.p_value:.3g}"
+        low, high = (number(100 * x, f"+.{digits}f") for x in self.interval)
         numbers = (
             f"{_accuracies(table)} (95{NBSP}% interval {low}{NBSP}to{NBSP}{high}; {INTERVAL_METHOD}; "
-            f"exact McNemar {p})."
+            f"exact McNemar {p_value(self.p_value)})."
         )
         on = f"{self._clouds()}On this split and seed, "
         if self.outcome != "undecided":
@@ -181,8 +179,8 @@ class Verdict:
             f"Cost: {self.cost_ratio:.2f}{NBSP}× the baseline's time per epoch ({ours}{NBSP}s against {theirs}{NBSP}s)"
         )
         if arm.epochs != base.epochs:
-            cost += f"; in all {arm.epochs} epochs against {base.epochs}, {arm.seconds:.1f}{NBSP}s against "
-            cost += f"{base.seconds:.1f}{NBSP}s"
+            cost += f"; in all {arm.epochs} epochs against {base.epochs}, {seconds(arm.seconds, 1)}{NBSP}s against "
+            cost += f"{seconds(base.seconds, 1)}{NBSP}s"
         if arm.parameters != base.parameters:
             cost += f", {arm.parameters:,} parameters against {base.parameters:,}"
         return cost + "."
@@ -191,7 +189,7 @@ class Verdict:
         """Compare the generalization gaps of the weights each arm kept, unless they look the same in print."""
         arms = (self.regularized, self.baseline)
         gap, base_gap = (arm.gap_at_kept for arm in arms)
-        ours, theirs = _number(gap, 4, sign="+"), _number(base_gap, 4, sign="+")
+        ours, theirs = number(gap, "+.4f"), number(base_gap, "+.4f")
         if gap is None or base_gap is None or ours == theirs:
             return ""
         kept = " against ".join(f"epoch{NBSP}{_epoch(arm.kept_epoch)}" for arm in arms)
@@ -205,10 +203,10 @@ class Verdict:
             and loss > base_loss
         ):
             # A smaller gap reads like success; where the other losses rose it is underfitting, for one of two reasons.
-            epochs = "1 epoch" if self.regularized.kept_epoch == 1 else f"{_epoch(self.regularized.kept_epoch)} epochs"
+            epochs = counted(self.regularized.kept_epoch or 0, "epoch")
             words += (
-                f" The gap is smaller, yet their validation loss is higher ({_number(loss, 4)} against "
-                f"{_number(base_loss, 4)}): {self.regularized.label} may be too strong here, or {epochs} too few."
+                f" The gap is smaller, yet their validation loss is higher ({number(loss, '.4f')} against "
+                f"{number(base_loss, '.4f')}): {self.regularized.label} may be too strong here, or {epochs} too few."
             )
         return words
 
@@ -289,9 +287,9 @@ def _digits(table: PairedTable) -> int:
 def _accuracies(table: PairedTable) -> str:
     """Both, and their difference."""
     digits = _digits(table)
-    ours = _percent((table.both_right + table.only_regularized) / table.total, digits)
-    theirs = _percent((table.both_right + table.only_baseline) / table.total, digits)
-    return f"{ours} against {theirs}, {_number(100 * table.difference, digits, sign='+')}{NBSP}points"
+    ours = share((table.both_right + table.only_regularized) / table.total, digits, NBSP)
+    theirs = share((table.both_right + table.only_baseline) / table.total, digits, NBSP)
+    return f"{ours} against {theirs}, {number(100 * table.difference, f'+.{digits}f')}{NBSP}points"
 
 
 def _counts(table: PairedTable) -> str:
@@ -304,14 +302,14 @@ def _arms_table(width: int, *arms: ArmResult) -> list[str]:
     """Set the arms side by side, one a row, under a header of two lines; columns that find no room are left out."""
     columns = [
         ("", "", [f"{mark} {name}" for mark, name in (("●", "baseline"), ("◆", "regularized"))]),
-        ("test", "accuracy", [_percent(arm.test_accuracy, 2) for arm in arms]),
-        ("test", "loss", [_number(arm.test_loss, 4) for arm in arms]),
+        ("test", "accuracy", [share(arm.test_accuracy, 2) for arm in arms]),
+        ("test", "loss", [number(arm.test_loss, ".4f") for arm in arms]),
         ("kept", "epoch", [_epoch(arm.kept_epoch) for arm in arms]),
-        ("gap", "kept", [_number(arm.gap_at_kept, 4, sign="+") for arm in arms]),
+        ("gap", "kept", [number(arm.gap_at_kept, "+.4f") for arm in arms]),
         ("best", "epoch", [_epoch(arm.best_epoch) for arm in arms]),
-        ("best val", "loss", [_number(arm.best_val_loss, 4) for arm in arms]),
-        ("weights", "zero", [_percent(arm.zero_weights, 1) for arm in arms]),
-        ("", "‖w‖", [_number(arm.weight_norm, 1) for arm in arms]),
+        ("best val", "loss", [number(arm.best_val_loss, ".4f") for arm in arms]),
+        ("weights", "zero", [share(arm.zero_weights, 1) for arm in arms]),
+        ("", "‖w‖", [number(arm.weight_norm, ".1f") for arm in arms]),
         ("", "s/epoch", _seconds(*arms)),
     ]
     widths = [max(len(top), len(bottom), *map(len, cells)) for top, bottom, cells in columns]
@@ -328,7 +326,7 @@ def _arms_table(width: int, *arms: ArmResult) -> list[str]:
 
 def _epochs(arm: ArmResult) -> str:
     """How many it has trained."""
-    epochs = "1 epoch" if arm.epochs == 1 else f"{arm.epochs} epochs"
+    epochs = counted(arm.epochs, "epoch")
     return f"{epochs}, the last cut short" if arm.cut_short else epochs
 
 
@@ -336,26 +334,11 @@ def _epoch(number: int | None) -> str:
     return UNKNOWN if number is None else str(number)
 
 
-def _number(value: float | None, digits: int, sign: Literal["", "+"] = "") -> str:
-    if value is None or not math.isfinite(value):
-        return UNKNOWN
-    kind = f".{digits}f"
-    if abs(value) >= 1e5:
-        kind = ".2e"  # a loss on its way to infinity must not burst the table
-    elif abs(value) >= 1e3:
-        kind = ",.0f"
-    return f"{value:{sign}{kind}}".replace("-", "−")
-
-
-def _percent(fraction: float | None, digits: int) -> str:
-    return UNKNOWN if fraction is None else share(fraction, digits).replace(" ", NBSP)
-
-
 def _seconds(*arms: ArmResult) -> list[str]:
     """What an epoch took each arm, all with the digits that the shortest needs."""
     known = [arm.seconds_per_epoch for arm in arms if arm.seconds_per_epoch is not None]
     digits = 4 if known and min(known) < 0.1 else 2
-    return [_number(arm.seconds_per_epoch, digits) for arm in arms]
+    return [UNKNOWN if arm.seconds_per_epoch is None else seconds(arm.seconds_per_epoch, digits) for arm in arms]
 
 
 def _wrap(width: int, *sentences: str) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory
 from regtui.techniques.early_stopping import EarlyStopping, Monitor, StoppingRule, restores_best
-from regtui.text import percent
+from regtui.text import counted, loss_in_words, percent
 
 MAX_PATIENCE = 50
 """Patience is looked at from 1 up to this."""
@@ -75,15 +75,18 @@ class WhatIf:
         chosen = self.chosen
         if chosen is None:
             return self._nothing()
-        of_those = "" if self.complete else f" of the {_epochs(self.epochs)} that were run"
+        run = f"the {counted(self.epochs, 'epoch')} that were run"
+        of_those = "" if self.complete else f" of {run}"
         kept = f"epoch {chosen.keeps}, the best{of_those}"
         if chosen.cost:  # every patience would have stopped too early, or does not go back to its best
             kept = f"epoch {chosen.keeps}, {self.cost(chosen)} off the best{of_those}, epoch {self.best_epoch}"
         if chosen.stops_at is not None:
-            end = f"saved {_epochs(chosen.saved)}" if chosen.saved else "stopped with the last epoch"
+            end = f"saved {counted(chosen.saved, 'epoch')}" if chosen.saved else "stopped with the last epoch"
             return f"Patience {chosen.patience} would have kept {kept}, and {end}."
         if chosen.patience == 1:
-            return f"Not even patience 1 would have stopped it within the {_epochs(self.epochs)} that were run."
+            return (
+                f"Not even patience 1 would have stopped it within the {counted(self.epochs, 'epoch')} that were run."
+            )
         shorter = self.outcomes[chosen.patience - 2]
         stops = f"{shorter.patience} would have stopped at epoch {shorter.stops_at}"
         return f"Only patience {chosen.patience} or more would have reached {kept}; {stops}."
@@ -93,18 +96,18 @@ class WhatIf:
         cost = outcome.cost or 0.0
         if cost == 0:
             return "best"
-        return f"−{percent(cost)} points" if self.monitor == "val_accuracy" else f"+{_loss(cost)}"
+        return f"−{percent(cost)} points" if self.monitor == "val_accuracy" else f"+{loss_in_words(cost)}"
 
     def _nothing(self) -> str:
         """Why no patience can be judged."""
         if self.epochs == 0:
             return "No whole epoch was run, so no patience can be judged."
-        return f"None of the {_epochs(self.epochs)} counts: not finite, or within the warmup."
+        return f"None of the {counted(self.epochs, 'epoch')} counts: not finite, or within the warmup."
 
     def remarks(self) -> Iterator[str]:
         """What is not known, in lines."""
         if self.outcomes[-1].stops_at is None and self.best_epoch is not None and not self.complete:
-            yield f"* would not have stopped within the {_epochs(self.epochs)} that were run;"
+            yield f"* would not have stopped within the {counted(self.epochs, 'epoch')} that were run;"
             yield f"  what the others of the {self.planned:,} planned would have brought is not known."
         if self.left_out is not None:
             yield f"Epoch {self.left_out} was cut short or is missing in the log; it and later ones do not count."
@@ -170,11 +173,3 @@ def _value(epoch: EpochDone, monitor: Monitor) -> float:
     if monitor == "val_accuracy":
         return -epoch.val_accuracy
     return math.inf if epoch.val_loss is None else epoch.val_loss
-
-
-def _epochs(number: int) -> str:
-    return "1 epoch" if number == 1 else f"{number:,} epochs"
-
-
-def _loss(value: float) -> str:
-    return f"{value:.4f}" if 0.00005 <= value < 1000 else f"{value:.1e}"

@@ -17,7 +17,7 @@ from regtui.export.saved_run import SavedRun
 from regtui.export.svg_chart import Curve, chart
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import ArmHistory
-from regtui.text import UNKNOWN, counted, one_line, share
+from regtui.text import UNKNOWN, counted, one_line, seconds, share, signed
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -93,7 +93,7 @@ def _shown(value: object) -> object:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return UNKNOWN
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return signed(f"{value:.6g}")
     return f"{value:,}" if type(value) is int else one_line(value)
 
 
@@ -113,7 +113,7 @@ def _facts(run: SavedRun) -> list[str]:
     if started.threads:
         facts.append(f"{counted(started.threads, 'thread')} a process")
     network = started.network or "-".join(map(str, started.layers))
-    return [*facts, f"network {network}", f"seed {started.seed}", f"{run.history.seconds:.1f} s"]
+    return [*facts, f"network {network}", f"seed {started.seed}", f"{seconds(run.history.seconds, 1)} s"]
 
 
 def _verdict(run: SavedRun) -> Verdict | str:

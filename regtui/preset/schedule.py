@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from regtui.preset.faults import Fault
 from regtui.preset.train import TrainTable
+from regtui.text import counted
 
 STEP_FACTOR = 0.1
 """What the rate is multiplied by at each cut of the schedule `step`, where the preset says nothing else."""
@@ -52,11 +53,11 @@ def words(train: TrainTable) -> str:
         parts = [f"{parts[0]} cosine"]
     elif train.schedule == "step":
         factor = STEP_FACTOR if train.step_factor is None else train.step_factor
-        parts = [f"{parts[0]} times {factor:g} every {_count(train.step_epochs or 0, 'epoch')}"]
+        parts = [f"{parts[0]} times {factor:g} every {counted(train.step_epochs or 0, 'epoch')}"]
     if train.warmup_epochs:
-        parts.append(f"warm-up {_count(train.warmup_epochs, 'epoch')}")
+        parts.append(f"warm-up {counted(train.warmup_epochs, 'epoch')}")
     if train.warmup_steps:
-        parts.append(f"warm-up {_count(train.warmup_steps, 'step')}")
+        parts.append(f"warm-up {counted(train.warmup_steps, 'step')}")
     if train.clip_norm is not None:
         parts.append(f"gradients up to norm {train.clip_norm:g}")
     return ", ".join(parts)
@@ -74,7 +75,3 @@ def faults(train: TrainTable) -> Iterator[Fault]:
                 yield Fault(f"train.{key}", words)
     if train.warmup_epochs and train.warmup_steps:
         yield Fault("train.warmup_steps", "train.warmup_epochs is set too; set one of them")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from regtui.preset.model import ARMS, Preset
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import History
-from regtui.text import UNKNOWN, percent, short
+from regtui.text import UNKNOWN, number, percent, short
 from regtui.tui.charts.view import TITLES, Quantity, View
 from regtui.tui.look import MARKS
 from regtui.tui.run.arms import gap_text
@@ -67,7 +67,7 @@ def difference_caption(value: float | None, epoch: int | None = None) -> tuple[s
     when = "" if epoch is None else f"epoch {epoch}"
     if value is None:
         return title, when and f"{when} · not in both arms"
-    shown = f"{value:+.4f}".replace("-", "−")
+    shown = number(value, "+.4f")
     lower = f" · {ARMS[0] if value > 0 else ARMS[1]} is lower" if shown.strip("+−0.") else ""
     return title, (when and f"{when} · ") + shown + lower
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from regtui.axes import limits, log_ticks, ticks
+from regtui.axes import limits, log_ticks, ticks, ticks_around_zero
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import ArmHistory, History
 from regtui.tui.charts.chart import Curve, Plot
@@ -95,7 +95,7 @@ def difference(history: History, view: View, space: Space, cursor: int | None = 
         x_limits=window,
         y_limits=(-1.15 * reach, 1.15 * reach),
         x_ticks=[],
-        y_ticks=_signed([-reach, 0.0, reach]),
+        y_ticks=ticks_around_zero(reach),
         horizontals=[(0.0, "faint")],
     )
     return _with_cursor(plot, cursor)
@@ -116,15 +116,6 @@ def _with_cursor(plot: Plot, cursor: int | None) -> Plot:
         verticals=[*plot.verticals, (x, "accent")],
         words=[*plot.words, (CURSOR, x, plot.y_limits[1], "accent")],
     )
-
-
-def _signed(places: Sequence[float]) -> list[tuple[float, str]]:
-    largest = max(map(abs, places))
-    if largest < 1e-4 or largest >= 1e5:
-        form = "+.1e"
-    else:
-        form = "+.5f" if largest < 0.01 else "+.3f" if largest < 1 else "+.2f"
-    return [(y, "0" if y == 0 else f"{y:{form}}".replace("-", "−")) for y in places]
 
 
 def _window(history: History, view: View) -> tuple[float, float]:

@@ -11,11 +11,10 @@ from rich.text import Text
 
 from regtui.axes import limits, ticks
 from regtui.evidence.what_if import MAX_PATIENCE, Outcome, WhatIf
-from regtui.text import UNKNOWN, percent, short
+from regtui.text import UNKNOWN, fitting, percent, short
 from regtui.tui.charts.chart import Curve, Plot
 from regtui.tui.charts.view import Space
 from regtui.tui.look import MARKS
-from regtui.tui.run.arms import fitting
 
 STAR = "★"
 PATIENCE = 8

@@ -75,7 +75,7 @@ def _per_epoch(run: RunInfo, arm: str) -> float | None:
 
 def _zeros(run: RunInfo) -> str:
     zeros = run.fields.get("arms.regularized.zero_weights")
-    return share(zeros).replace(" ", "") if isinstance(zeros, int | float) else UNKNOWN
+    return share(zeros, gap="") if isinstance(zeros, int | float) else UNKNOWN
 
 
 def _cost(run: RunInfo) -> str:

@@ -10,7 +10,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.applied import ArmApplied, kept_epoch, stop_epoch_if_nothing_improves, value_to_beat, wait
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory
-from regtui.text import UNKNOWN, percent, share, short
+from regtui.text import UNKNOWN, fitting, seconds, share, short
 
 METER = 5
 """Cells of the patience meter."""
@@ -61,12 +61,6 @@ def _last(text: Callable[[EpochDone], str]) -> Callable[[Arm], str]:
     return lambda arm: UNKNOWN if arm.history.last is None else text(arm.history.last)
 
 
-def fitting(fraction: float, digits: int, cells: int) -> str:
-    """'98.12%', with fewer digits where there is no room for so many: '100.0%', '>99%'."""
-    text = f"{percent(fraction, digits)}%"
-    return text if len(text) <= cells or digits == 0 else fitting(fraction, digits - 1, cells)
-
-
 def gap_text(epoch: EpochDone) -> str:
     """The generalization gap; at most seven cells."""
     return short(epoch.gap, digits=3)
@@ -75,25 +69,21 @@ def gap_text(epoch: EpochDone) -> str:
 def _zeros(epoch: EpochDone) -> str:
     """Share of weights that are exactly zero; at most five cells."""
     zeros = epoch.zero_weights
-    return share(zeros).replace(" ", "") if zeros in (0, 1) else fitting(zeros, 1, 5)
+    return share(zeros, gap="") if zeros in (0, 1) else fitting(zeros, 1, 5)
 
 
 def _whole_epoch(text: Callable[[float, Arm], str]) -> Callable[[Arm], str]:
     """A text of the seconds that the last whole epoch took."""
 
     def of_arm(arm: Arm) -> str:
-        seconds = next((epoch.seconds for epoch in reversed(arm.history.epochs) if not epoch.partial), 0.0)
-        return text(seconds, arm) if seconds > 0 else UNKNOWN
+        took = next((epoch.seconds for epoch in reversed(arm.history.epochs) if not epoch.partial), 0.0)
+        return text(took, arm) if took > 0 else UNKNOWN
 
     return of_arm
 
 
-def _seconds(seconds: float, _arm: Arm) -> str:
-    return f"{seconds:.2f}" if seconds < 100 else f"{seconds:,.0f}"
-
-
-def _samples(seconds: float, arm: Arm) -> str:
-    return f"{arm.preset.sizes.train / seconds:,.0f}"
+def _samples(took: float, arm: Arm) -> str:
+    return f"{arm.preset.sizes.train / took:,.0f}"
 
 
 def _monitored(value: float | None, settings: ArmApplied) -> str:
@@ -132,7 +122,7 @@ COLUMNS = {
     "acc": Column("acc", 6, _last(lambda epoch: fitting(epoch.val_accuracy, 1, 6))),
     "best": Column("best", 4, lambda arm: str(arm.history.best.epoch) if arm.history.best else UNKNOWN),
     "value": Column("value", 6, lambda arm: short(arm.history.best.val_loss) if arm.history.best else UNKNOWN),
-    "seconds": Column("s/epoch", 7, _whole_epoch(_seconds)),
+    "seconds": Column("s/epoch", 7, _whole_epoch(lambda took, _arm: seconds(took))),
     "samples": Column("img/s", 7, _whole_epoch(_samples)),
     "zeros": Column("zeros", 5, _last(_zeros)),
     "patience": Column("patience", 11, _patience),

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from regtui.preset.model import Preset
 from regtui.protocol.history import ArmHistory, History
-from regtui.text import counted, one_line
+from regtui.text import clock, counted, one_line
 from regtui.tui.run.session import Session
 from regtui.tui.widgets.lines import Lines
 
@@ -18,13 +18,6 @@ ROOMY = 60
 """Columns from which the program names itself."""
 NEWEST = 5
 """Epochs whose mean time tells the time that remains."""
-
-
-def clock(seconds: float) -> str:
-    """'0:21', '12:03', '1:02:03'."""
-    whole = round(seconds)
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
 def remaining(history: History) -> float | None:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from regtui.errors import RegtuiError
-from regtui.evidence.verdict import NBSP, Verdict
+from regtui.evidence.verdict import Verdict
 from regtui.preset.model import ARMS, Preset
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event
 from regtui.protocol.history import History
 from regtui.runs.log import Summary
-from regtui.text import one_line, percent
+from regtui.text import NBSP, one_line, share
 
 
 class Session:
@@ -103,4 +103,4 @@ class Session:
 def _accuracies(summary: Summary) -> str:
     """Those of the arms that were tested: 'baseline 82.33 %, regularized 82.38 %'."""
     tests = {name: summary.arms[name].test for name in ARMS if name in summary.arms}
-    return ", ".join(f"{name} {percent(test.accuracy)}{NBSP}%" for name, test in tests.items() if test is not None)
+    return ", ".join(f"{name} {share(test.accuracy, 2, NBSP)}" for name, test in tests.items() if test is not None)

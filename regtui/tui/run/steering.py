@@ -15,6 +15,7 @@ from regtui.protocol.applied import Applied, steered_arms, stops_now, wait
 from regtui.protocol.control import Command, Resume, SetMinDelta, SetPatience, SetStrength
 from regtui.protocol.history import History
 from regtui.techniques.base import Technique
+from regtui.text import counted
 from regtui.tui.look import MARKS
 from regtui.tui.widgets.dialogs import Ask, Choice
 from regtui.tui.widgets.scales import SCALES, Counts, Magnitudes
@@ -241,7 +242,7 @@ class SteeringPanel(Widget):
                 for stepper in self._patience:
                     stepper.take_back()
 
-        waited = " and ".join(f"{arm} has waited {_epochs(wait(self._history.arms[arm]))}" for arm in stopping)
+        waited = " and ".join(f"{arm} has waited {counted(wait(self._history.arms[arm]), 'epoch')}" for arm in stopping)
         patience = " and ".join(dict.fromkeys(str(wanted[arm]) for arm in stopping))
         who = "each ends" if len(stopping) > 1 else "it ends"
         text = f"With patience {patience} {who} with the epoch that it is in, unless that counts as an improvement."
@@ -272,7 +273,3 @@ def _together(values: Mapping[str, float | None]) -> list[tuple[list[str], str]]
     if len(set(values.values())) == 1:
         return [(list(values), "")]
     return [([arm], arm) for arm in values]
-
-
-def _epochs(count: int) -> str:
-    return "1 epoch" if count == 1 else f"{count} epochs"
