@@ -12,21 +12,13 @@ from io import TextIOWrapper
 from typing import TextIO
 
 from regtui.errors import RegtuiError
+from regtui.plain import IN_SENTENCES
 from regtui.text import is_shown
 
 NARROWEST = 40
 """Columns that a table is made for at least."""
 PROSE = 80
 """Columns of sentences at most."""
-
-_ASCII = str.maketrans(
-    {
-        # One for one, so that columns stay columns, and as the screen has them (tui/look.py).
-        "✓": "+", "✗": "!", "·": "-", "−": "-", "×": "x", "–": "-", "◆": "X", "●": "O", "Δ": "D", "‖": "|",
-        # What stands in sentences alone.
-        "…": "...", "λ": "lambda", "’": "'", "→": "->", "²": "^2", "₁": "_1", "₂": "_2", "é": "e", "└": "`", "─": "-",
-    }
-)  # fmt: skip
 
 _FALL_BACK = "regtui-ascii"
 """How characters that an encoding lacks are written, by its name among Python's ways to treat such errors."""
@@ -38,7 +30,7 @@ def _ascii_forms(error: UnicodeError) -> tuple[str, int]:
         raise error
     forms = []
     for character in error.object[error.start : error.end]:
-        form = character.translate(_ASCII)
+        form = character.translate(IN_SENTENCES)
         if not form.isascii():
             form = " " if character.isspace() else "?"
         forms.append(form)

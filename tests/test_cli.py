@@ -170,14 +170,14 @@ def test_doctor_calls_a_folder_that_cannot_be_written_a_fault(
 
 
 def test_ascii_is_written_where_the_encoding_has_no_more(tmp_path: Path) -> None:
-    (tmp_path / "p.toml").write_text('title = "λ · ‖w‖₁ → 🎲 ✓"\n', encoding="utf-8")
+    (tmp_path / "p.toml").write_text('title = "λ · ‖w‖₁ → 🎲 ✓ ≥ 漢"\n', encoding="utf-8")
     env = {"PYTHONIOENCODING": "ascii", "NO_COLOR": "1"}
     outcome = run("presets", "show", "p.toml", cwd=tmp_path, env=env)
     assert (outcome.code, outcome.err) == (0, "")
-    assert 'title = "lambda - |w|_1 -> ? +"' in outcome.out
+    assert 'title = "lambda - |w|_1 -> ? + >= ?"' in outcome.out
     assert run("presets", "schema", cwd=tmp_path, env=env).code == 0
     (fault,) = run("--preset", "ü.toml", cwd=tmp_path, env=env).faults()
-    assert fault.startswith(r"?.toml: ") or fault.startswith(r"\xfc.toml: ")
+    assert fault.startswith("u.toml: ") or fault.startswith(r"\xfc.toml: ")
 
 
 def test_a_reader_that_has_gone_is_no_fault(tmp_path: Path) -> None:

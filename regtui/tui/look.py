@@ -12,6 +12,8 @@ from textual.filter import LineFilter
 from textual.theme import Theme
 from textual.widget import Widget
 
+from regtui.plain import IN_CELLS
+
 MARKS = {"baseline": "●", "regularized": "◆"}
 """What tells the arms apart where there is no colour."""
 CURSOR = "▼"
@@ -85,60 +87,6 @@ LIGHT = Theme(
     },
 )
 
-_PLAIN = str.maketrans(
-    {
-        **dict.fromkeys("─━═╌┄┈╴╶╸╺▔▁▂▃⎯", "-"),
-        **dict.fromkeys("│┃║╎┆┊▏▕▎▍┤├╵╷╹╻", "|"),
-        **dict.fromkeys("┌┐└┘├┼┬┴╭╮╰╯╔╗╚╝╞╡╪┏┓┗┛┣┫┳┻╋", "+"),
-        **dict.fromkeys("█▉▊▋▌▐▀▄▅▆▇▙▛▜▟▚▞▗▖▘▝▮■▶⬤", "#"),
-        **dict.fromkeys("░▒▓▯□", "."),
-        **dict.fromkeys(map(chr, range(0x2801, 0x2900)), "."),  # braille
-        **dict.fromkeys("○∙·⋅⋯", "."),
-        **dict.fromkeys("★☆", "*"),
-        "\N{BRAILLE PATTERN BLANK}": " ",
-        "●": "O",  # what a chart marks differently stays different
-        "•": "o",
-        "◆": "X",
-        "◇": "x",
-        **dict.fromkeys("‹←◀", "<"),
-        **dict.fromkeys("›→▸", ">"),
-        **dict.fromkeys("↑▲", "^"),
-        **dict.fromkeys("↓▼", "v"),
-        **dict.fromkeys("✓✔", "+"),
-        "×": "x",
-        "✗": "!",
-        "−": "-",
-        "–": "-",
-        "—": "-",
-        "…": ".",
-        "Δ": "D",
-        "δ": "d",
-        "λ": "l",
-        "η": "n",
-        "ü": "u",
-        "µ": "u",
-        "μ": "u",
-        "β": "b",
-        "γ": "g",
-        "ε": "e",
-        "√": "V",
-        "σ": "s",
-        "∑": "S",
-        "Σ": "S",
-        "‖": "|",
-        "²": "2",
-        "₁": "1",
-        "₂": "2",
-        "≤": "<",
-        "≥": ">",
-        "≈": "~",
-        "’": "'",
-        "“": '"',
-        "”": '"',
-        "\N{NO-BREAK SPACE}": " ",
-    }
-)
-
 
 def follow_theme(widget: Widget, redraw: Callable[[], object]) -> None:
     """Call a method of `widget` after each change of theme, for as long as there is the widget.
@@ -158,7 +106,7 @@ def plain(text: str) -> str:
     """The same text in ASCII, cell by cell, so that nothing moves."""
     if text.isascii():
         return text
-    return "".join(c if c.isascii() else "?" * cell_len(c) for c in text.translate(_PLAIN))
+    return "".join(c if c.isascii() else "?" * cell_len(c) for c in text.translate(IN_CELLS))
 
 
 class PlainText(LineFilter):
