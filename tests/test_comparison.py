@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from regtui.evidence.seeds import describe_seeds, seed_statistics, seeds_to_plan
 from regtui.runs.comparison import differing, seeds, why_not_counted
 from regtui.runs.files import Field
 from regtui.runs.list import RunInfo, RunStatus
+from regtui.runs.settings import settings
 
 
 def info(seed: int, difference: float | None, status: RunStatus = "finished", **fields: Field) -> RunInfo:
@@ -37,13 +39,43 @@ def test_only_settings_that_differ_are_told_whatever_the_runs_are_called() -> No
     unreadable = RunInfo(Path("logs/x"), datetime(2026, 1, 1, tzinfo=UTC), "finished", "preset.toml is damaged")
     assert differing([info(0, 1.0), unreadable]) == []
     runs = [info(0, 1.0), info(1, 1.0, regularized__dropout__rate=0.2), info(2, 1.0, baseline__l1__strength=0.1)]
-    assert differing(runs) == ["train.seed", "baseline.l1.strength", "regularized.dropout.rate"]
+    assert differing(runs) == ["train.seed", "baseline.l1.strength", "baseline.l1.mode", "regularized.dropout.rate"]
 
 
 def test_seeds_of_one_preset_are_judged_together_and_others_apart() -> None:
     strong = [info(seed, seed / 10, regularized__dropout__rate=0.8) for seed in (3, 4)]
     groups = seeds([info(0, 1.0), info(1, 2.0), *strong, info(9, 5.0, train__epochs=7)])
     assert [dict(group.differences) for group in groups] == [{0: 1.0, 1: 2.0}, {3: 0.3, 4: 0.4}]
+
+
+def test_a_setting_that_came_later_than_a_run_had_its_default_then() -> None:
+    old = info(0, 1.0, data__dataset="mnist", model__kind="mlp", model__hidden="[256,128]")
+    new = info(
+        1, 2.0, data__dataset="mnist", data__val_fraction=0.2, model__kind="mlp", model__hidden="[256,128]",
+        model__activation="relu", train__schedule="constant", train__warmup_epochs=0, train__weight_decay=0.0,
+        regularized__dropout__input_rate=0.0,
+    )  # fmt: skip
+    assert differing([old, new]) == ["train.seed"]
+    assert [dict(group.differences) for group in seeds([old, new])] == [{0: 1.0, 1: 2.0}]
+    assert settings(old)["train.schedule"] == settings(new)["train.schedule"] == "constant"
+    assert "data.train_samples" not in settings(new), "it has no value where it is left out"
+    assert "baseline.dropout.rate" not in settings(new), "a technique that is not used has no knobs"
+    for key, value in (("model.activation", "gelu"), ("train.clip_norm", 1.0), ("train.schedule", "cosine")):
+        other = replace(new, fields={**new.fields, key: value})
+        assert set(differing([old, other])) == {key, "train.seed"}
+        assert seeds([old, other]) == []
+
+
+def test_settings_of_one_more_kind_or_technique_than_are_known_stay_as_they_are() -> None:
+    odd = info(0, 1.0, model__kind="transformer", model__heads=3, regularized__mixup__share=0.5)
+    assert {key for key in settings(odd) if key.startswith("model.")} == {"model.kind", "model.heads"}
+    assert settings(odd)["regularized.mixup.share"] == 0.5
+    assert settings(RunInfo(Path("x"), datetime(2026, 1, 1, tzinfo=UTC), "finished", "no preset.toml")) == {}
+
+
+def test_the_settings_of_named_arms_are_told_from_their_results() -> None:
+    named = info(0, 1.0, arms__both__l2__strength=0.1, arms__both__test__loss=0.5, arms__both__epochs=3)
+    assert {key for key in settings(named) if key.startswith("arms.")} == {"arms.both.l2.strength"}
 
 
 def test_test_losses_are_judged_if_they_are_known_of_all_seeds() -> None:

@@ -16,7 +16,7 @@ from regtui.runs.list import RunInfo
 MORE: dict[str, dict[str, Field]] = {
     "dropout": {"regularized.dropout.rate": 0.5},
     "l2": {"regularized.l2.strength": 1e-4},
-    "Early": {"data.dataset": "MNIST"},
+    "Early": {"data.dataset": "FASHION"},
 }
 RUNS = [
     RunInfo(
@@ -58,7 +58,7 @@ def names(text: str) -> list[str]:
         ("seed<nan", []),
         ("regularized.l2.strength=0.0001", ["l2"]),
         ("regularized.l2.strength!=1", ["l2"]),
-        ("data.dataset=mnist", ["Early"]),
+        ("data.dataset=fashion", ["Early"]),
         ("preset<e", ["dropout"]),
         ("preset=dropout=", []),
     ],
@@ -88,3 +88,13 @@ def test_a_verdict_that_one_run_can_t_have_is_told_with_those_it_can(term: str) 
     assert told.startswith(f"{term}: the verdict of one run is more, fewer, undecided, same or none")
     assert "several seeds" in told
     assert parse("verdict=more").unknown([*RUNS, replace(RUNS[0], fields={"verdict": "fewer"})]) == ""
+
+
+def test_a_setting_that_came_later_than_a_run_is_at_its_default() -> None:
+    old = replace(RUNS[0], fields={**RUNS[0].fields, "train.epochs": 3, "regularized.dropout.rate": 0.5})
+    for text in ("train.schedule=constant", "train.warmup_epochs<1", "regularized.dropout.input_rate=0"):
+        assert parse(text).select([old]) == [old]
+        assert parse(text).unknown([old]) == ""
+    for text in ("train.schedule=cosine", "baseline.dropout.rate<1", "train.schedul=constant", "arms.=3", "arms.x=3"):
+        assert parse(text).select([old]) == []
+    assert "did you mean" in parse("train.epoch=3").unknown([old])

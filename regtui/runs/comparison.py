@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from regtui.runs.files import Field
 from regtui.runs.list import RunInfo
+from regtui.runs.settings import TABLES, settings
 
-TABLES = ("data.", "model.", "train.", "baseline.", "regularized.")
-"""What a preset's settings begin with; all other fields of a run name or describe it, or are results."""
 SEED = "train.seed"
 AT_MOST = 26
 """Runs in one comparison: each has a letter."""
@@ -35,11 +34,6 @@ class Seeds(NamedTuple):
     name: str
     differences: Mapping[int, float]
     losses: Mapping[int, float]
-
-
-def settings(run: RunInfo) -> dict[str, Field]:
-    """The preset's values by dotted key; without its name and texts."""
-    return {key: value for key, value in run.fields.items() if key.startswith(TABLES)}
 
 
 def differing(runs: Sequence[RunInfo]) -> list[str]:

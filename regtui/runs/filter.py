@@ -12,6 +12,7 @@ from typing import Any
 
 from regtui.errors import InputError
 from regtui.evidence.verdict import OUTCOMES
+from regtui.runs.files import Field
 from regtui.runs.list import RunInfo
 from regtui.text import quoted
 
@@ -36,7 +37,7 @@ class Comparison:
 
     def matches(self, run: RunInfo) -> bool:
         """Whether the run has the field, and it compares so."""
-        own = run.fields.get(self.key)
+        own = _field(run, self.key)
         if own is None:
             return False
         if isinstance(own, str):
@@ -68,7 +69,7 @@ class Filter:
                     "the baseline's; which technique is better, only several seeds can tell"
                 )
         for key in dict.fromkeys(comparison.key for comparison in self.comparisons):
-            if runs and not any(key in run.fields for run in runs):
+            if runs and all(_field(run, key) is None for run in runs):
                 known = sorted(set().union(*(run.fields for run in runs)))
                 near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
                 return f"no run has a field {quoted(key)}" + (f"; did you mean {quoted(near[0])}?" if near else "")
@@ -97,6 +98,14 @@ def parse(text: str) -> Filter:
         else:
             comparisons.append(Comparison(*match.groups()))
     return Filter(tuple(words), tuple(comparisons))
+
+
+def _field(run: RunInfo, key: str) -> Field | None:
+    if key in run.fields:
+        return run.fields[key]
+    from regtui.runs.settings import setting  # pydantic, which most lists do without
+
+    return setting(run, key)
 
 
 def _number(text: str) -> float | None:

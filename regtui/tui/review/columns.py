@@ -8,8 +8,8 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from regtui.preset.model import ARMS
-from regtui.runs.comparison import settings
 from regtui.runs.list import RunInfo
+from regtui.runs.settings import settings
 from regtui.text import UNKNOWN, number, one_line, percent
 from regtui.tui.look import MARKS
 from regtui.tui.widgets.row_list import Cell, Column

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from rich.cells import cell_len
 
 from regtui.runs.list import RunInfo
+from regtui.runs.settings import setting
 from regtui.text import UNKNOWN, number, one_line, percent, share
 from regtui.tui.look import MARKS
 from regtui.tui.review.columns import VERDICT, VERDICT_WIDTH, points_cell, points_column, preset_width
@@ -57,12 +58,12 @@ def _setting(runs: Sequence[RunInfo], key: str) -> Column:
     table, _, name = key.partition(".")
     title = f"{MARKS[table]} {name}" if table in MARKS else name
     widest = max(len(title), *(cell_len(one_line(_value(run, key))) for run in runs))
-    number = all(not isinstance(run.fields.get(key), str) for run in runs)
+    number = all(not isinstance(setting(run, key), str) for run in runs)
     return Column(title, min(SETTING, widest), right=number)
 
 
 def _value(run: RunInfo, key: str) -> str:
-    value = run.fields.get(key)
+    value = setting(run, key)
     return UNKNOWN if value is None else str(value)
 
 
