@@ -31,7 +31,7 @@ class Telling:
         self.rules = {name: techniques.stopping_rule() for name, techniques in preset.arms().items()}
 
     def start(self) -> Telling:
-        info = ArmInfo(techniques="no technique", parameters=1, initial_weights="a", tensors=2)
+        info = ArmInfo(techniques="no technique", is_plain=True, parameters=1, initial_weights="a", tensors=2)
         self.history.add(
             RunStarted(
                 t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], batch_size=1, seed=0,

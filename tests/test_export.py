@@ -40,7 +40,7 @@ EVIL = '<script>alert("1")</script> $x \x1b[31m & ü'
 
 def told(*, epochs: int = 3, title: str = "A title", broken: bool = False, ended: bool = True) -> Iterator[Event]:
     """A run of 10 steps an epoch, the last epoch of each arm cut short after 4."""
-    info = ArmInfo(techniques=title, parameters=9, initial_weights="abc", tensors=6)
+    info = ArmInfo(techniques=title, is_plain=False, parameters=9, initial_weights="abc", tensors=6)
     yield RunStarted(
         t=0, preset="small", title=title, dataset="MNIST", sizes={}, layers=[784, 10], batch_size=32, seed=7,
         device="cpu", epochs=9, steps_per_epoch=10, arms=dict.fromkeys(ARMS, info), shared_tensors=6,

@@ -37,7 +37,7 @@ from tests.telling import Telling
 
 
 def started() -> RunStarted:
-    info = ArmInfo(techniques="no technique", parameters=1, initial_weights="a", tensors=2)
+    info = ArmInfo(techniques="no technique", is_plain=True, parameters=1, initial_weights="a", tensors=2)
     return RunStarted(
         t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], epochs=4, steps_per_epoch=3,
         batch_size=1, seed=0, device="cpu", arms={"baseline": info, "regularized": info}, shared_tensors=2,
@@ -107,8 +107,15 @@ def test_a_run_stopped_at_once_is_judged_by_the_epochs_that_were_measured() -> N
 def test_a_baseline_with_techniques_is_named_by_them(techniques: str, label: str) -> None:
     telling = Telling(small_preset()).start().epochs([0.5], [0.5]).finish()
     arm = telling.history.arms["baseline"]
-    arm.info = arm.info.model_copy(update={"techniques": techniques})
+    arm.info = arm.info.model_copy(update={"techniques": techniques, "is_plain": techniques == "no technique"})
     assert judge_run(telling.history, telling.preset).baseline.label == label
+
+
+@pytest.mark.parametrize(("techniques", "plain"), [("no technique", True), ("L2 0.5", False)])
+def test_a_log_of_before_says_in_words_alone_whether_an_arm_has_techniques(techniques: str, plain: bool) -> None:
+    told = {"techniques": techniques, "parameters": 1, "initial_weights": "a", "tensors": 2}
+    assert ArmInfo.model_validate(told).is_plain == plain
+    assert not ArmInfo.model_validate(told | {"is_plain": False}).is_plain
 
 
 def test_what_an_epochs_numbers_come_to() -> None:

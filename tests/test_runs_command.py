@@ -35,7 +35,7 @@ def oldest(logs: Path) -> Path:
 
 def tell(folder: Path) -> list[str]:
     """Write the events of a run of two epochs; returns their lines."""
-    info = ArmInfo(techniques="dropout 0.5", parameters=1, initial_weights="a", tensors=2)
+    info = ArmInfo(techniques="dropout 0.5", is_plain=False, parameters=1, initial_weights="a", tensors=2)
     arms = {"baseline": info, "regularized": info}
     started = RunStarted(
         t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], batch_size=1, seed=0, device="cpu",

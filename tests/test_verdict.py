@@ -15,6 +15,7 @@ from regtui.protocol.events import Status
 
 BASELINE = ArmResult(
     label="baseline",
+    is_plain=True,
     epochs=10,
     best_epoch=5,
     test_accuracy=0.9761,
@@ -33,6 +34,7 @@ BASELINE = ArmResult(
 DROPOUT = replace(
     BASELINE,
     label="dropout 0.5",
+    is_plain=False,
     best_epoch=7,
     test_accuracy=0.9802,
     test_loss=0.0712,
@@ -265,7 +267,7 @@ def test_what_clouds_the_comparison_is_said_before_anything_else() -> None:
     alone = words(verdict(MORE, replace(BASELINE, stop_reason="early_stopping"), shorter[1], status="stopped"))
     assert "clean comparison: the run was stopped by the user: the regularized arm after 4 epochs. On this" in alone
     assert "comparison: the run was stopped by the user. On this" in words(verdict(MORE, status="stopped"))
-    assert "the baseline (l2 0.001)" in words(verdict(baseline=replace(BASELINE, label="l2 0.001")))
+    assert "the baseline (l2 0.001)" in words(verdict(baseline=replace(BASELINE, label="l2 0.001", is_plain=False)))
 
 
 def test_a_part_of_an_epoch_is_not_told_as_a_whole_one() -> None:
@@ -276,7 +278,7 @@ def test_a_part_of_an_epoch_is_not_told_as_a_whole_one() -> None:
 
 @pytest.mark.parametrize("table", [MORE, FEWER, LEVEL])
 def test_two_arms_of_one_experiment_get_no_interval_and_no_p_value(table: PairedTable) -> None:
-    judged = verdict(table, replace(BASELINE, label="dropout 0.5"), same=True)
+    judged = verdict(table, replace(BASELINE, label="dropout 0.5", is_plain=False), same=True)
     assert (judged.outcome, judged.interval, judged.p_value) == ("same", None, None)
     text = words(judged)
     assert text.startswith("Both arms are the same experiment on this split and seed (dropout 0.5)")
@@ -313,7 +315,7 @@ def test_a_verdict_needs_no_slow_import() -> None:
 import sys
 from regtui.evidence.verdict import ArmResult, judge
 from regtui.evidence.paired import PairedTable
-arm = ArmResult("a", 1, 1, 0.1, 0.5, 0.1, 1, 1.0, 1.0, 10, 0.0, 1.0, 0.1, 0.1, "max_epochs")
+arm = ArmResult("a", False, 1, 1, 0.1, 0.5, 0.1, 1, 1.0, 1.0, 10, 0.0, 1.0, 0.1, 0.1, "max_epochs")
 judge(arm, arm, PairedTable(5, 1, 2, 2), same=False, unpaired_because="", interventions=0, status="finished", seed=0,
       dataset="d").lines()
 heavy = {"scipy.stats", "torch", "pydantic", "textual"} & set(sys.modules)

@@ -34,6 +34,7 @@ def run_started(preset: Preset, built: Mapping[str, Built], threads: int, t: flo
         arms={
             name: ArmInfo(
                 techniques=preset.arms()[name].label(),
+                is_plain=not preset.arms()[name].active(),
                 parameters=report.parameters,
                 initial_weights=_hash(report.tensors[tensor] for tensor in common),
                 tensors=len(report.tensors),

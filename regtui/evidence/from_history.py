@@ -7,7 +7,6 @@ from regtui.evidence.verdict import ArmResult, Verdict, judge
 from regtui.preset.model import Preset
 from regtui.protocol.applied import same_experiment
 from regtui.protocol.history import ArmHistory, History
-from regtui.techniques import Techniques
 
 
 def judge_run(history: History, preset: Preset | None) -> Verdict:
@@ -29,9 +28,8 @@ def judge_run(history: History, preset: Preset | None) -> Verdict:
     baseline, regularized = history.arms["baseline"], history.arms["regularized"]
     # An arm that trains on alone has the machine for itself: only the epochs trained side by side compare.
     together = min(arm.last.epoch if arm.last else 0 for arm in (baseline, regularized))
-    alone = baseline.info.techniques == Techniques().label()
     return judge(
-        _result("baseline" if alone else baseline.info.techniques, baseline, together),
+        _result("baseline" if baseline.info.is_plain else baseline.info.techniques, baseline, together),
         _result(regularized.info.techniques, regularized, together),
         table,
         same=preset is not None and same_experiment(preset, history),
@@ -48,6 +46,7 @@ def _result(label: str, arm: ArmHistory, together: int) -> ArmResult:
     whole = [epoch.seconds for epoch in arm.epochs if epoch.epoch <= together and not epoch.partial]
     return ArmResult(
         label=label,
+        is_plain=arm.info.is_plain,
         epochs=arm.stopped.epoch if arm.stopped and arm.stopped.diverged else arm.last.epoch if arm.last else 0,
         best_epoch=best.epoch if best else None,
         best_val_loss=best.val_loss if best else None,

@@ -38,6 +38,7 @@ class ArmResult:
     """
 
     label: str  # "baseline", "dropout 0.5"; of a baseline that runs techniques, these
+    is_plain: bool  # whether it runs no technique
     epochs: int
     best_epoch: int | None  # the one with the lowest validation loss
     best_val_loss: float | None
@@ -94,7 +95,7 @@ class Verdict:
         if self.table is None or self.p_value is None or self.interval is None:
             return f"{self._clouds()}No comparison is drawn on this split and seed: {self._why_none()}"
         table, arm = self.table, self.regularized.label
-        base = "the baseline" if self.baseline.label == "baseline" else f"the baseline ({self.baseline.label})"
+        base = "the baseline" if self.baseline.is_plain else f"the baseline ({self.baseline.label})"
         images, digits = f"{table.total:,} {self.dataset} test images", _digits(table)
         low, high = (number(100 * x, f"+.{digits}f") for x in self.interval)
         numbers = (
@@ -137,7 +138,7 @@ class Verdict:
     def _same(self, table: PairedTable) -> str:
         """Say that the arms are the same experiment, and what their numbers then mean."""
         ours = self.regularized.label
-        theirs = "no technique" if self.baseline.label == "baseline" else self.baseline.label
+        theirs = "no technique" if self.baseline.is_plain else self.baseline.label
         what = ours if ours == theirs else f"{ours} does here what {theirs} does"
         words = f"Both arms are the same experiment on this split and seed ({what}), so there is no technique to judge"
         images = f"{table.total:,} {self.dataset} test images"

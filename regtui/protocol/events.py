@@ -70,6 +70,7 @@ class ArmInfo(BaseModel):
 
     Attributes:
         techniques: Its techniques in a few words.
+        is_plain: Whether it has none; a log of before has that in words alone.
         parameters: Numbers that training changes.
         initial_weights: Hash of the tensors that all arms have, as they were before the first step.
         tensors: How many tensors its network has.
@@ -80,6 +81,7 @@ class ArmInfo(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     techniques: Text
+    is_plain: bool = Field(default_factory=lambda told: told.get("techniques") == "no technique")
     parameters: int
     initial_weights: Text
     tensors: int

@@ -73,5 +73,5 @@ def difference_caption(value: float | None, epoch: int | None = None) -> tuple[s
 
 
 def _label(preset: Preset, arm: str) -> str:
-    techniques = preset.arms()[arm].label()
-    return arm if techniques == "no technique" else f"{arm} · {techniques}"
+    techniques = preset.arms()[arm]
+    return f"{arm} · {techniques.label()}" if techniques.active() else arm
