@@ -82,7 +82,7 @@ def test_the_trainer_s_own_answers_fold_to_its_own_rules(tmp_path: Any) -> None:
     trainer.run()
     applied = Applied.of(preset, history)
     for name, settings in applied.arms.items():
-        progress = trainer._arms[name]
+        progress = trainer.progress.arms[name]
         assert (settings.patience, settings.min_delta) == (progress.rule.patience, progress.rule.min_delta)
         assert settings.restore_best == progress.restore_best
         assert wait(history.arms[name]) == progress.rule.wait

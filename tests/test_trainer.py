@@ -211,7 +211,7 @@ def test_stop_ends_both_arms_after_the_same_step_validated_and_tested() -> None:
 
 
 def test_an_epoch_that_a_stop_cut_short_can_be_the_best_and_is_kept_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("regtui.engine.trainer.READ_OUT", 0.0)  # step by step
+    monkeypatch.setattr("regtui.engine.steps.READ_OUT", 0.0)  # step by step
 
     def commands(event: Event) -> list[Command]:
         return [Stop()] if isinstance(event, StepsDone) and event.epoch == 2 else []

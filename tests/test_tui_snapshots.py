@@ -15,8 +15,8 @@ from types import SimpleNamespace
 import pytest
 from textual.pilot import Pilot
 
+from regtui.engine import progress, steps, trainer
 from regtui.engine import run as engine_run
-from regtui.engine import trainer as engine_trainer
 from regtui.runs import log as runlog
 from regtui.tui.app import RegtuiApp
 from regtui.tui.choose.screen import ChooseScreen
@@ -56,8 +56,8 @@ def training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedTrainin
     training = ScriptedTraining(BASELINE, REGULARIZED)
     training.crew.step_loss = step_loss
     clock = SimpleNamespace(perf_counter=lambda: EPOCH * len(training.crew.called("measure")))
-    monkeypatch.setattr(engine_trainer, "time", clock)
-    monkeypatch.setattr(engine_run, "time", clock)
+    for module in (progress, steps, trainer, engine_run):
+        monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(runlog, "_new_folder", folder_of_a_known_name)
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.chdir(tmp_path)

@@ -1,16 +1,17 @@
-"""How far an arm has come, as the trainer keeps it; and steps that were ordered and are not told yet."""
+"""How far a run and each of its arms have come: all that the trainer is beside the arms themselves."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from regtui.preset.model import Preset
-from regtui.protocol.events import HUGE, StopReason
+from regtui.protocol.events import HUGE, ArmStopped, Event, StopReason
 from regtui.techniques.early_stopping import StoppingRule
 
 EXPLODED = 100
@@ -22,25 +23,18 @@ instead of infinity; such an arm is no more a result than one at NaN.
 
 
 @dataclass
-class Steps:
-    """Training steps that the arms were told to make."""
-
-    count: int
-    ordered_at: float
-    fetch: Callable[[], Mapping[str, list[float]]]
-    read: bool = False
-
-
-@dataclass
-class Progress:
+class ArmProgress:
     """How far an arm has come.
 
     Attributes:
         rule: Decides when it stops and which weights are worth keeping.
         restore_best: Whether it keeps those, or the last.
         epochs: The last that was measured.
+        order: Hash of the order of its present epoch's images.
+        first_loss: The loss of its first step.
         best_epoch: The one with the lowest validation loss, whatever the rule follows; None before a finite one.
         best_val_loss: That loss.
+        stopped: Why it trains no more; None while it does.
     """
 
     rule: StoppingRule
@@ -71,10 +65,78 @@ class Progress:
         return self.restore_best and self.rule.best_epoch is not None
 
 
-def start(preset: Preset, arm: str) -> Progress:
+class RunProgress:
+    """How far a run has come. The trainer, its steps and its commands share it, and tell through it what happens.
+
+    Attributes:
+        emit: Gets every event, in the trainer's thread.
+        arms: How far each arm has come.
+        epoch: The one that is trained, or was last; 0 before the first.
+        step: Steps of the run that have been told.
+        train_seconds: What training and validating took.
+    """
+
+    def __init__(self, preset: Preset, emit: Callable[[Event], object]) -> None:
+        """A run before its first step; its clock begins to run."""
+        self.emit = emit
+        self.arms = {name: start(preset, name) for name in preset.arms()}
+        self.epoch, self.step = 0, 0
+        self.train_seconds = 0.0
+        self._began = time.perf_counter()
+
+    @property
+    def now(self) -> float:
+        """Seconds since the run began, as events tell them."""
+        return round(time.perf_counter() - self._began, 3)
+
+    @property
+    def running(self) -> list[str]:
+        """The arms that still train."""
+        return [name for name, arm in self.arms.items() if arm.stopped is None]
+
+    def stop(self, names: Iterable[str], reason: StopReason, step: int | None = None) -> None:
+        """Let these arms train no more, and tell it; `step` is where, if not after the last that was told."""
+        for name in names:
+            arm = self.arms[name]
+            arm.stopped = reason
+            self.emit(
+                ArmStopped(
+                    t=self.now,
+                    arm=name,
+                    reason=reason,
+                    epoch=self.epoch,
+                    step=self.step if step is None else step,
+                    best_epoch=arm.best_epoch,
+                    best_val_loss=arm.best_val_loss,
+                )
+            )
+
+    def state(self) -> dict[str, Any]:
+        """All of it, as JSON has it."""
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "seconds": self.now,
+            "train_seconds": self.train_seconds,
+            "arms": {name: to_json(arm) for name, arm in self.arms.items()},
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Become what `state` was taken from; the clock goes on from where it stood.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is damaged, or of a run with other arms.
+        """
+        self.arms = {name: from_json(state["arms"][name]) for name in self.arms}
+        self.epoch, self.step = int(state["epoch"]), int(state["step"])
+        self.train_seconds = float(state["train_seconds"])
+        self._began = time.perf_counter() - float(state["seconds"])
+
+
+def start(preset: Preset, arm: str) -> ArmProgress:
     """An arm before its first epoch."""
     techniques = preset.arms()[arm]
-    return Progress(techniques.stopping_rule(), techniques.restores_best())
+    return ArmProgress(techniques.stopping_rule(), techniques.restores_best())
 
 
 def largest_loss(first: float, guess: float) -> float:
@@ -89,18 +151,18 @@ def largest_loss(first: float, guess: float) -> float:
     return EXPLODED * max(first, guess)
 
 
-def to_json(progress: Progress) -> dict[str, Any]:
+def to_json(progress: ArmProgress) -> dict[str, Any]:
     """An arm's progress as JSON has it: null where there is nothing yet, which is a number that is not finite here."""
     return _without_infinity(asdict(progress))
 
 
-def from_json(state: Mapping[str, Any]) -> Progress:
+def from_json(state: Mapping[str, Any]) -> ArmProgress:
     """What `to_json` was made from.
 
     Raises:
         ValueError: It is damaged.
     """
-    return TypeAdapter(Progress).validate_python(_without_null(state))
+    return TypeAdapter(ArmProgress).validate_python(_without_null(state))
 
 
 def _without_infinity(table: dict[str, Any]) -> dict[str, Any]:

@@ -104,7 +104,9 @@ def _run(
             log.traceback(error.traceback if isinstance(error, EngineError) else traceback.format_exc())
         finally:
             wall = time.perf_counter() - began
-            finished = RunFinished(t=round(wall, 3), status=status, error=sentence, train_seconds=trainer.train_seconds)
+            finished = RunFinished(
+                t=round(wall, 3), status=status, error=sentence, train_seconds=trainer.progress.train_seconds
+            )
             unkept = _keep_predictions(log, trainer.reports, finished.t)
             for word in (*unkept, *log(finished), *log.close(finished.t)):
                 history.add(word)

@@ -1,0 +1,84 @@
+"""Saves the arms' weights and the run's progress as one commit, and tells when that can't be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from regtui.arm.interface import ArmCalls
+from regtui.engine.crew import Crew
+from regtui.engine.progress import RunProgress
+from regtui.errors import InputError, unwritable
+from regtui.protocol.events import Saving
+from regtui.runs.checkpoint import ArmFiles, Manifest, commit, read_manifest
+
+SAVED_AGAIN = "the weights are saved again, as they are now"
+
+
+class Saver:
+    """Keeps the newest state of a run on disk."""
+
+    def __init__(self, crew: Crew, progress: RunProgress, checkpoint: Callable[[], Path]) -> None:
+        """Nothing is saved yet; `checkpoint` says where that is now, for a run's folder may be moved."""
+        self._crew = crew
+        self._progress = progress
+        self._checkpoint = checkpoint
+        self._files: dict[str, ArmFiles] = {}
+        self._unsaved: set[str] = set()
+        self._fault, self._unsaved_since = "", 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether something could not be saved."""
+        return bool(self._unsaved)
+
+    def save(self, names: Iterable[str] = ()) -> None:
+        """Save these arms, which have trained, and what could not be saved before; that it can't be is told.
+
+        What was saved of the other arms stays, and all together are one commit.
+        """
+        progress, folder = self._progress, self._checkpoint()
+        gone = {name for name, files in self._files.items() if not (folder / files.last).exists()}
+        self._unsaved |= {*names, *gone}
+        # An arm that the user has stopped could go on; of one that has ended only the weights are looked at again.
+        ended = [name for name, arm in progress.arms.items() if arm.stopped not in {None, "stopped"}]
+        due = [name for name in progress.arms if name in self._unsaved]
+        saved = self._crew.each(ArmCalls.save, due, folder, progress.step, ended)
+        fault = next((part.fault for part in saved.values() if part.fault), "")
+        if not fault:
+            files = self._files | {name: part.files for name, part in saved.items() if part.files}
+            now = Manifest(schema=1, epoch=progress.epoch, step=progress.step, arms=files, trainer=progress.state())
+            try:
+                commit(folder, now)
+            except OSError as error:
+                fault = f"{folder}: {unwritable(error)}"
+            else:
+                self._files = files
+                self._unsaved.clear()
+        if fault == self._fault:
+            return
+        if not self._fault:
+            self._unsaved_since = progress.epoch
+        self._fault = fault
+        words = f"the weights are not saved since epoch {self._unsaved_since}: {fault}" if fault else SAVED_AGAIN
+        progress.emit(Saving(t=progress.now, what="weights", saved=not fault, words=words))
+
+    def load(self) -> None:
+        """Go on from the newest commit, with arms that have just been built.
+
+        Raises:
+            InputError: There is none, or it is damaged, or of another preset.
+        """
+        folder = self._checkpoint()
+        try:
+            manifest = read_manifest(folder)
+        except OSError as error:
+            raise InputError(f"{folder} can't be read ({error.strerror})") from None
+        if manifest is None:
+            raise InputError(f"{folder}: there is no checkpoint to go on from")
+        try:
+            self._progress.load_state(manifest.trainer)
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{folder}: the checkpoint is damaged, or of another preset") from None
+        self._files = {name: files for name, files in manifest.arms.items() if name in self._progress.arms}
+        self._crew.each(ArmCalls.load, self._files, folder, self._files)

@@ -1,0 +1,94 @@
+"""Orders training steps ahead and reads their losses out, so that no arm waits for a slower one, or for us."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from regtui.arm.interface import ArmCalls
+from regtui.engine.crew import Crew
+from regtui.engine.progress import RunProgress
+from regtui.protocol.events import StepsDone
+
+READ_OUT = 0.1
+"""Seconds between two read-outs of the step losses; commands are obeyed as often."""
+
+
+class _Ordered(NamedTuple):
+    """Steps that the arms were told to make, and how to wait for their losses."""
+
+    number: int
+    at: float
+    fetch: Callable[[], Mapping[str, list[float]]]
+
+
+class Steps:
+    """The training steps of a run, of which the next are always ordered before the last ones are read out."""
+
+    def __init__(self, crew: Crew, progress: RunProgress, per_epoch: int) -> None:
+        """Steps of the arms that `crew` has; `progress` is told of those that were made."""
+        self._crew = crew
+        self._progress = progress
+        self._per_epoch = per_epoch
+        self._ordered: _Ordered | None = None
+        self._at_once = 1
+        self._read_at = 0.0
+
+    def left(self, epoch: int) -> int:
+        """How many of this epoch's steps have not been ordered yet."""
+        ordered = self._ordered.number if self._ordered is not None else 0
+        return epoch * self._per_epoch - self._progress.step - ordered
+
+    def order(self, epoch: int) -> None:
+        """Let the running arms make the next steps of this epoch, and read out those before."""
+        progress, left = self._progress, self.left(epoch)
+        progress.epoch = epoch
+        if left == self._per_epoch:
+            for name, order in self._crew.each(ArmCalls.start_epoch, progress.running).items():
+                progress.arms[name].order = order
+        number = min(self._at_once, left)
+        before, now = self._ordered, time.perf_counter()
+        self._ordered = _Ordered(number, now, self._crew.begin(ArmCalls.train_steps, progress.running, number))
+        if before is not None:
+            self._read(before)
+
+    def read_out(self) -> None:
+        """Wait for the steps that were ordered, and tell their losses."""
+        if self._ordered is not None:
+            ordered, self._ordered = self._ordered, None
+            self._read(ordered)
+
+    def _read(self, steps: _Ordered) -> None:
+        losses = steps.fetch()
+        now = time.perf_counter()
+        seconds = now - max(steps.at, self._read_at)
+        self._read_at = now
+        self._progress.train_seconds += seconds
+        self._at_once = max(1, min(4 * self._at_once, round(steps.number * READ_OUT / max(seconds, 1e-6))))
+        running = self._progress.running
+        for name in running:
+            if name in losses:
+                self._tell(name, losses[name])
+        self._progress.step += steps.number
+
+    def _tell(self, name: str, losses: list[float]) -> None:
+        """Tell an arm's losses up to the first that is not finite, with which it ends."""
+        progress = self._progress
+        if progress.step == 0:
+            progress.arms[name].first_loss = losses[0]
+        broken = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), None)
+        told = losses if broken is None else losses[: broken + 1]
+        progress.emit(
+            StepsDone(
+                t=progress.now,
+                arm=name,
+                epoch=progress.epoch,
+                first_step=progress.step + 1,
+                losses=told,
+                finite=broken is None,
+            )
+        )
+        if broken is not None:
+            progress.stop([name], "non_finite", step=progress.step + len(told))
