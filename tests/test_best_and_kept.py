@@ -20,14 +20,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from regtui.cli.headless import table_lines
-from regtui.cli.runs import show_run
+from regtui.cli.runs import print_run
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
 from regtui.evidence.from_history import judge_run
 from regtui.evidence.what_if import what_if
 from regtui.export import csv as csv_export
 from regtui.export import html as html_export
-from regtui.export.saved_run import read_run as read_saved_run
+from regtui.export.saved_run import read_saved_run
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, SetMinDelta, SetPatience
 from regtui.protocol.history import History
@@ -259,7 +259,7 @@ def test_a_log_of_before_tells_its_lowest_loss_too(
         assert info.fields[f"arms.{name}.best_epoch"] == 5
         assert getattr(judge_run(history, preset), name).best_val_loss == 0.5182
     assert [epoch.epoch for epoch in history.arms["regularized"].epochs if epoch.counts] == counted
-    show_run(str(folder), tmp_path, json=True)
+    print_run(str(folder), tmp_path, json=True)
     shown = json.loads(capsys.readouterr().out)
     assert shown["arms"]["regularized"]["best_val_loss"] == 0.5182
 

@@ -9,7 +9,7 @@ from regtui.tui.charts.chart import Plot
 from regtui.tui.charts.view import Space
 from regtui.tui.look import DARK, LIGHT, RUN_COLOURS
 from regtui.tui.review.compare_table import differ
-from regtui.tui.review.compare_view import CompareView, legend, plot, shown
+from regtui.tui.review.compare_view import CompareView, plot, runs_legend, shown
 from tests.conftest import small_preset
 from tests.telling import Telling
 
@@ -107,8 +107,8 @@ def test_a_logarithmic_axis_is_of_losses_and_leaves_out_what_has_no_logarithm() 
 
 
 def test_the_legend_names_the_arms_that_are_shown() -> None:
-    assert "regularized" not in legend(CompareView(arms=("baseline",)))
-    assert "baseline" in legend(CompareView())
+    assert "regularized" not in runs_legend(CompareView(arms=("baseline",)))
+    assert "baseline" in runs_legend(CompareView())
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from regtui.engine.run import run
 from regtui.errors import InputError
 from regtui.protocol.control import Control, SetStrength
 from regtui.runs.follow import Follower
-from regtui.runs.index import NAME, list_runs
+from regtui.runs.index import NAME, read_runs
 from regtui.runs.list import FILES, read_run
 from regtui.runs.log import read_events, read_summary
 from regtui.tui.review.replay import Replay
@@ -82,7 +82,7 @@ def endure(folder: Path) -> None:
     before = state(folder)
     assert read_run(folder).folder == folder
     for _ in range(2):  # the second time with the index of the first
-        assert [listed.folder for listed in list_runs(folder.parent)] == [folder]
+        assert [listed.folder for listed in read_runs(folder.parent)] == [folder]
     try:
         replayed = replay(folder)
     except InputError as error:

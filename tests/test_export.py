@@ -16,8 +16,8 @@ import pytest
 
 from regtui.cli.export import FORMATS, export_runs
 from regtui.errors import InputError
-from regtui.export.saved_run import read_run
-from regtui.export.svg_chart import Curve, chart
+from regtui.export.saved_run import read_saved_run
+from regtui.export.svg_chart import SvgCurve, chart
 from regtui.protocol.events import (
     ArmInfo,
     ArmScore,
@@ -109,7 +109,7 @@ def test_csv_holds_every_number_as_it_was(folder: Path, capsys: pytest.CaptureFi
     assert export_runs([folder], "csv", None) == 0
     assert capsys.readouterr() == ("", f"written  export/csv/{folder.name}\n")
     assert contents(folder) == before, "reading never changes a run"
-    run = read_run(folder)
+    run = read_saved_run(folder)
     for name, arm in run.history.arms.items():
         metrics = rows(Path("export/csv") / folder.name / name / "metrics.csv")
         assert [float(row["val_loss"]) for row in metrics] == [epoch.val_loss for epoch in arm.epochs]
@@ -138,7 +138,7 @@ def test_csv_is_read_by_pandas(folder: Path) -> None:
     pandas = pytest.importorskip("pandas")
     export_runs([folder], "csv", None)
     frame = pandas.read_csv(Path("export/csv") / folder.name / "baseline" / "metrics.csv")
-    losses = [epoch.val_loss for epoch in read_run(folder).history.arms["baseline"].epochs]
+    losses = [epoch.val_loss for epoch in read_saved_run(folder).history.arms["baseline"].epochs]
     assert frame.val_loss.tolist() == pytest.approx(losses, rel=1e-15)
 
 
@@ -150,7 +150,7 @@ def test_tensorboard_reads_its_files_back(tmp_path: Path) -> None:
     metadata = pytest.importorskip("tensorboard.plugins.hparams.metadata")
     folder = saved(tmp_path / "logs", told(broken=True))
     export_runs([folder], "tensorboard", tmp_path / "out")
-    run = read_run(folder)
+    run = read_saved_run(folder)
     for name, arm in run.history.arms.items():
         events = accumulator.EventAccumulator(str(tmp_path / "out" / folder.name / name), {"scalars": 0}).Reload()
         losses = events.Scalars("epoch/val_loss")
@@ -307,7 +307,9 @@ def test_report_without_its_preset(folder: Path, tmp_path: Path) -> None:
     [[0.5], [0.5, 0.5], [0.0, 5e-324], [1e300, 1e-300], [-1.7e308, 1.7e308], [1.0, 1.0 + 2e-16], [None, 0.3, None]],
 )
 def test_charts_of_any_numbers_are_well_formed(values: list[float | None]) -> None:
-    drawing = chart([Curve(list(enumerate(values, start=1)), "base", "circle")], label='"<', x_label="<x>", zero=True)
+    drawing = chart(
+        [SvgCurve(list(enumerate(values, start=1)), "base", "circle")], label='"<', x_label="<x>", zero=True
+    )
     root = ET.fromstring(drawing)
     assert root.attrib["aria-label"] == '"<'
     assert "nan" not in drawing
@@ -315,11 +317,11 @@ def test_charts_of_any_numbers_are_well_formed(values: list[float | None]) -> No
 
 
 def test_chart_of_nothing_finite_says_so() -> None:
-    assert "finite" in chart([Curve([(1, None)], "base")], label="", x_label="")
+    assert "finite" in chart([SvgCurve([(1, None)], "base")], label="", x_label="")
 
 
 def test_long_curves_are_thinned_out() -> None:
-    drawing = chart([Curve([(float(x), x % 7) for x in range(100_000)], "base")], label="", x_label="")
+    drawing = chart([SvgCurve([(float(x), x % 7) for x in range(100_000)], "base")], label="", x_label="")
     assert len(drawing) < 50_000
 
 

@@ -27,14 +27,14 @@ from regtui.cli.headless import table_lines
 from regtui.errors import RegtuiError
 from regtui.evidence.from_history import judge_run
 from regtui.export import csv, html
-from regtui.export.saved_run import read_run as read_whole
+from regtui.export.saved_run import read_saved_run
 from regtui.preset.file import load, to_toml
 from regtui.protocol.history import History
 from regtui.runs.checkpoint import MANIFEST, weights_file
 from regtui.runs.comparison import differing, seeds
-from regtui.runs.filter import parse
+from regtui.runs.filter import parse_filter
 from regtui.runs.follow import Follower
-from regtui.runs.index import NAME, _checksum, list_runs
+from regtui.runs.index import NAME, _checksum, read_runs
 from regtui.runs.list import FILES, read_run
 from regtui.runs.log import read_events, read_summary
 from regtui.runs.weights import best_epoch, histogram, picture, read_weights
@@ -100,11 +100,11 @@ def look_at(folder: Path) -> None:
         field.value(info)
     about(info)
     for _ in range(2):
-        listed = list_runs(folder.parent)
+        listed = read_runs(folder.parent)
         assert [run.folder for run in listed] == [folder]
         assert listed[0].fields.keys() == info.fields.keys()
         assert str(list(listed[0].fields.values())) == str(list(info.fields.values()))
-    parse("a test.difference>0 seed=1").select([info])
+    parse_filter("a test.difference>0 seed=1").select([info])
     differing([info, info]), seeds([info, info])
     read_summary(folder)
     sentence(lambda: to_toml(load(str(folder / "preset.toml"))))
@@ -138,7 +138,7 @@ def replay(folder: Path) -> None:
 
 
 def export(folder: Path) -> None:
-    run = read_whole(folder)
+    run = read_saved_run(folder)
     html.write(run, folder.parent / "page.html")
     csv.write(run, folder.parent / "tables")
     (folder.parent / "page.html").unlink()
@@ -253,7 +253,7 @@ def spoil_index(whole: Path, changes: list[tuple[float, int, bytes]], content: A
     import sqlite3
 
     with copy(whole) as folder, watched():
-        expected, path = list_runs(folder.parent), folder.parent / NAME
+        expected, path = read_runs(folder.parent), folder.parent / NAME
         if not path.exists():  # the run goes on
             return
         if forged:
@@ -269,7 +269,7 @@ def spoil_index(whole: Path, changes: list[tuple[float, int, bytes]], content: A
         else:
             path.write_bytes(edit(path.read_bytes(), changes))
         for _ in range(2):
-            listed = list_runs(folder.parent)
+            listed = read_runs(folder.parent)
             assert len(listed) == 1
             assert forged or listed == expected
             for field in FIELDS:

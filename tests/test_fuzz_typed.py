@@ -27,7 +27,7 @@ from regtui.preset.validation import validate
 from regtui.protocol.control import Command, Control, Resume
 from regtui.protocol.events import ControlApplied, Event, Paused
 from regtui.protocol.history import History
-from regtui.runs.filter import parse
+from regtui.runs.filter import parse_filter
 from regtui.runs.list import RunInfo
 from regtui.text import one_line
 from tests.conftest import small_preset
@@ -159,7 +159,7 @@ def check_filter(text: str, own: dict[str, Any]) -> None:
     """A filter chooses of the runs, or is refused in one line."""
     run = RunInfo(Path("logs/a-run"), datetime(2026, 1, 1, tzinfo=UTC), "finished", "", own)
     try:
-        chosen = parse(text)
+        chosen = parse_filter(text)
     except InputError as error:
         assert_lines(error, "")
         return

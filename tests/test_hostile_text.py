@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from regtui.errors import InputError
-from regtui.export.saved_run import read_run as read_whole
+from regtui.export.saved_run import read_saved_run
 from regtui.preset.file import load, to_table, to_toml
 from regtui.runs.list import read_run
 from regtui.runs.log import read_events, read_summary
@@ -54,7 +54,7 @@ def test_each_text_of_each_file_is_clean_wherever_it_is_read(folder: Path) -> No
         read: list[Any] = [dict(info.fields), info.fault, info.name, info.texts.split("\n")]
         read += [list(read_events(folder)), read_summary(folder) or ""]
         try:
-            read += [read_whole(folder).circumstances]
+            read += [read_saved_run(folder).circumstances]
             table = to_table(load(str(folder / "preset.toml")))
             read += [table.pop("summary", "").split("\n"), table]
         except InputError as error:

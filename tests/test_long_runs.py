@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from regtui.cli.runs import show_run
+from regtui.cli.runs import print_run
 from regtui.engine.run import run
 from regtui.preset.train import TrainTable
 from regtui.protocol.control import Control
@@ -95,7 +95,7 @@ def test_the_longest_run_is_trained_listed_shown_and_reviewed(
     assert read_summary(folder) == summary
     info = read_run(folder)
     assert (info.status, info.fault, info.epochs) == ("finished", "", MOST)
-    assert show_run(str(folder), tmp_path, json=False) == 0
+    assert print_run(str(folder), tmp_path, json=False) == 0
     assert capsys.readouterr().out.count("\n") > 2 * MOST
     assert len(History.of(read_events(folder)).arms["regularized"].epochs) == MOST
     replay = Replay(folder, lambda: replay.session.take_in())

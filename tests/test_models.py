@@ -23,7 +23,7 @@ from regtui.models.base import around, input_shape
 from regtui.models.cnn import CNN
 from regtui.models.fast import SMALL, Layers, learn_layers, linear, linear_layers
 from regtui.models.layers import Linear, chain
-from regtui.models.linear import Linear as LinearModel
+from regtui.models.linear import LinearModel
 from regtui.models.mlp import MLP
 from regtui.preset.faults import PresetError
 from regtui.preset.file import load

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from regtui.errors import InputError
-from regtui.runs.index import NAME, _checksum, list_runs
-from regtui.runs.list import DEPTH, FILES, RunInfo, find_runs, read_run, resolve
+from regtui.runs.index import NAME, _checksum, read_runs
+from regtui.runs.list import FILES, MAX_DEPTH, RunInfo, find_run, find_runs, read_run
 from tests.bench.runs import write_run
 
 ENDED = 1000
@@ -88,7 +88,7 @@ def test_runs_are_found_in_nested_folders_and_nothing_else_is(logs: Path, tmp_pa
 
 
 def test_no_run_is_looked_for_too_deep(tmp_path: Path) -> None:
-    deep = tmp_path.joinpath(*"abcdefgh"[:DEPTH])
+    deep = tmp_path.joinpath(*"abcdefgh"[:MAX_DEPTH])
     deep.mkdir(parents=True)
     write_run(deep, 1)
     assert list(find_runs(tmp_path)) == []
@@ -113,7 +113,7 @@ def test_a_folder_that_can_t_be_read_is_passed_over_with_a_word(logs: Path, monk
 
 def test_a_run_that_can_t_be_read_is_listed_as_damaged(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_to_scan(monkeypatch, first(logs))
-    run = list_runs(logs)[-1]
+    run = read_runs(logs)[-1]
     assert (run.folder, run.status) == (first(logs), "damaged")
     assert run.fault == "the folder can't be read (Permission denied)"
     assert run.started.year == 2023
@@ -124,9 +124,9 @@ def test_a_run_that_can_t_be_read_is_listed_as_damaged(logs: Path, monkeypatch: 
 
 def test_a_run_is_meant_by_its_folder_and_by_a_unique_beginning(logs: Path) -> None:
     runs = sorted(find_runs(logs))
-    assert resolve(str(runs[1]), Path("nowhere")) == runs[1]
-    assert all(resolve(run.name, logs) == run for run in runs)
-    assert resolve(runs[1].name[:-3], logs) == runs[1]
+    assert find_run(str(runs[1]), Path("nowhere")) == runs[1]
+    assert all(find_run(run.name, logs) == run for run in runs)
+    assert find_run(runs[1].name[:-3], logs) == runs[1]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_run_is_meant_by_its_folder_and_by_a_unique_beginning(logs: Path) -> N
 )
 def test_a_name_that_means_none_or_several_is_refused_with_candidates(logs: Path, text: str, sentence: str) -> None:
     with pytest.raises(InputError, match="run") as error:
-        resolve(text, logs)
+        find_run(text, logs)
     assert sentence in str(error.value)
     assert str(error.value).isprintable()
 
@@ -148,15 +148,15 @@ def test_a_name_that_means_none_or_several_is_refused_with_candidates(logs: Path
 def test_of_a_path_it_is_said_that_there_is_no_such_folder(logs: Path) -> None:
     for text in (str(logs / "2023"), "nothere/", f"..{os.sep}x"):
         with pytest.raises(InputError, match=r"^'.*': there is no such folder; name"):
-            resolve(text, logs)
+            find_run(text, logs)
     for path in (logs, first(logs) / "run.json"):
         with pytest.raises(InputError, match="is no run's folder; name"):
-            resolve(str(path), logs)
+            find_run(str(path), logs)
 
 
 def test_where_there_are_no_runs_the_name_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there are no runs in"):
-        resolve("x", tmp_path / "none")
+        find_run("x", tmp_path / "none")
 
 
 # Reading
@@ -235,7 +235,7 @@ def test_a_run_without_one_of_its_files_is_listed_with_a_word(logs: Path, name: 
     (first(logs) / name).unlink()
     for path in first(logs).iterdir():
         os.utime(path, (0, 0))
-    run = list_runs(logs)[-1]
+    run = read_runs(logs)[-1]
     assert run.folder == first(logs)
     assert run.status == ("interrupted" if name == "summary.json" else "finished")
     assert run.fault == ("" if name == "summary.json" else f"no {name}")
@@ -302,24 +302,24 @@ def test_what_is_no_regular_file_is_not_opened(logs: Path, monkeypatch: pytest.M
         os.mkfifo(first(logs) / name)
     assert read_run(first(logs)).fault == "; ".join(f"{name} is no file" for name in FILES)
     monkeypatch.setattr("regtui.runs.files.MAX_BYTES", 100)
-    assert "summary.json is too large" in read_run(list_runs(logs)[0].folder).fault
+    assert "summary.json is too large" in read_run(read_runs(logs)[0].folder).fault
 
 
 def test_events_of_200_mb_are_not_read(logs: Path) -> None:
     os.truncate(first(logs) / "events.jsonl", 200_000_000)  # a file of holes: to read it would take a while
     (first(logs) / "events.jsonl").chmod(0)
-    assert list_runs(logs)[-1].status == "finished"
+    assert read_runs(logs)[-1].status == "finished"
 
 
 def test_reading_changes_nothing_but_the_index(logs: Path) -> None:
     (first(logs) / "summary.json").unlink()
     before = snapshot(logs)
-    list_runs(logs)
-    list_runs(logs)
+    read_runs(logs)
+    read_runs(logs)
     assert snapshot(logs).keys() == before.keys()
     assert {k: v for k, v in snapshot(logs).items() if k != str(logs)} == before
     own = snapshot(first(logs))
-    assert len(list_runs(first(logs))) == 1
+    assert len(read_runs(first(logs))) == 1
     assert snapshot(first(logs)) == own
     assert not (first(logs) / NAME).exists()
 
@@ -341,21 +341,21 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def test_what_the_index_tells_equals_what_the_files_tell(logs: Path, reads: list[Path]) -> None:
-    from_files = list_runs(logs)
+    from_files = read_runs(logs)
     assert len(reads) == 3
-    assert list_runs(logs) == from_files
+    assert read_runs(logs) == from_files
     assert len(reads) == 3
     assert [run.name for run in from_files] == sorted((run.name for run in from_files), reverse=True)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_run_is_read_anew_when_one_of_its_files_changed(logs: Path, reads: list[Path], name: str) -> None:
-    list_runs(logs)
+    read_runs(logs)
     reads.clear()
     path, status = first(logs) / name, (first(logs) / name).stat()
     path.write_text(path.read_text().replace("1", "2"))  # of the same size
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    list_runs(logs)
+    read_runs(logs)
     assert reads == [first(logs)]
 
 
@@ -365,15 +365,15 @@ def test_runs_that_go_on_or_have_a_fault_are_read_each_time(logs: Path, reads: l
     change(running / "run.json", host=platform.node(), pid=os.getpid())
     (faulty / "preset.toml").unlink()
     for _ in range(3):
-        list_runs(logs)
+        read_runs(logs)
     assert reads.count(running) == reads.count(faulty) == 3
     assert reads.count(whole) == 1
 
 
 def test_removed_runs_leave_the_index(logs: Path) -> None:
-    list_runs(logs)
+    read_runs(logs)
     shutil.rmtree(first(logs))
-    assert len(list_runs(logs)) == 2
+    assert len(read_runs(logs)) == 2
     with sqlite3.connect(logs / NAME) as index:
         assert index.execute("SELECT count(*) FROM runs").fetchone() == (2,)
     index.close()
@@ -473,48 +473,48 @@ NOT_OURS: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("how", [*SPOILERS, *NOT_OURS])
 def test_an_index_that_can_t_be_used_is_ignored(logs: Path, how: str) -> None:
-    expected = list_runs(logs)
+    expected = read_runs(logs)
     (SPOILERS | NOT_OURS)[how](logs / NAME)
     before = (logs / NAME).read_bytes() if how in NOT_OURS else b""
-    assert list_runs(logs) == expected
-    assert list_runs(logs) == expected
+    assert read_runs(logs) == expected
+    assert read_runs(logs) == expected
     assert how not in NOT_OURS or (logs / NAME).read_bytes() == before, "what is not ours stays as it was"
     assert not (logs.parent / "elsewhere").exists()
 
 
 def test_a_byte_changed_anywhere_in_the_index_changes_nothing_that_is_listed(logs: Path) -> None:
-    expected = list_runs(logs)
+    expected = read_runs(logs)
     content, draw = (logs / NAME).read_bytes(), random.Random(0)
     number = content.index(b'"test.difference":') + len(b'"test.difference":')
     for place in [number, number + 1, number + 2, *(draw.randrange(len(content)) for _ in range(100))]:
         changed = bytearray(content)
         changed[place] ^= 1 << draw.randrange(8)
         (logs / NAME).write_bytes(changed)
-        assert list_runs(logs) == expected
+        assert read_runs(logs) == expected
 
 
 def test_what_a_terminal_would_obey_is_cleaned_in_what_an_index_holds(logs: Path) -> None:
-    list_runs(logs)
+    read_runs(logs)
     forge(logs / NAME, fields={"preset\n": "\x1b]0;PWNED\x07\u202e"})
-    assert [run.fields for run in list_runs(logs)] == [{"preset\\n": "\\x1b]0;PWNED\\x07\\u202e"}] * 3
+    assert [run.fields for run in read_runs(logs)] == [{"preset\\n": "\\x1b]0;PWNED\\x07\\u202e"}] * 3
 
 
 @pytest.mark.parametrize("how", ["view", "trigger", "older", "schema", "schema that is no text", "content", "types"])
 def test_an_index_that_was_ours_is_made_anew(logs: Path, reads: list[Path], how: str) -> None:
-    list_runs(logs)
+    read_runs(logs)
     SPOILERS[how](logs / NAME)
-    list_runs(logs)
+    read_runs(logs)
     reads.clear()
-    list_runs(logs)
+    read_runs(logs)
     assert reads == []
 
 
 def test_a_locked_index_is_ignored(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = list_runs(logs)
+    expected = read_runs(logs)
     monkeypatch.setattr("regtui.runs.index._WAIT", 0.01)
     index = sqlite3.connect(logs / NAME, isolation_level=None)
     index.execute("BEGIN EXCLUSIVE")
-    assert list_runs(logs) == expected
+    assert read_runs(logs) == expected
     index.close()
 
 
@@ -523,20 +523,20 @@ def test_where_nothing_can_be_written_the_files_are_read(logs: Path, monkeypatch
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
     monkeypatch.setattr("regtui.runs.index._opened", refuse)
-    assert len(list_runs(logs)) == 3
+    assert len(read_runs(logs)) == 3
     assert not (logs / NAME).exists()
 
 
 def test_processes_that_list_at_once_do_not_disturb_each_other(logs: Path) -> None:
     for number in range(200):
         write_run(logs, number)
-    code = "import sys, pathlib, regtui.runs.index as i; print(len(i.list_runs(pathlib.Path(sys.argv[1]))))"
+    code = "import sys, pathlib, regtui.runs.index as i; print(len(i.read_runs(pathlib.Path(sys.argv[1]))))"
     commands = [subprocess.Popen([sys.executable, "-c", code, str(logs)], stdout=subprocess.PIPE) for _ in range(4)]
     assert [process.communicate(timeout=60)[0] for process in commands] == [b"203\n"] * 4
-    assert len(list_runs(logs)) == 203
+    assert len(read_runs(logs)) == 203
 
 
 def test_a_name_that_is_no_utf_8_is_listed(logs: Path) -> None:
     os.rename(os.fsencode(first(logs)), os.fsencode(logs) + b"/\xff\x1b[2J\n-run")  # noqa: PTH104
-    assert list_runs(logs) == list_runs(logs)
-    assert len(list_runs(logs)) == 3
+    assert read_runs(logs) == read_runs(logs)
+    assert len(read_runs(logs)) == 3

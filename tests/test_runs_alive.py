@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from regtui.cli.runs import list_runs, show_run
+from regtui.cli.runs import print_run, print_runs
 from regtui.runs import alive
 from regtui.runs.alive import identity
 from regtui.runs.list import read_run
@@ -167,13 +167,13 @@ def test_the_commands_say_it(folder: Path, capsys: pytest.CaptureFixture[str]) -
     lines = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     at_work = [line for line in lines if line["kind"] in {"run_started", "epoch_done", "steps_done"}]
     told(folder, 7200, *at_work, host="node17")
-    assert list_runs(folder.parent, json=False) == 0
+    assert print_runs(folder.parent, json=False) == 0
     out, err = capsys.readouterr()
     assert " silent " in out
     assert (
         err == f"regtui: {folder.name}: silent for 2 h, an epoch took less than 1 s; it is trained elsewhere, or was\n"
     )
-    show_run(str(folder), folder.parent, json=False)
+    print_run(str(folder), folder.parent, json=False)
     assert "No verdict: the run is silent for 2 h, an epoch took less than 1 s, and" in capsys.readouterr().out
     assert not list(folder.parent.glob(".regtui-index*")), "what may still go on is not kept in the index"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from regtui.cli.runs import list_runs, show_run
+from regtui.cli.runs import print_run, print_runs
 from regtui.errors import InputError
 from regtui.protocol.events import ArmInfo, RunStarted, Scored
 from tests.bench.runs import write_run
@@ -54,7 +54,7 @@ def tell(folder: Path) -> list[str]:
 
 
 def test_the_table_fits_80_columns_and_shows_the_newest_first(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert list_runs(logs, json=False) == 0
+    assert print_runs(logs, json=False) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert err == ""
@@ -67,12 +67,12 @@ def test_a_wider_terminal_shows_every_column(
     logs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "140")
-    list_runs(logs, json=False)
+    print_runs(logs, json=False)
     assert capsys.readouterr().out.splitlines()[2].endswith("cpu")
 
 
 def test_json_is_one_object_a_line_with_every_field(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert list_runs(logs, json=True, filter="seed>0") == 0
+    assert print_runs(logs, json=True, filter="seed>0") == 0
     out, err = capsys.readouterr()
     runs = [json.loads(line) for line in out.splitlines()]
     assert err == ""
@@ -89,11 +89,11 @@ def test_names_with_markup_and_escape_codes_are_shown_as_text(logs: Path, capsys
         (wild / "summary.json").read_text().replace('"dropout"', r'"\u001b[31m[red]\ud800"')
     )
     for as_json in (False, True):
-        list_runs(logs, json=as_json)
+        print_runs(logs, json=as_json)
         out, err = capsys.readouterr()
         assert all(line.isprintable() for line in (out + err).splitlines())
         assert all(len(line) <= 80 for line in out.splitlines()) or as_json
-    list_runs(logs, json=False)
+    print_runs(logs, json=False)
     captured = capsys.readouterr()
     assert "[bold]" in captured.err
     assert captured.err.endswith("no run.json\n")
@@ -103,7 +103,7 @@ def test_names_with_markup_and_escape_codes_are_shown_as_text(logs: Path, capsys
 def test_no_runs_are_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "src").mkdir()
-    assert list_runs(tmp_path, json=as_json) == 0
+    assert print_runs(tmp_path, json=as_json) == 0
     out, err = capsys.readouterr()
     assert out == ""
     assert err == ("" if as_json else f"regtui: no runs in {str(tmp_path)!r}\n")
@@ -112,9 +112,9 @@ def test_no_runs_are_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_what_can_t_be_listed_is_a_sentence(logs: Path) -> None:
     with pytest.raises(InputError, match="there is no such folder"):
-        list_runs(logs / "none", json=False)
+        print_runs(logs / "none", json=False)
     with pytest.raises(InputError, match=r"did you mean 'seed'\?"):
-        list_runs(logs, json=False, filter="sed=1")
+        print_runs(logs, json=False, filter="sed=1")
 
 
 def test_many_faults_are_counted(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,7 +122,7 @@ def test_many_faults_are_counted(logs: Path, capsys: pytest.CaptureFixture[str])
         write_run(logs, number)
     for path in logs.glob("2*/summary.json"):
         path.write_text("")
-    list_runs(logs, json=False)
+    print_runs(logs, json=False)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 11
     assert lines[-1] == "regtui: 5 more runs have damaged files; --json names them"
@@ -130,10 +130,10 @@ def test_many_faults_are_counted(logs: Path, capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize("module", ["runs.list", "runs.index", "runs.filter", "cli.runs"])
 def test_listing_imports_nothing_heavy(module: str, logs: Path) -> None:
-    list_runs(logs, json=False)  # leaves an index with all verdicts
+    print_runs(logs, json=False)  # leaves an index with all verdicts
     code = (
-        f"import sys, pathlib, regtui.{module}\nfrom regtui.cli.runs import list_runs\n"
-        f"list_runs(pathlib.Path({str(logs)!r}), json=True)\n"
+        f"import sys, pathlib, regtui.{module}\nfrom regtui.cli.runs import print_runs\n"
+        f"print_runs(pathlib.Path({str(logs)!r}), json=True)\n"
         "sys.exit(bool({'torch', 'scipy', 'numpy', 'pydantic', 'textual'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0
@@ -144,7 +144,7 @@ def test_listing_imports_nothing_heavy(module: str, logs: Path) -> None:
 
 def test_a_run_is_shown_with_header_epochs_and_verdict(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tell(oldest(logs))
-    assert show_run(oldest(logs).name[:15], logs, json=False) == 0
+    assert print_run(oldest(logs).name[:15], logs, json=False) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert "dropout · Dropout on MNIST" in out
@@ -158,7 +158,7 @@ def test_a_run_whose_preset_can_t_be_read_is_shown_without_header(
 ) -> None:
     tell(oldest(logs))
     (oldest(logs) / "preset.toml").write_text("schema = 2\n")
-    assert show_run(str(oldest(logs)), logs, json=False) == 0
+    assert print_run(str(oldest(logs)), logs, json=False) == 0
     out, err = capsys.readouterr()
     assert "    2/2  regularized" in out
     assert "Traceback" not in err
@@ -172,27 +172,27 @@ def test_events_without_any_one_line_crash_nothing(logs: Path, capsys: pytest.Ca
         path.write_text("\n".join([*lines[:left_out], "\x00\x1b[2J{", *lines[left_out + 1 :]]))
         if left_out == 0:
             with pytest.raises(InputError, match="tells of no run's start"):
-                show_run(str(oldest(logs)), logs, json=False)
+                print_run(str(oldest(logs)), logs, json=False)
         else:
-            assert show_run(str(oldest(logs)), logs, json=False) == 0
+            assert print_run(str(oldest(logs)), logs, json=False) == 0
     assert "\x1b" not in capsys.readouterr().out
 
 
 def test_the_summary_is_printed_as_json(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert show_run(str(oldest(logs)), logs, json=True) == 0
+    assert print_run(str(oldest(logs)), logs, json=True) == 0
     written = json.loads((oldest(logs) / "summary.json").read_text())
     assert json.loads(capsys.readouterr().out) == {"same_experiment": False, **written}
     (oldest(logs) / "summary.json").unlink()
     for path in oldest(logs).iterdir():
         os.utime(path, (0, 0))
     with pytest.raises(InputError, match="has no summary: the run is interrupted"):
-        show_run(str(oldest(logs)), logs, json=True)
+        print_run(str(oldest(logs)), logs, json=True)
 
 
 def test_a_run_without_events_is_a_sentence(logs: Path) -> None:
     (oldest(logs) / "events.jsonl").unlink()
     with pytest.raises(InputError, match=r"has no events\.jsonl"):
-        show_run(str(oldest(logs)), logs, json=False)
+        print_run(str(oldest(logs)), logs, json=False)
     shutil.rmtree(oldest(logs))
     with pytest.raises(InputError, match="no run in"):
-        show_run("x", logs, json=False)
+        print_run("x", logs, json=False)

@@ -10,7 +10,7 @@ import pytest
 
 from regtui.errors import InputError
 from regtui.runs.files import Field
-from regtui.runs.filter import parse
+from regtui.runs.filter import parse_filter
 from regtui.runs.list import RunInfo
 
 MORE: dict[str, dict[str, Field]] = {
@@ -34,7 +34,7 @@ RUNS = [
 
 
 def names(text: str) -> list[str]:
-    return [run.preset for run in parse(text).select(RUNS)]
+    return [run.preset for run in parse_filter(text).select(RUNS)]
 
 
 @pytest.mark.parametrize(
@@ -70,31 +70,31 @@ def test_a_filter_keeps_what_meets_all_its_terms(text: str, expected: list[str])
 @pytest.mark.parametrize(("text", "what"), [("seed<", "value"), ("<5", "key"), ("=", "key"), ("drop seed!=", "value")])
 def test_half_a_comparison_is_refused(text: str, what: str) -> None:
     with pytest.raises(InputError, match=f"lacks its {what}"):
-        parse(text)
+        parse_filter(text)
 
 
 def test_a_key_that_no_run_has_is_named_with_the_nearest() -> None:
-    assert parse("test.diference>0").unknown(RUNS) == (
+    assert parse_filter("test.diference>0").unknown(RUNS) == (
         "no run has a field 'test.diference'; did you mean 'test.difference'?"
     )
-    assert parse("zzz=1").unknown(RUNS) == "no run has a field 'zzz'"
-    assert parse("regularized.dropout.rate=9 seed=0 word").unknown(RUNS) == ""
-    assert parse("zzz=1").unknown([]) == ""
+    assert parse_filter("zzz=1").unknown(RUNS) == "no run has a field 'zzz'"
+    assert parse_filter("regularized.dropout.rate=9 seed=0 word").unknown(RUNS) == ""
+    assert parse_filter("zzz=1").unknown([]) == ""
 
 
 @pytest.mark.parametrize("term", ["verdict=better", "verdict!=worse", "verdict=Better"])
 def test_a_verdict_that_one_run_can_t_have_is_told_with_those_it_can(term: str) -> None:
-    told = parse(term).unknown(RUNS)
+    told = parse_filter(term).unknown(RUNS)
     assert told.startswith(f"{term}: the verdict of one run is more, fewer, undecided, same or none")
     assert "several seeds" in told
-    assert parse("verdict=more").unknown([*RUNS, replace(RUNS[0], fields={"verdict": "fewer"})]) == ""
+    assert parse_filter("verdict=more").unknown([*RUNS, replace(RUNS[0], fields={"verdict": "fewer"})]) == ""
 
 
 def test_a_setting_that_came_later_than_a_run_is_at_its_default() -> None:
     old = replace(RUNS[0], fields={**RUNS[0].fields, "train.epochs": 3, "regularized.dropout.rate": 0.5})
     for text in ("train.schedule=constant", "train.warmup_epochs<1", "regularized.dropout.input_rate=0"):
-        assert parse(text).select([old]) == [old]
-        assert parse(text).unknown([old]) == ""
+        assert parse_filter(text).select([old]) == [old]
+        assert parse_filter(text).unknown([old]) == ""
     for text in ("train.schedule=cosine", "baseline.dropout.rate<1", "train.schedul=constant", "arms.=3", "arms.x=3"):
-        assert parse(text).select([old]) == []
-    assert "did you mean" in parse("train.epoch=3").unknown([old])
+        assert parse_filter(text).select([old]) == []
+    assert "did you mean" in parse_filter("train.epoch=3").unknown([old])

@@ -14,7 +14,7 @@ from regtui.evidence.from_history import judge_run
 from regtui.protocol.applied import same_experiment
 from regtui.protocol.control import Control
 from regtui.runs.comparison import why_not_counted
-from regtui.runs.index import list_runs
+from regtui.runs.index import read_runs
 from regtui.runs.list import read_run
 from tests.conftest import small_preset
 from tests.telling import Telling
@@ -104,7 +104,7 @@ def test_a_run_of_the_same_technique_twice_is_the_same_everywhere(tmp_path: Path
     assert (verdict.outcome, verdict.interval, verdict.p_value) == ("same", None, None)
     assert result.summary.paired_test is not None
     assert result.summary.paired_test.only_baseline > 0, "the arms draw their own masks"
-    for info in (read_run(result.folder), *list_runs(tmp_path), *list_runs(tmp_path)):  # the last from the index
+    for info in (read_run(result.folder), *read_runs(tmp_path), *read_runs(tmp_path)):  # the last from the index
         assert info.verdict == "same"
         assert info.points.endswith("(one seed)")
         assert "same experiment" in why_not_counted(info)

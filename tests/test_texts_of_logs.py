@@ -14,7 +14,7 @@ from regtui.cli import runs as runs_command
 from regtui.engine.run import summarize
 from regtui.evidence.seeds import describe_seeds, seed_statistics
 from regtui.export import html
-from regtui.export.saved_run import read_run as read_saved
+from regtui.export.saved_run import read_saved_run
 from regtui.preset.file import load
 from regtui.preset.model import Preset
 from regtui.protocol.history import ArmHistory, History
@@ -82,14 +82,14 @@ def test_lists_tables_and_reports_say_what_was_logged(
         info = read_run(folder)
         assert not info.fault
         check_cells({field.column.title: field.cell(info).text for field in FIELDS}, history)
-        runs_command.list_runs(logs, json=False)
+        runs_command.print_runs(logs, json=False)
         *_, row = capsys.readouterr().out.splitlines()
         form = r"\S+ (\S+) +finished (\w+) +([+−][\d.]+ \(one seed\)) +(\S+) +(\S+) +(\d+) +(\d+) +(\S+) +(\S+) +\w+"
         match = re.fullmatch(form, row)
         assert match, row
         names = ("preset", "verdict", "Δ points", "● test%", "◆ test%", "seed", "epochs", "● val", "◆ val")
         check_cells(dict(zip(names, match.groups(), strict=True)), history)
-        html.write(read_saved(folder), tmp_path / "report.html")
+        html.write(read_saved_run(folder), tmp_path / "report.html")
         check_report((tmp_path / "report.html").read_text("utf-8"), history)
 
 

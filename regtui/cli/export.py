@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from regtui.console import complain
 from regtui.errors import InputError
 from regtui.export import csv, figure, html, tensorboard
-from regtui.export.saved_run import SavedRun, read_run
+from regtui.export.saved_run import SavedRun, read_saved_run
 from regtui.text import one_line
 
 _FOLDERS: Mapping[str, Callable[[SavedRun, Path], None]] = {"csv": csv.write, "tensorboard": tensorboard.write}
@@ -36,7 +36,7 @@ def export_runs(runs: Sequence[Path], to: str, out: Path | None) -> int:
         raise InputError(f"--to {one_line(to)}: this format is not known; known are {', '.join(FORMATS)}")
     if not runs:
         raise InputError("name the runs to export, by their folders")
-    read = [read_run(folder) for folder in dict.fromkeys(folder.resolve() for folder in runs)]
+    read = [read_saved_run(folder) for folder in dict.fromkeys(folder.resolve() for folder in runs)]
     try:
         return _export(read, to, out)
     except (OSError, ValueError) as error:  # ValueError: a null character

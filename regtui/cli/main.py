@@ -175,7 +175,7 @@ def review(
     from regtui.console import can_draw
     from regtui.errors import InputError
     from regtui.runs.comparison import AT_MOST
-    from regtui.runs.list import check_folder, is_run, resolve
+    from regtui.runs.list import check_folder, find_run, is_run
     from regtui.tui.start import show  # textual, 0.35 s
 
     named = runs or []
@@ -187,7 +187,7 @@ def review(
         log_dir, named = Path(named[0]), []
     if not named:
         check_folder(log_dir)
-    folders = [resolve(run, log_dir) for run in named]
+    folders = [find_run(run, log_dir) for run in named]
     if not can_draw(sys.stdout):
         raise InputError(
             "saved runs are shown on a screen, and this is no terminal that has one; 'regtui runs' lists them"
@@ -204,9 +204,9 @@ def list_runs(
     filter_by: Annotated[str, typer.Option("--filter", metavar="TEXT", help="'dropout test.difference>0.5'.")] = "",
 ) -> None:
     """List the saved runs, newest first."""
-    from regtui.cli.runs import list_runs
+    from regtui.cli.runs import print_runs
 
-    raise typer.Exit(list_runs(folder, json=json, filter=filter_by))
+    raise typer.Exit(print_runs(folder, json=json, filter=filter_by))
 
 
 @app.command("show")
@@ -216,9 +216,9 @@ def show_run(
     log_dir: Annotated[Path, typer.Option(metavar="DIR", readable=False, help="Where runs are kept.")] = Path("logs"),
 ) -> None:
     """Print a saved run: header, epochs, verdict."""
-    from regtui.cli.runs import show_run
+    from regtui.cli.runs import print_run
 
-    raise typer.Exit(show_run(run, log_dir, json=json))
+    raise typer.Exit(print_run(run, log_dir, json=json))
 
 
 @app.command()
@@ -232,9 +232,9 @@ def export(
 ) -> None:
     """Write saved runs as CSV, TensorBoard event files, a report or a figure."""
     from regtui.cli.export import export_runs
-    from regtui.runs.list import resolve
+    from regtui.runs.list import find_run
 
-    raise typer.Exit(export_runs([resolve(run, log_dir) for run in runs], to, out))
+    raise typer.Exit(export_runs([find_run(run, log_dir) for run in runs], to, out))
 
 
 @app.command()

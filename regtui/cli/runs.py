@@ -16,8 +16,8 @@ from regtui.console import NARROWEST, PROSE, complain, room, say
 from regtui.errors import InputError
 from regtui.runs.before import brought_up
 from regtui.runs.files import read_json, read_toml
-from regtui.runs.filter import parse
-from regtui.runs.list import RunInfo, check_folder, read_run, resolve
+from regtui.runs.filter import parse_filter
+from regtui.runs.list import RunInfo, check_folder, find_run, read_run
 from regtui.text import UNKNOWN, number, one_line, percent, quoted
 
 if TYPE_CHECKING:
@@ -44,15 +44,15 @@ _COLUMNS: list[tuple[str, str, Callable[[RunInfo], str], bool]] = [
 ]
 
 
-def list_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A002, as the option is called
+def print_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A002, as the option is called
     """Print the runs in and below `folder`, newest first: a table, or one JSON object a line; returns the exit code.
 
     Raises:
         InputError: There is no such folder, or the filter is none, or asks for a field that no run has.
     """
-    from regtui.runs.index import list_runs as read_runs  # sqlite, 10 ms that `show` does without
+    from regtui.runs.index import read_runs  # sqlite, 10 ms that `show` does without
 
-    chosen = parse(filter)
+    chosen = parse_filter(filter)
     check_folder(folder)
     runs = read_runs(folder, lambda words: complain(f"regtui: {one_line(words)}"))
     if unknown := chosen.unknown(runs):
@@ -77,7 +77,7 @@ def list_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A0
     return 0
 
 
-def show_run(run: str, logs: Path, *, json: bool) -> int:
+def print_run(run: str, logs: Path, *, json: bool) -> int:
     """Print what a headless run has printed, from its log; or its summary as JSON. Returns the exit code.
 
     Args:
@@ -88,7 +88,7 @@ def show_run(run: str, logs: Path, *, json: bool) -> int:
     Raises:
         InputError: There is no such run, or it has no summary to print, or no events.
     """
-    folder = resolve(run, logs)
+    folder = find_run(run, logs)
     with suppress(BrokenPipeError):  # whoever read has seen enough
         if json:
             say(json_text.dumps(_summary(folder), indent=1))

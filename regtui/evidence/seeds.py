@@ -12,13 +12,13 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from regtui.evidence.verdict import ALPHA
 from regtui.text import NBSP, number, p_value
 
 POWER = 0.8
 """How likely a planned set of seeds is to settle a difference as large as the one that was seen."""
 MOST_SEEDS = 1_000
 """No larger set is proposed."""
-ALPHA = 0.05
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ MAX_PATIENCE = 50
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PatienceOutcome:
     """What one patience would have come to.
 
     Attributes:
@@ -52,7 +52,7 @@ class WhatIf:
         left_out: The first epoch that does not count, as it was cut short or is missing in the log; None if all do.
     """
 
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[PatienceOutcome]
     monitor: Monitor
     best_epoch: int | None
     epochs: int
@@ -65,7 +65,7 @@ class WhatIf:
         return self.epochs >= self.planned
 
     @property
-    def chosen(self) -> Outcome | None:
+    def chosen(self) -> PatienceOutcome | None:
         """The shortest patience that comes nearest to the best epoch; None if no epoch counts."""
         known = [outcome for outcome in self.outcomes if outcome.cost is not None]
         return min(known, key=lambda outcome: outcome.cost or 0.0, default=None)
@@ -91,7 +91,7 @@ class WhatIf:
         stops = f"{shorter.patience} would have stopped at epoch {shorter.stops_at}"
         return f"Only patience {chosen.patience} or more would have reached {kept}; {stops}."
 
-    def cost(self, outcome: Outcome) -> str:
+    def cost(self, outcome: PatienceOutcome) -> str:
         """How far the kept epoch's monitored value is from the best: 'best', '+0.0011', '−0.35 points'."""
         cost = outcome.cost or 0.0
         if cost == 0:
@@ -127,12 +127,12 @@ def what_if(arm: ArmHistory, stopping: EarlyStopping | None, planned: int) -> Wh
     best = min(counted, key=lambda epoch: _value(epoch, rule.monitor), default=None)
     last = len(epochs)
 
-    def outcome(patience: int, stops_at: int | None) -> Outcome:
+    def outcome(patience: int, stops_at: int | None) -> PatienceOutcome:
         restores = restores_best(stopping, patience)
         keeps = None if rule.best_epoch is None else rule.kept_epoch(stops_at or last, restore_best=restores)
         kept = None if keeps is None else epochs[keeps - 1]
         cost = math.inf if kept is None or best is None else _value(kept, rule.monitor) - _value(best, rule.monitor)
-        return Outcome(
+        return PatienceOutcome(
             patience=patience,
             stops_at=stops_at,
             keeps=keeps,
@@ -144,7 +144,7 @@ def what_if(arm: ArmHistory, stopping: EarlyStopping | None, planned: int) -> Wh
 
     # What the rule knows of the best does not depend on patience. So one pass is enough: whenever the rule would stop,
     # that is noted, and its patience is raised by one, as a user could have done.
-    outcomes: list[Outcome] = []
+    outcomes: list[PatienceOutcome] = []
     patience = rule.patience = 1
     for epoch in epochs:
         val_loss = math.nan if epoch.val_loss is None else epoch.val_loss

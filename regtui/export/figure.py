@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 3.5, 3.4
 COLORS = {"baseline": "#0072B2", "regularized": "#D55E00"}
 """Blue and vermilion of Okabe and Ito's palette, which people who see fewer colours tell apart too."""
 MARKERS = {"baseline": "o", "regularized": "D"}
-MARKS = 10
+MARKS_A_CURVE = 10
 """About so many markers on a curve."""
 _STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -67,7 +67,7 @@ def write(run: SavedRun, path: Path) -> None:
 
 
 def _draw_losses(axes: Axes, run: SavedRun) -> None:
-    every = max(1, max(len(arm.epochs) for arm in run.history.arms.values()) // MARKS)
+    every = max(1, max(len(arm.epochs) for arm in run.history.arms.values()) // MARKS_A_CURVE)
     for (name, arm), first in zip(run.history.arms.items(), (0, every // 2), strict=True):
         numbers = [epoch.epoch for epoch in arm.epochs]
         val = [math.nan if epoch.val_loss is None else epoch.val_loss for epoch in arm.epochs]
@@ -83,7 +83,7 @@ def _draw_losses(axes: Axes, run: SavedRun) -> None:
 def _draw_difference(axes: Axes, run: SavedRun) -> None:
     by_epoch = run.history.differences
     axes.axhline(0, color="0.5", linewidth=0.6)
-    every = max(1, len(by_epoch) // MARKS)
+    every = max(1, len(by_epoch) // MARKS_A_CURVE)
     axes.plot(list(by_epoch), list(by_epoch.values()), color="0.1", marker=".", markevery=every)
     axes.set_ylabel("Δ validation loss")
     axes.set_xlabel("epoch")

@@ -14,7 +14,7 @@ from regtui import __version__
 from regtui.evidence.from_history import judge_run
 from regtui.evidence.verdict import Verdict
 from regtui.export.saved_run import SavedRun
-from regtui.export.svg_chart import Curve, chart
+from regtui.export.svg_chart import SvgCurve, chart
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import ArmHistory
 from regtui.text import UNKNOWN, counted, one_line, seconds, share, signed
@@ -130,10 +130,10 @@ def _charts(run: SavedRun, arms: Iterable[_Arm]) -> dict[str, Markup]:
     training, validation, accuracy = [], [], []
     for arm in arms:
         epochs = arm.history.epochs
-        training.append(Curve([(e.epoch, e.train_loss) for e in epochs], f"{arm.look} train"))
-        validation.append(Curve([(e.epoch, e.val_loss) for e in epochs], arm.look, arm.marker))
-        accuracy.append(Curve([(e.epoch, 100 * e.val_accuracy) for e in epochs], arm.look, arm.marker))
-    difference = [Curve(list(run.history.differences.items()), "plain", "circle")]
+        training.append(SvgCurve([(e.epoch, e.train_loss) for e in epochs], f"{arm.look} train"))
+        validation.append(SvgCurve([(e.epoch, e.val_loss) for e in epochs], arm.look, arm.marker))
+        accuracy.append(SvgCurve([(e.epoch, 100 * e.val_accuracy) for e in epochs], arm.look, arm.marker))
+    difference = [SvgCurve(list(run.history.differences.items()), "plain", "circle")]
     return {
         "loss": _chart(training + validation, "Loss by epoch"),
         "difference": _chart(difference, "Difference of validation losses by epoch", zero=True),
@@ -141,7 +141,7 @@ def _charts(run: SavedRun, arms: Iterable[_Arm]) -> dict[str, Markup]:
     }
 
 
-def _chart(curves: Sequence[Curve], label: str, *, zero: bool = False) -> Markup:
+def _chart(curves: Sequence[SvgCurve], label: str, *, zero: bool = False) -> Markup:
     from markupsafe import Markup
 
     return Markup(chart(curves, label=label, x_label="epoch", zero=zero))

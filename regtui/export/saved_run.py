@@ -49,7 +49,7 @@ class SavedRun:
         return last | {steps.epoch: steps.first_step + len(steps.losses) - 1 for steps in self.steps[arm]}
 
 
-def read_run(folder: Path) -> SavedRun:
+def read_saved_run(folder: Path) -> SavedRun:
     """Read a run, ended or not; what is damaged in its log is passed over.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Line charts as inline SVG, for a report that opens without network and without scripts.
+"""SvgCurve charts as inline SVG, for a report that opens without network and without scripts.
 
 Colours, dashes and text sizes come from the style sheet of the page, so that one drawing serves light, dark and paper.
 """
@@ -21,7 +21,7 @@ MOST_MARKERS = 12
 
 
 @dataclass(frozen=True)
-class Curve:
+class SvgCurve:
     """One line of a chart.
 
     Attributes:
@@ -35,7 +35,7 @@ class Curve:
     marker: Literal["circle", "diamond", ""] = ""
 
 
-def chart(curves: Sequence[Curve], *, label: str, x_label: str, zero: bool = False) -> str:
+def chart(curves: Sequence[SvgCurve], *, label: str, x_label: str, zero: bool = False) -> str:
     """Draw curves over a common x axis.
 
     Args:
@@ -87,7 +87,7 @@ def _axes(plot: _Plot, x_label: str) -> Iterator[str]:
     yield f'<text class="x" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}">{escape(x_label)}</text>'
 
 
-def _line(plot: _Plot, curve: Curve) -> Iterator[str]:
+def _line(plot: _Plot, curve: SvgCurve) -> Iterator[str]:
     if not curve.points:
         return
     every = -(-len(curve.points) // MOST_POINTS)
@@ -106,7 +106,7 @@ def _line(plot: _Plot, curve: Curve) -> Iterator[str]:
             yield _marker(curve, plot.x(x), plot.y(y))
 
 
-def _marker(curve: Curve, x: float, y: float) -> str:
+def _marker(curve: SvgCurve, x: float, y: float) -> str:
     if curve.marker == "circle":
         return f'<circle class="{curve.look}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
     return f'<path class="{curve.look} mark" d="M{x:.1f} {y - 5:.1f}l5 5l-5 5l-5 -5z"/>'

@@ -8,12 +8,12 @@ from pydantic import Discriminator, Tag
 
 from regtui.models.base import Model, Shape, Site
 from regtui.models.cnn import CNN
-from regtui.models.linear import Linear
+from regtui.models.linear import LinearModel
 from regtui.models.mlp import MLP
 
 __all__ = ["KINDS", "AnyModel", "Model", "Shape", "Site", "kind_of"]
 
-KINDS: dict[str, type[Model]] = {"mlp": MLP, "linear": Linear, "cnn": CNN}
+KINDS: dict[str, type[Model]] = {"mlp": MLP, "linear": LinearModel, "cnn": CNN}
 """Every kind's class, by the name that a preset's `model.kind` has."""
 DEFAULT = "mlp"
 
@@ -26,6 +26,7 @@ def kind_of(model: Any) -> Any:
 
 
 AnyModel = Annotated[
-    Annotated[MLP, Tag("mlp")] | Annotated[Linear, Tag("linear")] | Annotated[CNN, Tag("cnn")], Discriminator(kind_of)
+    Annotated[MLP, Tag("mlp")] | Annotated[LinearModel, Tag("linear")] | Annotated[CNN, Tag("cnn")],
+    Discriminator(kind_of),
 ]
 """A preset's `[model]`: a table of the kind that it names."""

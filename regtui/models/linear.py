@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Generator, nn
 
 
-class Linear(Model):
+class LinearModel(Model):
     """One linear layer and nothing else: the smallest model that there is."""
 
     kind: Literal["linear"] = Field("linear", description="One linear layer.")

@@ -75,7 +75,7 @@ def leaves(table: dict[str, Any], prefix: str = "", depth: int = MAX_DEPTH) -> I
             yield from leaves(value, f"{prefix}{key}.", depth - 1)
 
 
-def flat(table: dict[str, Any]) -> dict[str, Field]:
+def flat_fields(table: dict[str, Any]) -> dict[str, Field]:
     """The values of nested tables by dotted key, bounded; lists of whole numbers as a text without blanks."""
     fields: dict[str, Field] = {}
     for key, value in islice(leaves(table), MAX_FIELDS):
@@ -93,7 +93,7 @@ def flat(table: dict[str, Any]) -> dict[str, Field]:
 
 
 def cleaned_fields(fields: Mapping[str, Field]) -> dict[str, Field]:
-    """Fields that have not been read by `flat`, with their texts in one line."""
+    """Fields that have not been read by `flat_fields`, with their texts in one line."""
     return {
         one_line(key): one_line(value, MAX_TEXT) if isinstance(value, str) else value for key, value in fields.items()
     }

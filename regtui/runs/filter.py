@@ -80,7 +80,7 @@ class Filter:
         return [run for run in runs if self.matches(run)]
 
 
-def parse(text: str) -> Filter:
+def parse_filter(text: str) -> Filter:
     """A filter from its terms, separated by blanks: `word`, `key<value`, and the same with <=, >, >=, = and !=.
 
     Raises:

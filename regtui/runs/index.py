@@ -43,7 +43,7 @@ _MAX_BYTES = 100_000
 """Bytes of a run's row at most, on average; a usual one has 4,000."""
 
 
-def list_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None) -> list[RunInfo]:
+def read_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None) -> list[RunInfo]:
     """All runs in and below `folder`, newest first; `tell` is given a sentence for each folder passed over."""
     beginning = f"{folder}{os.sep}"
     paths = [

@@ -21,12 +21,12 @@ from regtui.errors import InputError
 from regtui.files import NotPlainError, open_events
 from regtui.runs.alive import standing
 from regtui.runs.before import brought_up
-from regtui.runs.files import Field, flat, read_json, read_toml
+from regtui.runs.files import Field, flat_fields, read_json, read_toml
 from regtui.text import UNKNOWN, number, one_line, quoted
 
 FILES = ("preset.toml", "run.json", "summary.json", "events.jsonl")
 """A folder with two of these is a run's, whatever its name."""
-DEPTH = 4
+MAX_DEPTH = 4
 """How many folders below the given one a run may lie."""
 
 _RUN_NAME = re.compile(r"(\d{8}-\d{6})-.+-[0-9a-f]{4}")
@@ -163,7 +163,7 @@ def find_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None)
         tell: Is given a sentence for each folder that can't be looked into.
     """
     level, seen = [str(folder)], set()
-    for _ in range(DEPTH + 1):
+    for _ in range(MAX_DEPTH + 1):
         below: list[str] = []
         for path in level:
             try:
@@ -222,7 +222,7 @@ def check_folder(folder: Path) -> None:
         ) from None
 
 
-def resolve(text: str, logs: Path) -> Path:
+def find_run(text: str, logs: Path) -> Path:
     """The run that `text` means: its folder, or a unique beginning of its name below `logs`.
 
     Raises:
@@ -284,9 +284,9 @@ def read_run(folder: Path) -> RunInfo:
     _check_events(folder, faults, ended="summary.json" in names)
     summary = summary and brought_up(folder, preset, summary)
     status, silence = _standing(folder, summary if "summary.json" in names else None, circumstances)
-    fields = flat(preset)
-    fields.update((key, v) for key, v in flat(circumstances).items() if key in {"preset", "seed", "device"})
-    fields.update(flat(summary))
+    fields = flat_fields(preset)
+    fields.update((key, v) for key, v in flat_fields(circumstances).items() if key in {"preset", "seed", "device"})
+    fields.update(flat_fields(summary))
     fields["status"] = status
     if status in _ENDED:
         fields["verdict"] = _verdict(summary, status)

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from regtui.models import DEFAULT
 from regtui.preset.defaults import defaults
-from regtui.runs.files import Field, flat
+from regtui.runs.files import Field, flat_fields
 from regtui.runs.list import RunInfo
 from regtui.techniques import REGISTRY
 
@@ -45,4 +45,4 @@ def _is_setting(key: str) -> bool:
 
 @lru_cache(256)
 def _left_out(table: str, kind: str) -> dict[str, Field]:
-    return flat(defaults(table, kind))
+    return flat_fields(defaults(table, kind))

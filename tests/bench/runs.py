@@ -96,7 +96,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def command(logs: Path) -> float:
     """Seconds from a fresh interpreter to the last line of the table."""
-    code = "import sys, pathlib, regtui.cli.runs as c; c.list_runs(pathlib.Path(sys.argv[1]), json=False)"
+    code = "import sys, pathlib, regtui.cli.runs as c; c.print_runs(pathlib.Path(sys.argv[1]), json=False)"
     lister = [sys.executable, "-c", code, str(logs)]
     return seconds(lambda: subprocess.run(lister, check=True, stdout=subprocess.DEVNULL))
 
@@ -138,22 +138,22 @@ def main() -> int:
         logs = Path(temporary)
         for number in range(count):
             write_run(logs, number)
-        from regtui.runs.filter import parse
-        from regtui.runs.index import NAME, list_runs
+        from regtui.runs.filter import parse_filter
+        from regtui.runs.index import NAME, read_runs
 
         without = command(logs)
         with_index = sorted(command(logs) for _ in range(5))[2]
         megabytes = (logs / NAME).stat().st_size / 1e6
-        runs = list_runs(logs)
+        runs = read_runs(logs)
         assert len(runs) == count
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-        chosen = parse("drop test.difference>0.3 regularized.dropout.rate=0.5 status=finished")
+        chosen = parse_filter("drop test.difference>0.3 regularized.dropout.rate=0.5 status=finished")
         filtering = 1e3 * seconds(lambda: chosen.unknown(runs) or chosen.select(runs))
-        unknown = 1e3 * seconds(lambda: parse("test.diference>0").unknown(runs))
+        unknown = 1e3 * seconds(lambda: parse_filter("test.diference>0").unknown(runs))
         sorting = 1e3 * seconds(lambda: sorted(runs, key=lambda run: run.difference or 0))
         screen, keys, screen_memory = on_screen(logs, count)
         write_run(logs, count)
-        one_more = seconds(lambda: list_runs(logs))
+        one_more = seconds(lambda: read_runs(logs))
     figures = [
         ("without the index, s", without, 5.0),
         ("with the index, s", with_index, 1.0),

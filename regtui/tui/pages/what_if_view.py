@@ -10,14 +10,14 @@ from rich.style import Style
 from rich.text import Text
 
 from regtui.axes import limits, ticks
-from regtui.evidence.what_if import MAX_PATIENCE, Outcome, WhatIf
+from regtui.evidence.what_if import MAX_PATIENCE, PatienceOutcome, WhatIf
 from regtui.text import UNKNOWN, fitting, percent, short
 from regtui.tui.charts.chart import Curve, Plot
 from regtui.tui.charts.view import Space
 from regtui.tui.look import MARKS
 
 STAR = "★"
-PATIENCE = 8
+PATIENCE_CELLS = 8
 """Cells of the table's first column."""
 
 
@@ -125,22 +125,22 @@ def remarks(tables: Mapping[str, WhatIf], width: int, colours: Mapping[str, str]
 class _Column(NamedTuple):
     title: str
     width: int
-    text: Callable[[WhatIf, Outcome], str]
+    text: Callable[[WhatIf, PatienceOutcome], str]
 
 
-def _stops(table: WhatIf, outcome: Outcome) -> str:
+def _stops(table: WhatIf, outcome: PatienceOutcome) -> str:
     if outcome.stops_at is None:
         return "all" if table.complete else "*"
     return str(outcome.stops_at)
 
 
-def _value(table: WhatIf, outcome: Outcome) -> str:
+def _value(table: WhatIf, outcome: PatienceOutcome) -> str:
     if table.monitor == "val_accuracy":
         return UNKNOWN if outcome.val_accuracy is None else fitting(outcome.val_accuracy, 2, 6)
     return UNKNOWN if outcome.val_loss is None else short(outcome.val_loss)
 
 
-def _cost(table: WhatIf, outcome: Outcome) -> str:
+def _cost(table: WhatIf, outcome: PatienceOutcome) -> str:
     if outcome.cost is None or (outcome.stops_at is None and not table.complete):
         return UNKNOWN
     if outcome.cost == 0:
@@ -164,11 +164,11 @@ def table_rows(tables: Mapping[str, WhatIf], width: int, colours: Mapping[str, s
     """Two lines of headers and a row for each patience; those that would not have stopped either arm share the last."""
     columns = dict(COLUMNS)
     for key in _FIRST_TO_GO:
-        if PATIENCE + len(tables) * _width(columns) <= width:
+        if PATIENCE_CELLS + len(tables) * _width(columns) <= width:
             break
         del columns[key]
     faint = colours["faint"]
-    names = Text(" " * PATIENCE, end="", no_wrap=True)
+    names = Text(" " * PATIENCE_CELLS, end="", no_wrap=True)
     header = Text("patience", faint, end="", no_wrap=True)
     for arm in tables:
         label = f"{MARKS[arm]} {arm}"[: _width(columns) - 2]
@@ -176,7 +176,7 @@ def table_rows(tables: Mapping[str, WhatIf], width: int, colours: Mapping[str, s
         header.append(" " + "".join(f" {column.title:>{column.width}}" for column in columns.values()), faint)
     rows = [names, header]
     for label, outcomes in _outcomes(tables):
-        row = Text(f"{label:>{PATIENCE}}", end="", no_wrap=True)
+        row = Text(f"{label:>{PATIENCE_CELLS}}", end="", no_wrap=True)
         for table, outcome in zip(tables.values(), outcomes, strict=True):
             row.append(" ")
             for key, column in columns.items():
@@ -194,7 +194,7 @@ def _width(columns: Mapping[str, _Column]) -> int:
     return 1 + sum(column.width + 1 for column in columns.values())
 
 
-def _outcomes(tables: Mapping[str, WhatIf]) -> Iterator[tuple[str, list[Outcome]]]:
+def _outcomes(tables: Mapping[str, WhatIf]) -> Iterator[tuple[str, list[PatienceOutcome]]]:
     """Each patience with what it comes to in each arm."""
     for outcomes in map(list, zip(*(table.outcomes for table in tables.values()), strict=True)):
         patience = outcomes[0].patience

@@ -32,7 +32,7 @@ VERDICT_WIDTH = len("interrupted")
 """Where a run has no verdict, its status may stand in the column."""
 
 
-class Field(NamedTuple):
+class RunColumn(NamedTuple):
     """A column of the list: what a run has there, in which colour, and by what the runs are sorted."""
 
     column: Column
@@ -45,42 +45,44 @@ def _whole(value: int | None) -> Cell:
 
 
 FIELDS = (
-    Field(Column("started, UTC", 16), lambda r: Cell(f"{r.started:%Y-%m-%d %H:%M}", "secondary"), lambda r: r.started),
-    Field(Column("preset", 0), lambda r: Cell(r.preset or UNKNOWN), lambda r: r.preset or None),
-    Field(Column("status", 11), lambda r: Cell(r.status, STATUS_COLOURS[r.status]), lambda r: r.status),
-    Field(
+    RunColumn(
+        Column("started, UTC", 16), lambda r: Cell(f"{r.started:%Y-%m-%d %H:%M}", "secondary"), lambda r: r.started
+    ),
+    RunColumn(Column("preset", 0), lambda r: Cell(r.preset or UNKNOWN), lambda r: r.preset or None),
+    RunColumn(Column("status", 11), lambda r: Cell(r.status, STATUS_COLOURS[r.status]), lambda r: r.status),
+    RunColumn(
         Column("Δ points", 8),
         lambda r: Cell(r.points),
         lambda r: r.difference,
     ),
-    Field(
+    RunColumn(
         Column("verdict", 9),
         lambda r: Cell(r.verdict or UNKNOWN, "" if r.verdict in ("more", "fewer") else "faint"),
         lambda r: r.verdict or None,
     ),
-    Field(
+    RunColumn(
         Column("● test%", 7, right=True, colour="baseline"),
         lambda r: Cell(percent(r.baseline.test_accuracy)),
         lambda r: r.baseline.test_accuracy,
     ),
-    Field(
+    RunColumn(
         Column("◆ test%", 7, right=True, colour="regularized", joined=True),
         lambda r: Cell(percent(r.regularized.test_accuracy)),
         lambda r: r.regularized.test_accuracy,
     ),
-    Field(Column("seed", 4, right=True), lambda r: _whole(r.seed), lambda r: r.seed),
-    Field(Column("epochs", 6, right=True), lambda r: _whole(r.epochs), lambda r: r.epochs),
-    Field(
+    RunColumn(Column("seed", 4, right=True), lambda r: _whole(r.seed), lambda r: r.seed),
+    RunColumn(Column("epochs", 6, right=True), lambda r: _whole(r.epochs), lambda r: r.epochs),
+    RunColumn(
         Column("● val", 7, right=True, colour="baseline"),
         lambda r: Cell(number(r.baseline.best_val_loss, ".4f")),
         lambda r: r.baseline.best_val_loss,
     ),
-    Field(
+    RunColumn(
         Column("◆ val", 7, right=True, colour="regularized", joined=True),
         lambda r: Cell(number(r.regularized.best_val_loss, ".4f")),
         lambda r: r.regularized.best_val_loss,
     ),
-    Field(Column("device", 8), lambda r: Cell(r.device or UNKNOWN, "faint"), lambda r: r.device or None),
+    RunColumn(Column("device", 8), lambda r: Cell(r.device or UNKNOWN, "faint"), lambda r: r.device or None),
 )
 PRESET, STATUS, POINTS, VERDICT = FIELDS[1:5]
 

@@ -28,7 +28,7 @@ from regtui.text import one_line
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.view import Space
 from regtui.tui.review.compare_table import cells, columns, differ
-from regtui.tui.review.compare_view import AXES, BY, QUANTITIES, TITLES, CompareView, legend, plot, shown
+from regtui.tui.review.compare_view import AXES, BY, COMPARED, COMPARED_TITLES, CompareView, plot, runs_legend, shown
 from regtui.tui.review.replay import FOLLOW
 from regtui.tui.review.saved_run import OpenRun
 from regtui.tui.widgets.key_bar import KeyBar
@@ -201,7 +201,7 @@ class CompareScreen(Screen[None]):
 
     def _entitle(self) -> None:
         log = " · log" if self._view.log and self._view.quantity in ("loss", "accuracy") else ""
-        self._chart.entitle(f"{TITLES[self._view.quantity]} {BY[self._view.by]}{log}", legend(self._view))
+        self._chart.entitle(f"{COMPARED_TITLES[self._view.quantity]} {BY[self._view.by]}{log}", runs_legend(self._view))
 
     # What the user does
 
@@ -212,7 +212,7 @@ class CompareScreen(Screen[None]):
 
     def action_quantity(self) -> None:
         """The next quantity."""
-        self._view.quantity = QUANTITIES[(QUANTITIES.index(self._view.quantity) + 1) % len(QUANTITIES)]
+        self._view.quantity = COMPARED[(COMPARED.index(self._view.quantity) + 1) % len(COMPARED)]
         self._draw()
 
     def action_by(self) -> None:

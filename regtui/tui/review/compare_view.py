@@ -17,11 +17,11 @@ from regtui.tui.charts.series import decimate
 from regtui.tui.charts.view import Space
 from regtui.tui.look import RUN_COLOURS
 
-Quantity = Literal["loss", "gap", "accuracy", "difference"]
+Compared = Literal["loss", "gap", "accuracy", "difference"]
 By = Literal["epoch", "step", "time"]
-QUANTITIES: tuple[Quantity, ...] = ("loss", "difference", "gap", "accuracy")
+COMPARED: tuple[Compared, ...] = ("loss", "difference", "gap", "accuracy")
 AXES: tuple[By, ...] = ("epoch", "step", "time")
-TITLES: dict[Quantity, str] = {
+COMPARED_TITLES: dict[Compared, str] = {
     "loss": "validation loss",
     "difference": "Δ validation loss, regularized − baseline",
     "gap": "gap: validation − training loss",
@@ -45,7 +45,7 @@ class CompareView:
         log: A logarithmic axis; of losses only.
     """
 
-    quantity: Quantity = "loss"
+    quantity: Compared = "loss"
     by: By = "epoch"
     arms: Sequence[str] = ARMS
     log: bool = False
@@ -100,7 +100,7 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
     )
 
 
-def legend(view: CompareView) -> str:
+def runs_legend(view: CompareView) -> str:
     """What the letters and lines mean."""
     if view.quantity == "difference":
         return "a letter a run · below 0 the regularized arm has the lower loss"
@@ -115,7 +115,7 @@ def _labels(x: list[float], y: list[float], run: Shown, arm: str, share: float) 
     return Curve([x[i] for i in places], [y[i] for i in places], run.colour, letter, line=False)
 
 
-_VALUES: dict[Quantity, Callable[[EpochDone], float | None]] = {
+_VALUES: dict[Compared, Callable[[EpochDone], float | None]] = {
     "loss": lambda epoch: epoch.val_loss,
     "gap": lambda epoch: epoch.gap,
     "accuracy": lambda epoch: 100 * epoch.val_accuracy,

@@ -14,8 +14,8 @@ from textual.widgets import Input, Static
 
 from regtui.errors import InputError
 from regtui.runs.comparison import AT_MOST
-from regtui.runs.filter import parse
-from regtui.runs.index import list_runs
+from regtui.runs.filter import parse_filter
+from regtui.runs.index import read_runs
 from regtui.runs.list import RunInfo, read_run
 from regtui.text import one_line
 from regtui.tui.review.columns import (
@@ -27,7 +27,7 @@ from regtui.tui.review.columns import (
     TINY,
     VERDICT,
     VERDICT_WIDTH,
-    Field,
+    RunColumn,
     about,
     points_cell,
     points_column,
@@ -127,7 +127,7 @@ class ReviewScreen(Screen[None]):
     @in_thread("listing")
     def _read(self) -> None:
         words: list[str] = []
-        runs = [read_run(path) for path in self._chosen] if self._chosen else list_runs(self._folder, words.append)
+        runs = [read_run(path) for path in self._chosen] if self._chosen else read_runs(self._folder, words.append)
         self.post_message(self.Listed(runs, words))
         for run in runs:  # so that the first letter of a filter need not wait for it
             run.texts  # noqa: B018
@@ -173,7 +173,7 @@ class ReviewScreen(Screen[None]):
         before = self.at_cursor
         fault = ""
         try:
-            wanted = parse(self._input.value)
+            wanted = parse_filter(self._input.value)
             fault = wanted.unknown(self._runs)
             found = wanted.select(self._runs)
         except InputError as error:
@@ -205,7 +205,7 @@ class ReviewScreen(Screen[None]):
         self._tell(fault)
 
     @property
-    def _fields(self) -> list[Field]:
+    def _fields(self) -> list[RunColumn]:
         """The columns in a terminal of this width."""
         if self.size.width >= NARROW:
             return list(FIELDS)

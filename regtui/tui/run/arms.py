@@ -16,7 +16,7 @@ METER = 5
 """Cells of the patience meter."""
 
 
-class Arm(NamedTuple):
+class ArmRow(NamedTuple):
     """All that a row is made from."""
 
     name: str
@@ -25,21 +25,21 @@ class Arm(NamedTuple):
     preset: Preset
 
 
-class Column(NamedTuple):
+class ArmColumn(NamedTuple):
     """A column of `width` cells after two blanks, its text at its right edge."""
 
     header: str
     width: int
-    text: Callable[[Arm], str]
+    text: Callable[[ArmRow], str]
 
 
-def stops_with_next_epoch(arm: Arm) -> bool:
+def stops_with_next_epoch(arm: ArmRow) -> bool:
     """Whether patience runs out with the next epoch, unless that counts as an improvement."""
     patience = arm.settings.patience
     return patience is not None and arm.history.counted is not None and wait(arm.history) >= patience - 1 > 0
 
 
-def instead_of_patience(arm: Arm) -> Sequence[str]:
+def instead_of_patience(arm: ArmRow) -> Sequence[str]:
     """What an arm says that has ended, or that has no patience: as much of it as there is room for."""
     stopped = arm.history.stopped
     if stopped is None:
@@ -56,7 +56,7 @@ def instead_of_patience(arm: Arm) -> Sequence[str]:
     return f"stopped at {stopped.epoch}{kept}", f"stopped at {stopped.epoch}", "stopped", "ended"
 
 
-def _last(text: Callable[[EpochDone], str]) -> Callable[[Arm], str]:
+def _last(text: Callable[[EpochDone], str]) -> Callable[[ArmRow], str]:
     """The text of the last epoch."""
     return lambda arm: UNKNOWN if arm.history.last is None else text(arm.history.last)
 
@@ -72,17 +72,17 @@ def _zeros(epoch: EpochDone) -> str:
     return share(zeros, gap="") if zeros in (0, 1) else fitting(zeros, 1, 5)
 
 
-def _whole_epoch(text: Callable[[float, Arm], str]) -> Callable[[Arm], str]:
+def _whole_epoch(text: Callable[[float, ArmRow], str]) -> Callable[[ArmRow], str]:
     """A text of the seconds that the last whole epoch took."""
 
-    def of_arm(arm: Arm) -> str:
+    def of_arm(arm: ArmRow) -> str:
         took = next((epoch.seconds for epoch in reversed(arm.history.epochs) if not epoch.partial), 0.0)
         return text(took, arm) if took > 0 else UNKNOWN
 
     return of_arm
 
 
-def _samples(took: float, arm: Arm) -> str:
+def _samples(took: float, arm: ArmRow) -> str:
     return f"{arm.preset.sizes.train / took:,.0f}"
 
 
@@ -92,11 +92,11 @@ def _monitored(value: float | None, settings: ArmApplied) -> str:
     return short(value) if settings.monitor == "val_loss" else fitting(value, 2, 6)
 
 
-def _waited(arm: Arm) -> str:
+def _waited(arm: ArmRow) -> str:
     return f"{wait(arm.history)}/{arm.settings.patience}"
 
 
-def _patience(arm: Arm) -> str:
+def _patience(arm: ArmRow) -> str:
     """'▮▮▯▯▯ 2/5'; full only where patience has run out."""
     waited, patience = wait(arm.history), arm.settings.patience or 1
     cells = min(METER, patience)
@@ -106,28 +106,28 @@ def _patience(arm: Arm) -> str:
     return text if len(text) <= COLUMNS["patience"].width else _waited(arm)
 
 
-def _stops(arm: Arm) -> str:
+def _stops(arm: ArmRow) -> str:
     epoch = stop_epoch_if_nothing_improves(arm.history, arm.settings, arm.preset.train.epochs)
     return UNKNOWN if epoch is None else f"at {epoch}"
 
 
 COLUMNS = {
-    "bar": Column("", 5, lambda _arm: ""),
-    "epoch": Column(
+    "bar": ArmColumn("", 5, lambda _arm: ""),
+    "epoch": ArmColumn(
         "epoch", 5, lambda arm: f"{arm.history.last.epoch if arm.history.last else 0}/{arm.preset.train.epochs}"
     ),
-    "train": Column("train", 6, _last(lambda epoch: short(epoch.train_loss))),
-    "val": Column("val", 6, _last(lambda epoch: short(epoch.val_loss))),
-    "gap": Column("gap", 6, _last(gap_text)),
-    "acc": Column("acc", 6, _last(lambda epoch: fitting(epoch.val_accuracy, 1, 6))),
-    "best": Column("best", 4, lambda arm: str(arm.history.best.epoch) if arm.history.best else UNKNOWN),
-    "value": Column("value", 6, lambda arm: short(arm.history.best.val_loss) if arm.history.best else UNKNOWN),
-    "seconds": Column("s/epoch", 7, _whole_epoch(lambda took, _arm: seconds(took))),
-    "samples": Column("img/s", 7, _whole_epoch(_samples)),
-    "zeros": Column("zeros", 5, _last(_zeros)),
-    "patience": Column("patience", 11, _patience),
-    "beat": Column("beat", 6, lambda arm: _monitored(value_to_beat(arm.history, arm.settings), arm.settings)),
-    "stops": Column("stops", 5, _stops),
+    "train": ArmColumn("train", 6, _last(lambda epoch: short(epoch.train_loss))),
+    "val": ArmColumn("val", 6, _last(lambda epoch: short(epoch.val_loss))),
+    "gap": ArmColumn("gap", 6, _last(gap_text)),
+    "acc": ArmColumn("acc", 6, _last(lambda epoch: fitting(epoch.val_accuracy, 1, 6))),
+    "best": ArmColumn("best", 4, lambda arm: str(arm.history.best.epoch) if arm.history.best else UNKNOWN),
+    "value": ArmColumn("value", 6, lambda arm: short(arm.history.best.val_loss) if arm.history.best else UNKNOWN),
+    "seconds": ArmColumn("s/epoch", 7, _whole_epoch(lambda took, _arm: seconds(took))),
+    "samples": ArmColumn("img/s", 7, _whole_epoch(_samples)),
+    "zeros": ArmColumn("zeros", 5, _last(_zeros)),
+    "patience": ArmColumn("patience", 11, _patience),
+    "beat": ArmColumn("beat", 6, lambda arm: _monitored(value_to_beat(arm.history, arm.settings), arm.settings)),
+    "stops": ArmColumn("stops", 5, _stops),
 }
-WAITED = Column("wait", 5, _waited)
+WAITED = ArmColumn("wait", 5, _waited)
 """Where there is too little room for the meter."""

@@ -12,7 +12,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.applied import Applied
 from regtui.protocol.history import History
 from regtui.tui.look import CURSOR, MARKS
-from regtui.tui.run.arms import COLUMNS, WAITED, Arm, Column, instead_of_patience, stops_with_next_epoch
+from regtui.tui.run.arms import COLUMNS, WAITED, ArmColumn, ArmRow, instead_of_patience, stops_with_next_epoch
 from regtui.tui.widgets.lines import Lines
 
 BAR_MOST = 24
@@ -69,7 +69,7 @@ def arm_rows(
         if second:
             rows.append(more)
         if name in history.arms:
-            arm = Arm(name, history.arms[name], settings, preset)
+            arm = ArmRow(name, history.arms[name], settings, preset)
             _append_cells(row, arm, columns, colours)
             _append_more(more, arm, columns, name_width, width, colours)
     for row in rows:
@@ -83,7 +83,7 @@ def needs_second(preset: Preset, width: int) -> bool:
     return bool({"bar", *_SECOND} - {"samples", *columns})
 
 
-def _append_cells(row: Text, arm: Arm, columns: Mapping[str, Column], colours: Mapping[str, str]) -> None:
+def _append_cells(row: Text, arm: ArmRow, columns: Mapping[str, ArmColumn], colours: Mapping[str, str]) -> None:
     last_words = instead_of_patience(arm)
     room = sum(column.width + 2 for key, column in columns.items() if key in _PATIENCE) - 2
     for key, column in columns.items():
@@ -99,7 +99,7 @@ def _append_cells(row: Text, arm: Arm, columns: Mapping[str, Column], colours: M
 
 
 def _append_more(
-    row: Text, arm: Arm, columns: Mapping[str, Column], name_width: int, width: int, colours: Mapping[str, str]
+    row: Text, arm: ArmRow, columns: Mapping[str, ArmColumn], name_width: int, width: int, colours: Mapping[str, str]
 ) -> None:
     """The columns that the first row lacks, each with its name, as many as fit; the bar stands under the arm's name."""
     if "bar" in columns:
@@ -119,14 +119,14 @@ def _append_more(
     row.append("".join(f"  {text}" for key, text in words.items() if key in chosen), colours["faint"])
 
 
-def _append_bar(row: Text, arm: Arm, width: int, colours: Mapping[str, str]) -> None:
+def _append_bar(row: Text, arm: ArmRow, width: int, colours: Mapping[str, str]) -> None:
     total = arm.preset.train.epochs * arm.preset.steps_per_epoch
     done = min(width, math.floor(width * len(arm.history.step_losses) / total))
     row.append("  " + "━" * done, colours[arm.name])
     row.append("·" * (width - done), colours["faint"])
 
 
-def _columns(preset: Preset, width: int) -> tuple[dict[str, Column], int]:
+def _columns(preset: Preset, width: int) -> tuple[dict[str, ArmColumn], int]:
     """The columns that there is room for, in their order, and the width of the names before them."""
     epochs = len(str(preset.train.epochs))
     columns = dict(COLUMNS)

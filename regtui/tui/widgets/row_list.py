@@ -25,7 +25,7 @@ from regtui.tui.widgets.keys import Key, bindings
 
 GAP = 2
 """Blanks between two columns."""
-CURSOR = "▸"
+ROW_CURSOR = "▸"
 """Before the row under the cursor; what shows it where there are no colours."""
 
 
@@ -155,7 +155,7 @@ class RowList(ScrollView, can_focus=True):
             cells = self._cells(row)
             if row == self.cursor:  # where there are 16 colours, faint is that of the row
                 cells = [cell._replace(colour="" if cell.colour == "faint" else cell.colour) for cell in cells]
-            strip = self._row(cells, CURSOR if row == self.cursor else " ", self._sight().columns)
+            strip = self._row(cells, ROW_CURSOR if row == self.cursor else " ", self._sight().columns)
             if row == self.cursor:
                 style += Style(bgcolor=self.app.theme_variables["panel"], bold=self.has_focus)
         else:
@@ -167,7 +167,7 @@ class RowList(ScrollView, can_focus=True):
         columns, slid, more = self._sight()
         strip = self._row([Cell(c.title, c.colour) for c in self._columns], " ", columns)
         if slid:
-            left = len(CURSOR) + sum(column.width + GAP for column in self._columns[: self._staying]) - GAP
+            left = len(ROW_CURSOR) + sum(column.width + GAP for column in self._columns[: self._staying]) - GAP
             strip = self._write(strip, "←", max(0, left))
         if more:
             words = f"+{more} →"
@@ -212,7 +212,7 @@ class RowList(ScrollView, can_focus=True):
         if not groups:
             return Sight(staying, 0, 0)
         widths = [sum(self._columns[number].width + GAP for number in group) for group in groups]
-        room = self._width - len(CURSOR) - sum(self._columns[number].width + GAP for number in staying)
+        room = self._width - len(ROW_CURSOR) - sum(self._columns[number].width + GAP for number in staying)
         room += GAP  # after the last there need be none
         last = len(groups) - max(1, _fitting(widths[::-1], room))
         slid = min(self._slid, last)
@@ -281,7 +281,7 @@ class RowList(ScrollView, can_focus=True):
             return
         row = place.y - 1 + self.scroll_offset.y
         if place.y == 0:
-            right = len(CURSOR)
+            right = len(ROW_CURSOR)
             for index in self._sight().columns:
                 right += self._columns[index].width + GAP
                 if place.x < right:
