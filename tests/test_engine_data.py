@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
-from torch import Tensor
 
-from regtui.arm.split import Data, load, normalize
+from regtui.arm.split import Data, Rows, load, normalize
 from regtui.preset.model import DataTable
 
 CPU = torch.device("cpu")
@@ -46,8 +45,8 @@ def split(
     )
 
 
-def numbers(images: Tensor) -> list[int]:
-    return [256 * high + low for high, low, _ in images.tolist()]
+def numbers(images: Rows) -> list[int]:
+    return [256 * high + low for high, low, _ in images.read().tolist()]
 
 
 def test_every_image_is_in_training_or_in_validation_and_keeps_its_label(path: Path) -> None:
@@ -62,9 +61,9 @@ def test_every_image_is_in_training_or_in_validation_and_keeps_its_label(path: P
 
 def test_the_test_set_is_whole_and_types_are_small_for_images_and_int64_for_labels(path: Path) -> None:
     data = split(path)
-    assert data.test_images.shape == (TEST, 3)
+    assert data.test_images.read().shape == (TEST, 3)
     assert data.test_labels.tolist() == [9] * TEST
-    assert {data.train_images.dtype, data.val_images.dtype, data.test_images.dtype} == {torch.uint8}
+    assert {part.read().dtype for part in (data.train_images, data.val_images, data.test_images)} == {torch.uint8}
     assert {data.train_labels.dtype, data.val_labels.dtype, data.test_labels.dtype} == {torch.int64}
 
 
@@ -88,6 +87,36 @@ def test_fewer_validation_samples_are_a_beginning_of_all_and_leave_training_as_i
     assert numbers(some.train_images) == numbers(every.train_images)
     assert some.fingerprint.split["training"] == every.fingerprint.split["training"]
     assert some.fingerprint.split["validation"] != every.fingerprint.split["validation"]
+
+
+def test_rows_are_read_in_their_order_one_by_one_in_batches_and_on_another_device() -> None:
+    tensor = torch.arange(20, dtype=torch.uint8).reshape(10, 2)
+    rows = Rows(tensor, torch.tensor([7, 0, 3, 9, 4]))
+    assert len(rows) == 5
+    assert rows.read().tolist() == tensor[[7, 0, 3, 9, 4]].tolist()
+    assert rows.read(torch.tensor([1, 1, 3])).tolist() == tensor[[0, 0, 9]].tolist()
+    assert [batch.tolist() for batch in rows.batches(2)] == [
+        tensor[[7, 0]].tolist(), tensor[[3, 9]].tolist(), tensor[[4]].tolist()
+    ]  # fmt: skip
+    assert torch.equal(rows.first(2).read(), rows.read()[:2])
+    assert torch.equal(rows.first(6).read(), rows.read())
+    there = rows.to(torch.device("meta"))
+    assert (there.tensor.device.type, there.numbers.device.type, len(there.tensor)) == ("meta", "meta", 5)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="tells where the memory is from")
+def test_images_stay_in_the_mapped_file(path: Path) -> None:
+    data = split(path)
+    for part in (data.train_images, data.val_images, data.test_images):
+        address = part.tensor.data_ptr()
+        ranges = (line.split(maxsplit=5) for line in Path("/proc/self/maps").read_text().splitlines())
+        (where,) = (words for words in ranges if _contains(words[0], address))
+        assert where[5:] == [str(path)]
+
+
+def _contains(span: str, address: int) -> bool:
+    begin, end = (int(edge, 16) for edge in span.split("-"))
+    return begin <= address < end
 
 
 def test_normalize_rounds_as_the_formula_does() -> None:

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from regtui.arm.arm import Arm
 from regtui.arm.network import Network, as_images, as_vectors
-from regtui.arm.split import Data, Fingerprint
+from regtui.arm.split import Data, Fingerprint, Rows
 from regtui.arm.streams import stream
 from regtui.errors import InputError
 from regtui.models import KINDS, Model, Shape, Site
@@ -264,9 +264,9 @@ class Stranger(Model):
 
 def arm(preset: Preset, name: str = "regularized") -> Arm:
     generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (320, 784), generator=generator, dtype=torch.uint8)
+    rows = Rows.all(torch.randint(0, 256, (320, 784), generator=generator, dtype=torch.uint8))
     labels = torch.randint(0, 10, (320,), generator=generator)
-    data = Data(Fingerprint("", {}), images, labels, images, labels, images, labels)
+    data = Data(Fingerprint("", {}), rows, labels, rows, labels, rows, labels)
     return Arm(name, preset, data, CPU)
 
 

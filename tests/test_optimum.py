@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from regtui.arm.arm import Arm
-from regtui.arm.split import Data, Fingerprint
+from regtui.arm.split import Data, Fingerprint, Rows
 from tests.conftest import small_preset
 
 IMAGES, FEATURES, CLASSES = 60, 784, 10
@@ -25,7 +25,8 @@ def data() -> Data:
     images = torch.full((IMAGES, FEATURES), 128, dtype=torch.uint8)
     images[:, :20] = torch.randint(0, 256, (IMAGES, 20), generator=generator, dtype=torch.uint8)
     labels = torch.randint(0, CLASSES, (IMAGES,), generator=generator)
-    return Data(Fingerprint("", {}), images, labels, images, labels, images, labels)
+    rows = Rows.all(images)
+    return Data(Fingerprint("", {}), rows, labels, rows, labels, rows, labels)
 
 
 def trained(data: Data, technique: dict[str, Any], steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -46,7 +47,7 @@ def trained(data: Data, technique: dict[str, Any], steps: int) -> tuple[NDArray[
 
 def solved(data: Data, l1: float = 0.0, l2: float = 0.0) -> tuple[float, NDArray[np.float64]]:
     """Optimal objective and weights by L-BFGS-B in double precision; L1 by splitting w into two parts ≥ 0."""
-    x = (data.train_images.double().numpy() / 255 - 0.5) / 0.5
+    x = (data.train_images.read().double().numpy() / 255 - 0.5) / 0.5
     onehot = np.eye(CLASSES)[data.train_labels.numpy()]
     n = CLASSES * FEATURES
 
@@ -67,7 +68,7 @@ def solved(data: Data, l1: float = 0.0, l2: float = 0.0) -> tuple[float, NDArray
 
 
 def objective_of(data: Data, w: NDArray[np.float64], b: NDArray[np.float64], l1: float = 0.0, l2: float = 0.0) -> float:
-    x = (data.train_images.double().numpy() / 255 - 0.5) / 0.5
+    x = (data.train_images.read().double().numpy() / 255 - 0.5) / 0.5
     logits = x @ w.T + b
     chosen = logits[np.arange(IMAGES), data.train_labels.numpy()]
     loss = float(np.mean(logsumexp(logits, axis=1) - chosen))

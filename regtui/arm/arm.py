@@ -18,7 +18,7 @@ from regtui.arm.checkpoint import Best, State
 from regtui.arm.interface import ArmCalls
 from regtui.arm.network import Network, as_images
 from regtui.arm.reports import Built, Measured, Saved, ScoreReport
-from regtui.arm.split import Data, normalize
+from regtui.arm.split import Data, Rows, normalize
 from regtui.arm.streams import stream
 from regtui.errors import InputError, unwritable
 from regtui.models.base import input_shape
@@ -104,7 +104,7 @@ class Arm(ArmCalls):
         self._at_best = False
         self.model.train()
         for batch in self._batches[self._next_batch : self._next_batch + count]:
-            x = normalize(self.data.train_images.index_select(0, batch))
+            x = normalize(self.data.train_images.read(batch))
             y = self.data.train_labels.index_select(0, batch)
             for technique, generator in self._changing:
                 x, y = technique.change_batch(as_images(x, self._example), y, generator)
@@ -141,7 +141,7 @@ class Arm(ArmCalls):
         """Evaluate on the validation images and on a fixed sample of the training images; read out the weights."""
         began = time.perf_counter()
         sample = self.preset.sizes.train_eval
-        train_loss, train_right = self._evaluate(self.data.train_images[:sample], self.data.train_labels[:sample])
+        train_loss, train_right = self._evaluate(self.data.train_images.first(sample), self.data.train_labels[:sample])
         val_loss, val_right = self._evaluate(self.data.val_images, self.data.val_labels)
         self._seconds += time.perf_counter() - began
         with torch.no_grad():
@@ -304,18 +304,18 @@ class Arm(ArmCalls):
         return self._own_streams[purpose]
 
     @torch.no_grad()
-    def _predict(self, images: Tensor) -> dict[str, Tensor]:
+    def _predict(self, images: Rows) -> dict[str, Tensor]:
         """Class probabilities, float16 [images, classes], and the most probable classes, uint8 [images]."""
         self.model.eval()
-        outputs = torch.cat([self.model(normalize(x)) for x in torch.split(images, EVALUATION_BATCH)])
+        outputs = torch.cat([self.model(normalize(x)) for x in images.batches(EVALUATION_BATCH)])
         return {"probabilities": outputs.softmax(1).half(), "classes": outputs.argmax(1).to(torch.uint8)}
 
     @torch.no_grad()
-    def _evaluate(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor]:
+    def _evaluate(self, images: Rows, labels: Tensor) -> tuple[float, Tensor]:
         """Mean loss in evaluation mode, and for each image whether it is classified correctly."""
         self.model.eval()
         losses, right = [], []
-        for x, y in zip(torch.split(images, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True):
+        for x, y in zip(images.batches(EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True):
             logits = self.model(normalize(x))
             losses.append(functional.cross_entropy(logits, y, reduction="sum"))
             right.append(logits.argmax(1) == y)

@@ -1,8 +1,9 @@
-"""A run's images and labels: split by the seed, kept as bytes, normalized batch by batch."""
+"""A run's images and labels: split by the seed, left where they lie on disk, copied and normalized batch by batch."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -27,8 +28,48 @@ class Fingerprint(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Some rows of a tensor, copied only as they are asked for.
+
+    On a CPU the tensor is a file that is mapped into memory, so that the processes of all arms share it.
+
+    Attributes:
+        tensor: [any number, features].
+        numbers: int64 [rows], which of them, and in which order.
+    """
+
+    tensor: Tensor
+    numbers: Tensor
+
+    @classmethod
+    def all(cls, tensor: Tensor) -> Rows:
+        """All rows of `tensor`, in its order."""
+        return cls(tensor, torch.arange(len(tensor), device=tensor.device))
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def read(self, which: Tensor | None = None) -> Tensor:
+        """A copy of the rows at the places `which`, int64, or of all; [rows, features]."""
+        return self.tensor.index_select(0, self.numbers if which is None else self.numbers.index_select(0, which))
+
+    def first(self, count: int) -> Rows:
+        """The first `count`, or all where there are not so many."""
+        return Rows(self.tensor, self.numbers[:count])
+
+    def batches(self, size: int) -> Iterator[Tensor]:
+        """All rows, read `size` at a time."""
+        for numbers in torch.split(self.numbers, size):
+            yield self.tensor.index_select(0, numbers)
+
+    def to(self, device: torch.device) -> Rows:
+        """The same rows for work on `device`; one with memory of its own gets these rows alone."""
+        return self if device == self.tensor.device else Rows.all(self.read().to(device))
+
+
+@dataclass(frozen=True)
 class Data:
-    """Images and labels, all on one device.
+    """Images and labels, for work on one device.
 
     Attributes:
         fingerprint: Tells them from others.
@@ -41,11 +82,11 @@ class Data:
     """
 
     fingerprint: Fingerprint
-    train_images: Tensor
+    train_images: Rows
     train_labels: Tensor
-    val_images: Tensor
+    val_images: Rows
     val_labels: Tensor
-    test_images: Tensor
+    test_images: Rows
     test_labels: Tensor
 
 
@@ -62,9 +103,9 @@ def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.
         device: Where the tensors are to be.
 
     Returns:
-        The images, still uint8, and labels on `device`.
+        The images, still uint8, and labels for work on `device`.
     """
-    tensors = load_file(path)
+    tensors = load_file(path)  # which maps the file and reads nothing yet
     images, labels = tensors["train_images"], tensors["train_labels"].long()
     order = torch.randperm(len(images), generator=generator)
     kept = data.kept_for_validation(len(images))
@@ -75,11 +116,11 @@ def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.
             hash_of(*(tensors[name] for name in sorted(tensors))),
             {name: hash_of(numbers) for name, numbers in parts.items()},
         ),
-        train_images=images[train].to(device),
+        train_images=Rows(images, train).to(device),
         train_labels=labels[train].to(device),
-        val_images=images[val].to(device),
+        val_images=Rows(images, val).to(device),
         val_labels=labels[val].to(device),
-        test_images=tensors["test_images"].to(device),
+        test_images=Rows.all(tensors["test_images"]).to(device),
         test_labels=tensors["test_labels"].to(device, torch.int64),
     )
 
