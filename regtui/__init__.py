@@ -2,4 +2,4 @@
 
 __version__ = "0.1.0"
 SCHEMA = 1
-"""Of what a run leaves on disk; a run of a higher one is left to a newer version."""
+"""Version of the format in which runs are saved. A program reads runs of its own version and of earlier ones."""

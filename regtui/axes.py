@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from regtui.text import signed
 
 FINE = 8
-"""An axis ends at multiples of a round step, of which about so many fit on it."""
+"""An axis ends at multiples of a round step; about this many steps fit on the axis."""
 _LARGEST = sys.float_info.max
 
 
 def limits(values: Sequence[float], *, floor: float | None = None) -> tuple[float, float]:
-    """Lower and upper end of an axis that shows all `values`, round numbers, so that it seldom moves as values come.
+    """Lower and upper end of an axis that shows all `values`: round numbers, so that it rarely moves as values arrive.
 
-    A flat series lies in the middle, and so does one that varies by no more than rounding does.
+    A flat series lies in the middle, as does one that varies only by rounding errors.
 
     Args:
         values: Finite numbers.
-        floor: The axis does not go below this.
+        floor: The axis does not extend below this value.
     """
     if not values:
         return 0.0, 1.0
@@ -41,7 +41,7 @@ def ticks(low: float, high: float, count: int, *, whole: bool = False) -> list[t
         low: The lower end.
         high: The upper end; the same as the lower one only with `whole`.
         count: How many ticks there is room for.
-        whole: Whether there is nothing between whole numbers, as between epochs.
+        whole: Whether only whole numbers get a tick, as for epochs.
     """
     for finer in (1, 2, 5):
         part = _part(low, high, max(1, count) * finer)
@@ -72,7 +72,7 @@ def log_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
 
 
 def _part(low: float, high: float, parts: int) -> float:
-    """The distance of two values in so many parts; it may be too large for a float where its parts are not."""
+    """(high - low) / parts, without an overflow where the distance itself is too large for a float."""
     return high / parts - low / parts
 
 
@@ -83,7 +83,7 @@ def _round_step(raw: float) -> float:
 
 
 def _label(value: float, step: float) -> str:
-    """The value, with as many digits as tell it from its neighbours a `step` away."""
+    """The value with enough digits to tell it from its neighbours, which are a `step` away."""
     exponent = math.floor(math.log10(step) + 1e-9)
     digits = max(0, -exponent)
     if abs(value) < step / 2:

@@ -1,4 +1,4 @@
-"""Words and lines on a terminal or in a pipe: data on stdout, words on stderr, never a character it can't show."""
+"""Printing: data goes to stdout, messages to stderr; a character that the output can't encode is replaced."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from regtui.plain import IN_SENTENCES
 from regtui.text import is_shown
 
 NARROWEST = 40
-"""Columns that a table is made for at least."""
+"""Tables are laid out for at least so many columns."""
 PROSE = 80
-"""Columns of sentences at most."""
+"""Sentences are wrapped at this many columns, or earlier in a narrow terminal."""
 
 _FALL_BACK = "regtui-ascii"
-"""How characters that an encoding lacks are written, by its name among Python's ways to treat such errors."""
+"""The name under which our handler of encoding errors is registered with Python."""
 
 
 def _ascii_forms(error: UnicodeError) -> tuple[str, int]:
-    """ASCII that means the same as what can't be encoded; a question mark where there is none."""
+    """ASCII with the same meaning for what can't be encoded; a question mark where there is none."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     forms = []
@@ -48,8 +48,9 @@ def say(text: str = "", *, file: TextIO | None = None) -> None:
     Characters that would steer the terminal or are not seen become escapes, which TOML reads back as what they were.
 
     Raises:
-        BrokenPipeError: Whoever read has gone.
-        RegtuiError: It can't be written, because a disk is full. Either way, what is said later is dropped.
+        BrokenPipeError: The reading end of the pipe was closed.
+        RegtuiError: The output can't be written, for example because a disk is full. In both cases everything that is
+            said later is dropped.
     """
     out = sys.stdout if file is None else file
     text = _OBEYED_PERHAPS.sub(_escape, text)
@@ -86,28 +87,28 @@ def has_glyphs(out: TextIO) -> bool:
 
 
 def can_draw(out: TextIO) -> bool:
-    """Whether an output is a terminal that obeys: one of which nothing is known is taken for a dumb one."""
+    """Whether an output is a terminal that understands control sequences; an unknown one counts as dumb."""
     return out.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
 def room() -> int:
-    """Columns for a table on stdout: the terminal's, and enough for any where it is none."""
+    """Columns for a table on stdout: the terminal's width, or 100 if stdout is not a terminal."""
     return max(NARROWEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else 100
 
 
 def fall_back_to_ascii() -> None:
-    """Let stdout and stderr write ASCII for what their encoding lacks, whoever writes to them: rich and typer too."""
+    """Make stdout and stderr write ASCII for characters they can't encode, also for what rich and typer print."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors=_FALL_BACK)
 
 
 def open_closed_streams() -> None:
-    """Let stdin, stdout and stderr lead to nowhere where they are closed.
+    """Connect stdin, stdout and stderr to the null device where they are closed.
 
-    Otherwise the next file that is opened, a log or the pipe to a process, would take their number and their output.
+    Otherwise the next file to be opened, such as a log, would get their file descriptor and receive their output.
     """
-    for name in ("stdin", "stdout", "stderr"):  # in the order of their numbers: a file gets the smallest that is free
+    for name in ("stdin", "stdout", "stderr"):  # in this order, because a new file gets the smallest free descriptor
         if getattr(sys, name) is None:
             stream = open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8")  # noqa: PTH123, SIM115
             os.set_inheritable(stream.fileno(), True)
@@ -115,7 +116,7 @@ def open_closed_streams() -> None:
 
 
 def _mute(out: TextIO) -> None:
-    """Send to nowhere what `out` still holds and what is to come, or Python would fail on it when it ends."""
+    """Discard what `out` has buffered and all that follows; else Python would fail when it flushes `out` at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, out.fileno())
     os.close(null)

@@ -1,4 +1,4 @@
-"""What can go wrong in a way that a person can mend.
+"""Errors that a person can do something about.
 
 RegtuiError           a fault outside the user's input (a full disk, a process that died)      exit code 1
 └── InputError        the user's input: a preset, an option, a device that is not there        exit code 2
@@ -14,11 +14,11 @@ import errno
 from regtui.text import one_line
 
 EXIT_CODES = {"finished": 0, "failed": 1, "diverged": 3, "stopped": 4}
-"""What the program ends with, by the status of its run."""
+"""The program's exit code, by the status of its run."""
 
 
 class RegtuiError(Exception):
-    """Something failed that is not the user's input; the message says what to do."""
+    """Something other than the user's input failed; the message says what to do."""
 
     exit_code = 1
 
@@ -55,7 +55,7 @@ _REMEDIES = {
 
 
 def unwritable(error: OSError) -> str:
-    """What keeps a file from being written, and what to do about it: 'No space left on device; make room there'."""
+    """Why a file can't be written, and what to do about it: 'No space left on device; make room there'."""
     cause = error.strerror or str(error) or type(error).__name__
     remedy = _REMEDIES.get(error.errno or 0)
     return f"{cause}; {remedy}" if remedy else cause

@@ -1,4 +1,4 @@
-"""Files that may hold anything: only plain ones are read, never waited for, and bounded before they are parsed."""
+"""Reading files of unknown content: only regular files, never blocking, with limits checked before parsing."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from typing import Any, BinaryIO
 from regtui.text import DEPTH, cleaned
 
 BUFFER = 2**18
-"""Bytes that are read from a file at a time."""
+"""Bytes read from a file at a time."""
 MAX_PRESET = 200_000
-"""Bytes of a preset; one has about a thousand, and what is much larger would be read for seconds."""
+"""Largest preset in bytes. A usual one has about a thousand; parsing a much larger one would take seconds."""
 MAX_HEADER = 2**20
-"""Bytes that name the tensors of a file; a network of 64 layers needs 30,000."""
+"""Largest header of a file of tensors in bytes; a network of 64 layers needs 30,000."""
 MAX_PARTS = 16
-"""Parts of a dotted key of TOML; a preset's have three. What tomllib takes for one grows with the square of them."""
+"""Most parts of a dotted key in TOML; a preset's have three. tomllib's time grows with their square."""
 
 LONGEST_PLAIN = 20_000
 _PLAIN = bytes({*b"\n\r\t", *range(0x20, 0x7F)} - {*b"\\"})
-"""Bytes of ASCII that are shown, and begin no escape."""
+"""ASCII bytes that are printable and do not begin an escape."""
 _TOML = re.compile(
     r'"""(?:[^"\\]|\\.|"(?!""))*+"{3,5}'  # texts and comments first: what is in them is not nested
     r"|'''(?:[^']|'(?!''))*+'{3,5}"
@@ -36,14 +36,14 @@ _TOML = re.compile(
     r"|[\[{]|[\]}]|\.|[=,\n]",
     re.DOTALL,
 )
-"""All that tells how deeply a text in TOML is nested."""
+"""Matches what decides how deeply a TOML text is nested."""
 
 
 def open_plain(path: Path, buffering: int = BUFFER) -> BinaryIO:
-    """Open a file to read, if it is one: a pipe would be waited for, and a device need not end.
+    """Open a regular file for reading. A pipe could block for ever, and a device need not end.
 
     Raises:
-        OSError: It can't be read, or is no regular file.
+        OSError: The file can't be read, or is not a regular file.
     """
     try:
         _check(path, os.stat(path).st_mode)  # noqa: PTH116, before it is opened: that alone has effects on a device
@@ -51,7 +51,7 @@ def open_plain(path: Path, buffering: int = BUFFER) -> BinaryIO:
     except ValueError:  # a null character
         raise FileNotFoundError(errno.ENOENT, "there can be no file of that name", str(path)) from None
     try:
-        _check(path, os.fstat(descriptor).st_mode)  # another one may have taken its place
+        _check(path, os.fstat(descriptor).st_mode)  # the file may have been replaced meanwhile
         return os.fdopen(descriptor, "rb", buffering=buffering)
     except BaseException:
         os.close(descriptor)
@@ -76,10 +76,10 @@ def open_events(folder: Path, buffering: int = BUFFER) -> BinaryIO:
 
 
 def read_plain(path: Path, at_most: int) -> bytes:
-    """All of a file of at most so many bytes.
+    """The whole content of a regular file of limited size.
 
     Raises:
-        OSError: It can't be read, is no regular file, or is larger.
+        OSError: The file can't be read, is not a regular file, or is too large.
     """
     with open_plain(path, buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
@@ -90,10 +90,10 @@ def read_plain(path: Path, at_most: int) -> bytes:
 
 
 def check_header(path: Path) -> None:
-    """Look at the header of a file of tensors before safetensors believes it.
+    """Check the length of a tensor file's header before safetensors parses it.
 
     Raises:
-        OSError: It can't be read, or is no regular file.
+        OSError: The file can't be read, or is not a regular file.
         ValueError: Its header is too long.
     """
     with open_plain(path) as file:
@@ -109,10 +109,10 @@ def _check(path: Path, mode: int) -> None:
 
 
 def text_of(content: bytes) -> str:
-    """A file's text, which is UTF-8, with the mark before it that some editors write, or without.
+    """Decode a file's content as UTF-8, with or without a byte order mark.
 
     Raises:
-        NotTextError: It is none; the message says what to do.
+        NotTextError: It is not UTF-8; the message says what to do.
     """
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise NotTextError("it is UTF-16 text; save it as UTF-8")
@@ -126,7 +126,7 @@ def table_of_json(content: bytes) -> dict[str, Any]:
     """A table from JSON, its texts cleaned; numbers that are not finite become None.
 
     Raises:
-        ValueError: It is none, or nested too deeply.
+        ValueError: It is no table, or nested too deeply.
     """
     try:
         table = json.loads(text_of(content), parse_constant=lambda _name: None, parse_float=_finite)
@@ -164,15 +164,15 @@ class NotPlainError(OSError):
 
 
 class TooLargeError(OSError):
-    """A file with more bytes than what belongs there has."""
+    """A file that is larger than what belongs there can be."""
 
 
 class NotTextError(ValueError):
-    """A file that holds something else, or text in another encoding."""
+    """A file that is not text, or text in another encoding than UTF-8."""
 
 
 class TooDeepError(ValueError):
-    """Tables within tables, or keys of many parts, that would take all time or memory."""
+    """Tables nested so deeply, or keys of so many parts, that parsing would take too much time or memory."""
 
 
 def _is_deep(text: str) -> bool:
@@ -196,7 +196,7 @@ def _is_deep(text: str) -> bool:
 
 
 def _is_plain(content: bytes) -> bool:
-    """Whether there can be nothing to clean in the texts of a file: most are so, and a list has ten thousand."""
+    """Whether a file's texts certainly need no cleaning. This saves time: a list may read ten thousand files."""
     short = len(content) < LONGEST_PLAIN and content.count(b"{") + content.count(b"[") < DEPTH
     return short and not content.translate(None, _PLAIN) and b'"""' not in content and b"'''" not in content
 

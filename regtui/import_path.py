@@ -1,7 +1,7 @@
-"""Where Python may import from: never the folder that somebody happens to work in.
+"""Keeps Python from importing modules from the current folder.
 
-A `types.py` there, or one that came with somebody's presets, would be run in place of Python's own. Until the path is
-clean nothing but `os` is imported, which Python has loaded by itself.
+A `types.py` there, perhaps one that came with somebody's presets, would run in place of Python's own. Until the path is
+clean only `os` is imported, which Python has already loaded by itself.
 """
 
 import os
@@ -13,7 +13,7 @@ _HOME = os.path.dirname(os.path.dirname(os.path.abspath(regtui.__file__)))  # no
 
 
 def current_folder() -> str | None:
-    """The folder that relative paths begin at, without links; None if it has been deleted."""
+    """The current folder with symbolic links resolved; None if it has been deleted."""
     try:
         return os.path.realpath(os.getcwd())  # noqa: PTH109
     except OSError:
@@ -21,10 +21,10 @@ def current_folder() -> str | None:
 
 
 def without_current_folder(path: list[str]) -> list[str]:
-    """The entries of an import path but those that mean the current folder, whatever put them there.
+    """An import path without the entries that mean the current folder, however they got there.
 
-    An absolute one behind Python's own modules stays: it was installed, and can't take their place. So does, at the
-    end, the folder that regtui itself is in, beside which its packages may lie.
+    An absolute entry after Python's own modules stays: it was installed and can't replace them. The folder that holds
+    regtui itself stays too, but moves to the end, because the packages it needs may be installed there.
     """
     current = current_folder()
     first_installed = path.index(_PYTHON) if _PYTHON in path else len(path)

@@ -1,4 +1,4 @@
-"""ASCII that means the same, for terminals and files whose encoding has no more."""
+"""ASCII replacements, for terminals and files that can't show other characters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IN_CELLS = str.maketrans(
         **dict.fromkeys("○∙·⋅⋯", "."),
         **dict.fromkeys("★☆", "*"),
         "\N{BRAILLE PATTERN BLANK}": " ",
-        "●": "O",  # what a chart marks differently stays different
+        "●": "O",  # different marks in a chart stay different
         "•": "o",
         "◆": "X",
         "◇": "x",
@@ -56,8 +56,8 @@ IN_CELLS = str.maketrans(
         "\N{NO-BREAK SPACE}": " ",
     }
 )
-"""One character for one, each a cell wide: charts and tables keep their shape."""
+"""One character for each, so that charts and tables keep their shape."""
 IN_SENTENCES = IN_CELLS | str.maketrans(
     {"·": "-", "…": "...", "λ": "lambda", "→": "->", "²": "^2", "₁": "_1", "₂": "_2", "≤": "<=", "≥": ">="}
 )
-"""For sentences: the same, but with longer forms where those read better; what follows them moves."""
+"""The same with longer replacements, which read better in sentences; the text after them moves."""

@@ -1,7 +1,7 @@
-"""How many processors this program may use: what the machine has, less what somebody has set aside for others.
+"""How many processors this program may use.
 
-On a shared machine a limit is told in several ways, and the least of them holds: the processors that the process may
-run on, the quota of its control group or of one above it, and what a scheduler or the user says in the environment.
+On a shared machine there can be several limits, of which the smallest holds: the processors that the process may run
+on, the quota of its control group or of one above it, and environment variables set by a scheduler or the user.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Grant(NamedTuple):
-    """What may be used.
+    """How much of the machine may be used.
 
     Attributes:
-        processors: So many at the same time.
-        threads: So many threads that compute, in all; no more than there are processors.
+        processors: Processors that may be busy at the same time.
+        threads: Computing threads in all processes together; at most `processors`.
         machine: Processors of the whole machine.
-        limit: What says that `threads` are fewer; empty if nothing does.
+        limit: What limits `threads`, in words; empty if they are all of the machine's.
     """
 
     processors: int
@@ -36,7 +36,7 @@ def grant(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> Gr
     """What this process may use.
 
     Args:
-        root: Where `proc` is, and what its paths begin at; another one in tests.
+        root: The root folder, below which `proc` is; tests pass another one.
         environ: The environment.
     """
     machine = os.cpu_count() or 1
@@ -52,7 +52,7 @@ def grant(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> Gr
 
 
 def _told(environ: Mapping[str, str], names: tuple[str, ...]) -> list[tuple[str, int]]:
-    """The limits in these variables; OpenMP lists one a level of nesting, and what is no number limits nothing."""
+    """The limits in environment variables. OpenMP's may list one for each level of nesting; other text is ignored."""
     firsts = {name: environ.get(name, "").partition(",")[0].strip() for name in names}
     return [
         (f"{name}={first}", int(first))
@@ -62,7 +62,7 @@ def _told(environ: Mapping[str, str], names: tuple[str, ...]) -> list[tuple[str,
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """Processors' worth of time that the control group, and each group above it, may take; by either version."""
+    """The CPU quotas of the control group and of each group above it, for cgroups of version 1 and 2."""
     for mount, inside, version in _hierarchies(root):
         for group in (inside, *inside.parents):
             folder = root / mount.relative_to("/") / group.relative_to("/")
@@ -79,7 +79,7 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _hierarchies(root: Path) -> Iterator[tuple[PurePosixPath, PurePosixPath, int]]:
-    """The trees of control groups that may limit processors: mount point, our group below it, version.
+    """The control group hierarchies that can limit processors: mount point, our group in it, version.
 
     Formats: cgroups(7) for /proc/self/cgroup, proc_pid_mountinfo(5) for /proc/self/mountinfo.
     """
@@ -103,7 +103,7 @@ def _hierarchies(root: Path) -> Iterator[tuple[PurePosixPath, PurePosixPath, int
         if version in ours and len(fields) > 4:
             mounted, point = (PurePosixPath(_unescaped(field)) for field in fields[3:5])
             group = PurePosixPath(ours[version])
-            # In a container the group may be told by its name outside, of which only the part mounted is seen.
+            # In a container the group may have its name from outside, of which only the mounted part is visible.
             seen = group.is_relative_to(mounted) and ".." not in group.parts
             yield point, PurePosixPath("/") / (group.relative_to(mounted) if seen else ""), version
 

@@ -1,4 +1,4 @@
-"""The signals that would end the program without a word, and are taken for a wish to stop and keep instead."""
+"""Signals that would kill the program; we take them as a wish to stop the run and keep what was trained."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ import time
 _OF_FAULTS = ("SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS", "SIGEMT", "SIGSTKFLT")
 _OF_JOBS = ("SIGSTOP", "SIGTSTP", "SIGCONT", "SIGTTIN", "SIGTTOU")
 _PASSED_OVER = ("SIGKILL", "SIGCHLD", "SIGURG", "SIGWINCH", "SIGINFO", "SIGPIPE", "SIGXFSZ")
-"""What can't be caught, what ends nothing by itself, and what Python makes errors of."""
+"""Signals that can't be caught, do not end a process, or are turned into errors by Python."""
 
 
 def ending() -> list[int]:
-    """All signals that end a process which does not catch them, but those that tell of its own faults.
+    """All signals that end a process which does not catch them, except those that report its own crashes.
 
-    Among them are SIGINT, SIGTERM, SIGHUP, SIGQUIT, and SIGUSR1 and SIGUSR2, which Slurm sends before its limit.
-    Whoever started the program with one of them ignored, as a script does with a job in the background, meant it.
+    Among them are SIGINT, SIGTERM, SIGHUP, SIGQUIT, and SIGUSR1 and SIGUSR2, which Slurm sends before its time limit.
+    A signal that was ignored when the program started, as `nohup` or a background job does, stays ignored.
     """
     others = {getattr(signal, name, None) for name in (*_OF_FAULTS, *_OF_JOBS, *_PASSED_OVER)}
     return sorted(n for n in signal.valid_signals() if n not in others and signal.getsignal(n) is not signal.SIG_IGN)
 
 
 class Received:
-    """The signals that have come.
+    """The signals received so far.
 
     Attributes:
-        first: The first of them; 0 before there is one.
+        first: The number of the first; 0 if there was none yet.
     """
 
     _TOGETHER = 0.25
-    """Seconds within which signals are one wish: to the process and to its group, say."""
+    """Signals within so many seconds count as one: the same one may go to a process and to its group."""
     _HANG_UPS = 1.0
-    """The same for SIGHUP, which the terminal sends, and its shell too, once that comes to it."""
+    """The same for SIGHUP, which the terminal sends, and a little later its shell."""
 
     def __init__(self) -> None:
         self.first = 0
         self._came = 0.0
 
     def again(self, number: int) -> bool:
-        """Take in a signal; whether somebody sends it because the first is not enough, and wants the end at once."""
+        """Note a signal; returns whether it is a second one, so that the program should end at once."""
         now = time.monotonic()
         if not self.first:
             self.first, self._came = number, now

@@ -1,4 +1,4 @@
-"""Text of unknown origin, from a preset, a log or another program's error, made fit to be shown; and numbers."""
+"""Text for people: text of unknown origin made safe to show, and numbers written in one way everywhere."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ import unicodedata
 from typing import Any
 
 UNKNOWN = "–"
-"""Stands where nothing is known."""
+"""Shown in place of a value that is not known."""
 NBSP = "\N{NO-BREAK SPACE}"
-"""Keeps a number with its unit in one line; whoever breaks text into lines turns it into a plain blank afterwards."""
+"""Keeps a number and its unit on one line; whoever wraps text replaces it by a plain blank afterwards."""
 DEPTH = 20
-"""Tables and lists within each other, of which nothing here has more than five."""
+"""How deeply tables and lists may be nested; nothing of ours is nested more than five deep."""
 MOST = 2000
-"""So many characters are shown of a text that has no smaller limit."""
+"""The most characters shown of any text; a caller may set a smaller limit."""
 _INVISIBLE = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]")
-"""What Unicode counts as letters or marks, yet draws as nothing; variation selectors of emoji are not among them."""
+"""Characters that Unicode counts as letters or marks but that draw nothing. Emoji variation selectors stay allowed."""
 
 _ESCAPED_PERHAPS = re.compile(r"[^ -~]")
 
 
 def is_shown(character: str) -> bool:
-    """Whether it is drawn where it stands: no control, format, private or unassigned character, and no half of one."""
+    """Whether a character simply draws itself: no control, format, private-use, unassigned or surrogate character."""
     return (character.isprintable() and not _INVISIBLE.match(character)) or unicodedata.category(character) == "Zs"
 
 
 def one_line(text: object, limit: int = MOST) -> str:
-    """The text in one line that does nothing but be read; at most `limit` characters.
+    """The text on one line, safe to print; at most `limit` characters.
 
-    What a terminal obeys, what turns the direction of writing, what ends a line and what is not seen is written as an
-    escape. Text of unknown origin goes through here where it is read, so that nobody who shows it has to think of it.
-    Once is enough, and twice does no harm.
+    Control characters, changes of the writing direction, line ends and invisible characters are written as escapes.
+    Text of unknown origin passes through here once, where it is read, so that whoever shows it need not think of it.
+    Passing through twice does no harm.
     """
     line = _ESCAPED_PERHAPS.sub(_escape, str(text)[: limit + 1])
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def quoted(text: object, limit: int = 200) -> str:
-    """The text in one line between quotes."""
+    """The text on one line, in quotes."""
     return f"'{one_line(text, limit)}'"
 
 
 def lines(text: str, limit: int = MOST) -> str:
-    """The same for a text of several lines, which stay lines."""
+    """Like `one_line`, for text of several lines: line ends are kept."""
     return "\n".join(one_line(line, limit) for line in text.split("\n"))
 
 
@@ -52,10 +52,10 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def cleaned(value: Any, depth: int = DEPTH) -> Any:
-    """Tables, lists and texts as JSON and TOML have them, with each text in one line: values and keys.
+    """A value from JSON or TOML with every text in it, keys included, made safe by `one_line`.
 
     Raises:
-        ValueError: It is nested deeper than `depth`.
+        ValueError: The value is nested deeper than `depth`.
     """
     if isinstance(value, str):
         return one_line(value)
@@ -74,9 +74,10 @@ def signed(text: str) -> str:
 
 
 def number(value: float | None, form: str) -> str:
-    """A number in a form such as '+.4f'; whole from 1000 and in powers of ten from 100,000 on: '1,235', '1.2e+05'.
+    """A number in a format such as '+.4f'; from 1,000 on without decimals, from 100,000 on in powers of ten.
 
-    A loss on its way to infinity so stays in its column. A dash stands for what was not measured or is not finite.
+    Examples: '0.2500', '1,235', '1.2e+05'. So a loss that grows without bound stays within its column. A dash stands
+    for a value that was not measured or is not finite.
     """
     if value is None or not math.isfinite(value):
         return UNKNOWN
@@ -86,11 +87,11 @@ def number(value: float | None, form: str) -> str:
 
 
 def short(value: float | None, digits: int = 4) -> str:
-    """A loss in at most seven cells: '0.3101', '23.10', '1e+04'; NaN stands for whatever is not finite.
+    """A loss in at most seven cells: '0.3101', '23.10', '1e+04'; 'NaN' if it is not finite.
 
     Args:
-        value: The loss, or a difference of losses.
-        digits: Behind the point, as long as it is below 10.
+        value: The loss, or a difference of losses; None if it is not finite.
+        digits: Decimals of a value below 10.
     """
     if value is None:
         return "NaN"
@@ -99,12 +100,12 @@ def short(value: float | None, digits: int = 4) -> str:
 
 
 def loss_in_words(value: float | None) -> str:
-    """A loss for a sentence: as `short` writes it, but a small one with two digits that count: '0.00023', '2.3e−05'."""
+    """A loss for a sentence: like `short`, but a loss below 0.001 gets two significant digits: '0.00023', '2.3e−05'."""
     return short(value) if value is None or value == 0 or abs(value) >= 0.001 else signed(f"{value:.2g}")
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:
-    """'98.12' of 0.9812; what is not 0, or not all, but would look so in these digits, is '<0.01' or '>99.99'."""
+    """'98.12' for 0.9812; '<0.01' or '>99.99' if rounding would make it look like none or all."""
     if fraction is None or not math.isfinite(fraction):
         return UNKNOWN
     text = number(100 * fraction, f".{digits}f")
@@ -116,25 +117,25 @@ def percent(fraction: float | None, digits: int = 2) -> str:
 
 
 def share(fraction: float | None, digits: int = 1, gap: str = " ") -> str:
-    """'25.0 %' of 0.25, '< 0.1 %' and '> 99.9 %' of what is nearly none or all, '0 %' and '100 %' of none and all.
+    """'25.0 %' for 0.25; '< 0.1 %' or '> 99.9 %' for nearly none or all; '0 %' and '100 %' for exactly none and all.
 
     Args:
         fraction: From 0 to 1.
-        digits: Behind the point.
-        gap: What stands between number and sign.
+        digits: Decimals.
+        gap: The text between the number and the percent sign.
     """
     text = f"{100 * fraction:.0f}" if fraction in (0, 1) else percent(fraction, digits)
     return text if text == UNKNOWN else f"{text.replace('<', f'<{gap}').replace('>', f'>{gap}')}{gap}%"
 
 
 def fitting(fraction: float | None, digits: int, cells: int) -> str:
-    """'98.12%', with fewer digits where there is no room for so many: '100.0%', '>99%'."""
+    """'98.12%', with as many decimals as fit into `cells`, at most `digits`: '100.0%', '>99%'."""
     text = f"{percent(fraction, digits)}%"
     return text if len(text) <= cells or digits == 0 else fitting(fraction, digits - 1, cells)
 
 
 def p_value(p: float) -> str:
-    """'p = 0.858', 'p < 0.001'; a no-break space on either side keeps it in one line."""
+    """'p = 0.858' or 'p < 0.001', with no-break spaces so that it is not split between lines."""
     return f"p{NBSP}<{NBSP}0.001" if p < 0.001 else f"p{NBSP}={NBSP}{p:.3g}"
 
 
@@ -144,7 +145,7 @@ def counted(count: int, what: str) -> str:
 
 
 def seconds(value: float, digits: int = 2) -> str:
-    """What something took, without its unit: '0.38'; whole from 100 on: '1,235'."""
+    """Seconds without their unit: '0.38'; without decimals from 100 on: '1,235'."""
     return f"{value:.{digits}f}" if value < 100 else f"{value:,.0f}"
 
 

@@ -1,1 +1,1 @@
-"""The command line: a file a command. Only typer is imported at the top, so that help is there at once."""
+"""The command line, one file for each command. Only typer is imported at the top, so that --help is fast."""

@@ -45,7 +45,7 @@ def examine() -> int:
 
 
 def _findings() -> Iterator[Finding]:
-    """All that is found; a probe that fails is a finding too, so that whoever needs help most gets the rest."""
+    """All findings. A probe that fails is a finding too, and does not keep the others from being made."""
     probes: dict[str, Callable[[], Iterable[Finding]]] = {
         "regtui": _program,
         "package": _packages,
@@ -78,13 +78,13 @@ def _packages() -> Iterator[Finding]:
 def _cache() -> Iterator[Finding]:
     cache = _folder("cache", cache_dir())
     if cache.state == "fault" and os.path.exists(cache_file("mnist")):  # noqa: PTH110, it never raises
-        cache = cache._replace(state="note")  # what is in it can be used all the same
+        cache = cache._replace(state="note")  # its content can be used anyway
     yield cache
 
 
 def _devices() -> Iterator[Finding]:
     yield Finding("device", "ok", _processors())
-    process = Process(threads=1)  # as a run has it; torch may also end the process that imports it
+    process = Process(threads=1)  # as in a run; importing torch may even kill the process
     try:
         for state, words in process.ask(HostCalls.devices):
             yield Finding("device", state, words)
@@ -132,7 +132,7 @@ def _terminal() -> Finding:
 def _folder(topic: str, folder: Path) -> Finding:
     shown = one_line(folder)
     try:
-        # A folder that isn't there yet is made by the first run: what counts is the nearest one that is.
+        # The first run creates a folder that doesn't exist yet, so the nearest existing one above it counts.
         whole = folder.absolute()
         nearest = next(path for path in (whole, *whole.parents) if os.path.exists(path))  # noqa: PTH110, it never raises
         with tempfile.TemporaryFile(dir=nearest):

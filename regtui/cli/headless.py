@@ -1,4 +1,4 @@
-"""A run without a screen: a header, one line an epoch and arm, the verdict; or one JSON event a line."""
+"""A run without a screen: prints a header, a line for each epoch of each arm, and the verdict; or events as JSON."""
 
 from __future__ import annotations
 
@@ -31,17 +31,21 @@ if TYPE_CHECKING:
     from regtui.engine.run import RunResult
 
 _BY_SIGNAL = 128
-"""What exit codes of signals begin after."""
+"""The exit code for a signal is this plus its number."""
 _SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"
 
 
 def run_headless(preset: Preset, logs: Path, *, json: bool, threads: int | None = None) -> int:
-    """Train `preset`, telling stdout how it goes; returns the exit code.
+    """Train `preset` and print its progress to stdout; returns the exit code.
 
-    `threads` is with how many each process computes; with its share of what the machine grants if None.
+    Args:
+        preset: What to train.
+        logs: The folder in which the run is saved.
+        json: Print events as JSON instead of a table.
+        threads: Threads for each process; None gives each its share of what the machine grants.
 
     Raises:
-        InputError: The preset asks for what isn't there, or `logs` can't be written.
+        InputError: The preset asks for something that isn't there, or `logs` can't be written.
         RegtuiError: Training could not begin.
     """
     try:
@@ -68,7 +72,7 @@ def _run(preset: Preset, logs: Path, *, json: bool, threads: int | None) -> int:
                 complain(f"regtui: {event.words()}; Ctrl-C stops the run and keeps what was measured")
             try:
                 printer(event)
-            except BrokenPipeError:  # whoever read has gone; what was trained is kept
+            except BrokenPipeError:  # nobody reads any more; what was trained is kept
                 control.send(Stop())
             except RegtuiError as error:
                 complain(f"regtui: {error}")
@@ -80,7 +84,7 @@ def _run(preset: Preset, logs: Path, *, json: bool, threads: int | None) -> int:
         if not json and result.history.started is not None:
             _say_outcome(preset, result)
     except (BrokenPipeError, RegtuiError):
-        if not received.first:  # else the terminal may have gone with whom the signal came from
+        if not received.first:  # otherwise the terminal may have closed and sent the signal
             raise
     _complain_of(result)
     if received.first not in (0, signal.SIGINT):  # Ctrl-C is the user's way to stop a run
@@ -99,7 +103,7 @@ def _say_outcome(preset: Preset, result: RunResult) -> None:
 
 
 def _complain_of(result: RunResult) -> None:
-    """Say why a run failed, and what of it is not saved."""
+    """Say why a run failed, and which part of it could not be saved."""
     if result.summary.error:
         complain(f"regtui: {result.summary.error}; the log is in {one_line(result.folder)}")
     if result.summary.unsaved:
@@ -130,9 +134,9 @@ class _TablePrinter:
 
 
 def table_lines(event: Event, history: History, preset: Preset | None, width: int) -> list[str]:
-    """What the table says of an event that `history` has just taken in; without a preset there is no header.
+    """The lines to print for an event that was just added to `history`; without a preset there is no header.
 
-    Each line has at most `width` columns, of which there are 40 or more.
+    Lines have at most `width` columns, and `width` is at least 40.
     """
     epochs = history.started.epochs if history.started is not None else 0
     match event:
@@ -152,7 +156,7 @@ def table_lines(event: Event, history: History, preset: Preset | None, width: in
 
 
 class _Column(NamedTuple):
-    """A column of the table of epochs: what stands above it, its cells, and its values."""
+    """A column of the table of epochs: its title, its width in cells, and its value for an epoch."""
 
     title: str
     cells: int
@@ -167,14 +171,14 @@ _VAL_ACCURACY = _Column("val acc", 8, lambda epoch: f"{percent(epoch.val_accurac
 _SECONDS = _Column("s", 6, lambda epoch: seconds(epoch.seconds))
 _COLUMNS = (_TRAIN_LOSS, _VAL_LOSS, _GAP, _TRAIN_ACCURACY, _VAL_ACCURACY, _SECONDS)
 _GIVE_WAY = (_GAP, _SECONDS, _TRAIN_ACCURACY, _TRAIN_LOSS, _VAL_ACCURACY)
-"""What is left out where there is no room, the first first."""
+"""The columns that are left out in a narrow terminal, in this order."""
 _ARM = 11
-"""Cells of an arm's name, and of what stands before a row of the header."""
+"""Width of an arm's name, and of the names in the header."""
 _BEST = " best"
 
 
 def _layout(epochs: int, width: int) -> tuple[int, list[_Column]]:
-    """Cells of an epoch's number, and the columns beside it that there is room for."""
+    """Width of an epoch's number, and the columns that fit beside it."""
     columns, leaving = list(_COLUMNS), list(_GIVE_WAY)
     number_cells = max(len("epoch"), len(f"{epochs}/{epochs}"))
     if _cells(number_cells + 2, columns) <= width:
@@ -200,13 +204,13 @@ def _epoch_lines(epoch: EpochDone, epochs: int, width: int, *, best: bool) -> li
 
 
 def _remark(arm: str, words: str, epochs: int, width: int) -> list[str]:
-    """Words on an arm, below its numbers."""
+    """A remark on an arm, printed below its numbers."""
     cells, _ = _layout(epochs, width)
     return _wrapped(f"{'':{cells}}  {arm:<{_ARM}}  ", words, width)
 
 
 def _wrapped(before: str, words: str, width: int) -> list[str]:
-    """Words after what stands before them, in lines that begin below each other."""
+    """`words` after `before`, wrapped; further lines are indented as far as the first."""
     return textwrap.wrap(words, width, initial_indent=before, subsequent_indent=" " * len(before))
 
 
@@ -251,16 +255,16 @@ def _best_and_kept(name: str, history: History, preset: Preset | None) -> str:
 
 @contextmanager
 def _signals(control: Control, training: threading.Event) -> Iterator[Received]:
-    """Stop the run and keep it at the first signal, or end it if it does not train yet; yields what came.
+    """At the first signal stop the run and keep it, or end the program if it does not train yet; yields the signals.
 
-    A second one ends it at once.
+    A second signal ends the program at once.
     """
     received = Received()
 
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         first, again = not received.first, received.again(number)
         if not training.is_set():
-            if first:  # the next ones would keep what there is from being cleared away
+            if first:  # a further one must not interrupt the clean-up
                 raise KeyboardInterrupt(number)
         elif first:
             control.send(Stop())
@@ -282,7 +286,7 @@ def _signals(control: Control, training: threading.Event) -> Iterator[Received]:
 
 @contextmanager
 def _progress_bar(preset: Preset, *, wanted: bool) -> Iterator[Callable[[Event], None]]:
-    """A bar on stderr where that is a terminal; yields what moves it."""
+    """A progress bar on stderr if that is a terminal; yields a function that takes each event."""
     if not (wanted and can_draw(sys.stderr)):
         yield lambda _event: None
         return
@@ -307,7 +311,7 @@ def _progress_bar(preset: Preset, *, wanted: bool) -> Iterator[Callable[[Event],
 
 
 class _Bar:
-    """Follows the arm that is furthest, for the arms go side by side."""
+    """Shows the steps of the arm that is furthest ahead; the arms train side by side."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress = progress

@@ -1,4 +1,4 @@
-"""The command line. Only typer is imported at the top, so that help is there at once; each command imports its own."""
+"""The command line. Only typer is imported at the top, so that --help is fast; each command imports what it needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from regtui.errors import RegtuiError
 
 MOST_THREADS = 256
-"""More are no faster on any machine, and may be more than the system gives a process."""
+"""More threads are no faster on any machine, and the system may not grant them to a process."""
 
 app = typer.Typer(
     name="regtui",
@@ -28,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _WrongCall: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
-"""Typer's, which it takes from click or brings along, by its version."""
+"""Typer's error for wrong usage; newer versions bring their own, older ones use click's."""
 presets_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(presets_app, name="presets")
 
@@ -108,7 +108,7 @@ def start(
 
 
 def _refuse_options_before(context: typer.Context, command: str) -> None:
-    """What stands before a command would say nothing to it, and be passed over in silence."""
+    """Refuse options before a command's name: they would be ignored in silence."""
     from regtui.errors import InputError
 
     for parameter in context.command.params:
@@ -256,21 +256,21 @@ def main() -> None:
     open_closed_streams()
     fall_back_to_ascii()
     if not os.environ.get("NO_COLOR"):
-        os.environ.pop("NO_COLOR", None)  # it counts where it is not empty; textual asks only whether it is there
+        os.environ.pop("NO_COLOR", None)  # only a non-empty value counts; textual checks merely that it is set
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except _WrongCall as error:
         _show_usage(error)
     except RegtuiError as error:
         _end_with(error)
-    except Exception as error:  # a bug; its traceback helps whoever mends it, and nobody else
-        if current_folder() is None:  # no bug: nothing is where relative paths begin
+    except Exception as error:  # a bug: the traceback helps developers only
+        if current_folder() is None:  # not a bug: the current folder has been deleted
             _end_with(InputError("the current folder has been deleted; go to one that exists, or name whole paths"))
         _end_with(RegtuiError(f"unforeseen {type(error).__name__}: {error}; 'regtui --debug' and the same shows where"))
 
 
 def _show_usage(error: Any) -> None:
-    """What typer says of a wrong call, in which it quotes what was typed."""
+    """Print typer's message on wrong usage, which quotes what was typed."""
     from regtui.console import complain
     from regtui.text import one_line
 

@@ -14,7 +14,7 @@ from regtui.text import one_line
 
 
 def list_presets() -> None:
-    """Print name and title of each preset; a broken one is listed with its fault and stops no other."""
+    """Print name and title of each preset; a broken one is listed with its fault."""
     presets = available()
     width = max((len(one_line(name)) for name in presets), default=0)
     for name, path in sorted(presets.items()):
@@ -25,7 +25,7 @@ def list_presets() -> None:
 
 
 def check_presets(files: Sequence[str]) -> int:
-    """Print one line for each file that is a preset and one for each fault of one that isn't; returns the exit code."""
+    """Print a line for each valid preset and a line for each fault of an invalid one; returns the exit code."""
     broken = False
     for file in files:
         try:

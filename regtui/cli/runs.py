@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from regtui.protocol.events import Event
 
 MAX_WORDS = 10
-"""So many runs with a fault are named below the table; --json names all."""
+"""The most damaged runs that are named below the table; --json names all."""
 
-# Top and bottom of the header, what a run has there, and whether it stands at the left.
+# Upper and lower line of the header, a run's text in that column, and whether it is left-aligned.
 _COLUMNS: list[tuple[str, str, Callable[[RunInfo], str], bool]] = [
     ("", "run", lambda run: _beginning(run.name), True),
     ("", "preset", lambda run: one_line(run.preset or UNKNOWN, 14), True),
@@ -48,7 +48,7 @@ def print_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A
     """Print the runs in and below `folder`, newest first: a table, or one JSON object a line; returns the exit code.
 
     Raises:
-        InputError: There is no such folder, or the filter is none, or asks for a field that no run has.
+        InputError: There is no such folder, the filter is not valid, or it asks for a field that no run has.
     """
     from regtui.runs.index import read_runs  # sqlite, 10 ms that `show` does without
 
@@ -78,7 +78,7 @@ def print_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A
 
 
 def print_run(run: str, logs: Path, *, json: bool) -> int:
-    """Print what a headless run has printed, from its log; or its summary as JSON. Returns the exit code.
+    """Print what a headless run printed, from its log, or its summary as JSON; returns the exit code.
 
     Args:
         run: A run's folder, or a unique beginning of its name.
@@ -86,7 +86,7 @@ def print_run(run: str, logs: Path, *, json: bool) -> int:
         json: Whether to print the summary instead.
 
     Raises:
-        InputError: There is no such run, or it has no summary to print, or no events.
+        InputError: There is no such run, or it lacks the summary or the events to print.
     """
     folder = find_run(run, logs)
     with suppress(BrokenPipeError):  # whoever read has seen enough
@@ -139,7 +139,7 @@ def _retell(info: RunInfo) -> None:
 
 
 def _preset(folder: Path) -> Preset | None:
-    """The preset as run; None, after a word, if it can't be read: the epochs can be told without it."""
+    """The preset as run; None, after a message, if it can't be read. The epochs can be printed without it."""
     from regtui.preset.file import load
 
     try:
@@ -161,7 +161,7 @@ def _events(folder: Path) -> Iterator[Event]:
 
 
 def _table(runs: Sequence[RunInfo], width: int) -> list[str]:
-    """Header and runs in columns, the last of which are left out where they find no room."""
+    """Header and runs in columns; in a narrow terminal the last columns are left out."""
     from rich.cells import cell_len
 
     if not runs:
@@ -210,5 +210,5 @@ def _to_json(run: RunInfo) -> str:
 
 
 def _beginning(name: str) -> str:
-    """Date and time of a run's name, which mean the run on the command line; of other names what finds room."""
+    """Date and time from a run's name, enough to name it on the command line; other names are cut."""
     return name[:15] if re.match(r"\d{8}-\d{6}-", name) else one_line(name, 15)

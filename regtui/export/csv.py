@@ -1,7 +1,7 @@
-"""CSV: a folder an arm, with an epoch a row in metrics.csv and a step a row in steps.csv.
+"""CSV: a folder for each arm, with a row for each epoch in metrics.csv and a row for each step in steps.csv.
 
-pandas reads both as they are. lightning-metrics-tui looks for files of the name metrics.csv below the folder it is
-given, takes `step` as the axis and puts `train_X` and `val_X` into one chart.
+pandas reads both. lightning-metrics-tui looks for files named metrics.csv below the folder it is given, takes `step`
+as the axis and draws `train_X` and `val_X` in one chart.
 """
 
 from __future__ import annotations

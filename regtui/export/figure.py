@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH, HEIGHT = 3.5, 3.4
-"""In inches; the width is that of one column of a paper in two."""
+"""In inches; the width of one column of a two-column paper."""
 COLORS = {"baseline": "#0072B2", "regularized": "#D55E00"}
-"""Blue and vermilion of Okabe and Ito's palette, which people who see fewer colours tell apart too."""
+"""Blue and vermilion of Okabe and Ito's palette, which colour-blind people can tell apart."""
 MARKERS = {"baseline": "o", "regularized": "D"}
 MARKS_A_CURVE = 10
-"""About so many markers on a curve."""
+"""About how many markers each curve gets."""
 _STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.linewidth": 0.6,
@@ -36,12 +36,12 @@ _STYLE: dict[Any, Any] = {
 
 
 def write(run: SavedRun, path: Path) -> None:
-    """Draw a run into `path`, as SVG or PNG after its ending.
+    """Draw a run into `path`, as SVG or PNG according to its suffix.
 
     Raises:
         InputError: matplotlib isn't installed.
     """
-    try:  # 1.5 s; pyplot, which keeps a global state and may look for a display, is not needed
+    try:  # takes 1.5 s; pyplot is not needed, which keeps global state and may look for a display
         import matplotlib
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
@@ -51,7 +51,7 @@ def write(run: SavedRun, path: Path) -> None:
         ) from None
 
     with matplotlib.rc_context(), warnings.catch_warnings():
-        matplotlib.rcdefaults()  # what a user has set for other figures may need LaTeX, or a display
+        matplotlib.rcdefaults()  # a user's own settings may need LaTeX or a display
         matplotlib.rcParams.update(_STYLE)
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script that the font lacks
         figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
@@ -73,7 +73,7 @@ def _draw_losses(axes: Axes, run: SavedRun) -> None:
         val = [math.nan if epoch.val_loss is None else epoch.val_loss for epoch in arm.epochs]
         train = [math.nan if epoch.train_loss is None else epoch.train_loss for epoch in arm.epochs]
         label = name if name == "baseline" else one_line(arm.info.techniques).replace("$", r"\$")  # $ begins a formula
-        # Marks of the arms in turn, so that both can be seen where one curve hides the other.
+        # The arms' markers alternate, so that both are visible where one curve hides the other.
         style: dict[str, Any] = {"color": COLORS[name], "marker": MARKERS[name], "markevery": (first, every)}
         axes.plot(numbers, val, label=f"{label}, validation", **style)
         axes.plot(numbers, train, label=f"{label}, training", linestyle=(0, (3, 2)), markerfacecolor="white", **style)

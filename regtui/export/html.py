@@ -31,7 +31,7 @@ _REASONS = {
     "exploded": "diverged: training loss far above that of guessing",
 }
 _LOOKS: Sequence[tuple[str, str, Literal["circle", "diamond"]]] = (("base", "●", "circle"), ("reg", "◆", "diamond"))
-"""Of each arm in their order: its class in the style sheet, its mark in the text and its marker in the charts."""
+"""For each arm, in order: its class in the style sheet, its mark in the text, and its marker in the charts."""
 
 
 class _Table(NamedTuple):
@@ -87,7 +87,7 @@ def _template() -> Template:
 
 
 def _shown(value: object) -> object:
-    """How the page writes a value, in one line; markup in it is escaped afterwards."""
+    """A value as the page shows it, on one line; the template escapes markup in it afterwards."""
     if hasattr(value, "__html__"):  # the page's own markup
         return value
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
@@ -98,7 +98,7 @@ def _shown(value: object) -> object:
 
 
 def _is_numeric(value: object) -> bool:
-    """Whether a cell is a number, so that it stands on the right."""
+    """Whether a cell holds a number, which is right-aligned."""
     if isinstance(value, float):
         return math.isfinite(value)
     return type(value) is int or (isinstance(value, str) and value.endswith(" %"))
@@ -164,13 +164,13 @@ def _results(arms: Iterable[_Arm]) -> _Table:
                 arm.weight_norm, arm.seconds, arm.info.parameters,
             ]
         )  # fmt: skip
-    # One quantity a row, so that the arms stand side by side and a narrow page holds them.
+    # One quantity in each row: the arms stand side by side, and the table fits a narrow page.
     _, *rows = zip(names, *columns, strict=True)
     return _Table(("", *(str(column[0]) for column in columns)), rows)
 
 
 def _comparisons(run: SavedRun) -> Iterable[_Table]:
-    """How many test images the baseline and another arm had right and wrong; none if they were not scored."""
+    """A 2×2 table of right and wrong test images for each arm beside the baseline; none without scores."""
     scored = run.history.scored
     if scored is not None:
         yield _Table(

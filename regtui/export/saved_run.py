@@ -1,4 +1,4 @@
-"""A saved run read from its folder, with every step's loss, and what the formats ask of it."""
+"""A saved run as read from its folder, including the loss of every step, for the exports."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from regtui.text import one_line
 
 @dataclass(frozen=True)
 class SavedRun:
-    """One run as its folder tells it.
+    """One run as its folder describes it.
 
     Attributes:
         name: The folder's name.
-        history: Its events, folded.
+        history: What its events add up to.
         started: What was known before the first step.
-        steps: Each arm's step losses; the history only has them in buckets.
+        steps: Each arm's step losses; the history keeps only averages of them.
         preset: The preset as run; None if it can't be read.
         circumstances: What run.json says; empty if it can't be read.
         summary: What summary.json says; None if there is none, or it can't be read.
@@ -43,14 +43,14 @@ class SavedRun:
         return {} if self.preset is None else dict(leaves(to_table(self.preset)))
 
     def last_steps(self, arm: str) -> dict[int, int]:
-        """The last step of each of an arm's epochs; an epoch that was cut short has fewer steps than others."""
+        """The last step of each epoch of an arm; an epoch that was cut short has fewer steps."""
         per_epoch = self.started.steps_per_epoch
         last = {epoch.epoch: epoch.epoch * per_epoch for epoch in self.history.arms[arm].epochs}
         return last | {steps.epoch: steps.first_step + len(steps.losses) - 1 for steps in self.steps[arm]}
 
 
 def read_saved_run(folder: Path) -> SavedRun:
-    """Read a run, ended or not; what is damaged in its log is passed over.
+    """Read a run, ended or not; damaged lines of its log are skipped.
 
     Raises:
         InputError: It is no run, or nothing was trained in it.

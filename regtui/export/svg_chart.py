@@ -1,6 +1,6 @@
-"""SvgCurve charts as inline SVG, for a report that opens without network and without scripts.
+"""Line charts as inline SVG, for a report that needs no network and no scripts.
 
-Colours, dashes and text sizes come from the style sheet of the page, so that one drawing serves light, dark and paper.
+Colours, dashes and text sizes come from the page's style sheet, so one drawing serves light mode, dark mode and print.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from regtui.axes import limits, ticks
 
 WIDTH, HEIGHT = 720, 300
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 10, 40
-"""Room around the plot for the numbers of the axes."""
+"""Margins around the plot, for the labels of the axes."""
 MOST_POINTS = 2_000
-"""A curve with more is thinned out: the page is narrower than that."""
+"""A curve with more points is thinned out; the page has fewer pixels than that."""
 MOST_MARKERS = 12
 
 
 @dataclass(frozen=True)
 class SvgCurve:
-    """One line of a chart.
+    """One curve of a chart.
 
     Attributes:
-        points: x and y; None breaks the line, as the value is not finite.
+        points: x and y; y is None where a value is not finite, which breaks the line.
         look: Its class in the style sheet.
-        marker: The shape of its markers, which tells lines apart without colour; none if empty.
+        marker: The shape of its markers, which tell curves apart without colour; empty for none.
     """
 
     points: Sequence[tuple[float, float | None]]
@@ -40,7 +40,7 @@ def chart(curves: Sequence[SvgCurve], *, label: str, x_label: str, zero: bool = 
 
     Args:
         curves: At least one.
-        label: What the chart shows, for people who hear the page.
+        label: What the chart shows, for screen readers.
         x_label: Name of the x axis.
         zero: Whether to draw a line at 0.
     """
@@ -59,7 +59,7 @@ def chart(curves: Sequence[SvgCurve], *, label: str, x_label: str, zero: bool = 
 
 @dataclass(frozen=True)
 class _Plot:
-    """From values to places in the drawing."""
+    """Converts values to positions in the drawing."""
 
     x0: float
     x1: float
@@ -74,7 +74,7 @@ class _Plot:
 
 
 def _share(value: float, low: float, high: float) -> float:
-    # Halved, since the distance of two values may be too large for a float where the values are not.
+    # Halved, because the difference of two values may overflow a float.
     return 0.5 if high == low else (value / 2 - low / 2) / (high / 2 - low / 2)
 
 
@@ -99,7 +99,7 @@ def _line(plot: _Plot, curve: SvgCurve) -> Iterator[str]:
         pen = "M" if y is None else "L"
     yield f'<path class="{curve.look}" d="{"".join(path)}"/>'
     spacing = -(-len(points) // MOST_MARKERS)
-    # Diamonds lie between circles, so that both are seen where one curve hides the other.
+    # Diamonds lie between circles, so that both are visible where one curve hides the other.
     first = spacing // 2 if curve.marker == "diamond" else 0
     for x, y in points[first::spacing] if curve.marker else ():
         if y is not None:

@@ -1,4 +1,4 @@
-"""TensorBoard: a folder an arm, with one event file of scalars and hyperparameters, written without TensorFlow."""
+"""TensorBoard: a folder for each arm, with an event file of scalars and hyperparameters; needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write(run: SavedRun, folder: Path) -> None:
     began = _began(run)
     for name in run.history.arms:
         (folder / name).mkdir(parents=True)
-        # TensorBoard's EventFileWriter opens the file anew for each event, in a thread whose last errors get lost.
+        # TensorBoard's own EventFileWriter reopens the file for each event, in a thread whose last errors get lost.
         with (folder / name / f"events.out.tfevents.{began:010.0f}.regtui").open("wb") as file:
             records = RecordWriter(file)
             records.write(Event(wall_time=began, file_version="brain.Event:2").SerializeToString())
@@ -75,12 +75,12 @@ def _scalars(run: SavedRun, arm: str) -> Iterator[tuple[str, int, float, float |
 
 
 def _when(steps: StepsDone, index: int, before: float) -> float:
-    """When a step was done: the log has one time for many steps, which are taken to have come evenly."""
+    """When a step was done. The log has one time for many steps, which are taken as evenly spaced."""
     return before + (steps.t - before) * (index + 1) / len(steps.losses)
 
 
 def _hyperparameters(run: SavedRun, arm: str) -> Summary:
-    """What the HParams tab shows: the settings of this arm; a technique's knobs by the same keys in both arms."""
+    """The settings of this arm, for the HParams tab; a technique's knobs have the same keys in all arms."""
     from tensorboard.plugins.hparams import summary_v2 as hparams
 
     values: dict[str, bool | float | str] = {"arm": arm, "preset": one_line(run.started.preset)}
@@ -88,12 +88,12 @@ def _hyperparameters(run: SavedRun, arm: str) -> Summary:
         if key in _LEFT_OUT or (key.startswith(_TECHNIQUES) and not key.startswith(f"{arm}.")):
             continue
         values[key.removeprefix(f"{arm}.")] = value if isinstance(value, bool | int | float) else one_line(value)
-    # No configuration of the whole experiment beside it: TensorBoard would take one arm's, with its techniques alone.
+    # No configuration for the whole experiment: TensorBoard would show that of one arm, with only its knobs.
     return hparams.hparams_pb(values, trial_id=f"{one_line(run.name)}/{arm}", start_time_secs=_began(run))
 
 
 def _began(run: SavedRun) -> float:
-    """The run's start in seconds since 1970; 1970 itself if run.json doesn't say it."""
+    """The run's start in seconds since 1970; 0 if run.json doesn't say it."""
     try:
         return datetime.fromisoformat(str(run.circumstances.get("started"))).timestamp()
     except (ValueError, OverflowError):
