@@ -1,1 +1,1 @@
-"""The screen. The only room that imports textual; its chart.py is the only file that imports plotext."""
+"""The screen. Only this package imports textual, and only its charts/chart.py imports plotext."""

@@ -1,4 +1,4 @@
-"""The screen's program: it opens screens, lets a worker thread train, and passes on what that tells."""
+"""The app: opens the screens, trains in a worker thread, and passes the events of the run to the screen."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from regtui.tui.widgets.keys import EVERYWHERE
 from regtui.tui.widgets.thread import in_thread
 
 BY_SIGNAL = 128
-"""What exit codes of signals begin after."""
+"""The exit code for a signal is this plus its number."""
 QUIET = 1.0
-"""Seconds without a key after which nobody types."""
+"""Seconds without a key after which the user counts as not typing."""
 MANY = 8
-"""Screens closed since the last look for garbage that are freed without waiting."""
+"""After so many closed screens garbage is collected even while the user types."""
 QUIT_CHOICES = (
     Choice("k", "keep", "Stop, keep and leave: validate, test, save"),
     Choice("x", "at once", "Leave at once: no validation, no test"),
@@ -53,16 +53,16 @@ QUIT_CHOICES = (
 
 
 class RegtuiApp(OneByOne, inherit_bindings=False):
-    """The whole program on a screen; `return_value` is the exit code."""
+    """The whole program with a screen; `return_value` is the exit code."""
 
-    # Before Textual's own, which copies for as long as something is selected and lets nobody leave.
+    # Takes precedence over Textual's own, which copies whenever something is selected, so that nobody could quit.
     BINDINGS: ClassVar = [Binding("ctrl+c", "copy_or_quit", show=False, priority=True)]
     CSS_PATH = "app.tcss"
     TITLE = "regtui"
     ENABLE_COMMAND_PALETTE = False
 
     class EventsWait(Message):
-        """The run has told something."""
+        """Events of the run wait to be taken in."""
 
     class Ready(Message):
         """Torch has been imported."""
@@ -94,11 +94,11 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         Args:
             logs: Where runs are kept.
             preset: Chosen at the start.
-            start: Run it at once.
+            start: Start the run at once.
             quit_when_done: Leave when the run has ended, with its exit code.
             ascii_only: Show nothing but ASCII.
-            training: Who trains; processes when left out.
-            review: Open on the saved runs instead of the presets: these, or all in `logs` if there are none.
+            training: What trains; processes of its own if left out.
+            review: Open the saved runs instead of the presets: these, or all in `logs` if the list is empty.
         """
         super().__init__()
         self.logs = logs
@@ -114,17 +114,17 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self._typed_at = 0.0
         self.signal = 0
         self.failure = ""
-        self.animation_level = "none"  # each frame of an animation would go over the wire
+        self.animation_level = "none"  # over SSH each frame of an animation would be sent
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """What every line goes through on its way to the terminal."""
+        """The filters that each line passes on its way to the terminal."""
         return [*super().get_line_filters(), *self._plain]
 
     def on_mount(self) -> None:
-        """Open the first screen, then let torch be imported behind it."""
+        """Open the first screen, then import torch in the background."""
         if self._left:
             return
         if self._review is not None:
@@ -138,7 +138,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
     # Training
 
     def start_run(self, preset: Preset) -> None:
-        """Train `preset`, and show how it goes."""
+        """Train `preset` and show the run."""
         if self._left:
             return
         session = Session(preset, lambda: self.post_message(self.EventsWait()))
@@ -166,7 +166,9 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             session.summary = result.summary
             session.folder = result.folder
             if result.history.started is not None:
-                from regtui.evidence.from_history import judge_run  # scipy, 0.4 s: here it keeps nobody waiting
+                from regtui.evidence.from_history import (
+                    judge_run,
+                )  # imports scipy, 0.4 s: in this thread nobody waits for it
 
                 session.verdict = judge_run(result.history, session.preset)
         except RegtuiError as error:
@@ -199,7 +201,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
 
     @property
     def exit_code(self) -> int:
-        """That of the last run, as headless has it; 0 if there was none; 128 and the signal that ended the program."""
+        """The last run's exit code; 0 if there was none; 128 plus the number of a signal that ended the program."""
         if self.signal:
             return BY_SIGNAL + self.signal
         if self.session is None:
@@ -212,7 +214,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         return EXIT_CODES[summary.status] if summary else 0
 
     def end_by_signal(self, number: int) -> None:
-        """The terminal has gone, or somebody wants the program to end: keep what was trained, if anything."""
+        """The terminal was closed, or a signal asks the program to end: keep what was trained."""
         self.signal, self._leaving = number, True
         if self.session is None or self.session.ended or self.session.folder is None:
             self.leave()
@@ -220,15 +222,15 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             self.session.control.send(Stop())
 
     def _fatal_error(self) -> None:
-        """Remember a fault of the screen's own instead of printing it; the run is kept."""
-        if not self._left:  # what a screen being taken down complains about concerns nobody
+        """Remember an error of the screen instead of printing it; the run is kept."""
+        if not self._left:  # errors while the screen is being closed are of no interest
             self.failure = traceback.format_exc()
         if self.session is not None and not self.session.ended:
             self.session.control.send(Stop())
         self._close_messages_no_wait()
 
     def pop_screen(self) -> AwaitComplete:
-        """Close the screen in front; what it held, some megabytes, is freed once nobody types."""
+        """Close the top screen; its memory, some megabytes, is freed when the user does not type."""
         self._left_behind += 1
         if self._left_behind >= MANY:
             self._tidy()
@@ -243,9 +245,9 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             self._tidy()
 
     def _tidy(self) -> None:
-        """Free what nobody refers to but itself, as a closed screen; with many saved runs listed that takes 50 ms."""
+        """Collect garbage such as closed screens; this takes 50 ms if many saved runs are listed."""
         self._left_behind = 0
-        StylesCache.get_inner_outer.cache_clear()  # else it keeps the drawn rows of the last 1,024 widgets
+        StylesCache.get_inner_outer.cache_clear()  # otherwise the cache keeps the drawn rows of the last 1,024 widgets
         gc.collect()
 
     def leave(self) -> None:
@@ -259,8 +261,8 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
     # Saved runs
 
     def _open_review(self, runs: Sequence[Path]) -> None:
-        """The list of these runs or of all; of one that run, of several their comparison, with the list behind it."""
-        if len(runs) > 1:  # it does not wait for the list
+        """Open the list of these runs, or of all; above it the run itself if it is one, or a comparison if several."""
+        if len(runs) > 1:  # need not wait for the list
             self.push_screen(CompareScreen(runs), lambda _: self._list_saved(runs))
             return
         self._list_saved(runs)
@@ -276,7 +278,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
 
     @on(OpenRun)
     def _open_asked(self, event: OpenRun) -> None:
-        if not isinstance(self.screen, SavedRunScreen):  # a key pressed twice before it was there
+        if not isinstance(self.screen, SavedRunScreen):  # the key was pressed again before the page opened
             self._open_saved(event.folder)
 
     @on(ReviewScreen.Compare)
@@ -289,7 +291,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         except InputError as error:
             self.push_screen(Ask("This run can't be shown", str(error), (Choice("o", "ok", "OK"),)))
 
-    # What the screens ask for
+    # Requests of the screens
 
     @on(ChooseScreen.Start)
     def _chosen_to_start(self, event: ChooseScreen.Start) -> None:
@@ -317,7 +319,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self._back_to_presets(event.session.preset, anew=not event.session.live)
 
     def _back_to_presets(self, chosen: Preset, *, anew: bool = False) -> None:
-        """The screen of presets below, with its edits; a new one if `chosen` was not started from there."""
+        """Go back to the screen of presets and its edits; open a new one if `chosen` was not started from there."""
         while len(self.screen_stack) > 1 and not isinstance(self.screen, ChooseScreen):
             self.pop_screen()
         if anew or not isinstance(self.screen, ChooseScreen):
@@ -343,7 +345,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self.push_screen(HelpScreen([("Here", keys), ("Everywhere", EVERYWHERE)]))
 
     def action_change_theme(self) -> None:
-        """Light or dark."""
+        """Switch between the light and the dark theme."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
     async def on_event(self, event: Event) -> None:
@@ -353,7 +355,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         await super().on_event(event)
 
     async def action_copy_or_quit(self) -> None:
-        """Copy what is selected and select it no more, so that the next time leaves; where nothing is, leave."""
+        """Copy the selection and clear it, so that the next press quits; quit if nothing is selected."""
         text = self.screen.get_selected_text()
         if isinstance(self.focused, Input) and self.focused.selected_text:
             text = self.focused.selected_text
@@ -366,7 +368,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             await self.action_quit()
 
     async def action_quit(self) -> None:
-        """Leave; ask first while a run goes on. Asked again while it stops, leave without waiting."""
+        """Quit; ask first while a run goes on. While the run is stopping, a second press quits without waiting."""
         if self._leaving or self.session is None or self.session.ended:
             self.leave()
         elif not isinstance(self.screen, Ask):

@@ -1,8 +1,8 @@
-"""Keys and clicks, one after the other: each is taken when what the one before it set off has been done.
+"""Handles keys and clicks one at a time: each waits until everything the one before it caused has been done.
 
-Textual hands a key to the screen in front, whose actions send messages; of two keys that come in one write, the second
-is handed on before those messages have opened another screen or moved the focus. So enter twice started two runs, and
-of '/dropout' the first letters were commands.
+Textual passes a key to the top screen, whose actions send messages. If two keys arrive in one write, the second is
+passed on before those messages have opened another screen or moved the focus: pressing enter twice would start two
+runs, and the first letters of '/dropout' would be taken as commands.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from textual.message import Message
 from textual.screen import Screen
 
 AT_MOST = 2.0
-"""Seconds that an input waits for what goes on before it: a widget may have gone with what it had to do."""
+"""Seconds that an input waits at most for the one before it; a widget may be removed before it is done."""
 
 
 class OneByOne(App[int], inherit_bindings=False):
-    """An app that takes inputs one by one.
+    """An app that handles inputs one at a time.
 
-    A key that leads to another screen counts once, however often it comes before that screen is seen: whoever leans on
-    enter or escape means one thing. Clicks are dropped until then, for they were meant for what stood there before.
+    A key that opens or closes a screen counts once, even if it repeats before the new screen is drawn: whoever holds
+    enter or escape means one thing. Clicks are ignored until then, because they were meant for the previous screen.
     """
 
     class _Passed(Message):
-        """Goes the way of an input, from where that went up to the app; what the input sent is ahead of it."""
+        """A message sent along the path of an input up to the app; when it arrives, everything before it is done."""
 
         def __init__(self, passed: asyncio.Event) -> None:
             super().__init__()
@@ -44,7 +44,7 @@ class OneByOne(App[int], inherit_bindings=False):
         self._settling: asyncio.Task[None] | None = None
 
     async def on_event(self, event: Event) -> None:
-        """Take an input now, or put it behind those that wait."""
+        """Handle an input now, or append it to the waiting ones."""
         if not isinstance(event, Key | Paste | MouseDown | MouseUp) or event.is_forwarded:
             await super().on_event(event)
             return
@@ -53,7 +53,7 @@ class OneByOne(App[int], inherit_bindings=False):
             await self._take()
 
     async def _take(self) -> None:
-        """Take the first input that waits, and see to it that the next is taken."""
+        """Handle the first waiting input and schedule the next."""
         self._settling = None
         if self._waiting and self.screen_stack:
             event = self._waiting.popleft()
@@ -62,14 +62,14 @@ class OneByOne(App[int], inherit_bindings=False):
             self._settling = asyncio.create_task(self._settle(event, front, target))
 
     def _target(self, event: Event) -> DOMNode:
-        """Where an input goes first."""
+        """The widget or screen that gets an input first."""
         if isinstance(event, MouseDown | MouseUp):
             return self.get_widget_at(event.x, event.y)[0]
         return self.focused or self.screen
 
     async def _settle(self, event: Event, front: Screen[Any], target: DOMNode) -> None:
-        """Wait until all is done that an input has set off, then go on."""
-        # Once for the input and its action, and again for what that asked of others, who may ask others in their turn.
+        """Wait until everything an input caused is done, then go on."""
+        # Several rounds: the input's action may send messages, whose handlers may send further ones.
         for _ in range(4):
             await self._pass(target, front)
         if self._front is not front and self._front is not None:
@@ -82,7 +82,7 @@ class OneByOne(App[int], inherit_bindings=False):
         self.call_later(self._take)
 
     async def _pass(self, target: DOMNode, front: Screen[Any]) -> None:
-        """Wait until the way from `target` up to here is free, or there is another screen in front."""
+        """Wait until all nodes from `target` up to the app have handled their messages, or another screen is on top."""
         passed = asyncio.Event()
         if not target.post_message(self._Passed(passed)):
             return
@@ -101,7 +101,7 @@ class OneByOne(App[int], inherit_bindings=False):
 
 
 def _meant_the_same(event: Event, before: Event) -> bool:
-    """Whether an input that came before a screen was seen goes with the one that led to it."""
+    """Whether an input that came before a new screen was drawn repeats the one that opened it."""
     if isinstance(event, Key):
         return isinstance(before, Key) and event.key == before.key
     return isinstance(event, MouseDown | MouseUp)

@@ -1,4 +1,4 @@
-"""How the screen looks: two themes, the arms' colours and marks, and plain ASCII for terminals that have no more."""
+"""The look of the screen: two themes, the arms' colours and marks, and ASCII for simple terminals."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from textual.widget import Widget
 from regtui.plain import IN_CELLS
 
 MARKS = {"baseline": "●", "regularized": "◆"}
-"""What tells the arms apart where there is no colour."""
+"""Tell the arms apart without colours."""
 CURSOR = "▼"
-"""Stands on the line of the epoch that is read."""
+"""Marks the epoch under the cursor in a chart."""
 
 RUN_COLOURS = 8
-"""The themes' colours 'run-1' to 'run-8', for several runs in one chart; what tells more of them apart is a letter."""
+"""The themes have colours 'run-1' to 'run-8' for several runs in one chart; letters tell more runs apart."""
 
 DARK = Theme(
     name="regtui-dark",
@@ -89,9 +89,9 @@ LIGHT = Theme(
 
 
 def follow_theme(widget: Widget, redraw: Callable[[], object]) -> None:
-    """Call a method of `widget` after each change of theme, for as long as there is the widget.
+    """Call a method of `widget` after each change of theme, as long as the widget exists.
 
-    Textual's signal keeps what it is to call, and with it every screen that was ever closed: it gets a weak reference.
+    Textual's signal keeps a reference to what it calls. A weak one lets closed screens be freed.
     """
     method = WeakMethod(redraw)
 
@@ -103,14 +103,14 @@ def follow_theme(widget: Widget, redraw: Callable[[], object]) -> None:
 
 
 def plain(text: str) -> str:
-    """The same text in ASCII, cell by cell, so that nothing moves."""
+    """The text in ASCII, each character with its width in cells, so that nothing moves."""
     if text.isascii():
         return text
     return "".join(c if c.isascii() else "?" * cell_len(c) for c in text.translate(IN_CELLS))
 
 
 class PlainText(LineFilter):
-    """Turns every glyph on its way to the terminal into ASCII."""
+    """Replaces each character by ASCII on its way to the terminal."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
         """Translate each segment."""

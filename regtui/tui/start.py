@@ -1,4 +1,4 @@
-"""From the command line to the screen and back: what is said on the normal screen when the program has left its own."""
+"""Opens the screen from the command line, and prints the outcome when it has closed."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from regtui.tui.run.training import ProcessTraining
 from regtui.tui.terminal import TerminalDriver
 
 RARELY = 100
-"""Looks for garbage among younger objects before one among all; Python's own 10 would hold up keys."""
+"""Garbage collections of younger objects before a full one; with Python's default of 10 keys would lag."""
 AT_ONCE = 1.0
-"""Seconds after which a second signal has ended the program."""
+"""Seconds within which a second signal ends the program."""
 LAST_MOMENT = 2.0
-"""Seconds after which the program ends even if the terminal takes nothing any more."""
+"""Seconds after which the program ends even if the terminal accepts no more output."""
 
 
 class _Program(RegtuiApp):
-    """The program with a process to end."""
+    """The app together with the process it runs in."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -47,21 +47,21 @@ class _Program(RegtuiApp):
         return TerminalDriver
 
     def on_load(self) -> None:
-        """Take what ends a program as a wish to keep the run, from before the terminal is changed."""
+        """Handle the signals that would kill the program, before the terminal is changed."""
         self._loop = asyncio.get_running_loop()
         for number in ending():
             signal.signal(number, self._on_signal)
         threading.Thread(target=self._await_hang_up, name="hang-up", daemon=True).start()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """In order at the first signal, at once at a second: it comes here also while the screen is busy."""
+        """End in order at the first signal and at once at a second; this also works while the screen is busy."""
         if self._received.again(number):
             self._end_at_once(BY_SIGNAL + number)
         elif self._loop is not None and not self._loop.is_closed() and not self.signal:
             self._loop.call_soon_threadsafe(self.end_by_signal, number)
 
     def _end_at_once(self, code: int) -> None:
-        watchdog = threading.Timer(AT_ONCE, os._exit, (code,))  # a terminal that takes nothing would hold it up
+        watchdog = threading.Timer(AT_ONCE, os._exit, (code,))  # a terminal that accepts no output would block it
         watchdog.daemon = True
         watchdog.start()
         if isinstance(self._driver, TerminalDriver):
@@ -70,14 +70,14 @@ class _Program(RegtuiApp):
         os._exit(code)
 
     def _await_hang_up(self) -> None:
-        """See that the terminal has gone, also where no SIGHUP says so, as below a shell that has disowned this."""
+        """Notice that the terminal was closed even without a SIGHUP, for example after `disown` in a shell."""
         poll = select.poll()
-        poll.register(sys.stdin.fileno(), 0)  # errors and a hang-up are told in any case
+        poll.register(sys.stdin.fileno(), 0)  # errors and hang-ups are always reported
         if any(event & select.POLLHUP for _, event in poll.poll()) and not self.signal and self._loop is not None:
             self._loop.call_soon_threadsafe(self.end_by_signal, signal.SIGHUP)
 
     def leave(self) -> None:
-        """End the program, and the process in any case: writing to a terminal that has gone can wait for ever."""
+        """End the app, and in any case the process: writing to a closed terminal can block for ever."""
         super().leave()
         if self.signal and _has_gone(sys.stdin.fileno()):
             os._exit(self.exit_code)
@@ -87,7 +87,7 @@ class _Program(RegtuiApp):
 
 
 def _has_gone(terminal: int) -> bool:
-    """Whether a terminal is there no more."""
+    """Whether a terminal was closed."""
     poll = select.poll()
     poll.register(terminal, 0)
     return any(event & select.POLLHUP for _, event in poll.poll(0))
@@ -104,9 +104,9 @@ def show(
     debug: bool = False,
     review: Sequence[Path] | None = None,
 ) -> int:
-    """Open the screen; when it has closed, print the verdict and the log's place. Returns the exit code.
+    """Open the screen; when it has closed, print the verdict and where the log is. Returns the exit code.
 
-    The arguments are those of `RegtuiApp`, `threads`, with how many a process computes, and `debug`: show tracebacks.
+    The arguments are those of `RegtuiApp`, and `threads` (threads of each process) and `debug` (show tracebacks).
 
     Raises:
         InputError: There is no terminal to type into.
@@ -125,8 +125,8 @@ def show(
         training=ProcessTraining(threads),
         review=review,
     )
-    # What has been imported stays: each look for garbage in it would hold up a key by 30 ms. One through ten thousand
-    # saved runs takes longer; closed screens, which need it, are looked for when nobody types (app.py).
+    # Imported modules stay for good, so they are excluded from garbage collection, which would delay keys by 30 ms.
+    # With ten thousand saved runs it takes longer; closed screens are collected when nobody types (app.py).
     gc.freeze()
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, RARELY)

@@ -1,4 +1,4 @@
-"""The terminal that the screen is drawn on: stdout, wherever stderr leads to."""
+"""Draws the screen on stdout, even if stderr is redirected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NORMAL += b"\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
 
 
 class TerminalDriver(LinuxDriver):
-    """Textual's, which would draw on stderr: with that in a file the file got the screen, and the terminal nothing."""
+    """Textual's driver, which would draw on stderr; if that is redirected to a file, the terminal would stay empty."""
 
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
@@ -27,7 +27,7 @@ class TerminalDriver(LinuxDriver):
         self._file = self._terminal = sys.__stdout__
 
     def restore_at_once(self) -> None:
-        """Give the terminal back as it was, whatever waits to be drawn; the process must end with that."""
+        """Restore the terminal at once, discarding pending output; the process must end afterwards."""
         with suppress(OSError, termios.error):
             if self.attrs_before is not None:
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)

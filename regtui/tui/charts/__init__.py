@@ -1,1 +1,1 @@
-"""Charts: numbers and the user's choice of view in, rows of text out. Only chart.py knows plotext."""
+"""Charts: turn numbers and the user's choice of view into rows of text. Only chart.py uses plotext."""

@@ -1,4 +1,4 @@
-"""What is written on the charts' borders."""
+"""The texts on the charts' borders."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def legend(history: History, view: View) -> str:
 
 
 def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> str:
-    """The values of an epoch in a chart of these arms; stands where else the legend is."""
+    """The values of an epoch in a chart of these arms, shown in place of the legend."""
     done = {arm: next((e for e in history.arms[arm].epochs if e.epoch == epoch), None) for arm in arms}
     if view.overlay:
         what = "gap" if view.quantity == "gap" else "validation"
@@ -53,7 +53,7 @@ def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> st
 
 
 def _value(epoch: EpochDone | None, quantity: Quantity) -> str:
-    """The gap, or what was measured in validation."""
+    """The gap, or the validation value."""
     if epoch is None:
         return UNKNOWN
     if quantity == "accuracy":
@@ -62,7 +62,7 @@ def _value(epoch: EpochDone | None, quantity: Quantity) -> str:
 
 
 def difference_caption(value: float | None, epoch: int | None = None) -> tuple[str, str]:
-    """Title and value, the newest or an epoch's, of the strip with the difference in validation loss."""
+    """Title and value, the newest or that of an epoch, for the strip of differences in validation loss."""
     title = "Δ validation loss, regularized − baseline"
     when = "" if epoch is None else f"epoch {epoch}"
     if value is None:

@@ -1,8 +1,8 @@
-"""A chart: curves and marks in, rows of text out. The only file that knows plotext.
+"""Draws a chart: turns curves and marks into rows of text. The only file that uses plotext.
 
-plotext 5.3 has one figure a process behind its public functions; a figure object of one's own needs its private
-`_figure_class`. It raises on numbers that are not finite, on logarithmic axes at the second build, and its version 6
-has another interface: what is drawn here is therefore finite, linear and limited before plotext sees it.
+plotext 5.3's public functions share one figure in each process; separate figures need its private `_figure_class`. It
+raises on numbers that are not finite and when a logarithmic axis is built twice, and version 6 has another interface.
+So all numbers are made finite, linear and limited before they are passed to plotext.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from rich.text import Text
 from regtui.tui.widgets.lines import Lines
 
 _PARTS = {"hd": 2, "braille": 4}
-"""How many rows of a cell a line of this marker tells apart; of columns both tell two."""
+"""Rows of dots in a cell for a line with this marker; both markers have two columns of dots."""
 _COLOUR = re.compile(r"\x1b\[(?:0|38;5;(\d+))m")
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Points to draw, finite all of them.
+    """Points to draw, all finite.
 
     Attributes:
-        x: Where they are, in the chart's units.
+        x: Their horizontal positions in the chart's units.
         y: Their heights.
         colour: Name of a theme variable.
         marker: 'hd' (quarter blocks), 'braille', 'dot', or a character.
@@ -45,18 +45,18 @@ class Curve:
 
 @dataclass(frozen=True)
 class Plot:
-    """All that a chart shows; equal plots look the same.
+    """Everything a chart shows; equal plots look the same.
 
     Attributes:
         curves: Drawn in this order, the last on top.
         x_limits: Left and right end of the axis.
         y_limits: Lower and upper end; what is beyond is drawn at the edge.
-        x_ticks: Labelled places on the axis.
-        y_ticks: The same.
+        x_ticks: Positions on the horizontal axis with their labels.
+        y_ticks: Positions on the vertical axis with their labels.
         verticals: Lines from bottom to top: (x, colour).
         horizontals: Lines from left to right: (y, colour).
-        words: A mark at a place, and words beside it where there is room: ('■ stopped', x, y, colour).
-        empty: What to say while there is nothing to draw.
+        words: Marks, with words beside them if there is room: ('■ stopped', x, y, colour).
+        empty: The text shown while there is nothing to draw.
     """
 
     curves: list[Curve] = field(default_factory=list)
@@ -77,11 +77,11 @@ def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str]) -> lis
         plot: What to draw.
         width: Cells of a row.
         height: Rows, axis included.
-        colours: Colours by the names that the plot uses, and 'faint' for the axes.
+        colours: Colours by the names that the plot uses, including 'faint' for the axes.
     """
     if not plot.curves or width < 12 or height < 3:
         return _words_alone(plot.empty, width, height, colours["faint"])
-    from plotext._figure import _figure_class  # 0.1 s, when the first chart is drawn
+    from plotext._figure import _figure_class  # takes 0.1 s, when the first chart is drawn
 
     palette = ["faint"]
 
@@ -91,7 +91,7 @@ def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str]) -> lis
         return palette.index(colour) + 1
 
     figure = _figure_class()
-    figure._limit_size(False, False)  # else it is no larger than the terminal that plotext itself sees
+    figure._limit_size(False, False)  # otherwise plotext limits it to the size of the terminal
     figure.plotsize(width, height)
     figure.canvas_color("default")
     figure.axes_color("default")
@@ -118,7 +118,7 @@ def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str]) -> lis
         heights = [min(max(y, low), high) for y in curve.y]
         if curve.line:
             figure.plot(curve.x, heights, marker=curve.marker, color=number(curve.colour))
-        else:  # each mark on the cell that its line runs through
+        else:  # put each mark on the cell that its line runs through
             finer = [parts.get((curve.colour, x, y), 2) for x, y in zip(curve.x, curve.y, strict=True)]
             xs, ys = [grid.x(x) for x in curve.x], [grid.y(y, n) for y, n in zip(heights, finer, strict=True)]
             figure.scatter(xs, ys, marker=curve.marker, color=number(curve.colour))
@@ -134,8 +134,8 @@ def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str]) -> lis
 class _Grid(NamedTuple):
     """The cells inside the axes.
 
-    A line is drawn in parts of a cell, all else in whole cells, and plotext rounds each by itself, so that a mark could
-    lie a row or a column beside its line. Here all that takes a whole cell gets the one that a line there runs through.
+    Lines are drawn in parts of a cell, everything else in whole cells, and plotext rounds both separately, so that a
+    mark could lie a cell beside its line. This class puts everything that takes a whole cell onto its line.
     """
 
     columns: int
@@ -145,7 +145,7 @@ class _Grid(NamedTuple):
 
     @classmethod
     def of(cls, plot: Plot, width: int, height: int) -> _Grid:
-        """What the axes and their labels leave of a chart."""
+        """The cells of a chart that the axes and their labels leave."""
         labels = max((len(label) for _, label in plot.y_ticks), default=0)
         return cls(width - 1 - labels, height - 2 * bool(plot.x_ticks), plot.x_limits, plot.y_limits)
 
@@ -154,34 +154,34 @@ class _Grid(NamedTuple):
         return _cell(x, self.x_limits, self.columns, 2)
 
     def row(self, y: float, parts: int = 2) -> int:
-        """The row of a line at y that tells so many parts of it apart, from 0 at the bottom."""
+        """The row of a line at y that has `parts` rows of dots in a cell, from 0 at the bottom."""
         return _cell(y, self.y_limits, self.rows, parts)
 
     def x(self, x: float) -> float:
-        """The middle of its column."""
+        """The x value at the middle of a column."""
         return _middle(self.column(x), self.x_limits, self.columns)
 
     def y(self, y: float, parts: int = 2) -> float:
-        """The middle of its row."""
+        """The y value at the middle of a row."""
         return _middle(self.row(y, parts), self.y_limits, self.rows)
 
 
 def _cell(value: float, limits: tuple[float, float], cells: int, parts: int) -> int:
-    """The cell of a value as plotext finds it when each is drawn in so many parts."""
+    """The cell in which plotext draws a value when each cell has so many parts."""
     share = (value - limits[0]) / (limits[1] - limits[0])
     return math.floor(round(0.5 + (parts * cells - 1) * share, 8)) // parts
 
 
 def _middle(cell: int, limits: tuple[float, float], cells: int) -> float:
-    """The value that plotext puts into the middle of a cell when it is drawn whole."""
+    """The value that plotext draws in the middle of a whole cell."""
     return limits[0] + cell / max(1, cells - 1) * (limits[1] - limits[0])
 
 
 def _beside(texts: list[str], places: list[tuple[int, int]], columns: int) -> Iterator[tuple[str, str]]:
-    """Each text with the end of it that stands on its place: the mark stands there, its words on the side with room.
+    """Each text with its alignment: the mark stands at its position, the words on the side that has room.
 
-    What would be cut by the chart's edge, or by another mark or its words, is left out: the rest of '✗ not finite' can
-    say the opposite.
+    Words that the chart's edge or another mark would cut off are left out: a part of '✗ not finite' could say the
+    opposite.
     """
     taken = set(places)
     for text, (column, row) in zip(texts, places, strict=True):
@@ -199,12 +199,12 @@ def _beside(texts: list[str], places: list[tuple[int, int]], columns: int) -> It
 
 
 def _styled(line: str, styles: list[Style]) -> Text:
-    """A line of plotext's with its colour numbers exchanged for the theme's colours; uncoloured are the axes."""
+    """A line from plotext with the theme's colours in place of colour numbers; the axes have none."""
     pieces = _COLOUR.split(line)
     text = Text(pieces[0], styles[0], end="", no_wrap=True)
     style = styles[0]
     for number, words in zip(pieces[1::2], pieces[2::2], strict=True):
-        if words.strip(" "):  # blanks take any colour: each change of it costs some forty bytes
+        if words.strip(" "):  # blanks keep the colour before them: each change of colour costs some forty bytes
             style = styles[int(number) - 1] if number else styles[0]
         text.append(words, style)
     return text
@@ -218,7 +218,7 @@ def _words_alone(words: str, width: int, height: int, colour: str) -> list[Text]
 
 
 class Chart(Lines):
-    """Shows a plot; drawn anew only when it, or the space for it, has changed."""
+    """Shows a plot; redraws only if the plot or the size has changed."""
 
     DEFAULT_CSS = "Chart { height: 1fr; }"
 
@@ -234,7 +234,7 @@ class Chart(Lines):
         self.redraw()
 
     def entitle(self, title: str, legend: str) -> None:
-        """Say what is shown, above and below; setting a border's text repaints all, so only what differs is set."""
+        """Set the texts above and below. Setting a border's text repaints everything, so only a changed text is set."""
         for name, text in (("border_title", escape(title)), ("border_subtitle", escape(legend))):
             if getattr(self, name) != text:
                 setattr(self, name, text)

@@ -14,11 +14,11 @@ from regtui.tui.charts.view import Space, View, difference, newest_difference, p
 TWO_CHARTS = 100
 """Columns from which two charts fit side by side."""
 CHART, STRIP = 7, 16
-"""Rows from which there is a chart, and from which the difference stands below it."""
+"""Rows needed for a chart, and for the strip with the difference below it."""
 
 
 class Curves(Vertical):
-    """Shows a history as `view` says, in the room there is."""
+    """Shows a history as `view` says, in the space available."""
 
     DEFAULT_CSS = """
     Curves {
@@ -43,17 +43,17 @@ class Curves(Vertical):
         yield self._strip
 
     def on_resize(self) -> None:
-        """Ticks are planned for so many rows, and what stands below may have taken or given some."""
+        """Redraw: the ticks depend on the height, which changes with what is shown below."""
         self.draw(self._cursor)
 
     def fit(self, width: int, height: int, *, strip: bool) -> None:
-        """Show what fits into so many columns and rows; the difference only if it is wanted."""
+        """Show what fits into so many columns and rows; the difference only on request."""
         self.display = height >= CHART
         self._charts[ARMS[1]].display = width >= TWO_CHARTS and not self._view.overlay
         self._strip.display = strip and height >= STRIP
 
     def next_overlay(self, width: int) -> None:
-        """Overlay or single charts; where only one chart fits, the overlay and each arm in turn."""
+        """Switch between overlay and single charts; if only one chart fits, between the overlay and each arm."""
         view = self._view
         if width >= TWO_CHARTS:
             view.overlay = not view.overlay

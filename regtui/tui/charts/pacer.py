@@ -1,4 +1,4 @@
-"""How often to draw: as often as is useful, and never for more than a small share of the time."""
+"""Decides how often to draw: as often as useful, but for a small share of the time only."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import statistics
 from collections import deque
 
 SHARE = 0.015
-"""Drawing may take so much of a core's time while training goes on."""
+"""The share of a core's time that drawing may take while training goes on."""
 FASTEST, SLOWEST = 0.5, 1.0
 """Seconds between two drawings, at least and at most."""
 
 
 class Pacer:
-    """Keeps drawing within its share by what the newest drawings cost here."""
+    """Keeps drawing within its share of time, judging by the latest drawings."""
 
     def __init__(self) -> None:
         self._costs: deque[float] = deque(maxlen=7)
@@ -24,6 +24,6 @@ class Pacer:
     @property
     def interval(self) -> float:
         """Seconds from the beginning of one drawing to that of the next."""
-        # The median: a first drawing, which loads what draws, says little about those that follow.
+        # The median, because the first drawing also imports modules and says little about the next ones.
         cost = statistics.median_low(self._costs) if self._costs else 0.0
         return min(max(cost / SHARE, FASTEST), SLOWEST)

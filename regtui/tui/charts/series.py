@@ -1,4 +1,4 @@
-"""Numbers made ready for a chart: decimated to its width without losing an extreme."""
+"""Prepares numbers for a chart: reduces them to its width without losing an extreme."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from regtui.protocol.curves import StepCurve
 
 SPIKE = 4.0
-"""A bucket's highest loss is drawn beside its mean if it is above so many times the mean."""
+"""A bucket's highest loss is drawn too if it is more than so many times the bucket's mean."""
 
 
 def decimate(x: Sequence[float], y: Sequence[float], buckets: int) -> tuple[list[float], list[float]]:
-    """At most two points a bucket, its lowest and its highest in their order; finite points only.
+    """Reduce points to at most two in each bucket, the lowest and the highest, in their order; finite points only.
 
     Args:
-        x: Places, rising.
+        x: Horizontal positions, rising.
         y: Heights.
-        buckets: How many; twice a chart's columns is as fine as it can show.
+        buckets: How many; a chart can show twice as many as it has columns.
     """
     points = [(a, b) for a, b in zip(x, y, strict=True) if math.isfinite(b)]
-    buckets = max(1, buckets)  # a chart that has no place yet has no columns
+    buckets = max(1, buckets)  # a chart that is not laid out yet has no columns
     if len(points) > 2 * buckets:
         size = len(points) / buckets
         kept = []
@@ -35,21 +35,21 @@ def decimate(x: Sequence[float], y: Sequence[float], buckets: int) -> tuple[list
 def smoothed(
     curve: StepCurve, steps_per_epoch: int, left: float, right: float, points: int
 ) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-    """The step losses between two epochs as a line and the spikes that stand out of it.
+    """The step losses between two epochs as a smoothed line, and the spikes above it.
 
     Args:
         curve: The losses.
-        steps_per_epoch: What makes epochs of steps.
-        left: First epoch, a fraction counts.
+        steps_per_epoch: Converts steps to epochs.
+        left: First epoch; may be a fraction.
         right: Last epoch.
-        points: At most so many on the line.
+        points: The most points of the line.
 
     Returns:
         (epoch, mean loss) of each bucket, and (epoch, highest loss) of those whose highest is far above the mean.
     """
     first = math.floor(left * steps_per_epoch / curve.width)
     last = math.ceil(right * steps_per_epoch / curve.width)
-    # Shares depend on the window alone and are cut at multiples: a growing curve keeps its older points where they are.
+    # The buckets depend on the window alone, so the older points of a growing curve stay where they are.
     share = max(1, -(-(last - first) // max(1, points)))
     line, spikes = [], []
     for begin in range(first - first % share, min(last, len(curve.counts)), share):

@@ -1,4 +1,4 @@
-"""What the charts show: a history and the user's choice of view in, plots out. Knows no widget."""
+"""What the charts show: turns a history and the user's choice of view into plots. Uses no widget."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Quantity = Literal["loss", "accuracy", "gap"]
 QUANTITIES: tuple[Quantity, ...] = ("loss", "accuracy", "gap")
 TITLES: dict[Quantity, str] = {"loss": "loss", "accuracy": "accuracy in %", "gap": "gap: validation − training loss"}
 RECENT = 0.25
-"""The recent window: this share of the epochs so far, at least three."""
+"""The view of recent epochs shows this share of the epochs so far, at least three."""
 WHOLE = 40
-"""Up to so many planned epochs the axis shows them all from the start; a longer one grows as they come."""
+"""The axis shows all planned epochs from the start if they are no more than this; else it grows."""
 LONG, BEGINNING, MUCH = 12, 0.08, 1 / 3
-"""From so many epochs on, the y axis may leave out this share of them at the beginning, if it gains so much by that."""
+"""From LONG epochs on, the y axis leaves out this share at the beginning if that saves so much of its length."""
 SETTLING = 5
-"""The strip's scale leaves out the first epochs, one in so many."""
+"""The scale of the strip with the difference ignores the first epochs, one in so many."""
 
 
 @dataclass
@@ -34,9 +34,9 @@ class View:
     Attributes:
         quantity: What the charts show.
         overlay: Both arms in one chart instead of one each.
-        log: A logarithmic axis; of losses only.
-        recent: Only the latest epochs.
-        shared: Both charts have the same axes.
+        log: A logarithmic axis, for losses only.
+        recent: Show only the latest epochs.
+        shared: Use the same axes in both charts.
     """
 
     quantity: Quantity = "loss"
@@ -88,7 +88,7 @@ def difference(history: History, view: View, space: Space, cursor: int | None = 
     x, y = decimate([x for x, _ in shown], [y for _, y in shown], 2 * space.width)
     if not x:
         return Plot(empty="the difference comes with the first epoch")
-    # The first epochs, far from where it settles, would flatten the rest; they are drawn at the edge.
+    # The first epochs, far from where the difference settles, would flatten the rest; they are drawn at the edge.
     reach = max(map(abs, y[len(y) // SETTLING :])) or 1e-3
     plot = Plot(
         curves=[Curve(x, y, "accent", "hd"), *_points(x, y, "accent", "•", space)],
@@ -107,7 +107,7 @@ def newest_difference(history: History) -> float | None:
 
 
 def _with_cursor(plot: Plot, cursor: int | None) -> Plot:
-    """The plot with the cursor's line, and its mark on top, as long as that epoch is on the axis."""
+    """The plot with the cursor's line and mark, if that epoch is on the axis."""
     if cursor is None or not plot.x_limits[0] <= cursor <= plot.x_limits[1]:
         return plot
     x = float(cursor)
@@ -138,7 +138,7 @@ def _rounds() -> list[int]:
 
 
 def _position(history: History, arm: ArmHistory) -> float:
-    """Epochs trained, counting the part of the present one."""
+    """Epochs trained so far, including the part of the current one."""
     steps = history.started.steps_per_epoch if history.started else 1
     return len(arm.step_losses) / steps
 
@@ -151,7 +151,7 @@ def _epoch_series(arm: ArmHistory, key: str, window: tuple[float, float]) -> tup
 
 
 def _curves(history: History, name: str, view: View, space: Space, window: tuple[float, float]) -> list[Curve]:
-    """An arm's curves, the one that matters most last, so that it lies on top."""
+    """An arm's curves; the most important one comes last, so that it is drawn on top."""
     arm, alone = history.arms[name], not view.overlay
     fine = 2 * space.width
     curves = []
@@ -177,12 +177,12 @@ def _curves(history: History, name: str, view: View, space: Space, window: tuple
 
 
 def _line_marker(name: str, view: View) -> str:
-    """In one chart the arms' lines differ by their grain as well as by their marks."""
+    """The marker of an arm's line; in an overlay the arms' lines differ also without colour."""
     return "braille" if view.overlay and name == "regularized" else "hd"
 
 
 def _points(x: list[float], y: list[float], colour: str, mark: str, space: Space) -> list[Curve]:
-    """A mark at each epoch, as long as they stand apart."""
+    """A mark at each epoch, if there is enough space between them."""
     return [Curve(x, y, colour, mark, line=False)] if len(x) <= space.width // 4 else []
 
 
@@ -192,9 +192,9 @@ def _logarithmic(curve: Curve) -> Curve:
 
 
 def _range(curves: list[Curve], view: View) -> tuple[float, float]:
-    """The y axis: all that is measured at epochs, and the steps, but for a steep beginning that would flatten the rest.
+    """Lower and upper end of the y axis, for all values but a steep beginning that would flatten the rest.
 
-    That is the first half epoch of steps once there is an epoch, and the first epochs of a long run.
+    Left out are the steps of the first half epoch, once an epoch was measured, and the first epochs of a long run.
     """
     measured = [p for c in curves if not c.colour.endswith("-steps") for p in zip(c.x, c.y, strict=True)]
     steps = [p for c in curves if c.colour.endswith("-steps") for p in zip(c.x, c.y, strict=True)]
@@ -206,7 +206,7 @@ def _range(curves: list[Curve], view: View) -> tuple[float, float]:
 
 
 def _without_beginning(points: list[tuple[float, float]], epochs: float) -> list[float]:
-    """The heights of these points; of a long run without its first epochs, if those alone take much of the axis."""
+    """The heights of these points, without the first epochs of a long run if those take up much of the axis."""
     heights = [y for _, y in points]
     later = [y for x, y in points if x > math.ceil(BEGINNING * epochs)]
     if epochs < LONG or not later or max(later) - min(later) > (1 - MUCH) * (max(heights) - min(heights)):
@@ -251,15 +251,15 @@ def _plot(
 
 
 def _effective(control: ControlApplied, steps_per_epoch: int) -> float:
-    """Where on the axis a change takes effect: a strength from the next step on, patience at the end of the epoch."""
+    """The epoch at which a change takes effect: a strength with the next step, patience at the epoch's end."""
     if control.command != "set_strength":
         return float(control.epoch)
-    steps = min(max(0, control.step), control.epoch * steps_per_epoch)  # a damaged log may tell of any step
+    steps = min(max(0, control.step), control.epoch * steps_per_epoch)  # a damaged log may name any step
     return steps / steps_per_epoch
 
 
 def _marks(arm: ArmHistory, name: str, view: View, y_range: tuple[float, float]) -> list[tuple[str, float, float, str]]:
-    """The epoch with the lowest validation loss, in every chart, and where early stopping ended the arm."""
+    """Marks for the epoch with the lowest validation loss and for the end by early stopping."""
     key = "gap" if view.quantity == "gap" else f"val_{view.quantity}"
     marks = []
     best = None if arm.best is None else _VALUES[key](arm.best)

@@ -1,4 +1,4 @@
-"""Panels over a screen: choose one of a few answers, type a text, or read a page."""
+"""Panels above a screen: a question with a few answers, a text field, or a page to read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Choice(NamedTuple):
 
     Attributes:
         key: The key that gives it: 's', or a name of Textual's such as 'space'.
-        value: What the question then returns.
+        value: What the question returns for it.
         label: What it means, in a few words.
     """
 
@@ -32,7 +32,7 @@ class Choice(NamedTuple):
 
 
 class _Question(ModalScreen[str | None]):
-    """What both kinds share: a small panel in the middle with a title and a text; escape gives no answer."""
+    """The base of both kinds: a small panel with a title and a text; escape leaves it without an answer."""
 
     DEFAULT_CSS = """
     _Question {
@@ -55,7 +55,7 @@ class _Question(ModalScreen[str | None]):
         self._title, self._text = title, text
 
     def compose(self) -> ComposeResult:
-        """The panel: title, text, and what the kind of question adds."""
+        """The panel: title, text, and the widgets for answering."""
         with VerticalScroll(classes="panel", can_focus=False):
             yield Static(self._title, classes="title", markup=False)
             if self._text:
@@ -63,16 +63,16 @@ class _Question(ModalScreen[str | None]):
             yield from self.answers()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Where there are few rows, none is left empty."""
+        """Leave no row empty in a low terminal."""
         self.set_class(event.size.height < 18, "-short")
 
     def answers(self) -> ComposeResult:
-        """What the question is answered with."""
+        """The widgets for answering."""
         raise NotImplementedError
 
 
 class _Button(Static, can_focus=True):
-    """A choice on a row of its own, its key before its label."""
+    """A row for one choice: its key and its label."""
 
     ALLOW_SELECT = False
 
@@ -101,16 +101,16 @@ class _Button(Static, can_focus=True):
         self.choice = choice
 
     def on_click(self) -> None:
-        """By mouse."""
+        """Choose by mouse."""
         self.action_press()
 
     def action_press(self) -> None:
-        """By enter, with the focus here."""
+        """Choose by enter, with the focus here."""
         self.post_message(self.Pressed(self.choice))
 
 
 class Ask(_Question):
-    """A question with a few answers, given by key, by click, or by arrows or tab and enter."""
+    """A question with a few answers, chosen by key, by click, or with arrows or tab and enter."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,left", "app.focus_previous", show=False),
@@ -121,9 +121,9 @@ class Ask(_Question):
         """Make the question.
 
         Args:
-            title: What is asked, in a line.
-            text: What there is to know before answering; may be empty.
-            choices: The answers; the first has the focus.
+            title: The question, in one line.
+            text: Further information; may be empty.
+            choices: The answers; the first gets the focus.
         """
         super().__init__(title, text)
         self._choices = choices
@@ -135,7 +135,7 @@ class Ask(_Question):
             yield _Button(choice, key_width)
 
     def on_key(self, event: events.Key) -> None:
-        """A choice's own key gives that answer."""
+        """Choose by the key of a choice."""
         for choice in self._choices:
             if choice.key in (event.key, event.character):
                 event.stop()
@@ -168,26 +168,26 @@ class AskText(_Question):
         """Make the question.
 
         Args:
-            title: What is asked, in a line.
-            text: What there is to know before answering; may be empty.
-            initial: What stands in the field at first.
-            fault: What is wrong with a text, in a sentence; empty where nothing is.
+            title: The question, in one line.
+            text: Further information; may be empty.
+            initial: The initial text of the field.
+            fault: Returns what is wrong with a text, as a sentence; empty if nothing is.
         """
         super().__init__(title, text)
         self._initial, self._fault = initial, fault
 
     def answers(self) -> ComposeResult:
-        """The field, under it what is wrong, and how to leave."""
+        """The text field, below it what is wrong, and how to leave."""
         yield TextInput(self._initial, compact=True, select_on_focus=False)
         yield Static(self._fault(self._initial), classes="fault", markup=False)
         yield Static(self.HINT, classes="hint")
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Say at once whether the text will do."""
+        """Say at once whether the text is valid."""
         self.query_one(".fault", Static).update(self._fault(event.value))
 
     def on_input_submitted(self) -> None:
-        """Enter, in the field."""
+        """Accept by enter in the field."""
         self.action_accept()
 
     def action_accept(self) -> None:
@@ -198,7 +198,7 @@ class AskText(_Question):
 
 
 class Page(ModalScreen[None]):
-    """Something to read: a panel that scrolls by keys and wheel, left by escape, by click, or by further keys."""
+    """A page to read: a panel that scrolls, and closes by escape, by a click beside it, or by further keys."""
 
     TITLE = ""
     DEFAULT_CSS = """
@@ -225,15 +225,15 @@ class Page(ModalScreen[None]):
                 yield from self.contents()
 
     def contents(self) -> ComposeResult:
-        """What there is to read."""
+        """The widgets of the page."""
         raise NotImplementedError
 
     def on_resize(self, event: events.Resize) -> None:
-        """Where there are few rows, none is left empty."""
+        """Leave no row empty in a low terminal."""
         self.set_class(event.size.height < 18, "-short")
 
     def on_click(self, event: events.Click) -> None:
-        """A click beside the panel closes it, and so does one on the words in its lower edge."""
+        """A click beside the panel, or on the words in its lower border, closes it."""
         panel = self.query_one(".panel").region
         if not panel.contains(event.screen_x, event.screen_y) or event.screen_y == panel.bottom - 1:
             self.dismiss()

@@ -1,7 +1,7 @@
-"""The main keys, in one row at the bottom; made of the same table as the bindings and the help.
+"""The main keys in one row at the bottom, made from the same table as the bindings and the help.
 
-Textual's own footer is built of a widget a key and lays the whole screen out anew whenever one comes or goes: 16 kB to
-the terminal, which a run does several times. This is a row of text.
+Textual's own footer has a widget for each key and lays out the whole screen whenever one appears or disappears, which
+sends 16 kB to the terminal several times in a run. This is one row of text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from regtui.tui.widgets.lines import Lines
 
 
 class KeyBar(Lines):
-    """Shows those of `keys` that are main keys and can be used now; a click does what the key does."""
+    """Shows the main keys that can be used now; a click on one does what the key does."""
 
     DEFAULT_CSS = "KeyBar { height: 1; padding: 0 1; }"
 
@@ -25,7 +25,7 @@ class KeyBar(Lines):
         self._keys = [key for key in keys if key.footer]
 
     def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
-        """One row; what finds no room is left out, from the middle, so that help and leaving stay."""
+        """One row; keys that don't fit are left out from the middle, so that help and quit stay."""
         keys = [key for key in self._keys if self._usable(key)]
         while len(keys) > 2 and sum(len(key.shown) + len(key.label) + 3 for key in keys) - 2 > width:
             keys.pop(-3)

@@ -1,4 +1,4 @@
-"""Keys as a table: a screen's bindings, its footer and its help all come from the same rows."""
+"""Tables of keys, from which a screen's bindings, its footer and its help are made."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from textual.binding import Binding, BindingType
 
 
 class Key(NamedTuple):
-    """One row: what is pressed, what it does, and how that is said.
+    """One row: the keys, what they do, and how to describe it.
 
     Attributes:
-        keys: Textual's names of the keys, separated by commas; any of them does it.
-        action: The screen's action, `action_<name>`, or with 'app.' before it the program's.
+        keys: Textual's names of the keys, separated by commas; each of them works.
+        action: The name of the screen's `action_<name>` method; with the prefix 'app.' that of the app.
         label: A word or two, for the footer.
         help: What it does, for the list of all keys.
         shown: The keys as people write them: '+ -'.

@@ -1,4 +1,4 @@
-"""Rows of text that repaint only where they changed: a screen over SSH should send what is new and nothing else."""
+"""Rows of text that repaint only where they changed, so that little is sent over SSH."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from regtui.tui.look import follow_theme
 
 
 class Lines(Widget):
-    """A widget made of rows; a subclass says what they are, `redraw` brings them up to date."""
+    """A widget made of rows of text. Subclasses define `rows`; `redraw` updates what is shown."""
 
-    ALLOW_SELECT = False  # Textual would select what it takes for the text of a drawn widget: its name
+    ALLOW_SELECT = False  # Textual would copy the widget's name in place of its text
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._strips: list[Strip] = []
 
     def on_mount(self) -> None:
-        """Rows hold colours, which another theme has others of."""
+        """Follow the theme: the rows contain its colours."""
         follow_theme(self, self.redraw)
 
     def rows(self, width: int, height: int) -> list[Text]:
-        """The rows for a space of `width` by `height` cells; the height is 0 where it follows from the rows."""
+        """The rows for `width` by `height` cells; `height` is 0 if it is to follow from the rows."""
         raise NotImplementedError
 
     def redraw(self) -> None:
-        """Ask for the rows again and repaint those that differ from what is shown."""
+        """Make the rows again and repaint those that changed."""
         width, height = self.content_size
         if width <= 0:
             return
@@ -43,20 +43,20 @@ class Lines(Widget):
 
     def _strip(self, row: Text, width: int) -> Strip:
         strip = Strip(row.render(self.app.console, end=""))
-        if not row.spans:  # rich forgets the row's own style where there is no other
+        if not row.spans:  # rich drops the row's own style where no other applies
             strip = strip.apply_style(self.app.console.get_style(row.style))
         return strip.adjust_cell_length(width)
 
     def render_line(self, y: int) -> Strip:
-        """Row `y`, in the widget's own colours where it has none of its own."""
+        """Row `y`; where it has no colours, the widget's apply."""
         strip = self._strips[y] if y < len(self._strips) else Strip.blank(self.content_size.width)
         return strip.apply_style(self.rich_style)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
-        """As many as there are rows, where the height is 'auto'."""
+        """The number of rows, for a height of 'auto'."""
         return len(self.rows(width, 0))
 
     def on_resize(self) -> None:
-        """Another width may mean other rows."""
+        """Make the rows for the new size."""
         self.redraw()
         self.refresh()

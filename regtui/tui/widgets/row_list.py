@@ -1,6 +1,6 @@
-"""A list of any length with columns and a cursor: only the rows in sight are made.
+"""A list of any length with columns and a cursor; only the visible rows are made.
 
-Textual's own table holds a widget's worth of state for each cell: to sort ten thousand runs takes it three seconds.
+Textual's own table keeps state for each cell, so that sorting ten thousand runs takes three seconds.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from regtui.tui.look import follow_theme
 from regtui.tui.widgets.keys import Key, bindings
 
 GAP = 2
-"""Blanks between two columns."""
+"""Blanks between columns."""
 ROW_CURSOR = "▸"
-"""Before the row under the cursor; what shows it where there are no colours."""
+"""Marks the row under the cursor, also without colours."""
 
 
 class Column(NamedTuple):
-    """A column.
+    """A column of a list.
 
     Attributes:
         title: Its header.
         width: Cells; longer texts end in '…'.
-        right: Whether it stands at the right edge, as numbers do.
-        colour: The header's, by its name in the theme.
-        joined: Whether it is in sight only together with the column before it, as the second arm's number is.
+        right: Whether it is right-aligned, as numbers are.
+        colour: The header's colour, by its name in the theme.
+        joined: Whether it is shown only together with the column before it, as the second arm's number is.
     """
 
     title: str
@@ -48,19 +48,19 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A text, and its colour by its name in the theme; without one it has the widget's."""
+    """A text and its colour, by its name in the theme; empty for the widget's own."""
 
     text: str
     colour: str = ""
 
 
 class Sight(NamedTuple):
-    """Which columns are in sight.
+    """Which columns are visible.
 
     Attributes:
         columns: Their numbers, from left to right.
-        slid: How many of those that move together are out of sight to the left.
-        more: How many columns are out of sight to the right.
+        slid: How many of the columns that scroll are hidden at the left.
+        more: How many columns are hidden at the right.
     """
 
     columns: Sequence[int]
@@ -69,7 +69,7 @@ class Sight(NamedTuple):
 
 
 class RowList(ScrollView, can_focus=True):
-    """Rows below a header that stays; arrows, page keys, wheel and mouse move in it, enter or a second click opens."""
+    """Rows below a fixed header. Arrows, page keys, wheel and mouse move the cursor; enter or a second click opens."""
 
     ALLOW_SELECT = False
 
@@ -92,10 +92,10 @@ class RowList(ScrollView, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(KEYS), Binding("enter", "open", show=False)]
 
     class Moved(Message):
-        """The cursor is on another row."""
+        """The cursor has moved to another row."""
 
     class Opened(Message):
-        """The row under the cursor is wanted."""
+        """The user opens the row under the cursor."""
 
     class HeaderClicked(Message):
         """A column's header was clicked.
@@ -128,24 +128,24 @@ class RowList(ScrollView, can_focus=True):
         """Show other rows.
 
         Args:
-            columns: What each row has.
+            columns: The columns of each row.
             count: How many rows there are.
-            cells: A row's cells, asked for when it comes in sight.
+            cells: Makes a row's cells; called when the row becomes visible.
             cursor: The row that the cursor is on.
-            staying: How many columns at the left stay in sight when the others slide.
+            staying: How many columns at the left stay when the others scroll.
         """
         self._columns, self._count, self._cells, self._staying = columns, count, cells, staying
         self.cursor = max(0, min(cursor, count - 1))
-        self.virtual_size = Size(0, count + 1)  # sideways, whole columns slide
+        self.virtual_size = Size(0, count + 1)  # sideways, whole columns scroll
         self._into_view()
         self.refresh()
 
     def on_mount(self) -> None:
-        """Rows hold colours, which another theme has others of."""
+        """Follow the theme: the rows contain its colours."""
         follow_theme(self, self.refresh)
 
     def render_line(self, y: int) -> Strip:
-        """The header, or the row that is scrolled to there."""
+        """The header, or the row that is visible at `y`."""
         width = self._width
         row = y - 1 + self.scroll_offset.y
         style = self.rich_style
@@ -153,7 +153,7 @@ class RowList(ScrollView, can_focus=True):
             strip = self._header()
         elif row < self._count:
             cells = self._cells(row)
-            if row == self.cursor:  # where there are 16 colours, faint is that of the row
+            if row == self.cursor:  # with 16 colours, faint would be the colour of the row itself
                 cells = [cell._replace(colour="" if cell.colour == "faint" else cell.colour) for cell in cells]
             strip = self._row(cells, ROW_CURSOR if row == self.cursor else " ", self._sight().columns)
             if row == self.cursor:
@@ -163,7 +163,7 @@ class RowList(ScrollView, can_focus=True):
         return strip.adjust_cell_length(width).apply_style(style)
 
     def _header(self) -> Strip:
-        """The titles; an arrow, which is also the key, tells on which side there are more."""
+        """The titles; arrows show on which sides there are more columns, and are the keys to get there."""
         columns, slid, more = self._sight()
         strip = self._row([Cell(c.title, c.colour) for c in self._columns], " ", columns)
         if slid:
@@ -177,13 +177,13 @@ class RowList(ScrollView, can_focus=True):
         return strip
 
     def _write(self, strip: Strip, words: str, left: int) -> Strip:
-        """The strip with words in place of what it has there."""
+        """The strip with a text written over a part of it."""
         return Strip.join(
             [strip.crop(0, left), Strip([Segment(words, self._style("accent"))]), strip.crop(left + len(words))]
         )
 
     def _row(self, cells: Sequence[Cell], before: str, columns: Sequence[int]) -> Strip:
-        """A row, made of segments at once: a page of rich's texts would take longer than a key may."""
+        """A row as segments; a page of rich's Text objects would take too long for a key press."""
         segments = [Segment(before, self._style("accent"))]
         for number in columns:
             column, cell = self._columns[number], cells[number]
@@ -197,11 +197,11 @@ class RowList(ScrollView, can_focus=True):
 
     @property
     def _width(self) -> int:
-        """Cells beside the scroll bar."""
+        """Width without the scroll bar."""
         return self.scrollable_content_region.width
 
     def _sight(self) -> Sight:
-        """The columns that are in sight: only whole ones, unless not even one fits beside those that stay."""
+        """The visible columns: only whole ones, unless not even one fits beside those that stay."""
         staying = range(min(self._staying, len(self._columns)))
         groups: list[list[int]] = []
         for number in range(len(staying), len(self._columns)):
@@ -213,7 +213,7 @@ class RowList(ScrollView, can_focus=True):
             return Sight(staying, 0, 0)
         widths = [sum(self._columns[number].width + GAP for number in group) for group in groups]
         room = self._width - len(ROW_CURSOR) - sum(self._columns[number].width + GAP for number in staying)
-        room += GAP  # after the last there need be none
+        room += GAP  # no gap is needed after the last
         last = len(groups) - max(1, _fitting(widths[::-1], room))
         slid = min(self._slid, last)
         fitting = _fitting(widths[slid:], room if slid == last else room - len("→"))
@@ -249,19 +249,19 @@ class RowList(ScrollView, can_focus=True):
         self.post_message(self.Moved())
 
     def action_move(self, rows: int) -> None:
-        """Up or down."""
+        """Move the cursor up or down."""
         self._to(self.cursor + rows)
 
     def action_page(self, pages: int) -> None:
-        """By what is in sight."""
+        """Move by a page."""
         self._to(self.cursor + pages * max(1, self.size.height - 2))
 
     def action_to_end(self, direction: int) -> None:
-        """To the first or the last row."""
+        """Move to the first or the last row."""
         self._to(0 if direction < 0 else self._count - 1)
 
     def action_slide(self, direction: int) -> None:
-        """Left and right, where the columns are wider than the terminal."""
+        """Scroll left or right, if the columns are wider than the terminal."""
         self._slid = max(0, self._sight().slid + direction)
         self.refresh()
 
@@ -271,11 +271,11 @@ class RowList(ScrollView, can_focus=True):
             self.post_message(self.Opened())
 
     def on_resize(self) -> None:
-        """Keep the cursor in sight."""
+        """Keep the cursor visible."""
         self._into_view()
 
     def on_click(self, event: events.Click) -> None:
-        """Move the cursor there, open what it is on, or tell which header was hit."""
+        """Move the cursor to the click, open the row if the cursor is already there, or report a click on a header."""
         place = event.get_content_offset(self)
         if place is None:
             return
@@ -294,5 +294,5 @@ class RowList(ScrollView, can_focus=True):
 
 
 def _fitting(widths: Sequence[int], room: int) -> int:
-    """How many of these, from the first on, have room."""
+    """How many of these columns fit, from the first on."""
     return sum(total <= room for total in accumulate(widths))

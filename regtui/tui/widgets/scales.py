@@ -1,4 +1,4 @@
-"""Which values a stepper takes, and the way from one to the next."""
+"""Scales of steppers: the allowed values and the steps between them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import ClassVar, Protocol
 
 
 class Scale(Protocol):
-    """The values that a stepper takes, and the way from one to the next."""
+    """The values that a stepper allows and the steps between them."""
 
     @property
     def width(self) -> int:
-        """Cells of its usual values."""
+        """Width of its usual values in cells."""
 
     def up(self, value: float) -> float:
         """The next larger value, or the same at the upper bound."""
@@ -21,13 +21,13 @@ class Scale(Protocol):
         """The next smaller value, or the same at the lower bound."""
 
     def parse(self, text: str) -> float | None:
-        """The value that was typed; None if it is none of these."""
+        """The value for a typed text; None if it is not allowed."""
 
     def show(self, value: float) -> str:
         """The value as people read it."""
 
     def bounds(self) -> str:
-        """What is allowed, to follow 'must be'."""
+        """The allowed values in words that can follow 'must be'."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Counts:
     width: int = 3
 
     def up(self, value: float) -> float:
-        """One more; a preset may have set more than is reached by steps."""
+        """One more, up to the bound; a preset may have set a value above it, which stays."""
         return max(int(value), min(self.high, int(value) + 1))
 
     def down(self, value: float) -> float:
@@ -118,7 +118,7 @@ class Magnitudes:
 
 
 SCALES: dict[str, Scale] = {"share": Shares(), "magnitude": Magnitudes(), "count": Counts()}
-"""By the name that a technique's live knob has for its own."""
+"""Scales by the name that a technique's knob uses for its own."""
 
 
 def _number(text: str) -> float | None:

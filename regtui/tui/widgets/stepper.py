@@ -20,7 +20,7 @@ from regtui.tui.widgets.scales import Scale
 
 
 class Stepper(Widget, can_focus=True):
-    """Shows the value that is applied; a new one is only asked for, until `set_applied` says that it is there."""
+    """Shows the applied value. A new value is a request until `set_applied` confirms it."""
 
     ALLOW_SELECT = False
 
@@ -43,15 +43,15 @@ class Stepper(Widget, can_focus=True):
     applied: reactive[float] = reactive(0.0, layout=True)
     requested: reactive[float | None] = reactive(None)
     off: reactive[bool] = reactive(False)
-    """Whether the value is shown as one that has no effect now."""
+    """Whether the value is shown as having no effect now."""
     why_not: reactive[str] = reactive("")
-    """Why the value can't be changed now, in a sentence; empty while it can."""
+    """Why the value can't be changed now, as a sentence; empty if it can."""
     draft: reactive[str | None] = reactive(None)
-    """What has been typed; None while nothing is."""
+    """The text being typed; None if nothing is."""
 
     @dataclass
     class Changed(Message):
-        """The user asks for another value."""
+        """The user requests another value."""
 
         stepper: Stepper
         value: float
@@ -70,10 +70,10 @@ class Stepper(Widget, can_focus=True):
         """Make a stepper.
 
         Args:
-            label: Stands before the value; may be empty.
-            value: The value applied at first.
-            scale: Which values there are.
-            arm: Whose value it is; its mark stands first.
+            label: Shown before the value; may be empty.
+            value: The initial value.
+            scale: The allowed values.
+            arm: The arm whose value it is; its mark is shown first. Empty for all arms.
             help: A sentence for the tooltip.
             id: Textual's.
             classes: Textual's.
@@ -88,7 +88,7 @@ class Stepper(Widget, can_focus=True):
 
     @property
     def value(self) -> float:
-        """What was asked for last, or else what is applied."""
+        """The last requested value, or else the applied one."""
         return self.applied if self.requested is None else self.requested
 
     def set_applied(self, value: float) -> None:
@@ -98,11 +98,11 @@ class Stepper(Widget, can_focus=True):
             self.requested = None
 
     def take_back(self) -> None:
-        """What was asked for will not be."""
+        """Drop the request: it will not be applied."""
         self.requested = None
 
     def request(self, value: float) -> None:
-        """Ask for a value as if the user had done it on this stepper."""
+        """Request a value as if the user had chosen it here."""
         if self.why_not:
             self.notify(self.why_not, severity="warning", markup=False)
         elif value != self.value or self.off:
@@ -110,18 +110,18 @@ class Stepper(Widget, can_focus=True):
             self.post_message(self.Changed(self, value))
 
     def watch_why_not(self, why_not: str) -> None:
-        """A value that can't be changed is dim, says why, and waits for nothing."""
+        """Dim the stepper and show the reason if the value can't be changed; drop a pending request."""
         self.tooltip = Content(why_not or self._help) if why_not or self._help else None
         if why_not:
             self.requested = self.draft = None
 
     def action_step(self, direction: int) -> None:
-        """Ask for the next value up or down."""
+        """Request the next value up or down."""
         if self.draft is None:
             self.request(self._scale.up(self.value) if direction > 0 else self._scale.down(self.value))
 
     def action_edit(self) -> None:
-        """Begin to type a value, or ask for the one that is typed."""
+        """Begin to type a value, or request the one that was typed."""
         if self.why_not:
             self.notify(self.why_not, severity="warning", markup=False)
         elif self.draft is None:
@@ -136,11 +136,11 @@ class Stepper(Widget, can_focus=True):
             self.request(value)
 
     def action_leave(self) -> None:
-        """Give the keyboard back, so that the arrows mean what they mean elsewhere."""
+        """Leave the stepper, so that the arrow keys have their usual meaning again."""
         self.screen.set_focus(None)
 
     def on_key(self, event: events.Key) -> None:
-        """Digits begin to type a value; while it is typed, no character means anything else."""
+        """A digit begins to type a value; while typing, all characters belong to the value."""
         typing, character = self.draft is not None, event.character or ""
         if typing and event.key in {"escape", "backspace"}:
             self.draft = (self.draft or "")[:-1] if event.key == "backspace" else None
@@ -155,11 +155,11 @@ class Stepper(Widget, can_focus=True):
         event.prevent_default()
 
     def on_blur(self) -> None:
-        """What was typed and not applied is forgotten."""
+        """Drop a text that was typed but not entered."""
         self.draft = None
 
     def on_click(self, event: events.Click) -> None:
-        """The arrows step, the value between them is typed anew."""
+        """A click on an arrow steps; a click on the value begins to type a new one."""
         event.stop()
         x = event.x - self.gutter.left - self._value_at
         right = len(self._inner) + 1
@@ -181,17 +181,17 @@ class Stepper(Widget, can_focus=True):
 
     @property
     def _value_at(self) -> int:
-        """The cell of the left arrow."""
+        """The column of the left arrow."""
         return len(self._label) + (2 if self._arm else 0)
 
     @property
     def cells(self) -> int:
-        """Its width."""
+        """Its width in cells."""
         return self._value_at + len(self._inner) + 2
 
     @property
     def _inner(self) -> str:
-        """What stands between the arrows: of steady width, so that nothing beside it moves."""
+        """The text between the arrows, of constant width so that nothing beside it moves."""
         room = self._scale.width + 2
         if self.draft is not None:
             return f" {self.draft[-(room - 2) :]}▏".ljust(room)
@@ -220,5 +220,5 @@ class Stepper(Widget, can_focus=True):
         return text
 
     def get_content_width(self, container: object, viewport: object) -> int:  # noqa: ARG002
-        """As much as is shown."""
+        """The width of what is shown."""
         return self.cells

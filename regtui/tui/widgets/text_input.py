@@ -1,4 +1,4 @@
-"""A line to type into, whatever is pasted."""
+"""A one-line text field that stays safe whatever is pasted into it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from regtui.text import one_line
 
 
 class TextInput(Input):
-    """Holds only what is shown as it is, and not more than a line that is read at once.
+    """Holds one line of printable characters of limited length.
 
-    What comes by keys is so already. What is pasted, by the terminal or from what was copied here, may be of any
-    length and have escapes and ends of lines in it.
+    Typed characters always are printable. A pasted text may be of any length and contain escapes and line ends.
     """
 
     def validate_value(self, value: str) -> str:
-        """What Textual asks before each change of the value."""
+        """Make a new value safe; Textual calls this before each change."""
         return one_line(value)

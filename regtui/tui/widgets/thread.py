@@ -1,4 +1,4 @@
-"""Work that would hold up the screen, in a thread."""
+"""Runs slow work in a thread, so that the screen stays responsive."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _Args = ParamSpec("_Args")
 def in_thread(
     group: str, *, exclusive: bool = True
 ) -> Callable[[Callable[Concatenate[_Node, _Args], None]], Callable[Concatenate[_Node, _Args], Worker[Any]]]:
-    """Run a method in a thread; an exclusive one takes the place of what its node has the group do at that time.
+    """Run a method in a thread; an exclusive one cancels the worker of the same group and node before it.
 
-    A thread of the pool remembers its last worker, and with it a screen that may have been closed long ago, until it
-    gets other work. So it is made to forget.
+    An idle thread of the pool keeps a reference to its last worker, and so to a screen that may have been closed long
+    ago. That reference is cleared here.
     """
 
     def decorate(method: Callable[Concatenate[_Node, _Args], None]) -> Callable[..., Worker[Any]]:

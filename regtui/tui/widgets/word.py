@@ -1,4 +1,4 @@
-"""A word to press, by enter or by click: a button of one row."""
+"""A button of one row, pressed by enter or a click."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 
 class Word(Static, can_focus=True):
-    """A word that does something on enter or a click, or says why it can't."""
+    """A word that does something when pressed, or says why it can't."""
 
     ALLOW_SELECT = False
 
@@ -30,7 +30,7 @@ class Word(Static, can_focus=True):
 
     @dataclass
     class Pressed(Message):
-        """Somebody wants what the word says."""
+        """The word was pressed."""
 
         word: Word
 
@@ -41,7 +41,7 @@ class Word(Static, can_focus=True):
         self.say(text, why_not)
 
     def say(self, text: str, why_not: str = "") -> None:
-        """Show this; with a reason, the word does nothing but give it."""
+        """Show this word; with a reason `why_not`, pressing it only shows the reason."""
         if text != self.text:
             self.text = text
             self.update(text)
@@ -51,13 +51,13 @@ class Word(Static, can_focus=True):
             self.tooltip = Content(why_not) if why_not else None
 
     def action_press(self) -> None:
-        """Do it, or say why not."""
+        """Act, or say why not."""
         if self.why_not:
             self.notify(self.why_not, severity="warning", markup=False)
         else:
             self.post_message(self.Pressed(self))
 
     def on_click(self, event: events.Click) -> None:
-        """As enter does."""
+        """A click does what enter does."""
         event.stop()
         self.action_press()
