@@ -40,6 +40,8 @@ class ScriptedCrew:
         self._epochs = dict.fromkeys(self.val_losses, 0)
         self._steps = dict.fromkeys(self.val_losses, 0)
 
+    def prepare(self, arms: int) -> None: ...
+
     def build(self, preset: Preset, data_file: Path) -> str:  # noqa: ARG002
         return "cpu"
 

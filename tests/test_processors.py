@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -130,6 +133,62 @@ def test_the_processes_share_what_is_granted(
         environments = [psutil.Process(process.pid).environ() for process in crew.processes]
     for environment in environments:  # numpy's and other libraries' pools follow these
         assert {environment[f"{pool}_NUM_THREADS"] for pool in ("OMP", "MKL", "OPENBLAS")} == {str(threads)}
+
+
+@pytest.mark.parametrize(
+    ("granted", "wanted", "arms", "processes", "threads"),
+    [
+        (Grant(2, 2, 2, ""), None, 7, 2, 1),
+        (Grant(8, 8, 8, ""), None, 3, 3, 2),
+        (Grant(8, 8, 8, ""), None, 7, 7, 1),
+        (Grant(8, 8, 8, ""), None, 17, 8, 1),
+        (Grant(8, 1, 8, "OMP_NUM_THREADS=1"), None, 7, 7, 1),
+        (Grant(1, 1, 8, "a quota"), None, 7, 1, 1),
+        (Grant(8, 8, 8, ""), 2, 7, 4, 2),
+        (Grant(8, 8, 8, ""), 5, 7, 2, 5),
+    ],
+)
+def test_a_run_of_many_arms_has_as_many_processes_as_fit(
+    monkeypatch: pytest.MonkeyPatch, granted: Grant, wanted: int | None, arms: int, processes: int, threads: int
+) -> None:
+    monkeypatch.setattr(crews, "grant", lambda: granted)
+    monkeypatch.setattr(crews, "Process", Told)
+    with ProcessCrew(wanted) as crew:
+        first, share = crew.processes[0], crew.threads
+        crew.prepare(arms)
+        assert (len(crew.processes), crew.threads) == (processes, threads)
+        names = ["baseline", *(f"arm{number}" for number in range(1, arms))]
+        crew.build(SimpleNamespace(arms=lambda: dict.fromkeys(names), train=SimpleNamespace(device="cpu")), Path())  # type: ignore[arg-type]
+        hosted = [process.arms for process in crew.processes]
+        assert sorted(name for arms in hosted for name in arms) == sorted(names)
+        assert max(map(len, hosted)) - min(map(len, hosted)) <= 1
+        assert {process.told["build"][-1] for process in crew.processes} == {threads}  # type: ignore[attr-defined]
+        many = list(crew.processes)
+        crew.prepare(2)
+        assert crew.processes == many[:2]
+        assert (crew.processes[0], crew.threads) == (first, share), "what was there goes on, as before"
+        assert all(process.ended for process in many[2:])  # type: ignore[attr-defined]
+
+
+class Told:
+    """A process that does nothing, and remembers what it was told."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.arms: tuple[str, ...] = ()
+        self.told: dict[str, tuple[Any, ...]] = {}
+        self.ended = False
+
+    def send(self, method: Callable[..., object], *args: Any) -> None:
+        self.told[method.__name__] = args
+
+    def receive(self, _watch: object) -> str:
+        return "cpu"
+
+    def hang_up(self) -> None:
+        self.ended = True
+
+    def wait(self) -> None: ...
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,7 @@ from regtui.preset.model import Preset
 class Host(HostCalls):
     """The arms that live in this process."""
 
-    def __init__(self, threads: int | None) -> None:
-        """Host no arm yet; torch computes with so many `threads` from now on, unless None."""
-        if threads is not None:
-            torch.set_num_threads(threads)
+    def __init__(self) -> None:
         self._arms: dict[str, Arm] = {}
 
     def torch_version(self) -> str:
@@ -42,8 +39,9 @@ class Host(HostCalls):
         """What there is to train on, see `regtui.arm.device.found`."""
         return list(device.found())
 
-    def build(self, names: tuple[str, ...], preset: Preset, where: str, data_file: Path) -> None:
-        """Load the data once and build the arms `names` on it."""
+    def build(self, names: tuple[str, ...], preset: Preset, where: str, data_file: Path, threads: int) -> None:
+        """Load the data once and build the arms `names` on it; torch computes with so many threads from then on."""
+        torch.set_num_threads(threads)
         place = torch.device(where)
         data = load(data_file, preset.data, stream(preset.train.seed, "split"), place)
         self._arms = {name: Arm(name, preset, data, place) for name in names}

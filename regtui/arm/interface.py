@@ -85,8 +85,8 @@ class HostCalls(ABC):
         """What there is to train on besides the CPU: whether that is worth a note, in words."""
 
     @abstractmethod
-    def build(self, names: tuple[str, ...], preset: Preset, where: str, data_file: Path) -> None:
-        """Load the data once and build the arms `names` on it."""
+    def build(self, names: tuple[str, ...], preset: Preset, where: str, data_file: Path, threads: int) -> None:
+        """Load the data once and build the arms `names` on it; torch computes with so many threads from then on."""
 
     @abstractmethod
     def call(self, call: Call) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where the arms live. Two arms on a CPU get a process each; on a GPU one process hosts both.
+"""Where the arms live: on a CPU in as many processes as there are processors for, on a GPU all in one.
 
 Why processes: Python threads that call many short torch operators wait for each other's interpreter lock. The dropout
 preset on two cores took 1.8 s an epoch with one thread an arm and 1.0 s with one process an arm. It also keeps
@@ -28,6 +28,9 @@ class Crew(Protocol):
 
     threads: int
     watch: Callable[[Wait], object]
+
+    def prepare(self, arms: int) -> None:
+        """Get ready for so many arms, without waiting; `threads` is settled with it."""
 
     def build(self, preset: Preset, data_file: Path) -> str:
         """Build the preset's arms on its data; returns the device they are on."""
@@ -62,13 +65,16 @@ class LocalCrew:
 
         self.threads = threads
         self.watch: Callable[[Wait], object] = nobody_watches
-        self._host = Host(threads=None)
+        self._host = Host()
+
+    def prepare(self, arms: int) -> None:
+        """One process has room for any number."""
 
     def build(self, preset: Preset, data_file: Path) -> str:
         """Build all arms here."""
         with self._host.as_in_its_own_process(self.threads):
             device = self._host.resolve_device(preset.train.device)
-            self._host.build(tuple(preset.arms()), preset, device, data_file)
+            self._host.build(tuple(preset.arms()), preset, device, data_file, self.threads)
         return device
 
     def each(
@@ -89,19 +95,31 @@ class LocalCrew:
 class ProcessCrew:
     """Arms in processes of their own. Use it as a context: leaving ends the processes."""
 
-    def __init__(self, threads: int | None = None, processes: int = 2) -> None:
-        """Start the processes; this returns at once.
+    def __init__(self, threads: int | None = None, processes: int | None = None) -> None:
+        """Start processes for two arms, as many as a run has at least; this returns at once.
 
         Args:
             threads: How many each computes with; its share of what the machine grants when None.
-            processes: How many at most; no more than there are processors.
+            processes: How many at most; no more than there are arms or processors.
         """
         granted = grant()
-        count = max(1, min(processes, granted.processors))
-        self.threads = threads or max(1, granted.threads // count)
+        self._granted, self._wanted = granted.threads, threads
+        self._most = min(granted.processors, processes or granted.processors)
+        if threads is not None:  # a pair may share the processors with more threads than there are, but no more than it
+            self._most = min(self._most, max(2, granted.processors // threads))
+        self.threads = 0
         self.watch: Callable[[Wait], object] = nobody_watches
-        self.processes = [Process(self.threads) for _ in range(count)]
+        self.processes: list[Process] = []
         self._home: dict[str, Process] = {}
+        self.prepare(2)
+
+    def prepare(self, arms: int) -> None:
+        """Start what is missing for so many arms, and end what they don't need."""
+        count = max(1, min(arms, self._most))
+        self.threads = self._wanted or max(1, self._granted // count)
+        self._keep(count)
+        while len(self.processes) < count:
+            self.processes.append(Process(self.threads))
 
     @property
     def idle(self) -> bool:
@@ -118,15 +136,15 @@ class ProcessCrew:
     def build(self, preset: Preset, data_file: Path) -> str:
         """Spread the arms over the processes on a CPU; on a GPU keep them together in the first."""
         names = tuple(preset.arms())
+        self.prepare(len(names))
         self.processes[0].send(HostCalls.resolve_device, preset.train.device)
         device: str = self.processes[0].receive(self.watch)
         if device != "cpu":
-            _end(self.processes[1:])
-            del self.processes[1:]
+            self._keep(1)
         self._home = {name: self.processes[i % len(self.processes)] for i, name in enumerate(names)}
         for process, hosted in self._by_process(names):
             process.arms = hosted
-            process.send(HostCalls.build, hosted, preset, device, data_file)
+            process.send(HostCalls.build, hosted, preset, device, data_file, self.threads)
         for process, _ in self._by_process(names):
             process.receive(self.watch)
         return device
@@ -165,6 +183,11 @@ class ProcessCrew:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _keep(self, count: int) -> None:
+        """End all but the first processes."""
+        _end(self.processes[count:])
+        del self.processes[count:]
 
     def _by_process(self, arms: tuple[str, ...]) -> list[tuple[Process, tuple[str, ...]]]:
         return [

@@ -31,7 +31,7 @@ MAX_WORDS = 100_000
 """Bytes that are read of what a process says before it serves."""
 _POOLS = ("OMP", "MKL", "OPENBLAS", "VECLIB_MAXIMUM")
 """Whose number of threads a variable of the environment tells: torch's, numpy's and their libraries'."""
-_SERVE = "import sys; sys.path[:] = sys.argv[2:]; from regtui.engine.worker import serve; serve(int(sys.argv[1]))"
+_SERVE = "import sys; sys.path[:] = sys.argv[1:]; from regtui.engine.worker import serve; serve()"
 
 
 class Wait(NamedTuple):
@@ -79,7 +79,7 @@ class Process:
     """A process that trains; it imports torch as soon as it has started."""
 
     def __init__(self, threads: int) -> None:
-        """Start it, which takes no time; `threads` is how many it computes with.
+        """Start it, which takes no time; `threads` is how many its libraries compute with, unless they are told.
 
         Raises:
             RegtuiError: It can't be started.
@@ -102,7 +102,7 @@ class Process:
         try:
             with _signals_blocked():
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", *flags, "-c", _SERVE, str(threads), *without_current_folder(sys.path)],
+                    [sys.executable, "-P", *flags, "-c", _SERVE, *without_current_folder(sys.path)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=self._last_words,

@@ -71,6 +71,7 @@ def _run(
     begun: Callable[[Path], None],
 ) -> RunResult:
     history = History()
+    crew.prepare(len(preset.arms()))
     with RunLog(logs, preset, crew.threads) as log:
         try:
             data_file = ensure(preset.data.dataset, Path(preset.data.root) if preset.data.root else None)

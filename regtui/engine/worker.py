@@ -54,7 +54,7 @@ def _too_large(error: Exception) -> RegtuiError | None:
     return None
 
 
-def serve(threads: int) -> None:
+def serve() -> None:
     """Answer what comes through stdin by stdout, until stdin is closed: then nobody is left to work for."""
     for number in ending():  # meant for the run, which decides
         signal.signal(number, signal.SIG_IGN)
@@ -65,7 +65,7 @@ def serve(threads: int) -> None:
     _keep_freed_memory()
     waiting: queue.SimpleQueue[tuple[str, tuple[Any, ...]]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(calls, waiting), name="calls", daemon=True).start()
-    host = _attempt(_host, threads)  # which imports torch, before anything is asked for
+    host = _attempt(_host)  # which imports torch, before anything is asked for
     while True:
         method, args = waiting.get()
         reply = host if isinstance(host, Failure) else _attempt(getattr(host, method), *args)
@@ -73,11 +73,11 @@ def serve(threads: int) -> None:
         replies.flush()
 
 
-def _host(threads: int) -> Host:
+def _host() -> Host:
     """The host of this process; torch takes 2 to 4 s to import."""
     from regtui.arm.host import Host
 
-    return Host(threads)
+    return Host()
 
 
 def _attempt(do: Callable[..., Any], *args: Any) -> Any:
