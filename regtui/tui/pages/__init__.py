@@ -1,1 +1,1 @@
-"""Pages over a run: help, explanations, its preset, its weights, what another patience would have brought."""
+"""Pages above a run's screen: help, explanations, its preset, its weights, and other patiences."""

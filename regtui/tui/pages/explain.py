@@ -1,4 +1,4 @@
-"""What the techniques of a run are and do, in the words of their own files."""
+"""Explains the techniques of a run, with the texts from their own files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from regtui.tui.widgets.dialogs import Page
 
 
 class ExplainScreen(Page):
-    """A chapter on each technique that an arm runs; on all that there are, where none runs."""
+    """A chapter on each technique that an arm uses, or on all techniques if no arm uses one."""
 
     TITLE = "Techniques"
     DEFAULT_CSS = """
@@ -47,7 +47,7 @@ class ExplainScreen(Page):
         self._arms = arms
 
     def contents(self) -> ComposeResult:
-        """The chapters, with a rule between them."""
+        """The chapters, separated by rules."""
         running = [name for name in REGISTRY if any(name in arm.active() for arm in self._arms.values())]
         if not running:
             yield Static("No technique runs in this preset. These are the ones that there are.\n")
@@ -87,7 +87,7 @@ def _section(heading: str, body: str | Table) -> Iterator[Static]:
 
 
 def _in_use(used: Mapping[str, Technique]) -> Table:
-    """Which arms run it, with which knobs."""
+    """Which arms use the technique, with which knobs."""
     rows = Table.grid(padding=(0, 2))
     for arm, technique in used.items():
         knobs = [f"{knob} {_value(getattr(technique, knob))}" for knob in type(technique).model_fields]

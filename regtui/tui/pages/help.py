@@ -1,4 +1,4 @@
-"""The list of keys that work on a screen, made from the tables that dispatch them."""
+"""The list of the keys of a screen, made from the tables that define them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from regtui.tui.widgets.keys import Key
 
 
 class HelpScreen(Page):
-    """Every key of the tables given, and nothing else."""
+    """Shows the keys of the given tables."""
 
     TITLE = "Keys"
     DEFAULT_CSS = """
@@ -38,7 +38,7 @@ class HelpScreen(Page):
         self._tables = tables
 
     def contents(self) -> ComposeResult:
-        """A heading and its keys, table by table; the keys of all tables in one column."""
+        """For each table a heading and its keys; all keys are aligned in one column."""
         width = max((len(key.shown) for _, keys in self._tables for key in keys), default=0)
         for heading, keys in self._tables:
             yield Static(heading, classes="heading", markup=False)

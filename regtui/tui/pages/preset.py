@@ -1,4 +1,4 @@
-"""A run's preset, and what the file of the same name says otherwise by now."""
+"""A run's preset, and how it differs from the preset file of the same name today."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from regtui.text import UNKNOWN, one_line
 from regtui.tui.widgets.dialogs import Page
 
 LONGEST = 120
-"""Characters of a value at most; a summary has more."""
+"""Longer values, such as a summary, are cut at so many characters."""
 
 
 def differences(here: Preset, there: Preset) -> list[tuple[str, str, str]]:
@@ -34,7 +34,7 @@ def _value(value: Any) -> str:
 
 
 class PresetPage(Page):
-    """First how the preset differs from its file, key by key; then all of it, as a file."""
+    """First the differences from the preset's file, key by key; then the whole preset as TOML."""
 
     TITLE = "Preset"
     DEFAULT_CSS = """

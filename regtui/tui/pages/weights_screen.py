@@ -1,4 +1,4 @@
-"""The weights of both arms, layer by layer, as the run's checkpoint has them."""
+"""The weights of both arms, layer by layer, read from the run's checkpoint."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _OTHERS = (
 
 
 class _Read(Message):
-    """What was read: the layers, pictures and epochs by arm, or why nothing was."""
+    """The result of reading: layers, pictures and epochs by arm, or why there are none."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class _Read(Message):
 
 
 class WeightsScreen(Screen[None]):
-    """Norms, zeros, histograms and, where the first layer looks at pixels, pictures of both arms' weights."""
+    """Norms, zeros and histograms of both arms' weights, and pictures where the first layer takes pixels."""
 
     DEFAULT_CSS = """
     WeightsScreen {
@@ -110,18 +110,18 @@ class WeightsScreen(Screen[None]):
         yield KeyBar((*self.KEYS, *EVERYWHERE))
 
     def on_mount(self) -> None:
-        """Read for the first time; follow the theme, whose colours are in the rows."""
+        """Read the weights, and follow the theme: the rows contain its colours."""
         self.add_class("-unread")
         follow_theme(self, self._redraw)
         self.reload()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Where there is room, the pictures stand beside the histogram, and a row stays empty under the title."""
+        """In a large terminal put the pictures beside the histogram and leave a row empty below the title."""
         self.set_class(event.size.width >= 110, "-wide")
         self.set_class(event.size.height >= 30, "-tall")
 
     def reload(self) -> None:
-        """Read the files again: an epoch has ended, or other weights are asked for."""
+        """Read the files again, because an epoch has ended or other weights are to be shown."""
         self._read(self._which)
 
     @in_thread("reading")
@@ -142,7 +142,7 @@ class WeightsScreen(Screen[None]):
 
     @on(_Read)
     def _show(self, message: _Read) -> None:
-        """Show what was read, unless other weights have been asked for since."""
+        """Show what was read, unless the user has chosen other weights meanwhile."""
         if message.which != self._which:
             return
         self._layers, self._epochs = message.layers, message.epochs
@@ -165,7 +165,7 @@ class WeightsScreen(Screen[None]):
 
     @property
     def _best_epochs(self) -> str:
-        """Whose weights the best ones are: the best by what early stopping follows need not have the lowest loss."""
+        """The epochs of the best weights, in words. By early stopping's monitor they need not have the lowest loss."""
         known = [f"{MARKS[arm]} {epoch}" for arm, epoch in self._epochs.items() if epoch is not None]
         stopping = [t.early_stopping for t in self._preset.arms().values()]
         plain = all(s is None or (s.monitor == "val_loss" and not s.warmup) for s in stopping)
@@ -182,7 +182,7 @@ class WeightsScreen(Screen[None]):
         self._show_layers()
 
     def action_choose_layer(self, number: int) -> None:
-        """Show a layer's histogram; numbers beyond the last do nothing."""
+        """Show a layer's histogram; a number that no layer has does nothing."""
         if 1 <= number <= self._depth:
             self._chosen = number - 1
             self._show_layers()
@@ -193,16 +193,16 @@ class WeightsScreen(Screen[None]):
                 body.scroll_to(y=row - 1, animate=False)
 
     def action_move(self, by: int) -> None:
-        """The layer above or below."""
+        """Choose the layer above or below."""
         self.action_choose_layer(self._chosen + 1 + by)
 
     @on(LayerTable.Clicked)
     def _choose_clicked(self, message: LayerTable.Clicked) -> None:
-        """The layer that was clicked."""
+        """Choose the layer that was clicked."""
         self.action_choose_layer(message.index + 1)
 
     def action_toggle_best(self) -> None:
-        """The weights of the best epoch instead of the last, and back."""
+        """Switch between the weights of the best and of the last epoch."""
         self._which = "best" if self._which == "last" else "last"
         self.reload()
 

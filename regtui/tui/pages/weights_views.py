@@ -1,4 +1,4 @@
-"""The parts of the weights' screen: a table of the layers, two histograms, and pictures of the first layer."""
+"""The parts of the weights screen: a table of the layers, two histograms, and pictures of the first layer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHADES = " .:-=+*#%@"
 
 
 class LayerTable(Lines):
-    """For each layer a row for each arm: norm, share of exact zeros, share of small weights."""
+    """For each layer and arm a row with norm, share of exact zeros and share of small weights."""
 
     DEFAULT_CSS = "LayerTable { height: auto; }"
 
@@ -102,10 +102,10 @@ class HistogramView(Lines):
         self.redraw()
 
     def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
-        """Title, the two histograms, their axis, and what its edges hold."""
+        """Title, the two histograms, their axis, and how many weights are beyond its ends."""
         if not self._pair:
             return []
-        bins = max(3, min(width, 121)) // 2 * 2 - 1  # odd: the zeros have a bin of their own in the middle
+        bins = max(3, min(width, 121)) // 2 * 2 - 1  # odd, so that the zeros have a bin of their own in the middle
         histogram = self._count(bins)
         colours = self.app.theme_variables
         bar_rows = 8 if self.app.size.height >= 34 else 4
@@ -127,7 +127,7 @@ class HistogramView(Lines):
         return rows
 
     def _count(self, bins: int) -> Histogram:
-        """The histogram, counted once for each width: it takes some 10 ms."""
+        """The histogram; kept for each width, because counting takes about 10 ms."""
         from regtui.runs.weights import histogram
 
         if self._histogram is None or len(self._histogram.counts[0]) != bins:
@@ -137,7 +137,7 @@ class HistogramView(Lines):
 
 
 class PictureView(Lines):
-    """For each arm what its first layer looks at: each pixel, or kernels; two pixels a cell, one scale."""
+    """For each arm a picture of its first layer: pixels or kernels, two pixels in a cell, on a common scale."""
 
     DEFAULT_CSS = "PictureView { width: auto; max-width: 100%; height: auto; }"
     NOTHING = "The first layer looks at no pixels: there is no picture of it."
@@ -147,7 +147,7 @@ class PictureView(Lines):
         self._pictures: dict[str, Picture] = {}
 
     def show(self, pictures: dict[str, Picture]) -> None:
-        """Show these pictures, by arm; none where the first layer has none."""
+        """Show these pictures, by arm; empty if the first layer has none."""
         width_before = self._side_by_side()
         self._pictures = pictures
         if self._side_by_side() != width_before:
@@ -155,7 +155,7 @@ class PictureView(Lines):
         self.redraw()
 
     def get_content_width(self, container: Size, viewport: Size) -> int:  # noqa: ARG002
-        """The pictures side by side, two cells between them, and their title."""
+        """Width of the pictures side by side with two cells between them, or of their title."""
         return self._side_by_side()
 
     def _side_by_side(self) -> int:
@@ -218,20 +218,20 @@ class PictureView(Lines):
 
 
 def _shape(shape: tuple[int, ...]) -> str:
-    """'784 → 256'; of a convolution the kernel's size before it: '3×3 1 → 16'."""
+    """'784 → 256'; for a convolution with the kernel's size before it: '3×3 1 → 16'."""
     out, inputs, *kernel = shape
     words = f"{inputs:,} → {out:,}"
     return f"{'×'.join(map(str, kernel))} {words}" if kernel else words
 
 
 def log_scale(counts: Sequence[int]) -> tuple[int, int]:
-    """From the power of ten at or below the smallest count that is not 0, to the largest."""
+    """Ends of a logarithmic scale: the power of ten at or below the smallest count above 0, and the largest count."""
     filled = [count for count in counts if count] or [1]
     return int(10 ** (len(str(min(filled))) - 1)), max(filled)
 
 
 def bars(counts: Sequence[int], scale: tuple[int, int], rows: int) -> list[str]:
-    """Bars as lines of text, highest line first; heights are logarithmic, and only an empty bin has none."""
+    """Bars as lines of text, the top line first; heights are logarithmic, and every bin but an empty one is visible."""
     low, high = scale
     whole = math.log(high / low) or 1.0
     heights = [max(1, round(rows * 8 * math.log(count / low) / whole)) if count else 0 for count in counts]
@@ -239,7 +239,7 @@ def bars(counts: Sequence[int], scale: tuple[int, int], rows: int) -> list[str]:
 
 
 def shades(values: list[list[float]], top: float) -> list[str]:
-    """A picture in characters: the fuller, the larger the mean of the cell's two pixels; '?' where it is not finite."""
+    """A picture in characters: fuller ones for larger means of the cell's two pixels; '?' for a value not finite."""
     lines = []
     for upper, lower in _row_pairs(values):
         means = [(a + b) / 2 / top for a, b in zip(upper, lower, strict=True)]
@@ -248,7 +248,7 @@ def shades(values: list[list[float]], top: float) -> list[str]:
 
 
 def _row_pairs(values: list[list[float]]) -> list[tuple[list[float], list[float]]]:
-    """Rows by two; an odd one at the end is its own partner."""
+    """Pairs of rows; an odd last row is paired with itself."""
     return [(values[y], values[min(y + 1, len(values) - 1)]) for y in range(0, len(values), 2)]
 
 

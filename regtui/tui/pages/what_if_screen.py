@@ -1,4 +1,4 @@
-"""What another patience would have brought in a run: when it would have stopped, what it would have kept and cost."""
+"""What another patience would have done in a run: when it would have stopped, what it would have kept, at what cost."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ from regtui.tui.widgets.lines import Lines
 TWO_CHARTS = 70
 """Columns from which two charts fit side by side."""
 TALL, SHORT = 32, 18
-"""Rows from which the charts are higher, and below which no row stays empty."""
+"""From TALL rows on the charts are higher; below SHORT rows no row stays empty."""
 SCROLL = 3
-"""Rows that a key scrolls."""
+"""Rows that a key press scrolls."""
 
 
 class _Rows(Lines):
-    """Rows of text, as many as there are."""
+    """A widget of rows of text."""
 
     DEFAULT_CSS = "_Rows { height: auto; padding: 0 1; margin-bottom: 1; }"
 
     def __init__(self, make: Callable[[Mapping[str, WhatIf], int, Mapping[str, str]], list[Text]]) -> None:
-        """Rows that `make` makes of what the arms' patience would have come to, for a width, in the theme's colours."""
+        """Show the rows that `make` returns for the arms' tables, a width, and the theme's colours."""
         super().__init__()
         self._make = make
         self._tables: Mapping[str, WhatIf] = {}
 
     def show(self, tables: Mapping[str, WhatIf]) -> None:
-        """Make them anew."""
+        """Make the rows for new tables."""
         self._tables = tables
         self.redraw()
         self.refresh(layout=True)
 
     def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
-        """All of them."""
+        """All rows."""
         return self._make(self._tables, width, self.app.theme_variables)
 
 
@@ -77,7 +77,7 @@ class WhatIfScreen(Screen[None]):
     BINDINGS = bindings((*KEYS, *EVERYWHERE))
 
     def __init__(self, session: Session) -> None:
-        """Look at the epochs that this run has had up to now."""
+        """Make the screen for the epochs that this run has trained so far."""
         super().__init__()
         self._session = session
         self._tables: dict[str, WhatIf] = {}
@@ -86,7 +86,7 @@ class WhatIfScreen(Screen[None]):
         self._rows = [_Rows(takeaways), _Rows(remarks), _Rows(table_rows)]
 
     def compose(self) -> ComposeResult:
-        """From top to bottom; what is between the first and the last line scrolls."""
+        """From top to bottom; everything between the first and the last line scrolls."""
         sentences, unknown, table = self._rows
         yield self._head
         with VerticalScroll(classes="body", can_focus=False):
@@ -97,19 +97,19 @@ class WhatIfScreen(Screen[None]):
         yield KeyBar((*self.KEYS, *EVERYWHERE))
 
     def on_mount(self) -> None:
-        """Look for the first time; follow the theme, whose colour is in the head."""
+        """Show the tables, and follow the theme: the title has its colours."""
         follow_theme(self, self.reload)
         self.reload()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Charts beside each other or not, and as high as there is room for."""
+        """Put the charts side by side if they fit, and make them as high as possible."""
         self.set_class(event.size.width >= TWO_CHARTS, "-wide")
         self.set_class(event.size.height >= TALL, "-tall")
         self.set_class(event.size.height < SHORT, "-short")
         self.call_after_refresh(self._draw)
 
     def reload(self) -> None:
-        """Look at all epochs again: one has ended."""
+        """Compute the tables again, because an epoch has ended."""
         history, preset = self._session.history, self._session.preset
         rules = self._rules
         self._tables = {arm: what_if(known, rules[arm], preset.train.epochs) for arm, known in history.arms.items()}
@@ -121,7 +121,7 @@ class WhatIfScreen(Screen[None]):
 
     @property
     def _rules(self) -> dict[str, EarlyStopping | None]:
-        """Each arm's early stopping; an arm that has none is looked at by the rule of the other."""
+        """Each arm's early stopping; an arm without it gets the rule of the other."""
         own = {arm: techniques.early_stopping for arm, techniques in self._session.preset.arms().items()}
         other = next((rule for rule in own.values() if rule is not None), None)
         return {arm: rule or other for arm, rule in own.items()}
@@ -135,11 +135,11 @@ class WhatIfScreen(Screen[None]):
         self._costs.entitle(f"cost: {what}", "by patience  ★ best")
 
     def action_scroll(self, rows: int) -> None:
-        """A few rows down or up."""
+        """Scroll a few rows down or up."""
         self._body.scroll_relative(y=SCROLL * rows, animate=False)
 
     def action_scroll_page(self, pages: int) -> None:
-        """Most of a page down or up."""
+        """Scroll by most of a page."""
         self._body.scroll_relative(y=pages * max(1, self._body.size.height - 2), animate=False)
 
     @property
@@ -148,7 +148,7 @@ class WhatIfScreen(Screen[None]):
 
 
 def _words(rules: Mapping[str, EarlyStopping | None]) -> str:
-    """The rules' other knobs, where they are not the usual ones; for each arm, where they differ."""
+    """The rules' other knobs that are not the defaults, in words; for each arm if they differ."""
     told = {arm: _knobs(rule) for arm, rule in rules.items()}
     if len(set(told.values())) == 1:
         return next(iter(told.values()))

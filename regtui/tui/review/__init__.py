@@ -1,1 +1,1 @@
-"""Saved runs on screen: the list, one of them, several beside each other."""
+"""Saved runs on screen: the list, a single run, and a comparison of several."""

@@ -1,4 +1,4 @@
-"""The table below several runs' curves: what differs in their presets beside what differs in their results."""
+"""The table below the curves of several runs: their results and the settings that differ."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from regtui.tui.review.columns import VERDICT, VERDICT_WIDTH, points_cell, point
 from regtui.tui.widgets.row_list import Cell, Column
 
 SETTING = 16
-"""Cells of a setting at most."""
+"""Widest setting in cells."""
 
 
 def columns(runs: Sequence[RunInfo], keys: Sequence[str], width: int) -> list[Column]:
-    """Letter, preset, what the runs came to, a column for each of the settings, and the rest.
+    """The columns: letter, preset, main results, a column for each differing setting, and further results.
 
     Args:
         runs: The rows.
@@ -37,7 +37,7 @@ def columns(runs: Sequence[RunInfo], keys: Sequence[str], width: int) -> list[Co
 
 
 def differ(keys: Sequence[str], width: int) -> str:
-    """In which settings the runs differ: as many names as fit into `width` cells, and how many more there are."""
+    """A sentence on the differing settings: as many names as fit into `width` cells, and how many more there are."""
     if not keys:
         return "with the same settings"
     for named in range(len(keys), 0, -1):
@@ -48,7 +48,7 @@ def differ(keys: Sequence[str], width: int) -> str:
 
 
 def cells(run: RunInfo, letter: Cell, keys: Sequence[str], width: int) -> list[Cell]:
-    """The row of a run in a terminal of that width."""
+    """A run's row, for a terminal of that width."""
     first, rest = [cell(run) for _, cell in OUTCOME], [cell(run) for _, cell in REST]
     settings = [Cell(_value(run, key)) for key in keys]
     return [letter, Cell(run.preset or UNKNOWN), points_cell(run, width), *first, *settings, *rest]

@@ -1,4 +1,4 @@
-"""What the chart of several runs shows: their histories and the user's choice of view in, a plot out."""
+"""The chart of several runs: turns their histories and the user's choice of view into a plot."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ COMPARED_TITLES: dict[Compared, str] = {
 }
 BY: dict[By, str] = {"epoch": "by epoch", "step": "by step", "time": "by seconds of each arm's own training"}
 LABELS = 5
-"""A curve carries its run's letter in so many places."""
+"""A curve shows its run's letter at so many places."""
 SETTLING = 12
-"""From so many epochs on the scale leaves the first ones, one in so many, out; they are drawn at the edge."""
+"""With so many epochs or more the scale ignores the first ones, one in so many; they are drawn at the edge."""
 
 
 @dataclass
@@ -41,8 +41,8 @@ class CompareView:
     Attributes:
         quantity: What is drawn.
         by: What the axis counts.
-        arms: Whose curves; of the difference there is only one a run.
-        log: A logarithmic axis; of losses only.
+        arms: The arms whose curves are drawn; a difference has one curve for each run.
+        log: A logarithmic axis, for losses only.
     """
 
     quantity: Compared = "loss"
@@ -52,7 +52,7 @@ class CompareView:
 
 
 class Shown(NamedTuple):
-    """A run in the chart: its letter, its colour's name and what it has told."""
+    """A run in the chart: its letter, the name of its colour, and its history."""
 
     letter: str
     colour: str
@@ -60,12 +60,12 @@ class Shown(NamedTuple):
 
 
 def shown(index: int, history: History) -> Shown:
-    """The run at a place in the list, from 0."""
+    """A run by its place in the list, counted from 0."""
     return Shown(chr(ord("a") + index), f"run-{index % RUN_COLOURS + 1}", history)
 
 
 def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) -> Plot:
-    """All runs in one chart; the one that the cursor is on is drawn last, above the others."""
+    """All runs in one chart; the one under the cursor is drawn last, on top of the others."""
     order = [index for index in range(len(runs)) if index != cursor] + [cursor] * (cursor < len(runs))
     lines: list[Curve] = []
     labels: list[Curve] = []
@@ -109,7 +109,7 @@ def runs_legend(view: CompareView) -> str:
 
 
 def _labels(x: list[float], y: list[float], run: Shown, arm: str, share: float) -> Curve:
-    """The run's letter along its curve, elsewhere than other runs have theirs; a capital for the regularized arm."""
+    """The run's letter along its curve, at other places than other runs'; capital for the regularized arm."""
     places = sorted({min(len(x) - 1, int((n + share) * len(x) / LABELS)) for n in range(LABELS)})
     letter = run.letter.upper() if arm == "regularized" else run.letter
     return Curve([x[i] for i in places], [y[i] for i in places], run.colour, letter, line=False)
@@ -123,7 +123,7 @@ _VALUES: dict[Compared, Callable[[EpochDone], float | None]] = {
 
 
 def _series(history: History, view: CompareView) -> list[tuple[str, list[tuple[float, float]]]]:
-    """Each curve of a run: the arm whose line it has, and its points."""
+    """Each curve of a run: the arm whose style it has, and its points."""
     arms = {name: arm for name, arm in history.arms.items() if name in view.arms}
     places = {name: _places(history, arm, view.by) for name, arm in history.arms.items()}
     if view.quantity == "difference":
@@ -137,7 +137,7 @@ def _series(history: History, view: CompareView) -> list[tuple[str, list[tuple[f
 
 
 def _places(history: History, arm: ArmHistory, by: By) -> dict[int, float]:
-    """Where each of an arm's epochs ends on the axis."""
+    """The position on the axis where each epoch of an arm ends."""
     if by == "epoch":
         return {epoch.epoch: float(epoch.epoch) for epoch in arm.epochs}
     if by == "time":

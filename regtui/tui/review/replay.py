@@ -1,4 +1,4 @@
-"""A saved run as the screen of a run shows it: its log is read, and followed while another process writes it."""
+"""Reads a saved run into a session for the run's screen, and follows it while another process writes it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from regtui.runs.log import read_summary
 from regtui.tui.run.session import Session
 
 FOLLOW = 0.5
-"""Seconds between two looks at a run that goes on."""
+"""Seconds between two readings of a run that goes on."""
 CLOSED = 1.0
-"""A screen that has not taken in what it was told for so many seconds is taken for closed."""
+"""A screen that takes in no events for so many seconds counts as closed."""
 
 
 class Replay:
     """Reads one run's folder into a session."""
 
     def __init__(self, folder: Path, notify: Callable[[], object]) -> None:
-        """Open the run in `folder`; `notify` is the session's.
+        """Open the run in `folder`; `notify` is passed to the session.
 
         Raises:
             InputError: Its preset can't be read, so that nothing of it can be shown.
@@ -35,15 +35,15 @@ class Replay:
         self._folder = folder
         self._notify = notify
         self._follower = Follower(folder)
-        self._history = History()  # the session's own belongs to the screen's thread
+        self._history = History()  # a second history, because the session's belongs to the screen's thread
         self._ahead: list[Event] = []
 
     def catch_up(self) -> bool:
-        """Take in what was written since the last time; returns whether the run is over.
+        """Read what was written since the last call; returns whether the run is over.
 
-        However long the log is, it is told no faster than the session takes it in: one block waits there, one here.
-        Where the session takes in no more, its screen has been closed, and the rest is left unread. Events that can't
-        be read are the session's error: what the summary knows is told nevertheless.
+        The log is passed on no faster than the session takes it in, at most two blocks ahead. If the session stops
+        taking it in, its screen was closed and the rest is not read. Events that can't be read become the session's
+        error; what the summary says is shown nevertheless.
         """
         told = False
         try:
@@ -75,7 +75,7 @@ class Replay:
         session.summary = summary = read_summary(self._folder)
         empty = history.started is None and history.finished is None
         if empty:
-            # No start will come any more: the screen must not wait for one.
+            # No start event will follow, so the screen must not wait for one.
             session.tell(RunFinished(t=0, status=summary.status if summary else "failed"))
         if unread:
             session.error = InputError(unread)
@@ -91,5 +91,5 @@ class Replay:
 
 
 def _without_losses(event: Event) -> Event:
-    """What the verdict needs of an event: the step losses, nearly all of a log, are for the session alone."""
+    """The event without step losses, which are most of a log and which the verdict does not need."""
     return event.model_copy(update={"losses": []}) if isinstance(event, StepsDone) else event

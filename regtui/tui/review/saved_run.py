@@ -1,4 +1,4 @@
-"""A saved run on the screen of a run: its log is read behind it, and followed while another process writes it."""
+"""The screen of a saved run: its log is read in a thread, and followed while another process writes it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from regtui.tui.widgets.thread import in_thread
 
 
 class OpenRun(Message):
-    """The user wants to see the saved run in a folder."""
+    """The user opens the saved run in a folder."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -25,15 +25,15 @@ class OpenRun(Message):
 
 
 class SavedRunScreen(RunScreen):
-    """One run that is not trained here."""
+    """The screen of a run that is not trained by this program."""
 
     KEYS = tuple(key for key in HERE if key.action.partition("(")[0] not in {*WHILE_RUNNING, "review"})
 
     class EventsWait(Message):
-        """The log has told something."""
+        """Events of the log wait to be taken in."""
 
     class Over(Message):
-        """The log has been read, and nobody writes it any more."""
+        """The whole log was read, and no process writes it any more."""
 
     def __init__(self, folder: Path) -> None:
         """Open the run in `folder`.
@@ -50,7 +50,7 @@ class SavedRunScreen(RunScreen):
 
     @in_thread("reading")
     def _read(self) -> None:
-        """Read what the log has; while another process writes it, look again twice a second."""
+        """Read the log; while another process writes it, read on twice a second."""
         worker = get_current_worker()
         while not worker.is_cancelled:
             try:

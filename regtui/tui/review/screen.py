@@ -1,4 +1,4 @@
-"""The saved runs as a list: sorted by any column, filtered, marked to be compared, opened one by one."""
+"""The list of saved runs, which can be sorted, filtered, marked for comparison, and opened."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from regtui.tui.widgets.text_input import TextInput
 from regtui.tui.widgets.thread import in_thread
 
 LOOK_AGAIN = 2.0
-"""Seconds between two looks at the runs that go on."""
+"""Seconds between two readings of the runs that go on."""
 
 
 class ReviewScreen(Screen[None]):
-    """All runs below a folder, or some chosen ones."""
+    """The list of all runs below a folder, or of chosen ones."""
 
     DEFAULT_CSS = """
     ReviewScreen {
@@ -72,21 +72,21 @@ class ReviewScreen(Screen[None]):
     BINDINGS = bindings((*_HERE, *EVERYWHERE))
 
     class Compare(Message):
-        """The user wants to see several runs together."""
+        """The user compares several runs."""
 
         def __init__(self, runs: Sequence[RunInfo]) -> None:
             super().__init__()
             self.runs = runs
 
     class Listed(Message):
-        """The runs have been read."""
+        """The runs were read."""
 
         def __init__(self, runs: Sequence[RunInfo], words: Sequence[str]) -> None:
             super().__init__()
             self.runs, self.words = runs, words
 
     class Changed(Message):
-        """Runs that went on have been read again."""
+        """Runs that go on were read again."""
 
         def __init__(self, runs: Sequence[RunInfo]) -> None:
             super().__init__()
@@ -115,13 +115,13 @@ class ReviewScreen(Screen[None]):
         yield KeyBar((*self.KEYS, *EVERYWHERE))
 
     def on_mount(self) -> None:
-        """The folder is read behind the empty list."""
+        """Begin to read the folder; the list stays empty meanwhile."""
         self._list.focus()
         self._head.update(f"reading {one_line(self._folder)} …")
         self.set_interval(LOOK_AGAIN, self._look_again)
 
     def on_screen_resume(self) -> None:
-        """Read the folder, now and whenever another screen leads back: a run may have come meanwhile."""
+        """Read the folder, also on return from another screen: there may be new runs."""
         self._read()
 
     @in_thread("listing")
@@ -129,7 +129,7 @@ class ReviewScreen(Screen[None]):
         words: list[str] = []
         runs = [read_run(path) for path in self._chosen] if self._chosen else read_runs(self._folder, words.append)
         self.post_message(self.Listed(runs, words))
-        for run in runs:  # so that the first letter of a filter need not wait for it
+        for run in runs:  # imported ahead, so that the first letter of a filter is not delayed
             run.texts  # noqa: B018
 
     def _look_again(self) -> None:
@@ -156,7 +156,7 @@ class ReviewScreen(Screen[None]):
             self._show()
 
     def on_resize(self) -> None:
-        """Another width has other columns."""
+        """Choose the columns for the new width."""
         if self._runs:
             self._show()
 
@@ -169,7 +169,7 @@ class ReviewScreen(Screen[None]):
 
     @on(Input.Changed)
     def _show(self) -> None:
-        """Fill the list with what the filter lets through, in the chosen order; the cursor stays on its run."""
+        """Fill the list with the runs that match the filter, in the chosen order; the cursor stays on its run."""
         before = self.at_cursor
         fault = ""
         try:
@@ -181,9 +181,11 @@ class ReviewScreen(Screen[None]):
         value = FIELDS[self._sorted_by].value
         pairs = [(value(run), run) for run in found]
         known = sorted((pair for pair in pairs if pair[0] is not None), key=itemgetter(0), reverse=self._turned)
-        self._shown = [run for _, run in known] + [run for key, run in pairs if key is None]  # unknown always last
+        self._shown = [run for _, run in known] + [
+            run for key, run in pairs if key is None
+        ]  # unknown values are always last
         cursor = next((row for row, run in enumerate(self._shown) if run is before), None)
-        if cursor is None and before is not None:  # it has been read again
+        if cursor is None and before is not None:  # the run was read again
             cursor = next((row for row, run in enumerate(self._shown) if run.folder == before.folder), None)
         columns = [Column("", 1)]
         for field in self._fields:
@@ -200,13 +202,13 @@ class ReviewScreen(Screen[None]):
                 title = column.title + self._arrow
                 column = column._replace(title=title, width=max(column.width, len(title)))
             columns.append(column)
-        staying = 2 + self._fields.index(PRESET)  # the mark, and all up to the name of the preset
+        staying = 2 + self._fields.index(PRESET)  # these stay: the mark, and the columns up to the preset's name
         self._list.fill(columns, len(self._shown), self._cells, cursor or 0, staying)
         self._tell(fault)
 
     @property
     def _fields(self) -> list[RunColumn]:
-        """The columns in a terminal of this width."""
+        """The columns for a terminal of this width."""
         if self.size.width >= NARROW:
             return list(FIELDS)
         started, *others = [field for field in FIELDS if field is not STATUS]
@@ -228,7 +230,7 @@ class ReviewScreen(Screen[None]):
         self._tell()
 
     def _tell(self, fault: str = "") -> None:
-        """Say how many runs these are, and what there is to know of the one under the cursor."""
+        """Show how many runs there are, and details of the one under the cursor."""
         by = f"by {FIELDS[self._sorted_by].column.title} {self._arrow}"
         parts = [f"{len(self._shown):,} of {len(self._runs):,} runs", by]
         parts += [f"{len(self._marked):,} marked"] if self._marked else []
@@ -255,7 +257,7 @@ class ReviewScreen(Screen[None]):
             self.post_message(OpenRun(self.at_cursor.folder))
 
     def action_mark(self) -> None:
-        """Mark the run under the cursor, or take its mark away."""
+        """Mark or unmark the run under the cursor."""
         if self.at_cursor is not None:
             self._marked ^= {self.at_cursor.folder}
             self._list.refresh()
@@ -263,14 +265,14 @@ class ReviewScreen(Screen[None]):
             self._tell()
 
     def action_mark_all(self) -> None:
-        """Mark all that the list shows; if they all are, none."""
+        """Mark all listed runs, or unmark them if all are marked."""
         shown = {run.folder for run in self._shown}
         self._marked = self._marked - shown if shown <= self._marked else self._marked | shown
         self._list.refresh()
         self._tell()
 
     def action_compare(self) -> None:
-        """Show the marked runs together, in the order of the list."""
+        """Compare the marked runs, in the order of the list."""
         marked = [run for run in self._shown if run.folder in self._marked]
         marked += [run for run in self._runs if run.folder in self._marked and run not in marked]
         if len(marked) < 2:
@@ -296,7 +298,7 @@ class ReviewScreen(Screen[None]):
         self._show()
 
     def action_turn(self) -> None:
-        """Largest or smallest first."""
+        """Reverse the order."""
         self._turned = not self._turned
         self._show()
 
@@ -314,7 +316,7 @@ class ReviewScreen(Screen[None]):
         self._list.focus()
 
     def action_escape(self) -> None:
-        """Back to all runs, then to no marks, then to where this list was opened."""
+        """Clear the filter, else the marks, else close the list."""
         if self._input.value or self._input.has_class("shown"):
             self._input.value = ""
             self._input.remove_class("shown")

@@ -1,1 +1,1 @@
-"""A run on screen: its charts, numbers, sentence and controls, and the verdict at its end."""
+"""The screen of a run: charts, numbers, a sentence, controls, and the verdict at the end."""

@@ -1,4 +1,4 @@
-"""What the cells of an arm's row say: progress, losses, cost, and how much patience is left."""
+"""The cells of an arm's row in the table: progress, losses, cost, and how much patience is left."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from regtui.protocol.history import ArmHistory
 from regtui.text import UNKNOWN, fitting, seconds, share, short
 
 METER = 5
-"""Cells of the patience meter."""
+"""Width of the patience meter in cells."""
 
 
 class ArmRow(NamedTuple):
-    """All that a row is made from."""
+    """Everything that an arm's row is made from."""
 
     name: str
     history: ArmHistory
@@ -26,7 +26,7 @@ class ArmRow(NamedTuple):
 
 
 class ArmColumn(NamedTuple):
-    """A column of `width` cells after two blanks, its text at its right edge."""
+    """A right-aligned column of `width` cells after two blanks."""
 
     header: str
     width: int
@@ -40,7 +40,7 @@ def stops_with_next_epoch(arm: ArmRow) -> bool:
 
 
 def instead_of_patience(arm: ArmRow) -> Sequence[str]:
-    """What an arm says that has ended, or that has no patience: as much of it as there is room for."""
+    """Texts in place of the patience, for an arm that has ended or has none; from long to short."""
     stopped = arm.history.stopped
     if stopped is None:
         since = arm.history.since_best
@@ -57,23 +57,23 @@ def instead_of_patience(arm: ArmRow) -> Sequence[str]:
 
 
 def _last(text: Callable[[EpochDone], str]) -> Callable[[ArmRow], str]:
-    """The text of the last epoch."""
+    """Apply `text` to an arm's last epoch."""
     return lambda arm: UNKNOWN if arm.history.last is None else text(arm.history.last)
 
 
 def gap_text(epoch: EpochDone) -> str:
-    """The generalization gap; at most seven cells."""
+    """The generalization gap in at most seven cells."""
     return short(epoch.gap, digits=3)
 
 
 def _zeros(epoch: EpochDone) -> str:
-    """Share of weights that are exactly zero; at most five cells."""
+    """Share of weights that are exactly zero, in at most five cells."""
     zeros = epoch.zero_weights
     return share(zeros, gap="") if zeros in (0, 1) else fitting(zeros, 1, 5)
 
 
 def _whole_epoch(text: Callable[[float, ArmRow], str]) -> Callable[[ArmRow], str]:
-    """A text of the seconds that the last whole epoch took."""
+    """Apply `text` to the seconds that an arm's last whole epoch took."""
 
     def of_arm(arm: ArmRow) -> str:
         took = next((epoch.seconds for epoch in reversed(arm.history.epochs) if not epoch.partial), 0.0)
@@ -97,7 +97,7 @@ def _waited(arm: ArmRow) -> str:
 
 
 def _patience(arm: ArmRow) -> str:
-    """'▮▮▯▯▯ 2/5'; full only where patience has run out."""
+    """'▮▮▯▯▯ 2/5'; the meter is full only if patience has run out."""
     waited, patience = wait(arm.history), arm.settings.patience or 1
     cells = min(METER, patience)
     full = cells if waited >= patience else min(cells - 1, math.ceil(cells * waited / patience))
@@ -130,4 +130,4 @@ COLUMNS = {
     "stops": ArmColumn("stops", 5, _stops),
 }
 WAITED = ArmColumn("wait", 5, _waited)
-"""Where there is too little room for the meter."""
+"""Replaces 'patience' where the meter does not fit."""

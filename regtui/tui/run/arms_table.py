@@ -1,4 +1,4 @@
-"""The table of the arms: a row each, and in a narrow terminal a second, fainter one with what found no room."""
+"""The table of the arms: a row for each, and in a narrow terminal a second, fainter row for what did not fit."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from regtui.tui.run.arms import COLUMNS, WAITED, ArmColumn, ArmRow, instead_of_p
 from regtui.tui.widgets.lines import Lines
 
 BAR_MOST = 24
-"""Cells of the progress bar at most; it takes what the other columns leave."""
+"""Widest progress bar in cells; it takes the space that the other columns leave."""
 _COST = frozenset({"seconds", "samples", "zeros"})
 _PATIENCE = frozenset({"patience", "beat", "stops"})
 _FIRST_TO_GO = (
     "value", "samples", "seconds", "zeros", "bar", "beat", "stops", "patience", "acc", "train", "gap", "name", "best",
 )  # fmt: skip
-"""What gives way, in this order; 'patience' gives up its meter and 'name' its end."""
+"""The columns that give way, in this order; 'patience' loses its meter and 'name' is cut."""
 _SECOND = {
     "train": ("train {}", 6),
     "gap": ("gap {}", 6),
@@ -33,7 +33,7 @@ _SECOND = {
     "beat": ("to beat {}", 6),
     "stops": ("stops {}", 5),
 }
-"""Columns that go to the second row where the first has no room: the words there, and the width of the value."""
+"""Columns for the second row if they don't fit into the first: their label there, and the width of the value."""
 
 
 def arm_rows(
@@ -45,15 +45,15 @@ def arm_rows(
     second: bool = False,
     cursor: int | None = None,
 ) -> list[Text]:
-    """A header and a row for each arm, `width` cells at most; where that is little, the least telling columns go.
+    """A header and a row for each arm, at most `width` cells; in a narrow terminal less important columns go.
 
     Args:
         preset: What is trained.
-        history: What has been told of it.
-        width: Cells there are.
-        colours: The arms' own, 'accent', 'faint' and 'warning', by name.
-        second: Whether each arm has a second row, of the columns that had to go.
-        cursor: The epoch that `history` is of, if it is a past one.
+        history: The run's history.
+        width: Available cells.
+        colours: The arms' colours, 'accent', 'faint' and 'warning', by name.
+        second: Whether each arm has a second row with the columns that did not fit.
+        cursor: The epoch up to which `history` goes, if it is a past one.
     """
     columns, name_width = _columns(preset, width)
     faint = Style(color=colours["faint"])
@@ -78,7 +78,7 @@ def arm_rows(
 
 
 def needs_second(preset: Preset, width: int) -> bool:
-    """Whether in so many cells columns are missing that are worth a second row; img/s alone is not."""
+    """Whether enough columns don't fit into `width` to be worth a second row; img/s alone is not."""
     columns, _ = _columns(preset, width)
     return bool({"bar", *_SECOND} - {"samples", *columns})
 
@@ -101,13 +101,13 @@ def _append_cells(row: Text, arm: ArmRow, columns: Mapping[str, ArmColumn], colo
 def _append_more(
     row: Text, arm: ArmRow, columns: Mapping[str, ArmColumn], name_width: int, width: int, colours: Mapping[str, str]
 ) -> None:
-    """The columns that the first row lacks, each with its name, as many as fit; the bar stands under the arm's name."""
+    """Append the columns that the first row lacks, with their names, as many as fit; the bar comes first."""
     if "bar" in columns:
         row.append(" " * name_width)
     else:
         _append_bar(row, arm, name_width - 2, colours)
     words = {key: text.format(f"{COLUMNS[key].text(arm):>{cells}}") for key, (text, cells) in _SECOND.items()}
-    if instead_of_patience(arm):  # there is nothing to beat, and no end to wait for
+    if instead_of_patience(arm):  # without patience there is no value to beat and no end to predict
         words |= {key: " " * len(words[key]) for key in ("beat", "stops")}
     missing = [key for key in reversed(_FIRST_TO_GO) if key in words and key not in columns]
     chosen, left = set(), width - name_width
@@ -127,7 +127,7 @@ def _append_bar(row: Text, arm: ArmRow, width: int, colours: Mapping[str, str]) 
 
 
 def _columns(preset: Preset, width: int) -> tuple[dict[str, ArmColumn], int]:
-    """The columns that there is room for, in their order, and the width of the names before them."""
+    """The columns that fit, in order, and the width of the names before them."""
     epochs = len(str(preset.train.epochs))
     columns = dict(COLUMNS)
     columns["epoch"] = columns["epoch"]._replace(width=max(5, 2 * epochs + 1))
@@ -157,12 +157,12 @@ class ArmsTable(Lines):
     _cursor: int | None = None
 
     def update_from(self, preset: Preset, history: History, cursor: int | None = None) -> None:
-        """Show this run as it is now, or as it was at the cursor."""
+        """Show the run as it is now, or as it was at the cursor."""
         self._run, self._cursor = (preset, history), cursor
         self.redraw()
 
     def rows(self, width: int, height: int) -> list[Text]:
-        """A header and a row for each arm, or two where there is the height for it."""
+        """A header and a row for each arm, or two if the height allows it."""
         if self._run is None:
             return []
         return arm_rows(*self._run, width, self.app.theme_variables, second=height >= 5, cursor=self._cursor)

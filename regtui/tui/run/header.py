@@ -1,4 +1,4 @@
-"""The line at the top of a run: what runs, on what, whether it is a matched pair, and how long it takes."""
+"""The line at the top of a run: preset, data, device, pairing, and how long it takes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from regtui.tui.run.session import Session
 from regtui.tui.widgets.lines import Lines
 
 ROOMY = 60
-"""Columns from which the program names itself."""
+"""From this width on the line begins with the program's name."""
 NEWEST = 5
-"""Epochs whose mean time tells the time that remains."""
+"""The remaining time is estimated from so many of the latest epochs."""
 
 
 def remaining(history: History) -> float | None:
-    """Seconds of training that are left if every arm goes on to the end; None before that can be told."""
+    """Seconds of training left if every arm trains all epochs; None if that is not known yet."""
     started = history.started
     if started is None:
         return None
@@ -47,10 +47,16 @@ def header_line(
     status: str = "",
     silence: str = "",
 ) -> Text:
-    """The line, `width` cells: what is least needed gives way first. With a cursor it says which epoch is read.
+    """The line, `width` cells long; less important parts give way first.
 
-    `status` is how the run ended where that is known otherwise than by its events; `silence` for how long it has told
-    nothing.
+    Args:
+        preset: What is trained.
+        history: The run's history.
+        width: Available cells.
+        colours: The theme's colours, by name.
+        cursor: The epoch under the cursor, if any.
+        status: How the run ended, if that is known from elsewhere than its events.
+        silence: How long a run that is trained elsewhere has been silent, in words; may be empty.
     """
     if not status and history.finished is not None:
         status = history.finished.status
@@ -98,7 +104,7 @@ def _pairing(history: History, colours: Mapping[str, str]) -> Text:
 
 
 def _progress(preset: Preset, history: History, status: str, silence: str) -> list[str]:
-    """Words on how far it is; the second gives way first."""
+    """Words on the run's progress; the second gives way first."""
     if history.started is None:
         return [status or "starting"]
     epoch = max((len(arm.step_losses) for arm in history.arms.values()), default=0) / history.started.steps_per_epoch
@@ -115,7 +121,7 @@ def _progress(preset: Preset, history: History, status: str, silence: str) -> li
 
 
 def _read_at(cursor: int, history: History, status: str) -> list[str]:
-    """Words on the epoch that is read, and on how far the run is meanwhile."""
+    """Words on the epoch under the cursor, and on the run's progress meanwhile."""
     words = [f"epoch {cursor} of {history.epochs} · cursor"]
     if not status:
         words.append("paused" if history.paused else "going on")
@@ -123,7 +129,7 @@ def _read_at(cursor: int, history: History, status: str) -> list[str]:
 
 
 class Header(Lines):
-    """Shows the line."""
+    """Shows the line at the top."""
 
     DEFAULT_CSS = "Header { height: 1; }"
 

@@ -31,20 +31,20 @@ HERE = (
     Key("i", "explain", "about", "What the running techniques do.", "i", footer=True),
     Key("f", "preset", "preset", "The preset, and how its file differs from it by now.", "f", footer=True),
 )
-"""In a narrow terminal the key bar shows the first of the main keys that can be used."""
+"""All keys of this screen. In a narrow terminal the key bar shows the first usable main keys."""
 TO_CONTROLS = Key("tab", "app.focus_next", "controls", "To the next control.", "tab")
-"""As on every screen of Textual's; said here because there is something to steer."""
+"""A key that Textual has on every screen; the help lists it here because it leads to the controls."""
 WHILE_RUNNING = frozenset({"pause", "one_epoch", "patience", "toggle_patience", "stop"})
 AFTER_THE_END = frozenset({"again", "change", "details"})
 
 
 def usable(action: str, session: Session) -> bool:
-    """Whether an action can be done now: a run is steered while it goes on, and followed by another after its end."""
+    """Whether an action is possible now; controls need a run that goes on, the next run one that has ended."""
     if action in WHILE_RUNNING:
         going_on = session.live and not session.ended
         return going_on and (action != "one_epoch" or session.history.paused)
     if action == "back":
         return not session.live
-    if action == "review":  # a saved run was opened from the list, and back leads there
+    if action == "review":  # for a saved run, going back leads to the list
         return session.live and session.ended
     return session.ended if action in AFTER_THE_END else True

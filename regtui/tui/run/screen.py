@@ -1,4 +1,4 @@
-"""A run while it goes on, and its verdict at the end: charts, numbers, a sentence, and the controls that steer it."""
+"""The screen of a run: charts, numbers, a sentence, controls, and the verdict at the end."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from regtui.tui.widgets.keys import EVERYWHERE, bindings
 from regtui.tui.widgets.stepper import Stepper
 
 AT_ONCE = (RunStarted, ControlApplied, Paused, Resumed, RunFinished, Saving)
-"""Events that answer the user or change what there is to do: they are shown without waiting for the next drawing."""
+"""Events shown at once, without waiting for the next drawing: answers to the user, and changes of state."""
 FRAME = 6
-"""Columns that a panel's border, padding and scroll bar take."""
+"""Columns taken by a panel's border, padding and scroll bar."""
 STOP_CHOICES = (
     Choice("k", "keep", "Stop and keep: validate, test, save"),
     Choice("x", "at once", "Stop at once: no validation, no test"),
@@ -43,29 +43,29 @@ STOP_CHOICES = (
 
 
 class RunScreen(Screen[None]):
-    """One run."""
+    """The screen of one run."""
 
     class Asked(Message):
-        """The user wants something that leads away from this screen."""
+        """The user asks for something outside of this screen."""
 
         def __init__(self, session: Session) -> None:
             super().__init__()
             self.session = session
 
     class Again(Asked):
-        """The same preset once more, with another seed."""
+        """Run the preset again with another seed."""
 
     class Change(Asked):
-        """To change the preset."""
+        """Go back and change the preset."""
 
     class Explain(Asked):
-        """To read about the techniques."""
+        """Open the explanations of the techniques."""
 
     class Weights(Asked):
-        """To see the weights."""
+        """Open the weights."""
 
     class Review(Asked):
-        """To see the saved runs."""
+        """Open the saved runs."""
 
     KEYS = (*HERE, TO_CONTROLS, *Stepper.KEYS)
     BINDINGS = bindings((*HERE, *EVERYWHERE))
@@ -100,13 +100,13 @@ class RunScreen(Screen[None]):
         yield self._key_bar
 
     def on_mount(self) -> None:
-        """Show where things stand."""
+        """Show the run's current state."""
         self._narrow = self.view.overlay = self.size.width < TWO_CHARTS
         self._arrange()
         self._draw()
 
     def on_resize(self, event: Resize) -> None:
-        """Give room to what matters most in a terminal of this size; one chart shows both arms where two don't fit."""
+        """Arrange the parts for a terminal of this size; if two charts don't fit, one shows both arms."""
         narrow = event.size.width < TWO_CHARTS
         if narrow != self._narrow:
             self._narrow = self.view.overlay = narrow
@@ -114,13 +114,13 @@ class RunScreen(Screen[None]):
         self._draw()
 
     def on_screen_resume(self) -> None:
-        """Catch up with what came while another screen was in front."""
+        """Show what happened while another screen was on top."""
         self._draw()
 
-    # What the run tells
+    # Events of the run
 
     def catch_up(self) -> None:
-        """Show what the run has told since the last time, on a screen in front of this one too."""
+        """Show the events since the last call, also on a screen above this one."""
         events = self.session.take_in()
         self.told(events)
         in_front = self.app.screen
@@ -129,7 +129,7 @@ class RunScreen(Screen[None]):
             in_front.reload()
 
     def told(self, events: Sequence[Event]) -> None:
-        """Show these events, now or with the next drawing."""
+        """Show these events, at once or with the next drawing."""
         if self._asked_to_pause == self.session.history.paused:
             self._asked_to_pause = None
         if any(isinstance(event, AT_ONCE) for event in events):
@@ -145,7 +145,7 @@ class RunScreen(Screen[None]):
                 self._draw()
 
     def ended(self) -> None:
-        """Show how the run came out."""
+        """Show the outcome of the run."""
         self._key_bar.redraw()
         self._arrange()
         self.call_after_refresh(self._draw)
@@ -154,7 +154,7 @@ class RunScreen(Screen[None]):
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
-        if not self.is_current or not self.children:  # it is hidden, or the program ends
+        if not self.is_current or not self.children:  # this screen is hidden, or the program ends
             return
         self._drawn_at, began = time.monotonic(), time.thread_time()
         preset, history, cursor = self.session.preset, self.session.history, self._cursor
@@ -189,69 +189,69 @@ class RunScreen(Screen[None]):
     # What the user does
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Offer only what can be done now."""
+        """Allow only actions that are possible now."""
         return usable(action, self.session) or (action == "back" and self._cursor is not None)
 
     def action_pause(self) -> None:
-        """Pause or go on, whichever was not asked for last: the engine may still be on its way to that."""
+        """Pause or go on: the opposite of the last request, which the engine may not have applied yet."""
         paused = self.session.history.paused if self._asked_to_pause is None else self._asked_to_pause
         self._asked_to_pause = not paused
         self.session.control.send(Resume() if paused else Pause())
 
     def action_one_epoch(self) -> None:
-        """One epoch, then pause again."""
+        """Train one epoch, then pause again."""
         self.session.control.send(Resume(one_epoch=True))
 
     def action_again(self) -> None:
-        """Another seed."""
+        """Run again with another seed."""
         self.post_message(self.Again(self.session))
 
     def action_patience(self, change: int) -> None:
-        """More or less patience."""
+        """Raise or lower the patience."""
         self._steering.nudge_patience(change)
 
     def action_toggle_patience(self) -> None:
-        """Early stopping on or off."""
+        """Turn early stopping on or off."""
         self._steering.toggle_patience()
 
     def action_quantity(self) -> None:
-        """The next quantity."""
+        """Show the next quantity."""
         following = (QUANTITIES.index(self.view.quantity) + 1) % len(QUANTITIES)
         self.view.quantity = QUANTITIES[following]
         self._draw()
 
     def action_overlay(self) -> None:
-        """Both arms in one chart, or one each."""
+        """Switch between one chart for both arms and a chart for each."""
         self._curves.next_overlay(self.size.width)
         self._arrange()
         self.call_after_refresh(self._draw)
 
     def action_log(self) -> None:
-        """Logarithmic or linear."""
+        """Switch between a logarithmic and a linear axis."""
         self.view.log = not self.view.log
         self._draw()
 
     def action_recent(self) -> None:
-        """Recent epochs or all."""
+        """Switch between recent epochs and all."""
         self.view.recent = not self.view.recent
         self._draw()
 
     def action_axes(self) -> None:
-        """Shared axes or each its own."""
+        """Switch between shared and separate axes."""
         self.view.shared = not self.view.shared
         self.notify("Both charts have the same axes." if self.view.shared else "Each chart has its own axes.")
         self._draw()
 
     def action_weights(self) -> None:
-        """The weights of both arms."""
+        """Open the weights of both arms."""
         self.post_message(self.Weights(self.session))
 
     def action_explain(self) -> None:
-        """The running techniques."""
+        """Open the explanations of the techniques."""
         self.post_message(self.Explain(self.session))
 
     def action_what_if(self) -> None:
-        """What another patience would have brought."""
+        """Open what another patience would have done."""
         if self.session.history.epochs:
             self.app.push_screen(WhatIfScreen(self.session))
         else:
@@ -259,34 +259,34 @@ class RunScreen(Screen[None]):
             self.notify(f"There is nothing to tell {when}.")
 
     def action_preset(self) -> None:
-        """The preset, and how its file differs."""
+        """Open the preset and its differences from its file."""
         self.app.push_screen(PresetPage(self.session.preset))
 
     def action_change(self) -> None:
-        """Back to the presets."""
+        """Go back to the presets."""
         self.post_message(self.Change(self.session))
 
     def action_review(self) -> None:
-        """The saved runs."""
+        """Open the saved runs."""
         self.post_message(self.Review(self.session))
 
     def action_walk(self, by: int) -> None:
-        """Read all values at an earlier or later epoch; the first time, at the newest."""
+        """Move the cursor to an earlier or later epoch; without a cursor, put it on the newest."""
         if self._cursor is None:
             self.action_newest_epoch()
         else:
             self._read_at(self._cursor + by)
 
     def action_first_epoch(self) -> None:
-        """Read all values at the first epoch."""
+        """Put the cursor on the first epoch."""
         self._read_at(1)
 
     def action_newest_epoch(self) -> None:
-        """Read all values at the newest epoch."""
+        """Put the cursor on the newest epoch."""
         self._read_at(self.session.history.epochs)
 
     def _read_at(self, epoch: int | None) -> None:
-        """Put the cursor on an epoch, as far as there are any, or with None away."""
+        """Put the cursor on an epoch, if there are any; None removes it."""
         newest = self.session.history.epochs
         self._cursor = self._header.cursor = None if epoch is None or not newest else min(max(1, epoch), newest)
         self._key_bar.redraw()
@@ -294,14 +294,14 @@ class RunScreen(Screen[None]):
         self.call_after_refresh(self._draw)
 
     def action_back(self) -> None:
-        """Put the cursor away, or go back to where a saved run was opened."""
+        """Remove the cursor; without one, close a saved run."""
         if self._cursor is None:
             self.dismiss()
         else:
             self._read_at(None)
 
     def action_details(self) -> None:
-        """The verdict, or the table."""
+        """Switch between the verdict and the table."""
         self._details = self._verdict.display
         self._read_at(None)
 

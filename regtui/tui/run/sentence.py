@@ -1,4 +1,4 @@
-"""What is happening, in plain language with numbers."""
+"""The widget that says what is happening, in plain language with numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Sentence(Lines):
         self._over = False
 
     def update_from(self, history: History, cursor: int | None = None, *, over: bool = False) -> None:
-        """Say how it is now, or how it was at the cursor; `over` if no more will come."""
+        """Describe the run now, or at the cursor; `over` says that no more events will follow."""
         self._history, self._cursor, self._over = history, cursor, over
         self.redraw()
 

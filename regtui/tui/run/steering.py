@@ -1,4 +1,4 @@
-"""The controls of a run, always in sight: patience, strengths, pause, stop. They show what the engine has applied."""
+"""The controls of a run: patience, strengths, pause, stop. They show what the engine has applied."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from regtui.tui.widgets.stepper import Stepper
 from regtui.tui.widgets.word import Word
 
 DEFAULT_PATIENCE = 5
-"""What turning early stopping on begins with, where the preset has no patience."""
+"""The patience with which early stopping is turned on if the preset has none."""
 NARROW = 68
-"""Below so many columns there is room for patience, pause and stop alone."""
+"""Below this width only patience, pause and stop are shown."""
 
 
 def refusal(history: History) -> str:
-    """Why the newest refused command was refused; empty if none was."""
+    """Why the last refused command was refused; empty if none was."""
     return next((control.why for control in reversed(history.controls) if not control.accepted), "")
 
 
 class SteeringPanel(Widget):
-    """One row where there is room, else two: patience and min Δ, strengths, and at the right pause and stop.
+    """One or two rows: patience and min Δ, strengths, and at the right pause and stop.
 
-    One stepper sets the patience of all arms that are steered; where the preset gives them different ones, each has its
-    own. So it is with min Δ.
+    One stepper sets the patience of all arms. If the preset gives them different ones, each arm has its own stepper.
+    The same holds for min Δ.
     """
 
     ALLOW_SELECT = False
@@ -58,7 +58,7 @@ class SteeringPanel(Widget):
 
     @dataclass
     class Steer(Message):
-        """The user asks the engine for something."""
+        """The user sends a command to the engine."""
 
         command: Command
 
@@ -66,7 +66,7 @@ class SteeringPanel(Widget):
         """The user wants the run to pause, or to go on."""
 
     class StopAsked(Message):
-        """The user wants to stop; how is still to be asked."""
+        """The user wants to stop; the screen asks how."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -74,7 +74,7 @@ class SteeringPanel(Widget):
         self._answers = 0
         self._agreed: dict[str, int] = {}
         self._asked_off: bool | None = None
-        """What early stopping was last switched to, until the engine has answered."""
+        """The last request to switch early stopping, until the engine has answered."""
         self._toggle = Word("Patience off")
         self._patience: dict[Stepper, list[str]] = {}
         self._min_delta: dict[Stepper, list[str]] = {}
@@ -82,7 +82,7 @@ class SteeringPanel(Widget):
         self._pause, self._one_epoch, self._stop = Word("Pause "), Word("One epoch"), Word("Stop")
 
     def update_from(self, preset: Preset, history: History) -> None:
-        """Show the knobs of this run as they are applied now; the first call says which techniques there are."""
+        """Show the knobs as they are applied now; the first call builds the controls."""
         self._preset, self._history = preset, history
         if not self.children:
             self._build()
@@ -110,7 +110,7 @@ class SteeringPanel(Widget):
         self._stop.say("Stop", "The run has ended." if history.finished is not None else "")
 
     def _build(self) -> None:
-        """The controls, in the order in which tab goes through them."""
+        """The controls, in the order of the tab key."""
         strengths = [
             widget
             for arm, techniques in reversed(self._preset.arms().items())
@@ -138,7 +138,7 @@ class SteeringPanel(Widget):
         self._arrange()
 
     def _of_technique(self, arm: str, name: str, technique: Technique) -> Iterator[Widget]:
-        """A stepper for each live knob; where there is none, a word that says why."""
+        """A stepper for each live knob of a technique; without one, a word that says why."""
         knobs = technique.steered(self._preset.sites)
         if not knobs:
             words = name.replace("_", " ")
@@ -153,24 +153,24 @@ class SteeringPanel(Widget):
             yield stepper
 
     def on_resize(self) -> None:
-        """Another width may need another number of rows."""
+        """Arrange the controls for the new width."""
         self._arrange()
 
     def _arrange(self) -> None:
-        """One row or two, and in a narrow terminal only what matters most."""
+        """Choose one row or two, and in a narrow terminal only the most important controls."""
         steppers = sum(stepper.cells + 2 for stepper in (*self._patience, *self._min_delta, *self._strengths))
         words = sum(len(word.text) + 3 for word in self.query(Word))
         self.set_class(steppers + words + 2 > self.size.width, "-rows")
         self.set_class(self.size.width < NARROW, "-narrow")
 
     def _still_training(self, arms: list[str]) -> list[str]:
-        """Those of these arms that still train; all of them if none does."""
+        """The arms that still train; all of them if none does."""
         known = self._history.arms
         return [arm for arm in arms if arm in known and known[arm].stopped is None] or arms
 
     @property
     def _is_off(self) -> bool:
-        """Whether no arm that is steered stops early."""
+        """Whether early stopping is off in all steered arms."""
         return all(stepper.off for stepper in self._patience)
 
     def _why_not(self, *arms: str) -> str:
@@ -183,10 +183,10 @@ class SteeringPanel(Widget):
             return f"The {arms[0]} arm has stopped." if len(arms) == 1 else "All arms have stopped."
         return ""
 
-    # What the user asks for
+    # Requests of the user
 
     def nudge_patience(self, direction: int) -> None:
-        """One epoch more or less, from each arm's own; where early stopping is off, this turns it on."""
+        """Change each arm's patience by one epoch or more; turns early stopping on if it is off."""
         able = [stepper for stepper in self._patience if not stepper.why_not]
         if self._is_off or not able:
             self.toggle_patience()
@@ -226,7 +226,7 @@ class SteeringPanel(Widget):
             self.post_message(self.Steer(SetStrength(arm=arm, key=key, value=event.value)))
 
     def _ask_for_patience(self, wanted: Mapping[str, int]) -> None:
-        """Set each arm's patience; if one would stop by it and nobody has agreed to that yet, ask first."""
+        """Set each arm's patience; ask first if that would stop an arm."""
         stopping = [arm for arm, patience in wanted.items() if stops_now(self._preset, self._history, patience, arm)]
         agreed = {arm: len(self._history.arms[arm].epochs) for arm in stopping}
         if all(self._agreed.get(arm) == epoch for arm, epoch in agreed.items()):
@@ -250,7 +250,7 @@ class SteeringPanel(Widget):
         self.app.push_screen(Ask(f"Stops now: {waited}", text, choices), answer)
 
     def _set_patience(self, wanted: Mapping[str, int | None]) -> None:
-        """Ask this of those arms that still train: with one command, if it is the same for both."""
+        """Send the patience to the arms that still train, with one command if it is the same for all."""
         arms = self._still_training(list(wanted))
         if self._all(arms) and len({wanted[arm] for arm in arms}) == 1:
             self.post_message(self.Steer(SetPatience(arm=None, patience=wanted[arms[0]])))
@@ -259,7 +259,7 @@ class SteeringPanel(Widget):
             self.post_message(self.Steer(SetPatience(arm=arm, patience=wanted[arm])))
 
     def _set_min_delta(self, arms: list[str], value: float) -> None:
-        """The same for min Δ."""
+        """Send min Δ to the arms that still train."""
         arms = self._still_training(arms)
         for arm in [None] if self._all(arms) else arms:
             self.post_message(self.Steer(SetMinDelta(arm=arm, min_delta=value)))
@@ -269,7 +269,7 @@ class SteeringPanel(Widget):
 
 
 def _together(values: Mapping[str, float | None]) -> list[tuple[list[str], str]]:
-    """Which arms share a stepper, and whose mark it has: one without a mark for all, or one each if they differ."""
+    """The arms of each stepper and its mark: one stepper for all if their values are equal, else one for each arm."""
     if len(set(values.values())) == 1:
         return [(list(values), "")]
     return [([arm], arm) for arm in values]

@@ -1,4 +1,4 @@
-"""The engine as the screen uses it: processes that import torch while the user chooses, and serve run after run."""
+"""Training for the screen: processes that import torch while the user chooses, and serve several runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from regtui.protocol.events import Event
 
 
 class Training(Protocol):
-    """Whoever trains; each method is called in a thread of its own and may take long."""
+    """What trains for the screen; each method is called in a thread of its own and may take long."""
 
     def warm_up(self) -> str:
         """Get ready; returns a word on what is ready."""
@@ -29,14 +29,14 @@ class Training(Protocol):
         """Train a preset."""
 
     def close(self) -> None:
-        """End all that works for it, at once."""
+        """End all its processes at once."""
 
 
 class ProcessTraining:
-    """Trains in processes of its own, which are kept from run to run, torch and all."""
+    """Trains in processes of its own, which keep torch imported from run to run."""
 
     def __init__(self, threads: int | None = None) -> None:
-        """Start nothing yet; `threads` are those of `ProcessCrew`."""
+        """Start no process yet; `threads` is that of `ProcessCrew`."""
         self._threads = threads
         self._crew: ProcessCrew | None = None
         self._closed = False
@@ -49,13 +49,13 @@ class ProcessTraining:
             try:
                 return f"PyTorch {self._ready().warm_up()} ready"
             except RegtuiError:
-                self._discard()  # one that stands still is not used again
+                self._discard()  # processes that do not answer are not used again
                 raise
 
     def run(
         self, preset: Preset, logs: Path, control: Control, emit: Callable[[Event], None], begun: Callable[[Path], None]
     ) -> RunResult:
-        """Train; waits for a warm-up that goes on, unless `control` says that nobody waits any more."""
+        """Train; waits for a running warm-up first, unless `control` says to stop."""
         self._ready().watch = Watch(control, nobody_watches, PATIENCE)
         with self._one_at_a_time:
             crew = self._ready()
@@ -65,11 +65,11 @@ class ProcessTraining:
                 self._discard()
                 raise
             if result.summary.status == "failed" or result.summary.device != "cpu" or not crew.idle:
-                self._discard()  # what failed is not used again; on a GPU the memory goes back to whoever needs it
+                self._discard()  # processes that failed are not used again; this also frees memory of a GPU
             return result
 
     def close(self) -> None:
-        """End the processes, also while they get ready; a run that goes on is kept as stopped."""
+        """End the processes, also while they get ready; a running run is saved as stopped."""
         self._closed = True
         self._discard()
 

@@ -1,4 +1,4 @@
-"""How a run came out, and what to do next."""
+"""The outcome of a run, and what to do next."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from textual.widgets import Button, Static
 from regtui.tui.run.session import Session
 
 WIDEST = 110
-"""Columns of the text at most: longer lines are hard to read, shorter ones take rows from the charts."""
+"""Widest text in columns: longer lines are hard to read, shorter ones take rows from the charts."""
 
 
 class VerdictPanel(Vertical):
-    """The verdict's lines and the log's place, which scroll where they don't fit, above buttons that stay."""
+    """The verdict and the place of the log, scrolling if necessary, above buttons that stay."""
 
     DEFAULT_CSS = """
     VerdictPanel {
@@ -42,9 +42,9 @@ class VerdictPanel(Vertical):
             yield self._review
 
     def show(self, session: Session, columns: int) -> None:
-        """Show what a run that has ended came to, in lines of at most so many columns."""
+        """Show the outcome of a run that has ended, in lines of at most `columns` columns."""
         status = session.status
         titles = {"finished": "Verdict", "stopped": "Verdict · stopped"} if session.verdict is not None else {}
         self.border_title = titles.get(status, status.capitalize())
-        self._review.display = session.live  # from a saved run one goes back to where it was opened
+        self._review.display = session.live  # a saved run leads back to where it was opened
         self._words.update(Text("\n".join([*session.outcome(max(20, min(WIDEST, columns))), ""])))
