@@ -21,7 +21,7 @@ from regtui.errors import InputError
 from regtui.models import KINDS, Model, Shape, Site
 from regtui.models.base import around, input_shape
 from regtui.models.cnn import CNN
-from regtui.models.fast import SMALL, Layers, learn_layers, linear, linear_layers
+from regtui.models.fast import SMALL, Layers, apply_layers, learn_layers, linear, linear_layers
 from regtui.models.layers import Linear, chain
 from regtui.models.linear import LinearModel
 from regtui.models.mlp import MLP
@@ -382,6 +382,21 @@ def test_weights_that_are_not_finite_give_what_torch_makes_of_them(value: float,
     mine = learn_layers(Layers.of(ours), x, [None, None], labels)
     assert torch.equal(mine.isfinite(), reference.isfinite())
     assert torch.equal(mine.isnan(), reference.isnan())
+
+
+@pytest.mark.parametrize("widths", [(40, 10), (40, 30, 10), (784, 256, 128, 10)])
+@pytest.mark.parametrize("batch", [1, 64, 256])
+def test_layers_are_applied_to_the_last_bit_as_the_modules_are(widths: tuple[int, ...], batch: int) -> None:
+    modules = [Linear(n, m) for n, m in pairwise(widths)]
+    x = torch.randn(batch, widths[0])
+    before = x.clone()
+    with torch.no_grad():
+        expected = x
+        for module in modules[:-1]:
+            expected = module(expected).relu()
+        expected = modules[-1](expected)
+    assert torch.equal(apply_layers(Layers.of(modules), x), expected)
+    assert torch.equal(x, before)
 
 
 def test_only_linear_layers_with_relu_between_are_learned_by_hand() -> None:

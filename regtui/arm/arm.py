@@ -22,7 +22,7 @@ from regtui.arm.split import Data, Rows, normalize
 from regtui.arm.streams import stream
 from regtui.errors import InputError, unwritable
 from regtui.models.base import input_shape
-from regtui.models.fast import learn_layers
+from regtui.models.fast import apply_layers, learn_layers
 from regtui.preset.model import Preset
 from regtui.preset.schedule import Schedule
 from regtui.protocol.events import LayerWeights
@@ -307,7 +307,7 @@ class Arm(ArmCalls):
     def _predict(self, images: Rows) -> dict[str, Tensor]:
         """Class probabilities, float16 [images, classes], and the most probable classes, uint8 [images]."""
         self.model.eval()
-        outputs = torch.cat([self.model(normalize(x)) for x in images.batches(EVALUATION_BATCH)])
+        outputs = torch.cat([self._outputs(x) for x in images.batches(EVALUATION_BATCH)])
         return {"probabilities": outputs.softmax(1).half(), "classes": outputs.argmax(1).to(torch.uint8)}
 
     @torch.no_grad()
@@ -316,12 +316,17 @@ class Arm(ArmCalls):
         self.model.eval()
         losses, right = [], []
         for x, y in zip(images.batches(EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True):
-            logits = self.model(normalize(x))
+            logits = self._outputs(x)
             losses.append(functional.cross_entropy(logits, y, reduction="sum"))
             right.append(logits.argmax(1) == y)
         total: list[float] = torch.stack(losses).tolist()
         mean = math.fsum(total) / len(labels) if all(map(math.isfinite, total)) else math.nan
         return mean, torch.cat(right)
+
+    def _outputs(self, pixels: Tensor) -> Tensor:
+        """Of a batch of images, in evaluation mode; nothing is to be learned from it."""
+        x = normalize(pixels)
+        return self.model(x) if self._by_hand is None else apply_layers(self._by_hand, self.model.shaped(x))
 
 
 def _hash(tensor: Tensor) -> str:
