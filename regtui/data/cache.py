@@ -1,4 +1,4 @@
-"""The decoded data sets on disk: one safetensors file each, whole or not there, and checked whenever it is used."""
+"""Decoded data sets on disk: one safetensors file each, written atomically and checked at each use."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Arrays: TypeAlias = "dict[str, NDArray[np.uint8]]"
 
 CACHE_VERSION = 1
 MAX_HEADER = 10_000
-"""Bytes before the arrays of a cache file, which name them."""
+"""Largest header of a cache file in bytes."""
 ABANDONED = 24 * 3600
-"""Seconds after which nobody goes on writing a temporary file; a download may take hours."""
+"""Seconds after which a temporary file counts as abandoned; a download may take hours."""
 
 
 def cache_dir() -> Path:
-    """The folder that decoded data and downloads are kept in.
+    """The folder for decoded data and downloads.
 
-    REGTUI_CACHE if set, else the user's cache folder; of a user without a home, as in many containers, a private folder
-    in the temporary one.
+    It is REGTUI_CACHE if set, else the user's cache folder. For a user without a home, as in many containers, it is a
+    private folder in the folder for temporary files.
 
     Raises:
-        InputError: REGTUI_CACHE names the home of somebody who is not there.
+        InputError: REGTUI_CACHE names the home of a user who does not exist.
         RegtuiError: There is no home, and no private folder either.
     """
     chosen = os.environ.get("REGTUI_CACHE")
@@ -46,13 +46,13 @@ def cache_dir() -> Path:
     if os.environ.get("XDG_CACHE_HOME") or os.path.isdir(os.path.expanduser("~")):  # noqa: PTH111, PTH112, they never raise
         from platformdirs import user_cache_path
 
-        with suppress(RuntimeError):  # it looks for a home where XDG_CACHE_HOME is of no use
+        with suppress(RuntimeError):  # needs a home if XDG_CACHE_HOME is not usable
             return user_cache_path("regtui", appauthor=False)
     return _private_folder()
 
 
 def _private_folder() -> Path:
-    """A folder in the temporary one that is this user's alone, so that nobody else has put anything there."""
+    """A folder for temporary files that belongs to this user alone, so that nobody else can have put files there."""
     otherwise = "and there is no home to keep a data cache in; let the environment variable REGTUI_CACHE name a folder"
     try:
         folder = Path(tempfile.gettempdir()) / f"regtui-{_user()}"
@@ -66,7 +66,7 @@ def _private_folder() -> Path:
 
 
 def _user() -> int:
-    return os.getuid() if hasattr(os, "getuid") else 0  # Windows, where the temporary folder is the user's own
+    return os.getuid() if hasattr(os, "getuid") else 0  # on Windows the folder for temporary files is the user's own
 
 
 def expanded(path: Path, named_by: str) -> Path:
@@ -82,16 +82,16 @@ def expanded(path: Path, named_by: str) -> Path:
 
 
 def cache_file(name: DatasetName, of_root: str = "") -> Path:
-    """Where a data set's cache file lies, or belongs; `of_root` tells one folder's data from another's."""
+    """The path of a data set's cache file; `of_root` identifies the user's folder it was read from, if any."""
     return cache_dir() / f"{name}-v{CACHE_VERSION}{of_root}.safetensors"
 
 
 def is_good(path: Path, name: DatasetName) -> bool:
-    """Whether a cache file is whole: safetensors checks its structure, the rest is checked here."""
+    """Whether a cache file is undamaged: safetensors checks its structure, the rest is checked here."""
     from safetensors import SafetensorError, safe_open
 
     try:
-        size = path.stat().st_size if path.is_file() else 0  # a pipe would be waited for
+        size = path.stat().st_size if path.is_file() else 0  # a pipe would block
         if not 0 <= size - _bytes_of(name) <= MAX_HEADER:
             return False
         with safe_open(path, "numpy") as file:
@@ -103,7 +103,7 @@ def is_good(path: Path, name: DatasetName) -> bool:
 
 
 def _bytes_of(name: DatasetName) -> int:
-    """What the arrays of a data set take."""
+    """Bytes of a data set's arrays."""
     dataset = DATASETS[name]
     return (dataset.train + dataset.test) * (dataset.features + 1)
 
@@ -115,7 +115,7 @@ def write(path: Path, arrays: Arrays) -> None:
     with explained_cache_faults():
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent, f"{path.name}.*.tmp")
-        # Opened as any file, not by `tempfile`: a cache that several people share is readable as their umask says.
+        # Not opened by `tempfile`, so that the permissions follow the umask and people can share a cache.
         temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
         try:
             with temporary.open("xb") as file:
@@ -127,7 +127,7 @@ def write(path: Path, arrays: Arrays) -> None:
 
 
 def sweep(folder: Path, pattern: str) -> None:
-    """Remove what processes left half-written that were killed, a day ago or more."""
+    """Remove temporary files left by processes that were killed, if they are old enough."""
     for left in folder.glob(pattern):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > ABANDONED:
@@ -139,7 +139,7 @@ def _checksums(arrays: Arrays) -> dict[str, str]:
 
 
 def find_fault(name: DatasetName, arrays: Arrays) -> str | None:
-    """Say what is wrong with decoded arrays, or None when they have the data set's sizes, type and labels."""
+    """What is wrong with decoded arrays; None if they have the data set's sizes, type and labels."""
     dataset = DATASETS[name]
     shapes = {
         "train_images": (dataset.train, dataset.features),

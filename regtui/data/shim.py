@@ -1,4 +1,4 @@
-"""Torchvision at arm's length: imported beside any build of torch, and its data sets read without surprises."""
+"""The only use of torchvision: imports it beside any build of torch, and reads its data sets."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def read_dataset(class_name: str, root: Path, *, download: bool) -> dict[str, ND
     dataset_class = getattr(datasets, class_name)
     arrays = {}
     with warnings.catch_warnings(), _bounded_download(datasets.utils):
-        warnings.simplefilter("ignore")  # CIFAR-10's archive and pickles are of Python 2, which newer Pythons deplore
+        warnings.simplefilter(
+            "ignore"
+        )  # CIFAR-10's archive and pickles are from Python 2, about which newer versions warn
         for part in ("train", "test"):
             dataset = dataset_class(root, train=part == "train", download=download)
             images = np.asarray(dataset.data, dtype=np.uint8)
@@ -86,7 +88,7 @@ def _load_operators() -> None:
 
 @contextmanager
 def _bounded_download(utils: Any) -> Iterator[None]:
-    """Let a silent server end in an error, and draw the progress bar only where somebody sees it move."""
+    """Let a silent server cause an error, and draw the progress bar only on a terminal."""
     timeout, progress_bar = socket.getdefaulttimeout(), utils.tqdm
     socket.setdefaulttimeout(NETWORK_TIMEOUT)
     utils.tqdm = partial(progress_bar, disable=not sys.stderr.isatty())

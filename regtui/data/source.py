@@ -1,6 +1,6 @@
-"""Where a data set comes from: its files are decoded once into one cache file, which opens in milliseconds.
+"""Where a data set comes from: its files are decoded once into a cache file, which opens in milliseconds.
 
-MNIST is bundled; the others are downloaded by torchvision, or read from a folder that the user has (`data.root`).
+MNIST is bundled; the others are downloaded by torchvision, or read from a folder of the user's (`data.root`).
 Neither torch nor torchvision is imported unless such files have to be decoded.
 """
 
@@ -72,7 +72,7 @@ LAYOUTS: dict[DatasetName, Layout] = {
 }
 
 MOST = 64_000_000
-"""Bytes of the largest file of a data set, and some."""
+"""Bytes: a little more than the largest file of any data set."""
 _DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -108,7 +108,7 @@ def ensure(name: DatasetName, root: Path | None = None) -> Path:
 
 
 def is_at_hand(name: DatasetName) -> bool:
-    """Whether a run can have the data set without the network; its files may still turn out to be damaged."""
+    """Whether a data set is available without the network; its files may still be damaged."""
     # Not `Path.exists`, which raises where a folder above can't be looked into.
     return name == "mnist" or any(map(os.path.exists, (cache_file(name), _download_folder(name))))
 
@@ -149,7 +149,7 @@ def _read_idx(file: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def _fingerprint(name: DatasetName, root: Path) -> str:
-    """Tell a folder's files from another folder's and from what they were before, without reading them."""
+    """A fingerprint of a folder's files by path, size and time, without reading them."""
     layout = LAYOUTS[name]
     states = []
     for file in layout.files:
@@ -173,14 +173,14 @@ def _fingerprint(name: DatasetName, root: Path) -> str:
 
 
 def _fault(state: os.stat_result) -> str:
-    """What keeps a file from being one of a data set's, which torchvision would read whole, or wait for."""
+    """Why a file can't be one of a data set's; torchvision would read it whole, or block on it."""
     if not stat.S_ISREG(state.st_mode):
         return "is no regular file"
     return f"has {state.st_size:,} bytes, and no file of this data set has so many" if state.st_size > MOST else ""
 
 
 def _read_instead(root: Path, layout: Layout) -> list[Path]:
-    """The files of an earlier torchvision, which it reads instead where they are there."""
+    """Files of earlier versions of torchvision, which it reads instead if they exist."""
     return [root / layout.class_name / "processed" / file for file in ("training.pt", "test.pt")]
 
 
@@ -213,7 +213,7 @@ def _download_folder(name: DatasetName) -> Path:
 
 
 def _read_download(name: DatasetName) -> Arrays:
-    """Read what has been downloaded, downloading it first unless it is there and whole."""
+    """Read the downloaded files, after downloading them if they are missing or damaged."""
     folder = _download_folder(name)
     if folder.exists():
         try:
@@ -224,7 +224,7 @@ def _read_download(name: DatasetName) -> Arrays:
     with explained_cache_faults():
         folder.parent.mkdir(parents=True, exist_ok=True)
         sweep(folder.parent, f"{name}.*")
-        # In a folder of its own: torchvision takes a file that another process is still unpacking for a whole one.
+        # In a folder of its own, because torchvision takes a file that another process is still unpacking as complete.
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{name}.") as temporary:
             arrays = _download(name, Path(temporary) / name)
             with suppress(OSError):  # another process has downloaded it meanwhile
@@ -235,7 +235,7 @@ def _read_download(name: DatasetName) -> Arrays:
 def _download(name: DatasetName, folder: Path) -> Arrays:
     try:
         return _read_with_torchvision(name, folder, download=True)
-    except Exception as error:  # no network, a wrong checksum, a full disk: torchvision has no one type for them
+    except Exception as error:  # no network, a wrong checksum, a full disk: torchvision raises different types for them
         if isinstance(error, OSError) and error.errno in _DISK_FAULTS:
             raise
         raise RegtuiError(

@@ -1,8 +1,8 @@
-"""Whether a run without a summary goes on.
+"""Whether a run without a summary still goes on.
 
-On the machine that trains it, its process is asked: by its number and by when it started, for numbers are given anew.
-Elsewhere (another host that shares the disk, another container, after a restart) a number means nothing, and only the
-silence of its files can be told; it is measured against the time that its own epochs took.
+On the machine that trains it, we look for its process, by process number and start time, because numbers are reused.
+Elsewhere (another host that shares the disk, another container, after a restart) the number means nothing. There we
+only know for how long the run's files have not changed, which is compared with the duration of its epochs.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from regtui.files import open_events
 from regtui.text import duration
 
 EPOCHS = 3
-"""A run is silent once it has told nothing for so many of its epochs; it tells of each as it ends."""
+"""A run counts as silent after so many of its epochs without an event; it writes one at each epoch's end."""
 AT_LEAST = 60.0
-"""Seconds that are no silence, however short the epochs."""
+"""Fewer seconds are never silence, however short the epochs are."""
 FIRST_EPOCH = 600.0
-"""Seconds before a run is called silent that has not ended an epoch, whose length nobody knows."""
+"""Seconds after which a run without a finished epoch counts as silent."""
 LONG = 24 * 3600.0
-"""A run that was not paused, and has been silent for so many seconds and 100 of its epochs, counts as interrupted."""
+"""A run that is not paused and was silent for so many seconds and for 100 of its epochs counts as interrupted."""
 UNKNOWN_START = 3600.0
-"""Where it can't be told when a process started, one of that number proves nothing after so many seconds of silence."""
+"""Without a known start time, a process of that number proves nothing after so many seconds of silence."""
 _TAILS = (2**16, 2**23)
-"""Bytes at the end of a log that are searched for an epoch: few, then as many as one epoch's steps may take."""
+"""Bytes at the end of a log searched for an epoch: first a few, then as many as an epoch's steps can take."""
 
 
 class Standing(NamedTuple):
-    """How a run without a summary stands.
+    """The state of a run without a summary.
 
     Attributes:
-        status: `running`; `silent` if that can't be asked, and it has told nothing for longer than its epochs took;
+        status: `running`; `silent` if its process can't be checked and it was silent for longer than its epochs took;
             `interrupted` if it does not go on.
-        words: On its silence: 'silent for 12 min, an epoch took 3 min'.
+        words: Describe its silence: 'silent for 12 min, an epoch took 3 min'.
     """
 
     status: Literal["running", "silent", "interrupted"]
@@ -46,14 +46,14 @@ class Standing(NamedTuple):
 
 
 class _Tail(NamedTuple):
-    """What the end of a log tells: the kind of its last event, and the longest of the last epochs in seconds."""
+    """The end of a log: the kind of its last event, and the longest of the last epochs in seconds."""
 
     last: str
     epoch: float | None
 
 
 def identity() -> dict[str, Any]:
-    """What a run keeps of the process that trains it, so that others can tell whether that lives."""
+    """What a run saves about its process, so that others can check whether the process is alive."""
     return {
         "host": platform.node(),
         "boot_id": _boot(),
@@ -64,7 +64,7 @@ def identity() -> dict[str, Any]:
 
 
 def standing(folder: Path, circumstances: dict[str, Any]) -> Standing:
-    """How the run in `folder` stands, which has no summary, by what its run.json says of host and process."""
+    """The state of the run in `folder`, which has no summary, judged by the host and process in its run.json."""
     silence = _silence(folder)
     if not _is_of_here(circumstances):
         return _by_silence(folder, silence)
@@ -97,7 +97,7 @@ def _by_silence(folder: Path, silence: float) -> Standing:
 
 
 def _is_of_here(circumstances: dict[str, Any]) -> bool:
-    """Whether a process number in a run.json means one that can be asked here; logs from before tell the host alone."""
+    """Whether a run.json's process number is valid on this machine; older logs name only the host."""
     told: dict[str, str | None] = {"host": platform.node()}
     if "boot_id" in circumstances:
         told |= {"boot_id": _boot(), "pid_namespace": _namespace()}
@@ -105,7 +105,7 @@ def _is_of_here(circumstances: dict[str, Any]) -> bool:
 
 
 def _boot() -> str | None:
-    """What tells this start of this machine from all others; None where the system doesn't say."""
+    """An identifier of the machine's current boot; None if the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except (OSError, ValueError):
@@ -113,7 +113,7 @@ def _boot() -> str | None:
 
 
 def _namespace() -> str | None:
-    """What tells this container's processes from another's of the same numbers; None where there is no such thing."""
+    """An identifier of the process namespace, which differs between containers; None if the system has none."""
     try:
         return os.readlink("/proc/self/ns/pid")  # noqa: PTH115
     except OSError:
@@ -121,26 +121,26 @@ def _namespace() -> str | None:
 
 
 def _started(pid: int) -> int | None:
-    """When a process started, in clock ticks since the machine did; None where that can't be told."""
+    """When a process started, in clock ticks since boot; None if that is not known."""
     fields = _stat(pid)
     return int(fields[19]) if len(fields) > 19 and fields[19].isdigit() else None  # field 22 in proc_pid_stat(5)
 
 
 def _is_taken(pid: int) -> bool:
-    """Whether there is a process of this number that has not ended."""
+    """Whether a process with this number is running."""
     if sys.platform == "win32":
-        return True  # os.kill would end the process there; its silence has to tell
+        return True  # on Windows os.kill would kill the process; only its silence can tell
     try:
         os.kill(pid, 0)  # sends nothing
     except ProcessLookupError:
         return False
-    except OSError:  # it is another user's
+    except OSError:  # the process is another user's
         return True
-    return _stat(pid)[:1] != [b"Z"]  # ended, and its parent has not asked how
+    return _stat(pid)[:1] != [b"Z"]  # a zombie: it has ended, but its parent has not waited for it
 
 
 def _stat(pid: int) -> list[bytes]:
-    """The fields of /proc/PID/stat from its state on; none where the system has no such thing, or shows another's."""
+    """The fields of /proc/PID/stat from the state on; empty if the system has no such file."""
     try:
         if os.readlink("/proc/self") != str(os.getpid()):  # noqa: PTH115, /proc is of another namespace
             return []
@@ -162,7 +162,7 @@ def _silence(folder: Path) -> float:
 
 
 def _tail(folder: Path) -> _Tail:
-    """What the end of a run's log tells; nothing if it can't be read."""
+    """Read the end of a run's log; an empty result if it can't be read."""
     tail = _Tail("", None)
     for size in _TAILS:
         try:
@@ -180,8 +180,8 @@ def _tail(folder: Path) -> _Tail:
 
 def _tail_of(lines: list[bytes]) -> _Tail:
     last, epochs = "", []
-    for line in lines[:-1]:  # the very last is empty, or torn
-        if b'"steps_done"' in line[:100]:  # nearly all of a log, and of no use here
+    for line in lines[:-1]:  # the last piece is empty or incomplete
+        if b'"steps_done"' in line[:100]:  # events of steps are most of a log and not needed here
             last = "steps_done"
             continue
         try:

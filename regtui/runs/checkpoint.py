@@ -1,13 +1,13 @@
-"""A run's checkpoint on disk: which files are the newest commit of all arms, and how the next one takes its place.
+"""A run's checkpoint on disk: which files belong to the newest commit of all arms, and how the next one replaces it.
 
-Each commit writes new files and then the manifest that names them, by one rename; only then are the files before it
-removed. Whenever the program is killed, the manifest names whole files that belong together.
+Each commit writes new files, then replaces the manifest that names them by one rename, and then removes the old files.
+So whenever the program is killed, the manifest names complete files that belong together.
 
     manifest.json                    the commit: the trainer's state, and the files of each arm
-    ARM-STEP.safetensors             an arm as it was after that step: weights, and what training goes on from
-    ARM-best-STEP.safetensors        its best weights, written after that step; only where they are not the newest
+    ARM-STEP.safetensors             an arm after that step: weights, and the state needed to resume training
+    ARM-best-STEP.safetensors        its best weights, written after that step; only if they are not the newest
 
-Runs of before have ARM-last, ARM-best and ARM-state.safetensors, and no manifest.
+Runs of earlier versions have ARM-last, ARM-best and ARM-state.safetensors, and no manifest.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MANIFEST = "manifest.json"
 LARGEST = 1_000_000
 """Bytes of the largest manifest; one of two arms has two thousand."""
 WEIGHT = "model."
-"""What the names of a network's tensors begin with in the files."""
+"""The prefix of the names of a network's tensors in the files."""
 
 Which = Literal["last", "best"]
 
@@ -40,9 +40,9 @@ class ArmFiles(BaseModel):
     """The files of one arm, by name.
 
     Attributes:
-        last: Its newest weights, and all that training goes on from.
-        best: Where its best weights are: in a file of their own, or in `last`; None if there are none yet.
-        best_epoch: Their epoch.
+        last: The file with its newest weights and the state needed to resume training.
+        best: The file with its best weights: one of their own, or `last`; None if there are none yet.
+        best_epoch: The epoch of the best weights.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,8 +57,8 @@ class Manifest(BaseModel):
 
     Attributes:
         epoch: The epoch in which it was made.
-        step: The steps made by then.
-        arms: Their files; an arm without an epoch yet has none.
+        step: Optimizer steps made so far.
+        arms: The files of each arm; an arm without a finished epoch has none.
         trainer: The trainer's state, as `Trainer.load` takes it.
     """
 
@@ -70,10 +70,10 @@ class Manifest(BaseModel):
 
 
 def commit(folder: Path, manifest: Manifest) -> None:
-    """Make the files that `manifest` names the checkpoint, and remove those of the commit before.
+    """Make the files named in `manifest` the current checkpoint, and remove those of the previous commit.
 
     Raises:
-        OSError: The manifest can't be written; the commit before stays the newest.
+        OSError: The manifest can't be written; the previous commit stays valid.
     """
     temporary = folder / f"{MANIFEST}.tmp"
     content = json.dumps(manifest.model_dump(by_alias=True), indent=1, ensure_ascii=False, allow_nan=False)
@@ -85,7 +85,7 @@ def commit(folder: Path, manifest: Manifest) -> None:
             temporary.unlink(missing_ok=True)
         raise
     named = {name for files in manifest.arms.values() for name in (files.last, files.best)}
-    with suppress(OSError):  # what can't be removed is not named, and is tried again with the next commit
+    with suppress(OSError):  # a file that can't be removed is not named in the manifest; the next commit tries again
         for path in folder.iterdir():
             if path.name not in named and _OURS.fullmatch(path.name):
                 path.unlink()
@@ -102,12 +102,12 @@ def read_manifest(folder: Path) -> Manifest | None:
         return Manifest.model_validate(table_of_json(read_plain(folder / MANIFEST, LARGEST)))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError:  # no JSON, or another
+    except ValueError:  # not JSON, or not a manifest
         raise InputError(f"{MANIFEST} is damaged") from None
 
 
 def weights_file(folder: Path, arm: str, which: Which) -> Path | None:
-    """Where an arm's weights are, or would be, in a checkpoint's folder; None if its manifest says that there are none.
+    """The path of an arm's weights in a checkpoint's folder; None if the manifest says that there are none.
 
     Raises:
         InputError: The manifest is damaged.

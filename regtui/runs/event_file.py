@@ -1,8 +1,8 @@
-"""events.jsonl while it is written: what happens to the file is noticed and mended, so that no event is lost unsaid.
+"""Writes events.jsonl, and notices and repairs damage to the file, so that no event is lost silently.
 
-A file that training writes for hours can be removed, cut short, replaced, or find its disk full. Each saving first
-looks whether the file is the one that was written last; if not, it is written anew: from what is left of it where that
-is whole, else from the events in memory.
+A file that training writes for hours can be removed, truncated or replaced, or its disk can become full. Each save
+first checks whether the file is the one written last. If not, it is written again: from what is left of the old file
+if that is complete, else from the events in memory.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from pathlib import Path
 from regtui.protocol.events import Event, StepsDone
 
 KEPT = 500_000
-"""Step losses that are kept in memory for a file that has to be written anew: 16 MB. Other events are all kept."""
+"""Step losses kept in memory in case the file must be written again: 16 MB. All other events are kept."""
 OVERHEAD = 40
-"""What an event of steps takes beside its losses, in losses."""
+"""Memory of an event of steps without its losses, counted in losses."""
 BLOCK = 2**20
-"""Bytes that are copied at a time."""
+"""Bytes copied at a time."""
 
 
 class EventFile:
     """The events of a run, in memory, and the file that holds them.
 
     Attributes:
-        lost: Step losses that are in no file and no longer in memory.
+        lost: Step losses that are neither in a file nor in memory any more.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,17 +38,17 @@ class EventFile:
             OSError: It can't be written.
         """
         self.lost = 0
-        self._file = path.open("a+b", buffering=0)  # what is appended never leaves a hole, whatever others do
+        self._file = path.open("a+b", buffering=0)  # appending never leaves a gap, even if others write too
         self._size = 0
         self._written = hashlib.blake2b()
-        self._events: list[Event | None] = []  # None where steps were dropped
+        self._events: list[Event | None] = []  # None stands for steps that were dropped
         self._saved = 0
         self._kept = 0
         self._looked_at = 0
         self._dropped = 0
 
     def add(self, event: Event) -> None:
-        """Take in an event, which the next `save` writes."""
+        """Add an event, which the next `save` writes."""
         self._events.append(event)
         if isinstance(event, StepsDone):
             self._kept += OVERHEAD + len(event.losses)
@@ -56,17 +56,17 @@ class EventFile:
 
     @property
     def saved(self) -> bool:
-        """Whether the file had all events when it was last written."""
+        """Whether the last save wrote all events."""
         return self._saved == len(self._events)
 
     def save(self, path: Path) -> str:
-        """Bring all events into the file at `path`.
+        """Write all events to the file at `path`.
 
         Returns:
-            What had happened to the file, if it had to be written anew; else an empty text.
+            What had happened to the file if it had to be written again; else an empty text.
 
         Raises:
-            OSError: They are not all in the file; those that are not stay in memory.
+            OSError: Not all events could be written; the rest stays in memory.
         """
         happened = self._what_happened(path)
         if happened:
@@ -75,7 +75,7 @@ class EventFile:
         try:
             _write(self._file.fileno(), new)
         except OSError:
-            with suppress(OSError):  # the next save finds out, and writes the file anew
+            with suppress(OSError):  # the next save notices, and writes the file again
                 self._file.truncate(self._size)
             raise
         self._size += len(new)
@@ -84,10 +84,10 @@ class EventFile:
         return happened
 
     def close(self) -> None:
-        """Let go of the file, once it is on the disk for certain.
+        """Close the file, after syncing it to disk.
 
         Raises:
-            OSError: It may not be: some disks tell only then that they were full.
+            OSError: Syncing failed; some file systems report a full disk only then.
         """
         try:
             if not self._file.closed:
@@ -96,7 +96,7 @@ class EventFile:
             self._file.close()
 
     def _what_happened(self, path: Path) -> str:
-        """Why the file at `path` is not the one that was written; empty if it is."""
+        """What happened to the file at `path` since the last save; empty if nothing did."""
         try:
             there = path.lstat()
         except FileNotFoundError:
@@ -109,7 +109,7 @@ class EventFile:
         return ""
 
     def _write_anew(self, path: Path) -> None:
-        """Put a file with all that was saved at `path`, whole or not at all."""
+        """Replace the file at `path` by a complete new one, atomically."""
         temporary = path.with_suffix(".tmp")
         try:
             temporary.unlink(missing_ok=True)
@@ -136,7 +136,7 @@ class EventFile:
             self.lost = self._dropped
 
     def _is_whole(self) -> bool:
-        """Whether what was written can still be read, though its name may be gone."""
+        """Whether the open file is still complete, even if it was renamed or removed."""
         found = hashlib.blake2b()
         try:
             for block in self._from_file():
@@ -156,7 +156,7 @@ class EventFile:
         return map(_line, self._events[: self._saved])
 
     def _drop_old_steps(self) -> None:
-        """Drop the oldest losses where there are too many; where they are in no file, they are lost."""
+        """Drop the oldest losses if there are too many; those not in a file are lost."""
         while self._kept > KEPT and self._looked_at < len(self._events):
             event = self._events[self._looked_at]
             if isinstance(event, StepsDone):
@@ -173,7 +173,7 @@ def _line(event: Event | None) -> bytes:
 
 
 def _write(descriptor: int, data: bytes) -> None:
-    """Write all of it; a disk that becomes full takes a part."""
+    """Write everything; a single write may be partial when the disk becomes full."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

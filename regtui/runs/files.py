@@ -1,4 +1,4 @@
-"""The small files of a run, and the fields in them, read so that nothing in them can do harm."""
+"""Reads the small files of a run and their fields, so that nothing in them can do harm."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from regtui.files import (
 from regtui.text import one_line
 
 MAX_BYTES = 16_000_000
-"""No run.json or summary.json comes near this."""
+"""The largest run.json or summary.json in bytes; real ones are far smaller."""
 MAX_TEXT = 100
-"""So much of a text is kept as a field, and of a list written as one."""
+"""Longest text of a field, and of a list written as text."""
 MAX_FIELDS = 2_000
-"""So many fields a run has at most; a hundred are usual."""
+"""The most fields of a run; a hundred are usual."""
 MAX_NUMBER = 1e300
-"""Larger whole numbers could not be shown or compared as numbers are."""
+"""Larger whole numbers could not be shown or compared like others."""
 MAX_DEPTH = 6
-"""Tables within tables that become dotted keys; a preset and a summary have three."""
+"""Levels of nested tables that become dotted keys; a preset and a summary have three."""
 
 Field = str | int | float
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A table from a file of JSON; its texts are cleaned, and numbers that are not finite become None.
+    """Read a table from a JSON file; its texts are made safe, and numbers that are not finite become None.
 
     Raises:
         InputError: It is no regular file, empty, too large, or damaged.
@@ -51,7 +51,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A preset's table, its texts cleaned; unchecked, so that one of a later version is listed too.
+    """Read a preset's table, its texts made safe; unchecked, so that presets of later versions are listed too.
 
     Raises:
         InputError: It is no regular file, empty, too large, or damaged.
@@ -67,7 +67,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def leaves(table: dict[str, Any], prefix: str = "", depth: int = MAX_DEPTH) -> Iterator[tuple[str, Any]]:
-    """The values of nested tables with their dotted keys; what is nested deeper is left out."""
+    """The values of nested tables with their dotted keys; deeper ones than `MAX_DEPTH` are left out."""
     for key, value in table.items():
         if type(value) is not dict:
             yield prefix + key, value
@@ -76,10 +76,12 @@ def leaves(table: dict[str, Any], prefix: str = "", depth: int = MAX_DEPTH) -> I
 
 
 def flat_fields(table: dict[str, Any]) -> dict[str, Field]:
-    """The values of nested tables by dotted key, bounded; lists of whole numbers as a text without blanks."""
+    """The values of nested tables by dotted key, within the limits; lists of whole numbers become text."""
     fields: dict[str, Field] = {}
     for key, value in islice(leaves(table), MAX_FIELDS):
-        kind = type(value)  # a match statement would take three times as long, and ten thousand runs have a million
+        kind = type(
+            value
+        )  # a match statement would take three times as long, and ten thousand runs have a million fields
         if kind is str:
             fields[key] = value[:MAX_TEXT]
         elif kind is bool:
@@ -93,7 +95,7 @@ def flat_fields(table: dict[str, Any]) -> dict[str, Field]:
 
 
 def cleaned_fields(fields: Mapping[str, Field]) -> dict[str, Field]:
-    """Fields that have not been read by `flat_fields`, with their texts in one line."""
+    """Fields from elsewhere than `flat_fields`, with their texts made safe."""
     return {
         one_line(key): one_line(value, MAX_TEXT) if isinstance(value, str) else value for key, value in fields.items()
     }

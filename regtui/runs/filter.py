@@ -1,4 +1,4 @@
-"""The list's filter: words, and comparisons like `test.difference>0.5`, all of which a run must meet."""
+"""The filter of the list of runs: words and comparisons like `test.difference>0.5`, all of which must hold."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """One field against one value; numbers compare as numbers, texts as texts, whatever their case."""
+    """Compares a field with a value: numbers as numbers, texts as texts, ignoring case."""
 
     key: str
     sign: str
     value: str
 
     def matches(self, run: RunInfo) -> bool:
-        """Whether the run has the field, and it compares so."""
+        """Whether the run has the field and the comparison holds."""
         own = _field(run, self.key)
         if own is None:
             return False
@@ -48,19 +48,19 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Filter:
-    """What a run must meet to be listed: every word in one of its texts, and every comparison."""
+    """What a run must match to be listed: each word must be in one of its texts, and each comparison must hold."""
 
     words: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
 
     def matches(self, run: RunInfo) -> bool:
-        """Whether the run meets it."""
+        """Whether the run matches."""
         if not all(comparison.matches(run) for comparison in self.comparisons):
             return False
         return all(word in run.texts for word in self.words)
 
     def unknown(self, runs: Sequence[RunInfo]) -> str:
-        """A sentence on what none of the runs can have: a key, with the nearest that one has, or a verdict's word."""
+        """A sentence on a key or verdict that no run has, with the nearest that exists; empty if all exist."""
         for comparison in self.comparisons:
             if comparison.key == "verdict" and comparison.value.casefold() not in OUTCOMES:
                 return (
@@ -76,12 +76,12 @@ class Filter:
         return ""
 
     def select(self, runs: Iterable[RunInfo]) -> list[RunInfo]:
-        """The runs that meet it, in their order."""
+        """The runs that match, in their order."""
         return [run for run in runs if self.matches(run)]
 
 
 def parse_filter(text: str) -> Filter:
-    """A filter from its terms, separated by blanks: `word`, `key<value`, and the same with <=, >, >=, = and !=.
+    """Make a filter from terms separated by blanks: `word`, `key<value`, and the same with <=, >, >=, = and !=.
 
     Raises:
         InputError: A comparison lacks its key or its value.
@@ -103,7 +103,7 @@ def parse_filter(text: str) -> Filter:
 def _field(run: RunInfo, key: str) -> Field | None:
     if key in run.fields:
         return run.fields[key]
-    from regtui.runs.settings import setting  # pydantic, which most lists do without
+    from regtui.runs.settings import setting  # imports pydantic, which most lists do not need
 
     return setting(run, key)
 

@@ -1,8 +1,8 @@
-"""The list of runs, kept in one file beside them, so that ten thousand are there at once.
+"""An index of the saved runs, kept in one file beside them, so that ten thousand runs are listed at once.
 
-The files are the truth: a row counts only while its run's files have the size and the times that they had when they
-were read, and only as it was written, by its checksum. Runs that are going on or have a fault are read anew each time,
-and so is all that an index tells which can't be used (damaged, locked, planted, from another program, not writable).
+The runs' own files are the truth: a row of the index counts only if the files still have the size and times that they
+had when they were read, and if the row's checksum is right. Runs that go on or have a fault are read each time. If the
+index can't be used (damaged, locked, planted, from another program, not writable), all runs are read.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ from regtui.runs.files import MAX_NUMBER, Field, cleaned_fields
 from regtui.runs.list import FILES, RunInfo, RunStatus, find_runs, read_run
 
 NAME = ".regtui-index.sqlite"
-"""The index's file, in the folder that is listed."""
+"""The name of the index file, in the listed folder."""
 _APPLICATION = 0x52654774
-"""What sqlite's header says of whose file it is."""
+"""The application id in sqlite's header, which marks the file as ours."""
 _VERSION = 3
-"""Goes up when a row's content or meaning changes."""
+"""Raised when a row's content or meaning changes."""
 _TABLE = "CREATE TABLE runs (path BLOB PRIMARY KEY, signature TEXT, content TEXT, checksum BLOB)"
 _SCHEMA = [("table", "runs", _TABLE), ("index", "sqlite_autoindex_runs_1", None)]
-"""All that an index has; a view or a trigger could make anything of what is asked of it."""
+"""The whole schema of an index. Anything more, such as a view or a trigger, could falsify queries."""
 _Entry = tuple[datetime, RunStatus, dict[str, Field]]
-"""When the run began, its status and its fields."""
+"""A run's start, its status and its fields."""
 _KEPT = frozenset({"finished", "stopped", "diverged", "failed", "interrupted"})
-"""States of runs that are not read anew each time."""
+"""The states of runs that are not read again each time."""
 _WAIT = 0.2
-"""Seconds to wait for another process that writes the index; reading the files is not much slower."""
+"""Seconds to wait for another process that writes the index; reading the files takes not much longer."""
 _PATIENCE = 10.0
 """Seconds after which reading or writing the index is given up."""
 _MAX_BYTES = 100_000
-"""Bytes of a run's row at most, on average; a usual one has 4,000."""
+"""Largest average size of a run's row in bytes; a usual one has 4,000."""
 
 
 def read_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None) -> list[RunInfo]:
-    """All runs in and below `folder`, newest first; `tell` is given a sentence for each folder passed over."""
+    """All runs in and below `folder`, newest first; `tell` gets a sentence for each folder that is skipped."""
     beginning = f"{folder}{os.sep}"
     paths = [
         (path, os.fsencode(str(path).removeprefix(beginning)), _signature(path)) for path in find_runs(folder, tell)
     ]
-    if [path for path, _, _ in paths] == [folder]:  # a run's own folder is never written to
+    if [path for path, _, _ in paths] == [folder]:  # no index is written into a run's own folder
         return [read_run(folder)]
     rows, gone = _read_index(folder, {key: signature for _, key, signature in paths})
     kept = _entries(rows)
@@ -71,7 +71,7 @@ def read_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None)
 
 
 def _signature(folder: Path) -> bytes:
-    """Sizes and times of a run's files; the time of the last change of permissions or name, too, where there is one."""
+    """Sizes and modification times of a run's files, and their change times where the system has them."""
     base, parts = str(folder), []
     for name in FILES:
         try:
@@ -88,11 +88,11 @@ def _checksum(path: bytes, signature: bytes, content: bytes) -> bytes:
 
 
 def _read_index(folder: Path, wanted: Mapping[bytes, bytes]) -> tuple[dict[bytes, bytes], list[object]]:
-    """Contents by path of the rows that are whole and whose signature is `wanted`; and the paths that are not there."""
+    """The content of each valid row whose signature is `wanted`, by path; and the paths that no longer exist."""
     rows: dict[bytes, bytes] = {}
     gone: list[object] = []
     try:
-        # Nobody's journal is looked at: what is not as it was written does not count in any case.
+        # The journal is not read: a row that is not as it was written does not count in any case.
         with _opened(folder, "ro&immutable=1", most=_MAX_BYTES * (100 + len(wanted))) as index:
             if _state(index) != "ours":
                 return {}, []
@@ -106,14 +106,14 @@ def _read_index(folder: Path, wanted: Mapping[bytes, bytes]) -> tuple[dict[bytes
                 ):
                     rows[path] = content
     except (sqlite3.Error, OSError):
-        pass  # what was read before is whole
+        pass  # the rows read so far are valid
     return rows, gone
 
 
 def _entries(rows: Mapping[bytes, bytes]) -> dict[bytes, _Entry]:
-    """The entries by path, but for those that can't be."""
+    """The valid entries, by path."""
     try:
-        # One document instead of ten thousand: its keys are read into the same texts, which saves half the memory.
+        # Parsed as one document instead of ten thousand, so that equal keys share memory, which saves half of it.
         parsed = _parsed(b"[" + b",".join(rows.values()) + b"]")
         if not isinstance(parsed, list) or len(parsed) != len(rows):
             raise ValueError("a row of its own making")
@@ -135,7 +135,7 @@ def _parsed(document: bytes) -> Any:
 
 
 def _entry(value: Any, *, plain: bool) -> _Entry | None:
-    """An entry from its JSON; None if it can't be one. Without an escape in it, its texts are `plain`."""
+    """An entry from its JSON; None if it is not valid. If `plain`, its texts contain no escapes to clean."""
     try:
         began, status, fields = value
         started = datetime.fromtimestamp(began, UTC)
@@ -150,7 +150,7 @@ def _entry(value: Any, *, plain: bool) -> _Entry | None:
 
 
 def _write_index(folder: Path, new: Iterable[tuple[bytes, str, str, bytes]], gone: Iterable[object]) -> None:
-    """Bring the index up to date, whole or not at all; it is only a help, so that no failure is worth a word."""
+    """Update the index atomically; failures are ignored, because the index only saves time."""
     state = "unknown"
     try:
         with _opened(folder, "rwc") as index:
@@ -160,7 +160,9 @@ def _write_index(folder: Path, new: Iterable[tuple[bytes, str, str, bytes]], gon
         elif state == "foreign":
             return
         with _opened(folder, "rwc") as index:
-            index.execute("PRAGMA page_size = 16384")  # in sqlite's 4096 a page would hold one run, and half of it air
+            index.execute(
+                "PRAGMA page_size = 16384"
+            )  # with sqlite's default of 4096 a page would hold one run and be half empty
             index.execute("BEGIN IMMEDIATE")
             if _state(index) == "new":
                 index.execute(f"PRAGMA application_id = {_APPLICATION}")
@@ -172,12 +174,12 @@ def _write_index(folder: Path, new: Iterable[tuple[bytes, str, str, bytes]], gon
             index.execute("COMMIT")
     except (sqlite3.Error, OSError) as error:
         if state in ("ours", "unusable") and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:
-            with suppress(OSError):  # the next list makes a new one
+            with suppress(OSError):  # the next list makes a new index
                 (folder / NAME).unlink()
 
 
 def _state(index: sqlite3.Connection) -> str:
-    """Whose a file is: 'new' if it is empty, 'ours', 'unusable' if it was, and 'foreign' otherwise."""
+    """The kind of a file: 'new' if it is empty, 'ours', 'unusable' if it is a damaged one of ours, else 'foreign'."""
     application = index.execute("PRAGMA application_id").fetchone()[0]
     version = index.execute("PRAGMA user_version").fetchone()[0]
     try:
@@ -185,7 +187,7 @@ def _state(index: sqlite3.Connection) -> str:
         schema = [tuple(part and part.decode(errors="replace") for part in entry) for entry in schema]
     except sqlite3.OperationalError:  # locked
         raise
-    except (sqlite3.DatabaseError, UnicodeDecodeError):  # damaged, and what sqlite says of it need not be text
+    except (sqlite3.DatabaseError, UnicodeDecodeError):  # damaged; sqlite's message need not be text
         schema = None
     if (application, version, schema) == (0, 0, []):
         return "new"
@@ -199,15 +201,15 @@ def _opened(folder: Path, mode: str, most: float = float("inf")) -> Iterator[sql
     path = folder / NAME
     for part in ("", "-journal", "-wal", "-shm"):
         try:
-            status = os.lstat(f"{path}{part}")  # a link could lead to anything, and a pipe would be waited for
+            status = os.lstat(f"{path}{part}")  # a link could lead anywhere, and a pipe would block
         except FileNotFoundError:
             continue
         if not stat.S_ISREG(status.st_mode) or status.st_size > most:
             raise OSError(f"{path}{part} is no regular file of the size of an index")
     address = f"{path.absolute().as_uri()}?mode={mode}"
     with closing(sqlite3.connect(address, uri=True, timeout=_WAIT, isolation_level=None)) as index:
-        index.execute("PRAGMA trusted_schema = OFF")  # the file may have come with the logs from anywhere
-        index.text_factory = bytes  # a text may be none
+        index.execute("PRAGMA trusted_schema = OFF")  # the file may have come along with logs from elsewhere
+        index.text_factory = bytes  # a text column may hold something else
         until = time.monotonic() + _PATIENCE
         index.set_progress_handler(lambda: time.monotonic() > until, 100_000)
         try:

@@ -1,4 +1,4 @@
-"""What each arm of a run predicts on the test set, with the weights that it keeps: one file, for any statistics.
+"""The predictions of each arm on the test set, with the weights it keeps, in one file for any statistics.
 
 targets                     the right answers, once: [examples]
 ARM.probabilities           float16, [examples, classes]
@@ -23,7 +23,7 @@ from regtui.files import check_header, read_plain
 FILE = "predictions.safetensors"
 TARGETS = "targets"
 MAX_BYTES = 2**28
-"""Of a file that is read: a hundred times what seven arms say of 10,000 images."""
+"""Largest file that is read, in bytes: a hundred times that of seven arms and 10,000 images."""
 
 Array = NDArray[Any]
 
@@ -42,13 +42,13 @@ class Predictions:
 
 
 def to_bytes(predictions: Predictions) -> bytes:
-    """The file's content."""
+    """The content of the file."""
     arrays = {f"{arm}.{name}": array for arm, named in predictions.arms.items() for name, array in named.items()}
     return save({TARGETS: predictions.targets, **arrays})
 
 
 def read_predictions(run_folder: Path) -> Predictions | None:
-    """The predictions in a run's folder; None if it has none, because it was not tested or is one of before.
+    """Read the predictions of a run; None if it has none, because it was not tested or is of an earlier version.
 
     Raises:
         RegtuiError: They can't be read, or are damaged.
@@ -79,7 +79,7 @@ def read_predictions(run_folder: Path) -> Predictions | None:
 
 
 def _fault(array: Array, targets: Array) -> str:
-    """What keeps an array from being predictions; empty if nothing does."""
+    """What is wrong with an array of predictions; empty if nothing is."""
     if array.dtype.kind not in "uif" or array.ndim not in {1, 2}:
         return f"{array.dtype} {list(array.shape)} is no predictions"
     if len(array) != len(targets):

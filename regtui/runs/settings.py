@@ -1,7 +1,7 @@
 """The settings of a saved run: the values of its preset by dotted key, without its name and texts.
 
-A preset is saved with every value resolved, so that one is missing only where it came later than the run. The run had
-then what is the default of it, and is no other experiment for that.
+A preset is saved with every value resolved. So a value is missing only if its setting was added after the run, which
+then had what is now the default; a missing value does not make it another experiment.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from regtui.runs.list import RunInfo
 from regtui.techniques import REGISTRY
 
 TABLES = ("data.", "model.", "train.", "baseline.", "regularized.", "arms.")
-"""What the keys of settings begin with, in a preset's order."""
+"""The tables of settings, in a preset's order."""
 
 
 def settings(run: RunInfo) -> dict[str, Field]:
-    """All of a run; none where its preset can't be read."""
+    """All settings of a run; empty if its preset can't be read."""
     own = {key: value for key, value in run.fields.items() if _is_setting(key)}
     if not own:
         return {}
@@ -31,13 +31,13 @@ def settings(run: RunInfo) -> dict[str, Field]:
 
 
 def setting(run: RunInfo, key: str) -> Field | None:
-    """A field of a run, whether it is a setting or not; None where there is none of that key."""
+    """The value of any field of a run, with defaults for missing settings; None if there is none of that key."""
     value = run.fields.get(key)
     return settings(run).get(key) if value is None and _is_setting(key) else value
 
 
 def _is_setting(key: str) -> bool:
-    """Whether a field is one; with 'arms.NAME.' an arm's results begin, too."""
+    """Whether a field is a setting; the results of an arm begin with 'arms.NAME.' too."""
     if key.startswith("arms."):
         return key.count(".") > 2 and key.split(".")[2] in REGISTRY
     return key.startswith(TABLES)

@@ -1,4 +1,4 @@
-"""A run's weights, read from its checkpoint: what they measure, how they spread, and which pixels they look at."""
+"""A run's weights, read from its checkpoint: norms, distribution, and the pixels that they weigh most."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 MAX_BYTES = 2**30
-"""Of a file of weights that is shown: a network of 270 million parameters."""
+"""Largest file of weights that is shown, in bytes: a network of 270 million parameters."""
 SMALL = 1e-3
 """Below this a weight counts as small."""
 LONGEST_NAME = 80
-"""So much of a layer's name is kept."""
+"""Longest name of a layer."""
 KERNELS_WIDE, KERNELS_HIGH = 35, 32
-"""Cells of a picture of kernels, as much as one of MNIST's images has and a little more."""
+"""Size of a picture of kernels in pixels, a little more than an image of MNIST."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Layer:
     Attributes:
         name: As in the log: conv1, hidden1, hidden2, ..., output.
         shape: Of the tensor: (out, in), of a convolution (out, in, height, width).
-        matrix: The weights, [out, all that enters one of them].
+        matrix: The weights, [out, inputs of one output].
         norm: Their Euclidean norm, √Σw²; not finite where a weight is not.
         zeros: Share of the weights that are exactly zero.
         small: Share of the weights with |w| < 0.001, the zeros included.
@@ -54,10 +54,10 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """How the weights of two arms spread, over the same bins.
+    """Histograms of the weights of two arms, with the same bins.
 
     Attributes:
-        limit: The bins are equally wide and reach from −limit to +limit; the outermost also hold all beyond.
+        limit: The bins have equal width and reach from −limit to +limit; the outermost also hold everything beyond.
         counts: For each arm, how many of its weights are in each bin.
         beyond: For each arm, how many of those lie outside of the limits.
         not_finite: For each arm, how many weights are not finite and in no bin.
@@ -70,7 +70,7 @@ class Histogram:
 
 
 def best_epoch(run_folder: Path, arm: str) -> int | None:
-    """The epoch of an arm's best weights; None where the checkpoint does not say, as in a run of before."""
+    """The epoch of an arm's best weights; None if the checkpoint does not say, as in runs of earlier versions."""
     try:
         manifest = read_manifest(run_folder / "checkpoint")
     except (OSError, InputError):
@@ -80,7 +80,7 @@ def best_epoch(run_folder: Path, arm: str) -> int | None:
 
 
 class Picture(NamedTuple):
-    """What the first layer looks at.
+    """A picture of what the first layer weighs.
 
     Attributes:
         title: What it shows: 'pixels' or 'kernels'.
@@ -96,15 +96,15 @@ class Picture(NamedTuple):
 def read_weights(run_folder: Path, arm: str, which: Which, *, ended: bool = False) -> list[Layer]:
     """The layers of an arm, from the input to the output.
 
-    Training replaces the checkpoint at each epoch's end, as a whole, so it can be read while it goes on. Whether the
-    run has ended only changes what is said of weights that are missing.
+    Training replaces the checkpoint as a whole at each epoch's end, so it can be read at any time. Whether the run has
+    ended only affects the message about missing weights.
 
     Raises:
         RegtuiError: There are no such weights, or not yet, or they can't be read.
     """
     folder = run_folder / "checkpoint"
     tensors = None
-    for _attempt in range(5):  # between the reading of the manifest and of its file a new commit may come
+    for _attempt in range(5):  # a new commit may come between reading the manifest and reading its file
         path = _path(folder, arm, which)
         if path is None or (tensors := _read_layers(path)) is not None:
             break
@@ -131,7 +131,7 @@ def _path(folder: Path, arm: str, which: Which) -> Path | None:
 
 
 def _read_layers(path: Path) -> dict[str, NDArray[Any]] | None:
-    """The weights in a file, by their layer; None if there is no such file."""
+    """The weights in a file, by layer; None if there is no such file."""
     try:
         tensors = _tensors(path)
     except FileNotFoundError:
@@ -140,10 +140,10 @@ def _read_layers(path: Path) -> dict[str, NDArray[Any]] | None:
         raise RegtuiError(f"{path} can't be read: {error.strerror or error}.") from None
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError):
         raise RegtuiError(f"{path} is damaged: it is no file of weights.") from None
-    if any(name.startswith(WEIGHT) for name in tensors):  # beside them are the optimizer's state and other things
+    if any(name.startswith(WEIGHT) for name in tensors):  # the file also holds the optimizer's state and more
         tensors = {name.removeprefix(WEIGHT): tensor for name, tensor in tensors.items() if name.startswith(WEIGHT)}
     found = {layer: tensor for name, tensor in tensors.items() if tensor.ndim >= 2 and (layer := _layer_name(name))}
-    # Before there were other networks than multilayer perceptrons, their layers had numbers alone.
+    # Earlier versions knew only multilayer perceptrons and numbered their layers.
     numbers = {int(match[1]): name for name in found if (match := re.fullmatch(r"linears\.([0-9]{1,4})", name))}
     if not numbers:
         return found
@@ -152,24 +152,24 @@ def _read_layers(path: Path) -> dict[str, NDArray[Any]] | None:
 
 
 def _tensors(path: Path) -> dict[str, NDArray[Any]]:
-    """All tensors of a file, whose header is looked at before it is believed.
+    """All tensors of a file; the length of its header is checked before it is parsed.
 
     Raises:
         OSError: It can't be read, is no regular file, or too large to be shown.
         ValueError: Its header is too long.
-        Exception: As safetensors raises it.
+        Exception: Whatever safetensors raises.
     """
     check_header(path)
     return load(read_plain(path, MAX_BYTES))
 
 
 def _layer_name(tensor: str) -> str:
-    """The layer whose weights a tensor holds, in one line; empty for one that a technique has added."""
+    """The name of the layer whose weights a tensor holds; empty for a tensor added by a technique."""
     return "" if "@" in tensor else one_line(tensor.removesuffix(".weight"), LONGEST_NAME)
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:
-    """A key that sorts conv1, hidden2, hidden10, output: the order in which our own networks go through them."""
+    """A sort key that gives conv1, hidden2, hidden10, output: the order of the forward pass."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,18})", name)]
 
 
@@ -186,7 +186,7 @@ def histogram(a: Matrix, b: Matrix, bins: int) -> Histogram:
     """Count the weights of two arms in the same `bins`, symmetric about zero.
 
     The limit is the larger of the two arms' 99th percentiles of |w|, so that a few large weights don't squeeze all
-    others together; where that is zero, the largest |w|. With an odd number of bins the zeros are in the middle one.
+    others together; if that is zero, the largest |w|. With an odd number of bins the zeros are in the middle one.
     """
     finite = [matrix[np.isfinite(matrix)] for matrix in (a, b)]
     sizes = [np.abs(weights) for weights in finite]
@@ -202,9 +202,9 @@ def histogram(a: Matrix, b: Matrix, bins: int) -> Histogram:
 
 
 def importance(matrix: Matrix, shape: tuple[int, ...] = (28, 28)) -> Floats:
-    """How much the first layer looks at each pixel: the Euclidean norm of the weights that leave it.
+    """How much the first layer weighs each pixel: the Euclidean norm of the weights that leave the pixel.
 
-    For pixel p this is √(Σ_j w_jp²) over the units j; where a pixel has several channels, over those too.
+    For pixel p this is √(Σ_j w_jp²) over the units j, and over the channels if a pixel has several.
 
     Args:
         matrix: The first layer's weights, [out, in], with an input for each number of an image.
@@ -219,7 +219,7 @@ def importance(matrix: Matrix, shape: tuple[int, ...] = (28, 28)) -> Floats:
 
 
 def kernels(layer: Layer) -> Floats:
-    """The kernels of a convolution of images side by side: √(Σ_c w_cp²) over channels c, for each of a kernel's pixels.
+    """The kernels of a convolution side by side: √(Σ_c w_cp²) over channels c for each pixel p of a kernel.
 
     Returns:
         The first kernels, as many as `KERNELS_WIDE` and `KERNELS_HIGH` cells hold, with one cell between them.
@@ -237,9 +237,9 @@ def kernels(layer: Layer) -> Floats:
 
 
 def picture(layer: Layer, shape: tuple[int, ...]) -> Picture | None:
-    """What the first layer looks at, for images of `shape`: (height, width, channels); None without a picture.
+    """A picture of what the first layer weighs, for images of `shape` (height, width, channels); None if there is none.
 
-    Of a layer with an input for each pixel that is the picture of its pixels, of a convolution its kernels.
+    For a layer with an input for each pixel it shows the pixels, for a convolution its kernels.
     """
     if len(layer.shape) == 4:
         return Picture("kernels", "size of the weights in each", kernels(layer))
