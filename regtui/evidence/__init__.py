@@ -1,1 +1,1 @@
-"""What a run's results support: the paired statistics of the test set and the words for them."""
+"""What a run's results support: statistics of the test set, and the words for them."""

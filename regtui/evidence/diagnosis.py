@@ -1,6 +1,6 @@
-"""One or two sentences on what is happening in a run, the most telling thing first.
+"""One or two sentences on what is happening in a run, the most important first.
 
-They describe numbers that were measured and claim nothing about the technique: that is the verdict's task.
+They describe measured numbers and claim nothing about the technique, which is the verdict's task.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from regtui.protocol.history import ArmHistory, History
 from regtui.text import counted, loss_in_words, number, share, short
 
 LEVEL = 0.005
-"""Two arms whose validation losses differ by no more than this share of the baseline's are level."""
+"""Arms are level if their validation losses differ by no more than this share of the baseline's."""
 ROOM = 2 * 115
-"""Two sentences of so many characters fit into two lines of a terminal of 120 columns."""
+"""The most characters of two sentences, which fit into two lines of a terminal of 120 columns."""
 FAR = 100
-"""From so many times its lowest on, how far a loss is above that is no longer told in percent."""
+"""A loss so many times above its lowest is called 'far above', without a percentage."""
 
 
 def describe(history: History, planned_epochs: int, *, over: bool = False) -> str:
     """What is happening now in a run, or what happened in one that has ended.
 
     Args:
-        history: What it has told.
-        planned_epochs: Epochs it is to be trained for at most.
-        over: Whether no more will come, though the history knows of no end.
+        history: The run's history.
+        planned_epochs: The most epochs it may train.
+        over: Whether the run is over even though the history has no end.
     """
     ended = over or history.finished is not None
     sentences = _ended(history) if ended else _going_on(history, planned_epochs)
@@ -36,7 +36,7 @@ def describe(history: History, planned_epochs: int, *, over: bool = False) -> st
 
 
 def _going_on(history: History, planned_epochs: int) -> Iterator[str]:
-    """Sentences on a run that trains, the most telling first."""
+    """Sentences on a run that goes on, the most important first."""
     if history.started is None:
         yield "Nothing is trained yet: the arms are being built."
         return
@@ -52,7 +52,7 @@ def _going_on(history: History, planned_epochs: int) -> Iterator[str]:
         return
     newest = max(len(arm.epochs) for arm in running.values())
     changes = history.changes
-    fresh = bool(changes) and changes[-1][-1].epoch > newest  # no measurement shows its effect yet
+    fresh = bool(changes) and changes[-1][-1].epoch > newest  # its effect was not measured yet
     if fresh:
         yield _steered(changes)
     if newest == 0:
@@ -103,7 +103,7 @@ def _first_epoch(running: dict[str, ArmHistory]) -> str:
 
 
 def _trends(history: History, running: dict[str, ArmHistory], planned_epochs: int) -> Iterator[str]:
-    """Sentences on the running arms' validation losses: overfitting first, then how the arms compare."""
+    """Sentences on the validation losses of the running arms: overfitting first, then how the arms compare."""
     unmeasured = [name for name, arm in running.items() if arm.last is not None and arm.last.val_loss is None]
     for name in unmeasured:
         yield f"{name.capitalize()}: the validation loss of epoch {running[name].epochs[-1].epoch} is not finite."
@@ -126,7 +126,7 @@ _FIRST_TOLD: Sequence[Kind] = (
 
 
 def _both(trends: Sequence[Trend], planned_epochs: int) -> str:
-    """Words for both arms together; empty where they need their own."""
+    """Words for both arms together; empty if each needs a sentence of its own."""
     kinds = {t.kind for t in trends}
     if kinds == {"falls"}:
         return "Both validation losses still fall"
@@ -138,7 +138,7 @@ def _both(trends: Sequence[Trend], planned_epochs: int) -> str:
 
 
 def _arm_trend(name: str, of: Trend) -> str:
-    """Where one arm's validation loss goes, without the full stop."""
+    """A sentence on the trend of an arm's validation loss, without the full stop."""
     who, last = name.capitalize(), f"{loss_in_words(of.last.val_loss)} at epoch {of.last.epoch}"
     if of.kind == "overfits":
         losses = f"{loss_in_words(of.lowest.val_loss)} → {loss_in_words(of.last.val_loss)}"
@@ -160,7 +160,7 @@ def _arm_trend(name: str, of: Trend) -> str:
 
 
 def _above(of: Trend) -> str:
-    """Where the newest loss is, seen from the lowest: '2.5 % above its lowest, 0.3101 at epoch 6'."""
+    """The newest loss compared with the lowest: '2.5 % above its lowest, 0.3101 at epoch 6'."""
     if of.last is of.lowest:
         return f"at its lowest, {_lowest(of)}"
     if loss_in_words(of.last.val_loss) == loss_in_words(of.lowest.val_loss):
@@ -173,7 +173,7 @@ def _lowest(of: Trend) -> str:
 
 
 def _rise(of: Trend) -> str:
-    """How far the newest loss is above the lowest, in two digits or more: '2.5 %', '145 %'."""
+    """How far the newest loss is above the lowest, with two digits or more: '2.5 %', '145 %'."""
     return share(of.above) if of.above < 0.0995 else f"{number(100 * of.above, '.0f')} %"
 
 
@@ -182,7 +182,7 @@ def _size(of: Trend) -> str:
 
 
 def _versus(history: History) -> str:
-    """How the arms compare in the newest epoch that both have measured; empty before that or where one has stopped."""
+    """How the arms compare in the newest epoch measured by both; empty before that, and if one has stopped."""
     arms = list(history.arms.values())
     if len(arms) != 2 or any(arm.stopped for arm in arms):
         return ""
@@ -198,13 +198,13 @@ def _versus(history: History) -> str:
 
 
 def _steered(changes: Sequence[Sequence[ControlApplied]]) -> str:
-    """The newest of the knobs' changes."""
+    """A sentence on the latest change of a knob."""
     others = f", the last of {len(changes)} changes" if len(changes) > 1 else ""
     return f"{_change(changes[-1])}{others}."
 
 
 def _change(change: Sequence[ControlApplied]) -> str:
-    """What was set, and when; the answers of both arms are one change."""
+    """What was set, and when; a change in both arms counts as one."""
     last = change[-1]
     when = f"in epoch {last.epoch}" if last.epoch else "before the first epoch"
     knob = (last.key or "").replace(".", " ").replace("_", " ").capitalize()
@@ -218,7 +218,7 @@ def _change(change: Sequence[ControlApplied]) -> str:
 
 
 def _ended(history: History) -> Iterator[str]:
-    """Sentences on a run of which no more will come."""
+    """Sentences on a run that is over."""
     finished = history.finished
     if finished is not None and finished.status == "failed":
         yield f"The run failed: {finished.error.rstrip('.') or 'the log says why'}."

@@ -1,4 +1,4 @@
-"""Where an arm's validation loss goes: how far it is above its lowest, and its slope, told apart from its noise."""
+"""The trend of an arm's validation loss: how far it is above its lowest value, and its slope compared with noise."""
 
 from __future__ import annotations
 
@@ -13,47 +13,52 @@ from regtui.protocol.history import ArmHistory
 from regtui.text import short
 
 FLAT = 0.02
-"""Losses are flat if the highest of them lies above the lowest by no more than this share."""
+"""Losses are flat if the highest is above the lowest by no more than this share."""
 NEAR = 0.05
-"""A loss is near the lowest if it lies above it by no more than this share."""
+"""A loss is near the lowest if it is above it by no more than this share."""
 RECENT = 5
-"""So many of the newest losses are recent."""
+"""How many of the newest losses count as recent."""
 LASTING = 3
-"""So many of the newest losses must lie above what is near, before that is more than a slip."""
+"""How many of the newest losses must be above the near ones to count as lasting."""
 SPREAD = 12
-"""So many of the newest losses tell how noisy they are."""
+"""The noise is estimated from so many of the newest losses."""
 NOISES = 2
-"""The lowest of many noisy losses lies below their level by about so many standard deviations."""
+"""The lowest of many noisy losses is about so many standard deviations below their mean level."""
 Z = 1.645
-"""Of a 90 % interval."""
+"""The normal quantile for a 90 % interval."""
 MOST = 60
-"""A slope is taken over so many losses at most, evenly chosen: it takes all pairs of them."""
+"""A slope is computed from at most so many losses, evenly chosen, because it uses all pairs of them."""
 
 Kind = Literal["first", "falls", "slows", "lowest", "flat", "wavers", "rises", "overfits", "recovers", "above"]
 
 
 class Trend(NamedTuple):
-    """Where an arm's validation loss goes; epochs whose loss is not finite are passed over.
+    """The trend of an arm's validation loss; epochs whose loss is not finite are skipped.
 
-    While the newest loss is the lowest, it 'falls' if the slope of the recent ones is below 0, 'slows' if it is and
-    they are flat nevertheless, is 'flat' if three or more are and there is no such slope, or just 'lowest'. Once it is
-    higher, the first of these that holds:
+    While the newest loss is the lowest, the trend is one of these:
 
-    - 'overfits': the last three are above the lowest by more than is near and more than twice their noise, neither the
-      recent ones nor all since the lowest have a slope below 0, and the training loss has fallen since the lowest.
-    - 'flat': the last three or more are.
+    - 'falls': the slope of the recent losses is below 0, and they are not flat.
+    - 'slows': the slope of the recent losses is below 0, but they are flat.
+    - 'flat': the slope is not below 0, and three or more losses are flat.
+    - 'lowest': none of these.
+
+    Otherwise it is the first of these that holds:
+
+    - 'overfits': the last three losses are not near the lowest and above it by more than twice their noise, neither the
+      recent losses nor all since the lowest have a slope below 0, and the training loss has fallen since the lowest.
+    - 'flat': the last three or more losses are flat.
     - 'rises': it has risen for two epochs or more.
-    - 'recovers': it is not near the lowest, but has fallen, and the slope of the recent ones is below 0.
-    - 'wavers': the recent ones went up and down, all near the lowest.
+    - 'recovers': it is not near the lowest, but has fallen, and the slope of the recent losses is below 0.
+    - 'wavers': the recent losses went up and down, all near the lowest.
     - 'above': none of these.
 
     Attributes:
         kind: One of these, or 'first' after one epoch.
         lowest: The epoch of the lowest loss, the earliest if there are several.
         last: The newest epoch.
-        above: How far its loss is above the lowest, as a share of that; infinity if that is 0.
+        above: How far its loss is above the lowest, as a share of the lowest; infinity if that is 0.
         calm: How many of the newest losses are flat together.
-        risen: For how many epochs up to the newest it has risen, each time by what can be seen in the digits shown.
+        risen: For how many epochs it has risen in a row, each time visibly in the digits shown.
     """
 
     kind: Kind
@@ -65,7 +70,7 @@ class Trend(NamedTuple):
 
 
 def trend(arm: ArmHistory) -> Trend | None:
-    """Where the validation loss goes; None without a finite one."""
+    """The trend of an arm's validation loss; None without a finite loss."""
     epochs = [epoch for epoch in arm.epochs if epoch.val_loss is not None]
     if not epochs:
         return None
@@ -82,13 +87,13 @@ def trend(arm: ArmHistory) -> Trend | None:
 
 
 def slope(points: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
-    """Theil and Sen's slope of two or more points (x, y), with a 90 % interval: low, slope, high.
+    """The Theil–Sen slope of two or more points (x, y) with a 90 % interval: low, slope, high.
 
     The slope is the median of the slopes (y_j − y_i) / (x_j − x_i) of all N = n(n − 1)/2 pairs of points: up to 29 % of
-    the points may lie anywhere without moving it far. Its interval reaches from the ((N − C)/2)-th smallest of them to
-    the ((N − C)/2)-th largest, with C = z · √(n(n − 1)(2n + 5)/18), the spread of Kendall's statistic where y has no
-    trend in x. So the interval leaves out 0 if Kendall's test says that there is one. Up to four points are too few for
-    that; then the interval holds all slopes.
+    the points may be outliers without changing it much. The interval reaches from the ((N − C)/2)-th smallest slope
+    to the ((N − C)/2)-th largest, with C = z · √(n(n − 1)(2n + 5)/18), where the square root is the standard deviation
+    of Kendall's statistic without a trend. So the interval excludes 0 if Kendall's test finds a trend. Up to four
+    points are too few for the test; then the interval contains all slopes.
 
     Source: P. K. Sen: Estimates of the Regression Coefficient Based on Kendall's Tau. JASA 63 (1968) 1379-1389. It
     takes the noise of different epochs as independent.
@@ -102,14 +107,14 @@ def slope(points: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
 
 
 def excess(value: float, lowest: float) -> float:
-    """How far a loss is above the lowest, as a share of that; infinity if that is 0."""
+    """How far a loss is above the lowest, as a share of the lowest; infinity if that is 0."""
     if value == lowest:
         return 0.0
     return value / lowest - 1 if lowest > 0 else math.inf
 
 
 def _kind(epochs: Sequence[EpochDone], losses: Sequence[float], at: int) -> Kind:
-    """The kind of a trend whose lowest loss is at this index."""
+    """The kind of a trend whose lowest loss is at index `at`."""
     if len(losses) == 1:
         return "first"
     recent = losses[-RECENT:]
@@ -135,10 +140,10 @@ def _kind(epochs: Sequence[EpochDone], losses: Sequence[float], at: int) -> Kind
 
 
 def _noise(losses: Sequence[float]) -> float:
-    """Standard deviation of the losses around their course, robustly: that of their steps, which holds the noise twice.
+    """A robust estimate of the losses' noise from the differences of neighbours, whose variance is twice the noise's.
 
-    1.4826 · median |d − median d| / √2, of the steps d from one to the next; the factor makes the median absolute
-    deviation a standard deviation, if the noise is normal.
+    1.4826 · median |d − median d| / √2, for the differences d; the factor turns the median absolute deviation into a
+    standard deviation if the noise is normal.
 
     Source: F. R. Hampel, JASA 69 (1974) 383-393, for the median absolute deviation.
     """
@@ -148,7 +153,7 @@ def _noise(losses: Sequence[float]) -> float:
 
 
 def _calm(losses: Sequence[float]) -> int:
-    """How many of the newest losses are flat together."""
+    """How many of the newest losses are flat."""
     count, low, high = 0, math.inf, -math.inf
     for loss in reversed(losses):
         low, high = min(low, loss), max(high, loss)
@@ -171,7 +176,7 @@ def _train_fell(before: EpochDone, now: EpochDone) -> bool:
 
 
 def _risen(epochs: Sequence[EpochDone]) -> int:
-    """For how many epochs up to the newest the loss has risen."""
+    """For how many epochs in a row, up to the newest, the loss has risen."""
     count = 0
     for before, after in reversed(list(pairwise(epochs))):
         if after.epoch != before.epoch + 1 or shown(_loss(after)) <= shown(_loss(before)):
@@ -181,7 +186,7 @@ def _risen(epochs: Sequence[EpochDone]) -> int:
 
 
 def shown(loss: float) -> float:
-    """A loss as the digits on the screen tell it."""
+    """A loss rounded to the digits shown on the screen."""
     return float(short(loss).replace("−", "-"))
 
 

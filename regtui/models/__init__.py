@@ -1,4 +1,4 @@
-"""What is trained: kinds of networks. A new one is one file here, and one line in `KINDS`."""
+"""The kinds of networks. A new one is one file here and one line in `KINDS`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from regtui.models.mlp import MLP
 __all__ = ["KINDS", "AnyModel", "Model", "Shape", "Site", "kind_of"]
 
 KINDS: dict[str, type[Model]] = {"mlp": MLP, "linear": LinearModel, "cnn": CNN}
-"""Every kind's class, by the name that a preset's `model.kind` has."""
+"""The class of each kind, by its name in a preset's `model.kind`."""
 DEFAULT = "mlp"
 
 
 def kind_of(model: Any) -> Any:
-    """The kind that a preset's table names, the default where it names none; None if it is no table."""
+    """The kind that a preset's `[model]` names, else the default; None if it is not a table."""
     if isinstance(model, dict):
         return model.get("kind", DEFAULT)
     return getattr(model, "kind", None)
@@ -29,4 +29,4 @@ AnyModel = Annotated[
     Annotated[MLP, Tag("mlp")] | Annotated[LinearModel, Tag("linear")] | Annotated[CNN, Tag("cnn")],
     Discriminator(kind_of),
 ]
-"""A preset's `[model]`: a table of the kind that it names."""
+"""A preset's `[model]`: a table with the knobs of the kind it names."""

@@ -12,11 +12,11 @@ if TYPE_CHECKING:  # presets are read, and models described, without torch
     from torch import Generator, nn
 
 Shape = tuple[int, ...]
-"""Of one example, without the batch: (784,) numbers, or an image's (channels, height, width)."""
+"""The shape of one example, without the batch: (784,), or (channels, height, width) for an image."""
 ActivationName = Literal["relu", "leaky_relu", "gelu", "silu", "tanh"]
 
 MAX_PARAMETERS = 1_000_000_000
-"""4 GB of float32, four times that with gradients and Adam's moments, in each arm."""
+"""The largest network: 4 GB of float32, and with gradients and Adam's moments four times that, in each arm."""
 
 
 class Site(NamedTuple):
@@ -24,9 +24,9 @@ class Site(NamedTuple):
 
     Attributes:
         kind: The network's input, or just before or after an activation.
-        number: Which of its kind, from 1 in the order of the forward pass; the input is 0.
-        name: For people: 'input', 'hidden1'.
-        shape: Of one example there.
+        number: Its number among the sites of its kind, from 1 in the order of the forward pass; 0 for the input.
+        name: A name for people: 'input', 'hidden1'.
+        shape: The shape of one example there.
         module: The activation's name among the network's modules; empty for the input.
     """
 
@@ -40,24 +40,24 @@ class Site(NamedTuple):
 class Model(BaseModel):
     """A kind of network; its fields are its knobs, with bounds.
 
-    A network is any `nn.Module`. It says nothing of techniques: what they contribute is put at its sites from outside.
+    A network is any `nn.Module`. It knows no techniques: their contributions are put at its sites from outside.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, validate_assignment=True)
 
     takes_images: ClassVar[bool] = False
-    """Whether the network wants [batch, channels, height, width]; else it gets [batch, numbers]."""
+    """Whether the network takes [batch, channels, height, width]; else it takes [batch, numbers]."""
 
     def words(self, shape: Shape, outputs: int) -> str:
         """The network in a few words: '784-256-128-10'."""
         raise NotImplementedError
 
     def sites(self, shape: Shape) -> list[Site]:
-        """Its sites in the order of the forward pass, for examples of `shape` as the network takes them."""
+        """Its sites in the order of the forward pass, for examples of this shape."""
         raise NotImplementedError
 
     def parameters(self, shape: Shape, outputs: int) -> int:
-        """How many numbers training changes, without what techniques add."""
+        """The number of trainable parameters, without those that techniques add."""
         raise NotImplementedError
 
     def build(self, shape: Shape, outputs: int, generator: Generator) -> nn.Module:
@@ -65,7 +65,7 @@ class Model(BaseModel):
         raise NotImplementedError
 
     def faults(self, shape: Shape, outputs: int) -> Iterator[tuple[str, str]]:  # noqa: ARG002
-        """What is wrong with these knobs for such examples: a knob, and a sentence."""
+        """What is wrong with the knobs for examples of this shape: a knob and a sentence."""
         yield from ()
 
 
@@ -77,7 +77,7 @@ def size_fault(parameters: int) -> str:
 
 
 def flat(shape: Shape) -> int:
-    """Numbers in one example."""
+    """The number of values in one example."""
     return math.prod(shape)
 
 

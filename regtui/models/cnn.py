@@ -40,7 +40,7 @@ class CNN(Model):
         return words if self.activation == "relu" else f"{words} {self.activation}"
 
     def sites(self, shape: Shape) -> list[Site]:
-        """Around the activation of each convolution, before its pooling, and of each hidden layer."""
+        """Before and after the activation of each convolution, before its pooling, and of each hidden layer."""
         _, height, width = shape
         activations: list[tuple[str, Shape, str]] = []
         for number, channels in enumerate(self.channels, start=1):
@@ -51,7 +51,7 @@ class CNN(Model):
         return around(activations, shape)
 
     def faults(self, shape: Shape, outputs: int) -> Iterator[tuple[str, str]]:
-        """It takes images alone, large enough to be halved that often; a kernel has a middle."""
+        """The examples must be images, large enough to be halved so often, and the kernel size must be odd."""
         if self.kernel % 2 == 0:
             yield "kernel", f"must be an odd number, so that a pixel is in its middle, not {self.kernel}"
         if len(shape) != 3:
@@ -63,7 +63,7 @@ class CNN(Model):
             yield "hidden" if self.hidden else "channels", fault
 
     def parameters(self, shape: Shape, outputs: int) -> int:
-        """Of the convolutions, (inputs · kernel² + 1) · outputs each, and of the linear layers."""
+        """(inputs · kernel² + 1) · outputs for each convolution, and those of the linear layers."""
         maps = [shape[0], *self.channels]
         convolutions = sum((n * self.kernel**2 + 1) * m for n, m in pairwise(maps))
         return convolutions + sum((n + 1) * m for n, m in pairwise(self._widths(shape, outputs)))
@@ -91,6 +91,6 @@ class CNN(Model):
         return chain([*named, ("output", Linear(*last))], generator)
 
     def _widths(self, shape: Shape, outputs: int) -> list[int]:
-        """Of the linear layers, from what the last pooling leaves to the output."""
+        """Widths of the linear layers, from the flattened output of the last pooling to the output."""
         height, width = (size >> len(self.channels) for size in shape[1:])
         return [self.channels[-1] * height * width, *self.hidden, outputs]

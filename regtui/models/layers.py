@@ -1,4 +1,4 @@
-"""What networks are built of, with torch: layers, activations, initial weights."""
+"""The parts of networks, with torch: layers, activations, initial weights."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Linear(nn.Linear):
 
 
 def activation(name: ActivationName) -> nn.Module:
-    """PyTorch's activation of that name, as a module of its own: techniques are put before and after it."""
+    """A new module of PyTorch's activation of that name, before and after which techniques can be put."""
     return _ACTIVATIONS[name]()
 
 
 def chain(layers: Sequence[tuple[str, nn.Module]], generator: Generator) -> nn.Sequential:
-    """Layers one after the other, by name; those with weights are initialized from `generator`, in this order."""
+    """A sequence of named layers; those with weights are initialized from `generator`, in this order."""
     for _, layer in layers:
         if isinstance(layer, nn.Linear | nn.Conv2d):
             _initialize(layer, generator)
@@ -44,7 +44,7 @@ def chain(layers: Sequence[tuple[str, nn.Module]], generator: Generator) -> nn.S
 
 @torch.no_grad()
 def _initialize(layer: nn.Linear | nn.Conv2d, generator: Generator) -> None:
-    """PyTorch's own default, U(−1/√n, 1/√n) for weights and biases of n inputs, drawn from our stream.
+    """Initialize like PyTorch, U(−1/√n, 1/√n) for weights and biases with n inputs, but from our stream.
 
     Source: torch.nn.Linear and torch.nn.Conv2d, variables.
     """

@@ -34,7 +34,7 @@ class MLP(Model):
         return around([(f"hidden{n}", (units,), f"activation{n}") for n, units in layers], shape)
 
     def faults(self, shape: Shape, outputs: int) -> Iterator[tuple[str, str]]:
-        """It must not be absurdly large."""
+        """The network must not be too large."""
         if fault := size_fault(self.parameters(shape, outputs)):
             yield "hidden", fault
 

@@ -18,7 +18,7 @@ from regtui.techniques.label_smoothing import LabelSmoothing
 
 
 class Techniques(BaseModel):
-    """The techniques of one arm, each a table of the preset; a table that is left out is a technique not used.
+    """The techniques of one arm, each a table of the preset; a technique without a table is not used.
 
     This is the registry: a field's name is the technique's name in presets and logs.
     """
@@ -37,7 +37,7 @@ class Techniques(BaseModel):
         return {name: technique for name in type(self).model_fields if (technique := getattr(self, name)) is not None}
 
     def acting(self, sites: Sequence[Site], epochs: int) -> dict[str, Technique]:
-        """Those that do something in a network with these sites trained for `epochs`, reduced to what they do.
+        """The techniques that have an effect in a network with these sites, trained for `epochs`, in a normal form.
 
         Arms for which this is equal are the same experiment.
         """
@@ -45,11 +45,11 @@ class Techniques(BaseModel):
         return {name: technique for name, technique in found.items() if technique is not None}
 
     def stopping_rule(self) -> StoppingRule:
-        """A fresh rule for this arm: each follows its best epoch, but only early stopping has a patience to run out."""
+        """A new stopping rule. Every arm has one, to follow its best epoch; early stopping adds a patience."""
         return StoppingRule() if self.early_stopping is None else self.early_stopping.stopping_rule()
 
     def restores_best(self, patience: int | None = None) -> bool:
-        """Whether the arm goes back to its best epoch at the end, once its patience is this, or as in the preset."""
+        """Whether the arm returns to its best epoch at the end, with this patience or else that of the preset."""
         return restores_best(self.early_stopping, patience)
 
     def label(self) -> str:

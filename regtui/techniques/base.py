@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 LARGEST_KNOB = 10**12
-"""No knob is set as high: a log in which one is has been damaged."""
+"""No knob can be larger; a log with a larger one is damaged."""
 
 
 class Explanation(NamedTuple):
@@ -54,7 +54,7 @@ class Explanation(NamedTuple):
         training: Its effect while training.
         inference: Its effect on a trained network's predictions.
         look_for: What its curves and figures show when it works, and when there is too much of it.
-        source: The publication that it comes from.
+        source: The publication that introduced it.
     """
 
     title: str
@@ -70,8 +70,8 @@ class Knob(NamedTuple):
     """How a live knob is steered on the screen.
 
     Attributes:
-        scale: Its steps: of a share from 0 to below 1, of a magnitude of any size, or of a count.
-        label: What stands before its value: 'dropout rate', 'λ L2'.
+        scale: Its kind of steps: for a share from 0 to below 1, a magnitude of any size, or a count.
+        label: The text before its value: 'dropout rate', 'λ L2'.
     """
 
     scale: Literal["share", "magnitude", "count"]
@@ -79,11 +79,11 @@ class Knob(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What a technique is put into, as far as it may matter to it.
+    """What a technique may need to know about where it is used.
 
     Attributes:
-        sites: The network's, in order.
-        train_samples: Examples to train on.
+        sites: The network's sites, in order.
+        train_samples: Number of training examples.
         batch_size: Examples in a step; the last step of an epoch may have fewer.
         classes: How many classes the targets tell apart; 0 where they are values.
     """
@@ -103,18 +103,18 @@ class Technique(BaseModel):
     live: ClassVar[Mapping[str, Knob]] = {}
     """The knobs that can change while training, and how they are steered."""
     why_not_live: ClassVar[str] = "it is built into the network when training starts"
-    """Why the other knobs can't change while training, to follow 'can't change while training:'."""
+    """Why the other knobs can't change, as words that follow 'can't change while training:'."""
 
     def label(self) -> str:
-        """The technique with its most telling knob, short enough for a chart's title: 'dropout 0.5'."""
+        """The technique with its main knob, short enough for a chart's title: 'dropout 0.5'."""
         raise NotImplementedError
 
     def faults(self, setting: Setting) -> Iterator[tuple[str, str]]:  # noqa: ARG002
-        """What is wrong with it in this setting: a knob, empty for the technique as a whole, and a sentence."""
+        """What is wrong with the technique in this setting: a knob (empty for the whole technique) and a sentence."""
         yield from ()
 
     def inert(self, sites: Sequence[Site]) -> Mapping[str, str]:  # noqa: ARG002
-        """The live knobs that change nothing whatever their value, and why, to follow 'changes nothing here:'."""
+        """The live knobs without an effect here, each with the reason, as words after 'changes nothing here:'."""
         return {}
 
     def steered(self, sites: Sequence[Site]) -> list[str]:
@@ -123,10 +123,10 @@ class Technique(BaseModel):
         return [knob for knob in type(self).model_fields if knob in self.live and knob not in inert]
 
     def retune(self, knob: str, value: Any) -> None:
-        """Change a live knob while training; the contributions read it at their next call.
+        """Change a live knob while training; the contributions use it from their next call on.
 
         Raises:
-            InputError: The knob does not exist, can't change while training, or the value is out of its bounds.
+            InputError: The knob does not exist or can't change while training, or the value is out of bounds.
         """
         if knob not in type(self).model_fields:
             raise InputError(f"{self.explanation.title} has no knob {knob!r}")
@@ -139,30 +139,30 @@ class Technique(BaseModel):
             raise InputError(f"{self.explanation.title}: {knob} = {value!r}: {message}") from None
 
     def acting(self, sites: Sequence[Site], epochs: int) -> Self | None:  # noqa: ARG002
-        """The technique reduced to what it does in a network with these sites that is trained for `epochs`.
+        """The technique in a normal form for a network with these sites that is trained for `epochs`.
 
-        Two that do the same are equal then, however they are written. None if it does nothing at all.
+        Techniques with the same effect are equal in this form, however they are written. None if it has no effect.
         """
         return self
 
     def contributes(self, contribution: str) -> bool:
-        """Whether this technique has a contribution of its own in place of the one below that does nothing."""
+        """Whether this technique overrides the contribution of that name, which does nothing by default."""
         return getattr(type(self), contribution) is not getattr(Technique, contribution)
 
     def layer_at(self, site: Site) -> nn.Module | None:  # noqa: ARG002
-        """A layer at this site, which takes values [batch, *site.shape] and returns as many."""
+        """A layer for this site, from [batch, *site.shape] to the same shape."""
         return None
 
     def factor_at(self, site: Site) -> Noise | None:  # noqa: ARG002
-        """What the values at this site are multiplied by while training; none of its factors is below 0."""
+        """Draws what the values at this site are multiplied by while training; no factor is below 0."""
         return None
 
     def addend_at(self, site: Site) -> Noise | None:  # noqa: ARG002
-        """What is added to the values at this site while training."""
+        """Draws what is added to the values at this site while training."""
         return None
 
     def change_batch(self, inputs: Tensor, targets: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Other inputs and targets for one training step.
+        """Change the inputs and targets of one training step.
 
         Args:
             inputs: The batch's, normalized: images [batch, channels, height, width], or [batch, numbers].
@@ -170,27 +170,27 @@ class Technique(BaseModel):
             generator: The arm's own random stream for this, on the inputs' device.
 
         Returns:
-            New tensors; those given stay as they are. The targets may be shares of the classes, [batch, classes].
+            New tensors; the given ones are not modified. Targets may be shares of the classes, [batch, classes].
         """
         del generator
         return inputs, targets
 
     def change_criterion(self, criterion: Criterion, generator: Generator) -> Criterion:  # noqa: ARG002
-        """The loss that is optimized, made from `criterion`; what is reported stays the loss of the task.
+        """The loss to optimize, made from `criterion`; the reported loss stays that of the task.
 
         Args:
-            criterion: The task's own, or what another technique has made of it.
+            criterion: The task's own loss, or one changed by another technique.
             generator: The arm's own random stream for this.
         """
         return criterion
 
     @property
     def penalty_in_loss(self) -> bool:
-        """Whether the penalty is part of the loss that is optimized; it is never part of the loss that is reported."""
+        """Whether the penalty is added to the optimized loss; it is never part of the reported loss."""
         return True
 
     def penalty(self, weights: Sequence[Tensor]) -> Tensor:
-        """A scalar on the weights (no biases, no norm parameters), in units of the loss."""
+        """A scalar computed from the weights (without biases and norm parameters), in units of the loss."""
         raise NotImplementedError
 
     def after_step(self, weights: Sequence[Tensor], learning_rate: float) -> None:  # noqa: ARG002

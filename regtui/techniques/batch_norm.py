@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class BatchNorm(Technique):
-    """Standardizes what enters each activation by the batch's own mean and variance."""
+    """Standardizes the input of each activation by the batch's own mean and variance."""
 
     momentum: float = Field(0.1, gt=0, le=1, description="Share of the newest batch in the running mean and variance.")
     eps: float = Field(1e-5, gt=0, le=1, description="Added to the variance, against division by zero.")
@@ -43,7 +43,7 @@ class BatchNorm(Technique):
         return "batch norm"
 
     def faults(self, setting: Setting) -> Iterator[tuple[str, str]]:
-        """There must be an activation to stand before, and more than one example in each batch."""
+        """There must be an activation, and each batch must have more than one example."""
         if not any(site.kind == "before" for site in setting.sites):
             yield "", "the network has no activation, so there is no layer to normalize"
         if 1 in (setting.batch_size, setting.train_samples % setting.batch_size):
@@ -54,9 +54,9 @@ class BatchNorm(Technique):
             )
 
     def layer_at(self, site: Site) -> nn.Module | None:
-        """Before each activation PyTorch's own layer: γ starts at 1, β at 0, so nothing random is drawn.
+        """PyTorch's own layer before each activation; γ starts at 1 and β at 0, so no random numbers are drawn.
 
-        Of feature maps, each channel is standardized over the batch and all its pixels.
+        In feature maps each channel is standardized over the batch and all its pixels.
         """
         if site.kind != "before":
             return None

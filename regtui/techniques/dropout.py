@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from regtui.techniques.base import Noise
 
 LEVELS = 2**16
-"""Steps in which a rate is told apart; a random 16-bit number decides on each unit."""
+"""Resolution of a rate: a random 16-bit number decides on each unit."""
 
 
 def mask(shape: tuple[int, ...], rate: float, generator: Generator) -> Tensor | None:
     """The factors of inverted dropout: m / (1 − p), with m ~ Bernoulli(1 − p) for each element; None if p is 0.
 
-    p is `rate` to the nearest 1/65,536. The mask comes from `generator`, not from torch's global stream: an arm's masks
-    are its own, and the same seed gives the same masks whatever else draws random numbers.
+    p is `rate` to the nearest 1/65,536. The mask is drawn from `generator`, not from torch's global stream, so
+    that the same seed gives the same masks whatever else draws random numbers.
 
     Source: Srivastava et al. 2014, section 10 ("inverted" scaling, so that inference needs none).
     """
@@ -33,20 +33,20 @@ def mask(shape: tuple[int, ...], rate: float, generator: Generator) -> Tensor | 
     if dropped == 0:
         return None
     factors = torch.empty(shape, device=generator.device)
-    torch.ge(_random_levels(factors, generator), dropped - LEVELS // 2, out=factors)  # 0 or 1, written as floats
+    torch.ge(_random_levels(factors, generator), dropped - LEVELS // 2, out=factors)  # as floats: 0 or 1
     return factors.mul_(LEVELS / (LEVELS - dropped))
 
 
 def _dropped(rate: float) -> int:
-    """The rate in steps; one that is not 1 never drops everything."""
+    """The rate in units of 1/65,536; a rate below 1 never drops everything."""
     return min(round(rate * LEVELS), LEVELS - 1)
 
 
 def _random_levels(like: Tensor, generator: Generator) -> Tensor:
     """Integers drawn uniformly from −32,768 to 32,767, one for each element of `like`.
 
-    On a CPU a random 64-bit integer makes four of them: drawing is most of what a mask costs, and this is a third of
-    the price of a number for each element (14 against 41 µs for 64×256, one thread).
+    On a CPU each random 64-bit integer is split into four. Drawing takes most of a mask's time, and this needs a third
+    of the time of a draw for each element (14 against 41 µs for 64×256, one thread).
     """
     import torch
 
@@ -93,13 +93,13 @@ class Dropout(Technique):
     )
 
     def label(self) -> str:
-        """'dropout 0.5', with the input's rate where there is one."""
+        """'dropout 0.5', with the input's rate if there is one."""
         if self.after == []:
             return f"dropout (input {self.input_rate:g})"
         return f"dropout {self.rate:g}" + (f" (input {self.input_rate:g})" if self.input_rate else "")
 
     def faults(self, setting: Setting) -> Iterator[tuple[str, str]]:
-        """Each activation that is named must be there, and something must be there to drop from."""
+        """Each activation that is named must exist, and there must be something to drop."""
         activations = _activations(setting.sites)
         beyond = [number for number in self.after or [] if number > activations]
         if beyond:
@@ -108,7 +108,7 @@ class Dropout(Technique):
             yield "", f"{reason}, so there is nothing to drop from; set input_rate"
 
     def acting(self, sites: Sequence[Site], epochs: int) -> Self | None:  # noqa: ARG002
-        """The rates as they are drawn with, the activations by number; a rate without any, or of 0, does nothing."""
+        """The rates as they are drawn, and activations by number; a rate of 0 or without activations has no effect."""
         after = sorted(set(range(1, _activations(sites) + 1) if self.after is None else self.after))
         rate = _dropped(self.rate) / LEVELS if after else 0.0
         input_rate = _dropped(self.input_rate) / LEVELS
@@ -117,20 +117,20 @@ class Dropout(Technique):
         return self.model_copy(update={"rate": rate, "after": after if rate else [], "input_rate": input_rate})
 
     def inert(self, sites: Sequence[Site]) -> Mapping[str, str]:
-        """The rate, where no activation is chosen or there is none."""
+        """The rate has no effect if no activation is chosen or there is none."""
         reason = self._nothing_to_drop(sites)
         return {"rate": f"{reason}, so only the input is dropped from"} if reason else {}
 
     def steered(self, sites: Sequence[Site]) -> list[str]:
-        """Dropout of the input only where the preset has a rate for it: few want it, and room is scarce."""
+        """Dropout of the input gets a control only if the preset has a rate for it, because space is scarce."""
         return [knob for knob in super().steered(sites) if knob != "input_rate" or self.input_rate]
 
     def factor_at(self, site: Site) -> Noise | None:
         """Dropout of the input at `input_rate`, after the chosen activations at `rate`; both are read at each step.
 
-        Of feature maps [channels, height, width] after an activation whole channels are dropped, as by PyTorch's
-        Dropout2d: neighbouring pixels say nearly the same, so that a pixel dropped alone takes nothing away. At the
-        input each pixel is dropped by itself.
+        In feature maps [channels, height, width] after an activation whole channels are dropped, as in PyTorch's
+        Dropout2d: neighbouring pixels are so similar that dropping single ones has little effect. At the input pixels
+        are dropped one by one.
 
         Source: Tompson, Goroshin, Jain, LeCun, Bregler: Efficient Object Localization Using Convolutional Networks.
         CVPR 2015, section 3.2.
@@ -144,7 +144,7 @@ class Dropout(Technique):
         return None
 
     def _nothing_to_drop(self, sites: Sequence[Site]) -> str:
-        """Why no activation is dropped from; empty if one is."""
+        """Why nothing is dropped after any activation; empty if something is."""
         if not _activations(sites):
             return "the network has no activation"
         return "after is empty" if self.after == [] else ""

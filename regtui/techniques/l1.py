@@ -1,4 +1,4 @@
-"""L1: the same pull on every weight whatever its size, so that the useless ones end at zero."""
+"""L1: pulls every weight towards zero with the same strength, so that useless ones become exactly zero."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ class L1(Technique):
     )
 
     def label(self) -> str:
-        """'L1 0.0001', with the mode where it is not the usual one."""
+        """'L1 0.0001', with the mode if it is not the default."""
         return f"L1 {self.strength:g}" + ("" if self.mode == "proximal" else " (loss)")
 
     def acting(self, sites: Sequence[Site], epochs: int) -> Self | None:  # noqa: ARG002
-        """With strength 0 it does nothing."""
+        """With strength 0 it has no effect."""
         return self if self.strength else None
 
     @property

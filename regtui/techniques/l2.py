@@ -1,4 +1,4 @@
-"""L2: a pull on every weight towards zero, in proportion to the weight."""
+"""L2: pulls every weight towards zero in proportion to the weight."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class L2(Technique):
         return f"L2 {self.strength:g}"
 
     def acting(self, sites: Sequence[Site], epochs: int) -> Self | None:  # noqa: ARG002
-        """With strength 0 it does nothing."""
+        """With strength 0 it has no effect."""
         return self if self.strength else None
 
     def penalty(self, weights: Sequence[Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Label smoothing: a little of each target is given to all classes alike, so that no answer need be certain."""
+"""Label smoothing: shares a little of each target among all classes, so that no answer need be certain."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LabelSmoothing(Technique):
         return f"label smoothing {self.strength:g}"
 
     def acting(self, sites: Sequence[Site], epochs: int) -> Self | None:  # noqa: ARG002
-        """With strength 0 it does nothing."""
+        """With strength 0 it has no effect."""
         return self if self.strength else None
 
     def faults(self, setting: Setting) -> Iterator[tuple[str, str]]:
@@ -52,7 +52,7 @@ class LabelSmoothing(Technique):
             yield "", "the targets are values, and there are no classes to spread them over"
 
     def change_criterion(self, criterion: Criterion, generator: Generator) -> Criterion:  # noqa: ARG002
-        """(1 − ε) of the criterion on the targets and ε of it on equal shares; ε is read at each step."""
+        """(1 − ε) times the loss on the targets plus ε times the loss on equal shares; ε is read at each step."""
         import torch
 
         def smoothed(outputs: Tensor, targets: Tensor) -> Tensor:
