@@ -37,8 +37,10 @@ MakePreset = Callable[..., Preset]
 def small_preset(**tables: dict[str, Any]) -> Preset:
     """The small preset; a table given replaces that of an arm or of a model with a kind, and updates the others."""
     merged = {key: dict(value) if isinstance(value, dict) else value for key, value in SMALL.items()}
+    if "arms" in tables:
+        del merged["regularized"]
     for name, table in tables.items():
-        replaced = name in {"baseline", "regularized"} or "kind" in table
+        replaced = name in {"baseline", "regularized", "arms"} or "kind" in table
         merged[name] = table if replaced else {**merged.get(name, {}), **table}
     return validate(merged, "test")
 

@@ -36,7 +36,7 @@ from tests.scripted import ScriptedCrew
 SOAK_SECONDS = 60 * float(os.environ.get("REGTUI_SOAK_MINUTES", "20"))
 SLOWEST = 20.0
 """Seconds of processor time that no example comes near, whatever the machine."""
-PRESETS = [path.read_text() for path in available().values()]
+PRESETS = [*(path.read_text() for path in available().values()), to_toml(small_preset(arms={"a": {"l1": {}}, "b": {}}))]
 TABLE = to_table(small_preset(baseline={"l1": {}, "l2": {}, "batch_norm": {}}, regularized={"early_stopping": {}}))
 
 
@@ -59,8 +59,11 @@ texts = st.text(max_size=40)
 values = st.one_of(
     numbers.map(str), numbers.map(repr), slips, texts, texts.map(repr), st.lists(numbers, max_size=4).map(str)
 )
+ARMS = ["arms", "arms.a", "arms.A", "arms.b.l1", "arms.a.dropout.rate", "arms.baseline", "arms.a.early_stopping"]
 dotted = st.one_of(
-    st.sampled_from(keys(TABLE)), texts, st.lists(st.sampled_from(keys(TABLE)), min_size=2, max_size=9).map(".".join)
+    st.sampled_from([*keys(TABLE), *ARMS]),
+    texts,
+    st.lists(st.sampled_from(keys(TABLE)), min_size=2, max_size=9).map(".".join),
 )
 
 

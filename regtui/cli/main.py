@@ -50,7 +50,7 @@ def start(
     seed: Annotated[int | None, typer.Option(metavar="N", help="All randomness follows from it.")] = None,
     patience: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Early stopping of the arms that have it; of both, if neither has."),
+        typer.Option(metavar="N", help="Early stopping of the arms that have it; of all, if none has."),
     ] = None,
     device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where to train.")] = None,
     threads: Annotated[

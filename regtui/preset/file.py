@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from regtui.files import (
 from regtui.files import text_of as text_in
 from regtui.preset import hints
 from regtui.preset.faults import MAX_VALUE, Fault, PresetError
-from regtui.preset.model import ARMS, Preset
+from regtui.preset.model import Preset
 from regtui.preset.validation import MAX_PATH, nearest, validate
-from regtui.text import one_line
+from regtui.text import one_line, quoted
 
 
 def folders() -> list[Path]:
@@ -87,34 +88,61 @@ def load(
         InputError: There is no such preset, or an option can't be laid over it.
         PresetError: Its file can't be read, or it doesn't validate.
     """
-    path = find(source)
-    table = _read(path)
-    default_name = re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._")[:64]
+    file = find(source)
+    table = _read(file)
+    default_name = re.sub(r"[^a-z0-9._-]+", "-", file.stem.lower()).strip("-._")[:64]
     table.setdefault("name", default_name or "preset")
     named: dict[str, str] = {}
+    arms = _arms_beside(table)
     for item in overrides:
         key, equals, value = item.partition("=")
-        parts = key.strip().split(".")
-        if not equals or not all(parts) or len(parts) > MAX_PARTS:
-            shown = one_line(item, MAX_VALUE)
-            raise InputError(f"--set {shown}: write it as KEY=VALUE, like regularized.dropout.rate=0.3")
-        named[key.strip()] = f"--set {one_line(item, MAX_VALUE)}"
-        _set(table, key.strip(), toml_value(value), named[key.strip()])
+        path = key.strip().split(".")
+        option = f"--set {one_line(item, MAX_VALUE)}"
+        if not equals or not all(path) or len(path) > MAX_PARTS:
+            raise InputError(f"{option}: write it as KEY=VALUE, like regularized.dropout.rate=0.3")
+        _check_arm(path, arms, option)
+        named[key.strip()] = option
+        _set(table, path, toml_value(value), option)
     for key, chosen in (options or {}).items():
         if chosen is not None:
             named[key] = f"--{key.rpartition('.')[2]} {one_line(chosen, MAX_VALUE)}"
-            _set(table, key, chosen, named[key])
+            _set(table, key.split("."), chosen, named[key])
     if patience is not None:
-        stopping = [arm for arm in ARMS if isinstance(own := table.get(arm), dict) and "early_stopping" in own]
-        for arm in stopping or ARMS:
-            named[f"{arm}.early_stopping.patience"] = f"--patience {patience}"
-            _set(table, f"{arm}.early_stopping.patience", patience, f"--patience {patience}")
-    return validate(table, str(path), named)
+        for path in _arms_to_stop(table):
+            named[".".join(path)] = f"--patience {patience}"
+            _set(table, [*path, "early_stopping", "patience"], patience, f"--patience {patience}")
+    return validate(table, str(file), named)
+
+
+def _arms_beside(table: Mapping[str, Any]) -> list[str]:
+    """The tables of the arms that a preset names beside the baseline, before it is validated."""
+    arms = table.get("arms")
+    named = [f"arms.{name}" for name in arms] if isinstance(arms, dict) else []
+    return [*(["regularized"] if "regularized" in table else []), *named]
+
+
+def _check_arm(path: Sequence[str], arms: Sequence[str], option: str) -> None:
+    """See that an option means one of the arms, if there are some: a slip would make another."""
+    arm = ".".join(path[:2] if path[0] == "arms" else path[:1])
+    if arms and path[0] in ("arms", "regularized") and not any(f"{known}.".startswith(f"{arm}.") for known in arms):
+        near = nearest(arm, arms) or f"; it has baseline, {', '.join(arms)}"
+        raise InputError(f"{option}: this preset has no arm {quoted(arm, MAX_VALUE)}{near}")
+
+
+def _arms_to_stop(table: Mapping[str, Any]) -> list[list[str]]:
+    """The tables of the arms that have early stopping; of all arms, if none has."""
+    beside = [["arms", arm.removeprefix("arms.")] if arm != "regularized" else [arm] for arm in _arms_beside(table)]
+    paths = [["baseline"], *(beside or [["regularized"]])]
+    tables = [(path, reduce(lambda part, name: part.get(name, {}), path, table)) for path in paths]
+    stopping = [path for path, arm in tables if isinstance(arm, dict) and "early_stopping" in arm]
+    return stopping or paths
 
 
 def to_table(preset: Preset) -> dict[str, Any]:
     """The preset as plain data with every value resolved; what has no value is left out, since TOML has no null."""
-    return preset.model_dump(by_alias=True, exclude_none=True)
+    table = preset.model_dump(by_alias=True, exclude_none=True)
+    del table["regularized" if preset.named_arms else "arms"]
+    return table
 
 
 def to_toml(preset: Preset) -> str:
@@ -163,13 +191,13 @@ def _why_not_toml(text: str, error: Exception) -> str:
     return "a number in it has too many digits to be one of a preset's"
 
 
-def _set(table: dict[str, Any], key: str, value: object, option: str) -> None:
-    """Set a dotted key, as `option` asks, making the tables on its way."""
-    *path, last = key.split(".")
-    for part in path:
+def _set(table: dict[str, Any], path: Sequence[str], value: object, option: str) -> None:
+    """Set the value at a path, as `option` asks, making the tables on its way."""
+    *tables, last = path
+    for part in tables:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
-            at = f"{one_line(key, MAX_VALUE)}: {one_line(part, MAX_VALUE)}"
+            at = f"{one_line('.'.join(path), MAX_VALUE)}: {one_line(part, MAX_VALUE)}"
             raise InputError(f"{option}: {at} is a value in this preset, not a table")
     table[last] = value
 

@@ -15,6 +15,9 @@ MAX_SHOWN = 60
 _STRAIGHT = str.maketrans("“”„«»‘’‚", '"""""\'\'\'')
 _WORDS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
 _NO_VALUE = {"none", "null", "nil"}
+_PART = r"(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')"
+_KEY = re.compile(rf"{_PART}(?:\s*\.\s*{_PART})*")
+_PARTS = "letters from a to z, digits, '_' and '-', and points between its parts"
 
 
 @dataclass(frozen=True)
@@ -70,14 +73,17 @@ def of_typed(text: str, error: tomllib.TOMLDecodeError) -> Slip:
 
 
 def _of_line(line: str, error: str) -> str:
-    if "overwrite" in error or "twice" in error:
+    if any(word in error for word in ("overwrite", "twice", "redefine", "Duplicate")):
         return f"{_quoted(line)} is there a second time; keep one of the two"
     straight = line.translate(_STRAIGHT)
     if straight != line:
         return f"these quotes are not those of a keyboard: write {_quoted(straight)}"
     if line.startswith("["):
+        line = re.sub(r"\s+#.*$", "", line)
         name = line.strip("[] ")
-        return "" if line.endswith("]") and " " not in name else f"a table's name stands in brackets: write [{name}]"
+        if not line.endswith("]"):
+            return f"a table's name stands in brackets: write [{name}]"
+        return "" if _KEY.fullmatch(name) else f"{_quoted(name)} is no name of a table; one has {_PARTS}"
     key, equals, value = (part.strip() for part in line.partition("="))
     if not equals:
         named = re.fullmatch(r"([\w.-]+)\s*(?::|\s)\s*(\S.*)", line)
@@ -86,8 +92,8 @@ def _of_line(line: str, error: str) -> str:
             if named
             else f"{_quoted(line)} has no '=': write key = value"
         )
-    if not re.fullmatch(r"[\w.\"'-]+", key):
-        return f"{_quoted(key)} is no key; one has letters, digits, '_' and '-', and points between its parts"
+    if not _KEY.fullmatch(key):
+        return f"{_quoted(key)} is no key; one has {_PARTS}"
     bare = re.sub(r"\s+#[^\"']*$", "", value)
     for pattern, say in _VALUES:
         if match := re.fullmatch(pattern, bare):

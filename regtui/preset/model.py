@@ -16,10 +16,16 @@ from regtui.preset import schedule
 from regtui.preset.faults import ContradictionError, Fault
 from regtui.preset.train import Table, TrainTable
 from regtui.techniques import Techniques
-from regtui.techniques.base import Setting
+from regtui.techniques.base import Setting, Technique
 from regtui.text import lines, one_line
 
 ARMS = ("baseline", "regularized")
+BASELINE = "baseline"
+"""The name of the arm that each other is compared with."""
+MOST_ARMS = 16
+"""Arms beside the baseline."""
+LONGEST_ARM = 24
+"""Characters of an arm's name, which heads columns and begins files."""
 TRAIN_EVAL = 5_000
 """Training images whose loss is measured after each epoch: the mean of so many is good to a few thousandths."""
 
@@ -59,8 +65,11 @@ class DataTable(Table):
         return round(self.val_fraction * images)
 
 
+ArmName = Annotated[str, Field(pattern=rf"^[A-Za-z0-9][A-Za-z0-9_-]{{0,{LONGEST_ARM - 1}}}$")]
+
+
 class Preset(Table):
-    """A whole experiment: one network on one data set, trained in two arms that differ in their techniques."""
+    """A whole experiment: one network on one data set, trained in two or more arms that differ in their techniques."""
 
     schema_version: Literal[1] = Field(1, alias="schema", description="Version of this format.")
     name: str = Field(
@@ -75,10 +84,19 @@ class Preset(Table):
         "", max_length=LONGEST_SUMMARY, description="What the experiment shows and what to look for."
     )
     data: DataTable = DataTable()
-    model: AnyModel = Field(MLP(), description="The network that both arms share.")
+    model: AnyModel = Field(MLP(), description="The network that all arms share.")
     train: TrainTable = TrainTable()
     baseline: Techniques = Field(Techniques(), description="Techniques of the baseline; usually none.")
-    regularized: Techniques = Field(Techniques(), description="Techniques of the regularized arm.")
+    regularized: Techniques = Field(
+        Techniques(), description="Techniques of the regularized arm, where it is the only one beside the baseline."
+    )
+    named_arms: dict[ArmName, Techniques] = Field(
+        {},
+        alias="arms",
+        max_length=MOST_ARMS,
+        description="Instead of [regularized]: the arms beside the baseline by name, each with its techniques.",
+        json_schema_extra={"additionalProperties": False},
+    )
 
     @property
     def dataset(self) -> Dataset:
@@ -115,24 +133,41 @@ class Preset(Table):
 
     def arms(self) -> dict[str, Techniques]:
         """The techniques of each arm, the baseline first."""
-        return {"baseline": self.baseline, "regularized": self.regularized}
+        return {BASELINE: self.baseline, **(self.named_arms or {"regularized": self.regularized})}
+
+    def table_of(self, arm: str) -> str:
+        """The dotted key of an arm's table: 'baseline', 'regularized', 'arms.both'."""
+        return f"arms.{arm}" if arm in self.named_arms else arm
+
+    @property
+    def alike(self) -> list[list[str]]:
+        """Groups of two or more arms that are the same experiment: their techniques do the same, if anything."""
+        groups: list[tuple[dict[str, Technique], list[str]]] = []
+        for arm, techniques in self.arms().items():
+            acting = techniques.acting(self.sites, self.train.epochs)
+            group = next((names for same, names in groups if same == acting), None)
+            if group is None:
+                groups.append((acting, [arm]))
+            else:
+                group.append(arm)
+        return [names for _, names in groups if len(names) > 1]
 
     @property
     def same_arms(self) -> bool:
-        """Whether both arms are the same experiment: their techniques do the same, if anything."""
-        baseline, regularized = (
-            techniques.acting(self.sites, self.train.epochs) for techniques in self.arms().values()
-        )
-        return baseline == regularized
+        """Whether all arms are the same experiment."""
+        return self.alike == [list(self.arms())]
 
     @property
     def warning(self) -> str:
         """What should be known before this preset is run; empty if nothing."""
-        return "both arms are the same experiment: no technique sets them apart" if self.same_arms else ""
+        if len(self.arms()) == 2:
+            return "both arms are the same experiment: no technique sets them apart" if self.alike else ""
+        groups = [f"{', '.join(names[:-1])} and {names[-1]}" for names in self.alike]
+        return "; ".join(f"{names} are the same experiment: no technique sets them apart" for names in groups)
 
     @model_validator(mode="after")
     def _check_across_tables(self) -> Preset:
-        faults = [*_size_faults(self), *schedule.faults(self.train)]
+        faults = [*_size_faults(self), *schedule.faults(self.train), *_arm_faults(self)]
         broken = [Fault(f"model.{knob}", words) for knob, words in self.model.faults(self.shape, self.dataset.classes)]
         faults += broken
         if not broken:  # else there is no network to put a technique into
@@ -158,9 +193,26 @@ def _size_faults(preset: Preset) -> Iterator[Fault]:
         yield Fault("data.train_samples", f"{train:,} {words}")
 
 
+def _arm_faults(preset: Preset) -> Iterator[Fault]:
+    names = list(preset.named_arms)
+    if names and "regularized" in preset.model_fields_set:
+        words = "a preset has one of the two: put its techniques into one of those arms, or leave [arms] out"
+        yield Fault("regularized", f"stands beside [arms] ({', '.join(names)}); {words}")
+    before: dict[str, str] = {}
+    for name in names:
+        if name.lower() == BASELINE:
+            yield Fault(f"arms.{name}", "the baseline has a table of its own, [baseline]; name this arm otherwise")
+        elif name.lower() in before:
+            words = (
+                f"differs from {before[name.lower()]} only by its case, as names of files may not; name it otherwise"
+            )
+            yield Fault(f"arms.{name}", words)
+        before.setdefault(name.lower(), name)
+
+
 def _technique_faults(preset: Preset) -> Iterator[Fault]:
     setting = Setting(preset.sites, preset.sizes.train, preset.train.batch_size, preset.dataset.classes)
     for arm, techniques in preset.arms().items():
         for name, technique in techniques.active().items():
             for knob, words in technique.faults(setting):
-                yield Fault(".".join(filter(None, (arm, name, knob))), words)
+                yield Fault(".".join(filter(None, (preset.table_of(arm), name, knob))), words)

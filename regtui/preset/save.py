@@ -80,5 +80,7 @@ def _change(document: MutableMapping[str, Any], before: dict[str, Any], after: d
             if key not in document:  # all of the table was left out
                 document[key] = tomlkit.table()
             _change(document[key], old, value)
+            if not value and key not in Preset.model_fields:
+                document[key] = tomlkit.table()  # an arm, which is only there with its header
         else:
             document[key] = value

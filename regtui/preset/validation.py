@@ -12,7 +12,9 @@ from pydantic import BaseModel, ValidationError
 from regtui.models import KINDS
 from regtui.preset import hints
 from regtui.preset.faults import MAX_VALUE, ContradictionError, Fault, PresetError
-from regtui.preset.model import Preset
+from regtui.preset.model import LONGEST_ARM, MOST_ARMS, Preset
+from regtui.techniques import REGISTRY, Techniques
+from regtui.techniques.base import Technique
 from regtui.text import one_line
 
 MAX_FAULTS = 20
@@ -22,6 +24,7 @@ MAX_PATH = 1000
 
 _SENTENCES = {
     "bool_type": "must be true or false",
+    "dict_type": "must be a table",
     "extra_forbidden": "is not known here",
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
@@ -71,6 +74,11 @@ def _described(mistake: Mapping[str, Any]) -> Fault:
     """A mistake that pydantic found, in words."""
     location = _location(mistake)
     key = ".".join(map(str, location))
+    if mistake["loc"][-1] == "[key]":
+        letters = f"letters from a to z, digits, '-' and '_', at most {LONGEST_ARM}, beginning with a letter or a digit"
+        return Fault(key, f"must be named with {letters}, not {one_line(repr(mistake['input']), MAX_VALUE)}")
+    if location == ("arms",) and mistake["type"] == "too_long":
+        return Fault(key, f"{len(mistake['input'])} are named, and at most {MOST_ARMS} fit beside the baseline")
     return Fault(key, _words(mistake, location, one_line(key, MAX_VALUE)))
 
 
@@ -92,8 +100,8 @@ def _words(mistake: Mapping[str, Any], location: tuple[str | int, ...], key: str
         sentence = _SENTENCES.get(kind, mistake["msg"]).format_map(context)
     if kind == "literal_error":
         near = nearest(given, _choices(mistake))
-    elif kind == "model_type":
-        near = hints.of_table(given, key, _first_knob(location) if len(location) == 2 else "")
+    elif kind in ("model_type", "dict_type"):
+        near = hints.of_table(given, key if location != ("arms",) else "arms.NAME.dropout", _first_knob(location))
     else:
         near = hints.of_value(kind, given)
     shown = repr(given) if not isinstance(given, bool) else str(given).lower()
@@ -108,13 +116,19 @@ def _location(mistake: Mapping[str, Any]) -> tuple[str | int, ...]:
     table, *rest = mistake["loc"]
     if table == "model" and mistake["type"].startswith("union_tag") and isinstance(mistake["input"], Mapping):
         return ("model", "kind")
+    if rest[-1:] == ["[key]"]:
+        rest.pop()
     return (table, *rest[1:]) if table == "model" else (table, *rest)
 
 
 def _known_instead(location: Sequence[str | int]) -> str:
-    """What an unknown key may have been meant to be: the nearest, a knob of another kind of model, or all that are."""
+    """What an unknown key may have been meant to be: the nearest, what is known elsewhere, or all that are."""
     *table, last = location
     known = _fields_at(table)
+    if not table and last in REGISTRY:
+        return f"; a technique belongs to an arm: write [regularized.{last}]"
+    if _model_at(table) is Techniques and (of := [name for name, one in REGISTRY.items() if last in one.model_fields]):
+        return f"; it is a knob of {', '.join(of)}: write {'.'.join(map(str, (*table, of[0], last)))}"
     near = nearest(last, known)
     if near or table[:1] != ["model"]:
         return near or f"; known are {', '.join(known)}"
@@ -158,6 +172,8 @@ def _model_at(location: Sequence[str | int]) -> type[BaseModel]:
     model: type[BaseModel] = Preset
     if len(location) > 1 and location[0] == "model":
         return KINDS[str(location[1])]
+    if len(location) > 1 and location[0] == "arms":
+        location = ("regularized", *location[2:])
     for part in location:
         annotation = model.model_fields[str(part)].annotation
         model = next(t for t in (annotation, *get_args(annotation)) if isinstance(t, type) and issubclass(t, BaseModel))
@@ -165,10 +181,11 @@ def _model_at(location: Sequence[str | int]) -> type[BaseModel]:
 
 
 def _first_knob(location: Sequence[str | int]) -> str:
-    """The first field of the table at `location` that is a number."""
-    model = _model_at(location)
-    numbers = (name for name, field in model.model_fields.items() if field.annotation in (int, float))
-    return next(numbers, "")
+    """The first number of the technique whose table is at `location`; empty if none is."""
+    model = _model_at(location) if len(location) > 1 else Preset
+    if not issubclass(model, Technique):
+        return ""
+    return next((name for name, field in model.model_fields.items() if field.annotation in (int, float)), "")
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

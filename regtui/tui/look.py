@@ -16,6 +16,18 @@ from regtui.plain import IN_CELLS
 
 MARKS = {"baseline": "●", "regularized": "◆"}
 """Tell the arms apart without colours."""
+
+
+def mark_of(arm: str) -> str:
+    """The mark of an arm, by its name: the baseline's, or that of all others."""
+    return MARKS[colour_of(arm)]
+
+
+def colour_of(arm: str) -> str:
+    """An arm's among the themes' colours, by its name: the baseline's, or that of all others."""
+    return arm if arm in MARKS else "regularized"
+
+
 CURSOR = "▼"
 """Marks the epoch under the cursor in a chart."""
 

@@ -12,7 +12,7 @@ from regtui.preset.model import Preset
 from regtui.text import one_line
 from regtui.tui.choose.entries import Entry
 from regtui.tui.choose.form import Form
-from regtui.tui.look import MARKS
+from regtui.tui.look import colour_of, mark_of
 
 
 class Detail(VerticalScroll, can_focus=False):
@@ -97,5 +97,8 @@ def _facts(preset: Preset) -> Content:
         preset.network,
         f"{preset.train.epochs:,} epochs of {preset.steps_per_epoch:,} steps",
     )
-    arms = [(f"\n{MARKS[arm]} {techniques.label()}", f"${arm}") for arm, techniques in preset.arms().items()]
+    arms = [
+        (f"\n{mark_of(arm)} {f'{arm} · ' * (arm in preset.named_arms)}{techniques.label()}", f"${colour_of(arm)}")
+        for arm, techniques in preset.arms().items()
+    ]
     return Content.assemble(" · ".join(words), *arms)

@@ -10,14 +10,23 @@ from regtui.models import KINDS
 from regtui.preset.faults import Fault, PresetError
 from regtui.preset.file import to_table, toml_value
 from regtui.preset.hints import Slip
-from regtui.preset.model import ARMS, Preset
+from regtui.preset.model import BASELINE, Preset
 from regtui.preset.validation import validate
 from regtui.techniques import REGISTRY
+from regtui.techniques.base import Technique
 
-SWITCHES = {f"{arm}.{name}": REGISTRY[name] for arm in ARMS for name in REGISTRY}
-"""The keys of the techniques; each holds whether the technique is in use."""
 KIND = "model.kind"
 """The key that decides which other keys the model has."""
+
+
+def technique_of(key: str) -> type[Technique] | None:
+    """The technique of an arm that a dotted key names; None for any other key.
+
+    Such a key holds whether the technique is in use.
+    """
+    arm, _, name = key.rpartition(".")
+    is_arm = arm in (BASELINE, "regularized") or (arm.startswith("arms.") and arm.count(".") == 1)
+    return REGISTRY.get(name) if is_arm else None
 
 
 class Draft:
@@ -25,12 +34,14 @@ class Draft:
 
     Attributes:
         original: What the edits started from, and what taking them back restores.
+        arms: The tables of its arms by dotted key. What a preset is about comes first: the baseline is the last.
         preset: The edited preset; None while there are faults.
         faults: What is wrong.
     """
 
     def __init__(self, original: Preset, edited: Preset | None = None) -> None:
         self.original = original
+        self.arms = tuple(original.table_of(arm) for arm in (*list(original.arms())[1:], BASELINE))
         self.preset: Preset | None
         self.faults: list[Fault]
         self._before = to_table(original)
@@ -47,9 +58,9 @@ class Draft:
         kind = self.get(KIND)
         if key.startswith("model.") and key != KIND and kind != _at(self._before, KIND):
             return to_plain(KINDS[kind]()).get(key.removeprefix("model."))
-        technique = ".".join(key.split(".")[:2])
-        if technique != key and technique in SWITCHES and not _at(self._before, technique):
-            return SWITCHES[technique].model_fields[key.rpartition(".")[2]].default
+        table, _, knob = key.rpartition(".")
+        if (technique := technique_of(table)) and not _at(self._before, table):
+            return technique.model_fields[knob].default
         return _at(self._before, key)
 
     def put(self, key: str, value: object) -> None:
@@ -60,17 +71,18 @@ class Draft:
             parent = parent[part]
         if key == KIND:
             self._use_kind(parent, str(value))
-        elif key in SWITCHES:
-            self._use(key, parent, name, use=bool(value))
+        elif technique := technique_of(key):
+            self._use(key, technique, parent, use=bool(value))
         elif value is None:
             parent.pop(name, None)
         else:
             parent[name] = value
         self._check()
 
-    def _use(self, key: str, arm: dict[str, Any], name: str, *, use: bool) -> None:
+    def _use(self, key: str, technique: type[Technique], arm: dict[str, Any], *, use: bool) -> None:
+        name = key.rpartition(".")[2]
         if use:
-            arm[name] = self._off.pop(key, None) or to_plain(SWITCHES[key]())
+            arm[name] = self._off.pop(key, None) or to_plain(technique())
         else:
             self._off[key] = arm.pop(name)
 
@@ -126,4 +138,4 @@ def _at(table: dict[str, Any], key: str) -> Any:
     value: Any = table
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    return value is not None if key in SWITCHES else value
+    return value is not None if technique_of(key) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from pydantic import BaseModel
 from textual import events, on
@@ -12,10 +13,12 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from regtui.models import KINDS
-from regtui.preset.model import ARMS, Preset
-from regtui.tui.choose.draft import KIND, SWITCHES, Draft, text_of
+from regtui.preset.model import Preset
+from regtui.techniques import REGISTRY, Techniques
+from regtui.techniques.base import Technique
+from regtui.tui.choose.draft import KIND, Draft, text_of
 from regtui.tui.choose.inputs import Edited, Editor, OneOf, Tick, editor_for
-from regtui.tui.look import MARKS
+from regtui.tui.look import colour_of, mark_of
 from regtui.tui.widgets.keys import Key, bindings
 
 NAME_WIDTH = 18
@@ -84,10 +87,11 @@ class TechniqueRows(Vertical):
 
     DEFAULT_CSS = "TechniqueRows { height: auto; }"
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, technique: type[Technique]) -> None:
         super().__init__()
         self.key = key
-        explanation = SWITCHES[key].explanation
+        self._technique = technique
+        explanation = technique.explanation
         self.head = Row("", Tick(key, explanation.title), explanation.idea)
         self.head.add_class("technique")
         self._knobs: list[Row] = []
@@ -104,10 +108,35 @@ class TechniqueRows(Vertical):
     def use(self, use: bool) -> None:
         """Show or hide the knobs."""
         if use and not self._knobs:
-            self._knobs = _rows(self.key, SWITCHES[self.key], indent="     ")
+            self._knobs = _rows(self.key, self._technique, indent="     ")
             self.mount(*self._knobs)
         for knob in self._knobs:
             knob.display = use
+
+
+class ArmRows(Vertical):
+    """Arms, each with a heading and all techniques."""
+
+    DEFAULT_CSS = "ArmRows { height: auto; }"
+
+    def __init__(self, tables: Iterable[str]) -> None:
+        super().__init__()
+        self._arms = {
+            table: [TechniqueRows(f"{table}.{name}", technique) for name, technique in REGISTRY.items()]
+            for table in tables
+        }
+
+    @property
+    def techniques(self) -> Iterator[TechniqueRows]:
+        """All of them, from the top."""
+        return chain.from_iterable(self._arms.values())
+
+    def compose(self) -> ComposeResult:
+        """Arm by arm."""
+        for table, techniques in self._arms.items():
+            arm = table.removeprefix("arms.")
+            yield Static(f"{mark_of(arm)} {arm}", classes=f"heading {colour_of(arm)}", markup=False)
+            yield from techniques
 
 
 class ModelRows(Vertical):
@@ -146,9 +175,9 @@ class Form(Vertical):
     DEFAULT_CSS = f"""
     Form {{
         height: auto;
-        & > .heading {{ height: 1; margin-top: 1; text-style: bold; color: $primary; }}
-        & > .heading.baseline {{ color: $baseline; }}
-        & > .heading.regularized {{ color: $regularized; }}
+        & .heading {{ height: 1; margin-top: 1; text-style: bold; color: $primary; }}
+        & .heading.baseline {{ color: $baseline; }}
+        & .heading.regularized {{ color: $regularized; }}
         & > .faults {{ color: $error; height: auto; margin-top: 1; display: none; }}
         &.-wide Row {{
             grid-size: 3; grid-columns: {NAME_WIDTH} 20 1fr;
@@ -173,17 +202,14 @@ class Form(Vertical):
         super().__init__()
         self._draft = draft
         self._faults = Static(classes="faults", markup=False)
-        # What a preset is about comes first: the techniques, those of the regularized arm before the baseline's.
-        self._arms = {arm: [TechniqueRows(key) for key in SWITCHES if key.startswith(arm)] for arm in reversed(ARMS)}
+        self._arms = {draft.arms: ArmRows(draft.arms)}
         self._tables = {name: _rows(name, model) for name, model in _tables()}
         self._model = ModelRows()
 
     def compose(self) -> ComposeResult:
         """Section by section."""
         yield self._faults
-        for arm, techniques in self._arms.items():
-            yield Static(f"{MARKS[arm]} {arm}", classes=f"heading {arm}", markup=False)
-            yield from techniques
+        yield from self._arms.values()
         for table, rows in self._tables.items():
             yield Static(table, classes="heading", markup=False)
             yield from rows if rows else [self._model]
@@ -199,8 +225,15 @@ class Form(Vertical):
     def show(self, draft: Draft) -> None:
         """Show this draft, and edit it from now on."""
         self._draft = draft
-        for techniques in self._techniques():
-            techniques.use(draft.get(techniques.key))
+        for names, arms in self._arms.items():
+            arms.display = names == draft.arms
+        if draft.arms not in self._arms:
+            self._arms[draft.arms] = ArmRows(draft.arms)
+            self.call_later(self._mount_arms, self._arms[draft.arms])
+        if not self._arms[draft.arms].is_mounted:
+            return
+        for technique in self._arms[draft.arms].techniques:
+            technique.use(draft.get(technique.key))
         self._model.use(draft.get(KIND))
         rows = {row.editor.key: row for row in self._rows()}
         faults: dict[str, list[str]] = {key: [] for key in rows}
@@ -215,6 +248,11 @@ class Form(Vertical):
         if elsewhere or self._faults.display:
             self._faults.display = bool(elsewhere)
             self._faults.update("\n".join(f"✗ {line}" for line in elsewhere))
+
+    async def _mount_arms(self, arms: ArmRows) -> None:
+        """Bring in arms of other names than those before had, and show the draft once they are there."""
+        await self.mount(arms, after=self._faults)
+        self.show(self._draft)
 
     def go_to(self, key: str = "") -> None:
         """Give the focus to the setting that a dotted key is about; to the first where there is none."""
@@ -245,14 +283,10 @@ class Form(Vertical):
         if isinstance(row, Row):
             self.post_message(self.Focused(f"{row.editor.key}: {row.about}"))
 
-    def _techniques(self) -> Iterator[TechniqueRows]:
-        for techniques in self._arms.values():
-            yield from techniques
-
     def _rows(self) -> Iterator[Row]:
         """Every row that is shown, from the top."""
-        for techniques in self._techniques():
-            yield from techniques.rows
+        for technique in self._arms[self._draft.arms].techniques:
+            yield from technique.rows
         for rows in self._tables.values():
             yield from rows or self._model.rows
 
@@ -262,8 +296,8 @@ def _tables() -> Iterator[tuple[str, type[BaseModel]]]:
     for name, field in Preset.model_fields.items():
         if name == "model":
             yield name, BaseModel
-        elif name not in ARMS and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield name, field.annotation
+        elif isinstance(table := field.annotation, type) and issubclass(table, BaseModel) and table is not Techniques:
+            yield name, table
 
 
 def _rows(table: str, model: type[BaseModel], indent: str = " ") -> list[Row]:

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from regtui.techniques import REGISTRY, Techniques
 from regtui.techniques.base import Technique
-from regtui.tui.look import MARKS
+from regtui.tui.look import mark_of
 from regtui.tui.widgets.dialogs import Page
 
 
@@ -91,7 +91,7 @@ def _in_use(used: Mapping[str, Technique]) -> Table:
     rows = Table.grid(padding=(0, 2))
     for arm, technique in used.items():
         knobs = [f"{knob} {_value(getattr(technique, knob))}" for knob in type(technique).model_fields]
-        rows.add_row(Text(f"{MARKS[arm]} {arm}", no_wrap=True), Text(" · ".join(knobs)))
+        rows.add_row(Text(f"{mark_of(arm)} {arm}", no_wrap=True), Text(" · ".join(knobs)))
     return rows
 
 
