@@ -1,4 +1,4 @@
-"""Carries out what the user asks for, between two steps, and answers each command."""
+"""Carries out the user's commands between two steps, and answers each of them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from regtui.protocol.events import ControlApplied, Paused, Resumed
 
 
 class Commands:
-    """The commands that a run is sent."""
+    """Takes the commands sent to a run and carries them out."""
 
     def __init__(self, control: Control, preset: Preset, crew: Crew, progress: RunProgress, steps: Steps) -> None:
-        """Take commands from `control`; steps that were ordered before a command are told before it."""
+        """Take commands from `control`; the results of steps ordered before a command are emitted before its answer."""
         self._control = control
         self._preset = preset
         self._crew = crew
@@ -25,11 +25,11 @@ class Commands:
         self._one_epoch = False
 
     def obey(self, *, before_epoch: bool = False) -> None:
-        """Carry out what has been asked for; while paused, wait here.
+        """Carry out the waiting commands; while the run is paused, wait here.
 
         Args:
-            before_epoch: Whether no step of the epoch to come has been ordered, so that a run that was to go on for
-                one epoch stands still again.
+            before_epoch: Whether no step of the next epoch has been ordered yet, so that a run that was resumed for
+                one epoch pauses again.
         """
         paused = before_epoch and self._one_epoch
         if paused:
@@ -38,7 +38,7 @@ class Commands:
         while True:
             command = self._control.take(timeout=0.5 if paused else 0)
             if command is not None:
-                self._steps.read_out()  # it takes effect after these steps, and is told after them
+                self._steps.read_out()  # it takes effect after these steps, and its event follows theirs
             match command:
                 case None if not paused:
                     return
@@ -58,11 +58,11 @@ class Commands:
                     self._set_strength(command)
 
     def _tell(self, kind: type[Paused | Resumed]) -> None:
-        """Say that the run stands still after these steps, or goes on."""
+        """Emit that the run pauses after these steps, or goes on."""
         self._progress.emit(kind(t=self._progress.now, epoch=self._progress.epoch, step=self._progress.step))
 
     def _set_rule(self, command: SetPatience | SetMinDelta) -> None:
-        """Change the arms' early stopping; each arm that is meant is answered for."""
+        """Change early stopping, with an answer for each arm concerned."""
         key, value = (
             ("patience", command.patience) if isinstance(command, SetPatience) else ("min_delta", command.min_delta)
         )
@@ -93,7 +93,7 @@ class Commands:
     def _answer(
         self, command: str, arm: str | None = None, key: str | None = None, value: float | None = None, why: str = ""
     ) -> None:
-        """Say that a command took effect, or why it did not."""
+        """Emit that a command took effect, or why it did not."""
         self._progress.emit(
             ControlApplied(
                 t=self._progress.now,

@@ -1,8 +1,8 @@
-"""Where the arms live: on a CPU in as many processes as there are processors for, on a GPU all in one.
+"""Where the arms live: on a CPU in as many processes as the processors allow, on a GPU all in one process.
 
-Why processes: Python threads that call many short torch operators wait for each other's interpreter lock. The dropout
-preset on two cores took 1.8 s an epoch with one thread an arm and 1.0 s with one process an arm. It also keeps
-whoever draws the screen from taking the lock away from training, and a crash of torch from taking the screen down.
+Why processes: Python threads that call many short torch operators wait for the interpreter lock. On two cores an
+epoch of the dropout preset took 1.8 s with a thread for each arm, and 1.0 s with a process for each. Processes also
+keep the drawing of the screen from slowing training down, and a crash of torch from ending the screen.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from regtui.processors import grant
 
 
 class Crew(Protocol):
-    """Somebody who has the arms and calls their methods, all arms at the same time if it can.
+    """Holds the arms and calls their methods, on all arms at the same time if possible.
 
     Attributes:
-        threads: How many threads a process computes with.
-        watch: Is told how long answers are waited for; what it raises ends the waiting.
+        threads: The threads that each process computes with.
+        watch: Called while answers are awaited; an error that it raises ends the waiting.
     """
 
     threads: int
     watch: Callable[[Wait], object]
 
     def prepare(self, arms: int) -> None:
-        """Get ready for so many arms, without waiting; `threads` is settled with it."""
+        """Get ready for this number of arms, without waiting; this also sets `threads`."""
 
     def build(self, preset: Preset, data_file: Path) -> str:
-        """Build the preset's arms on its data; returns the device they are on."""
+        """Build the preset's arms with its data; returns their device."""
 
     def each(
         self, method: Callable[[ArmCalls, *Args], Result], arms: Iterable[str], *args: *Args
@@ -50,17 +50,17 @@ class Crew(Protocol):
 
 
 def nobody_watches(_wait: Wait) -> None:
-    """What watches a crew while no run does."""
+    """The watch of a crew without a run: does nothing."""
 
 
 class LocalCrew:
-    """All arms in this process, one after the other; its numbers are those of processes with as many threads.
+    """Holds all arms in this process and calls them in turn, with the same results as processes with as many threads.
 
-    What else this process does with torch is left alone, and has no say in the numbers; one run at a time.
+    Other uses of torch in this process are not affected and do not affect the results. One run at a time.
     """
 
     def __init__(self, threads: int = 1) -> None:
-        """Import torch, if that has not been done; an arm computes with so many `threads`."""
+        """Import torch if necessary; arms compute with this many `threads`."""
         from regtui.arm.host import Host
 
         self.threads = threads
@@ -68,7 +68,7 @@ class LocalCrew:
         self._host = Host()
 
     def prepare(self, arms: int) -> None:
-        """One process has room for any number."""
+        """Nothing to do: one process can hold any number of arms."""
 
     def build(self, preset: Preset, data_file: Path) -> str:
         """Build all arms here."""
@@ -87,25 +87,25 @@ class LocalCrew:
     def begin(
         self, method: Callable[[ArmCalls, *Args], Result], arms: Iterable[str], *args: *Args
     ) -> Callable[[], Mapping[str, Result]]:
-        """As `each`; here it is done when this returns."""
+        """Like `each`; here all work is done when this returns."""
         results = self.each(method, arms, *args)
         return lambda: results
 
 
 class ProcessCrew:
-    """Arms in processes of their own. Use it as a context: leaving ends the processes."""
+    """Holds arms in processes of their own. Use it as a context manager, which ends the processes."""
 
     def __init__(self, threads: int | None = None, processes: int | None = None) -> None:
         """Start processes for two arms, as many as a run has at least; this returns at once.
 
         Args:
-            threads: How many each computes with; its share of what the machine grants when None.
-            processes: How many at most; no more than there are arms or processors.
+            threads: Threads of each process; None gives each its share of what the machine grants.
+            processes: The most processes; there are never more than arms or processors.
         """
         granted = grant()
         self._granted, self._wanted = granted.threads, threads
         self._most = min(granted.processors, processes or granted.processors)
-        if threads is not None:  # a pair may share the processors with more threads than there are, but no more than it
+        if threads is not None:  # a pair may have more threads than there are processors; more arms may not
             self._most = min(self._most, max(2, granted.processors // threads))
         self.threads = 0
         self.watch: Callable[[Wait], object] = nobody_watches
@@ -114,7 +114,7 @@ class ProcessCrew:
         self.prepare(2)
 
     def prepare(self, arms: int) -> None:
-        """Start what is missing for so many arms, and end what they don't need."""
+        """Start missing processes for this number of arms, and end those not needed."""
         count = max(1, min(arms, self._most))
         self.threads = self._wanted or max(1, self._granted // count)
         self._keep(count)
@@ -123,11 +123,11 @@ class ProcessCrew:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing that was asked for is still to come, so that the processes can be used again."""
+        """Whether all calls were answered, so that the processes can be used again."""
         return not any(process.owes for process in self.processes)
 
     def warm_up(self) -> str:
-        """Wait until all processes have imported torch, as long as `watch` lets; returns its version."""
+        """Wait until all processes have imported torch, unless `watch` ends the waiting; returns torch's version."""
         for process in self.processes:
             process.send(HostCalls.torch_version)
         versions: list[str] = [process.receive(lambda wait: self.watch(wait)) for process in self.processes]
@@ -158,7 +158,7 @@ class ProcessCrew:
     def begin(
         self, method: Callable[[ArmCalls, *Args], Result], arms: Iterable[str], *args: *Args
     ) -> Callable[[], Mapping[str, Result]]:
-        """Call the method in all processes at once; each does so when it has done what it was told before."""
+        """Call the method in all processes at once; each carries it out after its earlier calls."""
         arms = tuple(arms)
         groups = self._by_process(arms)
         for process, hosted in groups:
@@ -173,7 +173,7 @@ class ProcessCrew:
         return fetch
 
     def close(self) -> None:
-        """End the processes, also in the middle of their work."""
+        """End the processes, even in the middle of their work."""
         _end(self.processes)
 
     def __enter__(self) -> Self:

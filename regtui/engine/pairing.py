@@ -1,4 +1,4 @@
-"""What is known of the arms before the first step, and of that what they share: the first half of the pair's proof."""
+"""What is known of the arms before the first step; hashes prove that they start from equal weights."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from regtui.protocol.events import ArmInfo, RunStarted, SiteInfo
 def run_started(preset: Preset, built: Mapping[str, Built], threads: int, t: float) -> RunStarted:
     """The event that begins a run.
 
-    The arms' hashes are taken over the tensors that all of them have: batch norm adds its own to one arm, and what the
-    arms have in common starts equal all the same.
+    The hashes of the arms cover only the tensors that all arms have. Batch norm, for example, adds tensors of its own
+    to one arm; the common tensors start equal nevertheless.
     """
     common = sorted(set.intersection(*(set(report.tensors) for report in built.values())))
     shared = [name for name in common if len({report.tensors[name] for report in built.values()}) == 1]

@@ -1,7 +1,7 @@
-"""This end of a process that trains: it is sent calls through its stdin, and answers through its stdout.
+"""Our end of a process that trains: calls go to its stdin, answers come from its stdout.
 
-It is no `multiprocessing.Process`, for that would have the current folder on its import path, run the main program's
-file anew, and fail where the current folder has been deleted.
+It is not a `multiprocessing.Process`: that would have the current folder on its import path, would run the main
+program's file again, and would fail if the current folder has been deleted.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from regtui.import_path import current_folder, without_current_folder
 from regtui.signals import ending
 
 TICK = 0.2
-"""Seconds between two looks at what else there is to do while an answer is waited for."""
+"""Seconds between two calls of the watch while an answer is awaited."""
 MAX_WORDS = 100_000
-"""Bytes that are read of what a process says before it serves."""
+"""The most bytes read of a process's messages from before it serves."""
 _POOLS = ("OMP", "MKL", "OPENBLAS", "VECLIB_MAXIMUM")
-"""Whose number of threads a variable of the environment tells: torch's, numpy's and their libraries'."""
+"""Environment variables that set the number of threads of torch, numpy and their libraries."""
 _SERVE = "import sys; sys.path[:] = sys.argv[1:]; from regtui.engine.worker import serve; serve()"
 
 
 class Wait(NamedTuple):
-    """An answer that is owed.
+    """A pending answer.
 
     Attributes:
-        arms: Those that the process trains.
-        pid: The process.
-        seconds: How long it has been waited for. Time in which this program stood still itself does not count.
-        usual: The longest that the process has taken to answer such a call; None if it has not answered one.
+        arms: The arms that the process trains.
+        pid: The process number.
+        seconds: How long we have waited. Time in which this program itself was suspended does not count.
+        usual: The longest time in which the process answered such a call; None if it has not answered one yet.
     """
 
     arms: tuple[str, ...]
@@ -51,11 +51,11 @@ class Wait(NamedTuple):
 
 
 class CrewClosedError(RegtuiError):
-    """Whoever asked for the work does not wait for it any more."""
+    """The work is not awaited any more, because the run is to stop at once."""
 
 
 class EngineError(RegtuiError):
-    """Training raised an error that nobody foresaw; `traceback` is the one from where it happened."""
+    """Training raised an unexpected error; `traceback` is that of the process in which it happened."""
 
     def __init__(self, message: str, trace: str) -> None:
         super().__init__(message)
@@ -63,14 +63,14 @@ class EngineError(RegtuiError):
 
 
 _NO_MORE = object()
-"""What is read instead of a reply when there will be none."""
+"""Stands for the end of replies."""
 
 
 _LIVING: set[Process] = set()
 
 
 def kill_all() -> None:
-    """End all processes, for a program that ends at once: by themselves they would, but for those that stand still."""
+    """Kill all processes, for a program that ends at once; those that hang would not end by themselves."""
     for process in list(_LIVING):
         process.hang_up()
 
@@ -79,7 +79,7 @@ class Process:
     """A process that trains; it imports torch as soon as it has started."""
 
     def __init__(self, threads: int) -> None:
-        """Start it, which takes no time; `threads` is how many its libraries compute with, unless they are told.
+        """Start the process, which returns at once; `threads` is the default for its libraries.
 
         Raises:
             RegtuiError: It can't be started.
@@ -89,15 +89,15 @@ class Process:
         self._asked: list[str] = []
         self._usual: dict[str, float] = {}
         self._replies: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        # What its Python would find on PYTHONPATH, even before the line that it runs, may be the current folder.
+        # PYTHONPATH takes effect even before the line that it runs, and may contain the current folder.
         env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         env |= {f"{pool}_NUM_THREADS": str(threads) for pool in _POOLS}
         flags = [
             flag for flag, given in (("-E", sys.flags.ignore_environment), ("-s", sys.flags.no_user_site)) if given
         ]
-        if not sys.executable:  # a program that has Python built in
+        if not sys.executable:  # a program that embeds Python
             raise RegtuiError("processes that train can't be started: this program does not know where its Python is")
-        # What it says before it serves; the terminal belongs to the screen, and a pipe could fill up.
+        # For messages from before it serves: the terminal belongs to the screen, and a pipe could fill up.
         self._last_words = _file_for_words()
         try:
             with _signals_blocked():
@@ -107,7 +107,7 @@ class Process:
                     stdout=subprocess.PIPE,
                     stderr=self._last_words,
                     env=env,
-                    # The system wakes what stands still in a group that loses its last parent: then it ends too.
+                    # The system wakes stopped processes in a group that loses its last parent, so that they end too.
                     process_group=0,
                     # Torch can't be imported in a folder that has been deleted.
                     cwd=os.sep if current_folder() is None else None,
@@ -120,22 +120,22 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """Its process number."""
         return self._process.pid
 
     @property
     def owes(self) -> bool:
-        """Whether it has been asked for what has not been received yet."""
+        """Whether it owes an answer."""
         return bool(self._asked)
 
     def ask(self, method: Callable[[HostCalls, *Args], Result], *args: *Args) -> Result:
-        """Send and receive."""
+        """Call a method and wait for the answer."""
         self.send(method, *args)
         result: Result = self.receive()
         return result
 
     def send(self, method: Callable[[HostCalls, *Args], object], *args: *Args) -> None:
-        """Let it call a method of its host, once it has done what it was told before.
+        """Call a method of its host; it is carried out after earlier calls.
 
         Raises:
             RegtuiError: It has ended.
@@ -150,14 +150,14 @@ class Process:
             raise self._gone() from None
 
     def receive(self, watch: Callable[[Wait], object] = lambda _wait: None) -> Any:
-        """The answer to the oldest call that has not been answered.
+        """Wait for the answer to the oldest unanswered call.
 
         Args:
-            watch: Is told several times a second how it stands; what it raises ends the waiting.
+            watch: Called several times a second with the pending answer; an error that it raises ends the waiting.
 
         Raises:
             CrewClosedError: The process was ended from here.
-            EngineError: The call raised an error that nobody foresaw.
+            EngineError: The call raised an unexpected error.
             RegtuiError: The call can't be carried out, or the process has ended.
         """
         method, seconds = self._asked[0], 0.0
@@ -182,13 +182,13 @@ class Process:
         return reply
 
     def hang_up(self) -> None:
-        """End it, whatever it does: what is on disk is whole at any time. `wait` sees to the rest."""
+        """End it, whatever it is doing: files on disk are complete at any time. `wait` does the rest."""
         self._hung_up = True
         self._replies.put(_NO_MORE)
         self._process.kill()
 
     def wait(self) -> None:
-        """Wait until it has ended; it must have been hung up."""
+        """Wait until it has ended, after `hang_up`."""
         self._process.wait()
         _LIVING.discard(self)
         assert self._process.stdin is not None
@@ -215,14 +215,14 @@ class Process:
         return RegtuiError(f"a process that trains {how}{hint}")
 
     def _why(self) -> str:
-        """What it said when it could not even begin to serve; it is silent later."""
+        """Its message if it could not even begin to serve; later it prints nothing."""
         self._last_words.seek(0)
         lines = self._last_words.read(MAX_WORDS).decode(errors="replace").strip().splitlines()
         return f": {lines[-1]} (it was started as {sys.executable})" if lines else ""
 
 
 def _file_for_words() -> BinaryIO:
-    """A file that is nowhere; where none can be made, what is said is not kept."""
+    """An anonymous file for messages, or the null device if none can be created."""
     try:
         return tempfile.TemporaryFile()
     except OSError:
@@ -231,7 +231,7 @@ def _file_for_words() -> BinaryIO:
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Let a child that starts inherit that no signal reaches it which is meant for the run."""
+    """Block signals while a child starts; it inherits that, so that signals for the run don't reach it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -1,4 +1,4 @@
-"""How far a run and each of its arms have come: all that the trainer is beside the arms themselves."""
+"""The progress of a run and its arms: the trainer's whole state apart from the arms themselves."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ instead of infinity; such an arm is no more a result than one at NaN.
 
 @dataclass
 class ArmProgress:
-    """How far an arm has come.
+    """The progress of an arm.
 
     Attributes:
-        rule: Decides when it stops and which weights are worth keeping.
-        restore_best: Whether it keeps those, or the last.
-        epochs: The last that was measured.
-        order: Hash of the order of its present epoch's images.
-        first_loss: The loss of its first step.
-        best_epoch: The one with the lowest validation loss, whatever the rule follows; None before a finite one.
-        best_val_loss: That loss.
-        stopped: Why it trains no more; None while it does.
+        rule: Decides when the arm stops and which epoch's weights are the best.
+        restore_best: Whether the arm keeps its best weights instead of the last.
+        epochs: The last measured epoch.
+        order: Hash of the order of the current epoch's images.
+        first_loss: The loss of the first step.
+        best_epoch: The epoch with the lowest validation loss, whatever the rule follows; None without a finite one.
+        best_val_loss: The validation loss of that epoch.
+        stopped: Why the arm has stopped; None while it trains.
     """
 
     rule: StoppingRule
@@ -47,7 +47,7 @@ class ArmProgress:
     stopped: StopReason | None = None
 
     def measured(self, epoch: int, val_loss: float) -> bool:
-        """Take in an epoch's validation loss; returns whether it is the lowest so far."""
+        """Note an epoch's validation loss; returns whether it is the lowest so far."""
         self.epochs = epoch
         if not val_loss < min(self.best_val_loss, HUGE):
             return False
@@ -61,23 +61,23 @@ class ArmProgress:
 
     @property
     def keeps_best(self) -> bool:
-        """Whether those are the best that it has remembered, though it may have trained on."""
+        """Whether the kept weights are the remembered best ones, even if the arm has trained on since."""
         return self.restore_best and self.rule.best_epoch is not None
 
 
 class RunProgress:
-    """How far a run has come. The trainer, its steps and its commands share it, and tell through it what happens.
+    """The progress of a run, shared by the trainer, its steps and its commands, which emit events through it.
 
     Attributes:
-        emit: Gets every event, in the trainer's thread.
-        arms: How far each arm has come.
-        epoch: The one that is trained, or was last; 0 before the first.
-        step: Steps of the run that have been told.
-        train_seconds: What training and validating took.
+        emit: Receives every event, in the trainer's thread.
+        arms: The progress of each arm.
+        epoch: The current or last epoch; 0 before the first.
+        step: Steps of the run whose losses were emitted.
+        train_seconds: Seconds of training and validation.
     """
 
     def __init__(self, preset: Preset, emit: Callable[[Event], object]) -> None:
-        """A run before its first step; its clock begins to run."""
+        """Begin a run: its clock starts now."""
         self.emit = emit
         self.arms = {name: start(preset, name) for name in preset.arms()}
         self.epoch, self.step = 0, 0
@@ -86,7 +86,7 @@ class RunProgress:
 
     @property
     def now(self) -> float:
-        """Seconds since the run began, as events tell them."""
+        """Seconds since the run began, for events."""
         return round(time.perf_counter() - self._began, 3)
 
     @property
@@ -95,7 +95,7 @@ class RunProgress:
         return [name for name, arm in self.arms.items() if arm.stopped is None]
 
     def stop(self, names: Iterable[str], reason: StopReason, step: int | None = None) -> None:
-        """Let these arms train no more, and tell it; `step` is where, if not after the last that was told."""
+        """Stop these arms and emit it; `step` is where, by default after the last emitted step."""
         for name in names:
             arm = self.arms[name]
             arm.stopped = reason
@@ -112,7 +112,7 @@ class RunProgress:
             )
 
     def state(self) -> dict[str, Any]:
-        """All of it, as JSON has it."""
+        """The state as JSON-compatible data."""
         return {
             "epoch": self.epoch,
             "step": self.step,
@@ -122,7 +122,7 @@ class RunProgress:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Become what `state` was taken from; the clock goes on from where it stood.
+        """Restore a state from `state`; the clock continues from the time it had.
 
         Raises:
             KeyError, TypeError, ValueError: It is damaged, or of a run with other arms.
@@ -134,7 +134,7 @@ class RunProgress:
 
 
 def start(preset: Preset, arm: str) -> ArmProgress:
-    """An arm before its first epoch."""
+    """The progress of an arm before its first epoch."""
     techniques = preset.arms()[arm]
     return ArmProgress(techniques.stopping_rule(), techniques.restores_best())
 
@@ -142,22 +142,22 @@ def start(preset: Preset, arm: str) -> ArmProgress:
 def largest_loss(first: float, guess: float) -> float:
     """The training loss above which an arm has diverged.
 
-    A network that comes with weights may begin near 0, and a bad start far above a guess; neither is held against it.
+    A trained network may begin near 0, and a bad start may be far above guessing; neither counts as divergence.
 
     Args:
-        first: The loss of its first step.
+        first: The loss of the arm's first step.
         guess: The loss of a constant prediction; for classes, at most the logarithm of their number.
     """
     return EXPLODED * max(first, guess)
 
 
 def to_json(progress: ArmProgress) -> dict[str, Any]:
-    """An arm's progress as JSON has it: null where there is nothing yet, which is a number that is not finite here."""
+    """An arm's progress as JSON-compatible data; numbers that are not finite, for nothing yet, become null."""
     return _without_infinity(asdict(progress))
 
 
 def from_json(state: Mapping[str, Any]) -> ArmProgress:
-    """What `to_json` was made from.
+    """The progress that `to_json` was given.
 
     Raises:
         ValueError: It is damaged.
@@ -177,7 +177,7 @@ def _without_infinity(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_null(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing yet is the default of each field."""
+    """Without null, so that each such field gets its default."""
     return {
         key: _without_null(value) if isinstance(value, Mapping) else value
         for key, value in table.items()

@@ -1,4 +1,4 @@
-"""A whole run: log, data, processes, training, summary. The one way in for headless and screen."""
+"""A whole run: log, data, processes, training, summary. Used by the screen and without one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from regtui.runs.log import ArmSummary, PairedTest, Pairing, RunLog, Score, Scor
 
 
 class RunResult(NamedTuple):
-    """What is left of a run: its folder, its outcome and the history that the outcome was drawn from."""
+    """The result of a run: its folder, its summary, and the history from which the summary was made."""
 
     folder: Path
     summary: Summary
@@ -40,16 +40,16 @@ def run(
     begun: Callable[[Path], None] = lambda _folder: None,
     threads: int | None = None,
 ) -> RunResult:
-    """Train `preset` and keep it in a new folder below `logs`.
+    """Train `preset` and save the run in a new folder below `logs`.
 
     Args:
         preset: What to train.
-        logs: The folder that holds runs; made if it isn't there.
-        control: Where the user's commands come from.
-        emit: Gets every event, in this thread.
-        crew: Who has the arms; processes of their own when left out.
-        begun: Gets the run's folder before its first event.
-        threads: With how many threads each process computes; left out, with its share of what the machine grants.
+        logs: The folder for runs; created if it doesn't exist.
+        control: Delivers the user's commands.
+        emit: Receives every event, in this thread.
+        crew: Holds the arms; if left out, they get processes of their own.
+        begun: Receives the run's folder before the first event.
+        threads: Threads of each process; if left out, each gets its share of what the machine grants.
 
     Raises:
         InputError: The preset asks for what isn't there (a device, a data set), or `logs` can't be written. Nothing is
@@ -58,7 +58,7 @@ def run(
     """
     if crew is not None:
         return _run(preset, logs, control, emit, crew, begun)
-    with ProcessCrew(threads) as processes:  # they import torch while the log and the data are prepared
+    with ProcessCrew(threads) as processes:  # the processes import torch while the log and the data are prepared
         return _run(preset, logs, control, emit, processes, begun)
 
 
@@ -96,7 +96,7 @@ def _run(
         sentence = "the program was ended from outside"
         try:
             status, sentence = trainer.run(), ""
-        except CrewClosedError:  # whoever asked for a stop does not wait for it
+        except CrewClosedError:  # nobody waits for it after a stop
             status, sentence = "stopped", ""
         except StalledError as error:
             status, sentence = "stopped", f"{error}, so that the run was ended with what had been measured"
@@ -123,10 +123,10 @@ def _run(
 
 
 def _keep_predictions(log: RunLog, reports: Mapping[str, ScoreReport], t: float) -> list[Saving]:
-    """Keep what the arms predict, if they were tested; returns why it can't be kept, which fails no run."""
+    """Save the arms' predictions, if they were tested; returns why that failed, which does not fail the run."""
     if not reports:
         return []
-    from regtui.runs.predictions import Predictions, to_bytes  # with numpy, which takes 0.1 s to import
+    from regtui.runs.predictions import Predictions, to_bytes  # imports numpy, 0.1 s
 
     predictions = {name: report.predictions for name, report in reports.items()}
     content = to_bytes(Predictions(next(iter(reports.values())).targets, predictions))
@@ -138,7 +138,7 @@ def _keep_predictions(log: RunLog, reports: Mapping[str, ScoreReport], t: float)
 
 
 def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:
-    """The outcome of a run that has ended."""
+    """The summary of a run that has ended."""
     started, finished, scored = history.started, history.finished, history.scored
     return Summary(
         status=finished.status if finished else "failed",

@@ -1,4 +1,4 @@
-"""Saves the arms' weights and the run's progress as one commit, and tells when that can't be done."""
+"""Saves the arms' weights and the run's progress as one commit, and reports failures."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SAVED_AGAIN = "the weights are saved again, as they are now"
 
 
 class Saver:
-    """Keeps the newest state of a run on disk."""
+    """Saves the newest state of a run to disk."""
 
     def __init__(self, crew: Crew, progress: RunProgress, checkpoint: Callable[[], Path]) -> None:
-        """Nothing is saved yet; `checkpoint` says where that is now, for a run's folder may be moved."""
+        """Begin without a saved state; `checkpoint` returns the current place, because a run's folder may be moved."""
         self._crew = crew
         self._progress = progress
         self._checkpoint = checkpoint
@@ -33,14 +33,14 @@ class Saver:
         return bool(self._unsaved)
 
     def save(self, names: Iterable[str] = ()) -> None:
-        """Save these arms, which have trained, and what could not be saved before; that it can't be is told.
+        """Save these arms, which have trained, and those that could not be saved before; emits failures.
 
-        What was saved of the other arms stays, and all together are one commit.
+        Earlier files of other arms stay valid; all arms together are one commit.
         """
         progress, folder = self._progress, self._checkpoint()
         gone = {name for name, files in self._files.items() if not (folder / files.last).exists()}
         self._unsaved |= {*names, *gone}
-        # An arm that the user has stopped could go on; of one that has ended only the weights are looked at again.
+        # An arm stopped by the user could go on; of an arm that has ended only the weights are needed.
         ended = [name for name, arm in progress.arms.items() if arm.stopped not in {None, "stopped"}]
         due = [name for name in progress.arms if name in self._unsaved]
         saved = self._crew.each(ArmCalls.save, due, folder, progress.step, ended)
@@ -64,7 +64,7 @@ class Saver:
         progress.emit(Saving(t=progress.now, what="weights", saved=not fault, words=words))
 
     def load(self) -> None:
-        """Go on from the newest commit, with arms that have just been built.
+        """Restore the newest commit into arms that have just been built.
 
         Raises:
             InputError: There is none, or it is damaged, or of another preset.

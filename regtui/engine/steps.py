@@ -1,4 +1,4 @@
-"""Orders training steps ahead and reads their losses out, so that no arm waits for a slower one, or for us."""
+"""Orders training steps ahead and collects their losses later, so that no arm waits for another, or for us."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from regtui.engine.progress import RunProgress
 from regtui.protocol.events import StepsDone
 
 READ_OUT = 0.1
-"""Seconds between two read-outs of the step losses; commands are obeyed as often."""
+"""Seconds between two collections of step losses; commands are carried out equally often."""
 
 
 class _Ordered(NamedTuple):
-    """Steps that the arms were told to make, and how to wait for their losses."""
+    """Steps that the arms were told to make, and a function that waits for their losses."""
 
     number: int
     at: float
@@ -25,10 +25,10 @@ class _Ordered(NamedTuple):
 
 
 class Steps:
-    """The training steps of a run, of which the next are always ordered before the last ones are read out."""
+    """The training steps of a run; the next steps are always ordered before the losses of the last are collected."""
 
     def __init__(self, crew: Crew, progress: RunProgress, per_epoch: int) -> None:
-        """Steps of the arms that `crew` has; `progress` is told of those that were made."""
+        """Order steps of the arms in `crew`; `progress` receives those that were made."""
         self._crew = crew
         self._progress = progress
         self._per_epoch = per_epoch
@@ -42,7 +42,7 @@ class Steps:
         return epoch * self._per_epoch - self._progress.step - ordered
 
     def order(self, epoch: int) -> None:
-        """Let the running arms make the next steps of this epoch, and read out those before."""
+        """Order the next steps of this epoch, and collect the losses of those before."""
         progress, left = self._progress, self.left(epoch)
         progress.epoch = epoch
         if left == self._per_epoch:
@@ -55,7 +55,7 @@ class Steps:
             self._read(before)
 
     def read_out(self) -> None:
-        """Wait for the steps that were ordered, and tell their losses."""
+        """Wait for the ordered steps and emit their losses."""
         if self._ordered is not None:
             ordered, self._ordered = self._ordered, None
             self._read(ordered)
@@ -74,7 +74,7 @@ class Steps:
         self._progress.step += steps.number
 
     def _tell(self, name: str, losses: list[float]) -> None:
-        """Tell an arm's losses up to the first that is not finite, with which it ends."""
+        """Emit an arm's losses up to the first that is not finite, which stops the arm."""
         progress = self._progress
         if progress.step == 0:
             progress.arms[name].first_loss = losses[0]

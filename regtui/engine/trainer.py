@@ -1,6 +1,6 @@
-"""The run: its arms trained side by side, epoch by epoch, steered by commands, told as events.
+"""The training loop: trains the arms side by side, epoch by epoch, obeys commands, and emits events.
 
-`Trainer.run` is the loop. What a step is, is in arm.py; the arms may live anywhere.
+`Trainer.run` is the loop. Training steps are in arm/arm.py; the arms may live in other processes.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from regtui.protocol.events import DIVERGED, ArmScore, EpochDone, Event, Scored,
 
 
 class Trainer:
-    """Trains the arms of one preset. `run` does it all.
+    """Trains the arms of one preset; see `run`.
 
     Attributes:
-        progress: How far the run has come.
-        reports: What the test set's scores are made from, by arm; empty until it is scored.
+        progress: The progress of the run.
+        reports: Each arm's results on the test set; empty until it is scored.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class Trainer:
 
         Args:
             preset: What to train.
-            crew: Who has the arms.
-            control: Where the user's commands come from.
-            emit: Gets every event, in this thread.
-            checkpoint: Where the arms' weights are kept now; the run's folder may be moved while it trains.
+            crew: Holds the arms.
+            control: Delivers the user's commands.
+            emit: Receives every event, in this thread.
+            checkpoint: Returns the current folder of the checkpoint, which may be moved while the run trains.
         """
         self.preset = preset
         self.crew = crew
@@ -66,8 +66,8 @@ class Trainer:
         """Train until every arm has stopped, then score the test set once; returns how the run ended.
 
         Raises:
-            CrewClosedError: A stop at once was asked for.
-            StalledError: A stop was asked for, and a process stands still.
+            CrewClosedError: A stop at once was requested.
+            StalledError: A stop was requested, and a process does not answer.
         """
         progress, steps, per_epoch = self.progress, self.steps, self.preset.steps_per_epoch
         self.crew.watch = Watch(self.control, self._tell_of_stall, PATIENCE)
@@ -96,15 +96,15 @@ class Trainer:
             self.crew.watch = nobody_watches
 
     def state(self) -> dict[str, Any]:
-        """All that the run is beside its arms, as JSON has it."""
+        """The state of the run apart from its arms, as JSON-compatible data."""
         return self.progress.state()
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Become what `state` was taken from; see `RunProgress.load_state`."""
+        """Restore a state; see `RunProgress.load_state`."""
         self.progress.load_state(state)
 
     def load(self) -> None:
-        """Go on from the newest commit of the checkpoint, with arms that have just been built; then `run`.
+        """Restore the newest commit of the checkpoint into arms that have just been built; `run` continues from it.
 
         Raises:
             InputError: There is none, or it is damaged, or of another preset.
@@ -112,12 +112,12 @@ class Trainer:
         self.saver.load()
 
     def _tell_start(self) -> None:
-        """Tell what is known of the arms before the first step."""
+        """Emit what is known of the arms before the first step."""
         built = self.crew.each(ArmCalls.built, self.progress.arms)
         self.emit(run_started(self.preset, built, self.crew.threads, self.progress.now))
 
     def _measure(self) -> Mapping[str, Measured]:
-        """Validate the running arms, and tell how they stand."""
+        """Validate the running arms and emit the results."""
         progress = self.progress
         running = [] if self.control.stop_at_once else progress.running
         if not running:
@@ -153,12 +153,12 @@ class Trainer:
         return measured
 
     def _decide(self, measured: Mapping[str, Measured]) -> None:
-        """Stop the arms that have diverged, keep the best of the others, and stop those whose time has come."""
+        """Stop diverged arms, remember new best weights, and stop arms by early stopping or after the last epoch."""
         progress = self.progress
         if measured:
             guess = math.log(self.preset.dataset.classes)
             bounds = {name: largest_loss(progress.arms[name].first_loss, guess) for name in measured}
-            # Written so that NaN, which is not below anything, counts as exploded.
+            # With `not <=`, NaN counts as exploded too.
             exploded = [name for name, report in measured.items() if not report.train_loss <= bounds[name]]
             progress.stop(exploded, "exploded")
             improved = [name for name in measured if progress.arms[name].rule.best_epoch == progress.epoch]
@@ -172,13 +172,13 @@ class Trainer:
             progress.stop(progress.running, "stopped")
 
     def _score(self) -> Status:
-        """Score the test set, if that is worth it; returns how the run has ended."""
+        """Score the test set if there is something to score; returns how the run ended."""
         if self.saver.behind and not self.control.stop_at_once:
-            self.saver.save()  # the disk may have room again; after the test some arms have gone back to their best
+            self.saver.save()  # once more before the test, in which arms return to their best weights
         reasons = {arm.stopped for arm in self.progress.arms.values()}
         if reasons & DIVERGED:
             return "diverged"
-        if self.progress.step > 0 and not self.control.stop_at_once:  # never trained, they have nothing to show
+        if self.progress.step > 0 and not self.control.stop_at_once:  # arms that never trained have no result
             self._test()
         return "stopped" if "stopped" in reasons else "finished"
 

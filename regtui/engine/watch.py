@@ -1,4 +1,4 @@
-"""Watches how long the processes that train take to answer, so that one that stands still is told and can be left."""
+"""Watches how long training processes take to answer, to report one that hangs and to stop waiting for it."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from regtui.protocol.control import Control
 from regtui.protocol.events import process_of
 
 FAR = 5
-"""So many times what a process has taken at most for the same work is far longer."""
+"""A wait is far too long if it is so many times the longest one for the same work."""
 PATIENCE = 60.0
-"""Seconds for which nobody need be told that a process does not answer."""
+"""Seconds of waiting for an answer that are never reported."""
 AFTER_STOP = 5.0
-"""Seconds that a stop waits at least for a process that has done such work before."""
+"""Seconds that a stop waits at least for a process that has done the same work before."""
 
 
 class StalledError(RegtuiError):
-    """A process stands still, and whoever asked for a stop waits for it no longer."""
+    """A process hangs, and the requested stop does not wait for it any longer."""
 
 
 class Watch:
-    """What a run has to say while it waits for an answer; a crew calls it several times a second."""
+    """Called by a crew several times a second while it waits for an answer."""
 
     def __init__(self, control: Control, tell: Callable[[Wait], object], patience: float) -> None:
         """Watch for one run.
 
         Args:
-            control: Where a stop is asked for.
-            tell: Gets the wait once it is far longer than usual, and again whenever it has doubled.
-            patience: Seconds of waiting that are never worth a word.
+            control: Says whether a stop was requested.
+            tell: Receives a wait that is far longer than usual, and again whenever it has doubled.
+            patience: Seconds of waiting that are never reported.
         """
         self._control = control
         self._tell = tell
@@ -38,19 +38,19 @@ class Watch:
         self._told = 0.0
 
     def __call__(self, wait: Wait) -> None:
-        """Look at a wait.
+        """Check a wait.
 
         Raises:
-            CrewClosedError: A stop at once was asked for.
-            StalledError: A stop was asked for, and the process takes far longer than it ever did.
+            CrewClosedError: A stop at once was requested.
+            StalledError: A stop was requested, and the process takes far longer than ever before.
         """
         if self._control.stop_at_once:
             raise CrewClosedError("the processes that train were ended")
         far = FAR * (wait.usual or 0.0)
-        if wait.seconds < self._told:  # another wait than the one that was told
+        if wait.seconds < self._told:  # another wait than the one last reported
             self._told = 0.0
         if self._control.stop_requested:
-            # Work that it has never done, like the first validation of a large data set, may well take longer.
+            # Work done for the first time, like validating a large data set, may well take longer.
             patience = self._patience if wait.usual is None else AFTER_STOP
             if wait.seconds >= max(patience, far):
                 raise StalledError(f"{process_of(wait.arms, wait.pid)} did not answer for {wait.seconds:.0f} s")

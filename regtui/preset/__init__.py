@@ -1,1 +1,1 @@
-"""What a run is: the strict model of a preset, its files, and saving it with its comments."""
+"""Presets, which define runs: the strict model, reading files, and saving with comments."""

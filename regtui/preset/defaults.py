@@ -1,4 +1,4 @@
-"""What a preset's settings are where it leaves them out."""
+"""The values of settings that a preset leaves out."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from regtui.techniques import REGISTRY
 
 
 def defaults(table: str, kind: str = DEFAULT) -> dict[str, Any]:
-    """The values of a table by dotted key, where it says nothing; what has no value then is not there.
+    """The default values of a table, by dotted key; a setting without a default is missing.
 
     Args:
-        table: Its dotted key: 'train', 'regularized.dropout', 'arms.both.l2'; of one that nobody knows nothing is.
+        table: Its dotted key: 'train', 'regularized.dropout', 'arms.both.l2'; an unknown one has no defaults.
         kind: The kind of the model.
     """
     models: dict[str, type[BaseModel]] = {"data": DataTable, "train": TrainTable}

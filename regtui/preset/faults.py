@@ -1,4 +1,4 @@
-"""What is wrong with a preset, as it goes from whoever finds it to the line that says it."""
+"""Faults of a preset, as objects from where they are found to the line that reports them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from regtui.errors import InputError
 from regtui.text import lines, one_line
 
 MAX_VALUE = 80
-"""So much of a key or a value is shown."""
+"""Longest part of a key or a value that is shown."""
 
 
 class Fault(NamedTuple):
     """Something wrong with a preset.
 
     Attributes:
-        key: The dotted key of the value; empty where the preset as a whole is meant.
+        key: The dotted key of the value; empty for the preset as a whole.
         words: What is wrong with it, and what to do: 'must be at least 1, not 0'.
-        origin: Where the value comes from, a file or an option; empty where that goes without saying.
+        origin: The file or option the value comes from; empty if that is obvious.
     """
 
     key: str
@@ -26,19 +26,19 @@ class Fault(NamedTuple):
     origin: str = ""
 
     def __str__(self) -> str:
-        """In one line: 'file: key: words', without what is empty."""
+        """One line: 'file: key: words', without empty parts."""
         return ": ".join(filter(None, (self.origin, one_line(self.key, MAX_VALUE), self.words)))
 
     @property
     def line(self) -> str:
-        """The same where its origin goes without saying: 'key: words'."""
+        """The line without the origin: 'key: words'."""
         return str(self._replace(origin=""))
 
 
 class PresetError(InputError):
-    """A preset that can't be used; the message has one line a fault.
+    """A preset that can't be used; the message has a line for each fault.
 
-    Who raises it sees to it that no line of it comes from what is quoted in it.
+    Whoever raises it makes sure that quoted text adds no lines of its own.
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
@@ -51,7 +51,7 @@ class PresetError(InputError):
 
 
 class ContradictionError(ValueError):
-    """Values of a preset that are fine one by one and not together; on its way through pydantic."""
+    """Values that are valid one by one but not together; carries the faults through pydantic."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = list(faults)

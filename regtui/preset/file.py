@@ -31,9 +31,9 @@ from regtui.text import one_line, quoted
 
 
 def folders() -> list[Path]:
-    """Where presets are looked for by name, in this order: ./presets, then the program's own."""
+    """The folders in which presets are looked up by name, in order: ./presets, then the program's own."""
     package = Path(__file__).parents[1]
-    # In a wheel the presets lie inside the package; in a checkout they lie beside it.
+    # In a wheel the presets are inside the package, in a checkout beside it.
     own = next((f for f in (package / "presets", package.parent / "presets") if f.is_dir()), package / "presets")
     here = Path("presets")
     try:
@@ -76,17 +76,17 @@ def load(
     options: Mapping[str, object] | None = None,
     patience: int | None = None,
 ) -> Preset:
-    """Read the preset that `source` names and change it before it is validated.
+    """Read the preset that `source` names, apply options, and validate it.
 
     Args:
         source: A preset's name or its file.
         overrides: KEY=VALUE each, with a dotted key and a TOML value.
-        options: Values by dotted key; None leaves the preset's own.
-        patience: Of every arm that has early stopping; of all arms, if none has. None leaves the preset's own.
+        options: Values by dotted key; None keeps the preset's own.
+        patience: The patience of every arm with early stopping, or of all arms if none has it. None keeps the preset's.
 
     Raises:
-        InputError: There is no such preset, or an option can't be laid over it.
-        PresetError: Its file can't be read, or it doesn't validate.
+        InputError: There is no such preset, or an option can't be applied to it.
+        PresetError: Its file can't be read, or it is not valid.
     """
     file = find(source)
     table = _read(file)
@@ -139,14 +139,14 @@ def _arms_to_stop(table: Mapping[str, Any]) -> list[list[str]]:
 
 
 def to_table(preset: Preset) -> dict[str, Any]:
-    """The preset as plain data with every value resolved; what has no value is left out, since TOML has no null."""
+    """The preset as plain data with every value resolved; None is left out, because TOML has no null."""
     table = preset.model_dump(by_alias=True, exclude_none=True)
     del table["regularized" if preset.named_arms else "arms"]
     return table
 
 
 def to_toml(preset: Preset) -> str:
-    """The preset as a file that `load` reads back to an equal one."""
+    """The preset as TOML, from which `load` makes an equal preset."""
     import tomlkit  # 40 ms
 
     return tomlkit.dumps(to_table(preset))
@@ -156,7 +156,7 @@ def _read(path: Path) -> dict[str, Any]:
     """The table in a file.
 
     Raises:
-        PresetError: There is none; its one fault is the file's.
+        PresetError: The file can't be read or is not TOML; the one fault says why.
     """
     try:
         text = text_in(read_plain(path, MAX_PRESET))
@@ -192,7 +192,7 @@ def _why_not_toml(text: str, error: Exception) -> str:
 
 
 def _set(table: dict[str, Any], path: Sequence[str], value: object, option: str) -> None:
-    """Set the value at a path, as `option` asks, making the tables on its way."""
+    """Set the value at a path, as `option` asks, creating missing tables."""
     *tables, last = path
     for part in tables:
         table = table.setdefault(part, {})
@@ -203,9 +203,9 @@ def _set(table: dict[str, Any], path: Sequence[str], value: object, option: str)
 
 
 def toml_value(text: str) -> Any:
-    """What `text` means in TOML; a text where it means nothing, so that one needs no quotes within the shell's.
+    """The TOML value of `text`, or `text` itself if it is not TOML, so that texts need no extra quotes in a shell.
 
-    What begins with a quote was meant as TOML: where it can't be read, it is a `Slip`, which no setting takes.
+    A text that begins with a quote was meant as TOML; if it can't be read, the result is a `Slip`, never valid.
     """
     try:
         table = table_of_toml(f"value = {text}")

@@ -1,4 +1,4 @@
-"""What to write instead: for the slips that people make in TOML, and for values of the wrong type."""
+"""Hints on what to write instead, for common mistakes in TOML and for values of the wrong type."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from regtui.text import one_line
 
 MAX_SHOWN = 60
-"""So much of a line or a value is quoted."""
+"""Longest part of a line or a value that is quoted."""
 _STRAIGHT = str.maketrans("“”„«»‘’‚", '"""""\'\'\'')
 _WORDS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
 _NO_VALUE = {"none", "null", "nil"}
@@ -22,10 +22,10 @@ _PARTS = "letters from a to z, digits, '_' and '-', and points between its parts
 
 @dataclass(frozen=True)
 class Slip:
-    """A typed value that begins as a text in quotes and can't be read as one; no setting takes it.
+    """A typed value that begins with a quote but is not a valid TOML text; no setting accepts it.
 
     Attributes:
-        text: As it was typed.
+        text: The value as typed.
         words: What is wrong with it, and what to write.
     """
 
@@ -50,11 +50,11 @@ _VALUES: list[_Rule] = [
     (r'"([^"\n]*\\[^"\n]*)"', lambda m: f"a backslash in \"…\" begins an escape: write '{m[1]}', or double it"),
     (r"([A-Za-z_~./\\][^\"'=\[\]{}]*)", lambda m: _bare_word(m[1])),
 ]
-"""What is seen behind the '=', and what to say of it."""
+"""Patterns of what stands behind the '=', and what to say about them."""
 
 
 def of_toml(text: str, error: tomllib.TOMLDecodeError) -> str:
-    """The line that `text` ends to be TOML in, what is wrong there and what to write: 'line 3: …'; empty if unknown."""
+    """The first line of `text` that is not TOML, what is wrong and what to write: 'line 3: …'; empty if unknown."""
     place = re.search(r"\(at line (\d+),", str(error))
     lines = text.splitlines()
     number = int(place[1]) if place else max((n for n, line in enumerate(lines, 1) if line.strip()), default=1)
@@ -119,7 +119,7 @@ def _quoted(line: str) -> str:
 
 
 def _opened(lines: list[str]) -> tuple[int, str] | None:
-    """The last line that begins a list and does not end it, with its number."""
+    """The last line that opens a list without closing it, with its number."""
     for number in range(len(lines), 0, -1):
         if re.fullmatch(r"[\w.-]+\s*=\s*\[[^\]]*", lines[number - 1].strip()):
             return number, lines[number - 1].strip()
@@ -127,7 +127,7 @@ def _opened(lines: list[str]) -> tuple[int, str] | None:
 
 
 def of_value(kind: str, given: object) -> str:
-    """What to write instead of a value of the wrong type, to follow it: '; write 3'; empty if that can't be told.
+    """What to write instead of a value of the wrong type, as words after it: '; write 3'; empty if unknown.
 
     Args:
         kind: Pydantic's name of the fault.
@@ -154,7 +154,7 @@ def of_value(kind: str, given: object) -> str:
 
 
 def of_table(given: object, key: str, knob: str = "") -> str:
-    """What to write instead of a value where a table should be, to follow it.
+    """What to write instead of a value in place of a table, as words that follow it.
 
     Args:
         given: The value.
@@ -167,7 +167,7 @@ def of_table(given: object, key: str, knob: str = "") -> str:
 
 
 def _as_number(given: object) -> float | None:
-    """What a person means who wrote this for a number."""
+    """The number that was probably meant."""
     if isinstance(given, bool) or not isinstance(given, int | float | str):
         return None
     if isinstance(given, str):

@@ -1,4 +1,4 @@
-"""Presets: what a run is, as a strict pydantic model with bounds, and the facts that follow from it."""
+"""The preset: a strict pydantic model of a run with bounds, and the facts that follow from it."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ MOST_ARMS = 16
 LONGEST_ARM = 24
 """Characters of an arm's name, which heads columns and begins files."""
 TRAIN_EVAL = 5_000
-"""Training images whose loss is measured after each epoch: the mean of so many is good to a few thousandths."""
+"""Training images whose loss is measured after each epoch; their mean is accurate to a few thousandths."""
 
 LONGEST_TITLE, LONGEST_SUMMARY = 200, 4_000
-"""Characters of a preset's texts; those that a terminal would obey become escapes, which may cut off an end."""
+"""Longest texts of a preset in characters; control characters become escapes, which count as several."""
 
 
 class Sizes(NamedTuple):
     """How many images each part of a run has.
 
     Attributes:
-        train: Images that are trained on.
-        val: Images validated on, after each epoch.
-        test: Images scored once, at the end.
+        train: Images to train on.
+        val: Images for validation after each epoch.
+        test: Images scored once at the end.
         train_eval: Training images whose loss is measured in evaluation mode after each epoch, a fixed sample.
     """
 
@@ -50,7 +50,7 @@ class Sizes(NamedTuple):
 
 
 class DataTable(Table):
-    """Which images, and how they are split."""
+    """The data set, and how it is split."""
 
     dataset: DatasetName = Field("mnist", description="The data set.")
     val_fraction: float = Field(0.2, gt=0, lt=1, description="Share of the training set kept for validation.")
@@ -61,7 +61,7 @@ class DataTable(Table):
     root: str | None = Field(None, description="A folder in torchvision's layout to read from instead of downloading.")
 
     def kept_for_validation(self, images: int) -> int:
-        """How many of a training set of so many are not trained on; `val_samples` may take fewer of them."""
+        """How many images of a training set are kept for validation; `val_samples` may use fewer of them."""
         return round(self.val_fraction * images)
 
 
@@ -113,12 +113,12 @@ class Preset(Table):
 
     @property
     def shape(self) -> Shape:
-        """Of one example as the network takes it: (784,), or (channels, height, width)."""
+        """The shape of an example as the network takes it: (784,), or (channels, height, width)."""
         return input_shape(self.dataset.shape, images=self.model.takes_images)
 
     @property
     def sites(self) -> list[Site]:
-        """The network's, where techniques may put something."""
+        """The network's sites, where techniques may put something."""
         return self.model.sites(self.shape)
 
     @property
@@ -159,7 +159,7 @@ class Preset(Table):
 
     @property
     def warning(self) -> str:
-        """What should be known before this preset is run; empty if nothing."""
+        """A warning before this preset is run; empty if there is none."""
         if len(self.arms()) == 2:
             return "both arms are the same experiment: no technique sets them apart" if self.alike else ""
         groups = [f"{', '.join(names[:-1])} and {names[-1]}" for names in self.alike]
@@ -170,7 +170,7 @@ class Preset(Table):
         faults = [*_size_faults(self), *schedule.faults(self.train), *_arm_faults(self)]
         broken = [Fault(f"model.{knob}", words) for knob, words in self.model.faults(self.shape, self.dataset.classes)]
         faults += broken
-        if not broken:  # else there is no network to put a technique into
+        if not broken:  # otherwise there is no network for techniques
             faults += _technique_faults(self)
         if faults:
             raise ContradictionError(faults)

@@ -1,4 +1,4 @@
-"""Saving a preset under a name: the file it came from is edited, so that its comments and its layout stay."""
+"""Saves a preset under a name by editing the file it came from, so that comments and layout are kept."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from regtui.preset.validation import validate
 
 
 def save_as(preset: Preset, name: str, folder: Path = Path("presets"), *, original: Path | None) -> Path:
-    """Write `preset` as `folder`/`name`.toml, whole or not at all; a file of that name is replaced.
+    """Write `preset` to `folder`/`name`.toml atomically; a file of that name is replaced.
 
     Args:
         preset: What to save.
         name: Its new name.
-        folder: Where to; made if it isn't there.
+        folder: The folder to save in; created if it doesn't exist.
         original: The file that the preset was made from, whose comments and layout are kept; None if there is none.
 
     Returns:
-        The file, which loads back to an equal preset but for its name.
+        The file, from which an equal preset is loaded, apart from its name.
 
     Raises:
-        InputError: The name won't do, or the folder can't be written.
+        InputError: The name is not allowed, or the folder can't be written.
     """
     named = validate({**to_table(preset), "name": name}, "the new preset")
     path = folder / f"{name}.toml"
-    # No '.toml' at its end: a file half written is never listed as a preset.
+    # Without the suffix '.toml', so that an incomplete file is never listed as a preset.
     temporary = folder / f".{name}.{os.getpid()}.tmp"
     content = _content(named, original).encode()
     try:
@@ -51,7 +51,7 @@ def save_as(preset: Preset, name: str, folder: Path = Path("presets"), *, origin
 
 
 def _content(preset: Preset, original: Path | None) -> str:
-    """The file's text: the original's with what differs changed, or, where that can't be had, made anew."""
+    """The file's text: the original with the differences applied, or new text if the original can't be used."""
     import tomlkit  # 40 ms
 
     if original is not None:
@@ -66,7 +66,7 @@ def _content(preset: Preset, original: Path | None) -> str:
 
 
 def _change(document: MutableMapping[str, Any], before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Make `document`, which means `before`, mean `after`; what is equal in both stays as it is written."""
+    """Change `document` from the values `before` to `after`, leaving equal values as they are written."""
     import tomlkit
 
     for key in before:
@@ -77,7 +77,7 @@ def _change(document: MutableMapping[str, Any], before: dict[str, Any], after: d
         if value == old:
             continue
         if isinstance(value, dict) and isinstance(old, dict):
-            if key not in document:  # all of the table was left out
+            if key not in document:  # the whole table was removed
                 document[key] = tomlkit.table()
             _change(document[key], old, value)
             if not value and key not in Preset.model_fields:

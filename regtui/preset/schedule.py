@@ -1,4 +1,4 @@
-"""The learning rate of each step, in both arms alike, as a preset's `[train]` plans it."""
+"""The learning rate of each step, the same in all arms, as planned in a preset's `[train]`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from regtui.preset.train import TrainTable
 from regtui.text import counted
 
 STEP_FACTOR = 0.1
-"""What the rate is multiplied by at each cut of the schedule `step`, where the preset says nothing else."""
+"""The default factor of each cut in the schedule `step`."""
 
 
 class Schedule:
     """The learning rate η_t of step t, counted from 0 over the whole run, for a base rate η.
 
     constant  η_t = η
-    cosine    η_t = η/2 · (1 + cos(π · (t − W) / (T − W))), from η to nearly 0 over the T steps that are planned
-    step      η_t = η · γ^⌊e/n⌋ in epoch e, counted from 0: cut to γ of itself after every n epochs
+    cosine    η_t = η/2 · (1 + cos(π · (t − W) / (T − W))), from η to nearly 0 over the T planned steps
+    step      η_t = η · γ^⌊e/n⌋ in epoch e, counted from 0: multiplied by γ after every n epochs
     warm-up   η_t = η · (t + 1) / W in the first W steps, before any of the three
 
     Source: Loshchilov, Hutter: SGDR: Stochastic Gradient Descent with Warm Restarts. ICLR 2017, equation 5, without
@@ -47,7 +47,7 @@ class Schedule:
 
 
 def words(train: TrainTable) -> str:
-    """The learning rate and what becomes of it: '0.001', '0.001 cosine, warm-up 2 epochs, gradients up to norm 1'."""
+    """The learning rate and its schedule: '0.001', '0.001 cosine, warm-up 2 epochs, gradients up to norm 1'."""
     parts = [f"{train.learning_rate:g}"]
     if train.schedule == "cosine":
         parts = [f"{parts[0]} cosine"]
@@ -64,7 +64,7 @@ def words(train: TrainTable) -> str:
 
 
 def faults(train: TrainTable) -> Iterator[Fault]:
-    """What contradicts itself in a plan."""
+    """Contradictions in a plan."""
     if train.schedule == "step":
         if train.step_epochs is None:
             yield Fault("train.step_epochs", "the schedule 'step' needs it: after how many epochs the rate is cut")

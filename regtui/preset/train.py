@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 SEEDS = 2**63
-"""Seeds run from 0 to below this, as torch takes them."""
+"""Seeds are below this, the range that torch accepts."""
 
 
 class Table(BaseModel):
-    """A table of a preset: no unknown keys, no value of another type than it should be."""
+    """A table of a preset: strict about unknown keys and types of values."""
 
     model_config = ConfigDict(extra="forbid", strict=True, validate_assignment=True)
 

@@ -1,4 +1,4 @@
-"""A preset from plain data; each mistake that pydantic finds becomes a fault that says how to mend it."""
+"""Makes a preset from plain data; each error found by pydantic becomes a fault that says how to fix it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from regtui.techniques.base import Technique
 from regtui.text import one_line
 
 MAX_FAULTS = 20
-"""So many faults of a preset are told; to look for the names meant by thousands would take seconds."""
+"""The most faults reported for a preset; finding suggestions for thousands would take seconds."""
 MAX_PATH = 1000
-"""So much of a path is shown."""
+"""Longest part of a path that is shown."""
 
 _SENTENCES = {
     "bool_type": "must be true or false",
@@ -48,11 +48,11 @@ def validate(table: Mapping[str, Any], origin: str, named: Mapping[str, str] | N
 
     Args:
         table: The preset's tables.
-        origin: Where they come from, a file's name, for the faults.
-        named: Where the values of some keys come from instead.
+        origin: The file they come from, for the faults.
+        named: Other origins, of the values of some keys.
 
     Raises:
-        PresetError: It doesn't validate.
+        PresetError: It is not valid.
     """
     try:
         return Preset.model_validate(table)
@@ -71,7 +71,7 @@ def validate(table: Mapping[str, Any], origin: str, named: Mapping[str, str] | N
 
 
 def _described(mistake: Mapping[str, Any]) -> Fault:
-    """A mistake that pydantic found, in words."""
+    """The fault for an error found by pydantic."""
     location = _location(mistake)
     key = ".".join(map(str, location))
     if mistake["loc"][-1] == "[key]":
@@ -109,9 +109,9 @@ def _words(mistake: Mapping[str, Any], location: tuple[str | int, ...], key: str
 
 
 def _location(mistake: Mapping[str, Any]) -> tuple[str | int, ...]:
-    """Where a mistake is, as a key says it: without the kind, which pydantic's location of a model names too.
+    """The keys of an error's location, without the kind that pydantic adds for a model.
 
-    Of a model of which no kind is known, the location is that of the kind.
+    If the model's kind is unknown, the location is that of the kind.
     """
     table, *rest = mistake["loc"]
     if table == "model" and mistake["type"].startswith("union_tag") and isinstance(mistake["input"], Mapping):
@@ -122,7 +122,7 @@ def _location(mistake: Mapping[str, Any]) -> tuple[str | int, ...]:
 
 
 def _known_instead(location: Sequence[str | int]) -> str:
-    """What an unknown key may have been meant to be: the nearest, what is known elsewhere, or all that are."""
+    """Words on what an unknown key may mean: the nearest key, one known elsewhere, or all known keys."""
     *table, last = location
     known = _fields_at(table)
     if not table and last in REGISTRY:
@@ -139,7 +139,7 @@ def _known_instead(location: Sequence[str | int]) -> str:
 
 
 def _no_model(model: object) -> str:
-    """What is wrong with a `[model]` of which no kind is known."""
+    """What is wrong with a `[model]` without a known kind."""
     if not isinstance(model, Mapping):
         return f"must be a table, not {one_line(repr(model), MAX_VALUE)}{hints.of_table(model, 'model')}"
     kind = model["kind"]
@@ -150,7 +150,7 @@ def _no_model(model: object) -> str:
 
 
 def _origin(key: str, origin: str, named: Mapping[str, str]) -> str:
-    """Where the value of a dotted key comes from."""
+    """The origin of the value at a dotted key."""
     near = (name for part, name in named.items() if f"{key}.".startswith(f"{part}.") or part.startswith(f"{key}."))
     return next(near, origin)
 
@@ -164,7 +164,7 @@ def _choices(mistake: Mapping[str, Any]) -> list[str]:
 
 
 def _fields_at(location: Sequence[str | int]) -> list[str]:
-    """The names that the table at `location` may have."""
+    """The names of the fields in the table at `location`."""
     return [field.alias or name for name, field in _model_at(location).model_fields.items()]
 
 
@@ -181,7 +181,7 @@ def _model_at(location: Sequence[str | int]) -> type[BaseModel]:
 
 
 def _first_knob(location: Sequence[str | int]) -> str:
-    """The first number of the technique whose table is at `location`; empty if none is."""
+    """The first numeric field of the technique whose table is at `location`; empty if there is none."""
     model = _model_at(location) if len(location) > 1 else Preset
     if not issubclass(model, Technique):
         return ""
@@ -189,7 +189,7 @@ def _first_knob(location: Sequence[str | int]) -> str:
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """The known name that was perhaps meant, to follow a sentence; empty if none is near."""
+    """A suggestion of the nearest known name, to follow a sentence; empty if none is near."""
     known = list(known)
     match = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.5)
     return f"; did you mean {match[0]!r}?" if match else ""

@@ -1,4 +1,4 @@
-"""The selected preset from its title to its settings."""
+"""The pane with the selected preset, from its title to its settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from regtui.tui.look import colour_of, mark_of
 
 
 class Detail(VerticalScroll, can_focus=False):
-    """Title, summary, what follows from the settings, and the settings; of a broken file what is wrong with it."""
+    """Title, summary, facts that follow from the settings, and the settings; for a broken file its faults."""
 
     DEFAULT_CSS = """
     Detail {
@@ -35,19 +35,19 @@ class Detail(VerticalScroll, can_focus=False):
         self._form: Form | None = None
 
     def compose(self) -> ComposeResult:
-        """The words; the many fields come after the first picture, which they would delay."""
+        """The texts. The many fields are added after the first drawing, which they would delay."""
         for part in ("title", "summary", "facts"):
             yield Static(id=part, markup=False)
 
     def on_mount(self) -> None:
-        """Fill in."""
+        """Show the entry given to the constructor."""
         self.show(self._entry)
 
     def show(self, entry: Entry) -> None:
-        """Show this preset, from its top."""
+        """Show this preset, scrolled to its top."""
         self._entry = entry
         self.set_class(entry.draft is None, "-broken")
-        # Where there is no setting to go to, the pane itself is scrolled by keys.
+        # Without settings to focus, the keys scroll the pane itself.
         self.can_focus = entry.draft is None
         name = one_line(entry.name, MAX_VALUE)
         title, summary = name, entry.words
@@ -70,14 +70,14 @@ class Detail(VerticalScroll, can_focus=False):
             self._form.show(entry.draft)
 
     def show_facts(self) -> None:
-        """Bring up to date what follows from the settings; while they have a fault, nothing does."""
+        """Update the facts that follow from the settings; while they have faults there are none."""
         draft = self._entry.draft
         shown = self.query_one("#facts", Static)
         if draft is not None and draft.preset is not None and shown.content != (facts := _facts(draft.preset)):
             shown.update(facts)
 
     def go_to(self, key: str) -> None:
-        """Give the focus to the setting that a dotted key is about, the first for an empty one."""
+        """Focus the setting of a dotted key, or the first setting for an empty key."""
         if self._entry.draft is None:
             self.focus()
         elif self._form is not None:
@@ -90,7 +90,7 @@ class Detail(VerticalScroll, can_focus=False):
 
 
 def _facts(preset: Preset) -> Content:
-    """The sizes, and what each arm has."""
+    """The sizes of the data, and each arm's techniques."""
     sizes = preset.sizes
     words = (
         f"{preset.dataset.title} {sizes.train:,} / {sizes.val:,}",

@@ -1,4 +1,4 @@
-"""A preset while it is edited: plain data that may not validate yet, and what is wrong with it; no widgets here."""
+"""A preset while it is edited: plain data that need not be valid, and its faults. Uses no widgets."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Draft:
     """A preset's tables, edited key by key.
 
     Attributes:
-        original: What the edits started from, and what taking them back restores.
-        arms: The tables of its arms by dotted key. What a preset is about comes first: the baseline is the last.
+        original: The preset before the edits, to which they can be reset.
+        arms: The dotted keys of its arms' tables. The baseline comes last, because a preset is about the others.
         preset: The edited preset; None while there are faults.
-        faults: What is wrong.
+        faults: What is wrong with the edited values.
     """
 
     def __init__(self, original: Preset, edited: Preset | None = None) -> None:
@@ -46,15 +46,15 @@ class Draft:
         self.faults: list[Fault]
         self._before = to_table(original)
         self._table = to_table(edited or original)
-        self._off: dict[str, dict[str, Any]] = {}  # knobs of what was switched off, for when it returns
+        self._off: dict[str, dict[str, Any]] = {}  # knobs of techniques that were switched off, to be restored
         self._check()
 
     def get(self, key: str) -> Any:
-        """The value at a dotted key; None where it is left out."""
+        """The value at a dotted key; None if it is left out."""
         return _at(self._table, key)
 
     def was(self, key: str) -> Any:
-        """The value that the original has; a technique or a kind of model that it doesn't use has its defaults."""
+        """The original's value; the default for a technique or kind of model that it doesn't use."""
         kind = self.get(KIND)
         if key.startswith("model.") and key != KIND and kind != _at(self._before, KIND):
             return to_plain(KINDS[kind]()).get(key.removeprefix("model."))
@@ -94,7 +94,7 @@ class Draft:
 
     @property
     def edited(self) -> bool:
-        """Whether anything is."""
+        """Whether anything was edited."""
         return self._table != self._before
 
     def _check(self) -> None:
@@ -105,17 +105,17 @@ class Draft:
 
 
 def to_plain(table: BaseModel) -> dict[str, Any]:
-    """A table as plain data, without what is left out."""
+    """A table as plain data, without None."""
     return table.model_dump(exclude_none=True)
 
 
 def text_of(value: object) -> str:
-    """A value as it is typed; empty for one that is left out."""
+    """A value as one would type it; empty for None."""
     if value is None:
         return ""
     if isinstance(value, Slip):
         return value.text
-    if isinstance(value, str):  # quoted only where it would mean something else without
+    if isinstance(value, str):  # quoted only if it would mean something else without quotes
         return value if value.isprintable() and toml_value(value) == value else _quoted(value)
     if isinstance(value, bool):
         return str(value).lower()
@@ -125,12 +125,12 @@ def text_of(value: object) -> str:
 
 
 def value_of(text: str, *, optional: bool) -> Any:
-    """What a typed text means, as with --set; an optional value is left out where nothing is typed."""
+    """The value of a typed text, as for --set; None for an empty text if the value is optional."""
     return None if optional and not text.strip() else toml_value(text)
 
 
 def _quoted(text: str) -> str:
-    """A TOML string without a character that a terminal would obey."""
+    """A TOML string with control characters as escapes."""
     return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08X}" for c in text) + '"'
 
 

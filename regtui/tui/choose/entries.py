@@ -1,4 +1,4 @@
-"""The presets to choose from, each with the edits made to it; one that is broken keeps its fault and stops no other."""
+"""The presets to choose from, with their edits; a broken one is listed with its faults."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Entry:
 
     Attributes:
         name: What it is called, here and on the command line.
-        path: Its file; None where only the command line knows that.
+        path: Its file; None if it was made on the command line.
         draft: The preset with its edits; None if the file is broken.
         faults: What is wrong with the file.
-        words: Of an entry that is no preset, what there is to say instead.
+        words: A message, for an entry that is not a preset.
     """
 
     name: str
@@ -34,10 +34,10 @@ class Entry:
 
 
 class Reading(threading.Thread):
-    """Reads the presets; nearly always that is done at once, but there may be any number of them, and any disk."""
+    """Reads the presets in a thread, because there may be many of them, or a slow disk."""
 
     def __init__(self, chosen: Preset | None) -> None:
-        super().__init__(name="presets", daemon=True)  # whoever leaves meanwhile does not wait for it
+        super().__init__(name="presets", daemon=True)  # the program can end while it runs
         self._chosen = chosen
         self._found: list[Entry] = []
 
@@ -47,16 +47,16 @@ class Reading(threading.Thread):
 
     @property
     def found(self) -> list[Entry]:
-        """What was read; an entry that says so while it is not."""
+        """The entries that were read; while reading goes on, one entry that says so."""
         return self._found or [Entry("reading …", None, None, words="The presets are being read.")]
 
 
 def entries(chosen: Preset | None = None) -> list[Entry]:
-    """Every preset that is there, ./presets first.
+    """All presets, those in ./presets first.
 
     Args:
-        chosen: A preset as the command line changed it. Its differences from the file of its name are edits; where
-            there is no such file it comes first.
+        chosen: A preset changed on the command line. Its differences from the file of its name are shown as edits;
+            without such a file it comes first.
     """
     found = [_read(name, path) for name, path in available().items()]
     if chosen is not None:
@@ -70,7 +70,7 @@ def entries(chosen: Preset | None = None) -> list[Entry]:
 
 
 def reread(old: Sequence[Entry], saved: Entry, name: str) -> list[Entry]:
-    """The list after `saved` was written as `name`: its edits have moved there, those of all others stay."""
+    """The entries after `saved` was written as `name`: its edits move there, other edits are kept."""
     stay = {entry.name: entry for entry in old if entry is not saved and entry.draft and entry.draft.edited}
     stay.pop(name, None)
     without_file = [entry for entry in old if entry.path is None and entry.name != name]
