@@ -1,7 +1,7 @@
 """An arm's state as a file: tensors by name, and the rest as JSON beside them. Nothing is pickled.
 
-Tensors are named for what they are part of: `model.`, `best.`, `optimizer.`, `stream.`, `batches`. See
-`regtui.runs.checkpoint` for which files there are, and when one takes the place of another.
+The names of tensors begin with what they are part of: `model.`, `best.`, `optimizer.`, `stream.`, `batches`. See
+`regtui.runs.checkpoint` for the files and for how they are replaced.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from regtui.files import check_header
 class Best(NamedTuple):
     """The network's tensors as they were at the end of an epoch that early stopping may go back to.
 
-    It is the best by what early stopping follows, after its warm-up; without early stopping, by validation loss.
+    It is the best by early stopping's monitor, after the warm-up; without early stopping, by validation loss.
     """
 
     epoch: int
@@ -31,11 +31,11 @@ class Best(NamedTuple):
 
 
 class State(NamedTuple):
-    """All that an arm is, at one moment.
+    """The complete state of an arm at one moment.
 
     Attributes:
-        tensors: Weights, best weights, the optimizer's memory, random streams, the batches still to come; by name.
-        facts: The rest, as JSON has it.
+        tensors: Weights, best weights, the optimizer's state, random streams and the remaining batches, by name.
+        facts: Everything else, as JSON-compatible data.
     """
 
     tensors: dict[str, Tensor]
@@ -47,7 +47,7 @@ class State(NamedTuple):
 
 
 def write(path: Path, state: State) -> None:
-    """Write a state, whole or not at all.
+    """Write a state atomically.
 
     Raises:
         OSError: It can't be written.

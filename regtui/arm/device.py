@@ -1,4 +1,4 @@
-"""The devices of this machine, and which of them a preset's `train.device` means."""
+"""The devices of this machine, and the one that a preset's `train.device` means."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from regtui.errors import InputError
 
 
 def resolve(wanted: str) -> str:
-    """'auto' is the first GPU where there is one, else the CPU; any other must be there.
+    """Resolve a device: 'auto' is the first GPU if there is one, else the CPU; any other must exist.
 
     Raises:
         InputError: The device isn't there.
@@ -35,7 +35,7 @@ def resolve(wanted: str) -> str:
 
 
 def found() -> Iterator[tuple[Literal["ok", "note"], str]]:
-    """What there is to train on besides the CPU, or why there is nothing: whether that is worth a note, in words."""
+    """The devices besides the CPU, or why there are none, each as ('ok' or 'note', words)."""
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         properties = torch.cuda.get_device_properties(index)
         yield "ok", f"cuda:{index}: {properties.name}, {properties.total_memory / 2**30:.0f} GiB"

@@ -1,4 +1,4 @@
-"""The host of arms: it builds them on one copy of the data, and calls their methods for whoever asks."""
+"""The host of arms: builds them on one copy of the data, and calls their methods on request."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from regtui.preset.model import Preset
 
 
 class Host(HostCalls):
-    """The arms that live in this process."""
+    """Holds the arms of this process."""
 
     def __init__(self) -> None:
         self._arms: dict[str, Arm] = {}
 
     def torch_version(self) -> str:
-        """The version of torch here; whoever asks knows that it is imported."""
+        """The version of torch; an answer means that torch has been imported."""
         return torch.__version__
 
     def resolve_device(self, wanted: str) -> str:
@@ -36,26 +36,26 @@ class Host(HostCalls):
         return device.resolve(wanted)
 
     def devices(self) -> list[tuple[Literal["ok", "note"], str]]:
-        """What there is to train on, see `regtui.arm.device.found`."""
+        """The available devices, see `regtui.arm.device.found`."""
         return list(device.found())
 
     def build(self, names: tuple[str, ...], preset: Preset, where: str, data_file: Path, threads: int) -> None:
-        """Load the data once and build the arms `names` on it; torch computes with so many threads from then on."""
+        """Load the data once and build the arms `names` on it; from then on torch uses this number of threads."""
         torch.set_num_threads(threads)
         place = torch.device(where)
         data = load(data_file, preset.data, stream(preset.train.seed, "split"), place)
         self._arms = {name: Arm(name, preset, data, place) for name in names}
 
     def call(self, call: Call) -> dict[str, Any]:
-        """The results of `call`, by arm."""
+        """Carry out `call`; returns the results by arm."""
         return {name: getattr(self._arms[name], call.method)(*call.args) for name in call.arms}
 
     @contextmanager
     def as_in_its_own_process(self, threads: int) -> Iterator[None]:
-        """Torch's global state as a process of its own has it at its start; afterwards it is again what it was.
+        """Within this context torch's global state is that of a new process; afterwards it is restored.
 
-        Whoever trains in a process that does other things too is neither disturbed nor disturbs: number of threads,
-        global random stream, gradient mode, autocast, default type and default device.
+        So training does not affect other uses of torch in this process, and is not affected by them. The state covers
+        the number of threads, the global random stream, gradient mode, autocast, default type and default device.
         """
         threads_before, dtype_before = torch.get_num_threads(), torch.get_default_dtype()
         with ExitStack() as stack:

@@ -1,7 +1,7 @@
-"""What can be asked of an arm and of its host, told without torch: whoever asks lives in another process.
+"""The methods of an arm and of its host, declared without torch for callers in another process.
 
-Callers name a method by the attribute, as in `crew.each(ArmCalls.train_steps, arms, 10)`. Only its name and the
-arguments travel, and yet mypy sees that the method is there, that the arguments fit, and what comes back.
+Callers pass the method itself, as in `crew.each(ArmCalls.train_steps, arms, 10)`. Only its name and the arguments are
+sent, but mypy checks that the method exists and that arguments and result have the right types.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 class ArmCalls(ABC):
-    """One arm, as the trainer knows it; `arm.py` has the arm itself."""
+    """The methods of an arm that the trainer calls; arm.py has the arm itself."""
 
     @abstractmethod
     def built(self) -> Built:
@@ -42,7 +42,7 @@ class ArmCalls(ABC):
 
     @abstractmethod
     def remember(self, epoch: int) -> None:
-        """Keep these weights, an epoch's, as those worth going back to."""
+        """Remember the current weights, those of this epoch, as the best."""
 
     @abstractmethod
     def test(self, keep_best: Mapping[str, bool]) -> ScoreReport:
@@ -58,7 +58,7 @@ class ArmCalls(ABC):
 
     @abstractmethod
     def load(self, folder: Path, files: Mapping[str, ArmFiles]) -> None:
-        """Become what `save` has written; an InputError says what is missing or damaged."""
+        """Restore what `save` has written; an InputError says what is missing or damaged."""
 
 
 class Call(NamedTuple):
@@ -70,11 +70,11 @@ class Call(NamedTuple):
 
 
 class HostCalls(ABC):
-    """Whoever has arms in its process; `host.py` has the host itself."""
+    """The methods of a host, which has arms in its process; host.py has the host itself."""
 
     @abstractmethod
     def torch_version(self) -> str:
-        """The version of torch there; whoever asks knows that it is imported."""
+        """The version of torch there; an answer means that torch has been imported."""
 
     @abstractmethod
     def resolve_device(self, wanted: str) -> str:
@@ -82,12 +82,12 @@ class HostCalls(ABC):
 
     @abstractmethod
     def devices(self) -> list[tuple[Literal["ok", "note"], str]]:
-        """What there is to train on besides the CPU: whether that is worth a note, in words."""
+        """The devices besides the CPU, or why there are none, each as ('ok' or 'note', words)."""
 
     @abstractmethod
     def build(self, names: tuple[str, ...], preset: Preset, where: str, data_file: Path, threads: int) -> None:
-        """Load the data once and build the arms `names` on it; torch computes with so many threads from then on."""
+        """Load the data once and build the arms `names` on it; from then on torch uses this number of threads."""
 
     @abstractmethod
     def call(self, call: Call) -> dict[str, Any]:
-        """The results of `call`, by arm."""
+        """Carry out `call`; returns the results by arm."""

@@ -1,4 +1,4 @@
-"""A module with what techniques add at its sites; what is added is kept beside it, not inside its names."""
+"""A network: a module, and beside it what techniques add at its sites, under names of their own."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """What techniques put at one site: layers first, then factors, then sums. Factors and sums act in training alone.
+    """What techniques put at one site: first layers, then factors, then addends; the latter two only while training.
 
     Attributes:
-        site: Where it is.
-        layers: Each technique's layer, by its name.
+        site: The site.
+        layers: The layers of techniques, by technique.
         training: Whether the network trains.
     """
 
@@ -31,7 +31,7 @@ class Place:
         self.site = site
         self.layers = {name: layer for name, t in techniques.items() if (layer := t.layer_at(site)) is not None}
         self.training = True
-        # The input and what comes after an activation are counted alike; what comes before one is told apart.
+        # The input and sites after activations share one numbering; sites before activations get a name of their own.
         where = f"{'before ' if site.kind == 'before' else ''}{site.number}"
         self._factors = [
             (factor, stream(f"{name}/{where}"))
@@ -46,16 +46,16 @@ class Place:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is put here."""
+        """Whether no technique puts anything here."""
         return not (self.layers or self._factors or self._addends)
 
     @property
     def has_only_factors(self) -> bool:
-        """Whether neither a layer nor a sum is put here."""
+        """Whether techniques put neither layers nor addends here."""
         return not (self.layers or self._addends)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """X [batch, *shape] with all that is put here."""
+        """Apply everything that is put here to x [batch, *shape]."""
         for layer in self.layers.values():
             x = layer(x)
         if not self.training:
@@ -67,7 +67,7 @@ class Place:
         return x
 
     def factor(self, batch: int) -> Tensor | None:
-        """What x is multiplied by at this step; None where nothing changes."""
+        """Draw what x is multiplied by at this step; None for no change."""
         product = None
         for factor in self._draw(self._factors, batch) if self.training else ():
             product = factor if product is None else product * factor
@@ -81,10 +81,10 @@ class Place:
 
 
 class Network:
-    """A module and, at its sites, what techniques add.
+    """A module and what techniques add at its sites.
 
-    The module's own tensors have the same names in every arm, whatever is added, so that pairing compares like with
-    like. It may be any module whose sites are known: what is put at them is called by hooks.
+    The module's own tensors have the same names in every arm, whatever is added, so that pairing compares equal things.
+    It may be any module whose sites are known: additions are called by hooks.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class Network:
         """Put the techniques' contributions at the sites.
 
         Args:
-            module: What is trained; it moves to `device`.
-            sites: Its input and other sites, in order.
-            techniques: Those of one arm, by name.
-            stream: A random stream of the arm's own, by what it is for.
-            device: Where everything is to live.
+            module: The module to train; it is moved to `device`.
+            sites: Its sites, in order.
+            techniques: The techniques of the arm, by name.
+            stream: Makes a random stream of the arm for a named use.
+            device: The device for everything.
         """
         self.module = module.to(device)
         self.places = [Place(site, techniques, stream) for site in sites]
@@ -124,42 +124,42 @@ class Network:
         return result
 
     def shaped(self, x: Tensor) -> Tensor:
-        """A batch in the shape that the module takes."""
+        """The batch in the shape that the module takes."""
         return as_vectors(x) if len(self._input) == 1 else as_images(x, self._input)
 
     def train(self, training: bool = True) -> None:
-        """Training or evaluation mode, of the module and of all that is added."""
+        """Set training or evaluation mode, for the module and everything added."""
         self.module.train(training)
         self._added.train(training)
         for place in self.places:
             place.training = training
 
     def eval(self) -> None:
-        """Evaluation mode."""
+        """Set evaluation mode."""
         self.train(False)
 
     def parameters(self) -> list[nn.Parameter]:
-        """All that is trained: the module's own first."""
+        """All trainable parameters, the module's own first."""
         return [*self.module.parameters(), *self._added.parameters()]
 
     def weights(self) -> dict[str, nn.Parameter]:
-        """The module's weights, layer by layer: its parameters of two dimensions or more, no biases and no norms."""
+        """The module's weights by layer: its parameters with two or more dimensions, no biases or norm parameters."""
         return {name.removesuffix(".weight"): p for name, p in self.module.named_parameters() if p.dim() >= 2}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Every tensor by name: the module's own as it names them, and those added as 'technique@site.name'."""
+        """Every tensor by name: the module's own under its names, added ones as 'technique@site.name'."""
         return {**self.module.state_dict(), **self._added.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take over tensors as `state_dict` names them."""
+        """Load tensors under the names of `state_dict`."""
         own = self.module.state_dict()
         self.module.load_state_dict({name: tensor for name, tensor in state.items() if name in own})
         self._added.load_state_dict({name: tensor for name, tensor in state.items() if name not in own})
 
     def layers_by_hand(self) -> Layers | None:
-        """The layers whose gradient `learn_layers` computes without autograd; None where it is not written for them.
+        """The layers whose gradient `learn_layers` can compute without autograd; None if it can't.
 
-        The network must be linear layers with ReLU between them, on a CPU, and what is added nothing but factors on the
+        The network must be linear layers with ReLU between them, on a CPU, and techniques may add only factors on the
         input and after activations.
         """
         places = (place for place in self.places if not place.is_empty)
@@ -198,5 +198,5 @@ def as_images(x: Tensor, shape: Shape) -> Tensor:
 
 
 def as_vectors(x: Tensor) -> Tensor:
-    """Rows of numbers: of images, their pixels by height, width, channels."""
+    """Examples as rows of numbers; images become their pixels by height, width, channels."""
     return x if x.ndim == 2 else x.permute(0, 2, 3, 1).reshape(len(x), -1)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from regtui.preset.train import TrainTable
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-"""Kingma and Ba's own choice (2015), and PyTorch's."""
+"""Adam's constants as chosen by Kingma and Ba (2015), and PyTorch's defaults."""
 
 
 class Adam:
@@ -29,12 +29,12 @@ class Adam:
         self._means = [torch.zeros_like(p) for p in self._parameters]
         self._squares = [torch.zeros_like(p) for p in self._parameters]
         self._step = torch.zeros((), device=self._parameters[0].device)
-        self._steps = [self._step] * len(self._parameters)  # the kernel wants one for each parameter
+        self._steps = [self._step] * len(self._parameters)  # the kernel needs one for each parameter
         self._weight_decay = weight_decay
         self._kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
 
     def zero_grad(self) -> None:
-        """Forget the gradients, so that the next backward pass writes new ones instead of adding."""
+        """Clear the gradients, so that the next backward pass writes new ones instead of adding."""
         for parameter in self._parameters:
             parameter.grad = None
 
@@ -59,7 +59,7 @@ class Adam:
         )
 
     def state(self) -> dict[str, Tensor]:
-        """All that the next step depends on, by name."""
+        """Everything the next step depends on besides weights and gradients, by name."""
         moments = zip(self._means, self._squares, strict=True)
         return {"step": self._step} | {
             f"{index}.{name}": tensor
@@ -69,10 +69,10 @@ class Adam:
 
     @torch.no_grad()
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Become what `state` was taken from.
+        """Restore a state.
 
         Raises:
-            KeyError, RuntimeError: It is of another network.
+            KeyError, RuntimeError: The state is of another network.
         """
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
@@ -86,7 +86,7 @@ class SGD:
         (self._group,) = self._sgd.param_groups
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Clear the gradients."""
         self._sgd.zero_grad()
 
     def step(self, learning_rate: float) -> None:
@@ -95,7 +95,7 @@ class SGD:
         self._sgd.step()
 
     def state(self) -> dict[str, Tensor]:
-        """Nothing: a step depends on the weights and their gradients alone."""
+        """Empty: a step depends only on weights and gradients."""
         return {}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:

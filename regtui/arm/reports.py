@@ -1,4 +1,4 @@
-"""What an arm reports to the trainer: plain numbers, so that an arm may live in another process."""
+"""The reports of an arm to the trainer: plain data, because the arm may live in another process."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Built(NamedTuple):
     """An arm before its first step.
 
     Attributes:
-        device: Where it is.
-        parameters: How many numbers training changes.
+        device: The arm's device.
+        parameters: The number of trainable parameters.
         tensors: A hash of each tensor's initial values.
         data: A hash of the data set as it was read.
         split: A hash of the images' numbers of each part.
@@ -33,8 +33,8 @@ class Measured(NamedTuple):
     """An arm in evaluation mode: mean losses without penalties, accuracies as fractions, penalties, weights.
 
     Attributes:
-        learning_rate: Of the last step that was made.
-        seconds: What training and validating this epoch took.
+        learning_rate: The learning rate of the last step.
+        seconds: Time for training and validating this epoch.
     """
 
     train_loss: float
@@ -48,7 +48,7 @@ class Measured(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """An arm's part of a checkpoint: the files that it is in, or what keeps them from being written, and where."""
+    """An arm's part of a checkpoint: its files, or why they can't be written."""
 
     files: ArmFiles | None
     fault: str = ""
