@@ -1,4 +1,4 @@
-"""What a user says to a run. Commands wait in a mailbox until the trainer takes them, between two steps."""
+"""The user's commands to a run. They wait in a mailbox until the trainer takes them between two steps."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class _Command(BaseModel):
 
 
 class Stop(_Command):
-    """End the run after the present step.
+    """End the run after the current step.
 
     Attributes:
-        at_once: Neither validate nor test: what was measured and saved up to now is all that is kept.
+        at_once: Neither validate nor test; only what was measured and saved before is kept.
     """
 
     command: Literal["stop"] = "stop"
@@ -27,7 +27,7 @@ class Stop(_Command):
 
 
 class Pause(_Command):
-    """Stand still after the present step."""
+    """Pause after the current step."""
 
     command: Literal["pause"] = "pause"
 
@@ -36,7 +36,7 @@ class Resume(_Command):
     """Go on.
 
     Attributes:
-        one_epoch: Stand still again after this epoch.
+        one_epoch: Pause again after this epoch.
     """
 
     command: Literal["resume"] = "resume"
@@ -94,7 +94,7 @@ class Control:
         self._at_once = threading.Event()
 
     def send(self, command: Command) -> None:
-        """Ask for something; the trainer answers with an event once it is done."""
+        """Send a command; the trainer answers with an event when it is done."""
         if isinstance(command, Stop):
             self._stop.set()
             if command.at_once:
@@ -103,12 +103,12 @@ class Control:
 
     @property
     def stop_requested(self) -> bool:
-        """Whether a stop has been asked for, even if the trainer has not come to it yet."""
+        """Whether a stop was requested, even if the trainer has not taken it yet."""
         return self._stop.is_set()
 
     @property
     def stop_at_once(self) -> bool:
-        """Whether that stop is to be without validation and test."""
+        """Whether the requested stop is without validation and test."""
         return self._at_once.is_set()
 
     def take(self, timeout: float = 0.0) -> Command | None:

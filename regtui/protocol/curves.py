@@ -1,4 +1,4 @@
-"""The loss of every step, in bounded memory: neighbours share a bucket that keeps their lowest, highest and mean."""
+"""The losses of all steps in bounded memory: neighbouring steps share a bucket with their extremes and their sum."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import cast
 from regtui.protocol.events import all_finite, is_finite
 
 BUCKETS = 2048
-"""At most so many: several times the columns of the widest terminal, so that a part can still be looked into."""
+"""The most buckets: several times the columns of the widest terminal, so that a part of a curve can be shown too."""
 RECENT = 50
-"""Steps that make up the recent mean."""
+"""The number of steps in the recent mean."""
 
 
 def _numbers() -> array[float]:
@@ -25,16 +25,16 @@ def _numbers() -> array[float]:
 
 @dataclass
 class StepCurve:
-    """A curve of any length. When its buckets are full, each two neighbours become one, twice as wide.
+    """A curve of any length. When its buckets are full, pairs of neighbours are merged into one of twice the width.
 
     Attributes:
         width: Steps in a bucket; the last one may have fewer.
-        lows: Each bucket's lowest finite value; infinity where it has none.
-        highs: Each bucket's highest finite value; minus infinity where it has none.
+        lows: Each bucket's lowest finite value; infinity if it has none.
+        highs: Each bucket's highest finite value; minus infinity if it has none.
         sums: Each bucket's sum of finite values.
-        counts: How many finite values each has.
-        first: The first step's loss; infinity before it, and where it was not finite.
-        broken: The first step whose loss was not finite, counted from 1; None while all are finite.
+        counts: Each bucket's number of finite values.
+        first: The first step's loss; infinity before that, and if it was not finite.
+        broken: The first step whose loss was not finite, counted from 1; None if all are finite.
     """
 
     width: int = 1
@@ -48,13 +48,13 @@ class StepCurve:
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     def __len__(self) -> int:
-        """Steps so far."""
+        """The number of steps so far."""
         return self._steps
 
     def extend(self, losses: Sequence[float | None]) -> None:
-        """Take in the losses of further steps; None stands for one that is not finite.
+        """Add the losses of further steps; None stands for one that is not finite.
 
-        The curve does not depend on how many come at a time.
+        The curve does not depend on how many are added at a time.
         """
         clean = all_finite(losses)
         if self._steps == 0 and losses and is_finite(losses[0]):
@@ -83,9 +83,9 @@ class StepCurve:
         return sum(self._recent) / len(self._recent) if self._recent else math.nan
 
     def until(self, steps: int) -> StepCurve:
-        """The curve as it was after so many steps, to be looked at and not extended.
+        """The curve as it was after so many steps, for reading only.
 
-        Whole buckets only: the last steps may be missing in them. Which losses were the recent ones is not known.
+        It has only complete buckets, so the last steps may be missing, and the recent losses are not known.
         """
         if steps >= self._steps:
             return self
@@ -95,11 +95,11 @@ class StepCurve:
         return StepCurve(self.width, *parts, self.first if steps else math.inf, broken, steps)
 
     def _fill(self, losses: Sequence[float]) -> None:
-        """Take finite losses into the last bucket."""
+        """Add finite losses to the last bucket."""
         if losses:
             self.lows[-1] = min(self.lows[-1], min(losses))
             self.highs[-1] = max(self.highs[-1], max(losses))
-            # One after the other: since Python 3.12 sum() rounds once for all it is given, however many that are.
+            # One by one, because since Python 3.12 sum() rounds only once for all its arguments.
             self.sums[-1] = reduce(add, losses, self.sums[-1])
             self.counts[-1] += len(losses)
             self._recent.extend(losses[-RECENT:])

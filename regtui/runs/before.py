@@ -1,4 +1,4 @@
-"""What summaries of earlier versions lack or say in another sense, brought to what is written today."""
+"""Updates summaries of earlier versions, which lack some fields or use them with another meaning."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 PLAIN = {"min_delta": 0.0, "warmup": 0, "monitor": "val_loss"}
-"""The knobs with which the last epoch that counted as an improvement was the one with the lowest validation loss."""
+"""Knobs with which the last epoch that counted was also the one with the lowest validation loss."""
 
 
 def brought_up(folder: Path, preset: dict[str, Any], summary: dict[str, Any]) -> dict[str, Any]:
-    """The summary of an ended run as it would be written today; itself where nothing is to be done.
+    """The summary of an ended run as it would be written today; unchanged if it is up to date.
 
-    Two things were told otherwise: `best_epoch` and `best_val_loss` were those of the last epoch that early stopping
-    had counted, and whether both arms are the same experiment was not told.
+    Two things differed: `best_epoch` and `best_val_loss` were those of the last epoch that early stopping had counted,
+    and the summary did not say whether arms are the same experiment.
 
     Args:
-        folder: The run's.
+        folder: The run's folder.
         preset: Its preset.toml, unchecked.
         summary: Its summary.json, unchecked.
     """
@@ -35,7 +35,7 @@ def brought_up(folder: Path, preset: dict[str, Any], summary: dict[str, Any]) ->
 
 
 def _is_other(arm: dict[str, Any], techniques: object, steered: bool) -> bool:
-    """Whether an arm's best epoch was told in another sense than today's, and may be another."""
+    """Whether an arm's best epoch was saved with the old meaning and may be another one today."""
     if "kept_epoch" in arm or arm.get("best_epoch") is None:
         return False
     rule = techniques.get("early_stopping") if isinstance(techniques, dict) else None
@@ -43,8 +43,8 @@ def _is_other(arm: dict[str, Any], techniques: object, steered: bool) -> bool:
 
 
 def _lowest_losses(folder: Path) -> dict[str, dict[str, Any]]:
-    """Each arm's lowest validation loss and its epoch, from the events; nothing where they can't be read."""
-    from regtui.protocol.history import History  # pydantic, 0.15 s, once: then the index knows
+    """Each arm's lowest validation loss and its epoch, from the events; empty if they can't be read."""
+    from regtui.protocol.history import History  # imports pydantic, 0.15 s; needed once, then the index has the result
     from regtui.runs.log import read_events
 
     try:

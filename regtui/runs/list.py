@@ -1,7 +1,7 @@
-"""Saved runs: find their folders, read what a list of them shows, and tell which run a name means.
+"""Saved runs: finds their folders, reads what a list shows, and resolves names of runs.
 
-Only the small files of a run are read (preset.toml, run.json, summary.json); events.jsonl may be of any size. Whatever
-they hold, reading a run never fails: what could not be read is said in its `fault`.
+Only the small files of a run are read (preset.toml, run.json, summary.json), because events.jsonl may be large. Reading
+a run never fails, whatever the files contain: what could not be read is named in its `fault`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from regtui.runs.files import Field, flat_fields, read_json, read_toml
 from regtui.text import UNKNOWN, number, one_line, quoted
 
 FILES = ("preset.toml", "run.json", "summary.json", "events.jsonl")
-"""A folder with two of these is a run's, whatever its name."""
+"""A folder with two of these files is a run, whatever its name."""
 MAX_DEPTH = 4
-"""How many folders below the given one a run may lie."""
+"""The most levels below the given folder at which a run is found."""
 
 _RUN_NAME = re.compile(r"(\d{8}-\d{6})-.+-[0-9a-f]{4}")
 
@@ -136,7 +136,7 @@ class RunInfo:
 
     @cached_property
     def texts(self) -> str:
-        """All that a word is looked for in, whatever its case."""
+        """The texts in which a filter looks for words, in lower case."""
         return "\n".join((self.name, self.preset, self.status, self.device, self.verdict, self.fault)).casefold()
 
     def _figures(self, arm: str) -> ArmFigures:
@@ -156,11 +156,11 @@ class RunInfo:
 
 
 def find_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None) -> Iterator[Path]:
-    """The folders of runs in and below `folder`, each once, though links lead there too or in a circle.
+    """The folders of runs in and below `folder`, each once, even if links lead there too or in a circle.
 
     Args:
         folder: Where to look; it may be a run's own folder.
-        tell: Is given a sentence for each folder that can't be looked into.
+        tell: Receives a sentence for each folder that can't be read.
     """
     level, seen = [str(folder)], set()
     for _ in range(MAX_DEPTH + 1):
@@ -187,7 +187,7 @@ def find_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None)
 
 
 def is_run(folder: Path) -> bool:
-    """Whether it is a run's own folder, by its name or by what is in it; nothing below it is looked into."""
+    """Whether a folder is that of a run, by its name or its files; folders below it are not searched."""
     try:
         return os.path.isdir(folder) and (  # noqa: PTH112, it never raises
             bool(_RUN_NAME.fullmatch(folder.name)) or _has_files(set(os.listdir(folder)))  # noqa: PTH208
@@ -205,10 +205,10 @@ def _why(error: OSError | ValueError) -> str:
 
 
 def check_folder(folder: Path) -> None:
-    """See that runs can be looked for in a folder.
+    """Check that a folder can be searched for runs.
 
     Raises:
-        InputError: They can't be.
+        InputError: It can't be.
     """
     try:
         os.scandir(folder).close()
@@ -223,16 +223,16 @@ def check_folder(folder: Path) -> None:
 
 
 def find_run(text: str, logs: Path) -> Path:
-    """The run that `text` means: its folder, or a unique beginning of its name below `logs`.
+    """The folder of the run that `text` means: a path, or a unique beginning of a name below `logs`.
 
     Raises:
-        InputError: It means none or several; the message names the nearest.
+        InputError: There is no such run, or several; the message names the nearest.
     """
     folder = Path(text)
     if text and is_run(folder):
         return folder
     closed = _closed(folder)
-    if folder.name != text or closed:  # it has a slash, which names of runs have not
+    if folder.name != text or closed:  # names of runs have no slash
         what = " is no run's folder" if not closed and os.path.lexists(folder) else ": there is no such folder"
         raise InputError(
             f"{quoted(text)}{closed or what}; name a folder that holds a run, or the beginning of a run's name"
@@ -258,7 +258,7 @@ def find_run(text: str, logs: Path) -> Path:
 
 
 def _closed(folder: Path) -> str:
-    """What keeps a folder from being looked into, where it is there or may be; else nothing."""
+    """Why a folder can't be read, if it exists or may exist; else empty."""
     try:
         if os.path.isdir(folder):  # noqa: PTH112
             os.scandir(folder).close()
@@ -304,7 +304,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _read(folder: Path, name: str, names: set[str], faults: list[str]) -> dict[str, Any]:
-    """One of a run's files as a table; empty, with a word in `faults`, if it can't be read."""
+    """One of a run's files as a table; empty, with a message in `faults`, if it can't be read."""
     if name not in names:
         faults.append(f"no {name}")
         return {}
@@ -324,7 +324,7 @@ def _read(folder: Path, name: str, names: set[str], faults: list[str]) -> dict[s
 
 def _check_events(folder: Path, faults: list[str], *, ended: bool) -> None:
     try:
-        with open_events(folder, buffering=0) as file:  # of ten thousand large files, a few bytes each
+        with open_events(folder, buffering=0) as file:  # for ten thousand large files, read a few bytes each
             if ended and not file.read(1):
                 faults.append("events.jsonl is empty")
     except FileNotFoundError:
@@ -336,18 +336,18 @@ def _check_events(folder: Path, faults: list[str], *, ended: bool) -> None:
 
 
 def _standing(folder: Path, summary: dict[str, Any] | None, circumstances: dict[str, Any]) -> tuple[RunStatus, str]:
-    """A run's status, and what there is to say of its silence."""
+    """A run's status, and words on its silence."""
     if summary is not None:
         return next((ended for ended in _ENDED if ended == summary.get("status")), "damaged"), ""
     return standing(folder, circumstances) if circumstances else ("damaged", "")
 
 
 def _started(folder: Path, circumstances: dict[str, Any]) -> datetime:
-    """When the run began, as it says itself; else as its name says; else when its folder changed last."""
+    """When the run began, by its run.json, else by its name, else by the folder's last change."""
     try:
         told = datetime.fromisoformat(circumstances["started"])
         told = told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
-        if 1970 < told.year < 9000:  # local time can be had of it
+        if 1970 < told.year < 9000:  # it can be converted to local time
             return told
     except (KeyError, TypeError, ValueError, OverflowError):
         pass

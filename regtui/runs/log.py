@@ -1,4 +1,4 @@
-"""A run's folder on disk: written so that it never lies, read so that nothing in it can do harm."""
+"""A run's folder on disk: written so that it is always true, read so that nothing in it can do harm."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from regtui.runs.alive import identity
 from regtui.runs.event_file import EventFile
 
 LONGEST_LINE = 2**23
-"""Bytes of the longest line that is read as an event: an epoch of 400,000 steps. It takes some 100 MB of memory."""
+"""Longest line read as an event, in bytes: an epoch of 400,000 steps, which takes about 100 MB of memory."""
 LONGEST_SUMMARY = 2**24
-"""Bytes of the longest summary; one of 100,000 epochs, the most that a preset may have, is a sixth of it."""
+"""Longest summary in bytes; one of 100,000 epochs, the most a preset may have, is a sixth of it."""
 EVENTS = "events.jsonl"
 
 
@@ -50,11 +50,11 @@ class Score(BaseModel):
 
 
 class ArmSummary(BaseModel):
-    """How an arm ended; None where it did not come so far.
+    """How an arm ended; None for what it did not reach.
 
     Attributes:
-        best_epoch: The epoch with the lowest validation loss, whatever early stopping follows or counts.
-        best_val_loss: That loss. In a log of before, without `kept_epoch`, both are those of the last that counted.
+        best_epoch: The epoch with the lowest validation loss, whatever early stopping monitors or counts.
+        best_val_loss: Its validation loss. Before there was `kept_epoch`, both were those of the last that counted.
         kept_epoch: The epoch whose weights were tested.
     """
 
@@ -88,7 +88,7 @@ class Pairing(BaseModel):
         initial_weights: Hash, for each arm, of the tensors that both have.
         shared_tensors: How many those are.
         tensors: How many each arm has in all.
-        data: Hash, for each arm, of all images and labels of its data set; empty in a run of before, as is `split`.
+        data: Hash, for each arm, of all its data; empty in runs of earlier versions, as is `split`.
         split: Hashes, for each arm, of the numbers of its training, validation and test images.
         order: Hash of each epoch's order of images, equal for both arms.
         unpaired_because: What broke the pair; empty if nothing did.
@@ -130,20 +130,20 @@ class Summary(BaseModel):
 
 
 class RunLog:
-    """Writes one run's folder. Use it as a context; call it with each event.
+    """Writes one run's folder. Use it as a context manager, and call it with each event.
 
-    Nothing that happens to the folder while a run goes on ends the run. What can't be saved stays in memory, is told
-    once, and is tried again with the next event. A folder that was renamed is followed; one that has gone is made anew
-    at its old place, with all that it had to hold.
+    Whatever happens to the folder, the run goes on. What can't be saved stays in memory, is reported once, and is tried
+    again with the next event. A folder that was renamed is followed; one that was removed is created again at its old
+    place with everything that belongs in it.
     """
 
     def __init__(self, logs: Path, preset: Preset, threads: int | None = None) -> None:
         """Create a new folder below `logs` and write the preset and the circumstances into it.
 
         Args:
-            logs: Where runs are kept.
-            preset: What is run.
-            threads: With how many threads each process computes, where that is known.
+            logs: The folder for runs.
+            preset: The preset of the run.
+            threads: Threads of each process, if known.
 
         Raises:
             InputError: The folder can't be written.
@@ -175,21 +175,21 @@ class RunLog:
 
     @property
     def folder(self) -> Path:
-        """Where the run is kept now."""
+        """The current path of the run's folder."""
         if self._handle is not None and not _is_at(self._handle, self._folder):
             return _place(self._handle) or self._folder
         return self._folder
 
     @property
     def checkpoint(self) -> Path:
-        """Where the arms keep their weights."""
+        """The current folder of the checkpoint."""
         return self.folder / "checkpoint"
 
     def __call__(self, event: Event) -> list[Saving]:
-        """Write an event. The steps of an epoch become one line an arm, so that the log does not depend on timing.
+        """Write an event. The steps of an epoch become one line for each arm, so that the log doesn't depend on timing.
 
         Returns:
-            What there is to tell of the saving: that it fails, that it works again, that the file was written anew.
+            Events about saving: that it fails, that it works again, that the file was written again.
         """
         if isinstance(event, StepsDone):
             self._steps.setdefault(event.arm, []).append(event)
@@ -200,12 +200,12 @@ class RunLog:
         self._events.add(event)
         if isinstance(event, EpochDone):
             self._epoch = event.epoch
-        if isinstance(event, Saving):  # what it tells of was tried just now; it goes with the next one
+        if isinstance(event, Saving):  # saving has just been tried; this event is written with the next one
             return []
         return self._save(event.t)
 
     def close(self, t: float) -> list[Saving]:
-        """Save what could not be saved before, and let go of the events; `t` is when, in seconds since the start."""
+        """Save what could not be saved before, and close the log; `t` is the time in seconds since the start."""
         told = self._save(t)
         try:
             self._events.close()
@@ -214,25 +214,25 @@ class RunLog:
         return told
 
     def keep_predictions(self, content: bytes, t: float) -> Saving | None:
-        """Write the arms' predictions, whole or not at all; returns why they can't be written."""
+        """Write the arms' predictions atomically; returns why they can't be written."""
         fault = self._write("predictions.safetensors", content)
         words = f"the predictions are not saved: {fault}"
         return Saving(t=t, what="predictions", saved=False, words=words) if fault else None
 
     def finish(self, summary: Summary, t: float) -> Saving | None:
-        """Write the outcome, whole or not at all; returns why it can't be written."""
+        """Write the summary atomically; returns why it can't be written."""
         fault = self._write("summary.json", _json(summary.model_dump(by_alias=True)))
         words = f"the summary is not saved: {fault}"
         return Saving(t=t, what="summary", saved=False, words=words) if fault else None
 
     def discard(self) -> None:
-        """Remove the folder of a run that never began, and those above that were made for it."""
+        """Remove the folder of a run that never began, and parent folders created for it."""
         with suppress(OSError):
             self._events.close()
         self._remove()
 
     def traceback(self, text: str) -> None:
-        """Keep the traceback of a failure for whoever looks into it, if it can be written."""
+        """Save the traceback of a failure for developers, if possible."""
         with suppress(OSError):
             (self.folder / "traceback.txt").write_text(text, encoding="utf-8")
 
@@ -242,12 +242,12 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(OSError):  # that it can't be written has been said
+        with suppress(OSError):  # that the folder can't be written was already reported
             self._events.close()
         self._let_go()
 
     def _write(self, name: str, content: bytes) -> str:
-        """Write a file of the run's whole or not at all; returns what keeps it from being written, and where."""
+        """Write a file of the run atomically; returns why and where it can't be written."""
         path = self.folder / name
         try:
             self._make_whole()
@@ -258,7 +258,7 @@ class RunLog:
         return ""
 
     def _save(self, t: float) -> list[Saving]:
-        """Bring everything to the disk that belongs there."""
+        """Save everything that is not on disk yet."""
         path = self.folder / EVENTS
         try:
             self._make_whole()
@@ -273,7 +273,7 @@ class RunLog:
         return told + self._tell(t, f"the losses of {self._events.lost:,} steps are lost" if self._events.lost else "")
 
     def _moved(self, t: float) -> list[Saving]:
-        """A word on the folder's new place, once."""
+        """Words on the folder's new place, once."""
         folder = self.folder
         if folder == self._known_place:
             return []
@@ -281,7 +281,7 @@ class RunLog:
         return [Saving(t=t, what="log", saved=not self._fault, words=f"the folder of this run is now {folder}")]
 
     def _tell(self, t: float, fault: str) -> list[Saving]:
-        """What there is to say of the log, with this fault or none, that has not been said."""
+        """Events about saving the log, with this fault or without, that were not emitted yet."""
         if fault == self._fault:
             return []
         if not self._fault:
@@ -291,10 +291,10 @@ class RunLog:
         return [Saving(t=t, what="log", saved=not fault, words=words)]
 
     def _make_whole(self) -> None:
-        """See that the folder and its small files are there.
+        """Create the folder and its small files if they are missing.
 
         Raises:
-            OSError: They can't be made.
+            OSError: They can't be created.
         """
         folder = self.folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -306,7 +306,7 @@ class RunLog:
                 _write_whole(folder / name, content)
 
     def _hold(self) -> None:
-        """Keep hold of the folder, so that it is found under another name; Windows renames none that is in use."""
+        """Keep the folder open, so that it is found after a rename; Windows does not rename folders in use."""
         self._let_go()
         with suppress(OSError):
             self._handle = os.open(self._folder, os.O_RDONLY)
@@ -321,12 +321,12 @@ class RunLog:
         if hasattr(self, "_folder"):
             shutil.rmtree(self._folder, ignore_errors=True)
         for path in self._made:
-            with suppress(OSError):  # another run has settled there meanwhile
+            with suppress(OSError):  # another run took that place meanwhile
                 path.rmdir()
 
 
 def read_events(folder: Path) -> Iterator[Event]:
-    """The events of a run, in order; a torn last line and lines that this version does not know are passed over.
+    """The events of a run, in order; an incomplete last line and events unknown to this version are skipped.
 
     Raises:
         OSError: They can't be read.
@@ -340,7 +340,7 @@ def read_events(folder: Path) -> Iterator[Event]:
 
 
 def read_summary(folder: Path) -> Summary | None:
-    """The outcome of a run; None if it has none, because it did not end or goes on."""
+    """The summary of a run; None if it has none, because it did not end or goes on."""
     try:
         return Summary.model_validate_json(text_of(read_plain(folder / "summary.json", LONGEST_SUMMARY)))
     except (OSError, ValueError):
@@ -348,16 +348,16 @@ def read_summary(folder: Path) -> Summary | None:
 
 
 def whole_lines(file: BinaryIO) -> Iterator[bytes]:
-    """The lines from where `file` stands, a torn last one left out.
+    """The complete lines from the current position of `file`.
 
-    A line longer than `LONGEST_LINE` comes in pieces, none of which is an event.
+    A line longer than `LONGEST_LINE` is returned in pieces, none of which is an event.
     """
     while (line := file.readline(LONGEST_LINE)).endswith(b"\n") or len(line) == LONGEST_LINE:
         yield line
 
 
 def _joined(parts: list[StepsDone]) -> StepsDone:
-    """One event for consecutive steps of one epoch."""
+    """One event for consecutive steps of an epoch."""
     losses = [loss for part in parts for loss in part.losses]
     return parts[0].model_copy(
         update={"t": parts[-1].t, "losses": losses, "finite": all(part.finite for part in parts)}
@@ -373,7 +373,7 @@ def _new_folder(logs: Path, name: str) -> Path:
         except FileExistsError:
             if not logs.is_dir():
                 raise
-            continue  # two runs in one second drew the same four digits
+            continue  # two runs of the same second drew the same four digits
         (folder / "checkpoint").mkdir()
         return folder
 
@@ -398,13 +398,13 @@ def _circumstances(preset: Preset, threads: int | None) -> dict[str, Any]:
 
 
 def _json(content: dict[str, Any]) -> bytes:
-    # A command line may hold bytes that are no text; as escapes they are valid JSON.
+    # A command line may contain bytes that are not text; as escapes they are valid JSON.
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     return text.encode(errors="backslashreplace")
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file atomically.
 
     Raises:
         OSError: It can't be written.
@@ -431,7 +431,7 @@ def _is_at(handle: int, path: Path) -> bool:
 
 
 def _place(handle: int) -> Path | None:
-    """Where an open folder is by now; None if it was removed, or the system does not say."""
+    """The current path of an open folder; None if it was removed, or if the system does not say."""
     if sys.platform == "darwin":
         import fcntl
 
