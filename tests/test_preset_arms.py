@@ -17,7 +17,7 @@ from regtui.preset.file import available, load, to_table, to_toml
 from regtui.preset.model import BASELINE, LONGEST_ARM, MOST_ARMS, Preset
 from regtui.preset.save import save_as
 from regtui.preset.validation import validate
-from regtui.tui.choose.draft import Draft, value_of
+from regtui.tui.choose.draft import Draft, from_typed
 from regtui.tui.choose.form import ArmRows, Form, Row
 from regtui.tui.choose.screen import PresetList
 from tests.command import call
@@ -329,7 +329,7 @@ async def test_presets_with_other_arms_may_follow_each_other() -> None:
 @pytest.mark.usefixtures("folder")
 async def test_a_fault_of_an_arm_stands_beside_its_field(key: str, text: str, fault: str) -> None:
     draft = Draft(load("three"))
-    draft.put(key, value_of(text, optional=False))
+    draft.put(key, from_typed(text, optional=False))
     assert [one.line for one in draft.faults] == [fault]
     async with Chooser().run_test(size=(120, 60)) as pilot:
         app = await ready(pilot)

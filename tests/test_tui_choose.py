@@ -17,7 +17,7 @@ from regtui.preset.file import load
 from regtui.preset.model import Preset
 from regtui.preset.validation import validate
 from regtui.tui import look
-from regtui.tui.choose.draft import Draft, text_of, value_of
+from regtui.tui.choose.draft import Draft, as_typed, from_typed
 from regtui.tui.choose.entries import Reading
 from regtui.tui.choose.form import Form, Row
 from regtui.tui.choose.inputs import Line, OneOf, Tick
@@ -287,7 +287,7 @@ FAULTS = [
 @pytest.mark.parametrize(("key", "text", "sentence"), FAULTS)
 def test_a_fault_is_said_in_the_file_s_words(key: str, text: str, sentence: str) -> None:
     draft = Draft(load("dropout"))
-    draft.put(key, value_of(text, optional=False))
+    draft.put(key, from_typed(text, optional=False))
     assert draft.preset is None
     [fault] = draft.faults
     assert fault.line.startswith(sentence)
@@ -466,14 +466,14 @@ async def test_enter_and_arrows_go_from_field_to_field() -> None:
 
 @pytest.mark.parametrize("value", ["cpu", "123", "true", "a b", "", "[x", 'q"u\\o', "\x1b[2J", 3, 0.1, 1e-5, True, [1]])
 def test_a_value_s_text_means_the_value(value: Any) -> None:
-    text = text_of(value)
+    text = as_typed(value)
     assert text.isprintable()
-    assert value_of(text, optional=False) == value
+    assert from_typed(text, optional=False) == value
 
 
 def test_an_optional_value_is_left_out_where_nothing_is_typed() -> None:
-    assert value_of("  ", optional=True) is None
-    assert text_of(None) == ""
+    assert from_typed("  ", optional=True) is None
+    assert as_typed(None) == ""
     draft = Draft(load("small-data"))
     draft.put("data.train_samples", None)
     assert draft.preset is not None

@@ -133,9 +133,9 @@ def _kind(epochs: Sequence[EpochDone], losses: Sequence[float], at: int) -> Kind
         return "flat"
     if _risen(epochs) >= 2:
         return "rises"
-    if losses[-1] > near and down and shown(losses[-1]) < shown(losses[-2]):
+    if losses[-1] > near and down and _shown(losses[-1]) < _shown(losses[-2]):
         return "recovers"
-    steps = [shown(b) - shown(a) for a, b in pairwise(recent)]
+    steps = [_shown(b) - _shown(a) for a, b in pairwise(recent)]
     return "wavers" if max(recent) <= near and min(steps) < 0 < max(steps) else "above"
 
 
@@ -172,20 +172,20 @@ def _falls(epochs: Sequence[EpochDone]) -> bool:
 def _train_fell(before: EpochDone, now: EpochDone) -> bool:
     if before.train_loss is None or now.train_loss is None:
         return False
-    return shown(now.train_loss) < shown(before.train_loss)
+    return _shown(now.train_loss) < _shown(before.train_loss)
 
 
 def _risen(epochs: Sequence[EpochDone]) -> int:
     """For how many epochs in a row, up to the newest, the loss has risen."""
     count = 0
     for before, after in reversed(list(pairwise(epochs))):
-        if after.epoch != before.epoch + 1 or shown(_loss(after)) <= shown(_loss(before)):
+        if after.epoch != before.epoch + 1 or _shown(_loss(after)) <= _shown(_loss(before)):
             break
         count += 1
     return count
 
 
-def shown(loss: float) -> float:
+def _shown(loss: float) -> float:
     """A loss rounded to the digits shown on the screen."""
     return float(short(loss).replace("−", "-"))
 

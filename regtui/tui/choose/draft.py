@@ -109,7 +109,7 @@ def to_plain(table: BaseModel) -> dict[str, Any]:
     return table.model_dump(exclude_none=True)
 
 
-def text_of(value: object) -> str:
+def as_typed(value: object) -> str:
     """A value as one would type it; empty for None."""
     if value is None:
         return ""
@@ -124,7 +124,7 @@ def text_of(value: object) -> str:
     return str(value)
 
 
-def value_of(text: str, *, optional: bool) -> Any:
+def from_typed(text: str, *, optional: bool) -> Any:
     """The value of a typed text, as for --set; None for an empty text if the value is optional."""
     return None if optional and not text.strip() else toml_value(text)
 

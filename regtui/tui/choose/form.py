@@ -16,7 +16,7 @@ from regtui.models import KINDS
 from regtui.preset.model import Preset
 from regtui.techniques import REGISTRY, Techniques
 from regtui.techniques.base import Technique
-from regtui.tui.choose.draft import KIND, Draft, text_of
+from regtui.tui.choose.draft import KIND, Draft, as_typed
 from regtui.tui.choose.inputs import Edited, Editor, OneOf, Tick, editor_for
 from regtui.tui.look import colour_of, mark_of
 from regtui.tui.widgets.keys import Key, bindings
@@ -70,7 +70,7 @@ class Row(Container):
         value, was = draft.get(key), draft.was(key)
         self.editor.put(value)
         edited = value != was
-        before = ("on" if was else "off") if isinstance(was, bool) else text_of(was) or "left out"
+        before = ("on" if was else "off") if isinstance(was, bool) else as_typed(was) or "left out"
         note = "\n".join(f"✗ {line}" for line in faults)
         note = note or (f"was {before} · {self.about}" if edited else self.about)
         if (edited, note) == self._shown:

@@ -13,7 +13,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input
 
-from regtui.tui.choose.draft import text_of, value_of
+from regtui.tui.choose.draft import as_typed, from_typed
 from regtui.tui.widgets.keys import Key, bindings
 from regtui.tui.widgets.text_input import TextInput
 
@@ -46,10 +46,10 @@ class Line(TextInput):
         """Show a value; that is no edit."""
         if self._meaning() != value:  # else what is being typed stays as it is typed
             with self.prevent(Input.Changed):
-                self.value = text_of(value)
+                self.value = as_typed(value)
 
     def _meaning(self) -> Any:
-        return value_of(self.value, optional=self._optional)
+        return from_typed(self.value, optional=self._optional)
 
     @on(Input.Changed)
     def _say(self, event: Input.Changed) -> None:
