@@ -134,6 +134,8 @@ def test_listing_imports_nothing_heavy(module: str, logs: Path) -> None:
     code = (
         f"import sys, pathlib, regtui.{module}\nfrom regtui.cli.runs import print_runs\n"
         f"print_runs(pathlib.Path({str(logs)!r}), json=True)\n"
+        "from regtui.runs.filter import parse_filter\nfrom regtui.runs.index import read_runs\n"
+        f"assert parse_filter('test.diference>0').unknown(read_runs(pathlib.Path({str(logs)!r})))\n"
         "sys.exit(bool({'torch', 'scipy', 'numpy', 'pydantic', 'textual'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0

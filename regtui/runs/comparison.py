@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from regtui.runs.files import Field
+from regtui.runs.files import TABLES, Field
 from regtui.runs.list import RunInfo
-from regtui.runs.settings import TABLES, settings
+from regtui.runs.settings import settings
 
 SEED = "train.seed"
 AT_MOST = 26

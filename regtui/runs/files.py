@@ -31,6 +31,9 @@ MAX_NUMBER = 1e300
 MAX_DEPTH = 6
 """Levels of nested tables that become dotted keys; a preset and a summary have three."""
 
+TABLES = ("data.", "model.", "train.", "baseline.", "regularized.", "arms.")
+"""The tables of a preset's settings, in its order."""
+
 Field = str | int | float
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from regtui.errors import InputError
 from regtui.evidence.verdict import OUTCOMES
-from regtui.runs.files import Field
+from regtui.runs.files import TABLES, Field
 from regtui.runs.list import RunInfo
 from regtui.text import quoted
 
@@ -101,8 +101,8 @@ def parse_filter(text: str) -> Filter:
 
 
 def _field(run: RunInfo, key: str) -> Field | None:
-    if key in run.fields:
-        return run.fields[key]
+    if key in run.fields or not key.startswith(TABLES):
+        return run.fields.get(key)
     from regtui.runs.settings import setting  # imports pydantic, which most lists do not need
 
     return setting(run, key)

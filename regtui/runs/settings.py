@@ -10,12 +10,9 @@ from functools import lru_cache
 
 from regtui.models import DEFAULT
 from regtui.preset.defaults import defaults
-from regtui.runs.files import Field, flat_fields
+from regtui.runs.files import TABLES, Field, flat_fields
 from regtui.runs.list import RunInfo
 from regtui.techniques import REGISTRY
-
-TABLES = ("data.", "model.", "train.", "baseline.", "regularized.", "arms.")
-"""The tables of settings, in a preset's order."""
 
 
 def settings(run: RunInfo) -> dict[str, Field]:
