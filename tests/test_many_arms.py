@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from regtui.engine.crew import Crew, LocalCrew, ProcessCrew
+from regtui.engine.crew import Crew, LocalCrew, ProcessCrew, spread
 from regtui.engine.trainer import Trainer
 from regtui.protocol.control import Command, Control, SetMinDelta, SetPatience, SetStrength
 from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, StepsDone
+from regtui.techniques import Techniques
 from tests.conftest import small_preset
 
 ARMS: dict[str, dict[str, Any]] = {
@@ -53,6 +54,14 @@ def test_an_arm_s_numbers_are_the_same_whoever_else_trains_and_where(mnist_file:
     for arm, pair in alone.items():
         assert numbers(pair, "baseline") == numbers(together, "baseline")
         assert numbers(pair, arm) == numbers(together, arm)
+
+
+def test_arms_with_many_techniques_are_spread_over_the_processes() -> None:
+    arms = {name: Techniques.model_validate(table) for name, table in {"baseline": {}, **ARMS}.items()}
+    home = spread(arms, 2)
+    loads = [sum(1 + len(arms[name].active()) for name in home if home[name] == process) for process in (0, 1)]
+    assert sorted(loads) == [7, 8]
+    assert sorted(spread(arms, 7).values()) == list(range(7))
 
 
 @pytest.mark.parametrize("arms", [["norm"], list(ARMS)], ids=["two", "seven"])

@@ -17,6 +17,7 @@ from regtui.engine.crew import ProcessCrew
 from regtui.processors import Grant, grant
 from regtui.protocol.events import RunStarted
 from regtui.runs.log import read_events, read_summary
+from regtui.techniques import Techniques
 from tests.command import TINY, call, run
 
 V2 = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -158,7 +159,10 @@ def test_a_run_of_many_arms_has_as_many_processes_as_fit(
         crew.prepare(arms)
         assert (len(crew.processes), crew.threads) == (processes, threads)
         names = ["baseline", *(f"arm{number}" for number in range(1, arms))]
-        crew.build(SimpleNamespace(arms=lambda: dict.fromkeys(names), train=SimpleNamespace(device="cpu")), Path())  # type: ignore[arg-type]
+        preset: Any = SimpleNamespace(
+            arms=lambda: dict.fromkeys(names, Techniques()), train=SimpleNamespace(device="cpu")
+        )
+        crew.build(preset, Path())
         hosted = [process.arms for process in crew.processes]
         assert sorted(name for arms in hosted for name in arms) == sorted(names)
         assert max(map(len, hosted)) - min(map(len, hosted)) <= 1

@@ -16,6 +16,7 @@ from regtui.arm.interface import Args, ArmCalls, Call, HostCalls, Result
 from regtui.engine.process import Process, Wait
 from regtui.preset.model import Preset
 from regtui.processors import grant
+from regtui.techniques import Techniques
 
 
 class Crew(Protocol):
@@ -141,7 +142,7 @@ class ProcessCrew:
         device: str = self.processes[0].receive(self.watch)
         if device != "cpu":
             self._keep(1)
-        self._home = {name: self.processes[i % len(self.processes)] for i, name in enumerate(names)}
+        self._home = {name: self.processes[i] for name, i in spread(preset.arms(), len(self.processes)).items()}
         for process, hosted in self._by_process(names):
             process.arms = hosted
             process.send(HostCalls.build, hosted, preset, device, data_file, self.threads)
@@ -195,6 +196,16 @@ class ProcessCrew:
             for process in self.processes
             if (hosted := tuple(arm for arm in arms if self._home[arm] is process))
         ]
+
+
+def spread(arms: Mapping[str, Techniques], processes: int) -> dict[str, int]:
+    """Which of the processes hosts each arm. An arm with more techniques takes longer, and each goes where least is."""
+    home: dict[str, int] = {}
+    load = [0] * processes
+    for name in sorted(arms, key=lambda name: len(arms[name].active()), reverse=True):
+        home[name] = load.index(min(load))
+        load[home[name]] += 1 + len(arms[name].active())
+    return home
 
 
 def _end(processes: Iterable[Process]) -> None:
