@@ -1,0 +1,26 @@
+"""What a network is trained for: its loss, the metric that people read, scores of each example, and their words.
+
+A new task is a `Task` here with its facts, and one file with its arithmetic; nothing else knows what a score means.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from regtui.tasks.facts import TASKS, Metric, Task, TaskName
+
+if TYPE_CHECKING:
+    from regtui.tasks.base import Arithmetic
+
+__all__ = ["TASKS", "Metric", "Task", "TaskName", "arithmetic"]
+
+
+def arithmetic(name: TaskName) -> Arithmetic:
+    """The task's losses and scores; importing them imports torch."""
+    if name == "classification":
+        from regtui.tasks.classification import Classification
+
+        return Classification()
+    from regtui.tasks.regression import Regression
+
+    return Regression()
