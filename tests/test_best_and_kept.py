@@ -137,7 +137,7 @@ def check(folder: Path, preset: Preset, losses: Mapping[str, Sequence[float]], e
     """See that all that can be read of a run tells the same best and kept epochs."""
     history = History.of(read_events(folder))
     summary = json.loads((folder / "summary.json").read_text())
-    info, verdict, saved = read_run(folder), judge_run(history, preset), read_saved_run(folder)
+    info, verdict, saved = read_run(folder), judge_run(history, preset)["regularized"], read_saved_run(folder)
     csv_export.write(saved, folder / "csv")
     html_export.write(saved, folder / "report.html")
     results = html_table((folder / "report.html").read_text())

@@ -7,7 +7,7 @@ import torch
 
 from regtui.tasks import TASKS, arithmetic
 from regtui.tasks.facts import TaskName
-from tests.command import run_python
+from tests.test_datasets import run_python
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -1,4 +1,4 @@
-"""A run's images and labels: split by the seed, left where they lie on disk, copied and normalized batch by batch."""
+"""A run's examples and targets: split by the seed; images are left where they lie on disk, and normalized in batches."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from regtui.errors import InputError
 from regtui.preset.model import DataTable
 
 
@@ -69,16 +70,16 @@ class Rows:
 
 @dataclass(frozen=True)
 class Data:
-    """Images and labels, for work on one device.
+    """Examples and their targets, for work on one device.
 
     Attributes:
         fingerprint: Tells them from others.
-        train_images: uint8 [train, features], an image flattened as height, width, channels.
-        train_labels: int64 [train].
-        val_images: uint8 [validation, features].
-        val_labels: int64 [validation].
-        test_images: uint8 [test, features].
-        test_labels: int64 [test].
+        train_images: uint8 [train, features], an image flattened as height, width, channels; of a table float32.
+        train_labels: int64 [train], class numbers; of a regression float32.
+        val_images: [validation, features].
+        val_labels: [validation].
+        test_images: [test, features].
+        test_labels: [test].
     """
 
     fingerprint: Fingerprint
@@ -103,14 +104,26 @@ def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.
         device: Where the tensors are to be.
 
     Returns:
-        The images, still uint8, and labels for work on `device`.
+        The examples and targets for work on `device`. Images are still uint8; the columns of a table, its target among
+        them, are standardized by what is trained on, so that a loss of 1 is what predicting the mean would score.
+
+    Raises:
+        InputError: The target is the same in all examples that are trained on, or a number is not finite.
     """
     tensors = load_file(path)  # which maps the file and reads nothing yet
-    images, labels = tensors["train_images"], tensors["train_labels"].long()
+    images, labels = tensors["train_images"], tensors["train_labels"]
+    test_images, test_labels = tensors["test_images"], tensors["test_labels"]
     order = torch.randperm(len(images), generator=generator)
     kept = data.kept_for_validation(len(images))
     val, train = order[:kept][: data.val_samples], order[kept:][: data.train_samples]
-    parts = {"training": train, "validation": val, "test": torch.arange(len(tensors["test_images"]))}
+    parts = {"training": train, "validation": val, "test": torch.arange(len(test_images))}
+    if images.is_floating_point():
+        images, test_images = _standardized(images, test_images, train)
+    if labels.is_floating_point():
+        _check_target(labels, train)
+        labels, test_labels = _standardized(labels, test_labels, train)
+    else:
+        labels, test_labels = labels.long(), test_labels.long()
     return Data(
         fingerprint=Fingerprint(
             hash_of(*(tensors[name] for name in sorted(tensors))),
@@ -120,8 +133,8 @@ def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.
         train_labels=labels[train].to(device),
         val_images=Rows(images, val).to(device),
         val_labels=labels[val].to(device),
-        test_images=Rows.all(tensors["test_images"]).to(device),
-        test_labels=tensors["test_labels"].to(device, torch.int64),
+        test_images=Rows.all(test_images).to(device),
+        test_labels=test_labels.to(device),
     )
 
 
@@ -131,16 +144,38 @@ def hash_of(*tensors: Tensor) -> str:
     for tensor in tensors:
         digest.update(tensor.contiguous().cpu().numpy().data)
     return digest.hexdigest()[:16]
+def _standardized(values: Tensor, test: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
+    """Each column minus its mean over its standard deviation, both taken over the rows `train` of `values` alone.
+
+    A column that is the same in all of them becomes 0 there instead of a division by 0.
+    """
+    chosen = values[train].double()
+    mean, deviation = chosen.mean(0), chosen.std(0, correction=0)
+    deviation = torch.where(deviation > 0, deviation, 1.0)
+    return tuple(((part.double() - mean) / deviation).float() for part in (values, test))  # type: ignore[return-value]
+
+
+def _check_target(targets: Tensor, train: Tensor) -> None:
+    if not targets.isfinite().all():
+        raise InputError("the target has a value that is not finite; remove that row or fill it in")
+    chosen = targets[train]
+    if chosen.min() == chosen.max():
+        raise InputError(
+            f"the target is {chosen[0]:g} in all {len(chosen):,} examples that are trained on, so there is nothing to "
+            "learn; take other data, more of it, or another seed"
+        )
 
 
 def normalize(images: Tensor) -> Tensor:
-    """Bring pixels from 0..255 to -1..1: (x / 255 - 0.5) / 0.5.
+    """Bring pixels from 0..255 to -1..1: (x / 255 - 0.5) / 0.5; numbers of a table are standardized already.
 
     Args:
-        images: uint8, any shape.
+        images: uint8 or float32, any shape.
 
     Returns:
         float32, the same shape.
     """
+    if images.is_floating_point():
+        return images
     # Doubling is exact in floating point, so this rounds as the formula does, with one pass less over the batch.
     return images.div(127.5).sub_(1.0)

@@ -9,7 +9,7 @@ import stat
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Arrays: TypeAlias = "dict[str, NDArray[np.uint8]]"
+Arrays: TypeAlias = "Mapping[str, NDArray[np.uint8] | NDArray[np.float32]]"
 
 CACHE_VERSION = 1
 MAX_HEADER = 10_000
@@ -119,7 +119,7 @@ def write(path: Path, arrays: Arrays) -> None:
         temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
         try:
             with temporary.open("xb") as file:
-                file.write(save(arrays, metadata=_checksums(arrays)))
+                file.write(save(dict(arrays), metadata=_checksums(arrays)))
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -147,13 +147,15 @@ def find_fault(name: DatasetName, arrays: Arrays) -> str | None:
         "test_images": (dataset.test, dataset.features),
         "test_labels": (dataset.test,),
     }
+    classes = dataset.task == "classification"
+    kind = "uint8" if classes else "float32"
     if arrays.keys() != shapes.keys():
         return f"it holds {', '.join(sorted(arrays))} instead of {', '.join(shapes)}"
     for key, shape in shapes.items():
-        if arrays[key].shape != shape or arrays[key].dtype.name != "uint8":
-            return f"{key} is {arrays[key].dtype} {arrays[key].shape} instead of uint8 {shape}"
-        if key.endswith("labels") and arrays[key].max() >= dataset.classes:
-            return f"{key} has a label {arrays[key].max()}, but the classes are 0 to {dataset.classes - 1}"
+        if arrays[key].shape != shape or arrays[key].dtype.name != kind:
+            return f"{key} is {arrays[key].dtype} {arrays[key].shape} instead of {kind} {shape}"
+        if classes and key.endswith("labels") and arrays[key].max() >= dataset.outputs:
+            return f"{key} has a label {arrays[key].max()}, but the classes are 0 to {dataset.outputs - 1}"
     return None
 
 

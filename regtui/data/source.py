@@ -31,6 +31,7 @@ from regtui.data.cache import (
     write,
 )
 from regtui.data.facts import DATASETS, DatasetName
+from regtui.data.tables import read_diabetes
 from regtui.errors import InputError, RegtuiError
 from regtui.text import one_line
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+BUNDLED: frozenset[DatasetName] = frozenset({"mnist", "diabetes"})
 BUNDLED_MNIST = Path(__file__).parent / "mnist"
 BUNDLED_MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -79,8 +81,9 @@ _DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS,
 def ensure(name: DatasetName, root: Path | None = None) -> Path:
     """Find the cache file of a data set, building it when it is absent or damaged.
 
-    The file is in safetensors format. Its tensors are all uint8: `train_images` and `test_images` of shape
-    [images, features], an image flattened as height, width, channels; `train_labels` and `test_labels` of [images].
+    The file is in safetensors format. Its tensors are `train_images` and `test_images` of shape [examples, features],
+    an image flattened as height, width, channels; `train_labels` and `test_labels` of [examples]. Those of images are
+    uint8, those of tables float32, as measured.
 
     Args:
         name: Which data set.
@@ -101,6 +104,8 @@ def ensure(name: DatasetName, root: Path | None = None) -> Path:
         arrays = _read_root(name, root)
     elif name == "mnist":
         arrays = _read_bundled_mnist()
+    elif name == "diabetes":
+        arrays = read_diabetes()
     else:
         arrays = _read_download(name)
     write(path, arrays)
@@ -110,7 +115,7 @@ def ensure(name: DatasetName, root: Path | None = None) -> Path:
 def is_at_hand(name: DatasetName) -> bool:
     """Whether a data set is available without the network; its files may still be damaged."""
     # Not `Path.exists`, which raises where a folder above can't be looked into.
-    return name == "mnist" or any(map(os.path.exists, (cache_file(name), _download_folder(name))))
+    return name in BUNDLED or any(map(os.path.exists, (cache_file(name), _download_folder(name))))
 
 
 # The bundled MNIST
