@@ -32,7 +32,7 @@ from regtui.protocol.history import History
 from regtui.runs.log import read_events
 
 FILE = Path(__file__).parent / "data" / "curves.json.gz"
-COLUMNS = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "seconds")
+COLUMNS = ("train_loss", "val_loss", "train_metric", "val_metric", "seconds")
 ARMS = ("baseline", "regularized")
 
 
@@ -48,7 +48,7 @@ class Rule:
     def follow(self, arm: Curves) -> tuple[list[bool], list[int], int | None]:
         """Which epochs count as improvements, how long each has waited since one, and after which it stops."""
         counted, waits, reference, wait = [], [], math.inf, 0
-        values = arm["val_loss"] if self.monitor == "val_loss" else [-a for a in arm["val_accuracy"]]
+        values = arm["val_loss"] if self.monitor == "val_loss" else [-a for a in arm["val_metric"]]
         for epoch, value in enumerate(values, start=1):
             usable = value is not None and epoch > self.warmup
             improved = usable and value < reference - self.min_delta
@@ -64,7 +64,7 @@ class Rule:
 
     def best(self, arm: Curves, end: int) -> int | None:
         """The epoch with the best value after the warm-up, of those up to `end`."""
-        values = arm["val_loss"] if self.monitor == "val_loss" else [-a for a in arm["val_accuracy"]]
+        values = arm["val_loss"] if self.monitor == "val_loss" else [-a for a in arm["val_metric"]]
         usable = {e: v for e, v in enumerate(values[:end], start=1) if v is not None and e > self.warmup}
         return min(usable, key=lambda epoch: (usable[epoch], epoch), default=None)
 
@@ -149,7 +149,8 @@ class CurveRun:
             t=float(number), arm=arm, epoch=number, penalties={}, order=str(number), partial=partial,
             best=curves["val_loss"][at] < min(curves["val_loss"][:at], default=math.inf), counted=counted[at],
             wait=waits[at], weights={"all": weights},
-            **{name: curves[name][at] for name in COLUMNS},
+            train_metrics={"accuracy": curves["train_metric"][at]}, val_metrics={"accuracy": curves["val_metric"][at]},
+            **{name: curves[name][at] for name in COLUMNS if not name.endswith("_metric")},
         )  # fmt: skip
 
 
@@ -166,7 +167,7 @@ def _take(folder: Path) -> dict[str, Any]:
     started, scored = history.started, history.scored
     assert started is not None
     assert scored is not None
-    scores = {arm: score.model_dump(include={"loss", "accuracy", "kept"}) for arm, score in scored.arms.items()}
+    scores = {arm: score.model_dump(include={"loss", "metrics", "kept"}) for arm, score in scored.arms.items()}
     facts = {
         "preset": started.preset,
         "seed": started.seed,

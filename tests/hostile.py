@@ -127,14 +127,15 @@ def variants(folder: Path, text: str = HOSTILE) -> Iterator[tuple[str, Path, str
 
 def spoil_all(folder: Path, text: str = HOSTILE) -> None:
     """Make every text hostile at once that may be any text, so that the run is still shown whole."""
-    named = {"kind", "arm", "reason", "status", "kept", "command", "key", "started", "host", "schema"}
+    named = {"kind", "arm", "reason", "status", "kept", "command", "key", "started", "host", "schema", "task"}
 
     def spoil(value: Any, key: str = "") -> Any:
         if isinstance(value, str):
             return value if key in named else value + text
         if isinstance(value, dict):
             keys = {"penalties", "weights", "versions", "tensors", "sizes"}
-            return {k + text if key in keys else k: spoil(v, k) for k, v in value.items()}
+            spoiled = {k: v if k == "task" else spoil(v, k) for k, v in value.items()}
+            return {k + text if key in keys else k: v for k, v in spoiled.items()}
         return [spoil(item, key) for item in value] if isinstance(value, list) else value
 
     for name in ("run.json", "summary.json"):

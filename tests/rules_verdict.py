@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory, History
 from tests.rules import Rules, hold, sentences
+from tests.telling import paired
 
 VERDICT = Rules[History]()
 SIGNED, NUMBER, PERCENT = r"([+−][\d.,e+]+)", r"([\d.,]+(?:e[+−]\d+)?)", r"([<>]? ?[\d.]+) %"
@@ -42,7 +43,8 @@ def tells_share(text: str, share: float) -> None:
 def counts(history: History) -> tuple[int, int, int, int]:
     scored = history.scored
     assert scored is not None
-    return scored.both_right, scored.only_baseline, scored.only_regularized, scored.both_wrong
+    table = paired(scored)
+    return table.both_right, table.only_baseline, table.only_arm, table.both_wrong
 
 
 def are_the_accuracies(history: History, ours: str, theirs: str, points: str, images: str) -> None:
@@ -197,8 +199,8 @@ def _(history: History, g: Sequence[Any]) -> None:
 )
 def _(history: History, g: Sequence[Any]) -> None:
     baseline, regularized = history.arms.values()
-    _, only_baseline, only_regularized, _ = counts(history)
-    hold(only_regularized < only_baseline and p_value(history) < 0.05, "it did not classify fewer")
+    _, only_baseline, only_arm, _ = counts(history)
+    hold(only_arm < only_baseline and p_value(history) < 0.05, "it did not classify fewer")
     hold(gap(kept(regularized)) < gap(kept(baseline)), "the gap is not smaller")
     hold(value(g[0]) > value(g[1]), "not higher")
     hold(int(g[2]) == kept(regularized).epoch, "another epoch was tested")
@@ -250,7 +252,7 @@ def _test(of: Literal["accuracy", "loss"]) -> Callable[[History, ArmHistory, Seq
     def check(history: History, arm: ArmHistory, g: Sequence[str]) -> None:  # noqa: ARG001
         assert arm.test is not None
         if of == "accuracy":
-            tells_share(g[0], arm.test.accuracy)
+            tells_share(g[0], arm.test.metric or 0.0)
         else:
             tells(g[0], arm.test.loss or 0.0)
 

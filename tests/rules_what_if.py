@@ -35,7 +35,7 @@ class Past:
         """What is followed; lower is better."""
         if self.rule.monitor == "val_loss":
             return float(self.curves["val_loss"][epoch - 1])
-        return -float(self.curves["val_accuracy"][epoch - 1])
+        return -float(self.curves["val_metric"][epoch - 1])
 
     def stops(self, patience: int) -> int | None:
         return replace(self.rule, patience=patience).follow(self.curves)[2]
@@ -136,7 +136,7 @@ def check_row(past: Past, patience: int, cells: Sequence[str]) -> None:
     hold(stops == (str(stop) if stop else "all" if complete else "*"), f"it stops at {stop}")
     hold(keeps == (str(keep) if keep else "–"), f"it keeps {keep}")
     if keep is not None:
-        series, shown = ("val_loss", value) if past.rule.monitor == "val_loss" else ("val_accuracy", value.rstrip("%"))
+        series, shown = ("val_loss", value) if past.rule.monitor == "val_loss" else ("val_metric", value.rstrip("%"))
         number = past.curves[series][keep - 1]
         tells(shown, number if series == "val_loss" else 100 * number)
     if keep is None or (stop is None and not complete):

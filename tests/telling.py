@@ -15,11 +15,25 @@ from regtui.protocol.events import (
     Resumed,
     RunFinished,
     RunStarted,
+    Scored,
     Status,
     StepsDone,
     StopReason,
+    TaskInfo,
 )
 from regtui.protocol.history import History
+from regtui.runs.log import Summary
+from regtui.tasks import TASKS
+from regtui.tasks.comparison import RightWrong
+
+CLASSIFICATION = TaskInfo.of(TASKS["classification"])
+
+
+def paired(outcome: Scored | Summary) -> RightWrong:
+    """The regularized arm of a classification against the baseline."""
+    comparison = outcome.comparisons["regularized"]
+    assert isinstance(comparison, RightWrong)
+    return comparison
 
 
 class Telling:
@@ -35,7 +49,8 @@ class Telling:
         self.history.add(
             RunStarted(
                 t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], batch_size=1, seed=0,
-                device="cpu", epochs=self.preset.train.epochs, steps_per_epoch=self.preset.steps_per_epoch,
+                device="cpu", task=CLASSIFICATION,
+                epochs=self.preset.train.epochs, steps_per_epoch=self.preset.steps_per_epoch,
                 arms={"baseline": info, "regularized": info}, shared_tensors=2,
             )
         )  # fmt: skip
@@ -53,12 +68,13 @@ class Telling:
         number = len(self.history.arms[arm].epochs) + 1
         self.steps(arm, [0.5] * self.preset.steps_per_epoch)
         rule = self.rules[arm]
-        counted = rule.update(number, val_loss=float("nan") if val is None else val, val_accuracy=accuracy)
+        counted = rule.update(number, val_loss=float("nan") if val is None else val, val_metric=accuracy)
         lowest = min((done.val_loss or math.inf for done in self.history.arms[arm].epochs), default=math.inf)
         best = val is not None and val < lowest
         self.history.add(
             EpochDone(
-                t=1, arm=arm, epoch=number, train_loss=train, val_loss=val, train_accuracy=0.95, val_accuracy=accuracy,
+                t=1, arm=arm, epoch=number, train_loss=train, val_loss=val, train_metrics={"accuracy": 0.95},
+                val_metrics={"accuracy": accuracy},
                 penalties={}, weights={"1": LayerWeights(norm=1.0, zeros=1, size=8)}, order="o", seconds=0.5,
                 best=best, counted=counted, wait=rule.wait, partial=partial, finite=val is not None,
             )

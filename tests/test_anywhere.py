@@ -54,8 +54,8 @@ def loss_of(result: RunResult) -> float:
     assert result.summary.status == "finished", result.summary.error
     test = result.summary.arms["regularized"].test
     assert test is not None
-    assert test.loss is not None
-    return test.loss
+    assert test["loss"] is not None
+    return test["loss"]
 
 
 WAYS: dict[str, tuple[list[str], str | None]] = {

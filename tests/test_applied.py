@@ -118,7 +118,7 @@ def test_the_value_to_beat_and_the_epoch_it_would_stop_at_are_the_rule_s(monitor
             for by, improves in ((-1e-6, True), (1e-6, False)):
                 then = replace(rule)
                 new = to_beat + sign * by
-                assert then.update(99, val_loss=new, val_accuracy=new) is improves
+                assert then.update(99, val_loss=new, val_metric=new) is improves
         foretold = stop_epoch_if_nothing_improves(arm, settings, preset.train.epochs)
         assert foretold == stop_when_nothing_improves(rule, len(arm.epochs), preset.train.epochs)
         assert (stops_now(preset, told.history, settings.patience or 1, None) == ["regularized"]) == rule.should_stop
@@ -129,7 +129,7 @@ def stop_when_nothing_improves(rule: Any, epoch: int, planned: int) -> int | Non
     then = replace(rule)
     while epoch < planned:
         epoch += 1
-        then.update(epoch, val_loss=1e9, val_accuracy=-1e9)
+        then.update(epoch, val_loss=1e9, val_metric=-1e9)
         if then.should_stop:
             return epoch
     return None

@@ -159,9 +159,9 @@ def check(folder: Path, preset: Preset, losses: Mapping[str, Sequence[float]], e
             best_loss,
             told.kept,
         )
-        assert getattr(info, name).best_val_loss == best_loss
+        assert info.figures(name).best_val_loss == best_loss
         assert info.fields.get(f"arms.{name}.best_epoch") == told.best
-        judged = getattr(verdict, name)
+        judged = verdict.baseline if name == "baseline" else verdict.arm
         assert (judged.best_epoch, judged.best_val_loss, judged.kept_epoch) == (told.best, best_loss, told.kept)
         kept_loss = losses[name][told.kept - 1]
         assert judged.val_loss_at_kept == (kept_loss if math.isfinite(kept_loss) else None)
@@ -255,9 +255,10 @@ def test_a_log_of_before_tells_its_lowest_loss_too(
         arm = history.arms[name]
         assert arm.best is not None
         assert (arm.best.epoch, arm.best.val_loss) == (5, 0.5182)
-        assert getattr(info, name).best_val_loss == 0.5182
+        assert info.figures(name).best_val_loss == 0.5182
         assert info.fields[f"arms.{name}.best_epoch"] == 5
-        assert getattr(judge_run(history, preset), name).best_val_loss == 0.5182
+        verdict = judge_run(history, preset)["regularized"]
+        assert (verdict.baseline if name == "baseline" else verdict.arm).best_val_loss == 0.5182
     assert [epoch.epoch for epoch in history.arms["regularized"].epochs if epoch.counts] == counted
     print_run(str(folder), tmp_path, json=True)
     shown = json.loads(capsys.readouterr().out)
@@ -302,6 +303,6 @@ def test_the_saved_best_weights_say_of_which_epoch_they_are(tmp_path: Path, mnis
 
 def test_an_arm_that_was_not_tested_has_kept_nothing() -> None:
     told = Telling(small_preset()).start().epochs([0.5, 0.6], [0.5, 9.0]).stop("regularized", "exploded")
-    verdict = judge_run(told.finish("diverged").history, None)
-    for arm in (verdict.baseline, verdict.regularized):
+    verdict = judge_run(told.finish("diverged").history, None)["regularized"]
+    for arm in (verdict.baseline, verdict.arm):
         assert (arm.kept_epoch, arm.gap_at_kept, arm.val_loss_at_kept) == (None, None, None)

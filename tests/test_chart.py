@@ -152,7 +152,7 @@ def test_only_the_palettes_colours_are_used() -> None:
         palette = {**theme.variables, "accent": str(theme.accent), "error": str(theme.error)}
         history = told().control("regularized", "dropout.rate", 0.3).history
         for view in (View(), View(overlay=True), View("gap")):
-            for plot in [*plots(history, view, Space(57, 18)), difference(history, view, Space(57, 18))]:
+            for plot in [*plots(history, view, Space(57, 18)), difference(history, "regularized", view, Space(57, 18))]:
                 assert colours_in(draw(plot, 57, 18, palette)) <= set(palette.values())
 
 
@@ -190,11 +190,11 @@ def test_every_glyph_of_the_presets_has_an_ascii_one() -> None:
     assert not {c for text in texts for c in text if c != "?" and "?" in plain(c)}
 
 
-@pytest.mark.parametrize("view", [View(), View(overlay=True), View("accuracy"), View("gap"), View(log=True)])
+@pytest.mark.parametrize("view", [View(), View(overlay=True), View("metric"), View("gap"), View(log=True)])
 def test_a_chart_in_ascii_keeps_its_shape(view: View) -> None:
     history = told().steps("baseline", [0.5, 40.0, None]).stop("regularized", "early_stopping").history
     filtered = PlainText()
-    for plot in [*plots(history, view, Space(57, 18)), difference(history, view, Space(57, 18))]:
+    for plot in [*plots(history, view, Space(57, 18)), difference(history, "regularized", view, Space(57, 18))]:
         for row in draw(plot, 57, 18, {**DARK.variables, "accent": "#e6c07b", "error": "#e5736b"}):
             (segment,) = filtered.apply([Segment(row.plain)], Color.parse("black"))
             assert segment.text.isascii()

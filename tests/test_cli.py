@@ -160,9 +160,9 @@ def test_doctor_calls_a_folder_that_cannot_be_written_a_fault(
     outcome = call(["doctor"], capsys, monkeypatch)
     assert outcome.code == 1
     faults = [line for line in outcome.out.splitlines() if line.startswith("✗")]
-    assert [fault.split()[1] for fault in faults] == ["data", "logs", "cache"]
-    assert "with --log-dir" in faults[1]
-    assert "REGTUI_CACHE" in faults[2]
+    assert [fault.split()[1] for fault in faults] == ["data", "data", "logs", "cache"]
+    assert "with --log-dir" in faults[2]
+    assert "REGTUI_CACHE" in faults[3]
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
 
 

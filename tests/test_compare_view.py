@@ -46,7 +46,7 @@ def test_letters_of_two_runs_with_the_same_curve_stand_apart() -> None:
     assert places["a"].isdisjoint(places["b"])
 
 
-@pytest.mark.parametrize(("quantity", "expected"), [("loss", 0.25), ("gap", 0.25 - 0.05), ("accuracy", 90.0)])
+@pytest.mark.parametrize(("quantity", "expected"), [("loss", 0.25), ("gap", 0.25 - 0.05), ("metric", 90.0)])
 def test_the_curve_has_the_measured_values(quantity: str, expected: float) -> None:
     view = CompareView(quantity=quantity, arms=("baseline",))  # type: ignore[arg-type]
     line = plotted(view, told(FALLING, RISING)).curves[0]

@@ -14,6 +14,7 @@ from regtui.runs.comparison import differing, seeds, why_not_counted
 from regtui.runs.files import Field
 from regtui.runs.list import RunInfo, RunStatus
 from regtui.runs.settings import settings
+from regtui.tasks import METRICS
 
 
 def info(seed: int, difference: float | None, status: RunStatus = "finished", **fields: Field) -> RunInfo:
@@ -27,6 +28,7 @@ def info(seed: int, difference: float | None, status: RunStatus = "finished", **
         "pairing.unpaired_because": "",
         "interventions": 0,
         "arms.baseline.parameters": 10,
+        "arms.regularized.parameters": 10,
     }
     if difference is not None:
         known["test.difference"] = difference
@@ -126,10 +128,13 @@ def test_interval_and_p_value_are_those_of_the_paired_t_test(values: list[float]
     assert found.mean == pytest.approx(sum(values) / len(values))
 
 
+ACCURACY = METRICS["accuracy"]
+
+
 def words(accuracies: list[float], losses: list[float] | None = None) -> str:
     accuracy = seed_statistics(dict(enumerate(accuracies)))
     loss = None if losses is None else seed_statistics(dict(enumerate(losses)))
-    return " ".join(describe_seeds("small", accuracy, loss, 60))
+    return " ".join(describe_seeds("small", ACCURACY, accuracy, loss, 60))
 
 
 UP, DOWN, OPEN = [1.0, 1.1, 0.9], [-1.0, -1.1, -0.9], [1.0, -0.5, 0.2]
@@ -154,7 +159,7 @@ def test_the_words_name_the_measure_and_claim_no_more_than_its_interval(
     accuracies: list[float], losses: list[float] | None, expected: str
 ) -> None:
     said = words(accuracies, losses)
-    assert f"Over these seeds and on these test images {expected}" in said
+    assert f"Over these seeds and on this test set {expected}" in said
     assert ("That holds if their number was decided on beforehand" in said) == ("is better" in said)
     assert ("decide on" in said) == (accuracies is OPEN)
 
@@ -188,4 +193,4 @@ def test_the_planned_number_of_seeds_is_the_least_that_has_the_power(effect: flo
 def test_no_line_is_wider_than_asked_for() -> None:
     statistics = seed_statistics({0: 1.0, 1: -2.0})
     for width in (20, 40, 80):
-        assert max(map(len, describe_seeds("small", statistics, statistics, width))) <= width
+        assert max(map(len, describe_seeds("small", ACCURACY, statistics, statistics, width))) <= width

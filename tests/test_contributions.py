@@ -14,6 +14,7 @@ from regtui.arm.split import normalize
 from regtui.arm.streams import stream
 from regtui.models import Site
 from regtui.preset.model import Preset
+from regtui.tasks import TASKS
 from regtui.techniques import Techniques
 from regtui.techniques.base import Explanation, Setting, Technique
 from regtui.techniques.dropout import Dropout, mask
@@ -211,11 +212,11 @@ def test_label_smoothing_is_torch_s() -> None:
 
 
 def test_label_smoothing_needs_classes() -> None:
-    values = Setting([], train_samples=10, batch_size=5, classes=0)
+    values = Setting([], train_samples=10, batch_size=5, task=TASKS["regression"], outputs=1)
     assert list(LabelSmoothing().faults(values)) == [
         ("", "the targets are values, and there are no classes to spread them over")
     ]
-    assert list(LabelSmoothing().faults(values._replace(classes=10))) == []
+    assert list(LabelSmoothing().faults(values._replace(task=TASKS["classification"], outputs=10))) == []
 
 
 @pytest.mark.parametrize("model", MODELS, ids=str)

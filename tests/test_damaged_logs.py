@@ -92,7 +92,7 @@ def endure(folder: Path) -> None:
     else:
         session = replayed.session
         assert session.ended or read_run(folder).status == "running"  # this process wrote it, and lives
-        assert not session.ended or session.error or session.verdict or session.summary
+        assert not session.ended or session.error or session.verdicts or session.summary
     assert state(folder) == before
     assert {path.name for path in folder.parent.iterdir()} <= {folder.name, NAME}
 
@@ -159,8 +159,8 @@ def test_rubbish_in_a_file_s_place_is_endured(folder: Path, name: str, content: 
     ("name", "old", "new"),
     [
         ("preset.toml", "schema = 1", 'schema = 2\nmood = "fine"'),
-        ("run.json", '"schema": 1', '"schema": 2, "started": {"at": 1}, "pid": "a name"'),
-        ("summary.json", '"schema": 1', '"schema": 2, "arms": [], "status": "suspended"'),
+        ("run.json", '"schema": 2', '"schema": 3, "started": {"at": 1}, "pid": "a name"'),
+        ("summary.json", '"schema": 2', '"schema": 3, "arms": [], "status": "suspended"'),
         ("events.jsonl", '"kind":', '"schema":2,"mood":{"fine":[1]},"kind":'),
         ("events.jsonl", '"kind":"epoch_done"', '"kind":"epoch_measured"'),
     ],

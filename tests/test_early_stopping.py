@@ -15,7 +15,7 @@ NAN, INF = math.nan, math.inf
 
 def stops_at(rule: StoppingRule, losses: Sequence[float]) -> int | None:
     for epoch, loss in enumerate(losses, start=1):
-        rule.update(epoch, val_loss=loss, val_accuracy=0.5)
+        rule.update(epoch, val_loss=loss, val_metric=0.5)
         if rule.should_stop:
             return epoch
     return None
@@ -61,7 +61,7 @@ def test_patience_changed_on_the_way_keeps_wait_and_best(patience: int, stop: in
     assert rule.wait == 2
     rule.patience = patience
     for epoch in range(4, 20):
-        rule.update(epoch, val_loss=3, val_accuracy=0.5)
+        rule.update(epoch, val_loss=3, val_metric=0.5)
         if rule.should_stop:
             break
     assert epoch == stop
@@ -79,6 +79,6 @@ def test_why_a_knob_stays_is_said_of_early_stopping_and_not_of_the_network() -> 
 def test_an_accuracy_is_better_when_it_is_higher() -> None:
     rule = EarlyStopping(patience=2, monitor="val_accuracy").stopping_rule()
     for epoch, accuracy in enumerate([0.5, 0.7, 0.6, 0.65], start=1):
-        rule.update(epoch, val_loss=1.0, val_accuracy=accuracy)
+        rule.update(epoch, val_loss=1.0, val_metric=accuracy)
     assert rule.best_epoch == 2
     assert rule.should_stop

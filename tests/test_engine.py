@@ -25,6 +25,7 @@ from regtui.protocol.events import EpochDone, Event
 from regtui.protocol.history import History
 from regtui.runs.log import read_events
 from tests.conftest import small_preset
+from tests.telling import paired
 
 CPU = torch.device("cpu")
 TECHNIQUES: dict[str, dict[str, Any]] = {
@@ -79,9 +80,8 @@ def test_two_arms_without_techniques_are_the_same(tmp_path: Path) -> None:
     result = train(small_preset(regularized={}), tmp_path)
     baseline, regularized = result.history.arms.values()
     assert baseline.step_losses == regularized.step_losses
-    paired = result.summary.paired_test
-    assert paired is not None
-    assert (paired.only_baseline, paired.only_regularized) == (0, 0)
+    table = paired(result.summary)
+    assert (table.only_baseline, table.only_arm) == (0, 0)
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)
@@ -101,7 +101,8 @@ def test_the_log_proves_the_pair(name: str, tmp_path: Path) -> None:
 def test_a_broken_pair_is_told() -> None:
     def epoch(arm: str, order: str) -> EpochDone:
         return EpochDone(
-            t=0, arm=arm, epoch=1, train_loss=1, val_loss=1, train_accuracy=1, val_accuracy=1, penalties={}, weights={},
+            t=0, arm=arm, epoch=1, train_loss=1, val_loss=1, train_metrics={"accuracy": 1},
+            val_metrics={"accuracy": 1}, penalties={}, weights={},
             order=order, seconds=1, best=True, wait=0,
         )  # fmt: skip
 
@@ -142,8 +143,8 @@ def test_the_reported_losses_are_data_losses_in_evaluation_mode(mnist_file: Path
     data = data_for(preset, mnist_file)
     with torch.no_grad():
         for images, labels, loss, accuracy in (
-            (data.train_images.read(), data.train_labels, report.train_loss, report.train_accuracy),
-            (data.val_images.read(), data.val_labels, report.val_loss, report.val_accuracy),
+            (data.train_images.read(), data.train_labels, report.train_loss, report.train_metric),
+            (data.val_images.read(), data.val_labels, report.val_loss, report.val_metric),
         ):
             logits = arm.model(normalize(images)).double()
             assert loss == pytest.approx(float(functional.cross_entropy(logits, labels)), rel=1e-5)

@@ -31,8 +31,10 @@ from regtui.protocol.events import (
     Scored,
     StepsDone,
 )
-from regtui.runs.log import RunLog, Summary
+from regtui.runs.log import RunLog, Summary, TaskSummary
+from regtui.tasks.comparison import RightWrong
 from tests.conftest import small_preset
+from tests.telling import CLASSIFICATION
 
 ARMS = ("baseline", "regularized")
 EVIL = '<script>alert("1")</script> $x \x1b[31m & ü'
@@ -43,7 +45,8 @@ def told(*, epochs: int = 3, title: str = "A title", broken: bool = False, ended
     info = ArmInfo(techniques=title, is_plain=False, parameters=9, initial_weights="abc", tensors=6)
     yield RunStarted(
         t=0, preset="small", title=title, dataset="MNIST", sizes={}, layers=[784, 10], batch_size=32, seed=7,
-        device="cpu", epochs=9, steps_per_epoch=10, arms=dict.fromkeys(ARMS, info), shared_tensors=6,
+        device="cpu", task=CLASSIFICATION, epochs=9, steps_per_epoch=10, arms=dict.fromkeys(ARMS, info),
+        shared_tensors=6,
     )  # fmt: skip
     for epoch, arm in itertools.product(range(1, epochs + 1), ARMS):
         loss = None if broken and epoch == 2 else 1 / (3 * epoch) + (arm == "baseline") / 7
@@ -53,7 +56,8 @@ def told(*, epochs: int = 3, title: str = "A title", broken: bool = False, ended
             t=epoch, arm=arm, epoch=epoch, first_step=10 * epoch - 9, losses=losses, finite=None not in losses
         )
         yield EpochDone(
-            t=epoch, arm=arm, epoch=epoch, train_loss=0.1 / epoch, val_loss=loss, train_accuracy=0.9, val_accuracy=0.8,
+            t=epoch, arm=arm, epoch=epoch, train_loss=0.1 / epoch, val_loss=loss, train_metrics={"accuracy": 0.9},
+            val_metrics={"accuracy": 0.8},
             penalties={"l2": 0.1 + 0.2}, weights={"1": LayerWeights(norm=3.0, zeros=1, size=4)}, order=f"o{epoch}",
             seconds=0.5, best=loss is not None, wait=0, partial=last, finite=loss is not None,
         )  # fmt: skip
@@ -63,14 +67,11 @@ def told(*, epochs: int = 3, title: str = "A title", broken: bool = False, ended
     if ended:
         for arm in ARMS:
             yield ArmStopped(t=4, arm=arm, reason="stopped", epoch=epochs, step=24, best_epoch=1, best_val_loss=0.3)
-        score = ArmScore(kept="last", epoch=epochs, loss=0.25, accuracy=0.5)
+        score = ArmScore(kept="last", epoch=epochs, loss=0.25, metrics={"accuracy": 0.5})
         yield Scored(
             t=5,
             arms=dict.fromkeys(ARMS, score),
-            both_right=4711,
-            only_baseline=1234,
-            only_regularized=1233,
-            both_wrong=9,
+            comparisons={"regularized": RightWrong(4711, 1234, 1233, 9)},
         )
         yield RunFinished(t=6, status="stopped")
 
@@ -266,8 +267,8 @@ def test_a_report_of_half_a_log_claims_no_more_than_it_knows(tmp_path: Path) -> 
     assert "status: the log has no end" in said
     assert "None in what the log has." in said
     summary = Summary(
-        schema=1, status="stopped", preset="small", seed=7, device="cpu", wall_seconds=6, train_seconds=5, arms={},
-        paired_test=None, pairing=None, interventions=0,
+        schema=2, status="stopped", preset="small", seed=7, device="cpu", wall_seconds=6, train_seconds=5, arms={},
+        task=TaskSummary(name="classification", metric="accuracy", better="higher"), pairing=None, interventions=0,
     )  # fmt: skip
     (run / "summary.json").write_text(summary.model_dump_json(by_alias=True), encoding="utf-8")
     export_runs([run], "html", tmp_path / "told.html")
@@ -466,7 +467,7 @@ def not_finite() -> Iterator[Event]:
             case ArmStopped():
                 yield event.model_copy(update={"reason": "non_finite", "best_epoch": None, "best_val_loss": None})
             case Scored():
-                score = ArmScore(kept="last", epoch=1, loss=None, accuracy=0.1)
+                score = ArmScore(kept="last", epoch=1, loss=None, metrics={"accuracy": 0.1})
                 yield event.model_copy(update={"arms": dict.fromkeys(ARMS, score)})
             case _:
                 yield event

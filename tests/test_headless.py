@@ -38,7 +38,7 @@ def summary_of(folder: Path) -> Summary:
     log = only_run(folder)
     summary = read_summary(log)
     assert summary is not None
-    predictions = {"predictions.safetensors"} if summary.paired_test else set()
+    predictions = {"predictions.safetensors"} if summary.comparisons else set()
     assert {path.name for path in log.iterdir()} - {"traceback.txt"} == WHOLE_FOLDER | predictions
     *_, last = read_events(log)
     assert isinstance(last, RunFinished)
@@ -134,7 +134,7 @@ def test_the_same_seed_gives_the_same_numbers(table: tuple[Outcome, Path], event
     first, second = summary_of(table[1]), summary_of(events[1])
     for name in first.arms:
         assert first.arms[name].final == second.arms[name].final
-    assert first.paired_test == second.paired_test
+    assert first.comparisons == second.comparisons
     assert first.pairing == second.pairing
 
 

@@ -14,6 +14,7 @@ from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
 from regtui.evidence.diagnosis import describe
 from regtui.evidence.from_history import judge_run
+from regtui.evidence.verdict import verdict_lines
 from regtui.protocol.control import Control, SetMinDelta, SetPatience, SetStrength
 from regtui.protocol.events import (
     HUGE,
@@ -31,15 +32,17 @@ from regtui.protocol.events import (
 )
 from regtui.protocol.history import History
 from regtui.runs.log import read_events
+from regtui.tasks.comparison import ErrorDifference, RightWrong
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
-from tests.telling import Telling
+from tests.telling import CLASSIFICATION, Telling
 
 
 def started() -> RunStarted:
     info = ArmInfo(techniques="no technique", is_plain=True, parameters=1, initial_weights="a", tensors=2)
     return RunStarted(
-        t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], epochs=4, steps_per_epoch=3,
+        t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], task=CLASSIFICATION,
+        epochs=4, steps_per_epoch=3,
         batch_size=1, seed=0, device="cpu", arms={"baseline": info, "regularized": info}, shared_tensors=2,
     )  # fmt: skip
 
@@ -78,7 +81,8 @@ def epoch_done(
 ) -> EpochDone:
     weights = {f"{i}": LayerWeights(norm=norm, zeros=i, size=2) for i, norm in enumerate(norms)}
     return EpochDone(
-        t=1, arm=arm, epoch=epoch, train_loss=train, val_loss=val, train_accuracy=1, val_accuracy=1, penalties={},
+        t=1, arm=arm, epoch=epoch, train_loss=train, val_loss=val, train_metrics={"accuracy": 1},
+        val_metrics={"accuracy": 1}, penalties={},
         weights=weights, order="o", seconds=1, best=True, wait=0,
     )  # fmt: skip
 
@@ -98,9 +102,10 @@ def test_a_run_stopped_at_once_is_judged_by_the_epochs_that_were_measured() -> N
         telling.history.add(
             ArmStopped(t=1, arm=arm, reason="stopped", epoch=3, step=25, best_epoch=2, best_val_loss=0.4)
         )
-    verdict = judge_run(telling.finish("stopped").history, telling.preset)
+    verdicts = judge_run(telling.finish("stopped").history, telling.preset)
+    verdict = verdicts["regularized"]
     assert (verdict.baseline.epochs, verdict.baseline.kept_epoch) == (2, None)
-    assert "stopped by the user after 2 epochs" in " ".join(" ".join(verdict.lines()).split())
+    assert "stopped by the user after 2 epochs" in " ".join(" ".join(verdict_lines(verdicts)).split())
 
 
 @pytest.mark.parametrize(("techniques", "label"), [("no technique", "baseline"), ("L2 0.5", "L2 0.5")])
@@ -108,7 +113,7 @@ def test_a_baseline_with_techniques_is_named_by_them(techniques: str, label: str
     telling = Telling(small_preset()).start().epochs([0.5], [0.5]).finish()
     arm = telling.history.arms["baseline"]
     arm.info = arm.info.model_copy(update={"techniques": techniques, "is_plain": techniques == "no technique"})
-    assert judge_run(telling.history, telling.preset).baseline.label == label
+    assert judge_run(telling.history, telling.preset)["regularized"].baseline.label == label
 
 
 @pytest.mark.parametrize(("techniques", "plain"), [("no technique", True), ("L2 0.5", False)])
@@ -133,8 +138,8 @@ def test_the_arms_differ_in_the_epochs_in_which_both_have_a_finite_loss() -> Non
     for arm, losses in {"baseline": [0.5, math.nan, 0.5, 0.5], "regularized": [0.25, 0.25, 0.75]}.items():
         for epoch, loss in enumerate(losses, start=1):
             history.add(epoch_done(arm, epoch, val=loss))
-    assert history.differences == {1: -0.25, 3: 0.25}
-    assert History().differences == {}
+    assert history.differences("regularized") == {1: -0.25, 3: 0.25}
+    assert History().differences("regularized") == {}
 
 
 def test_numbers_that_are_not_finite_are_null_in_json() -> None:
@@ -191,7 +196,7 @@ NEXT: dict[str, Event] = {
     "control": ControlApplied(
         t=2, command="set_strength", arm="regularized", key="dropout.rate", value=0.1, accepted=True, epoch=2, step=20
     ),
-    "scored": Scored(t=2, arms={}, both_right=1, only_baseline=0, only_regularized=0, both_wrong=0),
+    "scored": Scored(t=2, arms={}, comparisons={"regularized": RightWrong(1, 0, 0, 0)}),
     "finished": RunFinished(t=2, status="finished"),
 }
 """What may follow two epochs of three."""
@@ -218,7 +223,7 @@ def test_what_comes_next_is_taken_in(two_epochs: History, kind: str) -> None:
         ("epoch", "epoch", 2),
         ("epoch", "epoch", 10**400),
         ("epoch", "seconds", math.nan),
-        ("epoch", "val_accuracy", math.nan),
+        ("epoch", "val_metrics", {"accuracy": 1.5}),
         ("epoch", "wait", -1),
         ("epoch", "weights", {"output": LayerWeights(norm=1.0, zeros=10**400, size=2)}),
         ("stopped", "arm", "../../evil"),
@@ -227,9 +232,12 @@ def test_what_comes_next_is_taken_in(two_epochs: History, kind: str) -> None:
         ("control", "epoch", 4),
         ("control", "value", None),
         ("control", "value", 10**400),
-        ("scored", "only_baseline", -1),
-        ("scored", "both_right", 0),
-        ("scored", "both_right", 10**400),
+        ("scored", "comparisons", {"regularized": RightWrong(1, -1, 0, 0)}),
+        ("scored", "comparisons", {"regularized": RightWrong(0, 0, 0, 0)}),
+        ("scored", "comparisons", {"regularized": RightWrong(10**400, 0, 0, 0)}),
+        ("scored", "comparisons", {"regularized": ErrorDifference(10, 0.5, 0.1, 1.0)}),
+        ("scored", "comparisons", {"baseline": RightWrong(1, 0, 0, 0)}),
+        ("scored", "comparisons", {"evil": RightWrong(1, 0, 0, 0)}),
         ("finished", "t", math.inf),
     ],
 )
@@ -239,7 +247,17 @@ def test_what_can_t_be_true_is_passed_over(two_epochs: History, kind: str, field
     assert two_epochs == before
 
 
-@pytest.mark.parametrize("changes", [{"epochs": 0}, {"steps_per_epoch": 10**400}, {"arms": {}}])
+INFO = ArmInfo(techniques="", parameters=1, initial_weights="a", tensors=2)
+OTHERS = [
+    {"arms": dict.fromkeys(names, INFO)}
+    for names in (
+        ["baseline"], ["regularized", "baseline"], ["a", "b"], ["baseline", "../evil"], ["baseline", "A b"],
+        ["baseline", *(f"a{number}" for number in range(17))],
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [{"epochs": 0}, {"steps_per_epoch": 10**400}, {"arms": {}}, *OTHERS])
 def test_a_start_that_can_t_be_true_is_passed_over(changes: dict[str, object]) -> None:
     history = History()
     assert not history.add(started().model_copy(update=changes))
@@ -260,7 +278,7 @@ def test_lines_that_are_lost_or_in_the_wrong_order_crash_nothing(tmp_path: Path)
                 assert numbers == sorted(set(numbers))
             describe(history, 3)
             if history.started is not None and history.finished is not None:
-                judge_run(history, small_preset()).lines()
+                verdict_lines(judge_run(history, small_preset()))
 
 
 def test_the_pair_is_judged_by_the_epochs_that_both_arms_tell() -> None:

@@ -36,9 +36,9 @@ def epochs(last: int) -> Iterator[Event]:
             x = epoch / 7 + number
             layers = {name: LayerWeights(norm=x + i, zeros=epoch, size=10**6) for i, name in enumerate("123")}
             told = EpochDone(
-                t=x, arm=arm, epoch=epoch, train_loss=x + 1, val_loss=x + 2, train_accuracy=1 / (x + 2),
-                val_accuracy=1 / (x + 3), penalties={"l2": x}, weights=layers, order=f"{epoch:016x}", seconds=x + 4,
-                best=False, wait=0,
+                t=x, arm=arm, epoch=epoch, train_loss=x + 1, val_loss=x + 2, train_metrics={"accuracy": 1 / (x + 2)},
+                val_metrics={"accuracy": 1 / (x + 3)}, penalties={"l2": x}, weights=layers, order=f"{epoch:016x}",
+                seconds=x + 4, best=False, wait=0,
             )  # fmt: skip
             yield parse(told.model_dump_json())
 
@@ -103,4 +103,4 @@ def test_the_longest_run_is_trained_listed_shown_and_reviewed(
     session = replay.session
     assert len(session.history.arms["baseline"].epochs) == MOST
     assert isinstance(session.history.finished, RunFinished)
-    assert session.verdict is not None
+    assert session.verdicts is not None

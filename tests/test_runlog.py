@@ -12,6 +12,7 @@ from regtui.engine.process import CrewClosedError
 from regtui.engine.run import RunResult, run
 from regtui.errors import InputError, RegtuiError
 from regtui.evidence.from_history import judge_run
+from regtui.evidence.verdict import verdict_lines
 from regtui.preset.file import load
 from regtui.protocol.control import Control
 from regtui.protocol.events import EpochDone, Event, Paused, RunFinished, StepsDone
@@ -19,6 +20,7 @@ from regtui.protocol.history import History
 from regtui.runs.log import RunLog, read_events, read_summary
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
+from tests.telling import paired
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def test_the_kept_preset_runs_the_same_again(result: RunResult, tmp_path: Path) 
     preset = load(str(result.folder / "preset.toml"))
     assert preset == small_preset(regularized={"dropout": {}, "early_stopping": {"patience": 2}})
     again = run(preset, tmp_path, Control(), lambda _: None, LocalCrew())
-    assert again.summary.paired_test == result.summary.paired_test
+    assert again.summary.comparisons["regularized"] == result.summary.comparisons["regularized"]
     assert again.folder.name.split("-", 2)[2].startswith("small-")
 
 
@@ -65,16 +67,15 @@ def test_the_summary_agrees_with_the_events(result: RunResult) -> None:
         assert (arm.best_epoch, arm.best_val_loss) == (best.epoch, best.val_loss)
         assert arm.final is not None
         assert arm.final.val_loss == history.arms[name].epochs[-1].val_loss
-    paired = summary.paired_test
-    assert paired is not None
-    assert sum(paired.model_dump().values()) == 10_000
+    table = paired(summary)
+    assert table.total == 10_000
     baseline, regularized = (arm.test for arm in summary.arms.values())
     assert baseline is not None
     assert regularized is not None
-    assert baseline.accuracy == (paired.both_right + paired.only_baseline) / 10_000
-    assert regularized.accuracy == (paired.both_right + paired.only_regularized) / 10_000
+    assert baseline["accuracy"] == (table.both_right + table.only_baseline) / 10_000
+    assert regularized["accuracy"] == (table.both_right + table.only_arm) / 10_000
     raw = json.loads((result.folder / "summary.json").read_text())
-    assert raw["schema"] == 1
+    assert raw["schema"] == 2
     assert 0 < raw["train_seconds"] <= raw["wall_seconds"]
 
 
@@ -154,7 +155,7 @@ def test_processes_that_are_ended_while_a_run_stops_make_it_no_failure(tmp_path:
     assert (result.summary.status, result.summary.error) == ("stopped", "")
     assert not (result.folder / "traceback.txt").exists()
     verdict = judge_run(History.of(read_events(result.folder)), None)
-    assert "stopped by the user" in " ".join(" ".join(verdict.lines()).split())
+    assert "stopped by the user" in " ".join(" ".join(verdict_lines(verdict)).split())
 
 
 def test_every_epoch_is_in_the_log_at_once_whichever_arm_s(tmp_path: Path) -> None:

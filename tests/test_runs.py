@@ -170,25 +170,23 @@ def test_a_finished_run_tells_what_its_files_tell(logs: Path) -> None:
     assert (run.seed, run.epochs, run.name) == (ENDED, 10, folder.name)
     assert run.started.strftime("%Y%m%d-%H%M%S") == folder.name[:15]
     for arm in ("baseline", "regularized"):
-        assert getattr(run, arm).best_val_loss == summary["arms"][arm]["best_val_loss"]
-        assert getattr(run, arm).test_accuracy == summary["arms"][arm]["test"]["accuracy"]
+        assert run.figures(arm).best_val_loss == summary["arms"][arm]["best_val_loss"]
+        assert run.figures(arm).test_metric == summary["arms"][arm]["test"]["accuracy"]
         assert run.fields[f"arms.{arm}.final.val_loss"] == summary["arms"][arm]["final"]["val_loss"]
-    table = summary["paired_test"]
-    assert run.difference == pytest.approx((table["only_regularized"] - table["only_baseline"]) / 100)
+    table = summary["comparisons"]["regularized"]
+    assert run.difference == pytest.approx((table["only_arm"] - table["only_baseline"]) / 100)
     assert run.fields["regularized.dropout.rate"] == 0.5
     assert run.fields["model.hidden"] == "[256,128]"
     assert pickle.loads(pickle.dumps(run)) == run
 
 
 @pytest.mark.parametrize(
-    ("only_baseline", "only_regularized", "verdict"),
+    ("only_baseline", "only_arm", "verdict"),
     [(100, 160, "more"), (160, 100, "fewer"), (100, 101, "undecided"), (0, 0, "undecided"), (-1, 5, "none")],
 )
-def test_the_verdict_is_that_of_the_paired_test(
-    logs: Path, only_baseline: int, only_regularized: int, verdict: str
-) -> None:
-    table = {"both_right": 9600, "only_baseline": only_baseline, "only_regularized": only_regularized, "both_wrong": 9}
-    change(first(logs) / "summary.json", paired_test=table)
+def test_the_verdict_is_that_of_the_paired_test(logs: Path, only_baseline: int, only_arm: int, verdict: str) -> None:
+    table = {"both_right": 9600, "only_baseline": only_baseline, "only_arm": only_arm, "both_wrong": 9}
+    change(first(logs) / "summary.json", comparisons={"regularized": table})
     assert read_run(first(logs)).verdict == verdict
     change(first(logs) / "summary.json", pairing={"unpaired_because": "different weights"})
     assert read_run(first(logs)).verdict == "none"
@@ -277,7 +275,7 @@ def test_wild_values_are_shown_or_left_out(logs: Path) -> None:
     change(folder / "run.json", started="9999-12-31T23:59:59-12:00", seed=True)
     run = read_run(folder)
     assert (run.status, run.fault, run.verdict, run.difference) == ("finished", "", "none", None)
-    assert (run.seed, run.epochs, run.baseline.best_val_loss, run.regularized.test_accuracy) == (None, None, None, None)
+    assert (run.seed, run.epochs, run.baseline.best_val_loss, run.other.test_metric) == (None, None, None, None)
     assert run.started.year == 2023
     text = (folder / "summary.json").read_text().replace('"status"', '"a": 1e999, "b": NaN, "status"')
     (folder / "summary.json").write_text(text)
@@ -285,7 +283,7 @@ def test_wild_values_are_shown_or_left_out(logs: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["summary.json", "run.json", "preset.toml"])
-@pytest.mark.parametrize("schema", [2, "two"])
+@pytest.mark.parametrize("schema", [3, "two"])
 def test_a_log_of_a_later_version_is_listed_with_a_word(logs: Path, name: str, schema: object) -> None:
     path = first(logs) / name
     if name == "preset.toml":

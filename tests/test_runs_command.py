@@ -13,10 +13,13 @@ import pytest
 
 from regtui.cli.runs import print_run, print_runs
 from regtui.errors import InputError
+from regtui.protocol import schema1
 from regtui.protocol.events import ArmInfo, RunStarted, Scored
+from regtui.runs.log import Summary, read_summary
+from regtui.tasks.comparison import RightWrong
 from tests.bench.runs import write_run
 from tests.conftest import small_preset
-from tests.telling import Telling
+from tests.telling import CLASSIFICATION, Telling
 
 
 @pytest.fixture
@@ -39,11 +42,11 @@ def tell(folder: Path) -> list[str]:
     arms = {"baseline": info, "regularized": info}
     started = RunStarted(
         t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], batch_size=1, seed=0, device="cpu",
-        epochs=2, steps_per_epoch=2, arms=arms, shared_tensors=2,
+        task=CLASSIFICATION, epochs=2, steps_per_epoch=2, arms=arms, shared_tensors=2,
     )  # fmt: skip
     whole = Telling(small_preset(train={"epochs": 2})).start().epochs([0.5, 0.4], [0.6, 0.3]).finish()
     epochs = [epoch for arm in whole.history.arms.values() for epoch in arm.epochs]
-    scored = Scored(t=2, arms={}, both_right=9000, only_baseline=50, only_regularized=150, both_wrong=800)
+    scored = Scored(t=2, arms={}, comparisons={"regularized": RightWrong(9000, 50, 150, 800)})
     assert whole.history.finished is not None
     lines = [event.model_dump_json() for event in (started, *epochs, scored, whole.history.finished)]
     (folder / "events.jsonl").write_text("".join(line + "\n" for line in lines))
@@ -183,7 +186,12 @@ def test_events_without_any_one_line_crash_nothing(logs: Path, capsys: pytest.Ca
 def test_the_summary_is_printed_as_json(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert print_run(str(oldest(logs)), logs, json=True) == 0
     written = json.loads((oldest(logs) / "summary.json").read_text())
-    assert json.loads(capsys.readouterr().out) == {"same_experiment": False, **written}
+    told = json.loads(capsys.readouterr().out)
+    assert told == {**schema1.summary(written), "same_experiment": {"regularized": False}}
+    assert told["schema"] == 2
+    assert Summary.model_validate(told) == read_summary(oldest(logs)).model_copy(  # type: ignore[union-attr]
+        update={"same_experiment": {"regularized": False}}
+    )
     (oldest(logs) / "summary.json").unlink()
     for path in oldest(logs).iterdir():
         os.utime(path, (0, 0))

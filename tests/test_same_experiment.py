@@ -17,7 +17,7 @@ from regtui.runs.comparison import why_not_counted
 from regtui.runs.index import read_runs
 from regtui.runs.list import read_run
 from tests.conftest import small_preset
-from tests.telling import Telling
+from tests.telling import Telling, paired
 
 NOTHING: dict[str, Any] = {}
 SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -53,13 +53,13 @@ DIFFERENT: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("baseline", "regularized"), SAME)
 def test_arms_that_do_the_same_are_one_experiment(baseline: dict[str, Any], regularized: dict[str, Any]) -> None:
-    assert small_preset(baseline=baseline, regularized=regularized).same_arms
-    assert small_preset(baseline=regularized, regularized=baseline).same_arms
+    assert small_preset(baseline=baseline, regularized=regularized).does_as_baseline("regularized")
+    assert small_preset(baseline=regularized, regularized=baseline).does_as_baseline("regularized")
 
 
 @pytest.mark.parametrize(("baseline", "regularized"), DIFFERENT)
 def test_arms_that_do_different_things_are_two(baseline: dict[str, Any], regularized: dict[str, Any]) -> None:
-    assert not small_preset(baseline=baseline, regularized=regularized).same_arms
+    assert not small_preset(baseline=baseline, regularized=regularized).does_as_baseline("regularized")
 
 
 @pytest.mark.parametrize(("baseline", "regularized"), SAME[:3] + SAME[7:11])
@@ -81,7 +81,7 @@ def test_steering_one_arm_makes_two_experiments_of_one_and_steering_both_alike_d
         telling = Telling(small_preset(baseline={"dropout": {}}, regularized={"dropout": {}})).start()
         for control in controls:
             telling.control(*control)
-        return same_experiment(telling.preset, telling.history)
+        return same_experiment(telling.preset, telling.history, "regularized")
 
     assert told()
     assert told(("baseline", "patience", 2), ("regularized", "patience", 2))
@@ -90,20 +90,19 @@ def test_steering_one_arm_makes_two_experiments_of_one_and_steering_both_alike_d
     assert not told(("baseline", "dropout.rate", 0.3), ("regularized", "dropout.rate", 0.2))
     # As written the arms differ; that they did the same up to the change says nothing of what it makes of them.
     telling = Telling(small_preset(regularized={"dropout": {"rate": 0.0}})).start()
-    assert same_experiment(telling.preset, telling.history)
+    assert same_experiment(telling.preset, telling.history, "regularized")
     telling.control("regularized", "dropout.rate", 0.5)
-    assert not same_experiment(telling.preset, telling.history)
+    assert not same_experiment(telling.preset, telling.history, "regularized")
 
 
 def test_a_run_of_the_same_technique_twice_is_the_same_everywhere(tmp_path: Path, mnist_file: Path) -> None:
     del mnist_file
     preset = small_preset(baseline={"dropout": {"rate": 0.5}}, regularized={"dropout": {"rate": 0.5}})
     result = run(preset, tmp_path, Control(), lambda _: None, LocalCrew())
-    assert result.summary.same_experiment is True
-    verdict = judge_run(result.history, preset)
+    assert result.summary.same_experiment == {"regularized": True}
+    verdict = judge_run(result.history, preset)["regularized"]
     assert (verdict.outcome, verdict.interval, verdict.p_value) == ("same", None, None)
-    assert result.summary.paired_test is not None
-    assert result.summary.paired_test.only_baseline > 0, "the arms draw their own masks"
+    assert paired(result.summary).only_baseline > 0, "the arms draw their own masks"
     for info in (read_run(result.folder), *read_runs(tmp_path), *read_runs(tmp_path)):  # the last from the index
         assert info.verdict == "same"
         assert info.points.endswith("(one seed)")

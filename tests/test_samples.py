@@ -11,6 +11,8 @@ import pytest
 
 from regtui.evidence.from_history import judge_run
 from regtui.preset.file import load
+from regtui.protocol import schema1
+from regtui.protocol.events import parse
 from regtui.protocol.history import History
 from regtui.runs.list import find_runs, read_run
 from regtui.runs.log import read_events, read_summary
@@ -49,16 +51,19 @@ def test_a_sample_is_a_whole_run(folder: Path) -> None:
         assert told.epochs == len(arm.epochs)
         assert told.test is not None
         assert arm.test is not None
-        assert (told.test.loss, told.test.accuracy) == (arm.test.loss, arm.test.accuracy)
-    assert judge_run(history, None).table is not None
+        assert told.test == {"loss": arm.test.loss, **arm.test.metrics}
+    assert judge_run(history, None)["regularized"].comparison is not None
     assert not (folder / "checkpoint").exists()
     assert sum(path.stat().st_size for path in folder.iterdir()) < 500_000
 
 
 @pytest.mark.parametrize("folder", samples(), ids=lambda folder: folder.name)
-def test_a_log_read_and_written_again_is_the_same_to_the_last_byte(folder: Path) -> None:
+def test_a_log_read_and_written_again_tells_the_same(folder: Path) -> None:
     lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
     for line, event in zip(lines, read_events(folder), strict=True):
+        assert parse(event.model_dump_json()) == event
+        if schema1.wrote(line):
+            continue
         # Later versions have fields that this log lacks. Which ones an event does not keep of itself, but of its parts.
         object.__setattr__(event, "__pydantic_fields_set__", set(json.loads(line)))
         assert f"{event.model_dump_json(exclude_unset=True)}\n".encode() == line

@@ -35,16 +35,17 @@ def test_r_squared_of_the_mean_is_0_and_of_equal_targets_unknown() -> None:
 
 
 def test_what_is_kept_of_the_outputs_tells_the_scores_again() -> None:
-    for name in TASKS:
+    for task in TASKS.values():
+        name = task.name
         outputs, targets = _batch(name, 300)
-        task = arithmetic(name)
-        kept = task.predictions(outputs)
+        arithmetics = arithmetic(name)
+        kept = arithmetics.predictions(outputs)
         if name == "classification":
-            assert torch.equal(kept["classes"] == targets, task.scores(outputs, targets))
+            assert torch.equal(kept["classes"] == targets, arithmetics.scores(outputs, targets))
             assert kept["probabilities"].dtype == torch.float16
             assert torch.allclose(kept["probabilities"].float().sum(1), torch.ones(300), atol=5e-3)
         else:
-            assert torch.equal((kept["values"] - targets) ** 2, task.scores(outputs, targets))
+            assert torch.equal((kept["values"] - targets) ** 2, arithmetics.scores(outputs, targets))
 
 
 def test_a_metric_is_shown_with_its_unit() -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from regtui.evidence.diagnosis import describe
 from regtui.evidence.from_history import judge_run
+from regtui.evidence.verdict import verdict_lines
 from regtui.evidence.what_if import what_if
 from regtui.preset.model import Preset
 from regtui.protocol.events import ControlApplied
@@ -166,7 +167,7 @@ def test_the_verdict_is_true_of_every_run(run: CurveRun) -> None:
     for history in ends(run):
         verdict = judge_run(history, None)
         for width in (40, 80, 120):
-            lines = verdict.lines(width)
+            lines = verdict_lines(verdict, width)
             assert max(map(len, lines)) <= max(width, 80)
             rules_verdict.check(history, lines)
 

@@ -58,17 +58,17 @@ def outcome(history: History) -> str:
 
 def check_cells(cells: dict[str, str], history: History) -> None:
     """The cells of a list, by the words above them."""
-    _, only_baseline, only_regularized, _ = rules_verdict.counts(history)
+    _, only_baseline, only_arm, _ = rules_verdict.counts(history)
     baseline, regularized = history.arms.values()
     points = re.fullmatch(r"([+−][\d.]+) \(one seed\)", cells["Δ points"])
     assert points, cells
-    tells(points[1], 100 * (only_regularized - only_baseline) / sum(rules_verdict.counts(history)))
+    tells(points[1], 100 * (only_arm - only_baseline) / sum(rules_verdict.counts(history)))
     assert cells["verdict"] == outcome(history)
     assert cells["epochs"] == str(max(len(arm.epochs) for arm in history.arms.values()))
     for mark, arm in (("●", baseline), ("◆", regularized)):
         assert arm.test is not None
         tells(cells[f"{mark} val"], loss(lowest(arm)))
-        tells_share(cells[f"{mark} test%"], arm.test.accuracy)
+        tells_share(cells[f"{mark} test%"], arm.test.metric or 0.0)
 
 
 @pytest.mark.parametrize("run", curves.runs()[::2], ids=lambda run: run.name)
@@ -104,7 +104,7 @@ def check_report(text: str, history: History) -> None:
         assert value(told["best validation loss"]) == pytest.approx(loss(lowest(arm)), rel=1e-5)
         assert told["weights kept"] == f"those of epoch {arm.test.epoch}"
         assert value(told["test loss"]) == pytest.approx(arm.test.loss, rel=1e-5)
-        tells_share(told["test accuracy"].removesuffix(" %"), arm.test.accuracy)
+        tells_share(told["test accuracy"].removesuffix(" %"), arm.test.metric or 0.0)
         tells_share(told["weights that are 0"].removesuffix(" %"), kept(arm).zero_weights)
         assert told["epochs"] == str(len(arm.epochs))
         section = text.split(f"<details><summary>{list(history.arms)[index]}</summary>")[1].split("</details>")[0]
@@ -117,9 +117,9 @@ def check_report(text: str, history: History) -> None:
             for shown, number in zip(cell[1:4], (epoch.train_loss, epoch.val_loss, gap(epoch)), strict=True):
                 assert value(unescape(shown)) == pytest.approx(number, rel=1e-5)
             for shown, number in zip(
-                cell[4:7], (epoch.train_accuracy, epoch.val_accuracy, epoch.zero_weights), strict=True
+                cell[4:7], (epoch.train_metric, epoch.val_metric, epoch.zero_weights), strict=True
             ):
-                tells_share(unescape(shown).removesuffix(" %"), number)
+                tells_share(unescape(shown).removesuffix(" %"), number or 0.0)
     (verdict,) = re.findall("<pre>(.*?)</pre>", text, re.S)
     rules_verdict.check(history, unescape(verdict).splitlines())
 
@@ -132,7 +132,7 @@ def check_arm(cells: dict[str, str], arm: ArmHistory, planned: int) -> None:
     assert cells["epoch"] == f"{last.epoch}/{planned}"
     for name, number in (("train", last.train_loss), ("val", last.val_loss), ("gap", gap(last)), ("value", loss(best))):
         tells(cells[name], number or 0.0)
-    tells_share(cells["acc"].removesuffix("%"), last.val_accuracy)
+    tells_share(cells["acc"].removesuffix("%"), last.val_metric or 0.0)
     tells_share(cells["zeros"].removesuffix("%"), last.zero_weights)
     assert cells["best"] == str(best.epoch)
 
@@ -156,7 +156,7 @@ def test_the_table_of_the_arms_says_what_was_logged_at_each_epoch(run: CurveRun)
 SPREAD = r"([+−][\d.]+)(?: points)? on average, 95 % interval ([+−][\d.]+) to ([+−][\d.]+) \(paired t over seeds, p ([<=]) ([\d.e-]+)\)"  # noqa: E501
 SEEDS = (
     rf"(\S+), (\d+) seeds: test accuracy ◆ − ● {SPREAD}, ◆ ahead with (\d+), ● with (\d+); test loss {SPREAD}\. "
-    r"Over these seeds and on these test images (.+?)\.( That holds if their number was decided on beforehand\.)?"
+    r"Over these seeds and on this test set (.+?)\.( That holds if their number was decided on beforehand\.)?"
     r"(?: To settle a difference in accuracy of this size with 80 % power, decide on (more than )?([\d,]+) new seeds "
     r"beforehand and judge those alone: adding seeds until one shows finds some where there is none\.)?"
 )
@@ -170,7 +170,7 @@ def test_what_the_seeds_of_each_preset_say_together_is_what_they_say(tmp_path: P
         runs = [run for run in curves.runs() if run.facts["preset"] == group.name]
         accuracy, losses = seed_statistics(group.differences), seed_statistics(group.losses)
         for width in (60, 120):
-            text = " ".join(describe_seeds(group.name, accuracy, losses, width))
+            text = " ".join(describe_seeds(group.name, group.metric, accuracy, losses, width))
             match = re.fullmatch(SEEDS, text)
             assert match, text
             check_seeds(list(match.groups()), runs)

@@ -16,8 +16,10 @@ from regtui.protocol.applied import Applied
 from regtui.protocol.control import Command, Control, Pause, Resume, SetMinDelta, SetPatience, SetStrength, Stop
 from regtui.protocol.events import ControlApplied, EpochDone, Event, Paused, Scored, Status, StepsDone
 from regtui.protocol.history import History
+from regtui.tasks.comparison import RightWrong
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
+from tests.telling import paired
 
 FALLING = [1.0 / epoch for epoch in range(1, 30)]
 RISING_FROM_3 = [3.0, 2.0, 1.0, *[1.5] * 30]
@@ -190,7 +192,7 @@ def test_rights_and_wrongs_are_counted_together() -> None:
     tested = train(both(FALLING), regularized={"early_stopping": {}}).history.scored
     assert isinstance(tested, Scored)
     # Images by the script: both right; only baseline; only regularized (it keeps its best); both wrong.
-    assert (tested.both_right, tested.only_baseline, tested.only_regularized, tested.both_wrong) == (1, 1, 1, 1)
+    assert paired(tested) == RightWrong(1, 1, 1, 1)
 
 
 # Controls

@@ -125,7 +125,7 @@ def test_the_line_stands_in_every_chart_and_is_told_from_others_without_colour()
     history = History.of(RUNS["steered"])
     space = Space(57, 18)
     for view in (View(), View(overlay=True), View("gap"), View(log=True)):
-        for plot in [*plots(history, view, space, 5), difference(history, view, space, 5)]:
+        for plot in [*plots(history, view, space, 5), difference(history, "regularized", view, space, 5)]:
             assert plot.verticals[-1] == (5.0, "accent")
             assert [w for w in plot.words if w[0] == CURSOR] == [(CURSOR, 5.0, plot.y_limits[1], "accent")]
     for plot in [*plots(history, View(recent=True), space, 2), *plots(history, View(), space)]:
@@ -137,14 +137,14 @@ def test_the_line_stands_in_every_chart_and_is_told_from_others_without_colour()
 def test_captions_tell_the_values_of_the_epoch() -> None:
     history = Telling(PRESET).start().epochs([0.5, 0.3], [0.4]).history
     assert reading(history, View(), ["baseline"], 2) == "epoch 2  • train 0.0500  ▀ val 0.3000"
-    assert reading(history, View("accuracy"), ["baseline"], 1) == "epoch 1  • train 95.0%  ▀ val 90.0%"
+    assert reading(history, View("metric"), ["baseline"], 1) == "epoch 1  • train 95.0%  ▀ val 90.0%"
     assert reading(history, View("gap"), ["regularized"], 1) == "epoch 1  gap 0.350"
     assert reading(history, View(), ["regularized"], 2) == "epoch 2  no values of this arm"
     both = ["baseline", "regularized"]
     assert reading(history, View(overlay=True), both, 1) == "epoch 1  validation ● 0.5000  ◆ 0.4000"
     assert reading(history, View("gap", overlay=True), both, 2) == "epoch 2  gap ● 0.250  ◆ –"
-    assert difference_caption(-0.1, 1)[1] == "epoch 1 · −0.1000 · regularized is lower"
-    assert difference_caption(None, 2)[1] == "epoch 2 · not in both arms"
+    assert difference_caption("regularized", -0.1, 1)[1] == "epoch 1 · −0.1000 · regularized is lower"
+    assert difference_caption("regularized", None, 2)[1] == "epoch 2 · not in both arms"
 
 
 @pytest.mark.parametrize("width", [20, 30, 80, 120])

@@ -51,7 +51,7 @@ def test_lines_that_can_t_be_true_are_told_to_nobody(folder: Path) -> None:
     ).session
     assert damaged.take_in() == events
     assert damaged.history == whole.history
-    assert damaged.verdict == whole.verdict
+    assert damaged.verdicts == whole.verdicts
     assert damaged.error is None
 
 
@@ -59,7 +59,7 @@ def test_lines_that_can_t_be_true_are_told_to_nobody(folder: Path) -> None:
 def test_a_log_without_start_or_end_says_so(folder: Path, lost: int) -> None:
     session = replayed(folder, lambda lines: [line for line in lines if line is not lines[lost]]).session
     session.take_in()
-    assert session.verdict is None
+    assert session.verdicts == {}
     assert str(session.error).startswith("The log is damaged")
 
 
@@ -101,7 +101,7 @@ def test_a_long_log_is_told_no_faster_than_it_is_taken_in(long: Path, monkeypatc
     assert len(taken) > 2
     assert max(taken) < 1.5 * BLOCK
     assert replay.session.history == History.of(read_events(long))
-    assert replay.session.verdict is not None
+    assert replay.session.verdicts is not None
 
 
 def test_a_long_log_is_read_at_one_go_by_who_takes_it_in(long: Path) -> None:

@@ -343,7 +343,7 @@ async def test_stopping_asks_how(tmp_path: Path, key: str, tested: bool) -> None
         await finish(app, pilot, training)
         assert app.session.summary is not None
         assert app.session.summary.status == "stopped"
-        assert (app.session.summary.paired_test is not None) == tested
+        assert ("regularized" in app.session.summary.comparisons) == tested
         assert app.exit_code == 4
 
 

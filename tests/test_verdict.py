@@ -9,16 +9,17 @@ from dataclasses import replace
 
 import pytest
 
-from regtui.evidence.paired import PairedTable
-from regtui.evidence.verdict import ArmResult, Outcome, Verdict, judge
+from regtui.evidence.verdict import ArmResult, Outcome, Verdict, judge, verdict_lines
 from regtui.protocol.events import Status
+from regtui.tasks.comparison import RightWrong
 
 BASELINE = ArmResult(
+    name="baseline",
     label="baseline",
     is_plain=True,
     epochs=10,
     best_epoch=5,
-    test_accuracy=0.9761,
+    test_metric=0.9761,
     test_loss=0.0856,
     kept_epoch=10,
     seconds_per_epoch=1.41,
@@ -33,10 +34,11 @@ BASELINE = ArmResult(
 )
 DROPOUT = replace(
     BASELINE,
+    name="regularized",
     label="dropout 0.5",
     is_plain=False,
     best_epoch=7,
-    test_accuracy=0.9802,
+    test_metric=0.9802,
     test_loss=0.0712,
     kept_epoch=7,
     seconds_per_epoch=1.52,
@@ -47,15 +49,15 @@ DROPOUT = replace(
     val_loss_at_kept=0.0722,
 )
 UNPAIRED = "the arms saw different batches in epoch 3"
-MORE = PairedTable(9_712, 49, 90, 149)
-FEWER = PairedTable(9_712, 90, 49, 149)
-LEVEL = PairedTable(9_700, 61, 70, 169)
-BORDERLINE = PairedTable(59, 6, 16, 80)  # the interval leaves out 0, the exact test says p = 0.052
-IDENTICAL = PairedTable(9_800, 0, 0, 200)
+MORE = RightWrong(9_712, 49, 90, 149)
+FEWER = RightWrong(9_712, 90, 49, 149)
+LEVEL = RightWrong(9_700, 61, 70, 169)
+BORDERLINE = RightWrong(59, 6, 16, 80)  # the interval leaves out 0, the exact test says p = 0.052
+IDENTICAL = RightWrong(9_800, 0, 0, 200)
 
 
 def verdict(
-    table: PairedTable | None = MORE,
+    table: RightWrong | None = MORE,
     baseline: ArmResult = BASELINE,
     regularized: ArmResult = DROPOUT,
     *,
@@ -77,15 +79,19 @@ def verdict(
     )
 
 
+def told(judged: Verdict) -> list[str]:
+    return verdict_lines({judged.arm.name: judged})
+
+
 def words(judged: Verdict) -> str:
-    return " ".join(" ".join(judged.lines()).split())
+    return " ".join(" ".join(told(judged)).split())
 
 
 DIVERGED = replace(
     DROPOUT,
     epochs=3,
     best_epoch=None,
-    test_accuracy=None,
+    test_metric=None,
     test_loss=float("inf"),
     weight_norm=float("nan"),
     zero_weights=float("nan"),
@@ -114,11 +120,11 @@ EVERY_VERDICT = [
     verdict(LEVEL),
     verdict(BORDERLINE),
     verdict(IDENTICAL),
-    verdict(PairedTable(1, 0, 0, 0)),
+    verdict(RightWrong(1, 0, 0, 0)),
     verdict(MORE, regularized=LONG, interventions=12, status="stopped"),
-    verdict(LEVEL, baseline=LONG, regularized=EXTREME),
+    verdict(LEVEL, baseline=replace(LONG, name="baseline"), regularized=EXTREME),
     verdict(None, regularized=DIVERGED, status="diverged"),
-    verdict(None, baseline=LONG, regularized=DIVERGED, status="diverged"),
+    verdict(None, baseline=replace(LONG, name="baseline"), regularized=DIVERGED, status="diverged"),
     verdict(None, status="failed"),
     verdict(None, status="stopped"),
     verdict(MORE, unpaired_because=UNPAIRED, interventions=2),
@@ -135,10 +141,10 @@ EVERY_VERDICT = [
         (LEVEL, "undecided"),
         (BORDERLINE, "undecided"),
         (IDENTICAL, "undecided"),
-        (PairedTable(0, 0, 1, 0), "undecided"),
+        (RightWrong(0, 0, 1, 0), "undecided"),
     ],
 )
-def test_each_outcome_follows_from_its_table(table: PairedTable, outcome: Outcome) -> None:
+def test_each_outcome_follows_from_its_table(table: RightWrong, outcome: Outcome) -> None:
     judged = verdict(table)
     assert judged.outcome == outcome
     assert judged.difference == table.difference
@@ -187,7 +193,7 @@ def test_undecided_is_not_said_to_be_equal() -> None:
 
 
 def test_a_large_test_set_is_shown_to_the_image() -> None:
-    assert "+0.137 points" in words(verdict(PairedTable(58_000, 200, 282, 1_518)))
+    assert "+0.137 points" in words(verdict(RightWrong(58_000, 200, 282, 1_518)))
 
 
 @pytest.mark.parametrize("judged", EVERY_VERDICT)
@@ -203,7 +209,7 @@ def test_no_verdict_claims_more_than_one_split_and_seed(judged: Verdict) -> None
 
 @pytest.mark.parametrize("judged", EVERY_VERDICT)
 def test_the_text_fits_100_columns_and_is_plain(judged: Verdict) -> None:
-    lines = judged.lines()
+    lines = told(judged)
     assert max(map(len, lines)) <= 100
     assert lines[0]
     assert lines[-1]
@@ -215,7 +221,7 @@ def test_the_text_fits_100_columns_and_is_plain(judged: Verdict) -> None:
 
 
 def test_the_arms_stand_under_each_other() -> None:
-    baseline, regularized = (line for line in verdict().lines() if line.startswith(("●", "◆")))
+    baseline, regularized = (line for line in told(verdict()) if line.startswith(("●", "◆")))
     assert baseline.split()[:6] == ["●", "baseline", "97.61", "%", "0.0856", "10"]
     assert regularized.split()[:6] == ["◆", "regularized", "98.02", "%", "0.0712", "7"]
     assert len(baseline) == len(regularized)
@@ -277,7 +283,7 @@ def test_a_part_of_an_epoch_is_not_told_as_a_whole_one() -> None:
 
 
 @pytest.mark.parametrize("table", [MORE, FEWER, LEVEL])
-def test_two_arms_of_one_experiment_get_no_interval_and_no_p_value(table: PairedTable) -> None:
+def test_two_arms_of_one_experiment_get_no_interval_and_no_p_value(table: RightWrong) -> None:
     judged = verdict(table, replace(BASELINE, label="dropout 0.5", is_plain=False), same=True)
     assert (judged.outcome, judged.interval, judged.p_value) == ("same", None, None)
     text = words(judged)
@@ -313,11 +319,12 @@ def test_a_diverged_run_names_each_arm_its_epoch_and_a_remedy() -> None:
 def test_a_verdict_needs_no_slow_import() -> None:
     script = """
 import sys
-from regtui.evidence.verdict import ArmResult, judge
-from regtui.evidence.paired import PairedTable
-arm = ArmResult("a", False, 1, 1, 0.1, 0.5, 0.1, 1, 1.0, 1.0, 10, 0.0, 1.0, 0.1, 0.1, "max_epochs")
-judge(arm, arm, PairedTable(5, 1, 2, 2), same=False, unpaired_because="", interventions=0, status="finished", seed=0,
-      dataset="d").lines()
+from regtui.evidence.verdict import ArmResult, judge, verdict_lines
+from regtui.tasks.comparison import RightWrong
+arm = ArmResult("a", "a", False, 1, 1, 0.1, 0.5, 0.1, 1, 1.0, 1.0, 10, 0.0, 1.0, 0.1, 0.1, "max_epochs")
+verdict = judge(arm, arm, RightWrong(5, 1, 2, 2), same=False, unpaired_because="", interventions=0, status="finished",
+                seed=0, dataset="d")
+verdict_lines({"a": verdict})
 heavy = {"scipy.stats", "torch", "pydantic", "textual"} & set(sys.modules)
 assert not heavy, heavy
 """

@@ -24,7 +24,7 @@ ARMS = ("baseline", "regularized")
 COLOURS = {"accent": "#e6c07b", "error": "#e5736b", **DARK.variables}
 VIEWS = [
     View(quantity, overlay, log, recent, shared)  # type: ignore[arg-type]
-    for quantity, overlay, log, recent, shared in itertools.product(("loss", "accuracy", "gap"), *[(False, True)] * 4)
+    for quantity, overlay, log, recent, shared in itertools.product(("loss", "metric", "gap"), *[(False, True)] * 4)
 ]
 
 
@@ -113,11 +113,11 @@ def test_every_view_of_every_history_can_be_drawn(kind: str) -> None:
                 assert plot.x_ticks
                 assert plot.y_ticks
     for view in (View(), View(overlay=True), View(quantity="gap"), View(log=True)):
-        for plot in [*plots(history, view, SPACE), difference(history, view, SPACE)]:
+        for plot in [*plots(history, view, SPACE), difference(history, "regularized", view, SPACE)]:
             assert len(draw(plot, *SPACE, COLOURS)) == SPACE.height
 
 
-@pytest.mark.parametrize("quantity", ["loss", "accuracy", "gap"])
+@pytest.mark.parametrize("quantity", ["loss", "metric", "gap"])
 def test_both_charts_have_the_same_axes_when_they_are_shared_and_own_ones_when_not(quantity: Any) -> None:
     told = telling().epochs([0.9, 0.5, 0.3], [0.1, 0.08, 0.06])
     told.epoch("baseline", 0.3, accuracy=0.2)
@@ -185,12 +185,12 @@ def test_accuracy_is_in_per_cent_and_never_above_a_hundred() -> None:
     told = telling()
     for _ in range(3):
         told.epoch("baseline", 0.1, accuracy=1.0).epoch("regularized", 0.1, accuracy=0.99)
-    for view in (View("accuracy"), View("accuracy", log=True)):
+    for view in (View("metric"), View("metric", log=True)):
         plot = plots(told.history, view, SPACE)[0]
         assert plot.y_limits[1] == 100.0
         assert plot.curves[-1].y == [100.0] * 3
     told = telling().epoch("baseline", 0.1, accuracy=0.0).epoch("regularized", 0.1, accuracy=0.0)
-    assert plots(told.history, View("accuracy", log=True), SPACE)[0].y_limits[0] == 0.0
+    assert plots(told.history, View("metric", log=True), SPACE)[0].y_limits[0] == 0.0
 
 
 def test_the_gap_is_validation_minus_training_loss_around_zero() -> None:
@@ -227,7 +227,7 @@ def test_the_best_epoch_is_marked_where_it_is() -> None:
     assert words(second, "★") == [(5.0, 0.42)]
     assert words(plots(history, View(overlay=True), SPACE)[0], "★") == [(3.0, 0.3), (5.0, 0.42)]
     assert words(plots(history, View(log=True), SPACE)[0], "★") == [(3.0, math.log10(0.3))]
-    assert words(plots(history, View("accuracy"), SPACE)[0], "★") == [(3.0, 90.0)]
+    assert words(plots(history, View("metric"), SPACE)[0], "★") == [(3.0, 90.0)]
     assert words(plots(history, View("gap"), SPACE)[0], "★") == [(3.0, 0.3 - 0.05)]
     assert words(plots(telling().epochs([0.5], [0.5]).history, View(), SPACE)[0], "★") == []
 
@@ -286,7 +286,7 @@ def test_a_change_at_an_impossible_step_stays_before_the_end_of_its_epoch(step: 
         assert [x for x, _ in plot.verticals] == [0.0 if step < 0 else 3.0]
 
 
-@pytest.mark.parametrize("quantity", ["loss", "accuracy", "gap"])
+@pytest.mark.parametrize("quantity", ["loss", "metric", "gap"])
 def test_an_overlay_tells_the_arms_apart_without_colour(quantity: Any) -> None:
     (plot,) = plots(usual(), View(quantity, overlay=True), SPACE)
     grains = {arm: {c.marker for c in plot.curves if c.colour.startswith(arm)} for arm in ARMS}
@@ -302,11 +302,11 @@ def test_there_are_words_until_there_is_something_to_draw() -> None:
     over = Telling(small_preset()).finish().history  # its log has lost the start, or all
     assert {plot.empty for plot in plots(over, View(), SPACE)} == {"no usable events in the log"}
     told = telling().steps("baseline", [2.3]).steps("regularized", [2.3])
-    for view in (View("accuracy"), View("gap"), View(overlay=True)):
+    for view in (View("metric"), View("gap"), View(overlay=True)):
         assert all("first epoch" in plot.empty for plot in plots(told.history, view, SPACE))
     assert all(plot.curves for plot in plots(told.history, View(), SPACE))
-    assert "first epoch" in difference(told.history, View(), SPACE).empty
-    assert difference(History(), View(), SPACE).empty
+    assert "first epoch" in difference(told.history, "regularized", View(), SPACE).empty
+    assert difference(History(), "regularized", View(), SPACE).empty
 
 
 # The difference
@@ -314,10 +314,10 @@ def test_there_are_words_until_there_is_something_to_draw() -> None:
 
 def test_the_difference_is_regularized_minus_baseline() -> None:
     history = telling().epochs([0.9, 0.5, 0.3], [0.8, 0.6, 0.1]).history
-    plot = difference(history, View(), SPACE)
+    plot = difference(history, "regularized", View(), SPACE)
     assert plot.curves[0].x == [1.0, 2.0, 3.0]
     assert plot.curves[0].y == pytest.approx([-0.1, 0.1, -0.2])
-    assert newest_difference(history) == pytest.approx(-0.2)
+    assert newest_difference(history, "regularized") == pytest.approx(-0.2)
     assert plot.horizontals == [(0.0, "faint")]
     assert plot.x_limits == plots(history, View(), SPACE)[0].x_limits
 
@@ -325,7 +325,7 @@ def test_the_difference_is_regularized_minus_baseline() -> None:
 @pytest.mark.parametrize("apart", [0.0, 1e-12, 0.0003, 0.04, 0.5, 7.0, 1e9])
 def test_its_range_is_symmetric_and_its_labels_say_so(apart: float) -> None:
     told = telling().epochs([1.0] * 4, [1.0 + apart] * 4)
-    plot = difference(told.history, View(), SPACE)
+    plot = difference(told.history, "regularized", View(), SPACE)
     low, high = plot.y_limits
     assert low == -high
     assert high > apart or (apart == 0 and high > 0)
@@ -339,10 +339,10 @@ def test_its_range_is_symmetric_and_its_labels_say_so(apart: float) -> None:
 
 def test_an_arm_that_is_ahead_or_not_finite_makes_no_difference() -> None:
     told = telling().epochs([0.9, 0.5, 0.4], [0.8])
-    assert difference(told.history, View(), SPACE).curves[0].x == [1.0]
+    assert difference(told.history, "regularized", View(), SPACE).curves[0].x == [1.0]
     told.epoch("regularized", None)
-    assert newest_difference(told.history) == pytest.approx(-0.1)
-    assert newest_difference(telling().history) is None
+    assert newest_difference(told.history, "regularized") == pytest.approx(-0.1)
+    assert newest_difference(telling().history, "regularized") is None
 
 
 # Long runs
@@ -375,4 +375,4 @@ def test_a_million_steps_stay_within_the_width() -> None:
     for view in (View(), View(overlay=True), View("gap"), View(log=True), View(recent=True)):
         for plot in plots(told.history, view, SPACE):
             assert all(len(curve.x) <= 2 * 2 * SPACE.width + 2 for curve in plot.curves)
-    assert len(difference(told.history, View(), SPACE).curves[0].x) <= 4 * SPACE.width
+    assert len(difference(told.history, "regularized", View(), SPACE).curves[0].x) <= 4 * SPACE.width

@@ -39,7 +39,7 @@ def test_each_patience_stops_where_its_own_rule_would() -> None:
             ended = None
             for epoch in arm.epochs:
                 loss = math.nan if epoch.val_loss is None else epoch.val_loss
-                rule.update(epoch.epoch, val_loss=loss, val_accuracy=epoch.val_accuracy)
+                rule.update(epoch.epoch, val_loss=loss, val_metric=epoch.val_metric or 0.0)
                 if rule.should_stop:
                     ended = epoch.epoch
                     break

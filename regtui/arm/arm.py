@@ -7,11 +7,10 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from regtui.arm import checkpoint, optimizer
 from regtui.arm.checkpoint import Best, State
@@ -27,6 +26,8 @@ from regtui.preset.model import Preset
 from regtui.preset.schedule import Schedule
 from regtui.protocol.events import LayerWeights
 from regtui.runs.checkpoint import WEIGHT, ArmFiles
+from regtui.tasks import arithmetic
+from regtui.tasks.classification import Classification
 
 if TYPE_CHECKING:
     from regtui.techniques.base import Criterion
@@ -35,6 +36,14 @@ BEST, OPTIMIZER, STREAM, BATCHES = "best.", "optimizer.", "stream.", "batches"
 """What the names of a state's other tensors begin with."""
 EVALUATION_BATCH = 256
 """Images in a batch when nothing is learned from it; larger ones leave the processor's cache and gain nothing."""
+
+
+class Evaluation(NamedTuple):
+    """A set of examples in evaluation mode: mean loss, the task's metric, and its score of each, [examples]."""
+
+    loss: float
+    metric: float
+    scores: Tensor
 
 
 class Arm(ArmCalls):
@@ -50,13 +59,14 @@ class Arm(ArmCalls):
         self._own_streams: dict[str, torch.Generator] = {}
         self._example = input_shape(preset.dataset.shape, images=True)
         weights = stream(preset.train.seed, "initial weights")
-        module = preset.model.build(preset.shape, preset.dataset.classes, weights)
+        module = preset.model.build(preset.shape, preset.dataset.outputs, weights)
         self.model = Network(module, preset.sites, self._active, self._own_stream, device)
         self._parameters = self.model.parameters()
         self.optimizer = optimizer.build(preset.train, self._parameters)
         self._schedule = Schedule(preset.train, preset.steps_per_epoch)
         self._clip_norm = preset.train.clip_norm
-        self.criterion: Criterion = functional.cross_entropy
+        self.task = arithmetic(preset.task.name)
+        self.criterion: Criterion = self.task.loss
         self._optimized = self._changed_criterion()
         self._changing = [
             (technique, self._own_stream(f"{name}/batch"))
@@ -64,7 +74,7 @@ class Arm(ArmCalls):
             if technique.contributes("change_batch")
         ]
         # By hand where network and loss are what that is written for; the numbers are the same to the last bit.
-        is_plain = self._optimized is functional.cross_entropy and not self._changing
+        is_plain = isinstance(self.task, Classification) and self._optimized == self.criterion and not self._changing
         self._by_hand = self.model.layers_by_hand() if is_plain else None
         self._weights = list(self.model.weights().values())
         # Sorted out once, so that a step asks nobody who contributes nothing.
@@ -135,14 +145,14 @@ class Arm(ArmCalls):
         outputs = self.model(x)
         loss = self._optimized(outputs, y)
         loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach() if self._optimized is self.criterion else self.criterion(outputs.detach(), y)
+        return loss.detach() if self._optimized == self.criterion else self.criterion(outputs.detach(), y)
 
     def measure(self) -> Measured:
         """Evaluate on the validation images and on a fixed sample of the training images; read out the weights."""
         began = time.perf_counter()
         sample = self.preset.sizes.train_eval
-        train_loss, train_right = self._evaluate(self.data.train_images.first(sample), self.data.train_labels[:sample])
-        val_loss, val_right = self._evaluate(self.data.val_images, self.data.val_labels)
+        train = self._evaluate(self.data.train_images.first(sample), self.data.train_labels[:sample])
+        val = self._evaluate(self.data.val_images, self.data.val_labels)
         self._seconds += time.perf_counter() - began
         with torch.no_grad():
             penalties = {
@@ -155,10 +165,10 @@ class Arm(ArmCalls):
             for name, w in self.model.weights().items()
         }
         return Measured(
-            train_loss,
-            val_loss,
-            int(train_right.sum()) / len(train_right),
-            int(val_right.sum()) / len(val_right),
+            train.loss,
+            val.loss,
+            train.metric,
+            val.metric,
             penalties,
             weights,
             self._rate,
@@ -174,9 +184,11 @@ class Arm(ArmCalls):
         """Score the test set, once, when training is over; an arm in `keep_best` goes back to its best epoch first."""
         if keep_best[self.name] and self._best is not None:
             self.model.load_state_dict(self._best.weights)
-        loss, right = self._evaluate(self.data.test_images, self.data.test_labels)
+        test = self._evaluate(self.data.test_images, self.data.test_labels)
         predictions = {name: tensor.cpu().numpy() for name, tensor in self._predict(self.data.test_images).items()}
-        return ScoreReport(loss, right.tolist(), predictions, self.data.test_labels.to("cpu", torch.uint8).numpy())
+        targets = self.data.test_labels.cpu()
+        kept = targets if targets.is_floating_point() else targets.to(torch.uint8)
+        return ScoreReport(test.loss, test.metric, test.scores.tolist(), predictions, kept.numpy())
 
     def retune(self, key: str, value: float) -> None:
         """Change a live knob, 'dropout.rate', from the next step on.
@@ -304,24 +316,25 @@ class Arm(ArmCalls):
         return self._own_streams[purpose]
 
     @torch.no_grad()
-    def _predict(self, images: Rows) -> dict[str, Tensor]:
-        """Class probabilities, float16 [images, classes], and the most probable classes, uint8 [images]."""
+    def _predict(self, examples: Rows) -> dict[str, Tensor]:
+        """What the task keeps of the outputs, by name, [examples, …] each."""
         self.model.eval()
-        outputs = torch.cat([self._outputs(x) for x in images.batches(EVALUATION_BATCH)])
-        return {"probabilities": outputs.softmax(1).half(), "classes": outputs.argmax(1).to(torch.uint8)}
+        outputs = [self._outputs(x) for x in examples.batches(EVALUATION_BATCH)]
+        return self.task.predictions(torch.cat(outputs))
 
     @torch.no_grad()
-    def _evaluate(self, images: Rows, labels: Tensor) -> tuple[float, Tensor]:
-        """Mean loss in evaluation mode, and for each image whether it is classified correctly."""
+    def _evaluate(self, examples: Rows, targets: Tensor) -> Evaluation:
+        """Loss, metric and scores in evaluation mode."""
         self.model.eval()
-        losses, right = [], []
-        for x, y in zip(images.batches(EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True):
-            logits = self._outputs(x)
-            losses.append(functional.cross_entropy(logits, y, reduction="sum"))
-            right.append(logits.argmax(1) == y)
+        losses, scores = [], []
+        for x, y in zip(examples.batches(EVALUATION_BATCH), torch.split(targets, EVALUATION_BATCH), strict=True):
+            outputs = self._outputs(x)
+            losses.append(self.task.total(outputs, y))
+            scores.append(self.task.scores(outputs, y))
         total: list[float] = torch.stack(losses).tolist()
-        mean = math.fsum(total) / len(labels) if all(map(math.isfinite, total)) else math.nan
-        return mean, torch.cat(right)
+        mean = math.fsum(total) / len(targets) if all(map(math.isfinite, total)) else math.nan
+        of_all = torch.cat(scores)
+        return Evaluation(mean, self.task.metric(of_all, targets), of_all)
 
     def _outputs(self, pixels: Tensor) -> Tensor:
         """Of a batch of images, in evaluation mode; nothing is to be learned from it."""

@@ -30,7 +30,7 @@ class Built(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """An arm in evaluation mode: mean losses without penalties, accuracies as fractions, penalties, weights.
+    """An arm in evaluation mode: mean losses without penalties, the task's metric, penalties, weights.
 
     Attributes:
         learning_rate: The learning rate of the last step.
@@ -39,8 +39,8 @@ class Measured(NamedTuple):
 
     train_loss: float
     val_loss: float
-    train_accuracy: float
-    val_accuracy: float
+    train_metric: float
+    val_metric: float
     penalties: dict[str, float]
     weights: dict[str, LayerWeights]
     learning_rate: float
@@ -59,12 +59,14 @@ class ScoreReport(NamedTuple):
 
     Attributes:
         loss: Mean loss.
-        right: For each image whether it was classified correctly.
-        predictions: What is kept of the outputs: 'probabilities', float16 [images, classes], and 'classes', uint8.
-        targets: The right classes, uint8 [images].
+        metric: The task's metric.
+        scores: The task's score of each example, what arms are compared by.
+        predictions: What is kept of the outputs, by name, [examples, …] each.
+        targets: The right answers, [examples].
     """
 
     loss: float
-    right: list[bool]
+    metric: float
+    scores: list[bool] | list[float]
     predictions: dict[str, NDArray[Any]]
     targets: NDArray[Any]

@@ -1,4 +1,4 @@
-"""A run's examples and targets: split by the seed; images are left where they lie on disk, and normalized in batches."""
+"""A run's examples and targets: split by the seed, left where they lie on disk, normalized batch by batch."""
 
 from __future__ import annotations
 
@@ -144,6 +144,8 @@ def hash_of(*tensors: Tensor) -> str:
     for tensor in tensors:
         digest.update(tensor.contiguous().cpu().numpy().data)
     return digest.hexdigest()[:16]
+
+
 def _standardized(values: Tensor, test: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
     """Each column minus its mean over its standard deviation, both taken over the rows `train` of `values` alone.
 

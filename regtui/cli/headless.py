@@ -7,7 +7,7 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -23,7 +23,8 @@ from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunStarted, Saving, Stalled, StepsDone
 from regtui.protocol.history import History
 from regtui.signals import Received, ending
-from regtui.text import counted, number, one_line, percent, seconds
+from regtui.tasks import Metric
+from regtui.text import NBSP, counted, number, one_line, seconds
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -94,9 +95,10 @@ def _run(preset: Preset, logs: Path, *, json: bool, threads: int | None) -> int:
 
 def _say_outcome(preset: Preset, result: RunResult) -> None:
     from regtui.evidence.from_history import judge_run
+    from regtui.evidence.verdict import verdict_lines
 
     say()
-    for line in judge_run(result.history, preset).lines(min(room(), PROSE)):
+    for line in verdict_lines(judge_run(result.history, preset), min(room(), PROSE)):
         say(line)
     say()
     say(f"log  {one_line(result.folder)}")
@@ -138,12 +140,12 @@ def table_lines(event: Event, history: History, preset: Preset | None, width: in
 
     Lines have at most `width` columns, and `width` is at least 40.
     """
-    epochs = history.started.epochs if history.started is not None else 0
+    epochs, metric = history.started.epochs if history.started is not None else 0, history.task.metric
     match event:
         case RunStarted() if preset is not None:
             return _header(preset, event, history.unpaired_because, width)
         case EpochDone() if history.started is not None:
-            return _epoch_lines(event, epochs, width, best=event is history.arms[event.arm].best)
+            return _epoch_lines(event, epochs, width, metric, best=event is history.arms[event.arm].best)
         case ArmStopped(reason="early_stopping"):
             words = f"stopped early{_best_and_kept(event.arm, history, preset)}"
         case ArmStopped(reason="non_finite"):
@@ -152,7 +154,7 @@ def table_lines(event: Event, history: History, preset: Preset | None, width: in
             words = "diverged: the training loss is far above that of guessing"
         case _:
             return []
-    return _remark(event.arm, words, epochs, width)
+    return _remark(event.arm, words, epochs, width, metric)
 
 
 class _Column(NamedTuple):
@@ -166,46 +168,58 @@ class _Column(NamedTuple):
 _TRAIN_LOSS = _Column("train loss", 10, lambda epoch: number(epoch.train_loss, ".4f"))
 _VAL_LOSS = _Column("val loss", 8, lambda epoch: number(epoch.val_loss, ".4f"))
 _GAP = _Column("gap", 9, lambda epoch: number(epoch.gap, "+.4f"))
-_TRAIN_ACCURACY = _Column("train acc", 9, lambda epoch: f"{percent(epoch.train_accuracy)} %")
-_VAL_ACCURACY = _Column("val acc", 8, lambda epoch: f"{percent(epoch.val_accuracy)} %")
 _SECONDS = _Column("s", 6, lambda epoch: seconds(epoch.seconds))
-_COLUMNS = (_TRAIN_LOSS, _VAL_LOSS, _GAP, _TRAIN_ACCURACY, _VAL_ACCURACY, _SECONDS)
-_GIVE_WAY = (_GAP, _SECONDS, _TRAIN_ACCURACY, _TRAIN_LOSS, _VAL_ACCURACY)
+_GIVE_WAY = ("gap", "s", "train metric", "train loss", "val metric")
 """The columns that are left out in a narrow terminal, in this order."""
+
+
+def _columns(metric: Metric) -> dict[str, _Column]:
+    """The columns after the arm's name, by what they tell; the metric's heads are 'train acc', 'val R²'."""
+    train, val = f"train {metric.short}", f"val {metric.short}"
+    return {
+        "train loss": _TRAIN_LOSS,
+        "val loss": _VAL_LOSS,
+        "gap": _GAP,
+        "train metric": _Column(train, 9, lambda epoch: metric.show(epoch.train_metric).replace(NBSP, " ")),
+        "val metric": _Column(val, 8, lambda epoch: metric.show(epoch.val_metric).replace(NBSP, " ")),
+        "s": _SECONDS,
+    }
+
+
 _ARM = 11
 """Width of an arm's name, and of the names in the header."""
 _BEST = " best"
 
 
-def _layout(epochs: int, width: int) -> tuple[int, list[_Column]]:
+def _layout(epochs: int, width: int, metric: Metric) -> tuple[int, list[_Column]]:
     """Width of an epoch's number, and the columns that fit beside it."""
-    columns, leaving = list(_COLUMNS), list(_GIVE_WAY)
+    columns, leaving = _columns(metric), list(_GIVE_WAY)
     number_cells = max(len("epoch"), len(f"{epochs}/{epochs}"))
-    if _cells(number_cells + 2, columns) <= width:
+    if _cells(number_cells + 2, columns.values()) <= width:
         number_cells = max(number_cells, len("  epoch"))
-    while leaving and _cells(number_cells, columns) > width:
-        columns.remove(leaving.pop(0))
-    if _cells(number_cells, columns) > width:
+    while leaving and _cells(number_cells, columns.values()) > width:
+        del columns[leaving.pop(0)]
+    if _cells(number_cells, columns.values()) > width:
         number_cells = len(str(epochs))
-    return number_cells, columns
+    return number_cells, list(columns.values())
 
 
-def _cells(number_cells: int, columns: Sequence[_Column]) -> int:
+def _cells(number_cells: int, columns: Iterable[_Column]) -> int:
     return number_cells + 2 + _ARM + sum(1 + column.cells for column in columns) + len(_BEST)
 
 
-def _epoch_lines(epoch: EpochDone, epochs: int, width: int, *, best: bool) -> list[str]:
-    cells, columns = _layout(epochs, width)
+def _epoch_lines(epoch: EpochDone, epochs: int, width: int, metric: Metric, *, best: bool) -> list[str]:
+    cells, columns = _layout(epochs, width, metric)
     which = f"{epoch.epoch}/{epochs}"
     values = "".join(f" {column.value(epoch):>{column.cells}}" for column in columns)
     line = f"{which if len(which) <= cells else epoch.epoch:>{cells}}  {epoch.arm:<{_ARM}}{values}"
     line += _BEST if best else ""
-    return [line, *(_remark(epoch.arm, "the epoch was cut short", epochs, width) if epoch.partial else [])]
+    return [line, *(_remark(epoch.arm, "the epoch was cut short", epochs, width, metric) if epoch.partial else [])]
 
 
-def _remark(arm: str, words: str, epochs: int, width: int) -> list[str]:
+def _remark(arm: str, words: str, epochs: int, width: int, metric: Metric) -> list[str]:
     """A remark on an arm, printed below its numbers."""
-    cells, _ = _layout(epochs, width)
+    cells, _ = _layout(epochs, width, metric)
     return _wrapped(f"{'':{cells}}  {arm:<{_ARM}}  ", words, width)
 
 
@@ -223,17 +237,18 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str, width: i
     paired = "NOT PAIRED" if unpaired_because else "paired ✓"
     data = "data, split and batches" if all(arm.data for arm in started.arms.values()) else "batches"
     proof = unpaired_because or f"{started.shared_tensors} of {tensors} tensors start equal; the same {data}"
+    parts = f"{sizes.train:,} training, {sizes.val:,} validation, {sizes.test:,}"
     rows = {
-        "data": f"{started.dataset}: {sizes.train:,} training, {sizes.val:,} validation, {sizes.test:,} test images",
+        "data": f"{started.dataset}: {parts} test {started.examples}",
         "model": f"{preset.network} · {train.optimizer} {schedule_words(train)}{decay} · batch {train.batch_size}",
         "device": f"{started.device}{threads} · seed {train.seed}",
         **{name: f"{arm.techniques} · {arm.parameters:,} parameters" for name, arm in started.arms.items()},
         paired: proof,
         **({"note": preset.warning} if preset.warning else {}),
-        "losses": f"evaluation mode, no penalties; train loss on {sample} {sizes.train_eval:,} images",
+        "losses": f"evaluation mode, no penalties; train loss on {sample} {sizes.train_eval:,} {started.examples}",
     }
     title = f" · {preset.title}" if preset.title else ""
-    cells, columns = _layout(started.epochs, width)
+    cells, columns = _layout(started.epochs, width, preset.task.metric)
     titles = "".join(f" {column.title:>{column.cells}}" for column in columns)
     return [
         *textwrap.wrap(f"regtui {__version__} · {preset.name}{title}", width),

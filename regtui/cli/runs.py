@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json as json_text
 import re
 import shutil
@@ -14,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from regtui.console import NARROWEST, PROSE, complain, room, say
 from regtui.errors import InputError
+from regtui.preset.arms import BASELINE, REGULARIZED
 from regtui.runs.before import brought_up
 from regtui.runs.files import read_json, read_toml
 from regtui.runs.filter import parse_filter
 from regtui.runs.list import RunInfo, check_folder, find_run, read_run
-from regtui.text import UNKNOWN, number, one_line, percent, quoted
+from regtui.text import UNKNOWN, number, one_line, quoted
 
 if TYPE_CHECKING:
     from regtui.preset.model import Preset
@@ -34,12 +34,12 @@ _COLUMNS: list[tuple[str, str, Callable[[RunInfo], str], bool]] = [
     ("", "status", lambda run: run.status, True),
     ("", "verdict", lambda run: one_line(run.verdict or UNKNOWN, 9), True),
     ("", "Δ points", lambda run: run.points, True),
-    ("test %", "base", lambda run: percent(run.baseline.test_accuracy), False),
-    ("test %", "regul", lambda run: percent(run.regularized.test_accuracy), False),
+    ("test %", "base", lambda run: run.metric.plain(run.baseline.test_metric), False),
+    ("test %", "regul", lambda run: run.metric.plain(run.other.test_metric), False),
     ("", "seed", lambda run: UNKNOWN if run.seed is None else one_line(run.seed, 6), False),
     ("", "ep", lambda run: UNKNOWN if run.epochs is None else one_line(run.epochs, 6), False),
     ("val loss", "base", lambda run: number(run.baseline.best_val_loss, ".4f"), False),
-    ("val loss", "regul", lambda run: number(run.regularized.best_val_loss, ".4f"), False),
+    ("val loss", "regul", lambda run: number(run.other.best_val_loss, ".4f"), False),
     ("", "device", lambda run: one_line(run.device or UNKNOWN, 8), True),
 ]
 
@@ -115,6 +115,7 @@ def _retell(info: RunInfo) -> None:
     """Print header, epochs and verdict from the events."""
     from regtui.cli.headless import table_lines
     from regtui.evidence.from_history import judge_run  # pydantic, 0.15 s, of which the list has no need
+    from regtui.evidence.verdict import verdict_lines
     from regtui.protocol.history import History
 
     if info.fault:
@@ -128,7 +129,7 @@ def _retell(info: RunInfo) -> None:
         raise InputError(f"{quoted(info.folder)}: events.jsonl tells of no run's start; 'regtui runs' has the outcome")
     say()
     try:
-        for line in judge_run(history, preset).lines(min(PROSE, room())):
+        for line in verdict_lines(judge_run(history, preset), min(PROSE, room())):
             say(line)
     except ValueError:  # no end in the log
         how = info.silence if info.status == "silent" else info.status
@@ -200,13 +201,17 @@ def _to_json(run: RunInfo) -> str:
             "device": run.device,
             "seed": run.seed,
             "epochs": run.epochs,
-            "baseline": dataclasses.asdict(run.baseline),
-            "regularized": dataclasses.asdict(run.regularized),
+            **{arm: _figures(run, arm) for arm in (BASELINE, *(run.others or [REGULARIZED]))},
             "difference": run.difference,
             "verdict": run.verdict,
             "fields": run.fields,
         }
     )
+
+
+def _figures(run: RunInfo, arm: str) -> dict[str, float | None]:
+    figures = run.figures(arm)
+    return {"best_val_loss": figures.best_val_loss, f"test_{run.metric.name}": figures.test_metric}
 
 
 def _beginning(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from regtui.arm.reports import Built
 from regtui.preset.model import Preset
-from regtui.protocol.events import ArmInfo, RunStarted, SiteInfo
+from regtui.protocol.events import ArmInfo, RunStarted, SiteInfo, TaskInfo
 
 
 def run_started(preset: Preset, built: Mapping[str, Built], threads: int, t: float) -> RunStarted:
@@ -23,6 +23,8 @@ def run_started(preset: Preset, built: Mapping[str, Built], threads: int, t: flo
         preset=preset.name,
         title=preset.title,
         dataset=preset.dataset.title,
+        task=TaskInfo.of(preset.task),
+        examples=preset.dataset.examples,
         sizes=preset.sizes._asdict(),
         network=preset.network,
         sites=[SiteInfo(kind=s.kind, number=s.number, name=s.name, shape=s.shape) for s in preset.sites],

@@ -20,7 +20,7 @@ from regtui.protocol.applied import same_experiment
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event, RunFinished, Saving, Status
 from regtui.protocol.history import ArmHistory, History
-from regtui.runs.log import ArmSummary, PairedTest, Pairing, RunLog, Score, Scores, Summary
+from regtui.runs.log import ArmSummary, Pairing, RunLog, Scores, Summary, TaskSummary
 
 
 class RunResult(NamedTuple):
@@ -140,6 +140,7 @@ def _keep_predictions(log: RunLog, reports: Mapping[str, ScoreReport], t: float)
 def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:
     """The summary of a run that has ended."""
     started, finished, scored = history.started, history.finished, history.scored
+    task = preset.task
     return Summary(
         status=finished.status if finished else "failed",
         error=finished.error if finished else "",
@@ -150,8 +151,9 @@ def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:
         threads=started.threads if started else None,
         wall_seconds=round(wall_seconds, 3),
         train_seconds=round(finished.train_seconds, 3) if finished else 0.0,
+        task=TaskSummary(name=task.name, metric=task.metric.name, better=task.metric.better),
         arms={name: _summarize_arm(arm) for name, arm in history.arms.items()},
-        paired_test=PairedTest.model_validate(scored, from_attributes=True) if scored else None,
+        comparisons=scored.comparisons if scored else {},
         pairing=Pairing(
             initial_weights={name: arm.info.initial_weights for name, arm in history.arms.items()},
             shared_tensors=started.shared_tensors,
@@ -163,7 +165,7 @@ def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:
         )
         if started
         else None,
-        same_experiment=same_experiment(preset, history),
+        same_experiment={name: same_experiment(preset, history, name) for name in list(preset.arms())[1:]},
         interventions=history.interventions,
     )
 
@@ -178,7 +180,7 @@ def _summarize_arm(arm: ArmHistory) -> ArmSummary:
         final=Scores.model_validate(arm.last, from_attributes=True) if arm.last else None,
         kept=score.kept if score else None,
         kept_epoch=score.epoch if score else None,
-        test=Score(loss=score.loss, accuracy=score.accuracy) if score else None,
+        test={"loss": score.loss, **score.metrics} if score else None,
         zero_weights=arm.zero_weights,
         weight_norm=arm.weight_norm,
         seconds=round(arm.seconds, 3),

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from regtui.engine.watch import PATIENCE, StalledError, Watch
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control
 from regtui.protocol.events import DIVERGED, ArmScore, EpochDone, Event, Scored, Stalled, Status
+from regtui.tasks import Comparison
 
 
 class Trainer:
@@ -125,10 +125,11 @@ class Trainer:
         began = time.perf_counter()
         measured = self.crew.each(ArmCalls.measure, running)
         progress.train_seconds += time.perf_counter() - began
+        metric = self.preset.task.metric.name
         for name, report in measured.items():
             arm = progress.arms[name]
             best = arm.measured(progress.epoch, report.val_loss)
-            counted = arm.rule.update(progress.epoch, val_loss=report.val_loss, val_accuracy=report.val_accuracy)
+            counted = arm.rule.update(progress.epoch, val_loss=report.val_loss, val_metric=report.val_metric)
             self.emit(
                 EpochDone(
                     t=progress.now,
@@ -137,8 +138,8 @@ class Trainer:
                     partial=progress.step < progress.epoch * self.preset.steps_per_epoch,
                     train_loss=report.train_loss,
                     val_loss=report.val_loss,
-                    train_accuracy=report.train_accuracy,
-                    val_accuracy=report.val_accuracy,
+                    train_metrics={metric: report.train_metric},
+                    val_metrics={metric: report.val_metric},
                     penalties=report.penalties,
                     weights=report.weights,
                     order=arm.order,
@@ -156,7 +157,7 @@ class Trainer:
         """Stop diverged arms, remember new best weights, and stop arms by early stopping or after the last epoch."""
         progress = self.progress
         if measured:
-            guess = math.log(self.preset.dataset.classes)
+            guess = self.preset.task.guess(self.preset.dataset.outputs)
             bounds = {name: largest_loss(progress.arms[name].first_loss, guess) for name in measured}
             # With `not <=`, NaN counts as exploded too.
             exploded = [name for name, report in measured.items() if not report.train_loss <= bounds[name]]
@@ -187,7 +188,6 @@ class Trainer:
         arms = self.progress.arms
         keep_best = {name: arm.keeps_best for name, arm in arms.items()}
         reports = self.reports = self.crew.each(ArmCalls.test, arms, keep_best)
-        pairs = Counter(zip(*(report.right for report in reports.values()), strict=True))
         self.emit(
             Scored(
                 t=self.progress.now,
@@ -196,16 +196,19 @@ class Trainer:
                         kept="best" if keep_best[name] else "last",
                         epoch=arms[name].kept_epoch,
                         loss=report.loss,
-                        accuracy=sum(report.right) / len(report.right),
+                        metrics={self.preset.task.metric.name: report.metric},
                     )
                     for name, report in reports.items()
                 },
-                both_right=pairs[True, True],
-                only_baseline=pairs[True, False],
-                only_regularized=pairs[False, True],
-                both_wrong=pairs[False, False],
+                comparisons=self._compared({name: report.scores for name, report in reports.items()}),
             )
         )
+
+    def _compared(self, scores: Mapping[str, Sequence[float]]) -> dict[str, Comparison]:
+        """Each arm but the baseline against it, where they can be compared."""
+        baseline, *others = scores
+        found = {name: self.preset.task.comparison.of(scores[baseline], scores[name]) for name in others}
+        return {name: comparison for name, comparison in found.items() if comparison is not None}
 
     def _tell_of_stall(self, wait: Wait) -> None:
         self.emit(Stalled(t=self.progress.now, arms=list(wait.arms), pid=wait.pid, seconds=round(wait.seconds, 1)))

@@ -184,17 +184,18 @@ def _size(of: Trend) -> str:
 def _versus(history: History) -> str:
     """How the arms compare in the newest epoch measured by both; empty before that, and if one has stopped."""
     arms = list(history.arms.values())
-    if len(arms) != 2 or any(arm.stopped for arm in arms):
+    if len(arms) != 2 or any(arm.stopped for arm in arms):  # of several arms, one sentence would tell of any
         return ""
     losses, others = ({done.epoch: done.val_loss for done in arm.epochs} for arm in arms)
     epoch = max(losses.keys() & others.keys(), default=0)
-    baseline, difference = losses.get(epoch), history.differences.get(epoch)
+    (name,) = history.others
+    baseline, difference = losses.get(epoch), history.differences(name).get(epoch)
     if baseline is None or difference is None:
         return ""
     if abs(difference) <= LEVEL * baseline:
         return f"the arms are level, within {share(LEVEL)}, at epoch {epoch}"
     side = "below" if difference < 0 else "above"
-    return f"regularized is {loss_in_words(abs(difference))} {side} the baseline at epoch {epoch}"
+    return f"{name} is {loss_in_words(abs(difference))} {side} the baseline at epoch {epoch}"
 
 
 def _steered(changes: Sequence[Sequence[ControlApplied]]) -> str:
@@ -211,7 +212,7 @@ def _change(change: Sequence[ControlApplied]) -> str:
     if len({control.value for control in change}) > 1:
         values = [f"{'off' if c.value is None else f'{c.value:g}'} ({c.arm})" for c in change]
         return f"{knob} was set to {' and '.join(values)} {when}"
-    arms = "both arms" if len(change) > 1 else f"{last.arm}"
+    arms = f"{last.arm}" if len(change) == 1 else "both arms" if len(change) == 2 else f"{len(change)} arms"
     if last.value is None:
         return f"Early stopping of {arms} was turned off {when}"
     return f"{knob} of {arms} was set to {last.value:g} {when}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from regtui.evidence.paired import PairedTable
 from regtui.evidence.verdict import ArmResult, Verdict, judge
+from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.protocol.applied import same_experiment
 from regtui.protocol.history import ArmHistory, History
+from regtui.tasks.comparison import holm
 
 
-def judge_run(history: History, preset: Preset | None) -> Verdict:
-    """What a run that has ended supports.
+def judge_run(history: History, preset: Preset | None) -> dict[str, Verdict]:
+    """What a run that has ended supports: for each arm beside the baseline, in order.
+
+    Where several arms are compared, their p-values are adjusted for each other after Holm.
 
     Args:
         history: Its events.
@@ -22,35 +25,46 @@ def judge_run(history: History, preset: Preset | None) -> Verdict:
     started, finished, scored = history.started, history.finished, history.scored
     if started is None or finished is None:
         raise ValueError("only a run that began and ended can be judged")
-    table = None
-    if scored is not None:
-        table = PairedTable(scored.both_right, scored.only_baseline, scored.only_regularized, scored.both_wrong)
-    baseline, regularized = history.arms["baseline"], history.arms["regularized"]
+    comparisons = scored.comparisons if scored is not None else {}
+    same = {name: preset is not None and same_experiment(preset, history, name) for name in history.others}
+    drawn = [name for name in history.others if name in comparisons and not same[name]]
+    adjusted = dict(zip(drawn, holm([comparisons[name].p_value() for name in drawn]), strict=True))
+    return {
+        name: judge(
+            *_results(history.arms[BASELINE], name, history.arms[name]),
+            comparisons.get(name),
+            same=same[name],
+            unpaired_because=history.unpaired_because,
+            interventions=history.interventions,
+            status=finished.status,
+            seed=started.seed,
+            dataset=started.dataset,
+            examples=started.examples,
+            task=history.task,
+            adjusted=adjusted.get(name),
+            comparisons=max(1, len(drawn)),
+        )
+        for name in history.others
+    }
+
+
+def _results(baseline: ArmHistory, name: str, arm: ArmHistory) -> tuple[ArmResult, ArmResult]:
     # An arm that trains on alone has the machine for itself: only the epochs trained side by side compare.
-    together = min(arm.last.epoch if arm.last else 0 for arm in (baseline, regularized))
-    return judge(
-        _result("baseline" if baseline.info.is_plain else baseline.info.techniques, baseline, together),
-        _result(regularized.info.techniques, regularized, together),
-        table,
-        same=preset is not None and same_experiment(preset, history),
-        unpaired_because=history.unpaired_because,
-        interventions=history.interventions,
-        status=finished.status,
-        seed=started.seed,
-        dataset=started.dataset,
-    )
+    together = min(one.last.epoch if one.last else 0 for one in (baseline, arm))
+    return _result(BASELINE, baseline, together), _result(name, arm, together)
 
 
-def _result(label: str, arm: ArmHistory, together: int) -> ArmResult:
+def _result(name: str, arm: ArmHistory, together: int) -> ArmResult:
     test, best, kept = arm.test, arm.best, arm.kept
     whole = [epoch.seconds for epoch in arm.epochs if epoch.epoch <= together and not epoch.partial]
     return ArmResult(
-        label=label,
+        name=name,
+        label=BASELINE if arm.info.is_plain and name == BASELINE else arm.info.techniques,
         is_plain=arm.info.is_plain,
         epochs=arm.stopped.epoch if arm.stopped and arm.stopped.diverged else arm.last.epoch if arm.last else 0,
         best_epoch=best.epoch if best else None,
         best_val_loss=best.val_loss if best else None,
-        test_accuracy=test.accuracy if test else None,
+        test_metric=test.metric if test else None,
         test_loss=test.loss if test else None,
         kept_epoch=test.epoch if test else None,
         seconds_per_epoch=sum(whole) / len(whole) if whole else None,

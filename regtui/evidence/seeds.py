@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from regtui.evidence.verdict import ALPHA
+from regtui.tasks import Metric
 from regtui.text import NBSP, number, p_value
 
 POWER = 0.8
@@ -101,21 +102,25 @@ def seeds_to_plan(mean: float, deviation: float) -> int | None:
     return few
 
 
-def describe_seeds(name: str, accuracy: SeedStatistics, loss: SeedStatistics | None, width: int) -> list[str]:
+def describe_seeds(
+    name: str, metric: Metric, score: SeedStatistics, loss: SeedStatistics | None, width: int
+) -> list[str]:
     """What the seeds say together, as a paragraph for people.
 
     Args:
         name: What was run with these seeds.
-        accuracy: The differences in test accuracy, in percentage points.
+        metric: What they are judged by, beside the loss.
+        score: The differences in it on the test set, as it is shown: of accuracy in percentage points.
         loss: Those in test loss of the same seeds; None where it is not known of all.
         width: Columns at most.
     """
-    values = accuracy.differences.values()
+    values = [value if metric.better == "higher" else -value for value in score.differences.values()]
     ahead, behind = sum(v > 0 for v in values), sum(v < 0 for v in values)
-    words = f"{name}, {len(values)} seeds: test accuracy ◆{NBSP}−{NBSP}● {_spread(accuracy, 2, f'{NBSP}points')}"
+    spread = _spread(score, metric.digits, metric.points)
+    words = f"{name}, {len(values)} seeds: test {metric.title} ◆{NBSP}−{NBSP}● {spread}"
     words += f", ◆{NBSP}ahead with {ahead}, ●{NBSP}with {behind}"
     words += f"; test loss {_spread(loss, 4)}" if loss is not None else ""
-    words += f". {_meaning(accuracy, loss)}"
+    words += f". {_meaning(metric, score, loss)}"
     return [line.replace(NBSP, " ") for line in textwrap.wrap(words, width, break_on_hyphens=False)]
 
 
@@ -130,39 +135,41 @@ def _spread(of: SeedStatistics, digits: int, unit: str = "") -> str:
     return f"{mean}, {interval} (paired t over seeds, {p_value(of.p_value)})"
 
 
-def _meaning(accuracy: SeedStatistics, loss: SeedStatistics | None) -> str:
+def _meaning(metric: Metric, score: SeedStatistics, loss: SeedStatistics | None) -> str:
     """Which arm is better, and by which measure; what to do where that is not settled."""
-    by_accuracy = accuracy.sign
+    by = f"by {metric.title}"
+    by_score = score.sign if metric.better == "higher" else -score.sign
     by_loss = 0 if loss is None else -loss.sign  # a lower loss is better
-    if by_accuracy and by_accuracy == by_loss:
-        found = f"the {_arm(by_accuracy)} is better, by accuracy and by loss"
-    elif by_accuracy and by_loss:
-        found = f"the {_arm(by_accuracy)} is better by accuracy, but the {_arm(by_loss)} by loss"
-    elif by_accuracy:
+    if by_score and by_score == by_loss:
+        found = f"the {_arm(by_score)} is better, {by} and by loss"
+    elif by_score and by_loss:
+        found = f"the {_arm(by_score)} is better {by}, but the {_arm(by_loss)} by loss"
+    elif by_score:
         unsettled = "" if loss is None else "; by loss that is not settled"
-        found = f"the {_arm(by_accuracy)} is better by accuracy{unsettled}"
+        found = f"the {_arm(by_score)} is better {by}{unsettled}"
     elif by_loss:
-        found = f"the {_arm(by_loss)} is better by loss; by accuracy that is not settled"
+        found = f"the {_arm(by_loss)} is better by loss; {by} that is not settled"
     else:
-        found = "neither arm is shown to be better, by accuracy" + ("" if loss is None else " or by loss")
-    proviso = " That holds if their number was decided on beforehand." if by_accuracy or by_loss else ""
-    plan = "" if by_accuracy else _plan(accuracy)
-    return f"Over these seeds and on these test images {found}.{proviso}{plan}"
+        found = f"neither arm is shown to be better, {by}" + ("" if loss is None else " or by loss")
+    proviso = " That holds if their number was decided on beforehand." if by_score or by_loss else ""
+    plan = "" if by_score else _plan(metric, score)
+    return f"Over these seeds and on this test set {found}.{proviso}{plan}"
 
 
-def _plan(accuracy: SeedStatistics) -> str:
+def _plan(metric: Metric, score: SeedStatistics) -> str:
     """How many seeds to run next time, after a blank; empty where that can't be told.
 
     To add seeds until the interval leaves out 0 finds a difference where there is none in a fifth to a quarter of all
     cases; a number that was fixed before does so in a twentieth.
     """
-    if accuracy.interval is None:
+    if score.interval is None:
         return ""
-    count = seeds_to_plan(accuracy.mean, accuracy.deviation)
+    count = seeds_to_plan(score.mean, score.deviation)
     number = f"more than {MOST_SEEDS:,}" if count is None else f"{count:,}"
     return (
-        f" To settle a difference in accuracy of this size with {100 * POWER:.0f}{NBSP}% power, decide on {number} new "
-        "seeds beforehand and judge those alone: adding seeds until one shows finds some where there is none."
+        f" To settle a difference in {metric.title} of this size with {100 * POWER:.0f}{NBSP}% power, decide on "
+        f"{number} new seeds beforehand and judge those alone: adding seeds until one shows finds some where there is "
+        "none."
     )
 
 

@@ -1,31 +1,33 @@
 """What one run supports, in words that claim no more than one run can.
 
-A run compares two trained networks on one test set. That bears out which of these two classified more of its images
-correctly. It does not bear out which technique is better: seeds of one setting differ by more than this test's error,
-so that two networks of the same technique, too, often differ "significantly". That is a question for several seeds.
+A run compares trained networks on one test set, each with the baseline's. That bears out which of two did better on
+these examples. It does not bear out which technique is better: seeds of one setting differ by more than this test's
+error, so that two networks of the same technique, too, often differ "significantly". That is a question for several
+seeds.
 """
 
 from __future__ import annotations
 
-import math
 import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from regtui.evidence.paired import INTERVAL_METHOD, PairedTable, difference_interval, mcnemar_exact
+from regtui.preset.arms import BASELINE
+from regtui.tasks import TASKS, Comparison, Task, words
 from regtui.text import NBSP, UNKNOWN, counted, number, p_value, seconds, share
 
 if TYPE_CHECKING:
     from regtui.protocol.events import Status  # pydantic, of which the list of runs has no need
 
 ALPHA = 0.05
-"""A network has classified more than the other if p is below this and the 95 % interval leaves out 0."""
+"""A network has done better than the other if p is below this and the 95 % interval leaves out 0."""
 WIDTH = 80
 """Columns the text fits in, where no other width is asked for."""
 
-Outcome = Literal["more", "fewer", "undecided", "same", "none"]
-"""Of one run: the regularized network classified more of the test images correctly than the baseline's, or fewer, or
-that is undecided; both arms are the same experiment; no comparison is drawn."""
+Outcome = Literal["more", "fewer", "lower", "higher", "undecided", "same", "none"]
+"""Of one arm in one run: its network classified more of the test examples correctly than the baseline's, or fewer; or
+its error is lower, or higher; or that is undecided; both arms are the same experiment; no comparison is drawn."""
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
@@ -37,12 +39,13 @@ class ArmResult:
     was measured; for an arm that diverged, the one it diverged in.
     """
 
+    name: str  # as the preset calls it
     label: str  # "baseline", "dropout 0.5"; of a baseline that runs techniques, these
     is_plain: bool  # whether it runs no technique
     epochs: int
     best_epoch: int | None  # the one with the lowest validation loss
     best_val_loss: float | None
-    test_accuracy: float | None
+    test_metric: float | None
     test_loss: float | None
     kept_epoch: int | None  # whose weights were scored on the test set
     seconds_per_epoch: float | None  # over the epochs that both arms trained, side by side
@@ -58,12 +61,12 @@ class ArmResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of one run and everything its words are made of.
+    """The outcome of one arm of a run against the baseline, and everything its words are made of.
 
-    `difference` and `interval` are fractions, regularized minus baseline; with `p_value` they are None where no
-    comparison is drawn (`outcome` "none"), and but for the difference where both arms are the same experiment ("same").
-    `cost_ratio` is the regularized arm's time per epoch over the baseline's,
-    None if no time was measured.
+    `difference` and `interval` are the arm minus the baseline, in the comparison's unit; with `p_value` they are None
+    where no comparison is drawn (`outcome` "none"), and but for the difference where both arms are the same experiment
+    ("same"). `p_value` is adjusted for the run's other comparisons where there are any; the interval never is.
+    `cost_ratio` is the arm's time per epoch over the baseline's, None if no time was measured.
     """
 
     outcome: Outcome
@@ -72,54 +75,48 @@ class Verdict:
     interval: tuple[float, float] | None
     cost_ratio: float | None
     baseline: ArmResult
-    regularized: ArmResult
-    table: PairedTable | None
+    arm: ArmResult
+    comparison: Comparison | None
+    comparisons: int  # that were drawn in this run
     unpaired_because: str
     interventions: int
     status: Status
     seed: int
     dataset: str
+    examples: str
+    task: Task
 
-    def lines(self, width: int = WIDTH) -> list[str]:
-        """Return the verdict as plain text for people, at most `width` columns wide."""
-        blocks = [_wrap(width, self._headline()), _arms_table(width, self.baseline, self.regularized)]
-        if self.table is not None and self.outcome != "none":
-            blocks.append(_wrap(width, _counts(self.table), self._cost(), self._gap()))
-        blocks.append(_wrap(width, *self._limits()))
-        return [line for block in blocks if block for line in ("", *block)][1:]
-
-    def _headline(self) -> str:
-        """Say the outcome, with every number it rests on, after what clouds it."""
-        if self.outcome == "same" and self.table is not None:
-            return self._clouds() + self._same(self.table)
-        if self.table is None or self.p_value is None or self.interval is None:
-            return f"{self._clouds()}No comparison is drawn on this split and seed: {self._why_none()}"
-        table, arm = self.table, self.regularized.label
+    def headline(self) -> str:
+        """Say the outcome, with every number it rests on."""
+        if self.outcome == "same" and self.comparison is not None:
+            return self._same(self.comparison)
+        if self.comparison is None or self.p_value is None or self.interval is None:
+            return f"No comparison is drawn on this split and seed: {self._why_none()}"
+        comparison, arm = self.comparison, self.arm.label
         base = "the baseline" if self.baseline.is_plain else f"the baseline ({self.baseline.label})"
-        images, digits = f"{table.total:,} {self.dataset} test images", _digits(table)
-        low, high = (number(100 * x, f"+.{digits}f") for x in self.interval)
+        examples = f"{comparison.total:,} {self.dataset} test {self.examples}"
+        low, high = (words.difference(comparison, x) for x in self.interval)
+        several = f", by Holm for {self.comparisons} comparisons" if self.comparisons > 1 else ""
         numbers = (
-            f"{_accuracies(table)} (95{NBSP}% interval {low}{NBSP}to{NBSP}{high}; {INTERVAL_METHOD}; "
-            f"exact McNemar {p_value(self.p_value)})."
+            f"{words.values(comparison)} (95{NBSP}% interval {low}{NBSP}to{NBSP}{high}; {comparison.method}; "
+            f"{comparison.test} {p_value(self.p_value)}{several})."
         )
-        on = f"{self._clouds()}On this split and seed, "
+        on = "On this split and seed, "
         if self.outcome != "undecided":
-            return (
-                f"{on}the network with {arm} classified {self.outcome} of the {images} correctly than that of {base}: "
-                f"{numbers}"
-            )
+            return f"{on}{words.headline(comparison, self.outcome, arm, base, examples)}: {numbers}"
         if self.interval[0] > 0 or self.interval[1] < 0:
+            so_many = f" for {self.comparisons} comparisons" if self.comparisons > 1 else ""
+            test = "exact test" if comparison.test.startswith("exact") else "test"
             return (
-                f"{on}{images} do not settle whether the network with {arm} or that of {base} classifies more of their "
-                f"kind correctly: {numbers} The interval leaves out 0, but the exact test does not reach "
-                f"p{NBSP}<{NBSP}{ALPHA}."
+                f"{on}{words.unsettled(comparison, arm, base, examples)}: {numbers} The interval leaves out 0, but the "
+                f"{test} does not reach p{NBSP}<{NBSP}{ALPHA}{so_many}."
             )
         return (
-            f"{on}the network with {arm} and that of {base} show no difference that {images} can resolve: {numbers} "
-            "Any difference in the interval fits these counts, 0 included."
+            f"{on}the network with {arm} and that of {base} show no difference that {examples} can resolve: {numbers} "
+            f"Any difference in the interval fits these {words.evidence(comparison)}, 0 included."
         )
 
-    def _clouds(self) -> str:
+    def clouds(self) -> str:
         """Say what keeps the run from being the clean comparison that its preset plans; empty if nothing does."""
         clouds = []
         if self.interventions > 0:
@@ -127,26 +124,26 @@ class Verdict:
             clouds.append(f"steered {times} while it trained")
         if self.status == "stopped" and self.baseline.epochs > 0:
             # An arm that had ended by then was not stopped.
-            arms = {"baseline": self.baseline, "regularized arm": self.regularized}
+            arms = {"baseline": self.baseline, f"{self.arm.name} arm": self.arm}
             stopped = {name: arm for name, arm in arms.items() if arm.stop_reason == "stopped"}
             after = ": " + " and ".join(f"the {name} after {_epochs(arm)}" for name, arm in stopped.items())
-            if len(stopped) == 2 and _epochs(self.baseline) == _epochs(self.regularized):
+            if len(stopped) == 2 and _epochs(self.baseline) == _epochs(self.arm):
                 after = f" after {_epochs(self.baseline)}"
             clouds.append(f"stopped by the user{after if stopped else ''}")
         return f"No clean comparison: the run was {' and '.join(clouds)}. " if clouds else ""
 
-    def _same(self, table: PairedTable) -> str:
+    def _same(self, comparison: Comparison) -> str:
         """Say that the arms are the same experiment, and what their numbers then mean."""
-        ours = self.regularized.label
+        ours = self.arm.label
         theirs = "no technique" if self.baseline.is_plain else self.baseline.label
         what = ours if ours == theirs else f"{ours} does here what {theirs} does"
-        words = f"Both arms are the same experiment on this split and seed ({what}), so there is no technique to judge"
-        images = f"{table.total:,} {self.dataset} test images"
-        if table.only_baseline == table.only_regularized == 0:
-            return f"{words}: both networks are right on the same of the {images}."
+        told = f"Both arms are the same experiment on this split and seed ({what}), so there is no technique to judge"
+        examples = f"{comparison.total:,} {self.dataset} test {self.examples}"
+        if alike := words.alike(comparison, examples):
+            return f"{told}: {alike}."
         return (
-            f"{words}: {_accuracies(table)} on {images} come of other random draws alone. So far apart can two runs of "
-            "one setting lie; an interval or a p-value would say nothing about a technique."
+            f"{told}: {words.values(comparison)} on {examples} come of other random draws alone. So far apart can two "
+            "runs of one setting lie; an interval or a p-value would say nothing about a technique."
         )
 
     def _why_none(self) -> str:
@@ -157,7 +154,7 @@ class Verdict:
             }
             arms = " and ".join(
                 f"{arm.label} diverged in epoch{NBSP}{arm.epochs} ({how[arm.stop_reason]})"
-                for arm in (self.baseline, self.regularized)
+                for arm in (self.baseline, self.arm)
                 if arm.stop_reason in how
             )
             alone = self.baseline.stop_reason not in how
@@ -167,14 +164,15 @@ class Verdict:
             return "the run failed; its log names the error."
         if self.status == "stopped" and self.baseline.epochs == 0:
             return "the run was stopped before an epoch was measured."
-        if self.table is None:
-            return "the test images were not scored."
+        if self.comparison is None:
+            return f"the test {self.examples} were not scored, or an error on them was not finite."
         return f"the arms are not a matched pair: {self.unpaired_because}, so more than the technique sets them apart."
 
-    def _cost(self) -> str:
+    def cost(self) -> str:
+        """Compare the time and the parameters with the baseline's; empty where no time was measured."""
         if self.cost_ratio is None:
             return ""
-        arm, base = self.regularized, self.baseline
+        arm, base = self.arm, self.baseline
         ours, theirs = _seconds(arm, base)
         cost = (
             f"Cost: {self.cost_ratio:.2f}{NBSP}× the baseline's time per epoch ({ours}{NBSP}s against {theirs}{NBSP}s)"
@@ -186,9 +184,9 @@ class Verdict:
             cost += f", {arm.parameters:,} parameters against {base.parameters:,}"
         return cost + "."
 
-    def _gap(self) -> str:
+    def gap(self) -> str:
         """Compare the generalization gaps of the weights each arm kept, unless they look the same in print."""
-        arms = (self.regularized, self.baseline)
+        arms = (self.arm, self.baseline)
         gap, base_gap = (arm.gap_at_kept for arm in arms)
         ours, theirs = number(gap, "+.4f"), number(base_gap, "+.4f")
         if gap is None or base_gap is None or ours == theirs:
@@ -197,54 +195,101 @@ class Verdict:
         words = f"Generalization gap (validation − training loss) of the kept weights, {kept}: {ours} against {theirs}."
         loss, base_loss = (arm.val_loss_at_kept for arm in arms)
         if (
-            self.outcome == "fewer"
+            self.outcome in ("fewer", "higher")
             and gap < base_gap
             and loss is not None
             and base_loss is not None
             and loss > base_loss
         ):
             # A smaller gap reads like success; where the other losses rose it is underfitting, for one of two reasons.
-            epochs = counted(self.regularized.kept_epoch or 0, "epoch")
+            epochs = counted(self.arm.kept_epoch or 0, "epoch")
             words += (
                 f" The gap is smaller, yet their validation loss is higher ({number(loss, '.4f')} against "
-                f"{number(base_loss, '.4f')}): {self.regularized.label} may be too strong here, or {epochs} too few."
+                f"{number(base_loss, '.4f')}): {self.arm.label} may be too strong here, or {epochs} too few."
             )
         return words
 
-    def _limits(self) -> list[str]:
+    def limits(self) -> str:
         """Say what this run leaves open."""
         if self.outcome in ("none", "same"):
-            return []
-        return [
+            return ""
+        return (
             f"One run of one seed ({self.seed}): interval and p-value speak of these two trained networks; another "
             "seed or split may say otherwise. Whether the technique makes the difference, several seeds can tell."
-        ]
+        )
 
 
-def outcome_of(table: PairedTable | None, *, same: bool, paired: bool, status: str) -> Outcome:
-    """Decide: "more" and "fewer" need both p < `ALPHA` and a 95 % interval that leaves out 0.
+def verdict_lines(verdicts: Mapping[str, Verdict], width: int = WIDTH) -> list[str]:
+    """Return the verdicts on a run's arms as plain text for people, at most `width` columns wide."""
+    of_all = list(verdicts.values())
+    first = of_all[0]
+    table = arms_table(width, first.task, [first.baseline, *(verdict.arm for verdict in of_all)])
+    if len(of_all) == 1:
+        details = "" if first.outcome == "none" or first.comparison is None else _details(first)
+        blocks = [_wrap(width, first.clouds() + first.headline()), table]
+        blocks.append(_wrap(width, details, first.cost(), first.gap()) if details else [])
+        blocks.append(_wrap(width, first.limits()))
+    else:
+        blocks = [_wrap(width, _clouds_of(of_all)), table]
+        blocks += [_wrap(width, f"{verdict.arm.name}: {verdict.headline()}", verdict.cost()) for verdict in of_all]
+        blocks.append(_wrap(width, _limits_of(of_all)))
+    return [line for block in blocks if block for line in ("", *block)][1:]
+
+
+def _details(verdict: Verdict) -> str:
+    assert verdict.comparison is not None
+    return words.details(verdict.comparison, verdict.arm.name, verdict.examples)
+
+
+def _clouds_of(verdicts: Sequence[Verdict]) -> str:
+    """What clouds the comparisons of several arms, each said once."""
+    return "".join(dict.fromkeys(verdict.clouds() for verdict in verdicts)).strip()
+
+
+def _limits_of(verdicts: Sequence[Verdict]) -> str:
+    """What one run of several arms leaves open."""
+    drawn = [verdict for verdict in verdicts if verdict.limits()]
+    if not drawn:
+        return ""
+    several, adjusted = "one comparison", ""
+    if len(drawn) > 1:
+        several = f"{len(drawn)} comparisons with one baseline"
+        adjusted = " The p-values are adjusted for their number; each interval is of its own comparison."
+    return (
+        f"One run of one seed ({drawn[0].seed}), {several}: intervals and p-values speak of these trained networks; "
+        "another seed or split may say otherwise, also of which arm comes first. Whether a technique makes the "
+        f"difference, several seeds can tell.{adjusted}"
+    )
+
+
+def outcome_of(
+    comparison: Comparison | None, *, same: bool, paired: bool, status: str, p_value: float | None = None
+) -> Outcome:
+    """Decide: a difference is called if p < `ALPHA` and the 95 % interval leaves out 0.
 
     Args:
-        table: The arms' rights and wrongs on the test set; None if it was not scored.
+        comparison: An arm against the baseline on the test set; None if it was not scored.
         same: Whether both arms are the same experiment.
         paired: Whether both arms started from the same weights and saw the same data in the same order.
         status: How the run ended; no other than a finished or stopped one is compared.
+        p_value: Where the run makes several comparisons, the p-value adjusted for that.
     """
-    if table is None or not paired or status not in ("finished", "stopped"):
+    if comparison is None or not paired or status not in ("finished", "stopped"):
         return "none"
     if same:
         return "same"
-    if mcnemar_exact(table) < ALPHA:
-        low, high = difference_interval(table)
+    if (comparison.p_value() if p_value is None else p_value) < ALPHA:
+        low, high = comparison.interval()
+        above, below = words.found(comparison)
         if low > 0 or high < 0:
-            return "more" if low > 0 else "fewer"
+            return above if low > 0 else below
     return "undecided"
 
 
 def judge(
     baseline: ArmResult,
-    regularized: ArmResult,
-    table: PairedTable | None,
+    arm: ArmResult,
+    comparison: Comparison | None,
     *,
     same: bool,
     unpaired_because: str,
@@ -252,58 +297,48 @@ def judge(
     status: Status,
     seed: int,
     dataset: str,
+    examples: str = "images",
+    task: Task = TASKS["classification"],
+    adjusted: float | None = None,
+    comparisons: int = 1,
 ) -> Verdict:
-    """Judge one run.
+    """Judge one arm of one run.
 
     Args:
         baseline: What the baseline came to.
-        regularized: What the regularized arm came to.
-        table: Their rights and wrongs on the test set; None if it was not scored.
+        arm: What the arm came to.
+        comparison: The two on the test set, example by example; None if it was not scored.
         same: Whether both arms are the same experiment.
         unpaired_because: What broke the matched pair; empty if nothing did.
         interventions: How often the user changed something while the run trained.
         status: How the run ended.
         seed: The run's seed.
         dataset: The data set's title, "MNIST".
+        examples: What its examples are called.
+        task: What the networks were trained for.
+        adjusted: The p-value, adjusted for the run's other comparisons; None if there are none.
+        comparisons: How many are drawn in the run.
     """
-    outcome = outcome_of(table, same=same, paired=not unpaired_because, status=status)
+    outcome = outcome_of(comparison, same=same, paired=not unpaired_because, status=status, p_value=adjusted)
     p_value = difference = interval = None
-    if table is not None and outcome != "none":
-        difference = table.difference
-    if table is not None and outcome not in ("none", "same"):
-        p_value, interval = mcnemar_exact(table), difference_interval(table)
-    theirs, ours = baseline.seconds_per_epoch, regularized.seconds_per_epoch
+    if comparison is not None and outcome != "none":
+        difference = comparison.difference
+    if comparison is not None and outcome not in ("none", "same"):
+        p_value = comparison.p_value() if adjusted is None else adjusted
+        interval = comparison.interval()
+    theirs, ours = baseline.seconds_per_epoch, arm.seconds_per_epoch
     cost_ratio = ours / theirs if theirs and ours is not None else None
     return Verdict(
-        outcome, p_value, difference, interval, cost_ratio,
-        baseline, regularized, table, unpaired_because, interventions, status, seed, dataset,
+        outcome, p_value, difference, interval, cost_ratio, baseline, arm, comparison, comparisons, unpaired_because,
+        interventions, status, seed, dataset, examples, task,
     )  # fmt: skip
 
 
-def _digits(table: PairedTable) -> int:
-    """Of a percentage, enough to tell one test image."""
-    return max(2, math.ceil(math.log10(table.total)) - 2)
-
-
-def _accuracies(table: PairedTable) -> str:
-    """Both, and their difference."""
-    digits = _digits(table)
-    ours = share((table.both_right + table.only_regularized) / table.total, digits, NBSP)
-    theirs = share((table.both_right + table.only_baseline) / table.total, digits, NBSP)
-    return f"{ours} against {theirs}, {number(100 * table.difference, f'+.{digits}f')}{NBSP}points"
-
-
-def _counts(table: PairedTable) -> str:
-    names = ("both right", "only baseline", "only regularized", "both wrong")
-    cells = (f"{name} {count:,}".replace(" ", NBSP) for name, count in zip(names, table, strict=True))
-    return f"Test images: {' · '.join(cells)}."
-
-
-def _arms_table(width: int, *arms: ArmResult) -> list[str]:
+def arms_table(width: int, task: Task, arms: Sequence[ArmResult]) -> list[str]:
     """Set the arms side by side, one a row, under a header of two lines; columns that find no room are left out."""
     columns = [
-        ("", "", [f"{mark} {name}" for mark, name in (("●", "baseline"), ("◆", "regularized"))]),
-        ("test", "accuracy", [share(arm.test_accuracy, 2) for arm in arms]),
+        ("", "", [f"{'●' if arm.name == BASELINE else '◆'} {arm.name}" for arm in arms]),
+        ("test", task.metric.title, [task.metric.show(arm.test_metric) for arm in arms]),
         ("test", "loss", [number(arm.test_loss, ".4f") for arm in arms]),
         ("kept", "epoch", [_epoch(arm.kept_epoch) for arm in arms]),
         ("gap", "kept", [number(arm.gap_at_kept, "+.4f") for arm in arms]),

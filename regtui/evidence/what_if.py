@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory
-from regtui.techniques.early_stopping import EarlyStopping, Monitor, StoppingRule, restores_best
-from regtui.text import counted, loss_in_words, percent
+from regtui.techniques.early_stopping import EarlyStopping, Monitor, StoppingRule, followed_metric, restores_best
+from regtui.text import NBSP, counted, loss_in_words
 
 MAX_PATIENCE = 50
 """Patience is looked at from 1 up to this."""
@@ -24,7 +24,7 @@ class PatienceOutcome:
         stops_at: The epoch after which it would have stopped; None if not within the epochs that were run.
         keeps: The epoch whose weights it would have kept; None if no epoch counts.
         val_loss: The kept epoch's validation loss; None where it is not finite.
-        val_accuracy: The kept epoch's validation accuracy.
+        val_metric: The kept epoch's metric of the validation set.
         cost: How much worse the kept epoch's monitored value is than that of the best epoch that was run; at least 0
             with weights that are gone back to; None where it is not finite.
         saved: Epochs that were run after `stops_at`.
@@ -34,7 +34,7 @@ class PatienceOutcome:
     stops_at: int | None
     keeps: int | None
     val_loss: float | None
-    val_accuracy: float | None
+    val_metric: float | None
     cost: float | None
     saved: int
 
@@ -96,7 +96,8 @@ class WhatIf:
         cost = outcome.cost or 0.0
         if cost == 0:
             return "best"
-        return f"−{percent(cost)} points" if self.monitor == "val_accuracy" else f"+{loss_in_words(cost)}"
+        metric = followed_metric(self.monitor)
+        return f"+{loss_in_words(cost)}" if metric is None else metric.difference(-cost).replace(NBSP, " ")
 
     def _nothing(self) -> str:
         """Why no patience can be judged."""
@@ -137,7 +138,7 @@ def what_if(arm: ArmHistory, stopping: EarlyStopping | None, planned: int) -> Wh
             stops_at=stops_at,
             keeps=keeps,
             val_loss=None if kept is None else kept.val_loss,
-            val_accuracy=None if kept is None else kept.val_accuracy,
+            val_metric=None if kept is None else kept.val_metric,
             cost=cost if math.isfinite(cost) else None,
             saved=0 if stops_at is None else last - stops_at,
         )
@@ -148,7 +149,8 @@ def what_if(arm: ArmHistory, stopping: EarlyStopping | None, planned: int) -> Wh
     patience = rule.patience = 1
     for epoch in epochs:
         val_loss = math.nan if epoch.val_loss is None else epoch.val_loss
-        rule.update(epoch.epoch, val_loss=val_loss, val_accuracy=epoch.val_accuracy)
+        val_metric = math.nan if epoch.val_metric is None else epoch.val_metric
+        rule.update(epoch.epoch, val_loss=val_loss, val_metric=val_metric)
         while rule.should_stop and patience <= MAX_PATIENCE:
             outcomes.append(outcome(patience, epoch.epoch))
             patience = rule.patience = patience + 1
@@ -170,6 +172,6 @@ def _whole(epochs: Sequence[EpochDone]) -> Iterator[EpochDone]:
 
 def _value(epoch: EpochDone, monitor: Monitor) -> float:
     """The monitored value, lower is better; infinity where it is not finite."""
-    if monitor == "val_accuracy":
-        return -epoch.val_accuracy
-    return math.inf if epoch.val_loss is None else epoch.val_loss
+    if monitor == "val_loss":
+        return math.inf if epoch.val_loss is None else epoch.val_loss
+    return math.inf if epoch.val_metric is None else -epoch.val_metric

@@ -13,10 +13,10 @@ from pathlib import Path
 from regtui.export.saved_run import SavedRun
 
 COLUMNS = (
-    "epoch", "step", "train_loss", "val_loss", "train_accuracy", "val_accuracy", "gap", "seconds", "zero_weights",
+    "epoch", "step", "train_loss", "val_loss", "train_{metric}", "val_{metric}", "gap", "seconds", "zero_weights",
     "weight_norm", "best", "counted", "kept", "partial",
 )  # fmt: skip
-"""The columns of metrics.csv; one for each penalty follows.
+"""The columns of metrics.csv, with the name of the task's metric; one for each penalty follows.
 
 `step` is the epoch's last. 0 or 1 are `best`: the one epoch with the lowest validation loss; `counted`: early stopping
 counted it as an improvement; `kept`: its weights were tested; `partial`: it was cut short.
@@ -31,14 +31,15 @@ def write(run: SavedRun, folder: Path) -> None:
         last_steps = run.last_steps(name)
         epochs = (
             [
-                epoch.epoch, last_steps[epoch.epoch], epoch.train_loss, epoch.val_loss, epoch.train_accuracy,
-                epoch.val_accuracy, epoch.gap, epoch.seconds, epoch.zero_weights, epoch.weight_norm,
+                epoch.epoch, last_steps[epoch.epoch], epoch.train_loss, epoch.val_loss, epoch.train_metric,
+                epoch.val_metric, epoch.gap, epoch.seconds, epoch.zero_weights, epoch.weight_norm,
                 int(epoch is arm.best), int(epoch.counts), int(arm.test is not None and epoch is arm.kept),
                 int(epoch.partial), *(epoch.penalties.get(penalty) for penalty in penalties),
             ]
             for epoch in arm.epochs
         )  # fmt: skip
-        header = [*COLUMNS, *(f"penalty_{penalty}" for penalty in penalties)]
+        columns = [column.format(metric=run.history.task.metric.name) for column in COLUMNS]
+        header = [*columns, *(f"penalty_{penalty}" for penalty in penalties)]
         _write(folder / name / "metrics.csv", header, epochs)
         losses = (
             [step, steps.epoch, loss]

@@ -81,7 +81,7 @@ def _draw_losses(axes: Axes, run: SavedRun) -> None:
 
 
 def _draw_difference(axes: Axes, run: SavedRun) -> None:
-    by_epoch = run.history.differences
+    by_epoch = run.history.differences(run.history.others[0])
     axes.axhline(0, color="0.5", linewidth=0.6)
     every = max(1, len(by_epoch) // MARKS_A_CURVE)
     axes.plot(list(by_epoch), list(by_epoch.values()), color="0.1", marker=".", markevery=every)

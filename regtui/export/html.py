@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from regtui import __version__
 from regtui.evidence.from_history import judge_run
-from regtui.evidence.verdict import Verdict
+from regtui.evidence.verdict import verdict_lines
 from regtui.export.saved_run import SavedRun
 from regtui.export.svg_chart import SvgCurve, chart
+from regtui.preset.arms import BASELINE
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import ArmHistory
-from regtui.text import UNKNOWN, counted, one_line, seconds, share, signed
+from regtui.tasks import Metric, words
+from regtui.text import NBSP, UNKNOWN, counted, one_line, seconds, share, signed
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -30,8 +32,11 @@ _REASONS = {
     "non_finite": "diverged: loss not finite",
     "exploded": "diverged: training loss far above that of guessing",
 }
-_LOOKS: Sequence[tuple[str, str, Literal["circle", "diamond"]]] = (("base", "●", "circle"), ("reg", "◆", "diamond"))
-"""For each arm, in order: its class in the style sheet, its mark in the text, and its marker in the charts."""
+_COLOURS = (
+    ("#0072b2", "#56b4e9"), ("#c04d00", "#f09a4a"), ("#007a5a", "#2fc79a"), ("#a8327d", "#e38fc4"),
+    ("#6b5d00", "#d8c64a"), ("#5a3fa0", "#b39ff0"), ("#444444", "#bbbbbb"), ("#0a7d8c", "#5fd0de"),
+)  # fmt: skip
+"""For each arm, in order, on light and on dark paper; with more arms they begin again."""
 
 
 class _Table(NamedTuple):
@@ -43,16 +48,19 @@ class _Arm(NamedTuple):
     name: str
     history: ArmHistory
     look: str
+    """Its class in the style sheet."""
+    colours: tuple[str, str]
     mark: str
+    """In the text."""
     marker: Literal["circle", "diamond"]
+    """In the charts."""
     epochs: _Table
 
 
 def write(run: SavedRun, path: Path) -> None:
     """Write a run's report into `path`."""
-    arms = [
-        _Arm(name, arm, *look, _epochs(arm)) for (name, arm), look in zip(run.history.arms.items(), _LOOKS, strict=True)
-    ]
+    metric = run.history.task.metric
+    arms = [_arm(index, name, arm, metric) for index, (name, arm) in enumerate(run.history.arms.items())]
     page = _template().render(
         version=__version__,
         run=run,
@@ -61,7 +69,9 @@ def write(run: SavedRun, path: Path) -> None:
         facts=_facts(run),
         verdict=_verdict(run),
         charts=_charts(run, arms),
-        results=_results(arms),
+        metric=metric,
+        examples=run.started.examples,
+        results=_results(arms, metric),
         comparisons=list(_comparisons(run)),
         pairing=_pairing(run),
         hashes=_hashes(run),
@@ -69,6 +79,11 @@ def write(run: SavedRun, path: Path) -> None:
         settings=_settings(run),
     )
     path.write_text(page, encoding="utf-8")
+
+
+def _arm(index: int, name: str, arm: ArmHistory, metric: Metric) -> _Arm:
+    mark: tuple[str, Literal["circle", "diamond"]] = ("●", "circle") if name == BASELINE else ("◆", "diamond")
+    return _Arm(name, arm, f"arm{index}", _COLOURS[index % len(_COLOURS)], *mark, _epochs(arm, metric))
 
 
 def _template() -> Template:
@@ -116,28 +131,32 @@ def _facts(run: SavedRun) -> list[str]:
     return [*facts, f"network {network}", f"seed {started.seed}", f"{seconds(run.history.seconds, 1)} s"]
 
 
-def _verdict(run: SavedRun) -> Verdict | str:
-    """The verdict, or why there is none."""
+def _verdict(run: SavedRun) -> list[str] | str:
+    """The verdict's lines, or why there is none."""
     if run.history.finished is None:
         return "the end of the run is not in the log"
     try:
-        return judge_run(run.history, run.preset)
+        return verdict_lines(judge_run(run.history, run.preset))
     except ValueError as fault:
         return str(fault)
 
 
 def _charts(run: SavedRun, arms: Iterable[_Arm]) -> dict[str, Markup]:
-    training, validation, accuracy = [], [], []
+    training, validation, metrics, differences = [], [], [], []
+    metric, others = run.history.task.metric, run.history.others
     for arm in arms:
         epochs = arm.history.epochs
         training.append(SvgCurve([(e.epoch, e.train_loss) for e in epochs], f"{arm.look} train"))
         validation.append(SvgCurve([(e.epoch, e.val_loss) for e in epochs], arm.look, arm.marker))
-        accuracy.append(SvgCurve([(e.epoch, 100 * e.val_accuracy) for e in epochs], arm.look, arm.marker))
-    difference = [SvgCurve(list(run.history.differences.items()), "plain", "circle")]
+        shown = [(e.epoch, None if e.val_metric is None else metric.factor * e.val_metric) for e in epochs]
+        metrics.append(SvgCurve(shown, arm.look, arm.marker))
+        if arm.name in others:
+            look = "plain" if len(others) == 1 else arm.look
+            differences.append(SvgCurve(list(run.history.differences(arm.name).items()), look, "circle"))
     return {
         "loss": _chart(training + validation, "Loss by epoch"),
-        "difference": _chart(difference, "Difference of validation losses by epoch", zero=True),
-        "accuracy": _chart(accuracy, "Validation accuracy by epoch"),
+        "difference": _chart(differences, "Difference of validation losses by epoch", zero=True),
+        "metric": _chart(metrics, f"Validation {metric.title} by epoch"),
     }
 
 
@@ -147,10 +166,10 @@ def _chart(curves: Sequence[SvgCurve], label: str, *, zero: bool = False) -> Mar
     return Markup(chart(curves, label=label, x_label="epoch", zero=zero))
 
 
-def _results(arms: Iterable[_Arm]) -> _Table:
+def _results(arms: Iterable[_Arm], metric: Metric) -> _Table:
     names = (
         "arm", "techniques", "epochs", "ended", "best epoch", "best validation loss", "weights kept", "test loss",
-        "test accuracy", "weights that are 0", "norm of the weights", "seconds", "parameters",
+        f"test {metric.title}", "weights that are 0", "norm of the weights", "seconds", "parameters",
     )  # fmt: skip
     columns: list[list[object]] = []
     for name, arm, *_ in arms:
@@ -159,7 +178,7 @@ def _results(arms: Iterable[_Arm]) -> _Table:
         columns.append(
             [
                 name, arm.info.techniques, len(arm.epochs), reason, best and best.epoch, best and best.val_loss,
-                test and f"those of epoch {test.epoch}", test and test.loss, test and share(test.accuracy, 2),
+                test and f"those of epoch {test.epoch}", test and test.loss, test and _value(metric, test.metric),
                 share(arm.zero_weights, 2),
                 arm.weight_norm, arm.seconds, arm.info.parameters,
             ]
@@ -170,16 +189,10 @@ def _results(arms: Iterable[_Arm]) -> _Table:
 
 
 def _comparisons(run: SavedRun) -> Iterable[_Table]:
-    """A 2×2 table of right and wrong test images for each arm beside the baseline; none without scores."""
+    """Each arm and the baseline on the test set, example by example; none if it was not scored."""
     scored = run.history.scored
-    if scored is not None:
-        yield _Table(
-            ("", "baseline right", "baseline wrong"),
-            [
-                ["regularized right", scored.both_right, scored.only_regularized],
-                ["regularized wrong", scored.only_baseline, scored.both_wrong],
-            ],
-        )
+    for arm, comparison in scored.comparisons.items() if scored is not None else ():
+        yield _Table(*words.table(comparison, arm))
 
 
 def _pairing(run: SavedRun) -> str:
@@ -223,16 +236,24 @@ def _settings(run: SavedRun) -> _Table:
     return _Table(("setting", "value"), settings)
 
 
-def _epochs(arm: ArmHistory) -> _Table:
+def _epochs(arm: ArmHistory, metric: Metric) -> _Table:
     header = (
-        "epoch", "training loss", "validation loss", "gap", "training accuracy", "validation accuracy", "zeros", "s",
+        "epoch", "training loss", "validation loss", "gap", f"training {metric.title}", f"validation {metric.title}",
+        "zeros", "s",
     )  # fmt: skip
     kept = arm.kept if arm.test is not None else None
-    return _Table(header, [_epoch(epoch, best=epoch is arm.best, kept=epoch is kept) for epoch in arm.epochs])
+    rows = [_epoch(epoch, metric, best=epoch is arm.best, kept=epoch is kept) for epoch in arm.epochs]
+    return _Table(header, rows)
 
 
-def _epoch(epoch: EpochDone, *, best: bool, kept: bool) -> list[object]:
+def _epoch(epoch: EpochDone, metric: Metric, *, best: bool, kept: bool) -> list[object]:
     words = {"best": best, "kept": kept, "cut short": epoch.partial}
     number = " ".join([str(epoch.epoch), *(word for word, true in words.items() if true)])
-    shares = (share(part, 2) for part in (epoch.train_accuracy, epoch.val_accuracy, epoch.zero_weights))
-    return [number, epoch.train_loss, epoch.val_loss, epoch.gap, *shares, epoch.seconds]
+    metrics = (_value(metric, part) for part in (epoch.train_metric, epoch.val_metric))
+    zeros = share(epoch.zero_weights, 2)
+    return [number, epoch.train_loss, epoch.val_loss, epoch.gap, *metrics, zeros, epoch.seconds]
+
+
+def _value(metric: Metric, value: float | None) -> object:
+    """A metric's value as the page has it: a percentage with its sign, else a number."""
+    return value if not metric.unit else metric.show(value).replace(NBSP, " ")

@@ -8,7 +8,7 @@ from typing import Any
 
 from regtui.errors import InputError
 from regtui.preset.file import load, to_table
-from regtui.preset.model import ARMS, Preset
+from regtui.preset.model import Preset
 from regtui.protocol.events import RunStarted, StepsDone
 from regtui.protocol.history import History
 from regtui.runs.files import leaves, read_json
@@ -72,7 +72,7 @@ def read_saved_run(folder: Path) -> SavedRun:
         preset = load(str(folder / "preset.toml"))
     except InputError:
         preset = None
-    arms = {arm: steps.get(arm, []) for arm in ARMS}
+    arms = {arm: steps.get(arm, []) for arm in history.arms}
     return SavedRun(
         folder.resolve().name, history, history.started, arms, preset, _circumstances(folder), read_summary(folder)
     )

@@ -54,12 +54,13 @@ def write(run: SavedRun, folder: Path) -> None:
 
 def _scalars(run: SavedRun, arm: str) -> Iterator[tuple[str, int, float, float | None]]:
     """Tag, step, seconds since the start, value."""
+    metric = run.history.task.metric.name
     for epoch in run.history.arms[arm].epochs:
         values = {
             "train_loss": epoch.train_loss,
             "val_loss": epoch.val_loss,
-            "train_accuracy": epoch.train_accuracy,
-            "val_accuracy": epoch.val_accuracy,
+            f"train_{metric}": epoch.train_metric,
+            f"val_{metric}": epoch.val_metric,
             "gap": epoch.gap,
             "seconds": epoch.seconds,
             "zero_weights": epoch.zero_weights,

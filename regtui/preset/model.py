@@ -13,8 +13,10 @@ from regtui.models import AnyModel, Shape, Site
 from regtui.models.base import input_shape
 from regtui.models.mlp import MLP
 from regtui.preset import schedule
+from regtui.preset.arms import BASELINE
 from regtui.preset.faults import ContradictionError, Fault
 from regtui.preset.train import Table, TrainTable
+from regtui.tasks import TASKS, Task
 from regtui.techniques import Techniques
 from regtui.techniques.base import Setting, Technique
 from regtui.text import lines, one_line
@@ -104,6 +106,11 @@ class Preset(Table):
         return DATASETS[self.data.dataset]
 
     @property
+    def task(self) -> Task:
+        """What the networks are trained for: what the data's targets are fit for."""
+        return TASKS[self.dataset.task]
+
+    @property
     def sizes(self) -> Sizes:
         """How many images each part has; needs no data."""
         kept = self.data.kept_for_validation(self.dataset.train)
@@ -124,7 +131,7 @@ class Preset(Table):
     @property
     def network(self) -> str:
         """The network in a few words: '784-256-128-10'."""
-        return self.model.words(self.shape, self.dataset.classes)
+        return self.model.words(self.shape, self.dataset.outputs)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -152,10 +159,9 @@ class Preset(Table):
                 group.append(arm)
         return [names for _, names in groups if len(names) > 1]
 
-    @property
-    def same_arms(self) -> bool:
-        """Whether all arms are the same experiment."""
-        return self.alike == [list(self.arms())]
+    def does_as_baseline(self, arm: str) -> bool:
+        """Whether an arm and the baseline are the same experiment: their techniques do the same, if anything."""
+        return any(BASELINE in names and arm in names for names in self.alike)
 
     @property
     def warning(self) -> str:
@@ -168,7 +174,7 @@ class Preset(Table):
     @model_validator(mode="after")
     def _check_across_tables(self) -> Preset:
         faults = [*_size_faults(self), *schedule.faults(self.train), *_arm_faults(self)]
-        broken = [Fault(f"model.{knob}", words) for knob, words in self.model.faults(self.shape, self.dataset.classes)]
+        broken = [Fault(f"model.{knob}", words) for knob, words in self.model.faults(self.shape, self.dataset.outputs)]
         faults += broken
         if not broken:  # otherwise there is no network for techniques
             faults += _technique_faults(self)
@@ -183,13 +189,14 @@ def _size_faults(preset: Preset) -> Iterator[Fault]:
     kept = preset.data.kept_for_validation(whole)
     if not 0 < kept < whole:
         words = f"leaves {kept:,} to validate on and {whole - kept:,} to train on; both need at least one"
-        yield Fault("data.val_fraction", f"{fraction:g} of {whole:,} images {words}")
+        yield Fault("data.val_fraction", f"{fraction:g} of {whole:,} {preset.dataset.examples} {words}")
         return
+    of = f"{preset.dataset.examples} of {preset.dataset.title}"
     if val > kept:
-        words = f"is more than the {kept:,} images of {title} that val_fraction {fraction:g} keeps to validate on"
+        words = f"is more than the {kept:,} {of} that val_fraction {fraction:g} keeps to validate on"
         yield Fault("data.val_samples", f"{val:,} {words}")
     if train > whole - kept:
-        words = f"is more than the {whole - kept:,} images of {title} that val_fraction {fraction:g} leaves to train on"
+        words = f"is more than the {whole - kept:,} {of} that val_fraction {fraction:g} leaves to train on"
         yield Fault("data.train_samples", f"{train:,} {words}")
 
 
@@ -211,7 +218,7 @@ def _arm_faults(preset: Preset) -> Iterator[Fault]:
 
 
 def _technique_faults(preset: Preset) -> Iterator[Fault]:
-    setting = Setting(preset.sites, preset.sizes.train, preset.train.batch_size, preset.dataset.classes)
+    setting = Setting(preset.sites, preset.sizes.train, preset.train.batch_size, preset.task, preset.dataset.outputs)
     for arm, techniques in preset.arms().items():
         for name, technique in techniques.active().items():
             for knob, words in technique.faults(setting):

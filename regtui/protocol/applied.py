@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from regtui.preset.model import ARMS, Preset
+from regtui.preset.arms import BASELINE
+from regtui.preset.model import Preset
 from regtui.protocol.events import ControlApplied
 from regtui.protocol.history import ArmHistory, History
 from regtui.techniques.early_stopping import Monitor, StoppingRule
@@ -47,21 +48,24 @@ class Applied:
     @classmethod
     def of(cls, preset: Preset, history: History) -> Applied:
         """The preset's knobs, changed by every command that was accepted."""
-        arms = {arm: _at_start(preset, arm) for arm in ARMS}
+        arms = {arm: _at_start(preset, arm) for arm in preset.arms()}
         for control in history.controls:
             if control.accepted and control.arm in arms and control.key is not None:
                 arms[control.arm] = _changed(preset, arms[control.arm], control)
         return cls(arms)
 
 
-def same_experiment(preset: Preset, history: History) -> bool:
-    """Whether nothing but chance sets the arms apart: their techniques do the same, and so did whoever steered them."""
+def same_experiment(preset: Preset, history: History, arm: str) -> bool:
+    """Whether nothing but chance sets an arm apart from the baseline.
+
+    Their techniques do the same then, and so did whoever steered them.
+    """
     if not history.changes:
-        return preset.same_arms
+        return preset.does_as_baseline(arm)
     changes = defaultdict[str | None, list[tuple[int, str | None, float | None]]](list)
     for control in chain.from_iterable(history.changes):
         changes[control.arm].append((control.step, control.key, control.value))
-    return preset.baseline == preset.regularized and changes["baseline"] == changes["regularized"]
+    return preset.arms()[arm] == preset.arms()[BASELINE] and changes[arm] == changes[BASELINE]
 
 
 def _at_start(preset: Preset, arm: str) -> ArmApplied:
@@ -104,7 +108,9 @@ def kept_epoch(arm: ArmHistory, settings: ArmApplied) -> int | None:
     rule = StoppingRule(warmup=settings.warmup, monitor=settings.monitor)
     for done in arm.epochs if settings.restore_best else ():
         rule.update(
-            done.epoch, val_loss=math.nan if done.val_loss is None else done.val_loss, val_accuracy=done.val_accuracy
+            done.epoch,
+            val_loss=math.nan if done.val_loss is None else done.val_loss,
+            val_metric=math.nan if done.val_metric is None else done.val_metric,
         )
     return rule.kept_epoch(arm.last.epoch, restore_best=settings.restore_best)
 
@@ -118,11 +124,11 @@ def reference(arm: ArmHistory, settings: ArmApplied) -> float | None:
     """The monitored value of the last epoch that counted; None before there is one, and where it is not finite."""
     if arm.counted is None:
         return None
-    return arm.counted.val_loss if settings.monitor == "val_loss" else arm.counted.val_accuracy
+    return arm.counted.val_loss if settings.monitor == "val_loss" else arm.counted.val_metric
 
 
 def value_to_beat(arm: ArmHistory, settings: ArmApplied) -> float | None:
-    """What an epoch must fall below to count (rise above, for accuracy); None before the first that counts."""
+    """What an epoch must fall below to count (rise above, for a metric); None before the first that counts."""
     value = reference(arm, settings)
     if value is None:
         return None
@@ -159,4 +165,4 @@ def stops_now(preset: Preset, history: History, patience: int, arm: str | None) 
 def steered_arms(preset: Preset) -> list[str]:
     """The arms whose patience is steered: those with early stopping in the preset, or all if none has it."""
     stopping = [name for name, techniques in preset.arms().items() if techniques.early_stopping is not None]
-    return stopping or list(ARMS)
+    return stopping or list(preset.arms())

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypeGuard
+from contextlib import suppress
+from typing import Annotated, Literal, Self, TypeGuard
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from regtui.protocol import schema1
+from regtui.tasks import Comparison, Task
 from regtui.text import one_line
 
 HUGE = 1e100
@@ -107,13 +110,41 @@ class SiteInfo(BaseModel):
     shape: tuple[int, ...]
 
 
+class TaskInfo(BaseModel):
+    """What the networks are trained for.
+
+    Attributes:
+        name: One of `TASKS`.
+        loss: The loss in words.
+        metric: The metric that people read beside it.
+        better: Whether higher or lower values of it are better.
+        unit: Of its values as they are shown.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: Text
+    loss: Text = ""
+    metric: Text
+    better: Text
+    unit: Text = ""
+
+    @classmethod
+    def of(cls, task: Task) -> Self:
+        """The facts of a task that a log tells."""
+        metric = task.metric
+        return cls(name=task.name, loss=task.loss, metric=metric.name, better=metric.better, unit=metric.unit.strip())
+
+
 class RunStarted(_Event):
     """The arms are built and training begins.
 
     Attributes:
         preset: The preset's name.
         dataset: The data set's title.
-        sizes: Images to train on, to validate on, to test on, and of the training images those whose loss is measured.
+        task: What the networks are trained for.
+        examples: What the data set's examples are called: "images".
+        sizes: Examples to train on, to validate on, to test on, and of the training ones those whose loss is measured.
         layers: Widths of the network from input to output, in logs that have no `network` yet.
         network: The network in a few words.
         sites: Where its techniques may put something, in the order of the forward pass.
@@ -128,6 +159,8 @@ class RunStarted(_Event):
     preset: Text
     title: Text
     dataset: Text
+    task: TaskInfo
+    examples: Text = "images"
     sizes: dict[Text, int]
     layers: list[int] = []
     network: Text = ""
@@ -168,6 +201,8 @@ class EpochDone(_Event):
     Attributes:
         train_loss: Mean data loss of the training images (see `Sizes.train_eval`), without penalties.
         val_loss: The same of the validation images.
+        train_metrics: The task's metrics of the same training images, by name, the main one first.
+        val_metrics: The same of the validation images.
         penalties: Each technique's penalty on the weights, whether or not the optimizer sees it.
         weights: Each weight matrix, by layer.
         order: Hash of the order in which this epoch's images were trained on.
@@ -184,8 +219,8 @@ class EpochDone(_Event):
     epoch: int
     train_loss: Number
     val_loss: Number
-    train_accuracy: float
-    val_accuracy: float
+    train_metrics: dict[Text, Number]
+    val_metrics: dict[Text, Number]
     penalties: dict[Text, Number]
     weights: dict[Text, LayerWeights]
     order: Text
@@ -201,6 +236,16 @@ class EpochDone(_Event):
     def counts(self) -> bool:
         """Whether the stopping rule counts it as an improvement."""
         return self.best if self.counted is None else self.counted
+
+    @property
+    def train_metric(self) -> float | None:
+        """The main metric of the training images; None where it is not finite."""
+        return next(iter(self.train_metrics.values()), None)
+
+    @property
+    def val_metric(self) -> float | None:
+        """The main metric of the validation images; None where it is not finite."""
+        return next(iter(self.val_metrics.values()), None)
 
     @property
     def gap(self) -> float | None:
@@ -310,6 +355,7 @@ class ArmScore(BaseModel):
     Attributes:
         kept: 'best' where early stopping went back to the best epoch by what it follows, else 'last'.
         epoch: Whose weights those are.
+        metrics: The task's metrics, by name, the main one first.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -317,7 +363,12 @@ class ArmScore(BaseModel):
     kept: Literal["best", "last"]
     epoch: int
     loss: Number
-    accuracy: float
+    metrics: dict[Text, Number]
+
+    @property
+    def metric(self) -> float | None:
+        """The main metric; None where it is not finite."""
+        return next(iter(self.metrics.values()), None)
 
 
 class Scored(_Event):
@@ -325,16 +376,13 @@ class Scored(_Event):
 
     Attributes:
         arms: Each arm's score.
-        both_right: Test images that both arms classify correctly.
-        only_baseline: Those that only the baseline does; and so on.
+        comparisons: Each arm but the baseline, example by example against the baseline; without those that can't be
+            compared because an error is not finite.
     """
 
     kind: Literal["scored"] = "scored"
     arms: dict[Text, ArmScore]
-    both_right: int
-    only_baseline: int
-    only_regularized: int
-    both_wrong: int
+    comparisons: dict[Text, Comparison]
 
 
 class Saving(_Event):
@@ -393,4 +441,8 @@ def parse(line: str | bytes) -> Event:
         pydantic.ValidationError: It is no event that this version knows.
     """
     mark = b"\xef\xbb\xbf"  # some editors put it before a file's first line
-    return _ADAPTER.validate_json(line.removeprefix(mark) if isinstance(line, bytes) else line)
+    text = line.removeprefix(mark) if isinstance(line, bytes) else line
+    if schema1.wrote(text):
+        with suppress(ValueError):  # damaged; what is wrong with it is told below
+            return _ADAPTER.validate_json(schema1.translate(text))
+    return _ADAPTER.validate_json(text)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain, takewhile
 
-from regtui.preset.model import ARMS
+from regtui.preset.arms import BASELINE, arms_fault
 from regtui.protocol.curves import StepCurve
 from regtui.protocol.events import (
     ArmInfo,
@@ -25,6 +25,7 @@ from regtui.protocol.events import (
     Stalled,
     StepsDone,
 )
+from regtui.tasks import TASKS, Task
 from regtui.techniques.base import LARGEST_KNOB
 
 LARGEST = 10**12
@@ -149,7 +150,7 @@ class History:
         match event:
             case RunStarted():
                 self.started = event
-                self.arms = {name: ArmHistory(event.arms[name]) for name in ARMS}
+                self.arms = {name: ArmHistory(info) for name, info in event.arms.items()}
             case StepsDone():
                 self.arms[event.arm].step_losses.extend(event.losses)
             case EpochDone():
@@ -221,15 +222,24 @@ class History:
         return len(self.changes)
 
     @property
-    def differences(self) -> dict[int, float]:
-        """Validation loss of the regularized arm minus that of the baseline, by epoch, where both have a finite one."""
-        if len(self.arms) != 2:
+    def task(self) -> Task:
+        """What the networks are trained for; classification before that is told."""
+        return TASKS[self.started.task.name if self.started else "classification"]
+
+    @property
+    def others(self) -> list[str]:
+        """The arms beside the baseline, in order."""
+        return [name for name in self.arms if name != BASELINE]
+
+    def differences(self, arm: str) -> dict[int, float]:
+        """Validation loss of an arm minus that of the baseline, by epoch, where both have a finite one."""
+        if arm not in self.arms:
             return {}
-        baseline, regularized = ({e.epoch: e.val_loss for e in arm.epochs} for arm in self.arms.values())
+        theirs, ours = ({e.epoch: e.val_loss for e in self.arms[name].epochs} for name in (BASELINE, arm))
         return {
-            epoch: ours - theirs
-            for epoch, theirs in baseline.items()
-            if theirs is not None and (ours := regularized.get(epoch)) is not None
+            epoch: of_arm - of_baseline
+            for epoch, of_baseline in theirs.items()
+            if of_baseline is not None and (of_arm := ours.get(epoch)) is not None
         }
 
     @property
@@ -285,28 +295,34 @@ def _fits(event: Event, history: History) -> bool:
     if not 0 <= event.t < LARGEST or history.finished is not None:
         return False
     if isinstance(event, RunStarted):
-        possible = 0 < event.epochs < LARGEST and 0 < event.steps_per_epoch < LARGEST
-        return possible and history.started is None and set(event.arms) == set(ARMS)
+        possible = 0 < event.epochs < LARGEST and 0 < event.steps_per_epoch < LARGEST and event.task.name in TASKS
+        first, *others = event.arms or [""]
+        return possible and history.started is None and first == BASELINE and not arms_fault(others)
     if history.started is None:
         return isinstance(event, RunFinished)  # it failed before it could begin
     if isinstance(event, StepsDone | EpochDone | ArmStopped):
         arm = history.arms.get(event.arm)
-        return arm is not None and arm.stopped is None and _comes_next(event, arm, history.started)
+        return arm is not None and arm.stopped is None and _comes_next(event, arm, history)
     if isinstance(event, ControlApplied):
-        known = event.arm in {None, *ARMS} or not event.accepted
+        known = event.arm in {None, *history.arms} or not event.accepted
         valued = event.key in {None, "patience"} if event.value is None else abs(event.value) < LARGEST_KNOB
         return known and valued and 0 <= event.epoch <= history.started.epochs
     if isinstance(event, Stalled):
-        return set(event.arms) <= set(ARMS) and 0 <= event.seconds < LARGEST
+        return set(event.arms) <= set(history.arms) and 0 <= event.seconds < LARGEST
     if isinstance(event, Scored):
-        counts = (event.both_right, event.only_baseline, event.only_regularized, event.both_wrong)
-        possible = min(counts) >= 0 and 0 < sum(counts) < LARGEST
-        return possible and history.scored is None and set(event.arms) <= set(ARMS)
+        task, others = history.task, list(history.arms)[1:]
+        possible = all(
+            name in others and isinstance(comparison, task.comparison) and comparison.is_possible
+            for name, comparison in event.comparisons.items()
+        ) and all(task.metric.is_possible(score.metrics.get(task.metric.name)) for score in event.arms.values())
+        return possible and history.scored is None and set(event.arms) <= set(history.arms)
     return True
 
 
-def _comes_next(event: StepsDone | EpochDone | ArmStopped, arm: ArmHistory, started: RunStarted) -> bool:
+def _comes_next(event: StepsDone | EpochDone | ArmStopped, arm: ArmHistory, history: History) -> bool:
     """Whether an arm can have come to this; where lines of the log are lost, it goes on after a gap."""
+    started = history.started
+    assert started is not None
     match event:
         case StepsDone():
             return len(arm.step_losses) < event.first_step <= started.epochs * started.steps_per_epoch
@@ -317,6 +333,6 @@ def _comes_next(event: StepsDone | EpochDone | ArmStopped, arm: ArmHistory, star
                 (arm.last.epoch if arm.last else 0) < event.epoch <= started.epochs
                 and 0 <= event.wait <= event.epoch
                 and 0 <= event.seconds < LARGEST
-                and all(0 <= accuracy <= 1 for accuracy in (event.train_accuracy, event.val_accuracy))
+                and all(map(history.task.metric.is_possible, (event.train_metric, event.val_metric)))
                 and all(0 <= layer.zeros <= layer.size for layer in event.weights.values())
             )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from regtui.preset.arms import BASELINE
+from regtui.protocol import schema1
+
 PLAIN = {"min_delta": 0.0, "warmup": 0, "monitor": "val_loss"}
 """Knobs with which the last epoch that counted was also the one with the lowest validation loss."""
 
@@ -20,9 +23,9 @@ def brought_up(folder: Path, preset: dict[str, Any], summary: dict[str, Any]) ->
         preset: Its preset.toml, unchecked.
         summary: Its summary.json, unchecked.
     """
-    brought = dict(summary)
-    if not isinstance(summary.get("same_experiment"), bool):
-        brought["same_experiment"] = not summary.get("interventions") and _same_arms(preset)
+    brought: dict[str, Any] = schema1.summary(summary)
+    if not brought.get("same_experiment"):
+        brought["same_experiment"] = {} if summary.get("interventions") else _same_arms(preset)
     arms = summary.get("arms")
     if isinstance(arms, dict):
         steered = bool(summary.get("interventions"))
@@ -58,13 +61,14 @@ def _lowest_losses(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def _same_arms(preset: dict[str, Any]) -> bool:
-    """Whether a preset's arms are the same experiment; not, if it can't be read."""
+def _same_arms(preset: dict[str, Any]) -> dict[str, bool]:
+    """For each arm beside the baseline, whether the preset makes the two one experiment; empty if it can't be read."""
     from pydantic import ValidationError  # as above
 
     from regtui.preset.model import Preset
 
     try:
-        return Preset.model_validate(preset).same_arms
+        known = Preset.model_validate(preset)
+        return {name: known.does_as_baseline(name) for name in known.arms() if name != BASELINE}
     except (ValidationError, RecursionError):
-        return False
+        return {}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from regtui.preset.arms import BASELINE
 from regtui.runs.files import TABLES, Field
 from regtui.runs.list import RunInfo
 from regtui.runs.settings import settings
+from regtui.tasks import Metric
 
 SEED = "train.seed"
 AT_MOST = 26
@@ -27,11 +29,13 @@ class Seeds(NamedTuple):
 
     Attributes:
         name: The preset's name.
-        differences: Test accuracy of the regularized arm minus that of the baseline, in points, by seed.
+        metric: What `differences` are of.
+        differences: That metric on the test set, the other arm's minus the baseline's, as it is shown, by seed.
         losses: The same of the test losses; empty unless they are known of all these seeds.
     """
 
     name: str
+    metric: Metric
     differences: Mapping[int, float]
     losses: Mapping[int, float]
 
@@ -50,7 +54,7 @@ def seeds(runs: Sequence[RunInfo]) -> list[Seeds]:
     for run in sorted(runs, key=lambda run: run.started):
         if not why_not_counted(run):
             table = settings(run)
-            table["parameters"] = str([run.fields.get(f"arms.{arm}.parameters") for arm in ("baseline", "regularized")])
+            table["parameters"] = str([run.fields.get(f"arms.{arm}.parameters") for arm in (BASELINE, *run.others)])
             table["data"] = str(run.fields.get("pairing.data.baseline"))  # of one name, but perhaps not the same
             same = tuple(sorted((key, value) for key, value in table.items() if key not in {SEED, "train.device"}))
             groups.setdefault(same, []).append(run)
@@ -60,7 +64,9 @@ def seeds(runs: Sequence[RunInfo]) -> list[Seeds]:
         if len(last) > 1:
             differences = _known({seed: run.difference for seed, run in last.items()})
             losses = _known({seed: _test_loss_difference(run) for seed, run in last.items()})
-            found.append(Seeds(group[-1].preset, differences, losses if len(losses) == len(last) else {}))
+            found.append(
+                Seeds(group[-1].preset, group[-1].metric, differences, losses if len(losses) == len(last) else {})
+            )
     return found
 
 
@@ -69,11 +75,10 @@ def _known(values: Mapping[int, float | None]) -> dict[int, float]:
 
 
 def _test_loss_difference(run: RunInfo) -> float | None:
-    """Test loss of the regularized arm minus that of the baseline; None where one is not known."""
-    baseline, regularized = (run.fields.get(f"arms.{arm}.test.loss") for arm in ("baseline", "regularized"))
-    if isinstance(baseline, int | float) and isinstance(regularized, int | float):
-        return regularized - baseline
-    return None
+    """Test loss of the other arm minus that of the baseline; None where one is not known."""
+    losses = [run.fields.get(f"arms.{arm}.test.loss") for arm in (BASELINE, *run.others)]
+    known = [loss for loss in losses if isinstance(loss, int | float)]
+    return known[1] - known[0] if len(known) == len(losses) == 2 else None
 
 
 def why_not_counted(run: RunInfo) -> str:
@@ -86,6 +91,8 @@ def why_not_counted(run: RunInfo) -> str:
         return "its arms are no matched pair"
     if run.verdict == "same":
         return "its arms are the same experiment"
+    if len(run.others) > 1:
+        return f"it compares {len(run.others)} arms with the baseline"
     if run.difference is None:
         return "it has no test score"
     return ""

@@ -62,11 +62,11 @@ class Filter:
     def unknown(self, runs: Sequence[RunInfo]) -> str:
         """A sentence on a key or verdict that no run has, with the nearest that exists; empty if all exist."""
         for comparison in self.comparisons:
-            if comparison.key == "verdict" and comparison.value.casefold() not in OUTCOMES:
+            if comparison.key == "verdict" and comparison.value.casefold() not in {*OUTCOMES, "several"}:
                 return (
                     f"verdict{comparison.sign}{comparison.value}: the verdict of one run is {', '.join(OUTCOMES[:-1])} "
-                    f"or {OUTCOMES[-1]}: how many test images the regularized network classified correctly, against "
-                    "the baseline's; which technique is better, only several seeds can tell"
+                    f"or {OUTCOMES[-1]}, and of several arms 'several': how a network did on the test set against the "
+                    "baseline's; which technique is better, only several seeds can tell"
                 )
         for key in dict.fromkeys(comparison.key for comparison in self.comparisons):
             if runs and all(_field(run, key) is None for run in runs):

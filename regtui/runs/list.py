@@ -6,22 +6,26 @@ a run never fails, whatever the files contain: what could not be read is named i
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from regtui import SCHEMA
+from regtui import PRESET_SCHEMA, SCHEMA
 from regtui.errors import InputError
 from regtui.files import NotPlainError, open_events
+from regtui.preset.arms import BASELINE
 from regtui.runs.alive import standing
 from regtui.runs.before import brought_up
 from regtui.runs.files import Field, flat_fields, read_json, read_toml
+from regtui.tasks import METRICS, TASKS, Comparison, Metric, Task
+from regtui.tasks.comparison import holm
 from regtui.text import UNKNOWN, number, one_line, quoted
 
 FILES = ("preset.toml", "run.json", "summary.json", "events.jsonl")
@@ -36,17 +40,30 @@ RunStatus = Literal["finished", "stopped", "diverged", "failed", "running", "sil
 _ENDED: tuple[RunStatus, ...] = ("finished", "stopped", "diverged", "failed")
 
 
+RESULTS = frozenset({
+    "epochs", "stop_reason", "best_epoch", "best_val_loss", "final", "kept", "kept_epoch", "test", "zero_weights",
+    "weight_norm", "seconds", "parameters",
+})  # fmt: skip
+"""What a summary tells of an arm: 'arms.NAME.epochs'; all else below 'arms.NAME' is the preset's."""
+
+
+def is_result(key: str) -> bool:
+    """Whether a field is what an arm came to, and no setting of the preset's."""
+    parts = key.split(".", 3)
+    return parts[0] == "arms" and len(parts) > 2 and parts[2] in RESULTS
+
+
 @dataclass(frozen=True)
 class ArmFigures:
     """What the list shows of an arm; None where it was not measured.
 
     Attributes:
         best_val_loss: Its lowest validation loss, in whatever epoch.
-        test_accuracy: A fraction; of the weights that it kept.
+        test_metric: The task's metric on the test set, of the weights that it kept.
     """
 
     best_val_loss: float | None
-    test_accuracy: float | None
+    test_metric: float | None
 
 
 @dataclass(frozen=True)
@@ -59,7 +76,9 @@ class RunInfo:
         status: How it ended; of a run without summary that of `regtui.runs.alive.Standing`; `damaged` if its files do
             not say.
         fault: What is wrong with its files, in a word; empty if nothing is.
-        fields: Every field of preset and summary by its dotted key, and `status`, `verdict` and `test.difference`.
+        fields: Every field of preset and summary by its dotted key, and `status`, `verdict` and `test.difference`; of
+            several arms beside the baseline, `verdict` is "several", and `verdict.ARM` and `test.difference.ARM` are
+            those of each.
         silence: Of a run that is trained elsewhere, for how long it has told nothing, if that is worth a word.
     """
 
@@ -97,34 +116,52 @@ class RunInfo:
 
     @property
     def epochs(self) -> int | None:
-        """The epochs trained, of the arm that trained longer; None until the run has ended."""
-        trained = [self._whole(f"arms.{arm}.epochs") for arm in ("baseline", "regularized")]
+        """The epochs trained, of the arm that trained longest; None until the run has ended."""
+        trained = [self._whole(f"arms.{arm}.epochs") for arm in (BASELINE, *self.others)]
         return max((epochs for epochs in trained if epochs is not None), default=None)
+
+    @cached_property
+    def others(self) -> list[str]:
+        """The arms beside the baseline, in order; empty until the run has ended."""
+        found = dict.fromkeys(key.split(".")[1] for key in self.fields if is_result(key))
+        return [arm for arm in found if arm != BASELINE]
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that the run's scores are of; accuracy where that is not known."""
+        return METRICS.get(self._text("task.metric"), TASKS["classification"].metric)
 
     @cached_property
     def baseline(self) -> ArmFigures:
         """What the baseline came to."""
-        return self._figures("baseline")
+        return self.figures(BASELINE)
 
     @cached_property
-    def regularized(self) -> ArmFigures:
-        """What the regularized arm came to."""
-        return self._figures("regularized")
+    def other(self) -> ArmFigures:
+        """What the one arm beside the baseline came to; nothing where there are several."""
+        return self.figures(self.others[0]) if len(self.others) == 1 else ArmFigures(None, None)
 
     @cached_property
     def difference(self) -> float | None:
-        """Test accuracy of the regularized arm minus that of the baseline, in percentage points."""
+        """The one other arm's metric on the test set minus the baseline's, as it is shown: percentages in points."""
         return self._number("test.difference")
 
     @property
     def verdict(self) -> str:
-        """more, fewer, undecided, same or none; empty until the run has ended."""
+        """One of `evidence.verdict.OUTCOMES`, or several; empty until the run has ended."""
         return self._text("verdict")
 
     @property
     def points(self) -> str:
-        """The difference and what it rests on: '+1.50 (one seed)'."""
-        return UNKNOWN if self.difference is None else f"{number(self.difference, '+.2f')} ({self.caveats})"
+        """The difference and what it rests on: '+1.50 (one seed)'; of several arms, how many there are."""
+        if len(self.others) > 1:
+            return f"{len(self.others)} arms"
+        return UNKNOWN if self.difference is None else f"{self.shown_difference} ({self.caveats})"
+
+    @property
+    def shown_difference(self) -> str:
+        """The difference with the digits of its metric: '+1.50'."""
+        return number(self.difference, f"+.{self.metric.digits}f")
 
     @property
     def caveats(self) -> str:
@@ -139,8 +176,10 @@ class RunInfo:
         """The texts in which a filter looks for words, in lower case."""
         return "\n".join((self.name, self.preset, self.status, self.device, self.verdict, self.fault)).casefold()
 
-    def _figures(self, arm: str) -> ArmFigures:
-        return ArmFigures(self._number(f"arms.{arm}.best_val_loss"), self._number(f"arms.{arm}.test.accuracy"))
+    def figures(self, arm: str) -> ArmFigures:
+        """What an arm came to."""
+        test = self._number(f"arms.{arm}.test.{self.metric.name}")
+        return ArmFigures(self._number(f"arms.{arm}.best_val_loss"), test)
 
     def _text(self, key: str) -> str:
         value = self.fields.get(key, "")
@@ -288,12 +327,30 @@ def read_run(folder: Path) -> RunInfo:
     fields.update((key, v) for key, v in flat_fields(circumstances).items() if key in {"preset", "seed", "device"})
     fields.update(flat_fields(summary))
     fields["status"] = status
+    run = RunInfo(folder, _started(folder, circumstances), status, "; ".join(faults), fields, silence)
     if status in _ENDED:
-        fields["verdict"] = _verdict(summary, status)
-    arms = [fields.get(f"arms.{arm}.test.accuracy") for arm in ("regularized", "baseline")]
-    if isinstance(arms[0], int | float) and isinstance(arms[1], int | float):
-        fields["test.difference"] = round(100 * (arms[0] - arms[1]), 9)  # 0.3, not 0.29999999999999716
-    return RunInfo(folder, _started(folder, circumstances), status, "; ".join(faults), fields, silence)
+        fields.update(_of_arms("verdict", _verdicts(summary, status, run.others), several="several"))
+    fields.update(_of_arms("test.difference", _differences(run)))
+    return run
+
+
+def _of_arms(key: str, values: Mapping[str, Field], several: Field | None = None) -> dict[str, Field]:
+    """Fields of the arms beside the baseline: of one, `key`; of several, `key.ARM`, and `several` as `key`."""
+    if len(values) == 1:
+        return {key: next(iter(values.values()))}
+    told = {f"{key}.{arm}": value for arm, value in values.items()}
+    return told | {key: several} if values and several is not None else told
+
+
+def _differences(run: RunInfo) -> dict[str, Field]:
+    """Each other arm's metric on the test set minus the baseline's, as it is shown, where both were tested."""
+    theirs = run.baseline.test_metric
+    found: dict[str, Field] = {}
+    for arm in run.others:
+        ours = run.figures(arm).test_metric
+        if ours is not None and theirs is not None:
+            found[arm] = round(run.metric.factor * (ours - theirs), 9)  # 0.3, not 0.29999999999999716
+    return found
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -316,8 +373,9 @@ def _read(folder: Path, name: str, names: set[str], faults: list[str]) -> dict[s
     except InputError as error:
         faults.append(str(error))
         return {}
-    schema = table.get("schema", SCHEMA)
-    if not isinstance(schema, int) or schema > SCHEMA:
+    newest = PRESET_SCHEMA if name == "preset.toml" else SCHEMA
+    schema = table.get("schema", newest)
+    if not isinstance(schema, int) or schema > newest:
         faults.append(f"{name} is from a later version")
     return table
 
@@ -361,16 +419,35 @@ def _started(folder: Path, circumstances: dict[str, Any]) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
-def _verdict(summary: dict[str, Any], status: RunStatus) -> str:
-    """The outcome, from the summary alone."""
-    from regtui.evidence.paired import PairedTable
+def _verdicts(summary: dict[str, Any], status: RunStatus, others: Sequence[str]) -> dict[str, Field]:
+    """The outcome of each arm beside the baseline, from the summary alone."""
     from regtui.evidence.verdict import outcome_of
 
-    counts, pairing = summary.get("paired_test"), summary.get("pairing")
-    if not isinstance(counts, dict) or not isinstance(pairing, dict):
-        return "none"
-    values = [n for n in map(counts.get, PairedTable._fields) if type(n) is int and 0 <= n < 10**9]
-    whole = len(values) == len(PairedTable._fields) and any(values)
-    table = PairedTable(*values) if whole else None
-    same = bool(summary.get("same_experiment"))
-    return outcome_of(table, same=same, paired=not pairing.get("unpaired_because"), status=status)
+    told, pairing = summary.get("comparisons"), summary.get("pairing")
+    if not isinstance(told, dict) or not isinstance(pairing, dict):
+        return dict.fromkeys(others, "none") or {"": "none"}
+    task, same = _task(summary), summary.get("same_experiment")
+    same = same if isinstance(same, dict) else {}
+    found = {arm: _comparison(task, told.get(arm)) for arm in others}
+    drawn = {arm: comparison for arm, comparison in found.items() if comparison is not None and not same.get(arm)}
+    adjusted = dict(zip(drawn, holm([comparison.p_value() for comparison in drawn.values()]), strict=True))
+    paired = not pairing.get("unpaired_because")
+    return {
+        arm: outcome_of(comparison, same=bool(same.get(arm)), paired=paired, status=status, p_value=adjusted.get(arm))
+        for arm, comparison in found.items()
+    } or {"": "none"}
+
+
+def _task(summary: dict[str, Any]) -> Task:
+    told = summary.get("task")
+    name = told.get("name") if isinstance(told, dict) else None
+    return TASKS.get(name if isinstance(name, str) else "", TASKS["classification"])
+
+
+def _comparison(task: Task, told: object) -> Comparison | None:
+    """A comparison as a summary tells it; None if it can't be one."""
+    names = [field.name for field in dataclasses.fields(task.comparison)]
+    if not isinstance(told, dict) or not all(type(told.get(name)) in (int, float) for name in names):
+        return None
+    comparison = task.comparison(**{name: told[name] for name in names})
+    return comparison if comparison.is_possible else None

@@ -22,9 +22,11 @@ from regtui.errors import InputError, unwritable
 from regtui.files import open_events, read_plain, text_of
 from regtui.preset.file import to_toml
 from regtui.preset.model import Preset
+from regtui.protocol import schema1
 from regtui.protocol.events import EpochDone, Event, Number, Saving, Status, StepsDone, StopReason, Text, parse
 from regtui.runs.alive import identity
 from regtui.runs.event_file import EventFile
+from regtui.tasks import Comparison
 
 LONGEST_LINE = 2**23
 """Longest line read as an event, in bytes: an epoch of 400,000 steps, which takes about 100 MB of memory."""
@@ -38,15 +40,8 @@ class Scores(BaseModel):
 
     train_loss: Number
     val_loss: Number
-    train_accuracy: float
-    val_accuracy: float
-
-
-class Score(BaseModel):
-    """An arm on the test set."""
-
-    loss: Number
-    accuracy: float
+    train_metrics: dict[Text, Number]
+    val_metrics: dict[Text, Number]
 
 
 class ArmSummary(BaseModel):
@@ -56,6 +51,7 @@ class ArmSummary(BaseModel):
         best_epoch: The epoch with the lowest validation loss, whatever early stopping monitors or counts.
         best_val_loss: Its validation loss. Before there was `kept_epoch`, both were those of the last that counted.
         kept_epoch: The epoch whose weights were tested.
+        test: Loss and metrics on the test set, by name.
     """
 
     epochs: int
@@ -65,20 +61,19 @@ class ArmSummary(BaseModel):
     final: Scores | None
     kept: Text | None
     kept_epoch: int | None = None
-    test: Score | None
+    test: dict[Text, Number] | None
     zero_weights: float | None
     weight_norm: Number
     seconds: float
     parameters: int
 
 
-class PairedTest(BaseModel):
-    """The arms' rights and wrongs on the same test images."""
+class TaskSummary(BaseModel):
+    """What the networks were trained for, the main metric, and whether higher or lower values of it are better."""
 
-    both_right: int
-    only_baseline: int
-    only_regularized: int
-    both_wrong: int
+    name: Text
+    metric: Text
+    better: Text
 
 
 class Pairing(BaseModel):
@@ -107,7 +102,10 @@ class Summary(BaseModel):
     """summary.json: the outcome of a run, for other programs.
 
     Attributes:
-        same_experiment: Whether nothing but chance sets the arms apart; None in a log of before it was told.
+        task: What the networks were trained for.
+        comparisons: Each arm but the baseline against it, example by example on the test set.
+        same_experiment: For each arm but the baseline, whether nothing but chance sets it apart from that; empty in a
+            log of before it was told.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -122,10 +120,11 @@ class Summary(BaseModel):
     threads: int | None = None
     wall_seconds: float
     train_seconds: float
+    task: TaskSummary
     arms: dict[Text, ArmSummary]
-    paired_test: PairedTest | None
+    comparisons: dict[Text, Comparison] = {}
     pairing: Pairing | None
-    same_experiment: bool | None = None
+    same_experiment: dict[Text, bool] = {}
     interventions: int
 
 
@@ -342,8 +341,9 @@ def read_events(folder: Path) -> Iterator[Event]:
 def read_summary(folder: Path) -> Summary | None:
     """The summary of a run; None if it has none, because it did not end or goes on."""
     try:
-        return Summary.model_validate_json(text_of(read_plain(folder / "summary.json", LONGEST_SUMMARY)))
-    except (OSError, ValueError):
+        outcome = json.loads(text_of(read_plain(folder / "summary.json", LONGEST_SUMMARY)))
+        return Summary.model_validate(schema1.summary(outcome))
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -1,18 +1,20 @@
-"""What a network is trained for: its loss, the metric that people read, scores of each example, and their words.
+"""What a network is trained for: its loss, the metric that people read, scores of each example, and their comparison.
 
-A new task is a `Task` here with its facts, and one file with its arithmetic; nothing else knows what a score means.
+A new task is a `Task` in facts.py, one file with its arithmetic, a class in comparison.py and its words in words.py;
+nothing else knows what a score means.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from regtui.tasks.facts import TASKS, Metric, Task, TaskName
+from regtui.tasks.comparison import Comparison
+from regtui.tasks.facts import METRICS, TASKS, Metric, Task, TaskName
 
 if TYPE_CHECKING:
     from regtui.tasks.base import Arithmetic
 
-__all__ = ["TASKS", "Metric", "Task", "TaskName", "arithmetic"]
+__all__ = ["METRICS", "TASKS", "Comparison", "Metric", "Task", "TaskName", "arithmetic"]
 
 
 def arithmetic(name: TaskName) -> Arithmetic:

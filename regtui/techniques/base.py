@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
     from regtui.models.base import Site
+    from regtui.tasks import Task
 
     Noise = Callable[[tuple[int, ...], Generator], Tensor | None]
     """Draws from the arm's own stream, on the stream's device, what broadcasts to the shape (batch, ...) of the values
@@ -85,13 +86,15 @@ class Setting(NamedTuple):
         sites: The network's sites, in order.
         train_samples: Number of training examples.
         batch_size: Examples in a step; the last step of an epoch may have fewer.
-        classes: How many classes the targets tell apart; 0 where they are values.
+        task: What the network is trained for.
+        outputs: How many numbers the network says of an example; of a classification, one for each class.
     """
 
     sites: Sequence[Site]
     train_samples: int
     batch_size: int
-    classes: int
+    task: Task
+    outputs: int
 
 
 class Technique(BaseModel):

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from regtui.techniques.base import LARGEST_KNOB, Explanation, Knob, Technique
+from regtui.tasks import METRICS, Metric
+from regtui.techniques.base import LARGEST_KNOB, Explanation, Knob, Setting, Technique
 
 if TYPE_CHECKING:
     from regtui.models.base import Site
 
-Monitor = Literal["val_loss", "val_accuracy"]
+Monitor = Literal["val_loss", "val_accuracy", "val_r2"]
+
+
+def followed_metric(monitor: Monitor) -> Metric | None:
+    """The metric that is followed; None where that is the loss."""
+    return METRICS.get(monitor.removeprefix("val_"))
 
 
 @dataclass
@@ -29,7 +35,7 @@ class StoppingRule:
             counts from the next update, keeping `wait` and `reference`.
         min_delta: An epoch counts as an improvement if its value is below reference − min_delta, strictly.
         warmup: Epochs up to this one count for nothing.
-        monitor: What is followed. An accuracy is followed as its negative, so that lower is better.
+        monitor: What is followed. A metric is followed as its negative, so that lower is better.
         reference: The value of the last epoch that counted; infinity before the first.
         wait: Epochs since then, without those that are not finite.
         best: The lowest value measured after the warm-up; infinity before the first.
@@ -45,12 +51,12 @@ class StoppingRule:
     best: float = math.inf
     best_epoch: int | None = None
 
-    def update(self, epoch: int, *, val_loss: float, val_accuracy: float) -> bool:
+    def update(self, epoch: int, *, val_loss: float, val_metric: float) -> bool:
         """Take in an epoch's validation; returns whether it counts as an improvement.
 
         A value that is not finite is passed over: it is neither the best nor an epoch without improvement.
         """
-        value = val_loss if self.monitor == "val_loss" else -val_accuracy
+        value = val_loss if self.monitor == "val_loss" else -val_metric
         if epoch <= self.warmup or not math.isfinite(value):
             return False
         if value < self.best:
@@ -118,6 +124,12 @@ class EarlyStopping(Technique):
         if counting < 1 or not (stops or self.restore_best):
             return None
         return self if stops else self.model_copy(update={"patience": counting, "min_delta": 0.0})
+
+    def faults(self, setting: Setting) -> Iterator[tuple[str, str]]:
+        """What is followed must be measured: the validation loss, or the task's metric."""
+        known = f"val_{setting.task.metric.name}"
+        if self.monitor not in ("val_loss", known):
+            yield "monitor", f"{self.monitor} is not measured in {setting.task.name}; it can be val_loss or {known}"
 
     def stopping_rule(self) -> StoppingRule:
         """A rule with these knobs that has seen no epoch yet."""

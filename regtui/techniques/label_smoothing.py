@@ -48,7 +48,7 @@ class LabelSmoothing(Technique):
 
     def faults(self, setting: Setting) -> Iterator[tuple[str, str]]:
         """There must be classes to spread a target over."""
-        if setting.classes == 0:
+        if setting.task.name != "classification":
             yield "", "the targets are values, and there are no classes to spread them over"
 
     def change_criterion(self, criterion: Criterion, generator: Generator) -> Criterion:  # noqa: ARG002

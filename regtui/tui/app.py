@@ -170,7 +170,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
                     judge_run,
                 )  # imports scipy, 0.4 s: in this thread nobody waits for it
 
-                session.verdict = judge_run(result.history, session.preset)
+                session.verdicts = judge_run(result.history, session.preset)
         except RegtuiError as error:
             session.error = error
         except Exception as error:

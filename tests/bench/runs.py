@@ -59,30 +59,32 @@ def write_run(logs: Path, number: int) -> None:
     folder = logs / f"{stamp}-dropout-{number & 0xFFFF:04x}"
     folder.mkdir()
     (folder / "preset.toml").write_text(PRESET.format(seed=number))
-    run = {"schema": 1, "preset": "dropout", "seed": number, "device": "auto", "host": "other", "pid": 1}
+    run = {"schema": 2, "preset": "dropout", "seed": number, "device": "auto", "host": "other", "pid": 1}
     started = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(1_700_000_000 + 60 * number))
     (folder / "run.json").write_text(json.dumps(run | {"started": started, "command": ["regtui"] * 5}, indent=1))
     (folder / "events.jsonl").write_text("{}\n")
-    only_baseline, only_regularized = draw.randrange(80, 160), draw.randrange(80, 160)
+    only_baseline, only_arm = draw.randrange(80, 160), draw.randrange(80, 160)
 
     def arm(right: int) -> dict[str, object]:
         return {
             "epochs": 10, "stop_reason": "max_epochs", "best_epoch": 7, "best_val_loss": draw.random(),
-            "final": {name: draw.random() for name in ("train_loss", "val_loss", "train_accuracy", "val_accuracy")},
+            "final": {"train_loss": draw.random(), "val_loss": draw.random(),
+                      "train_metrics": {"accuracy": draw.random()}, "val_metrics": {"accuracy": draw.random()}},
             "kept": "last", "kept_epoch": 10, "test": {"loss": draw.random(), "accuracy": right / 10_000},
             "zero_weights": 0.0, "weight_norm": draw.random(), "seconds": draw.random(), "parameters": 235146,
         }  # fmt: skip
 
     summary = {
-        "schema": 1, "status": "finished", "error": "", "preset": "dropout", "seed": number, "device": "cpu",
+        "schema": 2, "status": "finished", "error": "", "preset": "dropout", "seed": number, "device": "cpu",
+        "task": {"name": "classification", "metric": "accuracy", "better": "higher"},
         "wall_seconds": draw.random(), "train_seconds": draw.random(),
-        "arms": {"baseline": arm(9600 + only_baseline), "regularized": arm(9600 + only_regularized)},
-        "paired_test": {"both_right": 9600, "only_baseline": only_baseline, "only_regularized": only_regularized,
-                        "both_wrong": 400 - only_baseline - only_regularized},
+        "arms": {"baseline": arm(9600 + only_baseline), "regularized": arm(9600 + only_arm)},
+        "comparisons": {"regularized": {"both_right": 9600, "only_baseline": only_baseline, "only_arm": only_arm,
+                                        "both_wrong": 400 - only_baseline - only_arm}},
         "pairing": {"initial_weights": {"baseline": "23728bd7bca83cc3", "regularized": "23728bd7bca83cc3"},
                     "shared_tensors": 6, "tensors": {"baseline": 6, "regularized": 6},
                     "order": [f"{draw.getrandbits(64):016x}" for _ in range(10)], "unpaired_because": ""},
-        "same_experiment": False, "interventions": 0,
+        "same_experiment": {"regularized": False}, "interventions": 0,
     }  # fmt: skip
     (folder / "summary.json").write_text(json.dumps(summary, indent=1))
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from regtui.preset.model import ARMS, Preset
+from regtui.preset.arms import BASELINE
+from regtui.preset.model import Preset
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import History
-from regtui.text import UNKNOWN, number, percent, short
-from regtui.tui.charts.view import TITLES, Quantity, View
+from regtui.tasks import Metric
+from regtui.text import UNKNOWN, number, short
+from regtui.tui.charts.view import Quantity, View, title
 from regtui.tui.look import MARKS
 from regtui.tui.run.arms import gap_text
 
 
 def titles(preset: Preset, view: View, arms: Sequence[str]) -> list[str]:
     """A title for each chart: one for both arms with `view.overlay`, else one for each of `arms`."""
-    kind = "" if view.quantity == "loss" else f" · {TITLES[view.quantity]}"
+    kind = "" if view.quantity == "loss" else f" · {title(view.quantity, preset.task.metric)}"
     kind += " · log" if view.log and view.quantity == "loss" else ""
     kind += " · recent" if view.recent else ""
     labels = [f"{MARKS[arm]} {_label(preset, arm)}" for arm in arms]
@@ -37,39 +39,45 @@ def legend(history: History, view: View) -> str:
 
 def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> str:
     """The values of an epoch in a chart of these arms, shown in place of the legend."""
+    metric = history.task.metric
     done = {arm: next((e for e in history.arms[arm].epochs if e.epoch == epoch), None) for arm in arms}
     if view.overlay:
         what = "gap" if view.quantity == "gap" else "validation"
-        values = "  ".join(f"{MARKS[arm]} {_value(done[arm], view.quantity)}" for arm in arms)
+        values = "  ".join(f"{MARKS[arm]} {_value(done[arm], view.quantity, metric)}" for arm in arms)
         return f"epoch {epoch}  {what} {values}"
     (of_arm,) = done.values()
-    validation = _value(of_arm, view.quantity)
+    validation = _value(of_arm, view.quantity, metric)
     if of_arm is None:
         return f"epoch {epoch}  no values of this arm"
     if view.quantity == "gap":
         return f"epoch {epoch}  gap {validation}"
-    training = short(of_arm.train_loss) if view.quantity == "loss" else f"{percent(of_arm.train_accuracy, 1)}%"
+    training = short(of_arm.train_loss) if view.quantity == "loss" else _shown(metric, of_arm.train_metric)
     return f"epoch {epoch}  • train {training}  ▀ val {validation}"
 
 
-def _value(epoch: EpochDone | None, quantity: Quantity) -> str:
+def _value(epoch: EpochDone | None, quantity: Quantity, metric: Metric) -> str:
     """The gap, or the validation value."""
     if epoch is None:
         return UNKNOWN
-    if quantity == "accuracy":
-        return f"{percent(epoch.val_accuracy, 1)}%"
+    if quantity == "metric":
+        return _shown(metric, epoch.val_metric)
     return gap_text(epoch) if quantity == "gap" else short(epoch.val_loss)
 
 
-def difference_caption(value: float | None, epoch: int | None = None) -> tuple[str, str]:
+def _shown(metric: Metric, value: float | None) -> str:
+    """A metric in few cells: '97.5%', '0.451'."""
+    return f"{metric.plain(value, metric.digits - 1)}{metric.unit.strip()}"
+
+
+def difference_caption(arm: str, value: float | None, epoch: int | None = None) -> tuple[str, str]:
     """Title and value, the newest or that of an epoch, for the strip of differences in validation loss."""
-    title = "Δ validation loss, regularized − baseline"
+    words = f"Δ validation loss, {arm} − {BASELINE}"
     when = "" if epoch is None else f"epoch {epoch}"
     if value is None:
-        return title, when and f"{when} · not in both arms"
+        return words, when and f"{when} · not in both arms"
     shown = number(value, "+.4f")
-    lower = f" · {ARMS[0] if value > 0 else ARMS[1]} is lower" if shown.strip("+−0.") else ""
-    return title, (when and f"{when} · ") + shown + lower
+    lower = f" · {BASELINE if value > 0 else arm} is lower" if shown.strip("+−0.") else ""
+    return words, (when and f"{when} · ") + shown + lower
 
 
 def _label(preset: Preset, arm: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from regtui.preset.model import ARMS, Preset
+from regtui.preset.model import Preset
 from regtui.protocol.history import History
 from regtui.tui.charts.captions import difference_caption, legend, reading, titles
 from regtui.tui.charts.chart import Chart
@@ -32,9 +32,10 @@ class Curves(Vertical):
     def __init__(self, preset: Preset, history: History, view: View) -> None:
         super().__init__()
         self._preset, self._history, self._view = preset, history, view
-        self._shown_arm = ARMS[0]
+        self._arms = list(preset.arms())
+        self._shown_arm = self._arms[0]
         self._cursor: int | None = None
-        self._charts = {arm: Chart(id=arm, classes="panel") for arm in ARMS}
+        self._charts = {arm: Chart(id=arm, classes="panel") for arm in self._arms}
         self._strip = Chart(id="difference", classes="panel")
 
     def compose(self) -> ComposeResult:
@@ -49,7 +50,7 @@ class Curves(Vertical):
     def fit(self, width: int, height: int, *, strip: bool) -> None:
         """Show what fits into so many columns and rows; the difference only on request."""
         self.display = height >= CHART
-        self._charts[ARMS[1]].display = width >= TWO_CHARTS and not self._view.overlay
+        self._charts[self._arms[1]].display = width >= TWO_CHARTS and not self._view.overlay
         self._strip.display = strip and height >= STRIP
 
     def next_overlay(self, width: int) -> None:
@@ -58,9 +59,9 @@ class Curves(Vertical):
         if width >= TWO_CHARTS:
             view.overlay = not view.overlay
         elif view.overlay:
-            view.overlay, self._shown_arm = False, ARMS[0]
-        elif self._shown_arm == ARMS[0]:
-            self._shown_arm = ARMS[1]
+            view.overlay, self._shown_arm = False, self._arms[0]
+        elif self._shown_arm == self._arms[0]:
+            self._shown_arm = self._arms[1]
         else:
             view.overlay = True
 
@@ -74,20 +75,21 @@ class Curves(Vertical):
         charts = [chart for chart in self._charts.values() if chart.display]
         drawn = plots(history, view, Space(*charts[0].content_size), cursor)
         if len(drawn) > len(charts):  # one chart for one of two arms
-            drawn = [drawn[ARMS.index(self._shown_arm)]]
+            drawn = [drawn[self._arms.index(self._shown_arm)]]
         for chart, plot in zip(charts, drawn, strict=True):
             chart.show(plot)
         self._entitle(charts, cursor)
         if self._strip.display:
-            value = newest_difference(history) if cursor is None else history.differences.get(cursor)
-            self._strip.show(difference(history, view, Space(*self._strip.content_size), cursor))
-            self._strip.entitle(*difference_caption(value, cursor))
+            arm = self._arms[1]
+            value = newest_difference(history, arm) if cursor is None else history.differences(arm).get(cursor)
+            self._strip.show(difference(history, arm, view, Space(*self._strip.content_size), cursor))
+            self._strip.entitle(*difference_caption(arm, value, cursor))
 
     def _entitle(self, charts: list[Chart], cursor: int | None) -> None:
         history, view = self._history, self._view
-        arms = ARMS if view.overlay or len(charts) == len(ARMS) else (self._shown_arm,)
+        arms = self._arms if view.overlay or len(charts) == len(self._arms) else [self._shown_arm]
         for index, (chart, title) in enumerate(zip(charts, titles(self._preset, view, arms), strict=True)):
             drawn = arms if view.overlay else arms[index : index + 1]
             chart.entitle(title, legend(history, view) if cursor is None else reading(history, view, drawn, cursor))
         for arm, chart in self._charts.items():
-            chart.set_class(len(charts) == len(ARMS), arm)
+            chart.set_class(len(charts) == len(self._arms), arm)

@@ -10,13 +10,13 @@ from typing import Literal, NamedTuple
 from regtui.axes import limits, log_ticks, ticks, ticks_around_zero
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import ArmHistory, History
+from regtui.tasks import Metric
 from regtui.tui.charts.chart import Curve, Plot
 from regtui.tui.charts.series import decimate, smoothed
 from regtui.tui.look import CURSOR, MARKS
 
-Quantity = Literal["loss", "accuracy", "gap"]
-QUANTITIES: tuple[Quantity, ...] = ("loss", "accuracy", "gap")
-TITLES: dict[Quantity, str] = {"loss": "loss", "accuracy": "accuracy in %", "gap": "gap: validation − training loss"}
+Quantity = Literal["loss", "metric", "gap"]
+QUANTITIES: tuple[Quantity, ...] = ("loss", "metric", "gap")
 RECENT = 0.25
 """The view of recent epochs shows this share of the epochs so far, at least three."""
 WHOLE = 40
@@ -56,10 +56,23 @@ class Space(NamedTuple):
 _VALUES: dict[str, Callable[[EpochDone], float | None]] = {
     "train_loss": lambda e: e.train_loss,
     "val_loss": lambda e: e.val_loss,
-    "train_accuracy": lambda e: 100 * e.train_accuracy,
-    "val_accuracy": lambda e: 100 * e.val_accuracy,
+    "train_metric": lambda e: e.train_metric,
+    "val_metric": lambda e: e.val_metric,
     "gap": lambda e: e.gap,
 }
+
+
+def title(quantity: Quantity, metric: Metric) -> str:
+    """What a chart shows, in words."""
+    return {"loss": "loss", "metric": metric.titled, "gap": "gap: validation − training loss"}[quantity]
+
+
+def value_of(key: str, metric: Metric) -> Callable[[EpochDone], float | None]:
+    """What of an epoch is drawn: 'train_loss', 'val_loss', 'train_metric', 'val_metric' or 'gap'; a metric as shown."""
+    value = _VALUES[key]
+    if not key.endswith("_metric"):
+        return value
+    return lambda epoch: None if (found := value(epoch)) is None else metric.factor * found
 
 
 def plots(history: History, view: View, space: Space, cursor: int | None = None) -> list[Plot]:
@@ -70,7 +83,8 @@ def plots(history: History, view: View, space: Space, cursor: int | None = None)
     groups = [list(history.arms)] if view.overlay else [[name] for name in history.arms]
     window = _window(history, view)
     drawn = [[_curves(history, name, view, space, window) for name in group] for group in groups]
-    ranges = [_range([c for curves in of_group for c in curves], view) for of_group in drawn]
+    metric = history.task.metric
+    ranges = [_range([c for curves in of_group for c in curves], view, metric) for of_group in drawn]
     if view.shared:
         ranges = [(min(low for low, _ in ranges), max(high for _, high in ranges))] * len(ranges)
     return [
@@ -81,10 +95,10 @@ def plots(history: History, view: View, space: Space, cursor: int | None = None)
     ]
 
 
-def difference(history: History, view: View, space: Space, cursor: int | None = None) -> Plot:
-    """Validation loss of the regularized arm minus the baseline's, epoch by epoch, around zero."""
+def difference(history: History, arm: str, view: View, space: Space, cursor: int | None = None) -> Plot:
+    """Validation loss of an arm minus the baseline's, epoch by epoch, around zero."""
     window = _window(history, view)
-    shown = [(float(e), delta) for e, delta in history.differences.items() if window[0] <= e <= window[1]]
+    shown = [(float(e), delta) for e, delta in history.differences(arm).items() if window[0] <= e <= window[1]]
     x, y = decimate([x for x, _ in shown], [y for _, y in shown], 2 * space.width)
     if not x:
         return Plot(empty="the difference comes with the first epoch")
@@ -101,9 +115,9 @@ def difference(history: History, view: View, space: Space, cursor: int | None = 
     return _with_cursor(plot, cursor)
 
 
-def newest_difference(history: History) -> float | None:
+def newest_difference(history: History, arm: str) -> float | None:
     """The newest Δ validation loss; None before both arms have measured one."""
-    return next(reversed(history.differences.values()), None)
+    return next(reversed(history.differences(arm).values()), None)
 
 
 def _with_cursor(plot: Plot, cursor: int | None) -> Plot:
@@ -143,8 +157,10 @@ def _position(history: History, arm: ArmHistory) -> float:
     return len(arm.step_losses) / steps
 
 
-def _epoch_series(arm: ArmHistory, key: str, window: tuple[float, float]) -> tuple[list[float], list[float]]:
-    value = _VALUES[key]
+def _epoch_series(
+    arm: ArmHistory, key: str, metric: Metric, window: tuple[float, float]
+) -> tuple[list[float], list[float]]:
+    value = value_of(key, metric)
     points = [(float(e.epoch), v) for e in arm.epochs if (v := value(e)) is not None]
     inside = [p for p in points if window[0] <= p[0] <= window[1]]
     return [x for x, _ in inside], [y for _, y in inside]
@@ -152,7 +168,7 @@ def _epoch_series(arm: ArmHistory, key: str, window: tuple[float, float]) -> tup
 
 def _curves(history: History, name: str, view: View, space: Space, window: tuple[float, float]) -> list[Curve]:
     """An arm's curves; the most important one comes last, so that it is drawn on top."""
-    arm, alone = history.arms[name], not view.overlay
+    arm, alone, metric = history.arms[name], not view.overlay, history.task.metric
     fine = 2 * space.width
     curves = []
     if view.quantity == "loss" and alone and history.started is not None:
@@ -162,13 +178,13 @@ def _curves(history: History, name: str, view: View, space: Space, window: tuple
         if spikes:
             curves.append(Curve([x for x, _ in spikes], [y for _, y in spikes], f"{name}-steps", "·", line=False))
     if view.quantity == "gap":
-        x, y = decimate(*_epoch_series(arm, "gap", window), fine)
+        x, y = decimate(*_epoch_series(arm, "gap", metric, window), fine)
         curves.append(Curve(x, y, name, _line_marker(name, view)))
         curves += _points(x, y, name, MARKS[name], space)
     else:
-        x, y = decimate(*_epoch_series(arm, f"train_{view.quantity}", window), fine)
+        x, y = decimate(*_epoch_series(arm, f"train_{view.quantity}", metric, window), fine)
         curves.append(Curve(x, y, f"{name}-train", "dot" if name == "baseline" or alone else "+"))
-        x, y = decimate(*_epoch_series(arm, f"val_{view.quantity}", window), fine)
+        x, y = decimate(*_epoch_series(arm, f"val_{view.quantity}", metric, window), fine)
         curves.append(Curve(x, y, name, _line_marker(name, view)))
         curves += _points(x, y, name, MARKS[name], space)
     if view.log and view.quantity == "loss":
@@ -191,7 +207,7 @@ def _logarithmic(curve: Curve) -> Curve:
     return Curve([x for x, _ in pairs], [y for _, y in pairs], curve.colour, curve.marker, curve.line)
 
 
-def _range(curves: list[Curve], view: View) -> tuple[float, float]:
+def _range(curves: list[Curve], view: View, metric: Metric) -> tuple[float, float]:
     """Lower and upper end of the y axis, for all values but a steep beginning that would flatten the rest.
 
     Left out are the steps of the first half epoch, once an epoch was measured, and the first epochs of a long run.
@@ -200,9 +216,11 @@ def _range(curves: list[Curve], view: View) -> tuple[float, float]:
     steps = [p for c in curves if c.colour.endswith("-steps") for p in zip(c.x, c.y, strict=True)]
     newest = max((x for x, _ in measured), default=0.0)
     shown = measured + [(x, y) for x, y in steps if not measured or x > 0.5]
-    floor = None if view.quantity == "gap" or (view.log and view.quantity == "loss") else 0.0
+    floor = 0.0 if view.quantity == "loss" and not view.log else None
+    if view.quantity == "metric" and math.isfinite(metric.low):
+        floor = metric.factor * metric.low
     low, high = limits(_without_beginning(shown, newest), floor=floor)
-    return low, min(high, 100.0) if view.quantity == "accuracy" else high
+    return low, min(high, metric.factor * metric.high) if view.quantity == "metric" else high
 
 
 def _without_beginning(points: list[tuple[float, float]], epochs: float) -> list[float]:
@@ -230,7 +248,7 @@ def _plot(
     verticals: list[tuple[float, str]] = []
     for name in names:
         arm = history.arms[name]
-        words += _marks(arm, name, view, y_range)
+        words += _marks(arm, name, view, history.task.metric, y_range)
         if arm.step_losses.broken is not None and history.started is not None:
             x = arm.step_losses.broken / history.started.steps_per_epoch
             words.append(("✗ not finite", x, high, "error"))
@@ -246,7 +264,7 @@ def _plot(
         verticals=[v for v in verticals if window[0] <= v[0] <= window[1]],
         horizontals=[(0.0, "faint")] if view.quantity == "gap" and low < 0 < high else [],
         words=[w for w in words if window[0] <= w[1] <= window[1]],
-        empty="" if curves else f"{TITLES[view.quantity]} comes with the first epoch",
+        empty="" if curves else f"{title(view.quantity, history.task.metric)} comes with the first epoch",
     )
 
 
@@ -258,11 +276,13 @@ def _effective(control: ControlApplied, steps_per_epoch: int) -> float:
     return steps / steps_per_epoch
 
 
-def _marks(arm: ArmHistory, name: str, view: View, y_range: tuple[float, float]) -> list[tuple[str, float, float, str]]:
+def _marks(
+    arm: ArmHistory, name: str, view: View, metric: Metric, y_range: tuple[float, float]
+) -> list[tuple[str, float, float, str]]:
     """Marks for the epoch with the lowest validation loss and for the end by early stopping."""
     key = "gap" if view.quantity == "gap" else f"val_{view.quantity}"
     marks = []
-    best = None if arm.best is None else _VALUES[key](arm.best)
+    best = None if arm.best is None else value_of(key, metric)(arm.best)
     if best is not None and view.log and view.quantity == "loss":
         best = math.log10(best) if best > 0 else None
     if arm.best is not None and best is not None and len(arm.epochs) > 1:

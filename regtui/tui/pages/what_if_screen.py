@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from regtui.evidence.what_if import WhatIf, what_if
-from regtui.techniques.early_stopping import EarlyStopping
+from regtui.techniques.early_stopping import EarlyStopping, followed_metric
 from regtui.text import one_line
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.view import Space
@@ -130,8 +130,10 @@ class WhatIfScreen(Screen[None]):
         self._stops.show(stop_plot(self._tables, Space(*self._stops.content_size)))
         self._stops.entitle("stops at epoch", "by patience  • runs to the end")
         self._costs.show(cost_plot(self._tables, Space(*self._costs.content_size)))
-        accuracy = any(table.monitor == "val_accuracy" for table in self._tables.values())
-        what = "points below the best" if accuracy else "loss above the best"
+        metrics = (followed_metric(table.monitor) for table in self._tables.values())
+        metric = next(filter(None, metrics), None)
+        unit = "" if metric is None else metric.points.strip() or metric.title
+        what = f"{unit} below the best" if unit else "loss above the best"
         self._costs.entitle(f"cost: {what}", "by patience  ★ best")
 
     def action_scroll(self, rows: int) -> None:
@@ -160,4 +162,5 @@ def _knobs(rule: EarlyStopping | None) -> str:
         return ""
     words = f" · min Δ {rule.min_delta:g}" if rule.min_delta else ""
     words += f" · warmup {rule.warmup}" if rule.warmup else ""
-    return words + (" · by accuracy" if rule.monitor == "val_accuracy" else "")
+    metric = followed_metric(rule.monitor)
+    return words if metric is None else f"{words} · by {metric.title}"

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from regtui.axes import limits, ticks
 from regtui.evidence.what_if import MAX_PATIENCE, PatienceOutcome, WhatIf
-from regtui.text import UNKNOWN, fitting, percent, short
+from regtui.techniques.early_stopping import followed_metric
+from regtui.text import UNKNOWN, short
 from regtui.tui.charts.chart import Curve, Plot
 from regtui.tui.charts.view import Space
 from regtui.tui.look import MARKS
@@ -42,14 +43,15 @@ def stop_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
 
 
 def cost_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
-    """How far the kept epoch would have been from the best: in the loss, or in points where accuracy is followed."""
+    """How far the kept epoch would have been from the best: in the loss, or in a metric where that is followed."""
     if len({table.monitor for table in tables.values()}) > 1:
-        return Plot(empty="one arm follows its loss, the other its accuracy")
+        return Plot(empty="the arms do not follow the same: one its loss, another its metric")
     right = _right(tables)
     curves: list[Curve] = []
     stars = []
     for arm, table in tables.items():
-        scale = 100 if table.monitor == "val_accuracy" else 1
+        metric = followed_metric(table.monitor)
+        scale = 1.0 if metric is None else metric.factor
         known = [o for o in table.outcomes[:right] if o.stops_at is not None or table.complete]
         points = {o.patience: scale * o.cost for o in known if o.cost is not None}
         curves += _curves(arm, list(points.items()), space)
@@ -135,8 +137,8 @@ def _stops(table: WhatIf, outcome: PatienceOutcome) -> str:
 
 
 def _value(table: WhatIf, outcome: PatienceOutcome) -> str:
-    if table.monitor == "val_accuracy":
-        return UNKNOWN if outcome.val_accuracy is None else fitting(outcome.val_accuracy, 2, 6)
+    if (metric := followed_metric(table.monitor)) is not None:
+        return metric.fitting(outcome.val_metric, 6)
     return UNKNOWN if outcome.val_loss is None else short(outcome.val_loss)
 
 
@@ -145,8 +147,8 @@ def _cost(table: WhatIf, outcome: PatienceOutcome) -> str:
         return UNKNOWN
     if outcome.cost == 0:
         return f"{STAR} best" if outcome == table.chosen else "best"
-    if table.monitor == "val_accuracy":
-        return f"−{percent(outcome.cost)}"
+    if (metric := followed_metric(table.monitor)) is not None:
+        return metric.plain(-outcome.cost)
     return f"+{short(outcome.cost)}" if outcome.cost >= 0.00005 else "<0.0001"
 
 

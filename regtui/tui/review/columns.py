@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from regtui.preset.model import ARMS
-from regtui.runs.list import RunInfo
+from regtui.preset.arms import BASELINE
+from regtui.runs.list import ArmFigures, RunInfo
 from regtui.runs.settings import settings
-from regtui.text import UNKNOWN, number, one_line, percent
+from regtui.text import UNKNOWN, number, one_line
 from regtui.tui.look import MARKS
 from regtui.tui.widgets.row_list import Cell, Column
 
@@ -28,6 +28,8 @@ NARROW = 100
 """Below so many columns the verdict's says the status of a run that has none, and the status has no column."""
 TINY = 60
 """Below so many columns the time comes last."""
+CALLED = frozenset({"more", "fewer", "lower", "higher"})
+"""Verdicts that say in which way the networks differ."""
 VERDICT_WIDTH = len("interrupted")
 """Where a run has no verdict, its status may stand in the column."""
 
@@ -44,6 +46,11 @@ def _whole(value: int | None) -> Cell:
     return Cell(UNKNOWN if value is None else str(value))
 
 
+def test_cell(run: RunInfo, arm: ArmFigures) -> Cell:
+    """An arm's metric on the test set: a percentage without its sign, which the column's head has."""
+    return Cell(run.metric.plain(arm.test_metric))
+
+
 FIELDS = (
     RunColumn(
         Column("started, UTC", 16), lambda r: Cell(f"{r.started:%Y-%m-%d %H:%M}", "secondary"), lambda r: r.started
@@ -57,18 +64,18 @@ FIELDS = (
     ),
     RunColumn(
         Column("verdict", 9),
-        lambda r: Cell(r.verdict or UNKNOWN, "" if r.verdict in ("more", "fewer") else "faint"),
+        lambda r: Cell(r.verdict or UNKNOWN, "" if r.verdict in CALLED else "faint"),
         lambda r: r.verdict or None,
     ),
     RunColumn(
         Column("● test%", 7, right=True, colour="baseline"),
-        lambda r: Cell(percent(r.baseline.test_accuracy)),
-        lambda r: r.baseline.test_accuracy,
+        lambda r: test_cell(r, r.baseline),
+        lambda r: r.baseline.test_metric,
     ),
     RunColumn(
         Column("◆ test%", 7, right=True, colour="regularized", joined=True),
-        lambda r: Cell(percent(r.regularized.test_accuracy)),
-        lambda r: r.regularized.test_accuracy,
+        lambda r: test_cell(r, r.other),
+        lambda r: r.other.test_metric,
     ),
     RunColumn(Column("seed", 4, right=True), lambda r: _whole(r.seed), lambda r: r.seed),
     RunColumn(Column("epochs", 6, right=True), lambda r: _whole(r.epochs), lambda r: r.epochs),
@@ -79,8 +86,8 @@ FIELDS = (
     ),
     RunColumn(
         Column("◆ val", 7, right=True, colour="regularized", joined=True),
-        lambda r: Cell(number(r.regularized.best_val_loss, ".4f")),
-        lambda r: r.regularized.best_val_loss,
+        lambda r: Cell(number(r.other.best_val_loss, ".4f")),
+        lambda r: r.other.best_val_loss,
     ),
     RunColumn(Column("device", 8), lambda r: Cell(r.device or UNKNOWN, "faint"), lambda r: r.device or None),
 )
@@ -97,7 +104,7 @@ def points_column(runs: Iterable[RunInfo], width: int) -> Column:
 
 def points_cell(run: RunInfo, width: int) -> Cell:
     """The difference in a terminal of that width."""
-    return Cell(run.points if width >= NARROW else number(run.difference, "+.2f"))
+    return Cell(run.points if width >= NARROW or run.difference is None else run.shown_difference)
 
 
 def preset_width(runs: Iterable[RunInfo], width: int) -> int:
@@ -111,13 +118,13 @@ def about(run: RunInfo) -> str:
     """What the columns do not say of a run: its folder's name, its techniques, its network and how it was trained."""
     table = settings(run)
     words = [run.name]
-    for arm in ARMS:
+    for arm in (BASELINE, *run.others):
         knobs = [
             f"{key.removeprefix(f'{arm}.').replace('_', ' ').replace('.', ' ')} {value}"
             for key, value in table.items()
             if key.startswith(f"{arm}.") and value not in (0, "true", "false")
         ]
-        words += [f"{MARKS[arm]} {', '.join(knobs)}"] if knobs else []
+        words += [f"{MARKS.get(arm, arm)} {', '.join(knobs)}"] if knobs else []
     optimizer, rate = table.get("train.optimizer"), table.get("train.learning_rate")
     words += [f"hidden {table['model.hidden']}"] if "model.hidden" in table else []
     words += [f"{optimizer} {rate}"] if optimizer and rate else []

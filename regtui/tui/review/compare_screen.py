@@ -24,11 +24,12 @@ from regtui.protocol.history import History
 from regtui.runs.comparison import Seeds, differing, seeds, why_not_counted
 from regtui.runs.follow import Follower
 from regtui.runs.list import RunInfo, read_run
+from regtui.tasks import Metric
 from regtui.text import one_line
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.view import Space
 from regtui.tui.review.compare_table import cells, columns, differ
-from regtui.tui.review.compare_view import AXES, BY, COMPARED, COMPARED_TITLES, CompareView, plot, runs_legend, shown
+from regtui.tui.review.compare_view import AXES, BY, COMPARED, CompareView, compared_title, plot, runs_legend, shown
 from regtui.tui.review.replay import FOLLOW
 from regtui.tui.review.saved_run import OpenRun
 from regtui.tui.widgets.key_bar import KeyBar
@@ -45,16 +46,17 @@ NAME = 22
 
 
 class Judged(NamedTuple):
-    """The seeds of one preset: its name, and their differences in test accuracy and, if known of all, in test loss."""
+    """The seeds of one preset: its name, and their differences in the test set's metric and, if known of all, loss."""
 
     name: str
-    accuracy: SeedStatistics
+    metric: Metric
+    score: SeedStatistics
     loss: SeedStatistics | None
 
 
 def _judged(group: Seeds) -> Judged:
     loss = seed_statistics(group.losses) if group.losses else None
-    return Judged(group.name, seed_statistics(group.differences), loss)
+    return Judged(group.name, group.metric, seed_statistics(group.differences), loss)
 
 
 class CompareScreen(Screen[None]):
@@ -70,7 +72,7 @@ class CompareScreen(Screen[None]):
     """
     _HERE = (
         Key("enter", "open", "open", "Open the run under the cursor.", "enter", footer=True),
-        Key("v", "quantity", "view", "Validation loss, difference, gap, accuracy, in turn.", "v", footer=True),
+        Key("v", "quantity", "view", "Validation loss, difference, gap, metric, in turn.", "v", footer=True),
         Key("b", "by", "axis", "By epoch, by step, by seconds of training, in turn.", "b", footer=True),
         Key("o", "arms", "arms", "Both arms, the baselines, the regularized, in turn.", "o", footer=True),
         Key("l", "log", "log", "Logarithmic or linear loss.", "l", footer=True),
@@ -200,8 +202,9 @@ class CompareScreen(Screen[None]):
         self._entitle()
 
     def _entitle(self) -> None:
-        log = " · log" if self._view.log and self._view.quantity in ("loss", "accuracy") else ""
-        self._chart.entitle(f"{COMPARED_TITLES[self._view.quantity]} {BY[self._view.by]}{log}", runs_legend(self._view))
+        log = " · log" if self._view.log and self._view.quantity in ("loss", "metric") else ""
+        words = compared_title(self._shown, self._view.quantity)
+        self._chart.entitle(f"{words} {BY[self._view.by]}{log}", runs_legend(self._view))
 
     # What the user does
 

@@ -8,9 +8,9 @@ from rich.cells import cell_len
 
 from regtui.runs.list import RunInfo
 from regtui.runs.settings import setting
-from regtui.text import UNKNOWN, number, one_line, percent, share
+from regtui.text import UNKNOWN, number, one_line, share
 from regtui.tui.look import MARKS
-from regtui.tui.review.columns import VERDICT, VERDICT_WIDTH, points_cell, points_column, preset_width
+from regtui.tui.review.columns import VERDICT, VERDICT_WIDTH, points_cell, points_column, preset_width, test_cell
 from regtui.tui.widgets.row_list import Cell, Column
 
 SETTING = 16
@@ -89,17 +89,17 @@ OUTCOME: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
         Column("verdict", VERDICT_WIDTH),
         lambda r: VERDICT.cell(r) if r.status in ("finished", "stopped") else Cell(r.status, "warning"),
     ),
-    (Column("● test%", 7, right=True, colour="baseline"), lambda r: Cell(percent(r.baseline.test_accuracy))),
+    (Column("● test%", 7, right=True, colour="baseline"), lambda r: test_cell(r, r.baseline)),
     (
         Column("◆ test%", 7, right=True, colour="regularized", joined=True),
-        lambda r: Cell(percent(r.regularized.test_accuracy)),
+        lambda r: test_cell(r, r.other),
     ),
 ]
 REST: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
     (Column("● val", 7, right=True, colour="baseline"), lambda r: Cell(number(r.baseline.best_val_loss, ".4f"))),
     (
         Column("◆ val", 7, right=True, colour="regularized", joined=True),
-        lambda r: Cell(number(r.regularized.best_val_loss, ".4f")),
+        lambda r: Cell(number(r.other.best_val_loss, ".4f")),
     ),
     (Column("epochs", 6, right=True), lambda r: Cell(UNKNOWN if r.epochs is None else str(r.epochs))),
     (Column("◆ cost", 6, right=True), lambda r: Cell(_cost(r), "faint")),

@@ -12,21 +12,16 @@ from regtui.axes import limits, log_ticks, ticks
 from regtui.preset.model import ARMS
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory, History
+from regtui.tasks import Metric
 from regtui.tui.charts.chart import Curve, Plot
 from regtui.tui.charts.series import decimate
-from regtui.tui.charts.view import Space
+from regtui.tui.charts.view import Space, value_of
 from regtui.tui.look import RUN_COLOURS
 
-Compared = Literal["loss", "gap", "accuracy", "difference"]
+Compared = Literal["loss", "gap", "metric", "difference"]
 By = Literal["epoch", "step", "time"]
-COMPARED: tuple[Compared, ...] = ("loss", "difference", "gap", "accuracy")
+COMPARED: tuple[Compared, ...] = ("loss", "difference", "gap", "metric")
 AXES: tuple[By, ...] = ("epoch", "step", "time")
-COMPARED_TITLES: dict[Compared, str] = {
-    "loss": "validation loss",
-    "difference": "Δ validation loss, regularized − baseline",
-    "gap": "gap: validation − training loss",
-    "accuracy": "validation accuracy in %",
-}
 BY: dict[By, str] = {"epoch": "by epoch", "step": "by step", "time": "by seconds of each arm's own training"}
 LABELS = 5
 """A curve shows its run's letter at so many places."""
@@ -70,7 +65,7 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
     lines: list[Curve] = []
     labels: list[Curve] = []
     settled: list[float] = []
-    logarithmic = view.log and view.quantity in ("loss", "accuracy")
+    logarithmic = view.log and view.quantity in ("loss", "metric")
     for index in order:
         run = runs[index]
         for arm, points in _series(run.history, view):
@@ -85,10 +80,12 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
         return Plot(empty="no epoch of these runs is in their logs")
     right = max(curve.x[-1] for curve in lines)
     left = 0.0 if right > 1 or view.by == "time" else right - 1
-    floor = 0.0 if view.quantity in ("loss", "accuracy") and not logarithmic else None
-    low, high = limits(settled, floor=floor)
-    if view.quantity == "accuracy" and not logarithmic:
-        high = min(high, 100.0)
+    metrics = metrics_of(runs) if view.quantity == "metric" else []
+    floors = [0.0] if view.quantity == "loss" else [metric.factor * metric.low for metric in metrics]
+    floor = min(floors, default=-math.inf)
+    low, high = limits(settled, floor=floor if math.isfinite(floor) and not logarithmic else None)
+    if metrics and not logarithmic:
+        high = min(high, max(metric.factor * metric.high for metric in metrics))
     rows = max(2, (space.height - 1) // 3)
     return Plot(
         curves=lines + labels,
@@ -98,6 +95,21 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
         y_ticks=log_ticks(low, high, rows) if logarithmic else ticks(low, high, rows),
         horizontals=[(0.0, "faint")] if low < 0 < high and not logarithmic else [],
     )
+
+
+def compared_title(runs: Sequence[Shown], quantity: Compared) -> str:
+    """What is drawn, in words."""
+    return {
+        "loss": "validation loss",
+        "difference": "Δ validation loss, arm − baseline",
+        "gap": "gap: validation − training loss",
+        "metric": " or ".join(f"validation {metric.titled}" for metric in metrics_of(runs)),
+    }[quantity]
+
+
+def metrics_of(runs: Sequence[Shown]) -> list[Metric]:
+    """The metrics that these runs measure, each once."""
+    return list(dict.fromkeys(run.history.task.metric for run in runs))
 
 
 def runs_legend(view: CompareView) -> str:
@@ -118,7 +130,6 @@ def _labels(x: list[float], y: list[float], run: Shown, arm: str, share: float) 
 _VALUES: dict[Compared, Callable[[EpochDone], float | None]] = {
     "loss": lambda epoch: epoch.val_loss,
     "gap": lambda epoch: epoch.gap,
-    "accuracy": lambda epoch: 100 * epoch.val_accuracy,
 }
 
 
@@ -127,9 +138,9 @@ def _series(history: History, view: CompareView) -> list[tuple[str, list[tuple[f
     arms = {name: arm for name, arm in history.arms.items() if name in view.arms}
     places = {name: _places(history, arm, view.by) for name, arm in history.arms.items()}
     if view.quantity == "difference":
-        found = history.differences
+        found = history.differences("regularized")
         return [("baseline", [(places["regularized"][epoch], value) for epoch, value in found.items()])]
-    value = _VALUES[view.quantity]
+    value = value_of("val_metric", history.task.metric) if view.quantity == "metric" else _VALUES[view.quantity]
     return [
         (name, [(places[name][epoch.epoch], y) for epoch in arm.epochs if (y := value(epoch)) is not None])
         for name, arm in arms.items()

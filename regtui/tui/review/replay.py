@@ -80,7 +80,7 @@ class Replay:
         if unread:
             session.error = InputError(unread)
         elif history.started is not None and history.finished is not None:
-            session.verdict = judge_run(history, session.preset)
+            session.verdicts = judge_run(history, session.preset)
         elif session.summary is None:
             silence = f" ({session.silence})" if session.silence else ""
             session.error = InputError(f"The run was interrupted{silence}: its log has no end, so there is no verdict.")

@@ -10,6 +10,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.applied import ArmApplied, kept_epoch, stop_epoch_if_nothing_improves, value_to_beat, wait
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory
+from regtui.techniques.early_stopping import followed_metric
 from regtui.text import UNKNOWN, fitting, seconds, share, short
 
 METER = 5
@@ -89,7 +90,8 @@ def _samples(took: float, arm: ArmRow) -> str:
 def _monitored(value: float | None, settings: ArmApplied) -> str:
     if value is None:
         return UNKNOWN
-    return short(value) if settings.monitor == "val_loss" else fitting(value, 2, 6)
+    metric = followed_metric(settings.monitor)
+    return short(value) if metric is None else metric.fitting(value, 6)
 
 
 def _waited(arm: ArmRow) -> str:
@@ -111,6 +113,11 @@ def _stops(arm: ArmRow) -> str:
     return UNKNOWN if epoch is None else f"at {epoch}"
 
 
+def _metric(arm: ArmRow) -> str:
+    last, metric = arm.history.last, arm.preset.task.metric
+    return UNKNOWN if last is None else f"{metric.plain(last.val_metric, metric.digits - 1)}{metric.unit.strip()}"
+
+
 COLUMNS = {
     "bar": ArmColumn("", 5, lambda _arm: ""),
     "epoch": ArmColumn(
@@ -119,7 +126,7 @@ COLUMNS = {
     "train": ArmColumn("train", 6, _last(lambda epoch: short(epoch.train_loss))),
     "val": ArmColumn("val", 6, _last(lambda epoch: short(epoch.val_loss))),
     "gap": ArmColumn("gap", 6, _last(gap_text)),
-    "acc": ArmColumn("acc", 6, _last(lambda epoch: fitting(epoch.val_accuracy, 1, 6))),
+    "metric": ArmColumn("metric", 6, _metric),
     "best": ArmColumn("best", 4, lambda arm: str(arm.history.best.epoch) if arm.history.best else UNKNOWN),
     "value": ArmColumn("value", 6, lambda arm: short(arm.history.best.val_loss) if arm.history.best else UNKNOWN),
     "seconds": ArmColumn("s/epoch", 7, _whole_epoch(lambda took, _arm: seconds(took))),

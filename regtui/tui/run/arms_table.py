@@ -20,13 +20,14 @@ BAR_MOST = 24
 _COST = frozenset({"seconds", "samples", "zeros"})
 _PATIENCE = frozenset({"patience", "beat", "stops"})
 _FIRST_TO_GO = (
-    "value", "samples", "seconds", "zeros", "bar", "beat", "stops", "patience", "acc", "train", "gap", "name", "best",
+    "value", "samples", "seconds", "zeros", "bar", "beat", "stops", "patience", "metric", "train", "gap", "name",
+    "best",
 )  # fmt: skip
 """The columns that give way, in this order; 'patience' loses its meter and 'name' is cut."""
 _SECOND = {
     "train": ("train {}", 6),
     "gap": ("gap {}", 6),
-    "acc": ("acc {}", 6),
+    "metric": ("metric {}", 6),
     "seconds": ("{} s/epoch", 5),
     "samples": ("{} img/s", 7),
     "zeros": ("zeros {}", 5),
@@ -130,6 +131,7 @@ def _columns(preset: Preset, width: int) -> tuple[dict[str, ArmColumn], int]:
     """The columns that fit, in order, and the width of the names before them."""
     epochs = len(str(preset.train.epochs))
     columns = dict(COLUMNS)
+    columns["metric"] = columns["metric"]._replace(header=preset.task.metric.short)
     columns["epoch"] = columns["epoch"]._replace(width=max(5, 2 * epochs + 1))
     columns["stops"] = columns["stops"]._replace(width=max(5, 3 + epochs))
     name = 13

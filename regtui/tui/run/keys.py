@@ -21,7 +21,7 @@ HERE = (
     Key("right", "walk(1)", "later epoch", "Read all values at a later epoch.", "→"),
     Key("home", "first_epoch", "first epoch", "Read all values at the first epoch.", "home"),
     Key("end", "newest_epoch", "newest epoch", "Read all values at the newest epoch.", "end"),
-    Key("v", "quantity", "view", "Loss, accuracy, generalization gap, in turn.", "v", footer=True),
+    Key("v", "quantity", "view", "Loss, metric, generalization gap, in turn.", "v", footer=True),
     Key("o", "overlay", "overlay", "Both arms in one chart, or one each.", "o", footer=True),
     Key("l", "log", "log", "Logarithmic or linear loss.", "l"),
     Key("r", "recent", "recent", "The recent epochs, or all.", "r"),

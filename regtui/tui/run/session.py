@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from regtui.errors import RegtuiError
-from regtui.evidence.verdict import Verdict
-from regtui.preset.model import ARMS, Preset
+from regtui.evidence.verdict import Verdict, verdict_lines
+from regtui.preset.model import Preset
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event
 from regtui.protocol.history import History
 from regtui.runs.log import Summary
-from regtui.text import NBSP, one_line, share
+from regtui.tasks import METRICS
+from regtui.text import one_line
 
 
 class Session:
@@ -34,7 +35,8 @@ class Session:
         self.history = History()
         self.folder: Path | None = None
         self.summary: Summary | None = None
-        self.verdict: Verdict | None = None
+        self.verdicts: Mapping[str, Verdict] = {}
+        """What the run supports, for each arm beside the baseline; empty where there is no verdict."""
         self.error: RegtuiError | None = None
         self.traceback = ""
         self.ended = False
@@ -81,10 +83,10 @@ class Session:
             f"Not all of this run is saved: {self.summary.unsaved}" if self.summary and self.summary.unsaved else ""
         )
         blocks = [textwrap.wrap(words, width) for words in (fault, unsaved) if words]
-        if self.verdict is not None:
-            blocks.append(self.verdict.lines(width))
-        elif self.summary is not None and (known := _accuracies(self.summary)):
-            blocks.append(textwrap.wrap(f"Test accuracy by its summary: {known}.", width))
+        if self.verdicts:
+            blocks.append(verdict_lines(self.verdicts, width))
+        elif self.summary is not None and (known := _tests(self.summary)):
+            blocks.append(textwrap.wrap(known, width))
         if self.folder is not None:
             blocks.append([f"log  {one_line(self.folder)}"])
         return [line for block in blocks for line in ("", *block)][1:]
@@ -100,7 +102,11 @@ class Session:
         return told
 
 
-def _accuracies(summary: Summary) -> str:
-    """Those of the arms that were tested: 'baseline 82.33 %, regularized 82.38 %'."""
-    tests = {name: summary.arms[name].test for name in ARMS if name in summary.arms}
-    return ", ".join(f"{name} {share(test.accuracy, 2, NBSP)}" for name, test in tests.items() if test is not None)
+def _tests(summary: Summary) -> str:
+    """What the arms scored: 'Test accuracy by its summary: baseline 82.33 %, regularized 82.38 %.'; or nothing."""
+    metric = METRICS.get(summary.task.metric)
+    tests = {name: arm.test for name, arm in summary.arms.items() if arm.test is not None}
+    if metric is None or not tests:
+        return ""
+    values = ", ".join(f"{name} {metric.show(test.get(metric.name))}" for name, test in tests.items())
+    return f"Test {metric.title} by its summary: {values}."

@@ -44,7 +44,7 @@ class VerdictPanel(Vertical):
     def show(self, session: Session, columns: int) -> None:
         """Show the outcome of a run that has ended, in lines of at most `columns` columns."""
         status = session.status
-        titles = {"finished": "Verdict", "stopped": "Verdict · stopped"} if session.verdict is not None else {}
+        titles = {"finished": "Verdict", "stopped": "Verdict · stopped"} if session.verdicts else {}
         self.border_title = titles.get(status, status.capitalize())
         self._review.display = session.live  # a saved run leads back to where it was opened
         self._words.update(Text("\n".join([*session.outcome(max(20, min(WIDEST, columns))), ""])))
