@@ -35,7 +35,7 @@ SCRIPT = textwrap.dedent(
 
     print("the script begins")
     result = run(validate({ONE_EPOCH!r}, "script"), Path(sys.argv[-1]), Control(), lambda _event: None)
-    print(json.dumps([result.summary.status, result.summary.arms["regularized"].test.loss]))
+    print(json.dumps([result.summary.status, result.summary.arms["regularized"].test["loss"]]))
     """
 )
 

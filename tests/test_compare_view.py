@@ -41,14 +41,14 @@ def test_each_run_and_arm_has_a_letter_a_colour_and_a_grain_of_its_own() -> None
 
 
 def test_letters_of_two_runs_with_the_same_curve_stand_apart() -> None:
-    drawn = plotted(CompareView(arms=("baseline",)), told(FALLING, RISING), told(FALLING, RISING))
+    drawn = plotted(CompareView(arms="baselines"), told(FALLING, RISING), told(FALLING, RISING))
     places = {curve.marker: set(curve.x) for curve in drawn.curves if not curve.line}
     assert places["a"].isdisjoint(places["b"])
 
 
 @pytest.mark.parametrize(("quantity", "expected"), [("loss", 0.25), ("gap", 0.25 - 0.05), ("metric", 90.0)])
 def test_the_curve_has_the_measured_values(quantity: str, expected: float) -> None:
-    view = CompareView(quantity=quantity, arms=("baseline",))  # type: ignore[arg-type]
+    view = CompareView(quantity=quantity, arms="baselines")  # type: ignore[arg-type]
     line = plotted(view, told(FALLING, RISING)).curves[0]
     assert line.x[3] == 4.0
     assert line.y[3] == pytest.approx(expected)
@@ -107,7 +107,7 @@ def test_a_logarithmic_axis_is_of_losses_and_leaves_out_what_has_no_logarithm() 
 
 
 def test_the_legend_names_the_arms_that_are_shown() -> None:
-    assert "regularized" not in runs_legend(CompareView(arms=("baseline",)))
+    assert "other" not in runs_legend(CompareView(arms="baselines"))
     assert "baseline" in runs_legend(CompareView())
 
 

@@ -252,6 +252,7 @@ OTHERS = [
     {"arms": dict.fromkeys(names, INFO)}
     for names in (
         ["baseline"], ["regularized", "baseline"], ["a", "b"], ["baseline", "../evil"], ["baseline", "A b"],
+        ["baseline", "a", "A"], ["baseline", "x\n"],
         ["baseline", *(f"a{number}" for number in range(17))],
     )
 ]  # fmt: skip

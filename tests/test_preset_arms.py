@@ -13,8 +13,9 @@ from textual.widgets import Static
 
 from regtui.cli.presets import print_schema
 from regtui.errors import InputError
+from regtui.preset.arms import BASELINE, LONGEST_ARM, MOST_ARMS
 from regtui.preset.file import available, load, to_table, to_toml
-from regtui.preset.model import BASELINE, LONGEST_ARM, MOST_ARMS, Preset
+from regtui.preset.model import Preset
 from regtui.preset.save import save_as
 from regtui.preset.validation import validate
 from regtui.tui.choose.draft import Draft, from_typed
@@ -108,12 +109,12 @@ def test_arms_that_are_the_same_experiment_are_named() -> None:
     assert alike(arms={"a": {"l2": {}}, "b": {"l1": {}}}).warning == ""
     some = alike(arms={"a": {"l2": {}}, "b": {}, "c": {"l2": {"strength": 1e-4}}, "d": {"dropout": {"rate": 0}}})
     assert some.alike == [["baseline", "b", "d"], ["a", "c"]]
-    assert not some.same_arms
+    assert [name for name in "abcd" if some.does_as_baseline(name)] == ["b", "d"]
     assert some.warning == (
         "baseline, b and d are the same experiment: no technique sets them apart; "
         "a and c are the same experiment: no technique sets them apart"
     )
-    assert alike(arms={"a": {}, "b": {}}).same_arms
+    assert alike(arms={"a": {}, "b": {}}).alike == [["baseline", "a", "b"]]
     assert alike(arms={"a": {}}).warning == alike(regularized={}).warning != ""
 
 

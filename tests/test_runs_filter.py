@@ -85,7 +85,7 @@ def test_a_key_that_no_run_has_is_named_with_the_nearest() -> None:
 @pytest.mark.parametrize("term", ["verdict=better", "verdict!=worse", "verdict=Better"])
 def test_a_verdict_that_one_run_can_t_have_is_told_with_those_it_can(term: str) -> None:
     told = parse_filter(term).unknown(RUNS)
-    assert told.startswith(f"{term}: the verdict of one run is more, fewer, lower, higher, undecided, same or none")
+    assert told.startswith(f"{term}: the verdict of one run is more, fewer, closer, farther, undecided, same or none")
     assert "several seeds" in told
     assert parse_filter("verdict=more").unknown([*RUNS, replace(RUNS[0], fields={"verdict": "fewer"})]) == ""
 

@@ -19,6 +19,7 @@ from regtui.evidence.diagnosis import describe
 from regtui.evidence.from_history import judge_run
 from regtui.evidence.verdict import verdict_lines
 from regtui.evidence.what_if import what_if
+from regtui.preset.file import load
 from regtui.preset.model import Preset
 from regtui.protocol.events import ControlApplied
 from regtui.protocol.history import History
@@ -88,7 +89,10 @@ def test_there_are_several_seeds_of_each_preset() -> None:
     seeds: dict[str, set[int]] = {}
     for run in curves.runs():
         seeds.setdefault(run.facts["preset"], set()).add(run.facts["seed"])
-    assert seeds.keys() == {path.stem for path in (Path(__file__).parent.parent / "presets").glob("*.toml")}
+    presets = [load(str(path)) for path in (Path(__file__).parent.parent / "presets").glob("*.toml")]
+    # What is said of values instead of classes, and of several arms, has tests of its own.
+    pairs = {preset.name for preset in presets if preset.task.name == "classification" and not preset.named_arms}
+    assert seeds.keys() == pairs
     assert all(found >= {0, 1, 2, 3, 4} for found in seeds.values()), seeds
 
 

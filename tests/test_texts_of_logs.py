@@ -68,7 +68,7 @@ def check_cells(cells: dict[str, str], history: History) -> None:
     for mark, arm in (("●", baseline), ("◆", regularized)):
         assert arm.test is not None
         tells(cells[f"{mark} val"], loss(lowest(arm)))
-        tells_share(cells[f"{mark} test%"], arm.test.metric or 0.0)
+        tells_share(cells[f"{mark} test"].removesuffix("%"), arm.test.metric or 0.0)
 
 
 @pytest.mark.parametrize("run", curves.runs()[::2], ids=lambda run: run.name)
@@ -87,7 +87,7 @@ def test_lists_tables_and_reports_say_what_was_logged(
         form = r"\S+ (\S+) +finished (\w+) +([+−][\d.]+ \(one seed\)) +(\S+) +(\S+) +(\d+) +(\d+) +(\S+) +(\S+) +\w+"
         match = re.fullmatch(form, row)
         assert match, row
-        names = ("preset", "verdict", "Δ points", "● test%", "◆ test%", "seed", "epochs", "● val", "◆ val")
+        names = ("preset", "verdict", "Δ points", "● test", "◆ test", "seed", "epochs", "● val", "◆ val")
         check_cells(dict(zip(names, match.groups(), strict=True)), history)
         html.write(read_saved_run(folder), tmp_path / "report.html")
         check_report((tmp_path / "report.html").read_text("utf-8"), history)
@@ -179,7 +179,10 @@ def test_what_the_seeds_of_each_preset_say_together_is_what_they_say(tmp_path: P
 def check_seeds(g: list[str], runs: list[CurveRun]) -> None:
     assert int(g[1]) == len(runs)
     scored = [run.facts["scored"] for run in runs]
-    points = [100 * (arms["regularized"]["accuracy"] - arms["baseline"]["accuracy"]) for _, arms in scored]
+    points = [
+        100 * (arms["regularized"]["metrics"]["accuracy"] - arms["baseline"]["metrics"]["accuracy"])
+        for _, arms in scored
+    ]
     losses = [arms["regularized"]["loss"] - arms["baseline"]["loss"] for _, arms in scored]
     better = [spread(g[2:7], points), -spread(g[9:14], losses)]
     assert [int(g[7]), int(g[8])] == [sum(p > 1e-9 for p in points), sum(p < -1e-9 for p in points)]

@@ -34,8 +34,8 @@ _COLUMNS: list[tuple[str, str, Callable[[RunInfo], str], bool]] = [
     ("", "status", lambda run: run.status, True),
     ("", "verdict", lambda run: one_line(run.verdict or UNKNOWN, 9), True),
     ("", "Δ points", lambda run: run.points, True),
-    ("test %", "base", lambda run: run.metric.plain(run.baseline.test_metric), False),
-    ("test %", "regul", lambda run: run.metric.plain(run.other.test_metric), False),
+    ("test", "base", lambda run: run.metric.fitting(run.baseline.test_metric, 7), False),
+    ("test", "regul", lambda run: run.metric.fitting(run.other.test_metric, 7), False),
     ("", "seed", lambda run: UNKNOWN if run.seed is None else one_line(run.seed, 6), False),
     ("", "ep", lambda run: UNKNOWN if run.epochs is None else one_line(run.epochs, 6), False),
     ("val loss", "base", lambda run: number(run.baseline.best_val_loss, ".4f"), False),
@@ -167,7 +167,10 @@ def _table(runs: Sequence[RunInfo], width: int) -> list[str]:
 
     if not runs:
         return []
-    columns = [([top, bottom, *map(cell, runs)], left) for top, bottom, cell, left in _COLUMNS]
+    points = "Δ points" if all(run.metric.is_share for run in runs) else "Δ test"
+    columns = [
+        ([top, bottom.replace("Δ points", points), *map(cell, runs)], left) for top, bottom, cell, left in _COLUMNS
+    ]
     widths = [max(map(cell_len, cells)) for cells, _ in columns]
     while len(widths) > 3 and sum(widths) + len(widths) - 1 > width:
         widths.pop()

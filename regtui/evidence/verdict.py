@@ -25,9 +25,10 @@ ALPHA = 0.05
 WIDTH = 80
 """Columns the text fits in, where no other width is asked for."""
 
-Outcome = Literal["more", "fewer", "lower", "higher", "undecided", "same", "none"]
+Outcome = Literal["more", "fewer", "closer", "farther", "undecided", "same", "none"]
 """Of one arm in one run: its network classified more of the test examples correctly than the baseline's, or fewer; or
-its error is lower, or higher; or that is undecided; both arms are the same experiment; no comparison is drawn."""
+its predictions are closer to the truth, or farther from it; or that is undecided; both arms are the same experiment; no
+comparison is drawn."""
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
@@ -195,7 +196,7 @@ class Verdict:
         words = f"Generalization gap (validation − training loss) of the kept weights, {kept}: {ours} against {theirs}."
         loss, base_loss = (arm.val_loss_at_kept for arm in arms)
         if (
-            self.outcome in ("fewer", "higher")
+            self.outcome in ("fewer", "farther")
             and gap < base_gap
             and loss is not None
             and base_loss is not None

@@ -1,4 +1,4 @@
-"""The arms of a run: a baseline, and one or more others beside it."""
+"""The arms of a run: a baseline, and one or more others beside it. What their names may be, without pydantic."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ import re
 from collections.abc import Sequence
 
 BASELINE = "baseline"
+"""The name of the arm that each other is compared with."""
 REGULARIZED = "regularized"
-"""The one other arm of a preset that names none."""
+"""The name of the one other arm of a preset that names none."""
 MOST_ARMS = 16
-"""Arms beside the baseline, at most."""
-NAME = re.compile(r"[a-z][a-z0-9_-]{0,23}")
-"""A plain word, short enough for a column's head."""
+"""Arms beside the baseline."""
+LONGEST_ARM = 24
+"""Characters of an arm's name."""
+ARM_PATTERN = rf"^[A-Za-z0-9][A-Za-z0-9_-]{{0,{LONGEST_ARM - 1}}}$"
+"""A plain word: it names files and columns."""
 
 
-def arms_fault(names: Sequence[str]) -> str:
-    """What is wrong with the names of the arms beside the baseline, to follow their key; empty if nothing is."""
-    for name in names:
-        if not NAME.fullmatch(name):
-            return f"{name!r} is no plain word: an arm's name has small letters, digits, - and _, at most 24 of them"
-        if name == BASELINE:
-            return f"an arm beside the baseline can't be called {BASELINE!r}"
-    if not names:
-        return "there is no arm beside the baseline"
-    if len(names) > MOST_ARMS:
-        return f"{len(names)} arms beside the baseline are too many; at most {MOST_ARMS} are allowed"
-    return ""
+def are_possible(names: Sequence[str]) -> bool:
+    """Whether a run can have these arms beside its baseline; a damaged log may tell of others."""
+    lower = {name.lower() for name in names}
+    return (
+        0 < len(names) == len(lower) <= MOST_ARMS
+        and BASELINE not in lower
+        and all(re.match(ARM_PATTERN, name) and name.isascii() and name.isprintable() for name in names)
+    )

@@ -13,7 +13,7 @@ from regtui.models import AnyModel, Shape, Site
 from regtui.models.base import input_shape
 from regtui.models.mlp import MLP
 from regtui.preset import schedule
-from regtui.preset.arms import BASELINE
+from regtui.preset.arms import ARM_PATTERN, BASELINE, MOST_ARMS, REGULARIZED
 from regtui.preset.faults import ContradictionError, Fault
 from regtui.preset.train import Table, TrainTable
 from regtui.tasks import TASKS, Task
@@ -21,13 +21,6 @@ from regtui.techniques import Techniques
 from regtui.techniques.base import Setting, Technique
 from regtui.text import lines, one_line
 
-ARMS = ("baseline", "regularized")
-BASELINE = "baseline"
-"""The name of the arm that each other is compared with."""
-MOST_ARMS = 16
-"""Arms beside the baseline."""
-LONGEST_ARM = 24
-"""Characters of an arm's name, which heads columns and begins files."""
 TRAIN_EVAL = 5_000
 """Training images whose loss is measured after each epoch; their mean is accurate to a few thousandths."""
 
@@ -67,7 +60,7 @@ class DataTable(Table):
         return round(self.val_fraction * images)
 
 
-ArmName = Annotated[str, Field(pattern=rf"^[A-Za-z0-9][A-Za-z0-9_-]{{0,{LONGEST_ARM - 1}}}$")]
+ArmName = Annotated[str, Field(pattern=ARM_PATTERN)]
 
 
 class Preset(Table):
@@ -140,7 +133,7 @@ class Preset(Table):
 
     def arms(self) -> dict[str, Techniques]:
         """The techniques of each arm, the baseline first."""
-        return {BASELINE: self.baseline, **(self.named_arms or {"regularized": self.regularized})}
+        return {BASELINE: self.baseline, **(self.named_arms or {REGULARIZED: self.regularized})}
 
     def table_of(self, arm: str) -> str:
         """The dotted key of an arm's table: 'baseline', 'regularized', 'arms.both'."""
@@ -185,7 +178,7 @@ class Preset(Table):
 
 def _size_faults(preset: Preset) -> Iterator[Fault]:
     train, val, _, _ = preset.sizes
-    whole, title, fraction = preset.dataset.train, preset.dataset.title, preset.data.val_fraction
+    whole, fraction = preset.dataset.train, preset.data.val_fraction
     kept = preset.data.kept_for_validation(whole)
     if not 0 < kept < whole:
         words = f"leaves {kept:,} to validate on and {whole - kept:,} to train on; both need at least one"

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ValidationError
 
 from regtui.models import KINDS
 from regtui.preset import hints
+from regtui.preset.arms import LONGEST_ARM, MOST_ARMS
 from regtui.preset.faults import MAX_VALUE, ContradictionError, Fault, PresetError
-from regtui.preset.model import LONGEST_ARM, MOST_ARMS, Preset
+from regtui.preset.model import Preset
 from regtui.techniques import REGISTRY, Techniques
 from regtui.techniques.base import Technique
 from regtui.text import one_line

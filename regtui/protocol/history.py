@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain, takewhile
 
-from regtui.preset.arms import BASELINE, arms_fault
+from regtui.preset.arms import BASELINE, are_possible
 from regtui.protocol.curves import StepCurve
 from regtui.protocol.events import (
     ArmInfo,
@@ -297,7 +297,7 @@ def _fits(event: Event, history: History) -> bool:
     if isinstance(event, RunStarted):
         possible = 0 < event.epochs < LARGEST and 0 < event.steps_per_epoch < LARGEST and event.task.name in TASKS
         first, *others = event.arms or [""]
-        return possible and history.started is None and first == BASELINE and not arms_fault(others)
+        return possible and history.started is None and first == BASELINE and are_possible(others)
     if history.started is None:
         return isinstance(event, RunFinished)  # it failed before it could begin
     if isinstance(event, StepsDone | EpochDone | ArmStopped):

@@ -11,8 +11,7 @@ from functools import lru_cache
 from regtui.models import DEFAULT
 from regtui.preset.defaults import defaults
 from regtui.runs.files import TABLES, Field, flat_fields
-from regtui.runs.list import RunInfo
-from regtui.techniques import REGISTRY
+from regtui.runs.list import RunInfo, is_result
 
 
 def settings(run: RunInfo) -> dict[str, Field]:
@@ -35,9 +34,7 @@ def setting(run: RunInfo, key: str) -> Field | None:
 
 def _is_setting(key: str) -> bool:
     """Whether a field is a setting; the results of an arm begin with 'arms.NAME.' too."""
-    if key.startswith("arms."):
-        return key.count(".") > 2 and key.split(".")[2] in REGISTRY
-    return key.startswith(TABLES)
+    return key.startswith(TABLES) and not is_result(key)
 
 
 @lru_cache(256)

@@ -68,7 +68,8 @@ class Metric(NamedTuple):
 
     def fitting(self, value: float | None, cells: int) -> str:
         """A value with its unit in so many cells, '98.12%', '0.4512', with fewer digits where there is no room."""
-        for digits in range(self.digits, -1, -1):
+        text = UNKNOWN
+        for digits in range(self.digits, -1, -1) if value is not None else ():
             text = f"{self.plain(value, digits)}{self.unit.strip()}"
             if len(text) <= cells:
                 break

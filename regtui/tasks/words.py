@@ -12,19 +12,21 @@ from regtui.text import NBSP, signed
 Sign = Literal["", "+"]
 
 
-Found = Literal["more", "fewer", "lower", "higher"]
+Found = Literal["more", "fewer", "closer", "farther"]
+"""More examples classified correctly, or fewer; predictions closer to the truth, or farther from it."""
 
 
 def found(comparison: Comparison) -> tuple[Found, Found]:
     """What an arm did compared with the baseline, by how its difference reads: above 0, and below."""
-    return ("more", "fewer") if isinstance(comparison, RightWrong) else ("higher", "lower")
+    return ("more", "fewer") if isinstance(comparison, RightWrong) else ("farther", "closer")
 
 
 def headline(comparison: Comparison, word: str, arm: str, base: str, examples: str) -> str:
     """That the arm's network did more or fewer, or had a higher or lower error: all but the numbers."""
     if isinstance(comparison, RightWrong):
         return f"the network with {arm} classified {word} of the {examples} correctly than that of {base}"
-    return f"the network with {arm} has a {word} mean squared error on the {examples} than that of {base}"
+    error = "lower" if word == "closer" else "higher"
+    return f"the network with {arm} has a {error} mean squared error on the {examples} than that of {base}"
 
 
 def unsettled(comparison: Comparison, arm: str, base: str, examples: str) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from regtui.models import KINDS
+from regtui.preset.arms import BASELINE
 from regtui.preset.faults import Fault, PresetError
 from regtui.preset.file import to_table, toml_value
 from regtui.preset.hints import Slip
-from regtui.preset.model import BASELINE, Preset
+from regtui.preset.model import Preset
 from regtui.preset.validation import validate
 from regtui.techniques import REGISTRY
 from regtui.techniques.base import Technique

@@ -28,7 +28,7 @@ NARROW = 100
 """Below so many columns the verdict's says the status of a run that has none, and the status has no column."""
 TINY = 60
 """Below so many columns the time comes last."""
-CALLED = frozenset({"more", "fewer", "lower", "higher"})
+CALLED = frozenset({"more", "fewer", "closer", "farther"})
 """Verdicts that say in which way the networks differ."""
 VERDICT_WIDTH = len("interrupted")
 """Where a run has no verdict, its status may stand in the column."""
@@ -47,8 +47,8 @@ def _whole(value: int | None) -> Cell:
 
 
 def test_cell(run: RunInfo, arm: ArmFigures) -> Cell:
-    """An arm's metric on the test set: a percentage without its sign, which the column's head has."""
-    return Cell(run.metric.plain(arm.test_metric))
+    """An arm's metric on the test set: '97.53%', '0.4835'."""
+    return Cell(run.metric.fitting(arm.test_metric, 7))
 
 
 FIELDS = (
@@ -68,12 +68,12 @@ FIELDS = (
         lambda r: r.verdict or None,
     ),
     RunColumn(
-        Column("● test%", 7, right=True, colour="baseline"),
+        Column("● test", 7, right=True, colour="baseline"),
         lambda r: test_cell(r, r.baseline),
         lambda r: r.baseline.test_metric,
     ),
     RunColumn(
-        Column("◆ test%", 7, right=True, colour="regularized", joined=True),
+        Column("◆ test", 7, right=True, colour="regularized", joined=True),
         lambda r: test_cell(r, r.other),
         lambda r: r.other.test_metric,
     ),
@@ -98,7 +98,7 @@ def points_column(runs: Iterable[RunInfo], width: int) -> Column:
     """The column of the differences in a terminal of that width; in a narrow one its header says what they rest on."""
     if width < NARROW:
         return Column("Δ 1 seed", 8, right=True)
-    title = "Δ points"
+    title = "Δ points" if all(run.metric.is_share for run in runs) else "Δ test"
     return Column(title, max([len(title), *(len(run.points) for run in runs)]))
 
 

@@ -18,7 +18,6 @@ from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from regtui.evidence.seeds import SeedStatistics, describe_seeds, seed_statistics
-from regtui.preset.model import ARMS
 from regtui.protocol.events import Event
 from regtui.protocol.history import History
 from regtui.runs.comparison import Seeds, differing, seeds, why_not_counted
@@ -29,7 +28,17 @@ from regtui.text import one_line
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.view import Space
 from regtui.tui.review.compare_table import cells, columns, differ
-from regtui.tui.review.compare_view import AXES, BY, COMPARED, CompareView, compared_title, plot, runs_legend, shown
+from regtui.tui.review.compare_view import (
+    AXES,
+    BY,
+    COMPARED,
+    WHOSE,
+    CompareView,
+    compared_title,
+    plot,
+    runs_legend,
+    shown,
+)
 from regtui.tui.review.replay import FOLLOW
 from regtui.tui.review.saved_run import OpenRun
 from regtui.tui.widgets.key_bar import KeyBar
@@ -225,8 +234,7 @@ class CompareScreen(Screen[None]):
 
     def action_arms(self) -> None:
         """Both arms, or one."""
-        choices: list[Sequence[str]] = [ARMS, ARMS[:1], ARMS[1:]]
-        self._view.arms = choices[(choices.index(self._view.arms) + 1) % len(choices)]
+        self._view.arms = WHOSE[(WHOSE.index(self._view.arms) + 1) % len(WHOSE)]
         self._draw()
 
     def action_log(self) -> None:

@@ -89,9 +89,9 @@ OUTCOME: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
         Column("verdict", VERDICT_WIDTH),
         lambda r: VERDICT.cell(r) if r.status in ("finished", "stopped") else Cell(r.status, "warning"),
     ),
-    (Column("● test%", 7, right=True, colour="baseline"), lambda r: test_cell(r, r.baseline)),
+    (Column("● test", 7, right=True, colour="baseline"), lambda r: test_cell(r, r.baseline)),
     (
-        Column("◆ test%", 7, right=True, colour="regularized", joined=True),
+        Column("◆ test", 7, right=True, colour="regularized", joined=True),
         lambda r: test_cell(r, r.other),
     ),
 ]

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from regtui.axes import limits, log_ticks, ticks
-from regtui.preset.model import ARMS
+from regtui.preset.arms import BASELINE
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory, History
 from regtui.tasks import Metric
@@ -20,6 +20,8 @@ from regtui.tui.look import RUN_COLOURS
 
 Compared = Literal["loss", "gap", "metric", "difference"]
 By = Literal["epoch", "step", "time"]
+Whose = Literal["all arms", "baselines", "other arms"]
+WHOSE: tuple[Whose, ...] = ("all arms", "baselines", "other arms")
 COMPARED: tuple[Compared, ...] = ("loss", "difference", "gap", "metric")
 AXES: tuple[By, ...] = ("epoch", "step", "time")
 BY: dict[By, str] = {"epoch": "by epoch", "step": "by step", "time": "by seconds of each arm's own training"}
@@ -42,7 +44,7 @@ class CompareView:
 
     quantity: Compared = "loss"
     by: By = "epoch"
-    arms: Sequence[str] = ARMS
+    arms: Whose = "all arms"
     log: bool = False
 
 
@@ -74,7 +76,7 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
             settled += [y for _, y in points[len(points) // SETTLING :]]
             x, y = decimate([x for x, _ in points], [y for _, y in points], 2 * space.width)
             if x:
-                lines.append(Curve(x, y, run.colour, "braille" if arm == "regularized" else "hd"))
+                lines.append(Curve(x, y, run.colour, "hd" if arm == BASELINE else "braille"))
                 labels.append(_labels(x, y, run, arm, index / max(1, len(runs))))
     if not lines:
         return Plot(empty="no epoch of these runs is in their logs")
@@ -115,15 +117,15 @@ def metrics_of(runs: Sequence[Shown]) -> list[Metric]:
 def runs_legend(view: CompareView) -> str:
     """What the letters and lines mean."""
     if view.quantity == "difference":
-        return "a letter a run · below 0 the regularized arm has the lower loss"
-    named = {"baseline": "a ▀ baseline", "regularized": "A ⠒ regularized"}
-    return "  ".join(named[arm] for arm in view.arms)
+        return "a letter a run · below 0 the arm beside the baseline has the lower loss"
+    named = {"baselines": "a ▀ baseline", "other arms": "A ⠒ the other arms"}
+    return "  ".join(words for whose, words in named.items() if view.arms in ("all arms", whose))
 
 
 def _labels(x: list[float], y: list[float], run: Shown, arm: str, share: float) -> Curve:
-    """The run's letter along its curve, at other places than other runs'; capital for the regularized arm."""
+    """The run's letter along its curve, at other places than other runs'; a capital for arms beside the baseline."""
     places = sorted({min(len(x) - 1, int((n + share) * len(x) / LABELS)) for n in range(LABELS)})
-    letter = run.letter.upper() if arm == "regularized" else run.letter
+    letter = run.letter if arm == BASELINE else run.letter.upper()
     return Curve([x[i] for i in places], [y[i] for i in places], run.colour, letter, line=False)
 
 
@@ -135,16 +137,22 @@ _VALUES: dict[Compared, Callable[[EpochDone], float | None]] = {
 
 def _series(history: History, view: CompareView) -> list[tuple[str, list[tuple[float, float]]]]:
     """Each curve of a run: the arm whose style it has, and its points."""
-    arms = {name: arm for name, arm in history.arms.items() if name in view.arms}
+    arms = {name: arm for name, arm in history.arms.items() if _is_meant(name, view.arms)}
     places = {name: _places(history, arm, view.by) for name, arm in history.arms.items()}
     if view.quantity == "difference":
-        found = history.differences("regularized")
-        return [("baseline", [(places["regularized"][epoch], value) for epoch, value in found.items()])]
+        return [
+            (BASELINE, [(places[name][epoch], value) for epoch, value in history.differences(name).items()])
+            for name in history.others
+        ]
     value = value_of("val_metric", history.task.metric) if view.quantity == "metric" else _VALUES[view.quantity]
     return [
         (name, [(places[name][epoch.epoch], y) for epoch in arm.epochs if (y := value(epoch)) is not None])
         for name, arm in arms.items()
     ]
+
+
+def _is_meant(arm: str, whose: Whose) -> bool:
+    return whose == "all arms" or (arm == BASELINE) == (whose == "baselines")
 
 
 def _places(history: History, arm: ArmHistory, by: By) -> dict[int, float]:
