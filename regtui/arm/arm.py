@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from regtui.techniques.base import Criterion
 
 BEST, OPTIMIZER, STREAM, BATCHES = "best.", "optimizer.", "stream.", "batches"
-"""What the names of a state's other tensors begin with."""
+"""Prefixes of the names of a state's other tensors."""
 EVALUATION_BATCH = 256
 """Images in a batch when nothing is learned from it; larger ones leave the processor's cache and gain nothing."""
 
@@ -47,7 +47,7 @@ class Evaluation(NamedTuple):
 
 
 class Arm(ArmCalls):
-    """Trains one network. All that it does follows from preset, name and data, so that two arms need not meet."""
+    """Trains one network. Everything follows from preset, name and data, so arms need not know each other."""
 
     def __init__(self, name: str, preset: Preset, data: Data, device: torch.device) -> None:
         self.name = name
@@ -73,15 +73,15 @@ class Arm(ArmCalls):
             for name, technique in self._active.items()
             if technique.contributes("change_batch")
         ]
-        # By hand where network and loss are what that is written for; the numbers are the same to the last bit.
+        # The gradient by hand, where network and loss allow it; the numbers are the same to the last bit.
         is_plain = isinstance(self.task, Classification) and self._optimized == self.criterion and not self._changing
         self._by_hand = self.model.layers_by_hand() if is_plain else None
         self._weights = list(self.model.weights().values())
-        # Sorted out once, so that a step asks nobody who contributes nothing.
+        # Selected once, so that a step calls no technique without a contribution.
         self._penalizing = [t for t in self._active.values() if t.contributes("penalty") and t.penalty_in_loss]
         self._after_step = [t for t in self._active.values() if t.contributes("after_step")]
-        # Every arm draws the order of the batches for itself, from a stream of the same name: that it is the same for
-        # all arms is then a fact that their hashes prove.
+        # Every arm draws the order of the batches itself, from a stream of the same name. That the order is equal in
+        # all arms is then proved by the hashes.
         self._order_stream = stream(preset.train.seed, "batch order")
         self._batches: tuple[Tensor, ...] = ()
         self._next_batch = 0
@@ -176,7 +176,7 @@ class Arm(ArmCalls):
         )
 
     def remember(self, epoch: int) -> None:
-        """Keep these weights, an epoch's, as those worth going back to."""
+        """Remember the current weights, those of this epoch, as the best."""
         self._best = Best(epoch, {name: tensor.clone() for name, tensor in self.model.state_dict().items()})
         self._at_best, self._best_file = True, None
 
@@ -194,7 +194,7 @@ class Arm(ArmCalls):
         """Change a live knob, 'dropout.rate', from the next step on.
 
         Raises:
-            InputError: That technique doesn't run here, or the knob or its value won't do.
+            InputError: The arm doesn't use that technique, or the knob or its value is not valid.
         """
         name, _, knob = key.partition(".")
         if name not in self._active:
@@ -205,7 +205,7 @@ class Arm(ArmCalls):
         technique.retune(knob, value)
 
     def state(self) -> State:
-        """All that this arm is; its tensors are this arm's own, not copies."""
+        """The complete state of this arm; the tensors are the arm's own, not copies."""
         tensors = {f"{WEIGHT}{name}": tensor for name, tensor in self.model.state_dict().items()}
         if self._best is not None and not self._at_best:
             tensors |= {f"{BEST}{name}": tensor for name, tensor in self._best.weights.items()}
@@ -226,12 +226,12 @@ class Arm(ArmCalls):
         return State(tensors, facts)
 
     def load_state(self, state: State) -> None:
-        """Become the arm that `state` was taken from, in whatever process: the next step is the one it would have made.
+        """Restore a state, also in another process: the next step is the one that the saved arm would have made.
 
-        A state that was saved when its arm had ended has weights alone; then the rest stays as it is.
+        A state saved after its arm had ended has only weights; then everything else stays as it is.
 
         Raises:
-            KeyError, RuntimeError, TypeError: It is of an arm with another network or other techniques.
+            KeyError, RuntimeError, TypeError: The state is of an arm with another network or other techniques.
         """
         self.model.load_state_dict(state.part(WEIGHT))
         self._at_best, self._best_file, self._best = state.facts["at_best"], None, None
@@ -253,13 +253,13 @@ class Arm(ArmCalls):
         self._batches = torch.split(to_come, self.preset.train.batch_size) if len(to_come) else ()
 
     def save(self, folder: Path, step: int, ended: Sequence[str]) -> Saved:
-        """Write this arm's part of a checkpoint; the files of the one before are not touched.
+        """Write this arm's part of a checkpoint; files of the previous one are not touched.
 
         Args:
-            folder: The checkpoint's; made anew if only itself is missing.
-            step: The steps made in the run so far; it names the files.
-            ended: Arms that will not be trained any further, so that only their weights are kept: what the optimizer
-                remembers is twice as large.
+            folder: The checkpoint's folder; created if its parent exists.
+            step: Steps made in the run so far, which name the files.
+            ended: Arms that will not be trained further, of which only weights are saved; the optimizer's state would
+                take twice as much.
         """
         state = self.state()
         best = {f"{WEIGHT}{name}": tensor for name, tensor in state.part(BEST).items()}
@@ -277,13 +277,15 @@ class Arm(ArmCalls):
                 name = f"{self.name}-best-{step}.safetensors"
                 checkpoint.write(folder / name, State(best, {}))
                 self._best_file = name
-        except OSError as error:  # told by the folder: the files have other names at each step, and it is one fault
+        except (
+            OSError
+        ) as error:  # names the folder, because the files have other names at each step but the fault is the same
             return Saved(None, f"{folder}: {unwritable(error)}")
         best_file = last if self._at_best else self._best_file
         return Saved(ArmFiles(last=last, best=best_file, best_epoch=state.facts["best_epoch"]))
 
     def load(self, folder: Path, files: Mapping[str, ArmFiles]) -> None:
-        """Become what `save` has written.
+        """Restore what `save` has written.
 
         Raises:
             InputError: A file is missing or damaged, or of another preset's arm.
@@ -303,7 +305,7 @@ class Arm(ArmCalls):
         return self._own_streams | {"order": self._order_stream}
 
     def _changed_criterion(self) -> Criterion:
-        """What is optimized: the task's criterion, as the techniques change it one after the other."""
+        """The loss to optimize: the task's criterion, changed by each technique in turn."""
         criterion = self.criterion
         for name, technique in self._active.items():
             if technique.contributes("change_criterion"):
@@ -337,7 +339,7 @@ class Arm(ArmCalls):
         return Evaluation(mean, self.task.metric(of_all, targets), of_all)
 
     def _outputs(self, pixels: Tensor) -> Tensor:
-        """Of a batch of images, in evaluation mode; nothing is to be learned from it."""
+        """The outputs for a batch of images, in evaluation mode."""
         x = normalize(pixels)
         return self.model(x) if self._by_hand is None else apply_layers(self._by_hand, self.model.shaped(x))
 

@@ -17,7 +17,7 @@ from regtui.preset.model import DataTable
 
 
 class Fingerprint(NamedTuple):
-    """Hashes of what an arm learns from: arms of which they are equal have the same data, split alike.
+    """Hashes of the data and its split; arms with equal hashes have the same data, split in the same way.
 
     Attributes:
         data: Of all images and labels of the data set, as they were read.
@@ -30,13 +30,13 @@ class Fingerprint(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of a tensor, copied only as they are asked for.
+    """Some rows of a tensor, copied only when they are read.
 
     On a CPU the tensor is a file that is mapped into memory, so that the processes of all arms share it.
 
     Attributes:
         tensor: [any number, features].
-        numbers: int64 [rows], which of them, and in which order.
+        numbers: int64 [rows], the selected rows in order.
     """
 
     tensor: Tensor
@@ -55,7 +55,7 @@ class Rows:
         return self.tensor.index_select(0, self.numbers if which is None else self.numbers.index_select(0, which))
 
     def first(self, count: int) -> Rows:
-        """The first `count`, or all where there are not so many."""
+        """The first `count` rows, or all if there are fewer."""
         return Rows(self.tensor, self.numbers[:count])
 
     def batches(self, size: int) -> Iterator[Tensor]:
@@ -94,14 +94,14 @@ class Data:
 def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.device) -> Data:
     """Load a cache file and split its training set at random.
 
-    A permutation of the training set is drawn: its beginning is for validation, what follows for training. Of each part
-    the first are taken, so that fewer of one change nothing of the other.
+    A permutation of the training set is drawn; its beginning is for validation, the rest for training. If fewer images
+    are wanted, the first of each part are taken, so that the size of one part does not affect the other.
 
     Args:
         path: A cache file, as `regtui.data.source.ensure` returns it.
-        data: How to split; that both parts have images, the preset has seen to.
-        generator: Draws the permutation; on the CPU, so that a seed means the same split on every device.
-        device: Where the tensors are to be.
+        data: How to split; the preset guarantees that both parts have images.
+        generator: Draws the permutation; on the CPU, so that a seed gives the same split on every device.
+        device: The device for the tensors.
 
     Returns:
         The examples and targets for work on `device`. Images are still uint8; the columns of a table, its target among
@@ -139,8 +139,8 @@ def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.
 
 
 def hash_of(*tensors: Tensor) -> str:
-    """16 hexadecimal digits that no other content of these tensors is likely to have."""
-    digest = hashlib.sha256()  # which processors compute faster than others
+    """A hash of the tensors' content in 16 hexadecimal digits."""
+    digest = hashlib.sha256()  # processors have instructions for it
     for tensor in tensors:
         digest.update(tensor.contiguous().cpu().numpy().data)
     return digest.hexdigest()[:16]
@@ -179,5 +179,5 @@ def normalize(images: Tensor) -> Tensor:
     """
     if images.is_floating_point():
         return images
-    # Doubling is exact in floating point, so this rounds as the formula does, with one pass less over the batch.
+    # Doubling is exact in floating point, so this rounds like the formula, with one pass less over the batch.
     return images.div(127.5).sub_(1.0)

@@ -1,4 +1,4 @@
-"""From a run's history to its verdict."""
+"""Makes the verdict of a run from its history."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def judge_run(history: History, preset: Preset | None) -> dict[str, Verdict]:
 
 
 def _results(baseline: ArmHistory, name: str, arm: ArmHistory) -> tuple[ArmResult, ArmResult]:
-    # An arm that trains on alone has the machine for itself: only the epochs trained side by side compare.
+    # An arm that goes on alone has the whole machine, so only epochs trained side by side are compared.
     together = min(one.last.epoch if one.last else 0 for one in (baseline, arm))
     return _result(BASELINE, baseline, together), _result(name, arm, together)
 

@@ -1,7 +1,7 @@
-"""What several seeds of one preset say together: the arms' differences on the test set, seed by seed, as one sample.
+"""Statistics over several seeds of one preset: the arms' differences on the test set form one sample.
 
-Where one run can only speak of its two trained networks, here the spread over seeds says how far the next seed may lie
-from these. All seeds are scored on the same test images, so nothing is said about other images.
+One run only speaks of its own trained networks. The spread over seeds says how far the next seed may differ. All seeds
+are scored on the same test images, so nothing is said about other images.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from regtui.tasks import Metric
 from regtui.text import NBSP, number, p_value
 
 POWER = 0.8
-"""How likely a planned set of seeds is to settle a difference as large as the one that was seen."""
+"""The probability with which a planned set of seeds settles a difference as large as the observed one."""
 MOST_SEEDS = 1_000
-"""No larger set is proposed."""
+"""The largest set of seeds that is proposed."""
 
 
 @dataclass(frozen=True)
 class SeedStatistics:
-    """Differences, regularized − baseline, in the unit of what was measured: percentage points, or the loss's.
+    """Differences between the other arm and the baseline, in percentage points or units of the loss.
 
     Attributes:
-        differences: One for each seed.
+        differences: The difference of each seed.
         mean: Their mean.
-        deviation: Their standard deviation, with n − 1 in the denominator; 0 of equal ones.
-        interval: 95 % interval for the mean over seeds; None where it can't be told.
-        p_value: Of "the mean over seeds is 0", two-sided; None where it can't be told.
+        deviation: Their standard deviation, with n − 1 in the denominator; 0 if they are equal.
+        interval: 95 % interval for the mean over seeds; None if the differences are equal.
+        p_value: Two-sided p-value of "the mean over seeds is 0"; None if the differences are equal.
     """
 
     differences: Mapping[int, float]
@@ -42,7 +42,7 @@ class SeedStatistics:
 
     @property
     def sign(self) -> int:
-        """+1 or −1 where the interval leaves out 0, the sign of what is in it; else 0."""
+        """+1 or −1 if the interval excludes 0, which is then the sign of the mean; else 0."""
         if self.interval is None:
             return 0
         low, high = self.interval
@@ -56,8 +56,8 @@ def seed_statistics(differences: Mapping[int, float]) -> SeedStatistics:
     is the 97.5 % quantile of Student's distribution with n − 1 degrees of freedom. The p-value is that of |m|·√n/s in
     the same distribution.
 
-    Source: Student, Biometrika 6 (1908) 1-25. It takes the differences as drawn from a normal distribution, and their
-    number as decided on before the first was seen.
+    Source: Student, Biometrika 6 (1908) 1-25. It assumes normally distributed differences, and that
+    their number was fixed in advance.
 
     Raises:
         ValueError: There are fewer than two.
@@ -67,7 +67,7 @@ def seed_statistics(differences: Mapping[int, float]) -> SeedStatistics:
     values = list(differences.values())
     count, mean, deviation = len(values), statistics.fmean(values), statistics.stdev(values)
     error = deviation / math.sqrt(count)
-    if error < 1e-9:  # what is left of equal differences
+    if error < 1e-9:  # equal differences, up to rounding
         return SeedStatistics(differences, mean, 0.0, None, None)
     from scipy.special import stdtr, stdtrit  # 0.3 to 0.5 s
 
@@ -105,7 +105,7 @@ def seeds_to_plan(mean: float, deviation: float) -> int | None:
 def describe_seeds(
     name: str, metric: Metric, score: SeedStatistics, loss: SeedStatistics | None, width: int
 ) -> list[str]:
-    """What the seeds say together, as a paragraph for people.
+    """The statistics over seeds as a paragraph for people.
 
     Args:
         name: What was run with these seeds.
@@ -136,7 +136,7 @@ def _spread(of: SeedStatistics, digits: int, unit: str = "") -> str:
 
 
 def _meaning(metric: Metric, score: SeedStatistics, loss: SeedStatistics | None) -> str:
-    """Which arm is better, and by which measure; what to do where that is not settled."""
+    """Which arm is better by which measure, and what to do if that is not settled."""
     by = f"by {metric.title}"
     by_score = score.sign if metric.better == "higher" else -score.sign
     by_loss = 0 if loss is None else -loss.sign  # a lower loss is better
@@ -157,10 +157,10 @@ def _meaning(metric: Metric, score: SeedStatistics, loss: SeedStatistics | None)
 
 
 def _plan(metric: Metric, score: SeedStatistics) -> str:
-    """How many seeds to run next time, after a blank; empty where that can't be told.
+    """How many seeds to run next time, beginning with a blank; empty if that is not known.
 
-    To add seeds until the interval leaves out 0 finds a difference where there is none in a fifth to a quarter of all
-    cases; a number that was fixed before does so in a twentieth.
+    Adding seeds until the interval excludes 0 finds a difference that does not exist in a fifth to a quarter of cases.
+    With a number fixed in advance that happens in a twentieth.
     """
     if score.interval is None:
         return ""

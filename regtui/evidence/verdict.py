@@ -18,12 +18,12 @@ from regtui.tasks import TASKS, Comparison, Task, words
 from regtui.text import NBSP, UNKNOWN, counted, number, p_value, seconds, share
 
 if TYPE_CHECKING:
-    from regtui.protocol.events import Status  # pydantic, of which the list of runs has no need
+    from regtui.protocol.events import Status  # imports pydantic, which the list of runs does not need
 
 ALPHA = 0.05
 """A network has done better than the other if p is below this and the 95 % interval leaves out 0."""
 WIDTH = 80
-"""Columns the text fits in, where no other width is asked for."""
+"""The default width of the text in columns."""
 
 Outcome = Literal["more", "fewer", "closer", "farther", "undecided", "same", "none"]
 """Of one arm in one run: its network classified more of the test examples correctly than the baseline's, or fewer; or
@@ -336,7 +336,7 @@ def judge(
 
 
 def arms_table(width: int, task: Task, arms: Sequence[ArmResult]) -> list[str]:
-    """Set the arms side by side, one a row, under a header of two lines; columns that find no room are left out."""
+    """A table with a row for each arm below a header of two lines; columns that don't fit are left out."""
     columns = [
         ("", "", [f"{'●' if arm.name == BASELINE else '◆'} {arm.name}" for arm in arms]),
         ("test", task.metric.title, [task.metric.show(arm.test_metric) for arm in arms]),
@@ -362,7 +362,7 @@ def arms_table(width: int, task: Task, arms: Sequence[ArmResult]) -> list[str]:
 
 
 def _epochs(arm: ArmResult) -> str:
-    """How many it has trained."""
+    """The number of epochs an arm has trained, in words."""
     epochs = counted(arm.epochs, "epoch")
     return f"{epochs}, the last cut short" if arm.cut_short else epochs
 
@@ -372,13 +372,13 @@ def _epoch(number: int | None) -> str:
 
 
 def _seconds(*arms: ArmResult) -> list[str]:
-    """What an epoch took each arm, all with the digits that the shortest needs."""
+    """Each arm's seconds per epoch, with as many digits as the shortest needs."""
     known = [arm.seconds_per_epoch for arm in arms if arm.seconds_per_epoch is not None]
     digits = 4 if known and min(known) < 0.1 else 2
     return [UNKNOWN if arm.seconds_per_epoch is None else seconds(arm.seconds_per_epoch, digits) for arm in arms]
 
 
 def _wrap(width: int, *sentences: str) -> list[str]:
-    """Wrap each to the width; a no-break space keeps a number with its unit and then turns into a plain one."""
+    """Wrap each sentence; no-break spaces keep numbers and units together, and become blanks afterwards."""
     wrapped = (textwrap.wrap(sentence, width, break_on_hyphens=False) for sentence in sentences)
     return [line.replace(NBSP, " ") for lines in wrapped for line in lines]

@@ -1,4 +1,4 @@
-"""What each patience would have come to, read off a run that has been: no training, and no claim about unrun epochs."""
+"""What other patiences would have done in a run, without training and without claims about epochs not run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from regtui.techniques.early_stopping import EarlyStopping, Monitor, StoppingRul
 from regtui.text import NBSP, counted, loss_in_words
 
 MAX_PATIENCE = 50
-"""Patience is looked at from 1 up to this."""
+"""Patiences from 1 up to this are considered."""
 
 
 @dataclass(frozen=True)
 class PatienceOutcome:
-    """What one patience would have come to.
+    """The outcome with one patience.
 
     Attributes:
         patience: Epochs without improvement after which the arm stops.
@@ -25,9 +25,9 @@ class PatienceOutcome:
         keeps: The epoch whose weights it would have kept; None if no epoch counts.
         val_loss: The kept epoch's validation loss; None where it is not finite.
         val_metric: The kept epoch's metric of the validation set.
-        cost: How much worse the kept epoch's monitored value is than that of the best epoch that was run; at least 0
-            with weights that are gone back to; None where it is not finite.
-        saved: Epochs that were run after `stops_at`.
+        cost: How much worse the kept epoch's monitored value is than the best epoch's; at least 0 if the arm returns to
+            its best weights; None if it is not finite.
+        saved: Epochs that were trained after `stops_at`.
     """
 
     patience: int
@@ -41,14 +41,14 @@ class PatienceOutcome:
 
 @dataclass(frozen=True)
 class WhatIf:
-    """What each patience would have come to in one arm.
+    """The outcomes of all patiences in one arm.
 
     Attributes:
-        outcomes: One for each patience, from 1 on.
-        monitor: What the stopping rule follows.
-        best_epoch: The best epoch that was run, by what the rule follows and after its warm-up; None if none counts.
-        epochs: Whole epochs that were run one after the other from the first; only these count.
-        planned: Epochs the arm would have been trained for at most.
+        outcomes: The outcome of each patience, from 1 on.
+        monitor: The value that the stopping rule monitors.
+        best_epoch: The best epoch by the monitored value after the warm-up; None if no epoch counts.
+        epochs: The number of complete epochs from the first on without a gap; only these count.
+        planned: The planned number of epochs.
         left_out: The first epoch that does not count, as it was cut short or is missing in the log; None if all do.
     """
 
@@ -61,12 +61,12 @@ class WhatIf:
 
     @property
     def complete(self) -> bool:
-        """Whether all planned epochs were run; else a patience that did not stop might have stopped later."""
+        """Whether all planned epochs were trained; otherwise a patience that did not stop might have stopped later."""
         return self.epochs >= self.planned
 
     @property
     def chosen(self) -> PatienceOutcome | None:
-        """The shortest patience that comes nearest to the best epoch; None if no epoch counts."""
+        """The shortest patience that comes closest to the best epoch; None if no epoch counts."""
         known = [outcome for outcome in self.outcomes if outcome.cost is not None]
         return min(known, key=lambda outcome: outcome.cost or 0.0, default=None)
 
@@ -78,7 +78,7 @@ class WhatIf:
         run = f"the {counted(self.epochs, 'epoch')} that were run"
         of_those = "" if self.complete else f" of {run}"
         kept = f"epoch {chosen.keeps}, the best{of_those}"
-        if chosen.cost:  # every patience would have stopped too early, or does not go back to its best
+        if chosen.cost:  # every patience would have stopped too early, or the arm does not return to its best epoch
             kept = f"epoch {chosen.keeps}, {self.cost(chosen)} off the best{of_those}, epoch {self.best_epoch}"
         if chosen.stops_at is not None:
             end = f"saved {counted(chosen.saved, 'epoch')}" if chosen.saved else "stopped with the last epoch"
@@ -115,12 +115,12 @@ class WhatIf:
 
 
 def what_if(arm: ArmHistory, stopping: EarlyStopping | None, planned: int) -> WhatIf:
-    """Read off an arm's epochs what each patience would have come to.
+    """Work out from an arm's epochs what each patience would have done.
 
     Args:
         arm: The arm, ended or still going on.
-        stopping: Its early stopping, for all knobs but patience; None takes the usual ones.
-        planned: Epochs it would have been trained for at most.
+        stopping: Its early stopping, for all knobs but patience; None means the defaults.
+        planned: The planned number of epochs.
     """
     rule = StoppingRule() if stopping is None else stopping.stopping_rule()
     epochs = list(_whole(arm.epochs))
@@ -143,8 +143,8 @@ def what_if(arm: ArmHistory, stopping: EarlyStopping | None, planned: int) -> Wh
             saved=0 if stops_at is None else last - stops_at,
         )
 
-    # What the rule knows of the best does not depend on patience. So one pass is enough: whenever the rule would stop,
-    # that is noted, and its patience is raised by one, as a user could have done.
+    # The best epoch does not depend on patience, so one pass is enough: whenever the rule would stop, the outcome is
+    # noted and the patience is raised by one, as a user could do.
     outcomes: list[PatienceOutcome] = []
     patience = rule.patience = 1
     for epoch in epochs:
@@ -160,9 +160,9 @@ def what_if(arm: ArmHistory, stopping: EarlyStopping | None, planned: int) -> Wh
 
 
 def _whole(epochs: Sequence[EpochDone]) -> Iterator[EpochDone]:
-    """The epochs up to the first that was cut short or whose place in the log another one has.
+    """The epochs before the first that was cut short or is missing in the log.
 
-    What a whole epoch would have brought there is not known.
+    What a complete epoch would have given there is not known.
     """
     for number, epoch in enumerate(epochs, start=1):
         if epoch.partial or epoch.epoch != number:

@@ -1,6 +1,6 @@
-"""What the engine has applied: the knobs as they are now, told by the preset and by the answers to commands.
+"""What the engine has applied: the current knobs, derived from the preset and the answers to commands.
 
-A screen shows these and never what was asked for: the trainer takes a command when it comes to it, and may refuse it.
+The screen shows these instead of what was requested, because the trainer applies a command later and may refuse it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class ArmApplied:
     Attributes:
         patience: Epochs without improvement after which it stops; None while early stopping is off.
         min_delta: Only an improvement larger than this counts.
-        warmup: Epochs at the start that count for nothing.
-        monitor: What must improve.
-        restore_best: Whether it goes back at the end to its best epoch by what is monitored.
+        warmup: Epochs at the start that don't count.
+        monitor: The monitored value.
+        restore_best: Whether the arm returns at the end to its best epoch by the monitored value.
         strengths: The live knobs of its other techniques, by key: 'dropout.rate'.
     """
 
@@ -47,7 +47,7 @@ class Applied:
 
     @classmethod
     def of(cls, preset: Preset, history: History) -> Applied:
-        """The preset's knobs, changed by every command that was accepted."""
+        """The preset's knobs, changed by every accepted command."""
         arms = {arm: _at_start(preset, arm) for arm in preset.arms()}
         for control in history.controls:
             if control.accepted and control.arm in arms and control.key is not None:
@@ -99,7 +99,7 @@ def _changed(preset: Preset, before: ArmApplied, control: ControlApplied) -> Arm
 def kept_epoch(arm: ArmHistory, settings: ArmApplied) -> int | None:
     """The epoch whose weights an arm keeps, if it ends now; None before the first.
 
-    The test set's score says it for certain. Before it, the arm's rule is asked about its epochs.
+    After the test its score says so; before, the arm's stopping rule is applied to its epochs.
     """
     if arm.test is not None:
         return arm.test.epoch
@@ -121,7 +121,7 @@ def wait(arm: ArmHistory) -> int:
 
 
 def reference(arm: ArmHistory, settings: ArmApplied) -> float | None:
-    """The monitored value of the last epoch that counted; None before there is one, and where it is not finite."""
+    """The monitored value of the last epoch that counted; None without one, and if it is not finite."""
     if arm.counted is None:
         return None
     return arm.counted.val_loss if settings.monitor == "val_loss" else arm.counted.val_metric
@@ -138,8 +138,8 @@ def value_to_beat(arm: ArmHistory, settings: ArmApplied) -> float | None:
 def stop_epoch_if_nothing_improves(arm: ArmHistory, settings: ArmApplied, planned_epochs: int) -> int | None:
     """The epoch at whose end the arm stops if none counts as an improvement.
 
-    None where early stopping is off, where the arm has stopped, and where the planned epochs end before that. The first
-    epoch after the warm-up will count, and patience runs from there.
+    None if early stopping is off, if the arm has stopped, or if the planned epochs end before that. The first epoch
+    after the warm-up always counts, so patience runs from there.
     """
     if settings.patience is None or arm.stopped is not None:
         return None
@@ -147,15 +147,15 @@ def stop_epoch_if_nothing_improves(arm: ArmHistory, settings: ArmApplied, planne
     if arm.counted is None:
         epoch = max(last, settings.warmup) + 1 + settings.patience
     else:
-        # A patience that has run out is noticed when the next epoch ends.
+        # If patience has already run out, that is noticed at the end of the next epoch.
         epoch = last + max(1, settings.patience - wait(arm))
     return epoch if epoch <= planned_epochs else None
 
 
 def stops_now(preset: Preset, history: History, patience: int, arm: str | None) -> list[str]:
-    """Of the arms that patience steers, or this one alone, those that have already waited as long as that patience.
+    """The arms, all that are steered or only this one, that have already waited for so many epochs.
 
-    Each stops at the end of its present epoch, unless that epoch counts as an improvement.
+    Each would stop at the end of its current epoch, unless that epoch counts as an improvement.
     """
     names = steered_arms(preset) if arm is None else [arm]
     running = [name for name in names if name in history.arms and history.arms[name].stopped is None]

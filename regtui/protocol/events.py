@@ -1,4 +1,4 @@
-"""What a run says while it goes on: frozen, JSON-able, one `kind` each. Screen, headless table and log read the same.
+"""The events of a run: frozen, JSON-compatible, one `kind` each, for the screen, the printed table and the log.
 
 Counting starts at 1 for epochs and steps; steps count over the whole run. `t` is seconds since the run's start. Numbers
 that are not finite become None, with `finite` false beside them, because JSON has neither NaN nor infinity.
@@ -19,18 +19,18 @@ from regtui.tasks import Comparison, Task
 from regtui.text import one_line
 
 HUGE = 1e100
-"""What is larger counts as infinite: no 32-bit number comes near it, and what is smaller can be squared and summed."""
+"""Larger numbers count as infinite. 32-bit numbers are far smaller, and smaller numbers can be squared and summed."""
 
 
 def is_finite(number: float | None) -> TypeGuard[float]:
-    """Whether it is neither None nor NaN nor infinite."""
+    """Whether a number is neither None nor NaN nor infinite."""
     return number is not None and abs(number) <= HUGE
 
 
 def all_finite(numbers: Sequence[float | None]) -> bool:
-    """Whether each of them is; False also where all are, but very large."""
+    """Whether all numbers are finite; False also if one is extremely large."""
     try:
-        # The root of the sum of squares is no less than the largest, and takes a tenth of the time of looking at each.
+        # The root of the sum of squares is at least the largest number, and takes a tenth of the time of a loop.
         return math.hypot(*numbers) <= HUGE  # type: ignore[arg-type]
     except TypeError:  # None among them
         return False
@@ -47,11 +47,11 @@ def _each_finite_or_none(numbers: list[float | None]) -> list[float | None]:
 Number = Annotated[float | None, AfterValidator(_finite_or_none)]
 """A measured number; None stands for one that is not finite."""
 Numbers = Annotated[list[float | None], AfterValidator(_each_finite_or_none)]
-"""Many of them, such as the losses of an epoch's steps."""
+"""A list of measured numbers, such as the losses of an epoch's steps."""
 
 
 Text = Annotated[str, AfterValidator(one_line)]
-"""A text of a log's, which may have come from anywhere: one line that does no harm where it is shown."""
+"""A text from a log, which may come from anywhere: made safe to show, on one line."""
 
 
 class _Event(BaseModel):
@@ -61,7 +61,7 @@ class _Event(BaseModel):
     t: float
 
     def model_post_init(self, _context: object, /) -> None:
-        """Let all events share what pydantic keeps for each: which fields were given, half of what an epoch took."""
+        """Let events share pydantic's set of given fields, which otherwise takes half of an event's memory."""
         object.__setattr__(self, "__pydantic_fields_set__", _FIELDS_SET)
 
 
@@ -73,11 +73,11 @@ class ArmInfo(BaseModel):
 
     Attributes:
         techniques: Its techniques in a few words.
-        is_plain: Whether it has none; a log of before has that in words alone.
-        parameters: Numbers that training changes.
-        initial_weights: Hash of the tensors that all arms have, as they were before the first step.
-        tensors: How many tensors its network has.
-        data: Hash of all images and labels of its data set; empty in a log of before, as is `split`.
+        is_plain: Whether it has no technique; earlier versions logged this only in words.
+        parameters: The number of trainable parameters.
+        initial_weights: Hash of the initial values of the tensors that all arms have.
+        tensors: The number of tensors of its network.
+        data: Hash of all examples and targets of its data set; empty in logs of earlier versions, as is `split`.
         split: Hash of the numbers of the images of each part: 'training', 'validation', 'test'.
     """
 
@@ -97,9 +97,9 @@ class SiteInfo(BaseModel):
 
     Attributes:
         kind: The input, or just before or after an activation.
-        number: Which of its kind, from 1; the input is 0.
-        name: The layer's.
-        shape: Of one example there.
+        number: Its number among the sites of its kind, from 1; 0 for the input.
+        name: The layer's name.
+        shape: The shape of one example there.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -145,14 +145,14 @@ class RunStarted(_Event):
         task: What the networks are trained for.
         examples: What the data set's examples are called: "images".
         sizes: Examples to train on, to validate on, to test on, and of the training ones those whose loss is measured.
-        layers: Widths of the network from input to output, in logs that have no `network` yet.
+        layers: Widths of the network from input to output, in logs of earlier versions without `network`.
         network: The network in a few words.
         sites: Where its techniques may put something, in the order of the forward pass.
-        epochs: How many are planned.
-        steps_per_epoch: Optimizer steps in one.
+        epochs: The planned number of epochs.
+        steps_per_epoch: Optimizer steps in an epoch.
         arms: Facts of each arm, the baseline first.
         shared_tensors: How many tensors all arms have in common, with equal initial values.
-        threads: How many threads each process computes with; None in a log that does not tell.
+        threads: Threads of each process; None in logs of earlier versions.
     """
 
     kind: Literal["run_started"] = "run_started"
@@ -186,7 +186,9 @@ class StepsDone(_Event):
     finite: bool = True
 
 
-@dataclass(frozen=True, slots=True)  # a tenth of what a model takes: a long run has hundreds of thousands
+@dataclass(
+    frozen=True, slots=True
+)  # a dataclass takes a tenth of a model's memory; a long run has hundreds of thousands
 class LayerWeights:
     """The weight matrix of one layer: its Euclidean norm, and how many of its `size` weights are exactly zero."""
 
@@ -207,9 +209,9 @@ class EpochDone(_Event):
         weights: Each weight matrix, by layer.
         order: Hash of the order in which this epoch's images were trained on.
         seconds: What training and validating this epoch took this arm.
-        learning_rate: Of its last step; None in logs of before.
-        best: Whether no finite validation loss before was as low; in logs of before, whether the epoch counted.
-        counted: Whether the stopping rule counts it as an improvement; None in logs of before.
+        learning_rate: The learning rate of its last step; None in logs of earlier versions.
+        best: Whether the validation loss is the lowest so far; in logs of earlier versions, whether the epoch counted.
+        counted: Whether the stopping rule counts it as an improvement; None in logs of earlier versions.
         wait: Epochs since the last that counted, without those whose monitored value is not finite.
         partial: Whether the user's stop cut the epoch short.
     """
@@ -234,7 +236,7 @@ class EpochDone(_Event):
 
     @property
     def counts(self) -> bool:
-        """Whether the stopping rule counts it as an improvement."""
+        """Whether the stopping rule counts the epoch as an improvement."""
         return self.best if self.counted is None else self.counted
 
     @property
@@ -266,7 +268,7 @@ class EpochDone(_Event):
 
 
 class ControlApplied(_Event):
-    """A command of the user's took effect, or was refused; `why` says why it was."""
+    """A command of the user took effect, or was refused for the reason `why`."""
 
     kind: Literal["control_applied"] = "control_applied"
     command: Text
@@ -299,9 +301,9 @@ class Stalled(_Event):
     """A process has not answered for far longer than it usually takes; its arms train on as soon as it does.
 
     Attributes:
-        arms: Those that it trains.
-        pid: The process.
-        seconds: How long it has been waited for.
+        arms: The arms that it trains.
+        pid: The process number.
+        seconds: How long it has not answered.
     """
 
     kind: Literal["stalled"] = "stalled"
@@ -310,29 +312,29 @@ class Stalled(_Event):
     seconds: float
 
     def words(self) -> str:
-        """What has happened, in a sentence without its full stop."""
+        """A sentence on what happened, without the full stop."""
         return f"{process_of(self.arms, self.pid)} has not answered for {self.seconds:.0f} s"
 
 
 def process_of(arms: Sequence[str], pid: int) -> str:
     """'the process that trains regularized (pid 123)'."""
-    if not arms:  # before it has been given any
+    if not arms:  # before it got any arms
         return f"a process that is to train (pid {pid})"
     return f"the process that trains {' and '.join(arms)} (pid {pid})"
 
 
 StopReason = Literal["max_epochs", "early_stopping", "stopped", "non_finite", "exploded"]
-"""Why an arm trains no more."""
+"""Why an arm has stopped."""
 DIVERGED: frozenset[StopReason] = frozenset({"non_finite", "exploded"})
-"""The reasons of an arm that has diverged: its loss is not finite, or absurdly large."""
+"""The reasons that mean divergence: the loss is not finite, or absurdly large."""
 
 
 class ArmStopped(_Event):
-    """An arm trains no more.
+    """An arm has stopped.
 
     Attributes:
         best_epoch: The epoch with the lowest validation loss, which need not be the one whose weights are kept.
-        best_val_loss: That loss. Both are, in logs of before, those of the last epoch that counted.
+        best_val_loss: Its validation loss. In logs of earlier versions both are those of the last epoch that counted.
     """
 
     kind: Literal["arm_stopped"] = "arm_stopped"
@@ -345,7 +347,7 @@ class ArmStopped(_Event):
 
     @property
     def diverged(self) -> bool:
-        """Whether it is no result: its loss is not finite, or absurdly large."""
+        """Whether the arm diverged: its loss is not finite, or absurdly large."""
         return self.reason in DIVERGED
 
 
@@ -353,8 +355,8 @@ class ArmScore(BaseModel):
     """An arm on the test set, with the weights that it keeps.
 
     Attributes:
-        kept: 'best' where early stopping went back to the best epoch by what it follows, else 'last'.
-        epoch: Whose weights those are.
+        kept: 'best' if the arm returned to the best epoch by early stopping's monitor, else 'last'.
+        epoch: The epoch of the weights.
         metrics: The task's metrics, by name, the main one first.
     """
 
@@ -386,12 +388,12 @@ class Scored(_Event):
 
 
 class Saving(_Event):
-    """Something of the run is not being saved, or is again; training goes on.
+    """A part of the run can't be saved, or can be saved again; training goes on.
 
     Attributes:
-        what: The events, the arms' weights, their predictions, or the summary.
-        saved: Whether nothing of it is missing on disk now.
-        words: What has happened, since when, and what to do.
+        what: The part: events, weights, predictions, or summary.
+        saved: Whether it is completely on disk now.
+        words: What happened, since when, and what to do.
     """
 
     kind: Literal["saving"] = "saving"
@@ -404,11 +406,11 @@ Status = Literal["finished", "stopped", "diverged", "failed"]
 
 
 class RunFinished(_Event):
-    """The run has ended; the only proof that it has.
+    """The run has ended. This event is the only proof that it has.
 
     Attributes:
         error: One sentence, if the run failed.
-        train_seconds: Training and validation of both arms alone: no import, no loading of data, no test, no pause.
+        train_seconds: Time of training and validation, without imports, loading of data, test and pauses.
     """
 
     kind: Literal["run_finished"] = "run_finished"
@@ -438,9 +440,9 @@ def parse(line: str | bytes) -> Event:
     """An event from its line of JSON.
 
     Raises:
-        pydantic.ValidationError: It is no event that this version knows.
+        pydantic.ValidationError: It is not an event known to this version.
     """
-    mark = b"\xef\xbb\xbf"  # some editors put it before a file's first line
+    mark = b"\xef\xbb\xbf"  # some editors put a byte order mark before a file's first line
     text = line.removeprefix(mark) if isinstance(line, bytes) else line
     if schema1.wrote(text):
         with suppress(ValueError):  # damaged; what is wrong with it is told below

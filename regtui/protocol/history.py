@@ -1,4 +1,4 @@
-"""A run's events folded into curves and totals: the one source for screen, headless table and review."""
+"""The history of a run: its events summed up as curves and totals, for the screen, the printed table and review."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from regtui.tasks import TASKS, Task
 from regtui.techniques.base import LARGEST_KNOB
 
 LARGEST = 10**12
-"""No run has as many epochs, steps or test images, or takes as many seconds."""
+"""No run has so many epochs, steps or test examples, or takes so many seconds."""
 
 
 @dataclass
 class ArmHistory:
-    """One arm's curves.
+    """The history of one arm.
 
     Attributes:
         info: What was known before the first step.
@@ -42,8 +42,8 @@ class ArmHistory:
         epochs: Each epoch's measurements, in order; a damaged log may have lost some.
         best: The epoch with the lowest finite validation loss, the earlier of equal ones; None before the first.
         counted: The last epoch that its stopping rule counted as an improvement; None before the first.
-        stopped: How it ended; None while it goes on.
-        test: Its score on the test set; None until it is tested.
+        stopped: How it ended; None while it trains.
+        test: Its score on the test set; None before the test.
     """
 
     info: ArmInfo
@@ -73,9 +73,9 @@ class ArmHistory:
 
     @property
     def kept(self) -> EpochDone | None:
-        """The epoch whose weights the arm has now: the last, or once it is tested the one that it has gone back to.
+        """The epoch whose weights the arm has now: the last, or after the test the one it has returned to.
 
-        None before the first, and where a damaged log has lost it.
+        None before the first epoch, and if a damaged log lacks it.
         """
         if self.test is None or self.test.kept == "last":
             return self.last
@@ -114,34 +114,34 @@ class ArmHistory:
 
 @dataclass
 class History:
-    """All that the events so far have said."""
+    """What the events so far add up to."""
 
     started: RunStarted | None = None
     arms: dict[str, ArmHistory] = field(default_factory=dict)
     controls: list[ControlApplied] = field(default_factory=list)
     paused: bool = False
     stalled: Stalled | None = None
-    """What stands still, if that was the newest to be told."""
+    """The stalled process, if no event came after that one."""
     scored: Scored | None = None
     finished: RunFinished | None = None
     unsaved: dict[str, str] = field(default_factory=dict)
-    """What of the run is not on disk ('log', 'weights', 'summary'), with words on why and since when."""
+    """The parts of the run that are not on disk ('log', 'weights', 'summary'), with words on why and since when."""
     seconds: float = 0.0
-    """When the newest event came, in seconds since the start."""
+    """The time of the newest event, in seconds since the start."""
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> History:
-        """The history that these events tell."""
+        """The history of these events."""
         history = cls()
         for event in events:
             history.add(event)
         return history
 
     def add(self, event: Event) -> bool:  # noqa: C901, one case an event
-        """Take in one event; they come in the order in which they happened.
+        """Add an event; events are added in order.
 
-        An event that can't be true after those before it comes from a damaged log and is passed over: nothing that
-        reads a history has to expect arms that never started, or an epoch twice. Returns whether it was taken in.
+        An event that contradicts those before it comes from a damaged log and is skipped, so that a history never has
+        arms that did not start, or an epoch twice. Returns whether the event was added.
         """
         if not _fits(event, self):
             return False
@@ -180,7 +180,7 @@ class History:
         return True
 
     def at(self, epoch: int) -> History:
-        """The history as it was when every arm that still trained had done an epoch; whole, if none trained on."""
+        """The history as it was when every arm still in training had finished an epoch; all if none trained on."""
         if self.started is None:
             return self
         steps = epoch * self.started.steps_per_epoch
@@ -197,12 +197,12 @@ class History:
 
     @property
     def epochs(self) -> int:
-        """Epochs that at least one arm has done."""
+        """The number of epochs that at least one arm has finished."""
         return max((arm.last.epoch for arm in self.arms.values() if arm.last is not None), default=0)
 
     @property
     def changes(self) -> list[list[ControlApplied]]:
-        """The changes of a knob that were applied while training, in order; pausing and stopping change no knob.
+        """The changes of knobs applied while training, in order; pausing and stopping are none.
 
         Patience is changed in both arms at once, and answered for each of them: at one step that is one change.
         """
@@ -250,7 +250,7 @@ class History:
 
     @property
     def unpaired_because(self) -> str:
-        """Why this is no matched pair; empty while it is one."""
+        """Why the arms are not a matched pair; empty if they are."""
         if len({arm.info.initial_weights for arm in self.arms.values()}) > 1:
             return "the arms started from different weights"
         if len({arm.info.data for arm in self.arms.values()}) > 1:
@@ -264,7 +264,7 @@ class History:
 
     @property
     def _orders(self) -> dict[int, set[str]]:
-        """The hashes that the arms tell of each epoch; a damaged log may have lost an epoch of one arm or of both."""
+        """The arms' hashes of each epoch; a damaged log may lack an epoch of some arms."""
         orders: dict[int, set[str]] = {}
         for arm in self.arms.values():
             for epoch in arm.epochs:
@@ -273,7 +273,7 @@ class History:
 
 
 _OF_BOTH = ("set_patience", "set_min_delta")
-"""Commands that are answered for each arm and may be one change of both; earlier logs set min_delta by the first."""
+"""Commands answered for each arm that may be one change of all; earlier versions set min_delta by the first."""
 
 
 def _val_loss(epoch: EpochDone) -> float:
@@ -281,7 +281,7 @@ def _val_loss(epoch: EpochDone) -> float:
 
 
 def _change_of_another_arm(changes: list[list[ControlApplied]], control: ControlApplied) -> list[ControlApplied] | None:
-    """The newest change that `control` is this arm's part of; None if it is one of its own."""
+    """The latest change of which `control` is another arm's part; None if it is a new change."""
     for change in reversed(changes) if control.command in _OF_BOTH else ():
         if (change[-1].command, change[-1].step) != (control.command, control.step):
             return None
@@ -291,7 +291,7 @@ def _change_of_another_arm(changes: list[list[ControlApplied]], control: Control
 
 
 def _fits(event: Event, history: History) -> bool:
-    """Whether an event can be true after those that the history has."""
+    """Whether an event is consistent with the history so far."""
     if not 0 <= event.t < LARGEST or history.finished is not None:
         return False
     if isinstance(event, RunStarted):
@@ -299,7 +299,7 @@ def _fits(event: Event, history: History) -> bool:
         first, *others = event.arms or [""]
         return possible and history.started is None and first == BASELINE and are_possible(others)
     if history.started is None:
-        return isinstance(event, RunFinished)  # it failed before it could begin
+        return isinstance(event, RunFinished)  # the run failed before it began
     if isinstance(event, StepsDone | EpochDone | ArmStopped):
         arm = history.arms.get(event.arm)
         return arm is not None and arm.stopped is None and _comes_next(event, arm, history)
@@ -320,7 +320,7 @@ def _fits(event: Event, history: History) -> bool:
 
 
 def _comes_next(event: StepsDone | EpochDone | ArmStopped, arm: ArmHistory, history: History) -> bool:
-    """Whether an arm can have come to this; where lines of the log are lost, it goes on after a gap."""
+    """Whether an event can be the arm's next; there may be gaps where lines of the log are lost."""
     started = history.started
     assert started is not None
     match event:

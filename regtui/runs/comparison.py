@@ -1,4 +1,4 @@
-"""Several saved runs beside each other: what differs in their presets, and which of them are seeds of one preset."""
+"""Compares saved runs: which settings differ, and which runs are seeds of one preset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from regtui.tasks import Metric
 
 SEED = "train.seed"
 AT_MOST = 26
-"""Runs in one comparison: each has a letter."""
+"""The most runs in one comparison, because each gets a letter."""
 _NOT_FINISHED = {
     "stopped": "it was stopped",
     "diverged": "it diverged",
@@ -25,7 +25,7 @@ _NOT_FINISHED = {
 
 
 class Seeds(NamedTuple):
-    """Runs of one preset that differ in nothing but the seed, and may be judged together.
+    """Runs of one preset that differ only in the seed, and may be judged together.
 
     Attributes:
         name: The preset's name.
@@ -41,7 +41,7 @@ class Seeds(NamedTuple):
 
 
 def differing(runs: Sequence[RunInfo]) -> list[str]:
-    """The settings that are not the same in all runs whose preset can be read, in the preset's order."""
+    """The settings that differ between the runs whose preset can be read, in the preset's order."""
     tables = [table for run in runs if (table := settings(run))]
     keys = dict.fromkeys(key for table in tables for key in table)
     found = [key for key in keys if len({table.get(key) for table in tables}) > 1]
@@ -49,13 +49,15 @@ def differing(runs: Sequence[RunInfo]) -> list[str]:
 
 
 def seeds(runs: Sequence[RunInfo]) -> list[Seeds]:
-    """Two or more seeds of one preset each; a seed that was run twice counts once, as its last run has it."""
+    """Groups of two or more seeds of one preset; a seed that was run twice counts once, by its last run."""
     groups: dict[tuple[tuple[str, Field], ...], list[RunInfo]] = {}
     for run in sorted(runs, key=lambda run: run.started):
         if not why_not_counted(run):
             table = settings(run)
             table["parameters"] = str([run.fields.get(f"arms.{arm}.parameters") for arm in (BASELINE, *run.others)])
-            table["data"] = str(run.fields.get("pairing.data.baseline"))  # of one name, but perhaps not the same
+            table["data"] = str(
+                run.fields.get("pairing.data.baseline")
+            )  # they have one name, but perhaps different settings
             same = tuple(sorted((key, value) for key, value in table.items() if key not in {SEED, "train.device"}))
             groups.setdefault(same, []).append(run)
     found = []
@@ -82,7 +84,7 @@ def _test_loss_difference(run: RunInfo) -> float | None:
 
 
 def why_not_counted(run: RunInfo) -> str:
-    """Why a run is no part of statistics over seeds; empty if it is."""
+    """Why a run is left out of statistics over seeds; empty if it is not."""
     if run.fault or run.status != "finished":
         return _NOT_FINISHED.get(run.status, "its files are damaged")
     if run.fields.get("interventions"):

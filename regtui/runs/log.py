@@ -104,8 +104,8 @@ class Summary(BaseModel):
     Attributes:
         task: What the networks were trained for.
         comparisons: Each arm but the baseline against it, example by example on the test set.
-        same_experiment: For each arm but the baseline, whether nothing but chance sets it apart from that; empty in a
-            log of before it was told.
+        same_experiment: For each arm but the baseline, whether both are the same experiment but for chance; empty in
+            logs of earlier versions.
     """
 
     model_config = ConfigDict(extra="ignore")

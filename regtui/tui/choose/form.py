@@ -215,7 +215,7 @@ class Form(Vertical):
             yield from rows if rows else [self._model]
 
     def on_mount(self) -> None:
-        """Fill in the values."""
+        """Show the draft's values."""
         self.show(self._draft)
 
     def on_resize(self, event: events.Resize) -> None:

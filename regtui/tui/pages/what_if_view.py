@@ -1,4 +1,4 @@
-"""What other patience would have come to, as charts and as rows of text. Knows no widget."""
+"""Charts and rows of text on what other patiences would have done. Uses no widget."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from regtui.tui.look import MARKS
 
 STAR = "★"
 PATIENCE_CELLS = 8
-"""Cells of the table's first column."""
+"""Width of the table's first column."""
 
 
 def stop_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
-    """At which epoch each patience would have stopped; dots where it would have run all planned epochs.
+    """A chart of the epoch at which each patience would have stopped; dots if it would have run all epochs.
 
-    A star marks the shortest patience that comes nearest to the best epoch, here and in the other chart.
+    A star marks the shortest patience that comes closest to the best epoch, here and in the other chart.
     """
     right = _right(tables)
     curves: list[Curve] = []
@@ -43,7 +43,7 @@ def stop_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
 
 
 def cost_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
-    """How far the kept epoch would have been from the best: in the loss, or in a metric where that is followed."""
+    """A chart of how much worse the kept epoch would have been than the best, in the monitored value."""
     if len({table.monitor for table in tables.values()}) > 1:
         return Plot(empty="the arms do not follow the same: one its loss, another its metric")
     right = _right(tables)
@@ -63,20 +63,20 @@ def cost_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
 
 
 def _nothing(tables: Mapping[str, WhatIf]) -> str:
-    """Why there is nothing to draw: no epoch counts, or those that were run are too few for any patience to stop."""
+    """Why there is nothing to draw: no epoch counts, or the run was too short for any patience to stop it."""
     if all(table.best_epoch is None for table in tables.values()):
         return "no epoch counts"
     return "no patience stops this early"
 
 
 def _right(tables: Mapping[str, WhatIf]) -> int:
-    """The last patience on the axis: with longer ones nothing changes any more."""
+    """The largest patience on the axis; beyond it nothing changes."""
     stopping = (o.patience for table in tables.values() for o in table.outcomes if o.stops_at is not None)
     return min(MAX_PATIENCE, max(5, max(stopping, default=0) + 2))
 
 
 def _curves(arm: str, points: Sequence[tuple[int, float]], space: Space) -> list[Curve]:
-    """A line, by its grain and its marks the arm's."""
+    """An arm's line and its marks, which tell the arms apart also without colour."""
     if not points:
         return []
     x, y = [float(x) for x, _ in points], [float(y) for _, y in points]
@@ -113,7 +113,7 @@ def takeaways(tables: Mapping[str, WhatIf], width: int, colours: Mapping[str, st
 
 
 def remarks(tables: Mapping[str, WhatIf], width: int, colours: Mapping[str, str]) -> list[Text]:
-    """What is not known, arm by arm."""
+    """What is not known about each arm."""
     faint = Style(color=colours["faint"])
     rows = []
     for arm, table in tables.items():
@@ -163,7 +163,7 @@ _FIRST_TO_GO = ("saved", "value", "keeps")
 
 
 def table_rows(tables: Mapping[str, WhatIf], width: int, colours: Mapping[str, str]) -> list[Text]:
-    """Two lines of headers and a row for each patience; those that would not have stopped either arm share the last."""
+    """Two header lines and a row for each patience; all that would not have stopped any arm share the last row."""
     columns = dict(COLUMNS)
     for key in _FIRST_TO_GO:
         if PATIENCE_CELLS + len(tables) * _width(columns) <= width:
@@ -192,12 +192,12 @@ def table_rows(tables: Mapping[str, WhatIf], width: int, colours: Mapping[str, s
 
 
 def _width(columns: Mapping[str, _Column]) -> int:
-    """Cells of an arm's part, with the blanks before it."""
+    """Width of an arm's part of the table, with the blanks before it."""
     return 1 + sum(column.width + 1 for column in columns.values())
 
 
 def _outcomes(tables: Mapping[str, WhatIf]) -> Iterator[tuple[str, list[PatienceOutcome]]]:
-    """Each patience with what it comes to in each arm."""
+    """Each patience, as text, with its outcome in each arm."""
     for outcomes in map(list, zip(*(table.outcomes for table in tables.values()), strict=True)):
         patience = outcomes[0].patience
         if patience < MAX_PATIENCE and all(outcome.stops_at is None for outcome in outcomes):

@@ -1,4 +1,4 @@
-"""What a list says of a saved run: the columns, and a line on what they leave out."""
+"""The columns of the list of saved runs, and a line with what they leave out."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ STATUS_COLOURS = {
     "stopped": "",
 }
 NARROW = 100
-"""Below so many columns the verdict's says the status of a run that has none, and the status has no column."""
+"""Below this width there is no status column; a run without a verdict shows its status there instead."""
 TINY = 60
-"""Below so many columns the time comes last."""
+"""Below this width the time of the start comes last."""
 CALLED = frozenset({"more", "fewer", "closer", "farther"})
 """Verdicts that say in which way the networks differ."""
 VERDICT_WIDTH = len("interrupted")
-"""Where a run has no verdict, its status may stand in the column."""
+"""Width of the verdict column, in which the status may stand instead."""
 
 
 class RunColumn(NamedTuple):
-    """A column of the list: what a run has there, in which colour, and by what the runs are sorted."""
+    """A column of the list: a run's cell in it, and the value by which the runs are sorted."""
 
     column: Column
     cell: Callable[[RunInfo], Cell]
@@ -95,7 +95,7 @@ PRESET, STATUS, POINTS, VERDICT = FIELDS[1:5]
 
 
 def points_column(runs: Iterable[RunInfo], width: int) -> Column:
-    """The column of the differences in a terminal of that width; in a narrow one its header says what they rest on."""
+    """The column of differences for a terminal of that width; in a narrow one the header says '1 seed'."""
     if width < NARROW:
         return Column("Δ 1 seed", 8, right=True)
     title = "Δ points" if all(run.metric.is_share for run in runs) else "Δ test"
@@ -103,19 +103,19 @@ def points_column(runs: Iterable[RunInfo], width: int) -> Column:
 
 
 def points_cell(run: RunInfo, width: int) -> Cell:
-    """The difference in a terminal of that width."""
+    """The cell with the difference, for a terminal of that width."""
     return Cell(run.points if width >= NARROW or run.difference is None else run.shown_difference)
 
 
 def preset_width(runs: Iterable[RunInfo], width: int) -> int:
-    """Cells for the names of the runs' presets, in a terminal of that width; in 40, the verdict fits beside them."""
+    """Width of the preset column for a terminal of that width; with 40 columns the verdict still fits beside it."""
     most = 10 if width < TINY else 15 if width < NARROW else 22
     widest = max((cell_len(one_line(name)) for name in {run.preset for run in runs}), default=0)
     return max(len("preset"), min(most, widest))
 
 
 def about(run: RunInfo) -> str:
-    """What the columns do not say of a run: its folder's name, its techniques, its network and how it was trained."""
+    """A line with what the columns leave out: the folder's name, techniques, network and training."""
     table = settings(run)
     words = [run.name]
     for arm in (BASELINE, *run.others):

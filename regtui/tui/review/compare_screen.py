@@ -1,4 +1,4 @@
-"""Several saved runs: their curves over each other, what differs in them, and what their seeds say together."""
+"""Compares saved runs: their curves in one chart, what differs between them, and statistics over seeds."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ from regtui.tui.widgets.row_list import Cell, RowList
 from regtui.tui.widgets.thread import in_thread
 
 ROWS = 8
-"""Runs that the table shows at most before it scrolls."""
+"""The most runs that the table shows before it scrolls."""
 SOON = 0.05
-"""Seconds after which what was read is drawn, together with what has come by then."""
+"""Seconds to wait before drawing what was read, to draw what follows with it."""
 NAME = 22
-"""Cells of a preset's name at most."""
+"""Longest name of a preset in cells."""
 
 
 class Judged(NamedTuple):
-    """The seeds of one preset: its name, and their differences in the test set's metric and, if known of all, loss."""
+    """Seeds of one preset: its name, their differences in the test metric and, if known for all, in test loss."""
 
     name: str
     metric: Metric
@@ -69,7 +69,7 @@ def _judged(group: Seeds) -> Judged:
 
 
 class CompareScreen(Screen[None]):
-    """Two runs or more."""
+    """A comparison of two or more runs."""
 
     DEFAULT_CSS = """
     CompareScreen {
@@ -91,14 +91,14 @@ class CompareScreen(Screen[None]):
     BINDINGS = bindings((*_HERE, *EVERYWHERE))
 
     class Told(Message):
-        """A run's log has told something."""
+        """Events of a run were read."""
 
         def __init__(self, run: int, events: Sequence[Event]) -> None:
             super().__init__()
             self.run, self.events = run, events
 
     class Known(Message):
-        """The runs' outcomes have been read, and what the seeds of each preset among them say together."""
+        """The runs' outcomes were read, and the seeds of each preset were judged."""
 
         def __init__(self, infos: Sequence[RunInfo], judged: Sequence[Judged]) -> None:
             super().__init__()
@@ -127,19 +127,19 @@ class CompareScreen(Screen[None]):
         yield KeyBar((*self.KEYS, *EVERYWHERE))
 
     def on_mount(self) -> None:
-        """Read the logs behind the empty chart."""
+        """Begin to read the logs; the chart stays empty meanwhile."""
         self._list.focus()
         self._read()
 
     @in_thread("reading")
     def _read(self) -> None:
-        """Read the curves, then the outcomes; follow the runs that another process writes."""
+        """Read the curves, then the outcomes; follow runs that another process still writes."""
         worker = get_current_worker()
         followers = {index: Follower(folder, without_steps=True) for index, folder in enumerate(self._folders)}
         self._tell(followers)
         while not worker.is_cancelled:
             infos = [read_run(folder) for folder in self._folders]
-            self._tell(followers)  # after the outcomes: of a run that has ended, nothing more can come
+            self._tell(followers)  # read after the outcomes: a run that had ended by then gets no more events
             self.post_message(self.Known(infos, [_judged(group) for group in seeds(infos)]))
             followers = {index: f for index, f in followers.items() if infos[index].may_go_on}
             if not followers:
@@ -167,7 +167,7 @@ class CompareScreen(Screen[None]):
         self._say_evidence()
 
     def on_resize(self) -> None:
-        """Give room to what matters most in a terminal of this size."""
+        """Arrange the parts for a terminal of this size."""
         height = self.size.height
         self._list.styles.height = 1 + min(len(self._folders), ROWS, max(2, height // 4))
         self._evidence.display = height >= 18
@@ -177,7 +177,7 @@ class CompareScreen(Screen[None]):
         self.call_after_refresh(self._draw)
 
     def _say_evidence(self) -> None:
-        """What the seeds say together, and which runs have no say in it."""
+        """Show the statistics over seeds, and which runs are not part of them."""
         width = max(20, self.size.width - 2)
         blocks = [line for judged in self._judged for line in describe_seeds(*judged, width)]
         left_out = [
@@ -190,7 +190,7 @@ class CompareScreen(Screen[None]):
         self._evidence.update("\n".join(blocks))
 
     def _fill(self) -> None:
-        """The table of what differs in the runs and in what they came to."""
+        """Fill the table of differing settings and results."""
         keys = differing(self._infos)
         rows = [
             cells(info, Cell(run.letter, run.colour), keys, self.size.width)
@@ -223,21 +223,21 @@ class CompareScreen(Screen[None]):
         self.post_message(OpenRun(self._folders[self._list.cursor]))
 
     def action_quantity(self) -> None:
-        """The next quantity."""
+        """Show the next quantity."""
         self._view.quantity = COMPARED[(COMPARED.index(self._view.quantity) + 1) % len(COMPARED)]
         self._draw()
 
     def action_by(self) -> None:
-        """The next axis."""
+        """Use the next kind of axis."""
         self._view.by = AXES[(AXES.index(self._view.by) + 1) % len(AXES)]
         self._draw()
 
     def action_arms(self) -> None:
-        """Both arms, or one."""
+        """Show both arms, or one of them."""
         self._view.arms = WHOSE[(WHOSE.index(self._view.arms) + 1) % len(WHOSE)]
         self._draw()
 
     def action_log(self) -> None:
-        """Logarithmic or linear."""
+        """Switch between a logarithmic and a linear axis."""
         self._view.log = not self._view.log
         self._draw()

@@ -1,4 +1,4 @@
-"""A run as the screen knows it: its preset, the way to steer it, and what it has told so far."""
+"""A run as the screen sees it: its preset, its control, and its history so far."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from regtui.text import one_line
 
 
 class Session:
-    """One run. The trainer's thread gives it events; the screen's thread takes them in, many at a time."""
+    """One run. The trainer's thread passes events to it; the screen's thread takes them in, many at a time."""
 
     def __init__(self, preset: Preset, notify: Callable[[], object], *, live: bool = True) -> None:
-        """Begin with nothing told.
+        """Begin without events.
 
         Args:
             preset: What is trained.
-            notify: Called in the trainer's thread when events wait, once until they are taken in.
-            live: Whether it is trained here and can be steered; else it is read from its log.
+            notify: Called in the trainer's thread when events wait; not again until they were taken in.
+            live: Whether the run is trained here and can be steered; else it is read from its log.
         """
         self.preset = preset
         self.live = live
@@ -41,7 +41,7 @@ class Session:
         self.traceback = ""
         self.ended = False
         self.silence = ""
-        """For how long a run that is trained elsewhere has told nothing, if that is worth a word."""
+        """How long a run that is trained elsewhere has been silent, in words; empty if that is usual."""
         self._notify = notify
         self._lock = threading.Lock()
         self._waiting: list[Event] = []
@@ -50,9 +50,9 @@ class Session:
 
     @property
     def status(self) -> str:
-        """How the run ended, by its summary, else by its events; empty while it goes on.
+        """How the run ended, from its summary or else its events; empty while it goes on.
 
-        A saved run that tells no end was interrupted; so was one of which no summary and no start is known.
+        A saved run without an end in its log was interrupted, and so was one without summary and start.
         """
         if not self.ended:
             return ""
@@ -64,7 +64,7 @@ class Session:
         return "failed" if self.live else "interrupted"
 
     def tell(self, event: Event) -> None:
-        """Take an event from the trainer's thread."""
+        """Accept an event; called in the trainer's thread."""
         with self._lock:
             self._waiting.append(event)
             self._all_taken.clear()
@@ -73,11 +73,11 @@ class Session:
             self._notify()
 
     def all_taken(self, seconds: float) -> bool:
-        """Wait, in the trainer's thread, until the screen has taken in all that was told; False if it takes longer."""
+        """Wait, in the trainer's thread, until the screen has taken in all events; False if that takes longer."""
         return self._all_taken.wait(seconds)
 
     def outcome(self, width: int = 80) -> list[str]:
-        """How the run came out, in lines: its fault, its verdict or what its summary knows, and where its log is."""
+        """The outcome in lines: errors, the verdict or else what the summary says, and where the log is."""
         fault = str(self.error) if self.error else self.summary.error if self.summary else ""
         unsaved = (
             f"Not all of this run is saved: {self.summary.unsaved}" if self.summary and self.summary.unsaved else ""
@@ -92,7 +92,7 @@ class Session:
         return [line for block in blocks for line in ("", *block)][1:]
 
     def take_in(self) -> list[Event]:
-        """Fold the waiting events into the history; returns those that it has taken in."""
+        """Add the waiting events to the history; returns those that it accepted."""
         with self._lock:
             events, self._waiting = self._waiting, []
         told = [event for event in events if self.history.add(event)]
