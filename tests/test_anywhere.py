@@ -122,6 +122,25 @@ def torch_as_it_was() -> Iterator[None]:
     torch.set_rng_state(state)
     torch.set_default_dtype(dtype)
     torch.set_default_device("cpu")
+    torch.set_flush_denormal(False)
+
+
+def small() -> float:
+    """0.0 where numbers below 1e-38 count as 0."""
+    return float(torch.tensor(2e-38, dtype=torch.float32, device="cpu") * 0.1)
+
+
+@pytest.mark.usefixtures("torch_as_it_was")
+def test_numbers_below_all_that_matter_count_as_0_while_an_arm_works_and_no_longer(mnist_file: Path) -> None:
+    crew = LocalCrew()
+    for flushed in (False, True):
+        torch.set_flush_denormal(flushed)
+        before = small()
+        crew.build(one_epoch(), mnist_file)
+        with crew._host.as_in_its_own_process(1):
+            assert small() == 0
+        assert small() == before
+        assert (before == 0) == flushed
 
 
 @pytest.mark.usefixtures("torch_as_it_was")

@@ -40,7 +40,13 @@ class Host(HostCalls):
         return list(device.found())
 
     def build(self, names: tuple[str, ...], preset: Preset, where: str, data_file: Path, threads: int) -> None:
-        """Load the data once and build the arms `names` on it; from then on torch uses this number of threads."""
+        """Load the data once and build the arms `names` on it; from then on torch uses this number of threads.
+
+        Numbers below 1e-38 count as 0 from then on: they differ from it in nothing that matters, and processors of
+        Intel take 150 cycles for each. Weights that decay and gradients of what is certain become as small; an epoch of
+        the dropout preset then took 3.4 s instead of 0.9.
+        """
+        torch.set_flush_denormal(True)  # before torch starts threads of its own, which inherit it
         torch.set_num_threads(threads)
         place = torch.device(where)
         data = load(data_file, preset.data, stream(preset.train.seed, "split"), place)
@@ -55,12 +61,14 @@ class Host(HostCalls):
         """Within this context torch's global state is that of a new process; afterwards it is restored.
 
         So training does not affect other uses of torch in this process, and is not affected by them. The state covers
-        the number of threads, the global random stream, gradient mode, autocast, default type and default device.
+        the number of threads, the global random stream, gradient mode, autocast, default type and default device, and
+        whether numbers below 1e-38 count as 0.
         """
-        threads_before, dtype_before = torch.get_num_threads(), torch.get_default_dtype()
+        threads_before, dtype_before, flushed_before = torch.get_num_threads(), torch.get_default_dtype(), _flushes()
         with ExitStack() as stack:
             stack.callback(torch.set_default_dtype, dtype_before)
             stack.callback(torch.set_num_threads, threads_before)
+            stack.callback(torch.set_flush_denormal, flushed_before)
             gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
             stack.enter_context(torch.random.fork_rng(gpus))
             stack.enter_context(torch.inference_mode(mode=False))
@@ -70,4 +78,10 @@ class Host(HostCalls):
                 stack.enter_context(torch.device("cpu"))
             torch.set_default_dtype(torch.float32)
             torch.set_num_threads(threads)
+            torch.set_flush_denormal(True)
             yield
+
+
+def _flushes() -> bool:
+    """Whether numbers below 1e-38 count as 0 in this thread, which torch can't be asked."""
+    return not torch.full((), 2e-38, dtype=torch.float32, device="cpu").mul(0.1)
