@@ -28,7 +28,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Condition:
     """Compares a field with a value: numbers as numbers, texts as texts, ignoring case."""
 
     key: str
@@ -51,7 +51,7 @@ class Filter:
     """What a run must match to be listed: each word must be in one of its texts, and each comparison must hold."""
 
     words: tuple[str, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[Condition, ...]
 
     def matches(self, run: RunInfo) -> bool:
         """Whether the run matches."""
@@ -96,7 +96,7 @@ def parse_filter(text: str) -> Filter:
                 f"{quoted(term)} lacks its {'value' if match[1] else 'key'}; write it like test.difference>0.5"
             )
         else:
-            comparisons.append(Comparison(*match.groups()))
+            comparisons.append(Condition(*match.groups()))
     return Filter(tuple(words), tuple(comparisons))
 
 
