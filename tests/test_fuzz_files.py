@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from regtui.cli.headless import table_lines
 from regtui.errors import RegtuiError
 from regtui.evidence.from_history import judge_run
-from regtui.evidence.verdict import verdict_lines
+from regtui.evidence.lines import verdict_lines
 from regtui.export import csv, html
 from regtui.export.saved_run import read_saved_run
 from regtui.preset.file import load, to_toml

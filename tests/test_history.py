@@ -14,7 +14,7 @@ from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
 from regtui.evidence.diagnosis import describe
 from regtui.evidence.from_history import judge_run
-from regtui.evidence.verdict import verdict_lines
+from regtui.evidence.lines import verdict_lines
 from regtui.protocol.control import Control, SetMinDelta, SetPatience, SetStrength
 from regtui.protocol.events import (
     HUGE,

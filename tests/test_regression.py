@@ -16,7 +16,7 @@ from regtui.cli.runs import print_runs
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import RunResult, run
 from regtui.evidence.from_history import judge_run
-from regtui.evidence.verdict import verdict_lines
+from regtui.evidence.lines import verdict_lines
 from regtui.preset.faults import PresetError
 from regtui.preset.file import load
 from regtui.protocol.control import Control

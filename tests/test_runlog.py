@@ -12,7 +12,7 @@ from regtui.engine.process import CrewClosedError
 from regtui.engine.run import RunResult, run
 from regtui.errors import InputError, RegtuiError
 from regtui.evidence.from_history import judge_run
-from regtui.evidence.verdict import verdict_lines
+from regtui.evidence.lines import verdict_lines
 from regtui.preset.file import load
 from regtui.protocol.control import Control
 from regtui.protocol.events import EpochDone, Event, Paused, RunFinished, StepsDone

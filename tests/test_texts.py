@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from regtui.evidence.diagnosis import describe
 from regtui.evidence.from_history import judge_run
-from regtui.evidence.verdict import verdict_lines
+from regtui.evidence.lines import verdict_lines
 from regtui.evidence.what_if import what_if
 from regtui.preset.file import load
 from regtui.preset.model import Preset

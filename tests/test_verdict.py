@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from regtui.evidence.verdict import ArmResult, Outcome, Verdict, judge, verdict_lines
+from regtui.evidence.lines import verdict_lines
+from regtui.evidence.verdict import ArmResult, Outcome, Verdict, judge
 from regtui.protocol.events import Status
 from regtui.tasks.comparison import RightWrong
 
@@ -319,7 +320,8 @@ def test_a_diverged_run_names_each_arm_its_epoch_and_a_remedy() -> None:
 def test_a_verdict_needs_no_slow_import() -> None:
     script = """
 import sys
-from regtui.evidence.verdict import ArmResult, judge, verdict_lines
+from regtui.evidence.lines import verdict_lines
+from regtui.evidence.verdict import ArmResult, judge
 from regtui.tasks.comparison import RightWrong
 arm = ArmResult("a", "a", False, 1, 1, 0.1, 0.5, 0.1, 1, 1.0, 1.0, 10, 0.0, 1.0, 0.1, 0.1, "max_epochs")
 verdict = judge(arm, arm, RightWrong(5, 1, 2, 2), same=False, unpaired_because="", interventions=0, status="finished",

@@ -95,7 +95,7 @@ def _run(preset: Preset, logs: Path, *, json: bool, threads: int | None) -> int:
 
 def _say_outcome(preset: Preset, result: RunResult) -> None:
     from regtui.evidence.from_history import judge_run
-    from regtui.evidence.verdict import verdict_lines
+    from regtui.evidence.lines import verdict_lines
 
     say()
     for line in verdict_lines(judge_run(result.history, preset), min(room(), PROSE)):

@@ -8,23 +8,17 @@ seeds.
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from regtui.preset.arms import BASELINE
 from regtui.tasks import TASKS, Comparison, Task, words
-from regtui.text import NBSP, UNKNOWN, counted, number, p_value, seconds, share
+from regtui.text import NBSP, UNKNOWN, counted, number, p_value, seconds
 
 if TYPE_CHECKING:
     from regtui.protocol.events import Status  # imports pydantic, which the list of runs does not need
 
 ALPHA = 0.05
 """A network has done better than the other if p is below this and the 95 % interval leaves out 0."""
-WIDTH = 80
-"""The default width of the text in columns."""
-
 Outcome = Literal["more", "fewer", "closer", "farther", "undecided", "same", "none"]
 """Of one arm in one run: its network classified more of the test examples correctly than the baseline's, or fewer; or
 its predictions are closer to the truth, or farther from it; or that is undecided; both arms are the same experiment; no
@@ -174,7 +168,7 @@ class Verdict:
         if self.cost_ratio is None:
             return ""
         arm, base = self.arm, self.baseline
-        ours, theirs = _seconds(arm, base)
+        ours, theirs = epoch_seconds(arm, base)
         cost = (
             f"Cost: {self.cost_ratio:.2f}{NBSP}× the baseline's time per epoch ({ours}{NBSP}s against {theirs}{NBSP}s)"
         )
@@ -192,7 +186,7 @@ class Verdict:
         ours, theirs = number(gap, "+.4f"), number(base_gap, "+.4f")
         if gap is None or base_gap is None or ours == theirs:
             return ""
-        kept = " against ".join(f"epoch{NBSP}{_epoch(arm.kept_epoch)}" for arm in arms)
+        kept = " against ".join(f"epoch{NBSP}{shown_epoch(arm.kept_epoch)}" for arm in arms)
         words = f"Generalization gap (validation − training loss) of the kept weights, {kept}: {ours} against {theirs}."
         loss, base_loss = (arm.val_loss_at_kept for arm in arms)
         if (
@@ -218,49 +212,6 @@ class Verdict:
             f"One run of one seed ({self.seed}): interval and p-value speak of these two trained networks; another "
             "seed or split may say otherwise. Whether the technique makes the difference, several seeds can tell."
         )
-
-
-def verdict_lines(verdicts: Mapping[str, Verdict], width: int = WIDTH) -> list[str]:
-    """Return the verdicts on a run's arms as plain text for people, at most `width` columns wide."""
-    of_all = list(verdicts.values())
-    first = of_all[0]
-    table = arms_table(width, first.task, [first.baseline, *(verdict.arm for verdict in of_all)])
-    if len(of_all) == 1:
-        details = "" if first.outcome == "none" or first.comparison is None else _details(first)
-        blocks = [_wrap(width, first.clouds() + first.headline()), table]
-        blocks.append(_wrap(width, details, first.cost(), first.gap()) if details else [])
-        blocks.append(_wrap(width, first.limits()))
-    else:
-        blocks = [_wrap(width, _clouds_of(of_all)), table]
-        blocks += [_wrap(width, f"{verdict.arm.name}: {verdict.headline()}", verdict.cost()) for verdict in of_all]
-        blocks.append(_wrap(width, _limits_of(of_all)))
-    return [line for block in blocks if block for line in ("", *block)][1:]
-
-
-def _details(verdict: Verdict) -> str:
-    assert verdict.comparison is not None
-    return words.details(verdict.comparison, verdict.arm.name, verdict.examples)
-
-
-def _clouds_of(verdicts: Sequence[Verdict]) -> str:
-    """What clouds the comparisons of several arms, each said once."""
-    return "".join(dict.fromkeys(verdict.clouds() for verdict in verdicts)).strip()
-
-
-def _limits_of(verdicts: Sequence[Verdict]) -> str:
-    """What one run of several arms leaves open."""
-    drawn = [verdict for verdict in verdicts if verdict.limits()]
-    if not drawn:
-        return ""
-    several, adjusted = "one comparison", ""
-    if len(drawn) > 1:
-        several = f"{len(drawn)} comparisons with one baseline"
-        adjusted = " The p-values are adjusted for their number; each interval is of its own comparison."
-    return (
-        f"One run of one seed ({drawn[0].seed}), {several}: intervals and p-values speak of these trained networks; "
-        "another seed or split may say otherwise, also of which arm comes first. Whether a technique makes the "
-        f"difference, several seeds can tell.{adjusted}"
-    )
 
 
 def outcome_of(
@@ -335,50 +286,19 @@ def judge(
     )  # fmt: skip
 
 
-def arms_table(width: int, task: Task, arms: Sequence[ArmResult]) -> list[str]:
-    """A table with a row for each arm below a header of two lines; columns that don't fit are left out."""
-    columns = [
-        ("", "", [f"{'●' if arm.name == BASELINE else '◆'} {arm.name}" for arm in arms]),
-        ("test", task.metric.title, [task.metric.show(arm.test_metric) for arm in arms]),
-        ("test", "loss", [number(arm.test_loss, ".4f") for arm in arms]),
-        ("kept", "epoch", [_epoch(arm.kept_epoch) for arm in arms]),
-        ("gap", "kept", [number(arm.gap_at_kept, "+.4f") for arm in arms]),
-        ("best", "epoch", [_epoch(arm.best_epoch) for arm in arms]),
-        ("best val", "loss", [number(arm.best_val_loss, ".4f") for arm in arms]),
-        ("weights", "zero", [share(arm.zero_weights, 1) for arm in arms]),
-        ("", "‖w‖", [number(arm.weight_norm, ".1f") for arm in arms]),
-        ("", "s/epoch", _seconds(*arms)),
-    ]
-    widths = [max(len(top), len(bottom), *map(len, cells)) for top, bottom, cells in columns]
-    while width < WIDTH and len(widths) > 2 and sum(widths) + len(widths) - 1 > width:
-        widths.pop()
-    columns = columns[: len(widths)]
-    rows = zip(*((top, bottom, *cells) for top, bottom, cells in columns), strict=True)
-    lines = []
-    for name, *cells in rows:
-        right = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        lines.append(" ".join([name.ljust(widths[0]), *right]).rstrip().replace(NBSP, " "))
-    return lines
-
-
 def _epochs(arm: ArmResult) -> str:
     """The number of epochs an arm has trained, in words."""
     epochs = counted(arm.epochs, "epoch")
     return f"{epochs}, the last cut short" if arm.cut_short else epochs
 
 
-def _epoch(number: int | None) -> str:
+def shown_epoch(number: int | None) -> str:
+    """An epoch's number as it is shown."""
     return UNKNOWN if number is None else str(number)
 
 
-def _seconds(*arms: ArmResult) -> list[str]:
+def epoch_seconds(*arms: ArmResult) -> list[str]:
     """Each arm's seconds per epoch, with as many digits as the shortest needs."""
     known = [arm.seconds_per_epoch for arm in arms if arm.seconds_per_epoch is not None]
     digits = 4 if known and min(known) < 0.1 else 2
     return [UNKNOWN if arm.seconds_per_epoch is None else seconds(arm.seconds_per_epoch, digits) for arm in arms]
-
-
-def _wrap(width: int, *sentences: str) -> list[str]:
-    """Wrap each sentence; no-break spaces keep numbers and units together, and become blanks afterwards."""
-    wrapped = (textwrap.wrap(sentence, width, break_on_hyphens=False) for sentence in sentences)
-    return [line.replace(NBSP, " ") for lines in wrapped for line in lines]

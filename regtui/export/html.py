@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from regtui import __version__
 from regtui.evidence.from_history import judge_run
-from regtui.evidence.verdict import verdict_lines
+from regtui.evidence.lines import verdict_lines
 from regtui.export.saved_run import SavedRun
 from regtui.export.svg_chart import SvgCurve, chart
 from regtui.preset.arms import BASELINE

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from regtui.errors import RegtuiError
-from regtui.evidence.verdict import Verdict, verdict_lines
+from regtui.evidence.lines import verdict_lines
+from regtui.evidence.verdict import Verdict
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event

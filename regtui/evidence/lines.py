@@ -1,0 +1,89 @@
+"""A run's verdict as lines of text for people: what is found, a table of the arms, and what is left open."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+from regtui.evidence.verdict import ArmResult, Verdict, epoch_seconds, shown_epoch
+from regtui.preset.arms import BASELINE
+from regtui.tasks import Task, words
+from regtui.text import NBSP, number, share
+
+WIDTH = 80
+"""The default width of the text in columns."""
+
+
+def verdict_lines(verdicts: Mapping[str, Verdict], width: int = WIDTH) -> list[str]:
+    """Return the verdicts on a run's arms as plain text for people, at most `width` columns wide."""
+    of_all = list(verdicts.values())
+    first = of_all[0]
+    table = arms_table(width, first.task, [first.baseline, *(verdict.arm for verdict in of_all)])
+    if len(of_all) == 1:
+        details = "" if first.outcome == "none" or first.comparison is None else _details(first)
+        blocks = [_wrap(width, first.clouds() + first.headline()), table]
+        blocks.append(_wrap(width, details, first.cost(), first.gap()) if details else [])
+        blocks.append(_wrap(width, first.limits()))
+    else:
+        blocks = [_wrap(width, _clouds_of(of_all)), table]
+        blocks += [_wrap(width, f"{verdict.arm.name}: {verdict.headline()}", verdict.cost()) for verdict in of_all]
+        blocks.append(_wrap(width, _limits_of(of_all)))
+    return [line for block in blocks if block for line in ("", *block)][1:]
+
+
+def _details(verdict: Verdict) -> str:
+    assert verdict.comparison is not None
+    return words.details(verdict.comparison, verdict.arm.name, verdict.examples)
+
+
+def _clouds_of(verdicts: Sequence[Verdict]) -> str:
+    """What clouds the comparisons of several arms, each said once."""
+    return "".join(dict.fromkeys(verdict.clouds() for verdict in verdicts)).strip()
+
+
+def _limits_of(verdicts: Sequence[Verdict]) -> str:
+    """What one run of several arms leaves open."""
+    drawn = [verdict for verdict in verdicts if verdict.limits()]
+    if not drawn:
+        return ""
+    several, adjusted = "one comparison", ""
+    if len(drawn) > 1:
+        several = f"{len(drawn)} comparisons with one baseline"
+        adjusted = " The p-values are adjusted for their number; each interval is of its own comparison."
+    return (
+        f"One run of one seed ({drawn[0].seed}), {several}: intervals and p-values speak of these trained networks; "
+        "another seed or split may say otherwise, also of which arm comes first. Whether a technique makes the "
+        f"difference, several seeds can tell.{adjusted}"
+    )
+
+
+def arms_table(width: int, task: Task, arms: Sequence[ArmResult]) -> list[str]:
+    """A table with a row for each arm below a header of two lines; columns that don't fit are left out."""
+    columns = [
+        ("", "", [f"{'●' if arm.name == BASELINE else '◆'} {arm.name}" for arm in arms]),
+        ("test", task.metric.title, [task.metric.show(arm.test_metric) for arm in arms]),
+        ("test", "loss", [number(arm.test_loss, ".4f") for arm in arms]),
+        ("kept", "epoch", [shown_epoch(arm.kept_epoch) for arm in arms]),
+        ("gap", "kept", [number(arm.gap_at_kept, "+.4f") for arm in arms]),
+        ("best", "epoch", [shown_epoch(arm.best_epoch) for arm in arms]),
+        ("best val", "loss", [number(arm.best_val_loss, ".4f") for arm in arms]),
+        ("weights", "zero", [share(arm.zero_weights, 1) for arm in arms]),
+        ("", "‖w‖", [number(arm.weight_norm, ".1f") for arm in arms]),
+        ("", "s/epoch", epoch_seconds(*arms)),
+    ]
+    widths = [max(len(top), len(bottom), *map(len, cells)) for top, bottom, cells in columns]
+    while width < WIDTH and len(widths) > 2 and sum(widths) + len(widths) - 1 > width:
+        widths.pop()
+    columns = columns[: len(widths)]
+    rows = zip(*((top, bottom, *cells) for top, bottom, cells in columns), strict=True)
+    lines = []
+    for name, *cells in rows:
+        right = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        lines.append(" ".join([name.ljust(widths[0]), *right]).rstrip().replace(NBSP, " "))
+    return lines
+
+
+def _wrap(width: int, *sentences: str) -> list[str]:
+    """Wrap each sentence; no-break spaces keep numbers and units together, and become blanks afterwards."""
+    wrapped = (textwrap.wrap(sentence, width, break_on_hyphens=False) for sentence in sentences)
+    return [line.replace(NBSP, " ") for lines in wrapped for line in lines]
