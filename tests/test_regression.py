@@ -224,13 +224,15 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"regularized": {"label_smoothing": {}}}, "regularized.label_smoothing"),
     ({"regularized": {"early_stopping": {"monitor": "val_accuracy"}}}, "regularized.early_stopping.monitor"),
     ({"model": {"kind": "cnn"}}, "model.kind"),
+    ({"data": {"dataset": "diabetes", "task": "classification"}}, "data.task: classification does not fit Diabetes"),
+    ({"data": {"dataset": "mnist", "task": "regression"}}, "data.task: regression does not fit MNIST"),
 ]
 
 
 @pytest.mark.parametrize(("tables", "key"), FAULTS)
 def test_what_does_not_fit_values_is_named(tables: dict[str, Any], key: str) -> None:
     with pytest.raises(PresetError, match=key.replace(".", r"\.")):
-        small_preset(data={"dataset": "diabetes"}, **tables)
+        small_preset(**{"data": {"dataset": "diabetes"}, **tables})
 
 
 def test_r_squared_can_t_be_followed_in_classes() -> None:

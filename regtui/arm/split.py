@@ -120,7 +120,7 @@ def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.
     if images.is_floating_point():
         images, test_images = _standardized(images, test_images, train)
     if labels.is_floating_point():
-        _check_target(labels, train)
+        _check_target(data.dataset, labels, test_labels, train)
         labels, test_labels = _standardized(labels, test_labels, train)
     else:
         labels, test_labels = labels.long(), test_labels.long()
@@ -157,14 +157,14 @@ def _standardized(values: Tensor, test: Tensor, train: Tensor) -> tuple[Tensor, 
     return tuple(((part.double() - mean) / deviation).float() for part in (values, test))  # type: ignore[return-value]
 
 
-def _check_target(targets: Tensor, train: Tensor) -> None:
-    if not targets.isfinite().all():
-        raise InputError("the target has a value that is not finite; remove that row or fill it in")
+def _check_target(name: str, targets: Tensor, test: Tensor, train: Tensor) -> None:
+    if not (targets.isfinite().all() and test.isfinite().all()):
+        raise InputError(f"data.dataset: a target of {name} is not finite; remove that row or fill it in")
     chosen = targets[train]
     if chosen.min() == chosen.max():
         raise InputError(
-            f"the target is {chosen[0]:g} in all {len(chosen):,} examples that are trained on, so there is nothing to "
-            "learn; take other data, more of it, or another seed"
+            f"data.dataset: the target of {name} is {chosen[0]:g} in all {len(chosen):,} examples that are trained on, "
+            "so there is nothing to learn; take other data, more of it, or another seed"
         )
 
 

@@ -16,7 +16,7 @@ from regtui.preset import schedule
 from regtui.preset.arms import ARM_PATTERN, BASELINE, MOST_ARMS, REGULARIZED
 from regtui.preset.faults import ContradictionError, Fault
 from regtui.preset.train import Table, TrainTable
-from regtui.tasks import TASKS, Task
+from regtui.tasks import TASKS, Task, TaskName
 from regtui.techniques import Techniques
 from regtui.techniques.base import Setting, Technique
 from regtui.text import lines, one_line
@@ -53,6 +53,9 @@ class DataTable(Table):
         None, ge=1, description="Validate on so many of those, drawn by the seed; all when left out."
     )
     train_samples: int | None = Field(None, ge=2, description="Train on so many, drawn by the seed; all when left out.")
+    task: TaskName | None = Field(
+        None, description="What the network is trained for; what the data set is made for when left out."
+    )
     root: str | None = Field(None, description="A folder in torchvision's layout to read from instead of downloading.")
 
     def kept_for_validation(self, images: int) -> int:
@@ -100,7 +103,7 @@ class Preset(Table):
 
     @property
     def task(self) -> Task:
-        """What the networks are trained for: what the data's targets are fit for."""
+        """What the networks are trained for; that it fits the data, validation has seen to."""
         return TASKS[self.dataset.task]
 
     @property
@@ -166,7 +169,7 @@ class Preset(Table):
 
     @model_validator(mode="after")
     def _check_across_tables(self) -> Preset:
-        faults = [*_size_faults(self), *schedule.faults(self.train), *_arm_faults(self)]
+        faults = [*_task_faults(self), *_size_faults(self), *schedule.faults(self.train), *_arm_faults(self)]
         broken = [Fault(f"model.{knob}", words) for knob, words in self.model.faults(self.shape, self.dataset.outputs)]
         faults += broken
         if not broken:  # otherwise there is no network for techniques
@@ -174,6 +177,15 @@ class Preset(Table):
         if faults:
             raise ContradictionError(faults)
         return self
+
+
+def _task_faults(preset: Preset) -> Iterator[Fault]:
+    asked, made_for = preset.data.task, preset.dataset.task
+    if asked not in (None, made_for):
+        targets = "classes" if made_for == "classification" else "values"
+        yield Fault(
+            "data.task", f"{asked} does not fit {preset.dataset.title}, whose targets are {targets}: {made_for}"
+        )
 
 
 def _size_faults(preset: Preset) -> Iterator[Fault]:
