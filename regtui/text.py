@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 UNKNOWN = "–"
@@ -142,6 +143,11 @@ def p_value(p: float) -> str:
 def counted(count: int, what: str) -> str:
     """'1 thread', '2 threads'."""
     return f"{count:,} {what}{'s' if count != 1 else ''}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def seconds(value: float, digits: int = 2) -> str:

@@ -176,8 +176,11 @@ def _(history: History, g: Sequence[Any]) -> None:
 
 
 def seconds(history: History, arm: ArmHistory) -> float:
-    """Time for an epoch, of the whole ones that both arms trained."""
-    together = min(other.epochs[-1].epoch for other in history.arms.values())
+    """Time for an epoch, of the whole ones that the arm and the baseline trained; the baseline's with the longest."""
+    lengths = {name: other.epochs[-1].epoch if other.epochs else 0 for name, other in history.arms.items()}
+    own = next(name for name, other in history.arms.items() if other is arm)
+    other = max(lengths[name] for name in history.others) if own == "baseline" else lengths[own]
+    together = min(lengths["baseline"], other)
     whole = [epoch.seconds for epoch in arm.epochs if epoch.epoch <= together and not epoch.partial]
     return sum(whole) / len(whole)
 
@@ -281,8 +284,11 @@ def check_table(history: History, lines: Sequence[str]) -> None:
     top, bottom, *rows = lines
     hold([row[2:].split()[0] for row in rows] == list(history.arms), "other arms")
     count = max(n for n in range(1, len(CELLS) + 1) if heads(0, n) == top.split() and heads(1, n) == bottom.split())
-    form = r"\s+".join([r"[●◆] \w+", *(cell.form for cell in CELLS[:count])])
+    form = r"\s+".join([r"[●◆] [\w-]+", *(cell.form for cell in CELLS[:count])])
     for row, arm in zip(rows, history.arms.values(), strict=True):
+        if not arm.epochs:
+            hold(row.split()[2:] == ["–"] * count, f"it was not measured: {row}")
+            continue
         match = re.fullmatch(form, row)
         hold(match, f"another form: {row}")
         assert match is not None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from regtui.preset.model import Preset
 from regtui.protocol.events import (
     ArmInfo,
+    ArmScore,
     ArmStopped,
     ControlApplied,
     EpochDone,
@@ -23,7 +25,7 @@ from regtui.protocol.events import (
 )
 from regtui.protocol.history import History
 from regtui.runs.log import Summary
-from regtui.tasks import TASKS
+from regtui.tasks import TASKS, Comparison
 from regtui.tasks.comparison import RightWrong
 
 CLASSIFICATION = TaskInfo.of(TASKS["classification"])
@@ -51,7 +53,7 @@ class Telling:
                 t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], batch_size=1, seed=0,
                 device="cpu", task=CLASSIFICATION,
                 epochs=self.preset.train.epochs, steps_per_epoch=self.preset.steps_per_epoch,
-                arms={"baseline": info, "regularized": info}, shared_tensors=2,
+                arms=dict.fromkeys(self.rules, info), shared_tensors=2,
             )
         )  # fmt: skip
         return self
@@ -81,8 +83,9 @@ class Telling:
         )  # fmt: skip
         return self
 
-    def epochs(self, baseline: list[float], regularized: list[float]) -> Telling:
-        for arm, values in {"baseline": baseline, "regularized": regularized}.items():
+    def epochs(self, baseline: list[float], *others: list[float]) -> Telling:
+        """Epochs of each arm, in the preset's order, with these validation losses."""
+        for arm, values in zip(self.rules, (baseline, *others), strict=True):
             for value in values:
                 self.epoch(arm, value)
         return self
@@ -113,6 +116,17 @@ class Telling:
                 best_epoch=best.epoch if best else None, best_val_loss=best.val_loss if best else None,
             )
         )  # fmt: skip
+        return self
+
+    def score(self, comparisons: Mapping[str, Comparison]) -> Telling:
+        """Test the baseline and the arms that are compared with it; each keeps its last epoch."""
+        tested = {name: self.history.arms[name].last for name in ("baseline", *comparisons)}
+        scores = {
+            name: ArmScore(kept="last", epoch=last.epoch, loss=0.5, metrics={"accuracy": 0.5})
+            for name, last in tested.items()
+            if last is not None
+        }
+        self.history.add(Scored(t=1, arms=scores, comparisons=dict(comparisons)))
         return self
 
     def finish(self, status: Status = "finished", error: str = "") -> Telling:

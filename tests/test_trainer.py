@@ -144,7 +144,30 @@ def test_a_loss_that_is_not_finite_ends_its_arm_at_that_step() -> None:
     assert len(regularized.step_losses) == 13, "what came after the first broken step is not told"
     assert len(regularized.epochs) == 1
     assert outcome.stop("baseline") == ("max_epochs", 4)
-    assert outcome.history.scored is None, "a diverged run decides nothing"
+    assert outcome.history.scored is None, "nothing is left to compare"
+
+
+@pytest.mark.parametrize(
+    ("diverging", "tested"),
+    [
+        (["b"], ["baseline", "a", "c"]),
+        (["a", "c"], ["baseline", "b"]),
+        (["a", "b", "c"], []),
+        (["baseline"], []),
+    ],
+)
+def test_of_several_arms_those_that_did_not_diverge_are_tested_if_the_baseline_did_not(
+    diverging: list[str], tested: list[str]
+) -> None:
+    arms = {"a": {"dropout": {}}, "b": {"l1": {}}, "c": {"l2": {}}}
+    crew = ScriptedCrew(
+        dict.fromkeys(["baseline", *arms], FALLING), lambda arm, _step: math.nan if arm in diverging else 1.0
+    )
+    outcome = train(crew, train={"epochs": 2}, arms=arms)
+    assert outcome.status == "diverged"
+    scored = outcome.history.scored
+    assert list(scored.arms if scored else []) == tested
+    assert list(scored.comparisons if scored else []) == tested[1:]
 
 
 GUESS = math.log(10)

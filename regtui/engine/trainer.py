@@ -21,6 +21,7 @@ from regtui.engine.progress import RunProgress, largest_loss
 from regtui.engine.saving import Saver
 from regtui.engine.steps import Steps
 from regtui.engine.watch import PATIENCE, StalledError, Watch
+from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control
 from regtui.protocol.events import DIVERGED, ArmScore, EpochDone, Event, Scored, Stalled, Status
@@ -176,16 +177,19 @@ class Trainer:
         """Score the test set if there is something to score; returns how the run ended."""
         if self.saver.behind and not self.control.stop_at_once:
             self.saver.save()  # once more before the test, in which arms return to their best weights
-        reasons = {arm.stopped for arm in self.progress.arms.values()}
-        if reasons & DIVERGED:
+        reasons = {name: arm.stopped for name, arm in self.progress.arms.items()}
+        sound = [name for name, reason in reasons.items() if reason not in DIVERGED]
+        comparable = BASELINE in sound and len(sound) > 1
+        # Arms that never trained have no result.
+        if comparable and self.progress.step > 0 and not self.control.stop_at_once:
+            self._test(sound)
+        if len(sound) < len(reasons):
             return "diverged"
-        if self.progress.step > 0 and not self.control.stop_at_once:  # arms that never trained have no result
-            self._test()
-        return "stopped" if "stopped" in reasons else "finished"
+        return "stopped" if "stopped" in reasons.values() else "finished"
 
-    def _test(self) -> None:
-        """Score the test set once, with the weights that each arm keeps."""
-        arms = self.progress.arms
+    def _test(self, names: Sequence[str]) -> None:
+        """Score these arms on the test set, once, with the weights that each keeps."""
+        arms = {name: self.progress.arms[name] for name in names}
         keep_best = {name: arm.keeps_best for name, arm in arms.items()}
         reports = self.reports = self.crew.each(ArmCalls.test, arms, keep_best)
         self.emit(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from regtui.evidence import several
+from regtui.evidence.several import Columns
 from regtui.evidence.verdict import ArmResult, Verdict, epoch_seconds, shown_epoch
 from regtui.preset.arms import BASELINE
 from regtui.tasks import Task, words
@@ -18,16 +20,16 @@ def verdict_lines(verdicts: Mapping[str, Verdict], width: int = WIDTH) -> list[s
     """Return the verdicts on a run's arms as plain text for people, at most `width` columns wide."""
     of_all = list(verdicts.values())
     first = of_all[0]
-    table = arms_table(width, first.task, [first.baseline, *(verdict.arm for verdict in of_all)])
+    baseline = max(of_all, key=lambda verdict: verdict.arm.epochs).baseline  # timed beside the arm that trained longest
+    table = arms_table(width, first.task, [baseline, *(verdict.arm for verdict in of_all)])
     if len(of_all) == 1:
         details = "" if first.outcome == "none" or first.comparison is None else _details(first)
         blocks = [_wrap(width, first.clouds() + first.headline()), table]
         blocks.append(_wrap(width, details, first.cost(), first.gap()) if details else [])
         blocks.append(_wrap(width, first.limits()))
     else:
-        blocks = [_wrap(width, _clouds_of(of_all)), table]
-        blocks += [_wrap(width, f"{verdict.arm.name}: {verdict.headline()}", verdict.cost()) for verdict in of_all]
-        blocks.append(_wrap(width, _limits_of(of_all)))
+        blocks = [_wrap(width, several.opening(of_all)), table, _comparisons(width, of_all)]
+        blocks += [_wrap(width, paragraph) for paragraph in several.closing(of_all)]
     return [line for block in blocks if block for line in ("", *block)][1:]
 
 
@@ -36,25 +38,10 @@ def _details(verdict: Verdict) -> str:
     return words.details(verdict.comparison, verdict.arm.name, verdict.examples)
 
 
-def _clouds_of(verdicts: Sequence[Verdict]) -> str:
-    """What clouds the comparisons of several arms, each said once."""
-    return "".join(dict.fromkeys(verdict.clouds() for verdict in verdicts)).strip()
-
-
-def _limits_of(verdicts: Sequence[Verdict]) -> str:
-    """What one run of several arms leaves open."""
-    drawn = [verdict for verdict in verdicts if verdict.limits()]
-    if not drawn:
-        return ""
-    several, adjusted = "one comparison", ""
-    if len(drawn) > 1:
-        several = f"{len(drawn)} comparisons with one baseline"
-        adjusted = " The p-values are adjusted for their number; each interval is of its own comparison."
-    return (
-        f"One run of one seed ({drawn[0].seed}), {several}: intervals and p-values speak of these trained networks; "
-        "another seed or split may say otherwise, also of which arm comes first. Whether a technique makes the "
-        f"difference, several seeds can tell.{adjusted}"
-    )
+def _comparisons(width: int, verdicts: Sequence[Verdict]) -> list[str]:
+    """A row for each comparison; in a narrow terminal a sentence, because no column may be left out."""
+    columns = several.comparisons(verdicts)
+    return _set_out(columns) if _width(columns) <= width else _wrap(width, *several.sentences(verdicts))
 
 
 def arms_table(width: int, task: Task, arms: Sequence[ArmResult]) -> list[str]:
@@ -71,10 +58,22 @@ def arms_table(width: int, task: Task, arms: Sequence[ArmResult]) -> list[str]:
         ("", "‖w‖", [number(arm.weight_norm, ".1f") for arm in arms]),
         ("", "s/epoch", epoch_seconds(*arms)),
     ]
-    widths = [max(len(top), len(bottom), *map(len, cells)) for top, bottom, cells in columns]
-    while width < WIDTH and len(widths) > 2 and sum(widths) + len(widths) - 1 > width:
-        widths.pop()
-    columns = columns[: len(widths)]
+    while len(columns) > 2 and _width(columns) > width:
+        columns.pop()
+    return _set_out(columns)
+
+
+def _widths(columns: Columns) -> list[int]:
+    return [max(len(top), len(bottom), *map(len, cells)) for top, bottom, cells in columns]
+
+
+def _width(columns: Columns) -> int:
+    return sum(_widths(columns)) + len(columns) - 1
+
+
+def _set_out(columns: Columns) -> list[str]:
+    """A table's lines: the first column is aligned at the left, all others at the right."""
+    widths = _widths(columns)
     rows = zip(*((top, bottom, *cells) for top, bottom, cells in columns), strict=True)
     lines = []
     for name, *cells in rows:

@@ -8,6 +8,7 @@ seeds.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -24,6 +25,13 @@ Outcome = Literal["more", "fewer", "closer", "farther", "undecided", "same", "no
 its predictions are closer to the truth, or farther from it; or that is undecided; both arms are the same experiment; no
 comparison is drawn."""
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+
+HOW_DIVERGED = {
+    "non_finite": "training loss was not finite",
+    "exploded": "training loss was far above that of guessing",
+}
+"""The reasons for which an arm that diverged was stopped, in words."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,11 @@ class ArmResult:
     val_loss_at_kept: float | None
     stop_reason: str  # max_epochs, early_stopping, stopped, non_finite, exploded
     cut_short: bool = False  # whether the last epoch is not a whole one
+
+    @property
+    def diverged(self) -> bool:
+        """Whether it was stopped because its loss was not finite, or absurdly large."""
+        return self.stop_reason in HOW_DIVERGED
 
 
 @dataclass(frozen=True)
@@ -86,7 +99,7 @@ class Verdict:
         if self.outcome == "same" and self.comparison is not None:
             return self._same(self.comparison)
         if self.comparison is None or self.p_value is None or self.interval is None:
-            return f"No comparison is drawn on this split and seed: {self._why_none()}"
+            return f"No comparison is drawn on this split and seed: {self.why_none()}"
         comparison, arm = self.comparison, self.arm.label
         base = "the baseline" if self.baseline.is_plain else f"the baseline ({self.baseline.label})"
         examples = f"{comparison.total:,} {self.dataset} test {self.examples}"
@@ -111,6 +124,11 @@ class Verdict:
             f"Any difference in the interval fits these {words.evidence(comparison)}, 0 included."
         )
 
+    @property
+    def diverged(self) -> bool:
+        """Whether one of the two arms diverged, so that they can't be compared."""
+        return self.status == "diverged" and (self.baseline.diverged or self.arm.diverged)
+
     def clouds(self) -> str:
         """Say what keeps the run from being the clean comparison that its preset plans; empty if nothing does."""
         clouds = []
@@ -121,9 +139,9 @@ class Verdict:
             # An arm that had ended by then was not stopped.
             arms = {"baseline": self.baseline, f"{self.arm.name} arm": self.arm}
             stopped = {name: arm for name, arm in arms.items() if arm.stop_reason == "stopped"}
-            after = ": " + " and ".join(f"the {name} after {_epochs(arm)}" for name, arm in stopped.items())
-            if len(stopped) == 2 and _epochs(self.baseline) == _epochs(self.arm):
-                after = f" after {_epochs(self.baseline)}"
+            after = ": " + " and ".join(f"the {name} after {counted_epochs(arm)}" for name, arm in stopped.items())
+            if len(stopped) == 2 and counted_epochs(self.baseline) == counted_epochs(self.arm):
+                after = f" after {counted_epochs(self.baseline)}"
             clouds.append(f"stopped by the user{after if stopped else ''}")
         return f"No clean comparison: the run was {' and '.join(clouds)}. " if clouds else ""
 
@@ -141,19 +159,15 @@ class Verdict:
             "runs of one setting lie; an interval or a p-value would say nothing about a technique."
         )
 
-    def _why_none(self) -> str:
-        if self.status == "diverged":
-            how = {
-                "non_finite": "its training loss was not finite",
-                "exploded": "its training loss was far above that of guessing",
-            }
+    def why_none(self) -> str:
+        """Say why no comparison is drawn."""
+        if self.diverged:
             arms = " and ".join(
-                f"{arm.label} diverged in epoch{NBSP}{arm.epochs} ({how[arm.stop_reason]})"
+                f"{arm.label} diverged in epoch{NBSP}{arm.epochs} (its {HOW_DIVERGED[arm.stop_reason]})"
                 for arm in (self.baseline, self.arm)
-                if arm.stop_reason in how
+                if arm.diverged
             )
-            alone = self.baseline.stop_reason not in how
-            advice = "Lower its strength, or learning_rate," if alone else "Lower learning_rate"
+            advice = "Lower learning_rate" if self.baseline.diverged else "Lower its strength, or learning_rate,"
             return f"{arms}. {advice} and run again."
         if self.status == "failed":
             return "the run failed; its log names the error."
@@ -188,21 +202,26 @@ class Verdict:
             return ""
         kept = " against ".join(f"epoch{NBSP}{shown_epoch(arm.kept_epoch)}" for arm in arms)
         words = f"Generalization gap (validation − training loss) of the kept weights, {kept}: {ours} against {theirs}."
-        loss, base_loss = (arm.val_loss_at_kept for arm in arms)
-        if (
-            self.outcome in ("fewer", "farther")
-            and gap < base_gap
-            and loss is not None
-            and base_loss is not None
-            and loss > base_loss
-        ):
-            # A smaller gap reads like success; where the other losses rose it is underfitting, for one of two reasons.
+        if self.underfits:
+            loss, base_loss = (number(arm.val_loss_at_kept, ".4f") for arm in arms)
             epochs = counted(self.arm.kept_epoch or 0, "epoch")
             words += (
-                f" The gap is smaller, yet their validation loss is higher ({number(loss, '.4f')} against "
-                f"{number(base_loss, '.4f')}): {self.arm.label} may be too strong here, or {epochs} too few."
+                f" The gap is smaller, yet their validation loss is higher ({loss} against {base_loss}): "
+                f"{self.arm.label} may be too strong here, or {epochs} too few."
             )
         return words
+
+    @property
+    def underfits(self) -> bool:
+        """Whether the arm did worse, with a smaller gap but a higher validation loss.
+
+        A smaller gap reads like success; where the other losses rose it is underfitting: the technique is too strong,
+        or the epochs are too few.
+        """
+        (gap, loss), (base_gap, base_loss) = ((a.gap_at_kept, a.val_loss_at_kept) for a in (self.arm, self.baseline))
+        if gap is None or base_gap is None or loss is None or base_loss is None:
+            return False
+        return self.outcome in ("fewer", "farther") and gap < base_gap and loss > base_loss
 
     def limits(self) -> str:
         """Say what this run leaves open."""
@@ -215,7 +234,13 @@ class Verdict:
 
 
 def outcome_of(
-    comparison: Comparison | None, *, same: bool, paired: bool, status: str, p_value: float | None = None
+    comparison: Comparison | None,
+    *,
+    same: bool,
+    paired: bool,
+    status: str,
+    stop_reasons: Iterable[object],
+    p_value: float | None = None,
 ) -> Outcome:
     """Decide: a difference is called if p < `ALPHA` and the 95 % interval leaves out 0.
 
@@ -223,10 +248,13 @@ def outcome_of(
         comparison: An arm against the baseline on the test set; None if it was not scored.
         same: Whether both arms are the same experiment.
         paired: Whether both arms started from the same weights and saw the same data in the same order.
-        status: How the run ended; no other than a finished or stopped one is compared.
+        status: How the run ended; nothing is compared in one that failed.
+        stop_reasons: Why the two arms ended; none that diverged is compared.
         p_value: Where the run makes several comparisons, the p-value adjusted for that.
     """
-    if comparison is None or not paired or status not in ("finished", "stopped"):
+    if comparison is None or not paired or status not in ("finished", "stopped", "diverged"):
+        return "none"
+    if status == "diverged" and any(reason in HOW_DIVERGED for reason in stop_reasons):
         return "none"
     if same:
         return "same"
@@ -271,7 +299,14 @@ def judge(
         adjusted: The p-value, adjusted for the run's other comparisons; None if there are none.
         comparisons: How many are drawn in the run.
     """
-    outcome = outcome_of(comparison, same=same, paired=not unpaired_because, status=status, p_value=adjusted)
+    outcome = outcome_of(
+        comparison,
+        same=same,
+        paired=not unpaired_because,
+        status=status,
+        stop_reasons=(baseline.stop_reason, arm.stop_reason),
+        p_value=adjusted,
+    )
     p_value = difference = interval = None
     if comparison is not None and outcome != "none":
         difference = comparison.difference
@@ -286,7 +321,7 @@ def judge(
     )  # fmt: skip
 
 
-def _epochs(arm: ArmResult) -> str:
+def counted_epochs(arm: ArmResult) -> str:
     """The number of epochs an arm has trained, in words."""
     epochs = counted(arm.epochs, "epoch")
     return f"{epochs}, the last cut short" if arm.cut_short else epochs

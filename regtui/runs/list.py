@@ -431,11 +431,24 @@ def _verdicts(summary: dict[str, Any], status: RunStatus, others: Sequence[str])
     found = {arm: _comparison(task, told.get(arm)) for arm in others}
     drawn = {arm: comparison for arm, comparison in found.items() if comparison is not None and not same.get(arm)}
     adjusted = dict(zip(drawn, holm([comparison.p_value() for comparison in drawn.values()]), strict=True))
-    paired = not pairing.get("unpaired_because")
     return {
-        arm: outcome_of(comparison, same=bool(same.get(arm)), paired=paired, status=status, p_value=adjusted.get(arm))
+        arm: outcome_of(
+            comparison,
+            same=bool(same.get(arm)),
+            paired=not pairing.get("unpaired_because"),
+            status=status,
+            stop_reasons=[_stop_reason(summary, name) for name in (BASELINE, arm)],
+            p_value=adjusted.get(arm),
+        )
         for arm, comparison in found.items()
     } or {"": "none"}
+
+
+def _stop_reason(summary: dict[str, Any], arm: str) -> object:
+    told = summary.get("arms")
+    told = told.get(arm) if isinstance(told, dict) else None
+    reason = told.get("stop_reason") if isinstance(told, dict) else None
+    return reason if isinstance(reason, str) else None
 
 
 def _task(summary: dict[str, Any]) -> Task:

@@ -39,6 +39,31 @@ def unsettled(comparison: Comparison, arm: str, base: str, examples: str) -> str
     return f"{examples} do not settle whether the network with {arm} or that of {base} {what}"
 
 
+def of_several(outcome: str, count: int) -> str:
+    """What so many of several arms' networks did, compared with the baseline's."""
+    are = "is" if count == 1 else "are"
+    did = {
+        "more": "classified more of them correctly",
+        "fewer": "classified fewer of them correctly",
+        "closer": f"{'has' if count == 1 else 'have'} a lower mean squared error on them",
+        "farther": f"{'has' if count == 1 else 'have'} a higher mean squared error on them",
+        "undecided": f"{are} undecided",
+        "same": f"{are} the same experiment as the baseline",
+        "none": f"{are} not compared",
+    }
+    return f"{count} {did[outcome]}"
+
+
+def head_of_difference(comparison: Comparison) -> tuple[str, str]:
+    """The two lines above a column of differences."""
+    return ("accuracy", "points") if isinstance(comparison, RightWrong) else ("squared", "error")
+
+
+def unit_of_difference(comparison: Comparison) -> str:
+    """What stands behind a difference that is shown."""
+    return f"{NBSP}points" if isinstance(comparison, RightWrong) else " in squared error"
+
+
 def alike(comparison: Comparison, examples: str) -> str:
     """That two networks do not differ on any example; empty if they do."""
     if isinstance(comparison, RightWrong):
