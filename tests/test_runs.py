@@ -195,6 +195,10 @@ def test_the_verdict_is_that_of_the_paired_test(logs: Path, only_baseline: int, 
 @pytest.mark.parametrize("status", ["finished", "stopped", "diverged", "failed"])
 def test_a_summary_tells_the_status(logs: Path, status: str) -> None:
     change(first(logs) / "summary.json", status=status)
+    if status == "diverged":
+        arms = json.loads((first(logs) / "summary.json").read_text())["arms"]
+        arms["baseline"]["stop_reason"] = "non_finite"
+        change(first(logs) / "summary.json", arms=arms)
     run = read_run(first(logs))
     assert (run.status, run.fields["status"]) == (status, status)
     assert (run.verdict == "none") == (status in {"diverged", "failed"})

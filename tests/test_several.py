@@ -44,6 +44,7 @@ counts = st.tuples(st.integers(0, 120), st.integers(0, 120)).map(
 )
 
 
+@settings(max_examples=30)
 @given(
     st.lists(counts, min_size=2, max_size=MOST_ARMS), st.sampled_from([40, 60, 80, 110]), st.booleans(), st.randoms()
 )
