@@ -555,7 +555,8 @@ def test_the_schema_has_the_bounds_of_the_models(schema: dict[str, Any]) -> None
 def test_a_shipped_preset_follows_the_schema(name: str, schema: dict[str, Any]) -> None:
     def follow(table: dict[str, Any], node: dict[str, Any]) -> None:
         for key, value in table.items():
-            below = resolve(schema, node["properties"][key], value.get("kind", "") if isinstance(value, dict) else "")
+            under = node["properties"][key] if "properties" in node else next(iter(node["patternProperties"].values()))
+            below = resolve(schema, under, value.get("kind", "") if isinstance(value, dict) else "")
             if isinstance(value, dict):
                 follow(value, below)
                 continue

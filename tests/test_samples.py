@@ -52,7 +52,7 @@ def test_a_sample_is_a_whole_run(folder: Path) -> None:
         assert told.test is not None
         assert arm.test is not None
         assert told.test == {"loss": arm.test.loss, **arm.test.metrics}
-    assert judge_run(history, None)["regularized"].comparison is not None
+    assert all(verdict.comparison is not None for verdict in judge_run(history, None).values())
     assert not (folder / "checkpoint").exists()
     assert sum(path.stat().st_size for path in folder.iterdir()) < 500_000
 

@@ -159,7 +159,7 @@ def test_a_loss_that_is_not_finite_ends_its_arm_at_that_step() -> None:
 def test_of_several_arms_those_that_did_not_diverge_are_tested_if_the_baseline_did_not(
     diverging: list[str], tested: list[str]
 ) -> None:
-    arms = {"a": {"dropout": {}}, "b": {"l1": {}}, "c": {"l2": {}}}
+    arms: dict[str, dict[str, Any]] = {"a": {"dropout": {}}, "b": {"l1": {}}, "c": {"l2": {}}}
     crew = ScriptedCrew(
         dict.fromkeys(["baseline", *arms], FALLING), lambda arm, _step: math.nan if arm in diverging else 1.0
     )
