@@ -12,6 +12,7 @@ from regtui.protocol.events import (
     ArmStopped,
     ControlApplied,
     EpochDone,
+    Event,
     LayerWeights,
     Paused,
     Resumed,
@@ -44,11 +45,16 @@ class Telling:
     def __init__(self, preset: Preset) -> None:
         self.preset = preset
         self.history = History()
+        self.events: list[Event] = []
         self.rules = {name: techniques.stopping_rule() for name, techniques in preset.arms().items()}
+
+    def _tell(self, event: Event) -> None:
+        self.events.append(event)
+        self.history.add(event)
 
     def start(self) -> Telling:
         info = ArmInfo(techniques="no technique", is_plain=True, parameters=1, initial_weights="a", tensors=2)
-        self.history.add(
+        self._tell(
             RunStarted(
                 t=0, preset="p", title="", dataset="MNIST", sizes={}, layers=[784, 10], batch_size=1, seed=0,
                 device="cpu", task=CLASSIFICATION,
@@ -60,7 +66,7 @@ class Telling:
 
     def steps(self, arm: str, losses: list[float | None]) -> Telling:
         step = len(self.history.arms[arm].step_losses) + 1
-        self.history.add(StepsDone(t=1, arm=arm, epoch=1, first_step=step, losses=losses, finite=None not in losses))
+        self._tell(StepsDone(t=1, arm=arm, epoch=1, first_step=step, losses=losses, finite=None not in losses))
         return self
 
     def epoch(
@@ -73,7 +79,7 @@ class Telling:
         counted = rule.update(number, val_loss=float("nan") if val is None else val, val_metric=accuracy)
         lowest = min((done.val_loss or math.inf for done in self.history.arms[arm].epochs), default=math.inf)
         best = val is not None and val < lowest
-        self.history.add(
+        self._tell(
             EpochDone(
                 t=1, arm=arm, epoch=number, train_loss=train, val_loss=val, train_metrics={"accuracy": 0.95},
                 val_metrics={"accuracy": accuracy},
@@ -96,7 +102,7 @@ class Telling:
         command = f"set_{key}" if key in {"patience", "min_delta"} else "set_strength"
         if not why and arm is not None and key in {"patience", "min_delta"}:
             setattr(self.rules[arm], key, value)
-        self.history.add(
+        self._tell(
             ControlApplied(
                 t=1, command=command, arm=arm, key=key, value=value, accepted=not why, why=why, epoch=epoch, step=1
             )
@@ -104,13 +110,13 @@ class Telling:
         return self
 
     def pause(self, *, paused: bool = True) -> Telling:
-        self.history.add(Paused(t=1, epoch=1, step=1) if paused else Resumed(t=1, epoch=1, step=1))
+        self._tell(Paused(t=1, epoch=1, step=1) if paused else Resumed(t=1, epoch=1, step=1))
         return self
 
     def stop(self, arm: str, reason: StopReason) -> Telling:
         told = self.history.arms[arm]
         best = told.best
-        self.history.add(
+        self._tell(
             ArmStopped(
                 t=1, arm=arm, reason=reason, epoch=max(1, len(told.epochs)), step=len(told.step_losses),
                 best_epoch=best.epoch if best else None, best_val_loss=best.val_loss if best else None,
@@ -126,9 +132,9 @@ class Telling:
             for name, last in tested.items()
             if last is not None
         }
-        self.history.add(Scored(t=1, arms=scores, comparisons=dict(comparisons)))
+        self._tell(Scored(t=1, arms=scores, comparisons=dict(comparisons)))
         return self
 
     def finish(self, status: Status = "finished", error: str = "") -> Telling:
-        self.history.add(RunFinished(t=1, status=status, error=error))
+        self._tell(RunFinished(t=1, status=status, error=error))
         return self

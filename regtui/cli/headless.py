@@ -7,7 +7,7 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -140,12 +140,12 @@ def table_lines(event: Event, history: History, preset: Preset | None, width: in
 
     Lines have at most `width` columns, and `width` is at least 40.
     """
-    epochs, metric = history.started.epochs if history.started is not None else 0, history.task.metric
+    layout = _Layout.of(history, width)
     match event:
         case RunStarted() if preset is not None:
-            return _header(preset, event, history.unpaired_because, width)
+            return _header(preset, event, history.unpaired_because, layout)
         case EpochDone() if history.started is not None:
-            return _epoch_lines(event, epochs, width, metric, best=event is history.arms[event.arm].best)
+            return _epoch_lines(event, layout, best=event is history.arms[event.arm].best)
         case ArmStopped(reason="early_stopping"):
             words = f"stopped early{_best_and_kept(event.arm, history, preset)}"
         case ArmStopped(reason="non_finite"):
@@ -154,7 +154,7 @@ def table_lines(event: Event, history: History, preset: Preset | None, width: in
             words = "diverged: the training loss is far above that of guessing"
         case _:
             return []
-    return _remark(event.arm, words, epochs, width, metric)
+    return _remark(event.arm, words, layout)
 
 
 class _Column(NamedTuple):
@@ -187,40 +187,65 @@ def _columns(metric: Metric) -> dict[str, _Column]:
 
 
 _ARM = 11
-"""Width of an arm's name, and of the names in the header."""
+"""Least width of an arm's name, and of the names in the header."""
 _BEST = " best"
 
 
-def _layout(epochs: int, width: int, metric: Metric) -> tuple[int, list[_Column]]:
-    """Width of an epoch's number, and the columns that fit beside it."""
-    columns, leaving = _columns(metric), list(_GIVE_WAY)
-    number_cells = max(len("epoch"), len(f"{epochs}/{epochs}"))
-    if _cells(number_cells + 2, columns.values()) <= width:
-        number_cells = max(number_cells, len("  epoch"))
-    while leaving and _cells(number_cells, columns.values()) > width:
-        del columns[leaving.pop(0)]
-    if _cells(number_cells, columns.values()) > width:
-        number_cells = len(str(epochs))
-    return number_cells, list(columns.values())
+class _Layout(NamedTuple):
+    """How the table is laid out: widths in cells, and the columns that have room.
+
+    Attributes:
+        width: Of a line, at most.
+        epochs: Planned, of each arm.
+        number: Width of an epoch's number.
+        arm: Width of an arm's name; a longer one is cut.
+        columns: Those after the arm's name.
+    """
+
+    width: int
+    epochs: int
+    number: int
+    arm: int
+    columns: Sequence[_Column]
+
+    @classmethod
+    def of(cls, history: History, width: int) -> _Layout:
+        """The layout for the run's epochs, arms and metric."""
+        epochs = history.started.epochs if history.started is not None else 0
+        columns, leaving = _columns(history.task.metric), list(_GIVE_WAY)
+        arm = max(_ARM, *map(len, history.arms), 0)
+
+        def cells(number: int) -> int:
+            return number + 2 + arm + sum(1 + column.cells for column in columns.values()) + len(_BEST)
+
+        number = max(len("epoch"), len(f"{epochs}/{epochs}"))
+        if cells(number + 2) <= width:
+            number = max(number, len("  epoch"))
+        while leaving and cells(number) > width:
+            del columns[leaving.pop(0)]
+        if cells(number) > width:
+            number = len(str(epochs))
+        return cls(width, epochs, number, arm - max(0, cells(number) - width), list(columns.values()))
+
+    def name(self, arm: str) -> str:
+        """An arm's name in its column: without its middle where it is longer, because names often begin alike."""
+        if len(arm) > self.arm:
+            end = (self.arm - 1) // 2
+            arm = f"{arm[: self.arm - 1 - end]}…{arm[-end:]}"
+        return f"{arm:<{self.arm}}"
 
 
-def _cells(number_cells: int, columns: Iterable[_Column]) -> int:
-    return number_cells + 2 + _ARM + sum(1 + column.cells for column in columns) + len(_BEST)
+def _epoch_lines(epoch: EpochDone, layout: _Layout, *, best: bool) -> list[str]:
+    which = f"{epoch.epoch}/{layout.epochs}"
+    values = "".join(f" {column.value(epoch):>{column.cells}}" for column in layout.columns)
+    number = which if len(which) <= layout.number else epoch.epoch
+    line = f"{number:>{layout.number}}  {layout.name(epoch.arm)}{values}{_BEST if best else ''}"
+    return [line, *(_remark(epoch.arm, "the epoch was cut short", layout) if epoch.partial else [])]
 
 
-def _epoch_lines(epoch: EpochDone, epochs: int, width: int, metric: Metric, *, best: bool) -> list[str]:
-    cells, columns = _layout(epochs, width, metric)
-    which = f"{epoch.epoch}/{epochs}"
-    values = "".join(f" {column.value(epoch):>{column.cells}}" for column in columns)
-    line = f"{which if len(which) <= cells else epoch.epoch:>{cells}}  {epoch.arm:<{_ARM}}{values}"
-    line += _BEST if best else ""
-    return [line, *(_remark(epoch.arm, "the epoch was cut short", epochs, width, metric) if epoch.partial else [])]
-
-
-def _remark(arm: str, words: str, epochs: int, width: int, metric: Metric) -> list[str]:
+def _remark(arm: str, words: str, layout: _Layout) -> list[str]:
     """A remark on an arm, printed below its numbers."""
-    cells, _ = _layout(epochs, width, metric)
-    return _wrapped(f"{'':{cells}}  {arm:<{_ARM}}  ", words, width)
+    return _wrapped(f"{'':{layout.number}}  {layout.name(arm)}  ", words, layout.width)
 
 
 def _wrapped(before: str, words: str, width: int) -> list[str]:
@@ -228,7 +253,7 @@ def _wrapped(before: str, words: str, width: int) -> list[str]:
     return textwrap.wrap(words, width, initial_indent=before, subsequent_indent=" " * len(before))
 
 
-def _header(preset: Preset, started: RunStarted, unpaired_because: str, width: int) -> list[str]:
+def _header(preset: Preset, started: RunStarted, unpaired_because: str, layout: _Layout) -> list[str]:
     sizes, train = preset.sizes, preset.train
     decay = f", weight decay {train.weight_decay:g}" if train.weight_decay else ""
     sample = "all" if sizes.train_eval == sizes.train else "a fixed"
@@ -238,25 +263,33 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str, width: i
     data = "data, split and batches" if all(arm.data for arm in started.arms.values()) else "batches"
     proof = unpaired_because or f"{started.shared_tensors} of {tensors} tensors start equal; the same {data}"
     parts = f"{sizes.train:,} training, {sizes.val:,} validation, {sizes.test:,}"
-    rows = {
-        "data": f"{started.dataset}: {parts} test {started.examples}",
-        "model": f"{preset.network} · {train.optimizer} {schedule_words(train)}{decay} · batch {train.batch_size}",
-        "device": f"{started.device}{threads} · seed {train.seed}",
-        **{name: f"{arm.techniques} · {arm.parameters:,} parameters" for name, arm in started.arms.items()},
-        paired: proof,
-        **({"note": preset.warning} if preset.warning else {}),
-        "losses": f"evaluation mode, no penalties; train loss on {sample} {sizes.train_eval:,} {started.examples}",
-    }
-    title = f" · {preset.title}" if preset.title else ""
-    cells, columns = _layout(started.epochs, width, preset.task.metric)
-    titles = "".join(f" {column.title:>{column.cells}}" for column in columns)
-    return [
-        *textwrap.wrap(f"regtui {__version__} · {preset.name}{title}", width),
-        "",
-        *(line for name, words in rows.items() for line in _wrapped(f"{name:<{_ARM}}  ", words, width)),
-        "",
-        f"{'epoch' if cells >= len('epoch') else '':>{cells}}  {'arm':<{_ARM}}{titles}",
+    rows = [
+        ("data", f"{started.dataset}: {parts} test {started.examples}"),
+        ("model", f"{preset.network} · {train.optimizer} {schedule_words(train)}{decay} · batch {train.batch_size}"),
+        ("device", f"{started.device}{threads} · seed {train.seed}"),
+        *((name, f"{arm.techniques} · {arm.parameters:,} parameters") for name, arm in started.arms.items()),
+        (paired, proof),
+        *([("note", preset.warning)] if preset.warning else []),
+        ("losses", f"evaluation mode, no penalties; train loss on {sample} {sizes.train_eval:,} {started.examples}"),
     ]
+    title = f" · {preset.title}" if preset.title else ""
+    titles = "".join(f" {column.title:>{column.cells}}" for column in layout.columns)
+    epoch = "epoch" if layout.number >= len("epoch") else ""
+    return [
+        *textwrap.wrap(f"regtui {__version__} · {preset.name}{title}", layout.width),
+        "",
+        *(line for name, words in rows for line in _row(name, words, layout)),
+        "",
+        f"{epoch:>{layout.number}}  {layout.name('arm')}{titles}",
+    ]
+
+
+def _row(name: str, words: str, layout: _Layout) -> list[str]:
+    """A row of the header; in a narrow terminal a long name has a line of its own."""
+    cells = min(layout.arm, max(_ARM, layout.width // 3))
+    if len(name) > cells:
+        return [name, *_wrapped(" " * (cells + 2), words, layout.width)]
+    return _wrapped(f"{name:<{cells}}  ", words, layout.width)
 
 
 def _best_and_kept(name: str, history: History, preset: Preset | None) -> str:
