@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor
 
 from regtui.arm.arm import BEST, OPTIMIZER, STREAM, Arm
 from regtui.arm.split import load as load_data
@@ -404,7 +406,7 @@ def test_a_damaged_checkpoint_is_a_sentence(
 ) -> None:
     folder = tmp_path / "c"
     shutil.copytree(saved, folder)
-    for files in folder.glob("*-best-*"):
+    for files in folder.glob("*.best-*"):
         files.unlink()
     damage(folder)
     with pytest.raises(RegtuiError) as caught:
@@ -448,3 +450,21 @@ def test_a_run_leaves_half_of_what_it_used_to(tmp_path: Path) -> None:
     size = sum(path.stat().st_size for path in (result.folder / "checkpoint").iterdir())
     assert size < 2 * 2 * weights + 20_000, "before it was four times the weights of each arm"
     assert Manifest.model_validate_json((result.folder / "checkpoint" / MANIFEST).read_text()).epoch == 3
+
+
+def test_arms_whose_names_begin_alike_have_files_of_their_own(tmp_path: Path, mnist_file: Path) -> None:
+    def best_of(*arms: str) -> dict[str, Tensor]:
+        """The first arm's best weights after a run of such arms, all of which learn by heart soon."""
+        folder = tmp_path / "-".join(arms)
+        table: dict[str, Any] = {arm: {"l2": {"strength": 0.01 * n}} for n, arm in enumerate(arms)}
+        preset = small_preset(arms=table, train={"epochs": 12, "learning_rate": 3e-3})
+        train(LocalCrew(), preset, mnist_file, folder)
+        manifest = read_manifest(folder)
+        assert manifest is not None
+        files = manifest.arms[arms[0]]
+        assert files.best is not None
+        assert files.best != files.last, "it goes on after its best epoch"
+        return {k: v for k, v in load_file(folder / files.best).items() if k.startswith("model.")}
+
+    alone, beside = best_of("x", "y"), best_of("x", "x-best")
+    assert all(torch.equal(tensor, beside[name]) for name, tensor in alone.items())

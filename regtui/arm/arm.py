@@ -274,7 +274,7 @@ class Arm(ArmCalls):
             folder.mkdir(exist_ok=True)
             checkpoint.write(folder / last, State(rest, state.facts))
             if best and not (self._best_file and (folder / self._best_file).exists()):
-                name = f"{self.name}-best-{step}.safetensors"
+                name = f"{self.name}.best-{step}.safetensors"  # no arm has a dot in its name
                 checkpoint.write(folder / name, State(best, {}))
                 self._best_file = name
         except (

@@ -5,7 +5,7 @@ So whenever the program is killed, the manifest names complete files that belong
 
     manifest.json                    the commit: the trainer's state, and the files of each arm
     ARM-STEP.safetensors             an arm after that step: weights, and the state needed to resume training
-    ARM-best-STEP.safetensors        its best weights, written after that step; only if they are not the newest
+    ARM.best-STEP.safetensors        its best weights, written after that step; only if they are not the newest
 
 Runs of earlier versions have ARM-last, ARM-best and ARM-state.safetensors, and no manifest.
 """
