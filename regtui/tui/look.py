@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 from weakref import WeakMethod
 
 from rich.cells import cell_len
@@ -15,17 +16,29 @@ from textual.widget import Widget
 from regtui.plain import IN_CELLS
 
 MARKS = {"baseline": "●", "regularized": "◆"}
-"""Tell the arms apart without colours."""
+"""Tell the two arms of a run apart without colours."""
+BESIDE = "ABCDEFGHIJKLMNPQ"
+"""Marks of the arms beside the baseline where there are several: letters, but for O, which is the baseline in ASCII."""
 
 
-def mark_of(arm: str) -> str:
-    """The mark of an arm, by its name: the baseline's, or that of all others."""
-    return MARKS[colour_of(arm)]
+class ArmLook(NamedTuple):
+    """What an arm is recognized by: a mark of one cell, and one of the themes' colours.
+
+    Of each such colour the themes have two fainter ones, for training losses and for steps: '<colour>-train' and
+    '<colour>-steps'.
+    """
+
+    mark: str
+    colour: str
 
 
-def colour_of(arm: str) -> str:
-    """An arm's among the themes' colours, by its name: the baseline's, or that of all others."""
-    return arm if arm in MARKS else "regularized"
+def arm_looks(arms: Iterable[str]) -> dict[str, ArmLook]:
+    """The look of each arm of a run, by its place: the baseline comes first."""
+    baseline, *others = arms
+    marks = BESIDE if len(others) > 1 else MARKS["regularized"]
+    places = {arm: "regularized" if place == 1 else f"arm-{place}" for place, arm in enumerate(others, start=1)}
+    looks = {arm: ArmLook(mark, colour) for mark, (arm, colour) in zip(marks, places.items(), strict=False)}
+    return {baseline: ArmLook(MARKS["baseline"], "baseline"), **looks}
 
 
 CURSOR = "▼"
@@ -33,6 +46,29 @@ CURSOR = "▼"
 
 RUN_COLOURS = 8
 """The themes have colours 'run-1' to 'run-8' for several runs in one chart; letters tell more runs apart."""
+
+_MORE_DARK = (
+    "#95fbe7", "#e9687e", "#12deaa", "#de7c00", "#d4f73e", "#ad74ff", "#39aab5", "#bdd1f9",
+    "#dcefa3", "#f18b70", "#e880d1", "#86b7a4", "#cbb3da", "#f4c1cf", "#b5b100",
+)  # fmt: skip
+_MORE_LIGHT = (
+    "#580a4b", "#356e6c", "#260095", "#413007", "#575ce3", "#7b2883", "#96173a", "#ca2352",
+    "#7e5db1", "#560499", "#172f65", "#be2b86", "#413d61", "#364927", "#7d5b40",
+)  # fmt: skip
+"""Colours of the second arm beside the baseline and of those after it: each as far as possible from all before it, also
+for eyes without red or green receptors, and with a contrast of 4.5 : 1 to the background."""
+
+
+def _of_more_arms(colours: Sequence[str], background: str, train: float, steps: float) -> dict[str, str]:
+    """The colours 'arm-2', 'arm-3', ... with their fainter ones, of which the given share is the colour itself."""
+    ground = Color.parse(background)
+    shades = {"": 1.0, "-train": train, "-steps": steps}
+    return {
+        f"arm-{place}{name}": ground.blend(Color.parse(colour), share).hex.lower()
+        for place, colour in enumerate(colours, start=2)
+        for name, share in shades.items()
+    }
+
 
 DARK = Theme(
     name="regtui-dark",
@@ -64,6 +100,7 @@ DARK = Theme(
         "run-7": "#d6cf6b",
         "run-8": "#f0857d",
         "border-blurred": "#2c3643",
+        **_of_more_arms(_MORE_DARK, "#11151b", train=0.6, steps=0.37),
     },
 )
 LIGHT = Theme(
@@ -96,6 +133,7 @@ LIGHT = Theme(
         "run-7": "#7a6a00",
         "run-8": "#b3261e",
         "border-blurred": "#cfd2cc",
+        **_of_more_arms(_MORE_LIGHT, "#fbfbf9", train=0.63, steps=0.29),
     },
 )
 
