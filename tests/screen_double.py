@@ -44,9 +44,15 @@ class ScriptedTraining:
     """Trains what a script says; `open` lets epochs pass."""
 
     def __init__(
-        self, baseline: list[float] = FALLING, regularized: list[float] = FALLING, failing: Exception | None = None
+        self,
+        baseline: list[float] = FALLING,
+        regularized: list[float] = FALLING,
+        failing: Exception | None = None,
+        **others: list[float],
     ) -> None:
-        self.crew = GatedCrew({"baseline": baseline, "regularized": regularized}, failing)
+        """Train by these validation losses; an arm that has none in the script falls like the others."""
+        self.script = {"baseline": baseline, "regularized": regularized, **others}
+        self.crew = GatedCrew(self.script, failing)
         self.runs: list[Preset] = []
         self.result: RunResult | None = None
         self.closed = False
@@ -63,6 +69,7 @@ class ScriptedTraining:
     ) -> RunResult:
         self.runs.append(preset)
         self.control = control
+        self.crew.val_losses = {arm: self.script.get(arm, FALLING) for arm in preset.arms()}
         self.crew.reset()
         self.result = run(preset, logs, control, emit, self.crew, begun)
         return self.result

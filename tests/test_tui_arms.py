@@ -200,6 +200,6 @@ async def test_the_widget_shows_the_rows_of_its_width_and_follows_a_resize() -> 
         await pilot.pause()
         assert [table.render_line(y).text.rstrip() for y in range(3)] == [row.rstrip() for row in rows(telling, 60)]
         assert isinstance(table.rows(60, 0)[0], Text)
-        table.add_class("-second")
+        table.fit(2, second=True)
         await pilot.pause()
         assert [table.render_line(y).text.rstrip() for y in (2, 4)] == [row.rstrip() for row in second(telling, 60)]

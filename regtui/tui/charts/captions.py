@@ -11,17 +11,25 @@ from regtui.protocol.history import History
 from regtui.tasks import Metric
 from regtui.text import UNKNOWN, number, short
 from regtui.tui.charts.view import Quantity, View, title
-from regtui.tui.look import MARKS
+from regtui.tui.look import arm_looks
 from regtui.tui.run.arms import gap_text
 
 
-def titles(preset: Preset, view: View, arms: Sequence[str]) -> list[str]:
-    """A title for each chart: one for both arms with `view.overlay`, else one for each of `arms`."""
+def titles(preset: Preset, view: View, arms: Sequence[str], width: int) -> list[str]:
+    """A title for each chart, of `width` cells: one for all arms with `view.overlay`, else one for each of `arms`."""
     kind = "" if view.quantity == "loss" else f" · {title(view.quantity, preset.task.metric)}"
     kind += " · log" if view.log and view.quantity == "loss" else ""
     kind += " · recent" if view.recent else ""
-    labels = [f"{MARKS[arm]} {_label(preset, arm)}" for arm in arms]
-    return [" · ".join(labels) + kind] if view.overlay else [label + kind for label in labels]
+    looks = arm_looks(preset.arms())
+    labels = {arm: f"{looks[arm].mark} {_label(preset, arm)}" for arm in arms}
+    if not view.overlay:
+        return [label + kind for label in labels.values()]
+    if len(labels) == 2:
+        return [" · ".join(labels.values()) + kind]
+    chosen = f"{labels[view.arm]}{kind}"
+    names = "  ".join(f"{looks[arm].mark} {arm}" for arm in labels if arm != view.arm)
+    beside = names if len(names) + len(chosen) + 8 <= width else " ".join(look.mark for look in looks.values())
+    return [f"{chosen}  among  {beside}"]
 
 
 def legend(history: History, view: View) -> str:
@@ -29,6 +37,8 @@ def legend(history: History, view: View) -> str:
     best = "★ best" if view.quantity == "loss" else "★ lowest loss"
     if view.quantity == "gap":
         words = f"validation − training loss  {best}"
+    elif view.overlay and len(history.arms) > 2:
+        words = f"validation  ▀ baseline, chosen  ⠤ others  {best}"
     elif view.overlay:
         words = f"▀ validation  • + training  {best}"
     else:
@@ -43,7 +53,9 @@ def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> st
     done = {arm: next((e for e in history.arms[arm].epochs if e.epoch == epoch), None) for arm in arms}
     if view.overlay:
         what = "gap" if view.quantity == "gap" else "validation"
-        values = "  ".join(f"{MARKS[arm]} {_value(done[arm], view.quantity, metric)}" for arm in arms)
+        looks = arm_looks(history.arms)
+        read = arms if len(arms) == 2 else view.pair(arms)  # all others are in the table
+        values = "  ".join(f"{looks[arm].mark} {_value(done[arm], view.quantity, metric)}" for arm in read)
         return f"epoch {epoch}  {what} {values}"
     (of_arm,) = done.values()
     validation = _value(of_arm, view.quantity, metric)

@@ -1,15 +1,17 @@
-"""The upper part of a run's screen: a chart for each arm or one for both, and the difference between them."""
+"""The upper part of a run's screen: a chart for the baseline and one for the chosen arm, or one for all arms."""
 
 from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
+from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.protocol.history import History
 from regtui.tui.charts.captions import difference_caption, legend, reading, titles
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.view import Space, View, difference, newest_difference, plots
+from regtui.tui.look import arm_looks
 
 TWO_CHARTS = 100
 """Columns from which two charts fit side by side."""
@@ -18,7 +20,11 @@ CHART, STRIP = 7, 16
 
 
 class Curves(Vertical):
-    """Shows a history as `view` says, in the space available."""
+    """Shows a history as `view` says, in the space available.
+
+    The baseline's chart stands left and that of the chosen arm right. Where one chart fits, it is the left one, which
+    shows all arms, the baseline, or the chosen arm.
+    """
 
     DEFAULT_CSS = """
     Curves {
@@ -32,15 +38,16 @@ class Curves(Vertical):
     def __init__(self, preset: Preset, history: History, view: View) -> None:
         super().__init__()
         self._preset, self._history, self._view = preset, history, view
-        self._arms = list(preset.arms())
-        self._shown_arm = self._arms[0]
+        self._looks = arm_looks(preset.arms())
+        self._chosen_alone = False
+        """Whether it is the chosen arm that the one chart shows."""
         self._cursor: int | None = None
-        self._charts = {arm: Chart(id=arm, classes="panel") for arm in self._arms}
+        self._left, self._right = Chart(id="baseline", classes="panel"), Chart(id="regularized", classes="panel")
         self._strip = Chart(id="difference", classes="panel")
 
     def compose(self) -> ComposeResult:
         """The charts side by side, the difference below."""
-        yield Horizontal(*self._charts.values(), id="charts")
+        yield Horizontal(self._left, self._right, id="charts")
         yield self._strip
 
     def on_resize(self) -> None:
@@ -50,18 +57,18 @@ class Curves(Vertical):
     def fit(self, width: int, height: int, *, strip: bool) -> None:
         """Show what fits into so many columns and rows; the difference only on request."""
         self.display = height >= CHART
-        self._charts[self._arms[1]].display = width >= TWO_CHARTS and not self._view.overlay
+        self._right.display = width >= TWO_CHARTS and not self._view.overlay
         self._strip.display = strip and height >= STRIP
 
     def next_overlay(self, width: int) -> None:
-        """Switch between overlay and single charts; if only one chart fits, between the overlay and each arm."""
+        """Switch between overlay and single charts; if one chart fits, go from the overlay to each of the two arms."""
         view = self._view
         if width >= TWO_CHARTS:
             view.overlay = not view.overlay
         elif view.overlay:
-            view.overlay, self._shown_arm = False, self._arms[0]
-        elif self._shown_arm == self._arms[0]:
-            self._shown_arm = self._arms[1]
+            view.overlay, self._chosen_alone = False, False
+        elif not self._chosen_alone:
+            self._chosen_alone = True
         else:
             view.overlay = True
 
@@ -72,24 +79,28 @@ class Curves(Vertical):
             return
         history, view = self._history, self._view
         self.set_class(cursor is not None, "-read")
-        charts = [chart for chart in self._charts.values() if chart.display]
+        charts = [chart for chart in (self._left, self._right) if chart.display]
         drawn = plots(history, view, Space(*charts[0].content_size), cursor)
         if len(drawn) > len(charts):  # one chart for one of two arms
-            drawn = [drawn[self._arms.index(self._shown_arm)]]
+            drawn = [drawn[self._chosen_alone]]
         for chart, plot in zip(charts, drawn, strict=True):
             chart.show(plot)
         self._entitle(charts, cursor)
         if self._strip.display:
-            arm = self._arms[1]
+            arm = view.arm
             value = newest_difference(history, arm) if cursor is None else history.differences(arm).get(cursor)
             self._strip.show(difference(history, arm, view, Space(*self._strip.content_size), cursor))
             self._strip.entitle(*difference_caption(arm, value, cursor))
 
     def _entitle(self, charts: list[Chart], cursor: int | None) -> None:
         history, view = self._history, self._view
-        arms = self._arms if view.overlay or len(charts) == len(self._arms) else [self._shown_arm]
-        for index, (chart, title) in enumerate(zip(charts, titles(self._preset, view, arms), strict=True)):
+        arms = [BASELINE, view.arm] if len(charts) == 2 else [view.arm if self._chosen_alone else BASELINE]
+        if view.overlay:
+            arms = list(self._looks)
+        width = self._left.content_size.width
+        for index, (chart, title) in enumerate(zip(charts, titles(self._preset, view, arms, width), strict=True)):
             drawn = arms if view.overlay else arms[index : index + 1]
             chart.entitle(title, legend(history, view) if cursor is None else reading(history, view, drawn, cursor))
-        for arm, chart in self._charts.items():
-            chart.set_class(len(charts) == len(self._arms), arm)
+        self._left.set_class(len(charts) == 2, "baseline")
+        for arm, look in self._looks.items():
+            self._right.set_class(arm == view.arm, look.colour)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from regtui.axes import limits, log_ticks, ticks, ticks_around_zero
+from regtui.preset.arms import BASELINE, REGULARIZED
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import ArmHistory, History
 from regtui.tasks import Metric
 from regtui.tui.charts.chart import Curve, Plot
 from regtui.tui.charts.series import decimate, smoothed
-from regtui.tui.look import CURSOR, MARKS
+from regtui.tui.look import CURSOR, ArmLook, arm_looks
 
 Quantity = Literal["loss", "metric", "gap"]
 QUANTITIES: tuple[Quantity, ...] = ("loss", "metric", "gap")
@@ -25,6 +26,8 @@ LONG, BEGINNING, MUCH = 12, 0.08, 1 / 3
 """From LONG epochs on, the y axis leaves out this share at the beginning if that saves so much of its length."""
 SETTLING = 5
 """The scale of the strip with the difference ignores the first epochs, one in so many."""
+APART = 3
+"""Cells between two marks in a chart of several arms."""
 
 
 @dataclass
@@ -33,10 +36,11 @@ class View:
 
     Attributes:
         quantity: What the charts show.
-        overlay: Both arms in one chart instead of one each.
+        overlay: All arms in one chart, instead of one for the baseline and one for the chosen arm.
         log: A logarithmic axis, for losses only.
         recent: Show only the latest epochs.
         shared: Use the same axes in both charts.
+        arm: The chosen one of the arms beside the baseline.
     """
 
     quantity: Quantity = "loss"
@@ -44,6 +48,16 @@ class View:
     log: bool = False
     recent: bool = False
     shared: bool = True
+    arm: str = REGULARIZED
+
+    def walk(self, arms: Sequence[str], by: int) -> None:
+        """Choose the next of a run's arms beside the baseline, or the one before; after the last comes the first."""
+        others = [arm for arm in arms if arm != BASELINE]
+        self.arm = others[(others.index(self.arm) + by) % len(others)]
+
+    def pair(self, arms: Iterable[str]) -> list[str]:
+        """The baseline and the chosen arm, as far as they are among these."""
+        return [arm for arm in arms if arm in (BASELINE, self.arm)]
 
 
 class Space(NamedTuple):
@@ -76,22 +90,26 @@ def value_of(key: str, metric: Metric) -> Callable[[EpochDone], float | None]:
 
 
 def plots(history: History, view: View, space: Space, cursor: int | None = None) -> list[Plot]:
-    """One plot for each arm, or one for both with `view.overlay`; with a line at the epoch of the cursor."""
+    """A plot of the baseline and one of the chosen arm, or one of all arms with `view.overlay`.
+
+    With a cursor, each has a line at its epoch. The chosen arm is drawn over the others.
+    """
     if history.started is None:
         waiting = "loading PyTorch and the data…" if history.finished is None else "no usable events in the log"
         return [Plot(empty=waiting)] * (1 if view.overlay else 2)
-    groups = [list(history.arms)] if view.overlay else [[name] for name in history.arms]
+    groups = [[BASELINE], [name for name in history.arms if name == view.arm]]
+    if view.overlay:
+        groups = [sorted(history.arms, key=lambda name: (name in (BASELINE, view.arm), name == view.arm))]
     window = _window(history, view)
-    drawn = [[_curves(history, name, view, space, window) for name in group] for group in groups]
-    metric = history.task.metric
-    ranges = [_range([c for curves in of_group for c in curves], view, metric) for of_group in drawn]
+    drawn = [[curve for name in group for curve in _curves(history, name, view, space, window)] for group in groups]
+    if view.overlay and len(history.arms) > 2:
+        drawn = [sorted(curves, key=lambda curve: not curve.line) for curves in drawn]  # no line covers a mark
+    ranges = [_range(curves, view, history.task.metric) for curves in drawn]
     if view.shared:
         ranges = [(min(low for low, _ in ranges), max(high for _, high in ranges))] * len(ranges)
     return [
-        _with_cursor(
-            _plot(history, group, [c for curves in of_group for c in curves], view, space, window, y_range), cursor
-        )
-        for group, of_group, y_range in zip(groups, drawn, ranges, strict=True)
+        _with_cursor(_plot(history, group, curves, view, space, window, y_range), cursor)
+        for group, curves, y_range in zip(groups, drawn, ranges, strict=True)
     ]
 
 
@@ -169,32 +187,48 @@ def _epoch_series(
 def _curves(history: History, name: str, view: View, space: Space, window: tuple[float, float]) -> list[Curve]:
     """An arm's curves; the most important one comes last, so that it is drawn on top."""
     arm, alone, metric = history.arms[name], not view.overlay, history.task.metric
+    colour = arm_looks(history.arms)[name].colour
     fine = 2 * space.width
     curves = []
     if view.quantity == "loss" and alone and history.started is not None:
         line, spikes = smoothed(arm.step_losses, history.started.steps_per_epoch, *window, fine)
         if line:
-            curves.append(Curve([x for x, _ in line], [y for _, y in line], f"{name}-steps", "braille"))
+            curves.append(Curve([x for x, _ in line], [y for _, y in line], f"{colour}-steps", "braille"))
         if spikes:
-            curves.append(Curve([x for x, _ in spikes], [y for _, y in spikes], f"{name}-steps", "·", line=False))
+            curves.append(Curve([x for x, _ in spikes], [y for _, y in spikes], f"{colour}-steps", "·", line=False))
     if view.quantity == "gap":
         x, y = decimate(*_epoch_series(arm, "gap", metric, window), fine)
-        curves.append(Curve(x, y, name, _line_marker(name, view)))
-        curves += _points(x, y, name, MARKS[name], space)
     else:
-        x, y = decimate(*_epoch_series(arm, f"train_{view.quantity}", metric, window), fine)
-        curves.append(Curve(x, y, f"{name}-train", "dot" if name == "baseline" or alone else "+"))
+        if alone or len(history.arms) == 2:  # the training losses of several arms would hide all
+            x, y = decimate(*_epoch_series(arm, f"train_{view.quantity}", metric, window), fine)
+            curves.append(Curve(x, y, f"{colour}-train", "dot" if name == BASELINE or alone else "+"))
         x, y = decimate(*_epoch_series(arm, f"val_{view.quantity}", metric, window), fine)
-        curves.append(Curve(x, y, name, _line_marker(name, view)))
-        curves += _points(x, y, name, MARKS[name], space)
+    curves.append(Curve(x, y, colour, _line_marker(history, name, view)))
+    curves += _along(history, name, view, x, y, space)
     if view.log and view.quantity == "loss":
         curves = [_logarithmic(curve) for curve in curves]
     return [curve for curve in curves if curve.x]
 
 
-def _line_marker(name: str, view: View) -> str:
-    """The marker of an arm's line; in an overlay the arms' lines differ also without colour."""
-    return "braille" if view.overlay and name == "regularized" else "hd"
+def _line_marker(history: History, name: str, view: View) -> str:
+    """The marker of an arm's line; in an overlay of two arms their lines differ also without colour.
+
+    In one of several, the baseline and the chosen arm have stronger lines than the others.
+    """
+    strong = [BASELINE] if len(history.arms) == 2 else [BASELINE, view.arm]
+    return "braille" if view.overlay and name not in strong else "hd"
+
+
+def _along(history: History, name: str, view: View, x: list[float], y: list[float], space: Space) -> list[Curve]:
+    """The arm's marks along its line: at each epoch, if there is room; of several arms each at epochs of its own."""
+    looks = arm_looks(history.arms)
+    look, place = looks[name], list(looks).index(name)
+    if not view.overlay or len(looks) == 2:
+        return _points(x, y, look.colour, look.mark, space)
+    every = max(1, math.ceil(APART * len(looks) * len(x) / max(1, space.width)))
+    first = place * every // len(looks)
+    marked = [index for index in range(len(x)) if index % every == first or index == len(x) - 1]
+    return [Curve([x[i] for i in marked], [y[i] for i in marked], look.colour, look.mark, line=False)]
 
 
 def _points(x: list[float], y: list[float], colour: str, mark: str, space: Space) -> list[Curve]:
@@ -244,11 +278,12 @@ def _plot(
     low, high = y_range
     logarithmic = view.log and view.quantity == "loss"
     rows = max(2, (space.height - 1) // 3)
+    looks = arm_looks(history.arms)
     words: list[tuple[str, float, float, str]] = []
     verticals: list[tuple[float, str]] = []
     for name in names:
         arm = history.arms[name]
-        words += _marks(arm, name, view, history.task.metric, y_range)
+        words += _marks(arm, looks[name], view, history.task.metric, y_range)
         if arm.step_losses.broken is not None and history.started is not None:
             x = arm.step_losses.broken / history.started.steps_per_epoch
             words.append(("✗ not finite", x, high, "error"))
@@ -277,7 +312,7 @@ def _effective(control: ControlApplied, steps_per_epoch: int) -> float:
 
 
 def _marks(
-    arm: ArmHistory, name: str, view: View, metric: Metric, y_range: tuple[float, float]
+    arm: ArmHistory, look: ArmLook, view: View, metric: Metric, y_range: tuple[float, float]
 ) -> list[tuple[str, float, float, str]]:
     """Marks for the epoch with the lowest validation loss and for the end by early stopping."""
     key = "gap" if view.quantity == "gap" else f"val_{view.quantity}"
@@ -286,8 +321,8 @@ def _marks(
     if best is not None and view.log and view.quantity == "loss":
         best = math.log10(best) if best > 0 else None
     if arm.best is not None and best is not None and len(arm.epochs) > 1:
-        marks.append(("★", float(arm.best.epoch), best, name))
+        marks.append(("★", float(arm.best.epoch), best, look.colour))
     if arm.stopped is not None and arm.stopped.reason == "early_stopping":
         low, high = y_range
-        marks.append(("■ stopped", float(arm.stopped.epoch), low + 0.12 * (high - low), name))
+        marks.append(("■ stopped", float(arm.stopped.epoch), low + 0.12 * (high - low), look.colour))
     return marks

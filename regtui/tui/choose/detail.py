@@ -12,7 +12,7 @@ from regtui.preset.model import Preset
 from regtui.text import one_line
 from regtui.tui.choose.entries import Entry
 from regtui.tui.choose.form import Form
-from regtui.tui.look import colour_of, mark_of
+from regtui.tui.look import arm_looks
 
 
 class Detail(VerticalScroll, can_focus=False):
@@ -97,8 +97,9 @@ def _facts(preset: Preset) -> Content:
         preset.network,
         f"{preset.train.epochs:,} epochs of {preset.steps_per_epoch:,} steps",
     )
+    looks = arm_looks(preset.arms())
     arms = [
-        (f"\n{mark_of(arm)} {f'{arm} · ' * (arm in preset.named_arms)}{techniques.label()}", f"${colour_of(arm)}")
+        (f"\n{looks[arm].mark} {f'{arm} · ' * (arm in preset.named_arms)}{techniques.label()}", f"${looks[arm].colour}")
         for arm, techniques in preset.arms().items()
     ]
     return Content.assemble(" · ".join(words), *arms)

@@ -13,12 +13,13 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from regtui.models import KINDS
+from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.techniques import REGISTRY, Techniques
 from regtui.techniques.base import Technique
 from regtui.tui.choose.draft import KIND, Draft, as_typed
 from regtui.tui.choose.inputs import Edited, Editor, OneOf, Tick, editor_for
-from regtui.tui.look import colour_of, mark_of
+from regtui.tui.look import arm_looks
 from regtui.tui.widgets.keys import Key, bindings
 
 NAME_WIDTH = 18
@@ -133,9 +134,10 @@ class ArmRows(Vertical):
 
     def compose(self) -> ComposeResult:
         """Arm by arm."""
+        looks = arm_looks(sorted(self._arms, key=lambda table: table != BASELINE))
         for table, techniques in self._arms.items():
-            arm = table.removeprefix("arms.")
-            yield Static(f"{mark_of(arm)} {arm}", classes=f"heading {colour_of(arm)}", markup=False)
+            look, arm = looks[table], table.removeprefix("arms.")
+            yield Static(f"{look.mark} {arm}", classes=f"heading {look.colour}", markup=False)
             yield from techniques
 
 
@@ -176,8 +178,6 @@ class Form(Vertical):
     Form {{
         height: auto;
         & .heading {{ height: 1; margin-top: 1; text-style: bold; color: $primary; }}
-        & .heading.baseline {{ color: $baseline; }}
-        & .heading.regularized {{ color: $regularized; }}
         & > .faults {{ color: $error; height: auto; margin-top: 1; display: none; }}
         &.-wide Row {{
             grid-size: 3; grid-columns: {NAME_WIDTH} 20 1fr;

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from regtui.techniques import REGISTRY, Techniques
 from regtui.techniques.base import Technique
-from regtui.tui.look import mark_of
+from regtui.tui.look import arm_looks
 from regtui.tui.widgets.dialogs import Page
 
 
@@ -65,7 +65,9 @@ class ExplainScreen(Page):
         yield _plain(about.idea, "idea")
         yield _plain(about.formula.replace(";   ", "\n"), "formula")
         if used:
-            yield from _section("In this run", _in_use(used))
+            looks = arm_looks(self._arms)
+            marked = {arm: (looks[arm].mark, one) for arm, one in used.items()}
+            yield from _section("In this run", _in_use(marked))
         yield from _section("While training", about.training)
         yield from _section("At inference", about.inference)
         yield from _section("What to look for", about.look_for)
@@ -86,12 +88,12 @@ def _section(heading: str, body: str | Table) -> Iterator[Static]:
     yield Static(body, classes="body", markup=False)
 
 
-def _in_use(used: Mapping[str, Technique]) -> Table:
-    """Which arms use the technique, with which knobs."""
+def _in_use(used: Mapping[str, tuple[str, Technique]]) -> Table:
+    """Which arms, by mark and name, use the technique with which knobs."""
     rows = Table.grid(padding=(0, 2))
-    for arm, technique in used.items():
+    for arm, (mark, technique) in used.items():
         knobs = [f"{knob} {_value(getattr(technique, knob))}" for knob in type(technique).model_fields]
-        rows.add_row(Text(f"{mark_of(arm)} {arm}", no_wrap=True), Text(" · ".join(knobs)))
+        rows.add_row(Text(f"{mark} {arm}", no_wrap=True), Text(" · ".join(knobs)))
     return rows
 
 

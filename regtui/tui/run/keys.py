@@ -17,16 +17,18 @@ HERE = (
     Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
     Key("d", "details", "details", "After the end: the verdict, or the table.", "d", footer=True),
     Key("b", "review", "saved runs", "After the end: the list of all saved runs.", "b", footer=True),
+    Key("left_square_bracket", "arm(-1)", "arm before", "Of several arms: choose the one before.", "["),
+    Key("right_square_bracket", "arm(1)", "next arm", "Of several arms: choose the next.", "]", footer=True),
     Key("left", "walk(-1)", "epochs", "Read all values at an earlier epoch.", "←", footer=True),
     Key("right", "walk(1)", "later epoch", "Read all values at a later epoch.", "→"),
     Key("home", "first_epoch", "first epoch", "Read all values at the first epoch.", "home"),
     Key("end", "newest_epoch", "newest epoch", "Read all values at the newest epoch.", "end"),
     Key("v", "quantity", "view", "Loss, metric, generalization gap, in turn.", "v", footer=True),
-    Key("o", "overlay", "overlay", "Both arms in one chart, or one each.", "o", footer=True),
+    Key("o", "overlay", "overlay", "All arms in one chart, or one each.", "o", footer=True),
     Key("l", "log", "log", "Logarithmic or linear loss.", "l"),
     Key("r", "recent", "recent", "The recent epochs, or all.", "r"),
     Key("a", "axes", "axes", "The same axes for both charts, or each its own.", "a"),
-    Key("w", "weights", "weights", "The weights of both arms, layer by layer.", "w", footer=True),
+    Key("w", "weights", "weights", "The weights, layer by layer.", "w", footer=True),
     Key("x", "what_if", "what if", "What another patience would have brought.", "x", footer=True),
     Key("i", "explain", "about", "What the running techniques do.", "i", footer=True),
     Key("f", "preset", "preset", "The preset, and how its file differs from it by now.", "f", footer=True),
@@ -43,6 +45,8 @@ def usable(action: str, session: Session) -> bool:
     if action in WHILE_RUNNING:
         going_on = session.live and not session.ended
         return going_on and (action != "one_epoch" or session.history.paused)
+    if action == "arm":
+        return len(session.preset.arms()) > 2
     if action == "back":
         return not session.live
     if action == "review":  # for a saved run, going back leads to the list

@@ -35,6 +35,8 @@ AT_ONCE = (RunStarted, ControlApplied, Paused, Resumed, RunFinished, Saving)
 """Events shown at once, without waiting for the next drawing: answers to the user, and changes of state."""
 FRAME = 6
 """Columns taken by a panel's border, padding and scroll bar."""
+FEWEST_ROWS = 9
+"""Rows that the charts keep where the table has many arms."""
 STOP_CHOICES = (
     Choice("k", "keep", "Stop and keep: validate, test, save"),
     Choice("x", "at once", "Stop at once: no validation, no test"),
@@ -73,7 +75,7 @@ class RunScreen(Screen[None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.view = View()
+        self.view = View(arm=list(session.preset.arms())[1])
         self._pacer = Pacer()
         self._drawn_at = 0.0
         self._timer: Timer | None = None
@@ -106,7 +108,7 @@ class RunScreen(Screen[None]):
         self._draw()
 
     def on_resize(self, event: Resize) -> None:
-        """Arrange the parts for a terminal of this size; if two charts don't fit, one shows both arms."""
+        """Arrange the parts for a terminal of this size; if two charts don't fit, one shows all arms."""
         narrow = event.size.width < TWO_CHARTS
         if narrow != self._narrow:
             self._narrow = self.view.overlay = narrow
@@ -161,18 +163,21 @@ class RunScreen(Screen[None]):
         read = history if cursor is None else history.at(cursor)
         self._header.redraw()
         self._curves.draw(cursor)
-        self._table.update_from(preset, read, cursor)
+        self._table.update_from(preset, read, cursor, self.view.arm)
         self._sentence.update_from(read, cursor, over=self.session.ended and cursor is None)
-        self._steering.update_from(preset, history)
+        self._steering.update_from(preset, history, self.view.arm)
         self.call_after_refresh(lambda: self._pacer.drew(time.thread_time() - began))
 
     def _arrange(self) -> None:
         width, height = self.size
         verdict = self.session.ended and not self._details and self._cursor is None
         room = height - 1 - (20 if verdict else 9)
-        two_rows = not verdict and room >= 12 and needs_second(self.session.preset, width - 2)
-        self._table.set_class(two_rows, "-second")
-        room -= 2 * two_rows
+        arms = len(self.session.preset.arms())
+        rows = arms if verdict else min(arms, max(2, 2 + room - FEWEST_ROWS))
+        room -= 0 if verdict else rows - 2
+        two_rows = not verdict and room - rows >= 10 and needs_second(self.session.preset, width - 2)
+        self._table.fit(rows, second=two_rows)
+        room -= rows * two_rows
         self._curves.fit(width, room, strip=not verdict)
         self._table.display = not verdict
         self._sentence.display = not verdict
@@ -220,8 +225,13 @@ class RunScreen(Screen[None]):
         self.view.quantity = QUANTITIES[following]
         self._draw()
 
+    def action_arm(self, by: int) -> None:
+        """Choose the next arm beside the baseline, or the one before."""
+        self.view.walk(list(self.session.preset.arms()), by)
+        self._draw()
+
     def action_overlay(self) -> None:
-        """Switch between one chart for both arms and a chart for each."""
+        """Switch between one chart for all arms and two charts."""
         self._curves.next_overlay(self.size.width)
         self._arrange()
         self.call_after_refresh(self._draw)
@@ -243,7 +253,7 @@ class RunScreen(Screen[None]):
         self._draw()
 
     def action_weights(self) -> None:
-        """Open the weights of both arms."""
+        """Open the weights."""
         self.post_message(self.Weights(self.session))
 
     def action_explain(self) -> None:

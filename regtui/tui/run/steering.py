@@ -10,13 +10,14 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widget import Widget
 
+from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.protocol.applied import Applied, steered_arms, stops_now, wait
 from regtui.protocol.control import Command, Resume, SetMinDelta, SetPatience, SetStrength
 from regtui.protocol.history import History
 from regtui.techniques.base import Technique
 from regtui.text import counted
-from regtui.tui.look import MARKS
+from regtui.tui.look import arm_looks
 from regtui.tui.widgets.dialogs import Ask, Choice
 from regtui.tui.widgets.scales import SCALES, Counts, Magnitudes
 from regtui.tui.widgets.stepper import Stepper
@@ -24,6 +25,8 @@ from regtui.tui.widgets.word import Word
 
 DEFAULT_PATIENCE = 5
 """The patience with which early stopping is turned on if the preset has none."""
+FEW = 4
+"""So many arms are told one by one."""
 NARROW = 68
 """Below this width only patience, pause and stop are shown."""
 
@@ -36,8 +39,9 @@ def refusal(history: History) -> str:
 class SteeringPanel(Widget):
     """One or two rows: patience and min Δ, strengths, and at the right pause and stop.
 
-    One stepper sets the patience of all arms. If the preset gives them different ones, each arm has its own stepper.
-    The same holds for min Δ.
+    One stepper sets the patience of all arms that stop early. If the preset gives them different ones, each arm has its
+    own stepper. The same holds for min Δ. Of several arms, only what the baseline and the chosen one have of their own
+    is shown.
     """
 
     ALLOW_SELECT = False
@@ -53,6 +57,7 @@ class SteeringPanel(Widget):
         &.-rows { layout: vertical; }
         &.-rows > .strengths { width: 100%; margin-left: 0; }
         &.-narrow .-spare { display: none; }
+        & .-of-another { display: none; }
     }
     """
 
@@ -79,20 +84,27 @@ class SteeringPanel(Widget):
         self._patience: dict[Stepper, list[str]] = {}
         self._min_delta: dict[Stepper, list[str]] = {}
         self._strengths: dict[Stepper, tuple[str, str]] = {}
+        self._of_one: dict[Widget, str] = {}
+        """The arm that a control belongs to, of those that belong to one."""
         self._pause, self._one_epoch, self._stop = Word("Pause "), Word("One epoch"), Word("Stop")
 
-    def update_from(self, preset: Preset, history: History) -> None:
-        """Show the knobs as they are applied now; the first call builds the controls."""
+    def update_from(self, preset: Preset, history: History, chosen: str = "") -> None:
+        """Show the knobs as they are applied now, of several arms those of the chosen one.
+
+        The first call builds the controls.
+        """
         self._preset, self._history = preset, history
         if not self.children:
             self._build()
+        self._choose(chosen)
         applied = Applied.of(preset, history)
         for stepper, arms in {**self._patience, **self._min_delta}.items():
             settings = applied.arms[self._still_training(arms)[0]]
             value = settings.min_delta if stepper in self._min_delta else settings.patience
             stepper.set_applied(stepper.applied if value is None else value)
             stepper.off, stepper.why_not = settings.patience is None, self._why_not(*arms)
-        self._toggle.say(f"Patience {'off' if self._is_off else 'on '}", self._why_not(*steered_arms(preset)))
+        switch = f"Patience {self._whose_patience}{'off' if self._is_off else 'on '}"
+        self._toggle.say(switch, self._why_not(*steered_arms(preset)))
         for stepper, (arm, key) in self._strengths.items():
             stepper.set_applied(applied.arms[arm].strengths[key])
             stepper.why_not = self._why_not(arm)
@@ -118,17 +130,21 @@ class SteeringPanel(Widget):
             if name != "early_stopping"
             for widget in self._of_technique(arm, name, technique)
         ]
+        looks = arm_looks(self._preset.arms())
         at_start = Applied.of(self._preset, History()).arms
         steered = {arm: at_start[arm] for arm in steered_arms(self._preset)}
-        for arms, mark in _together({arm: settings.patience for arm, settings in steered.items()}):
+        for arms, one in _together({arm: settings.patience for arm, settings in steered.items()}):
             value = steered[arms[0]].patience or DEFAULT_PATIENCE
             about = "Epochs without improvement until an arm stops."
-            self._patience[Stepper("", value, Counts(), arm=mark, help=about)] = arms
-        for arms, mark in _together({arm: settings.min_delta for arm, settings in steered.items()}):
+            stepper = Stepper("", value, Counts(), arm=looks.get(one), help=about)
+            self._patience[stepper] = arms
+            self._of_one |= {stepper: one} if one else {}
+        for arms, one in _together({arm: settings.min_delta for arm, settings in steered.items()}):
             about = "An improvement must be larger than this."
-            stepper = Stepper("min Δ", steered[arms[0]].min_delta, Magnitudes(), arm=mark, help=about)
+            stepper = Stepper("min Δ", steered[arms[0]].min_delta, Magnitudes(), arm=looks.get(one), help=about)
             stepper.add_class("-spare")
             self._min_delta[stepper] = arms
+            self._of_one |= {stepper: one} if one else {}
         self._one_epoch.add_class("-spare")
         self.mount(
             Horizontal(self._toggle, *self._patience, *self._min_delta),
@@ -140,17 +156,39 @@ class SteeringPanel(Widget):
     def _of_technique(self, arm: str, name: str, technique: Technique) -> Iterator[Widget]:
         """A stepper for each live knob of a technique; without one, a word that says why."""
         knobs = technique.steered(self._preset.sites)
+        look = arm_looks(self._preset.arms())[arm]
         if not knobs:
             words = name.replace("_", " ")
             why = f"{technique.explanation.title} can't change while training: {technique.why_not_live}."
-            yield Word(f"{MARKS[arm]} {words}", why_not=why)
+            word = Word(f"{look.mark} {words}", why_not=why)
+            self._of_one[word] = arm
+            yield word
         for knob in knobs:
             how = technique.live[knob]
             description = type(technique).model_fields[knob].description or ""
             value = getattr(technique, knob)
-            stepper = Stepper(how.label, value, SCALES[how.scale], arm=arm, help=description)
+            stepper = Stepper(how.label, value, SCALES[how.scale], arm=look, help=description)
             self._strengths[stepper] = (arm, f"{name}.{knob}")
+            self._of_one[stepper] = arm
             yield stepper
+
+    def _choose(self, chosen: str) -> None:
+        """Of several arms, show what belongs to all, to the baseline and to the chosen one."""
+        if len(self._preset.arms()) == 2:
+            return
+        for control, arm in self._of_one.items():
+            control.set_class(arm not in (BASELINE, chosen), "-of-another")
+        self._arrange()
+
+    @property
+    def _whose_patience(self) -> str:
+        """The marks of several arms' that patience steers, or how many they are; empty where the run has two arms."""
+        arms, steered = self._preset.arms(), steered_arms(self._preset)
+        if len(arms) == 2:
+            return ""
+        looks = arm_looks(arms)
+        few = "".join(f"{looks[arm].mark} " for arm in steered)
+        return "of all " if len(steered) == len(arms) else few if len(steered) <= FEW else f"of {len(steered)} arms "
 
     def on_resize(self) -> None:
         """Arrange the controls for the new width."""
@@ -158,8 +196,8 @@ class SteeringPanel(Widget):
 
     def _arrange(self) -> None:
         """Choose one row or two, and in a narrow terminal only the most important controls."""
-        steppers = sum(stepper.cells + 2 for stepper in (*self._patience, *self._min_delta, *self._strengths))
-        words = sum(len(word.text) + 3 for word in self.query(Word))
+        steppers = sum(stepper.cells + 2 for stepper in self.query(Stepper) if not stepper.has_class("-of-another"))
+        words = sum(len(word.text) + 3 for word in self.query(Word) if not word.has_class("-of-another"))
         self.set_class(steppers + words + 2 > self.size.width, "-rows")
         self.set_class(self.size.width < NARROW, "-narrow")
 
@@ -187,7 +225,11 @@ class SteeringPanel(Widget):
 
     def nudge_patience(self, direction: int) -> None:
         """Change each arm's patience by one epoch or more; turns early stopping on if it is off."""
-        able = [stepper for stepper in self._patience if not stepper.why_not]
+        shown = [stepper for stepper in self._patience if not stepper.has_class("-of-another")]
+        if not shown:
+            self.notify("The chosen arm does not stop early, and those that do have each a patience of their own.")
+            return
+        able = [stepper for stepper in shown if not stepper.why_not]
         if self._is_off or not able:
             self.toggle_patience()
         for stepper in able:
@@ -242,7 +284,11 @@ class SteeringPanel(Widget):
                 for stepper in self._patience:
                     stepper.take_back()
 
-        waited = " and ".join(f"{arm} has waited {counted(wait(self._history.arms[arm]), 'epoch')}" for arm in stopping)
+        waited = (
+            f"{len(stopping)} arms have waited so long"
+            if len(stopping) > FEW
+            else " and ".join(f"{arm} has waited {counted(wait(self._history.arms[arm]), 'epoch')}" for arm in stopping)
+        )
         patience = " and ".join(dict.fromkeys(str(wanted[arm]) for arm in stopping))
         who = "each ends" if len(stopping) > 1 else "it ends"
         text = f"With patience {patience} {who} with the epoch that it is in, unless that counts as an improvement."
@@ -269,7 +315,7 @@ class SteeringPanel(Widget):
 
 
 def _together(values: Mapping[str, float | None]) -> list[tuple[list[str], str]]:
-    """The arms of each stepper and its mark: one stepper for all if their values are equal, else one for each arm."""
+    """The arms of each stepper: one stepper for all if their values are equal, else one for each, with its name."""
     if len(set(values.values())) == 1:
         return [(list(values), "")]
     return [([arm], arm) for arm in values]

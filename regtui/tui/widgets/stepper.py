@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from regtui.tui.look import MARKS
+from regtui.tui.look import ArmLook
 from regtui.tui.widgets.keys import Key, bindings
 from regtui.tui.widgets.scales import Scale
 
@@ -62,7 +62,7 @@ class Stepper(Widget, can_focus=True):
         value: float,
         scale: Scale,
         *,
-        arm: str = "",
+        arm: ArmLook | None = None,
         help: str = "",  # noqa: A002
         id: str | None = None,  # noqa: A002
         classes: str | None = None,
@@ -73,7 +73,7 @@ class Stepper(Widget, can_focus=True):
             label: Shown before the value; may be empty.
             value: The initial value.
             scale: The allowed values.
-            arm: The arm whose value it is; its mark is shown first. Empty for all arms.
+            arm: The look of the arm whose value it is; its mark is shown first. None for a value of several arms.
             help: A sentence for the tooltip.
             id: Textual's.
             classes: Textual's.
@@ -208,7 +208,7 @@ class Stepper(Widget, can_focus=True):
         faint, arrow = Style(color=theme["faint"]), Style(color=theme["primary"])
         text = Text(end="", no_wrap=True)
         if self._arm:
-            text.append(f"{MARKS[self._arm]} ", theme[self._arm])
+            text.append(f"{self._arm.mark} ", theme[self._arm.colour])
         text.append(self._label)
         fixed = bool(self.why_not)
         waiting = self.requested is not None or self.draft is not None
