@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
+from regtui.engine.run import summarize
 from regtui.preset.model import Preset
 from regtui.protocol.events import (
     ArmInfo,
@@ -25,7 +27,7 @@ from regtui.protocol.events import (
     TaskInfo,
 )
 from regtui.protocol.history import History
-from regtui.runs.log import Summary
+from regtui.runs.log import RunLog, Summary
 from regtui.tasks import TASKS, Comparison
 from regtui.tasks.comparison import RightWrong
 
@@ -127,8 +129,9 @@ class Telling:
     def score(self, comparisons: Mapping[str, Comparison]) -> Telling:
         """Test the baseline and the arms that are compared with it; each keeps its last epoch."""
         tested = {name: self.history.arms[name].last for name in ("baseline", *comparisons)}
+        accuracies = {"baseline": 0.5} | {name: 0.5 + table.difference for name, table in comparisons.items()}
         scores = {
-            name: ArmScore(kept="last", epoch=last.epoch, loss=0.5, metrics={"accuracy": 0.5})
+            name: ArmScore(kept="last", epoch=last.epoch, loss=0.5, metrics={"accuracy": accuracies[name]})
             for name, last in tested.items()
             if last is not None
         }
@@ -138,3 +141,12 @@ class Telling:
     def finish(self, status: Status = "finished", error: str = "") -> Telling:
         self._tell(RunFinished(t=1, status=status, error=error))
         return self
+
+    def save(self, logs: Path) -> Path:
+        """Write the run as it was told into a new folder below `logs`; with a summary if it has ended."""
+        with RunLog(logs, self.preset) as log:
+            for event in self.events:
+                log(event)
+            if self.history.finished is not None:
+                log.finish(summarize(self.preset, self.history, 1.0), 1.0)
+        return log.folder

@@ -15,9 +15,9 @@ from regtui.console import NARROWEST, PROSE, complain, room, say
 from regtui.errors import InputError
 from regtui.preset.arms import BASELINE, REGULARIZED
 from regtui.runs.before import brought_up
-from regtui.runs.files import read_json, read_toml
+from regtui.runs.files import Field, read_json, read_toml
 from regtui.runs.filter import parse_filter
-from regtui.runs.list import RunInfo, check_folder, find_run, read_run
+from regtui.runs.list import ArmFigures, RunInfo, check_folder, find_run, read_run
 from regtui.text import UNKNOWN, number, one_line, quoted
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _COLUMNS: list[tuple[str, str, Callable[[RunInfo], str], bool]] = [
     ("", "run", lambda run: _beginning(run.name), True),
     ("", "preset", lambda run: one_line(run.preset or UNKNOWN, 14), True),
     ("", "status", lambda run: run.status, True),
-    ("", "verdict", lambda run: one_line(run.verdict or UNKNOWN, 9), True),
+    ("", "verdict", lambda run: one_line(run.shown_verdict, 9), True),
     ("", "Δ points", lambda run: run.points, True),
     ("test", "base", lambda run: run.metric.fitting(run.baseline.test_metric, 7), False),
     ("test", "regul", lambda run: run.metric.fitting(run.other.test_metric, 7), False),
@@ -204,7 +204,9 @@ def _to_json(run: RunInfo) -> str:
             "device": run.device,
             "seed": run.seed,
             "epochs": run.epochs,
-            **{arm: _figures(run, arm) for arm in (BASELINE, *(run.others or [REGULARIZED]))},
+            BASELINE: _figures(run, run.baseline),
+            REGULARIZED: _figures(run, run.other),
+            "arms": {arm: _figures(run, run.figures(arm)) | _compared(run, arm) for arm in (BASELINE, *run.others)},
             "difference": run.difference,
             "verdict": run.verdict,
             "fields": run.fields,
@@ -212,9 +214,15 @@ def _to_json(run: RunInfo) -> str:
     )
 
 
-def _figures(run: RunInfo, arm: str) -> dict[str, float | None]:
-    figures = run.figures(arm)
+def _figures(run: RunInfo, figures: ArmFigures) -> dict[str, Field | None]:
     return {"best_val_loss": figures.best_val_loss, f"test_{run.metric.name}": figures.test_metric}
+
+
+def _compared(run: RunInfo, arm: str) -> dict[str, Field | None]:
+    """How an arm compares with the baseline."""
+    if arm == BASELINE:
+        return {}
+    return {"difference": run.differences.get(arm), "verdict": run.verdicts[arm]}
 
 
 def _beginning(name: str) -> str:

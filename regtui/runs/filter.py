@@ -62,11 +62,13 @@ class Filter:
     def unknown(self, runs: Sequence[RunInfo]) -> str:
         """A sentence on a key or verdict that no run has, with the nearest that exists; empty if all exist."""
         for comparison in self.comparisons:
-            if comparison.key == "verdict" and comparison.value.casefold() not in {*OUTCOMES, "several"}:
+            several = {"several"} if comparison.key == "verdict" else set[str]()
+            if _is_verdict(comparison.key) and comparison.value.casefold() not in {*OUTCOMES, *several}:
                 return (
-                    f"verdict{comparison.sign}{comparison.value}: the verdict of one run is {', '.join(OUTCOMES[:-1])} "
-                    f"or {OUTCOMES[-1]}, and of several arms 'several': how a network did on the test set against the "
-                    "baseline's; which technique is better, only several seeds can tell"
+                    f"{comparison.key}{comparison.sign}{comparison.value}: the verdict of one run is "
+                    f"{', '.join(OUTCOMES[:-1])} or {OUTCOMES[-1]}, and of several arms 'several', with each arm's in "
+                    "verdict.ARM: how a network did on the test set against the baseline's; which technique is better, "
+                    "only several seeds can tell"
                 )
         for key in dict.fromkeys(comparison.key for comparison in self.comparisons):
             if runs and all(_field(run, key) is None for run in runs):
@@ -78,6 +80,10 @@ class Filter:
     def select(self, runs: Iterable[RunInfo]) -> list[RunInfo]:
         """The runs that match, in their order."""
         return [run for run in runs if self.matches(run)]
+
+
+def _is_verdict(key: str) -> bool:
+    return key == "verdict" or key.startswith("verdict.")
 
 
 def parse_filter(text: str) -> Filter:

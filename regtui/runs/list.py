@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -76,9 +77,9 @@ class RunInfo:
         status: How it ended; of a run without summary that of `regtui.runs.alive.Standing`; `damaged` if its files do
             not say.
         fault: What is wrong with its files, in a word; empty if nothing is.
-        fields: Every field of preset and summary by its dotted key, and `status`, `verdict` and `test.difference`; of
-            several arms beside the baseline, `verdict` is "several", and `verdict.ARM` and `test.difference.ARM` are
-            those of each.
+        fields: Every field of preset and summary by its dotted key, and `status`, `verdict` and `test.difference`. Of
+            several arms beside the baseline, `verdict.ARM` and `test.difference.ARM` are those of each, and `verdict`
+            is "several", or "none" if none was compared.
         silence: Of a run that is trained elsewhere, for how long it has told nothing, if that is worth a word.
     """
 
@@ -148,20 +149,47 @@ class RunInfo:
 
     @property
     def verdict(self) -> str:
-        """One of `evidence.verdict.OUTCOMES`, or several; empty until the run has ended."""
+        """One of `evidence.verdict.OUTCOMES`, or "several"; empty until the run has ended."""
         return self._text("verdict")
+
+    @cached_property
+    def verdicts(self) -> dict[str, str]:
+        """The outcome of each arm beside the baseline; empty until the run has ended."""
+        if len(self.others) > 1:
+            return {arm: self._text(f"verdict.{arm}") for arm in self.others}
+        return dict.fromkeys(self.others, self.verdict)
+
+    @cached_property
+    def differences(self) -> dict[str, float]:
+        """Each other arm's metric on the test set minus the baseline's, as it is shown, where both were tested."""
+        keys = {arm: f"test.difference.{arm}" if len(self.others) > 1 else "test.difference" for arm in self.others}
+        return {arm: value for arm, key in keys.items() if (value := self._number(key)) is not None}
+
+    @property
+    def shown_verdict(self) -> str:
+        """The verdict in few cells: 'more'; of several arms, how many did better, worse, or neither: '2+ 3− 1?'."""
+        if self.verdict != "several":
+            return self.verdict or UNKNOWN
+        signs = {"more": "+", "closer": "+", "fewer": "−", "farther": "−", "undecided": "?", "same": "="}
+        found = Counter(signs[verdict] for verdict in self.verdicts.values() if verdict in signs)
+        return " ".join(f"{found[sign]}{sign}" for sign in dict.fromkeys(signs.values()) if found[sign])
 
     @property
     def points(self) -> str:
         """The difference and what it rests on: '+1.50 (one seed)'; of several arms, how many there are."""
-        if len(self.others) > 1:
-            return f"{len(self.others)} arms"
-        return UNKNOWN if self.difference is None else f"{self.shown_difference} ({self.caveats})"
+        known = len(self.others) > 1 or self.difference is not None
+        return f"{self.shown_difference} ({self.caveats})" if known else UNKNOWN
 
     @property
     def shown_difference(self) -> str:
-        """The difference with the digits of its metric: '+1.50'."""
-        return number(self.difference, f"+.{self.metric.digits}f")
+        """The difference with the digits of its metric: '+1.50'; of several arms, how many there are: '7 arms'."""
+        if len(self.others) > 1:
+            return f"{len(self.others)} arms"
+        return self.signed(self.difference)
+
+    def signed(self, difference: float | None) -> str:
+        """A difference in the run's metric, as it is shown: '+1.50'."""
+        return number(difference, f"+.{self.metric.digits}f")
 
     @property
     def caveats(self) -> str:
@@ -173,8 +201,10 @@ class RunInfo:
 
     @cached_property
     def texts(self) -> str:
-        """The texts in which a filter looks for words, in lower case."""
-        return "\n".join((self.name, self.preset, self.status, self.device, self.verdict, self.fault)).casefold()
+        """The texts in which a filter looks for words, in lower case; of several arms also their names and verdicts."""
+        arms = (text for arm in self.verdicts.items() for text in arm) if len(self.others) > 1 else ()
+        texts = (self.name, self.preset, self.status, self.device, self.verdict, self.fault, *arms)
+        return "\n".join(texts).casefold()
 
     def figures(self, arm: str) -> ArmFigures:
         """What an arm came to."""
@@ -329,7 +359,9 @@ def read_run(folder: Path) -> RunInfo:
     fields["status"] = status
     run = RunInfo(folder, _started(folder, circumstances), status, "; ".join(faults), fields, silence)
     if status in _ENDED:
-        fields.update(_of_arms("verdict", _verdicts(summary, status, run.others), several="several"))
+        verdicts = _verdicts(summary, status, run.others)
+        drawn = any(verdict != "none" for verdict in verdicts.values())
+        fields.update(_of_arms("verdict", verdicts, several="several" if drawn else "none"))
     fields.update(_of_arms("test.difference", _differences(run)))
     return run
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from regtui.preset.arms import BASELINE
+from regtui.evidence.verdict import OUTCOMES
 from regtui.runs.list import ArmFigures, RunInfo
-from regtui.runs.settings import settings
+from regtui.runs.settings import settings, settings_by_arm
 from regtui.text import UNKNOWN, number, one_line
 from regtui.tui.look import MARKS
 from regtui.tui.widgets.row_list import Cell, Column
@@ -64,7 +64,7 @@ FIELDS = (
     ),
     RunColumn(
         Column("verdict", 9),
-        lambda r: Cell(r.verdict or UNKNOWN, "" if r.verdict in CALLED else "faint"),
+        lambda r: Cell(r.shown_verdict, "" if CALLED & {*r.verdicts.values()} else "faint"),
         lambda r: r.verdict or None,
     ),
     RunColumn(
@@ -104,7 +104,7 @@ def points_column(runs: Iterable[RunInfo], width: int) -> Column:
 
 def points_cell(run: RunInfo, width: int) -> Cell:
     """The cell with the difference, for a terminal of that width."""
-    return Cell(run.points if width >= NARROW or run.difference is None else run.shown_difference)
+    return Cell(run.points if width >= NARROW else run.shown_difference)
 
 
 def preset_width(runs: Iterable[RunInfo], width: int) -> int:
@@ -117,16 +117,25 @@ def preset_width(runs: Iterable[RunInfo], width: int) -> int:
 def about(run: RunInfo) -> str:
     """A line with what the columns leave out: the folder's name, techniques, network and training."""
     table = settings(run)
-    words = [run.name]
-    for arm in (BASELINE, *run.others):
+    words = [run.name, *_outcomes(run)]
+    for arm, own in settings_by_arm(run).items():
         knobs = [
-            f"{key.removeprefix(f'{arm}.').replace('_', ' ').replace('.', ' ')} {value}"
-            for key, value in table.items()
-            if key.startswith(f"{arm}.") and value not in (0, "true", "false")
+            f"{key.replace('_', ' ').replace('.', ' ')} {value}"
+            for key, value in own.items()
+            if value not in (0, "true", "false")
         ]
-        words += [f"{MARKS.get(arm, arm)} {', '.join(knobs)}"] if knobs else []
+        words += [f"{MARKS.get(arm, f'◆ {arm}:')} {', '.join(knobs)}"] if knobs else []
     optimizer, rate = table.get("train.optimizer"), table.get("train.learning_rate")
     words += [f"hidden {table['model.hidden']}"] if "model.hidden" in table else []
     words += [f"{optimizer} {rate}"] if optimizer and rate else []
     words += [run.caveats] if run.caveats != "one seed" else []
     return " · ".join(words)
+
+
+def _outcomes(run: RunInfo) -> list[str]:
+    """Of several arms, what each came to: '2 more (norm +17.89, l1 +0.85)', '1 undecided (l2 −0.07)'."""
+    found: dict[str, list[str]] = {}
+    for arm, verdict in run.verdicts.items() if len(run.others) > 1 else ():
+        difference = run.differences.get(arm)
+        found.setdefault(verdict, []).append(arm if difference is None else f"{arm} {run.signed(difference)}")
+    return [f"{len(arms)} {outcome} ({', '.join(arms)})" for outcome in OUTCOMES if (arms := found.get(outcome))]

@@ -17,7 +17,7 @@ from regtui.runs.comparison import AT_MOST
 from regtui.runs.filter import parse_filter
 from regtui.runs.index import read_runs
 from regtui.runs.list import RunInfo, read_run
-from regtui.text import one_line
+from regtui.text import UNKNOWN, one_line
 from regtui.tui.review.columns import (
     FIELDS,
     NARROW,
@@ -221,7 +221,7 @@ class ReviewScreen(Screen[None]):
     def _cells(self, row: int) -> list[Cell]:
         run = self._shown[row]
         mark = Cell("✓", "accent") if run.folder in self._marked else Cell("")
-        in_place = {VERDICT: STATUS} if self.size.width < NARROW and run.verdict in ("", "none") else {}
+        in_place = {VERDICT: STATUS} if self.size.width < NARROW and run.shown_verdict in (UNKNOWN, "none") else {}
         cells = {field: in_place.get(field, field).cell(run) for field in self._fields}
         return [mark, *(cells | {POINTS: points_cell(run, self.size.width)}).values()]
 
