@@ -85,6 +85,7 @@ def test_a_plain_script_trains(way: str, tmp_path: Path, expected: float) -> Non
     assert json.loads(outcome) == ["finished", expected]
 
 
+@pytest.mark.slow
 def test_a_thread_trains(tmp_path: Path, expected: float) -> None:
     results: list[RunResult] = []
     thread = threading.Thread(

@@ -132,6 +132,7 @@ def test_a_good_cache_is_kept_and_the_user_s_own_cache_folder_is_the_default(mon
     assert cache_dir().name == "regtui"
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_is_rebuilt() -> None:
     path = source.ensure("mnist")
     good = path.read_bytes()

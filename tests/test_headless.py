@@ -140,7 +140,10 @@ def test_the_same_seed_gives_the_same_numbers(table: tuple[Outcome, Path], event
 
 @pytest.mark.parametrize(
     ("learning_rate", "reason", "words"),
-    [("1e6", "exploded", "is far above that of guessing"), ("1e30", "non_finite", r"of step \d+ is not finite")],
+    [
+        ("1e6", "exploded", "is far above that of guessing"),
+        pytest.param("1e30", "non_finite", r"of step \d+ is not finite", marks=pytest.mark.slow),
+    ],
 )
 def test_a_learning_rate_that_is_far_too_large_ends_in_exit_code_3(
     learning_rate: str, reason: str, words: str, tmp_path: Path
@@ -312,6 +315,7 @@ def test_ctrl_c_before_training_ends_the_program_and_keeps_nothing(tmp_path: Pat
     assert not list(tmp_path.rglob("events.jsonl"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_download_that_hangs(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"

@@ -101,7 +101,7 @@ def test_python_m_imports_no_more_from_there_than_python_does(
     assert (code, marks) == (0, set())
 
 
-@pytest.mark.parametrize("path", [":/nowhere", "."])
+@pytest.mark.parametrize("path", [":/nowhere", pytest.param(".", marks=pytest.mark.slow)])
 def test_an_empty_entry_of_pythonpath_is_no_leave_to_import_from_there(
     tmp_path: Path, spared: set[str], path: str
 ) -> None:

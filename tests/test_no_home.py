@@ -90,6 +90,7 @@ def test_a_cache_file_is_for_those_that_the_umask_says(tmp_path: Path, umask: in
     assert [path.name for path in (tmp_path / "shared").iterdir()] == ["mnist.safetensors"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not can_be_nobody(), reason="needs Linux, and leave to make a user namespace")
 def test_somebody_without_name_and_home_trains(tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(TINY)

@@ -283,10 +283,11 @@ async def test_each_arm_has_a_section_of_its_own_and_is_edited_apart() -> None:
     async with Chooser().run_test(size=(120, 60)) as pilot:
         app = await ready(pilot)
         await choose(app, "three", pilot, "arms.both.dropout.rate")
-        assert [f"◆ {name} · dropout" in app.says("#facts") for name in NAMED] == [True] * 3
+        marked = [f"{mark} {name}" for mark, name in zip("ABC", NAMED, strict=True)]
+        assert [f"{arm} · dropout" in app.says("#facts") for arm in marked] == [True] * 3
         (arms,) = [arms for arms in app.chooser.query(ArmRows) if arms.display]
         headings = [words(heading) for heading in arms.query(".heading").results(Static)]
-        assert headings == ["◆ light", "◆ heavy", "◆ both", "● baseline"]
+        assert headings == [*marked, "● baseline"]
         await app.type_into(pilot, "arms.light.dropout.rate", "0.1")
         app.editor("arms.heavy.l2").focus()
         await pilot.press("space")
@@ -302,6 +303,7 @@ async def test_each_arm_has_a_section_of_its_own_and_is_edited_apart() -> None:
         assert app.editor("arms.light.dropout.rate").value == "0.2"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 async def test_presets_with_other_arms_may_follow_each_other() -> None:
     async with Chooser().run_test(size=(120, 60)) as pilot:
@@ -323,10 +325,16 @@ async def test_presets_with_other_arms_may_follow_each_other() -> None:
     ("key", "text", "fault"),
     [
         ("arms.light.dropout.after", "[3]", "arms.light.dropout.after: there is no activation 3; this network has 2"),
-        ("arms.light.dropout.rate", "1", "arms.light.dropout.rate: must be less than 1, not 1"),
-        ("arms.both.early_stopping.patience", "0", "arms.both.early_stopping.patience: must be at least 1, not 0"),
+        pytest.param(
+            "arms.light.dropout.rate", "1", "arms.light.dropout.rate: must be less than 1, not 1",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "arms.both.early_stopping.patience", "0", "arms.both.early_stopping.patience: must be at least 1, not 0",
+            marks=pytest.mark.slow,
+        ),
     ],
-)
+)  # fmt: skip
 @pytest.mark.usefixtures("folder")
 async def test_a_fault_of_an_arm_stands_beside_its_field(key: str, text: str, fault: str) -> None:
     draft = Draft(load("three"))

@@ -513,7 +513,7 @@ def epochs_in(folder: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    "harm", [remove, *(pytest.param(harm, marks=pytest.mark.slow) for harm in (empty, remove_folder, move_folder))]
+    "harm", [pytest.param(harm, marks=pytest.mark.slow) for harm in (remove, empty, remove_folder, move_folder)]
 )
 def test_a_real_run_goes_on_and_its_log_is_whole(
     tmp_path: Path, endless: subprocess.Popen[str], harm: Callable[[Path], None]

@@ -124,7 +124,8 @@ def test_the_arm_that_stands_still_is_told_and_goes_on_when_it_can(live: Live) -
     assert live.crew.idle
 
 
-@pytest.mark.parametrize("at_once", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("at_once", [False, True])
 def test_a_stop_ends_in_order_though_an_arm_stands_still(live: Live, at_once: bool, tmp_path: Path) -> None:
     live.freeze("baseline")
     time.sleep(0.3)  # the steps that were ordered before have been read out

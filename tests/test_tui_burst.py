@@ -175,7 +175,8 @@ async def test_every_key_twice_on_the_list_and_the_comparison(saved: Path, then:
         await twice(app, pilot, training, reach)
 
 
-@pytest.mark.parametrize("then", ["", pytest.param("s", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("then", ["", "s"])
 async def test_every_key_twice_on_the_presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str) -> None:
     monkeypatch.chdir(tmp_path)
     training = ScriptedTraining()

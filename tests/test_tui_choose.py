@@ -146,6 +146,7 @@ async def test_enter_starts_the_chosen_preset_as_its_file_has_it() -> None:
         assert app.started == [load("dropout")]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("own")
 async def test_own_presets_come_first_and_a_broken_one_stops_no_other() -> None:
     async with Chooser().run_test(size=(120, 36)) as pilot:
@@ -189,6 +190,7 @@ async def test_presets_that_take_long_to_read_keep_nobody_waiting(monkeypatch: p
         await until(pilot, lambda: app.started != [])
 
 
+@pytest.mark.slow
 async def test_markup_in_a_file_is_shown_as_text(own: Path) -> None:
     (own / "[red]x.toml").write_text('title = "[bold]t"\ndata.root = "[red]here"\nname = "x"\n')
     async with Chooser().run_test(size=(120, 36)) as pilot:
@@ -295,6 +297,7 @@ def test_a_fault_is_said_in_the_file_s_words(key: str, text: str, sentence: str)
         load("dropout", [f"{key}={text}"])
 
 
+@pytest.mark.slow
 async def test_a_fault_stands_beside_its_field_and_stops_the_start() -> None:
     async with Chooser().run_test(size=(120, 36)) as pilot:
         app = await ready(pilot)
@@ -378,6 +381,7 @@ async def test_choices_and_ticks_change_by_keys_and_by_mouse() -> None:
         assert draft.get("regularized.early_stopping.restore_best") is False
 
 
+@pytest.mark.slow
 async def test_another_kind_of_model_brings_its_own_knobs_and_the_first_s_return_with_it() -> None:
     async with Chooser().run_test(size=(120, 60)) as pilot:
         app = await ready(pilot)
@@ -421,6 +425,7 @@ async def test_another_kind_of_model_brings_its_own_knobs_and_the_first_s_return
         assert app.editor("model.hidden").value == "[256, 128]"
 
 
+@pytest.mark.slow
 async def test_edits_are_taken_back_by_a_key_and_a_button() -> None:
     async with Chooser().run_test(size=(120, 36)) as pilot:
         app = await ready(pilot)
@@ -517,6 +522,7 @@ async def test_an_edited_preset_is_saved_with_its_comments_and_chosen(own: Path)
         assert not mine.edited
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("own")
 async def test_a_name_that_is_taken_is_asked_about() -> None:
     async with Chooser().run_test(size=(120, 36)) as pilot:
@@ -566,6 +572,7 @@ async def test_a_click_on_a_preset_only_chooses_and_one_on_start_starts() -> Non
         assert [preset.name for preset in app.started] == [app.names[0]]
 
 
+@pytest.mark.slow
 async def test_in_40_columns_the_settings_are_a_page_of_their_own() -> None:
     async with Chooser().run_test(size=(40, 12)) as pilot:
         app = await ready(pilot)

@@ -80,6 +80,7 @@ async def all_freed(program: Watched, pilot: Pilot[int]) -> None:
     await until(pilot, lambda: not program.left_over(), 10)
 
 
+@pytest.mark.slow
 async def test_each_screen_of_a_saved_run_is_freed_when_it_is_closed(logs: Path) -> None:
     program = Watched(logs, training=ScriptedTraining(), review=())
     async with program.run_test(size=(120, 36)) as pilot:
