@@ -58,7 +58,7 @@ def assert_harmless(written: bytes | str, *, screen: bool = False) -> None:
 def write_run(logs: Path, text: str = HOSTILE) -> Path:
     """A run of three epochs with a changed strength and weights."""
     control = Control()
-    control.send(SetStrength(key="dropout.rate", value=0.25))
+    control.send(SetStrength(arm="regularized", key="dropout.rate", value=0.25))
     crew = ScriptedCrew({"baseline": [1.0, 0.5, 0.6], "regularized": [1.0, 0.6, 0.5]})
     folder = run(small_preset(), logs, control, lambda _: None, crew).folder
     draw = np.random.default_rng(0)

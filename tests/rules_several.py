@@ -89,7 +89,7 @@ def _(history: History, g: Sequence[Any]) -> None:
 
 
 @SEVERAL.rule(
-    rf"◆ ([\w-]+): (\w+), {SIGNED} points, 95 % interval {SIGNED} to {SIGNED}, adjusted (p [<=] [\d.e-]+), "
+    rf"[A-Q] ([\w-]+): (\w+), {SIGNED} points, 95 % interval {SIGNED} to {SIGNED}, adjusted (p [<=] [\d.e-]+), "
     r"([\d.]+ ×|–) the time an epoch\."
 )
 def _(history: History, g: Sequence[Any]) -> None:
@@ -171,8 +171,10 @@ def check(history: History, lines: Sequence[str]) -> None:
             rows = block.split("\n")[2:]
             said += [_check_row(history, row) for row in rows]
         else:
-            told = [one for part in re.split(r" (?=◆)", " ".join(block.split())) for one in sentences(part)]
-            said += re.findall(r"◆ ([\w-]+):", block)
+            told = [
+                one for part in re.split(r" (?=[A-Q] [\w-]+: )", " ".join(block.split())) for one in sentences(part)
+            ]
+            said += re.findall(r"[A-Q] ([\w-]+):", block)
             for sentence in told:
                 SEVERAL.check(history, sentence)
     hold(sorted(said) == sorted(tables(history)), "an arm is missing, or is there twice")
@@ -185,7 +187,7 @@ def check(history: History, lines: Sequence[str]) -> None:
 
 def _check_row(history: History, row: str) -> str:
     match = re.fullmatch(
-        rf"◆ ([\w-]+) +(\w+) +{SIGNED} +{SIGNED} to {SIGNED} +(< 0\.001|[\d.e-]+) +(?:[\d.]+ ×|–)", row
+        rf"[A-Q] ([\w-]+) +(\w+) +{SIGNED} +{SIGNED} to {SIGNED} +(< 0\.001|[\d.e-]+) +(?:[\d.]+ ×|–)", row
     )
     hold(match, f"another form: {row}")
     assert match is not None

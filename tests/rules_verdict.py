@@ -284,7 +284,7 @@ def check_table(history: History, lines: Sequence[str]) -> None:
     top, bottom, *rows = lines
     hold([row[2:].split()[0] for row in rows] == list(history.arms), "other arms")
     count = max(n for n in range(1, len(CELLS) + 1) if heads(0, n) == top.split() and heads(1, n) == bottom.split())
-    form = r"\s+".join([r"[●◆] [\w-]+", *(cell.form for cell in CELLS[:count])])
+    form = r"\s+".join([r"[●◆A-Q] [\w-]+", *(cell.form for cell in CELLS[:count])])
     for row, arm in zip(rows, history.arms.values(), strict=True):
         if not arm.epochs:
             hold(row.split()[2:] == ["–"] * count, f"it was not measured: {row}")

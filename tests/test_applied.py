@@ -73,8 +73,8 @@ def test_the_trainer_s_own_answers_fold_to_its_own_rules(tmp_path: Any) -> None:
         SetPatience(patience=3),
         SetMinDelta(min_delta=0.5),
         SetPatience(arm="baseline", patience=None),
-        SetStrength(key="dropout.rate", value=0.1),
-        SetStrength(key="l2.strength", value=0.1),
+        SetStrength(arm="regularized", key="dropout.rate", value=0.1),
+        SetStrength(arm="regularized", key="l2.strength", value=0.1),
     ):
         control.send(command)
     crew = ScriptedCrew({"baseline": [4, 3, 2, 1], "regularized": [1, 0.9, 2, 2]})

@@ -17,11 +17,12 @@ from textual.color import Color
 from textual.geometry import Region
 
 import regtui
+from regtui.preset.arms import MARKS
 from regtui.tui.charts import chart as chart_module
 from regtui.tui.charts.chart import Chart, Curve, Plot, draw
 from regtui.tui.charts.curves import Curves
 from regtui.tui.charts.view import Space, View, difference, plots
-from regtui.tui.look import DARK, LIGHT, MARKS, PlainText, plain
+from regtui.tui.look import DARK, LIGHT, PlainText, plain
 from regtui.tui.widgets.lines import Lines
 from tests.conftest import small_preset
 from tests.screen_double import until

@@ -32,7 +32,7 @@ PATIENCE = 20
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three epochs, in which a strength was changed."""
     control = Control()
-    control.send(SetStrength(key="dropout.rate", value=0.25))
+    control.send(SetStrength(arm="regularized", key="dropout.rate", value=0.25))
     crew = ScriptedCrew({"baseline": [1.0, 0.5, 0.6], "regularized": [1.0, 0.6, 0.5]})
     return run(small_preset(), tmp_path_factory.mktemp("logs"), control, lambda _: None, crew).folder
 

@@ -54,7 +54,7 @@ def test_a_history_read_back_from_the_log_equals_the_live_one(tmp_path: Path) ->
     def emit(event: Event) -> None:
         live.add(event)
         if event.kind == "epoch_done" and event.arm == "regularized" and event.epoch == 1:
-            control.send(SetStrength(key="dropout.rate", value=0.25))
+            control.send(SetStrength(arm="regularized", key="dropout.rate", value=0.25))
             control.send(SetPatience(arm="baseline", patience=1))
             control.send(SetMinDelta(arm="baseline", min_delta=10.0))
 

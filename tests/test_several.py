@@ -138,4 +138,4 @@ def test_arms_that_do_what_the_baseline_does_are_no_comparison_and_adjust_none()
     told.score(dict.fromkeys(["nothing", "one", "two"], RightWrong(800, 9, 40, 151))).finish()
     assert "1 is the same experiment as the baseline (nothing)" in text(told)
     assert "adjusted for 2 comparisons" in text(told)
-    assert len(re.findall("◆ nothing ", text(told))) == 1, "only in the table of the arms"
+    assert len(re.findall("A nothing ", text(told))) == 1, "only in the table of the arms"

@@ -125,8 +125,8 @@ def saved_by(arm: Arm, folder: Path, step: int) -> ArmFiles:
 def steering(event: Event) -> list[Command]:
     if isinstance(event, EpochDone) and (event.arm, event.epoch) == ("baseline", 1):
         return [
-            SetStrength(key="dropout.rate", value=0.7),
-            SetStrength(key="l1.strength", value=0.02),
+            SetStrength(arm="regularized", key="dropout.rate", value=0.7),
+            SetStrength(arm="regularized", key="l1.strength", value=0.02),
             SetPatience(arm="baseline", patience=1),
         ]
     return []

@@ -348,7 +348,7 @@ def test_no_change_undoes_another_that_is_on_its_way() -> None:
         SetPatience(patience=9),
         SetMinDelta(min_delta=0.1),
         SetPatience(arm="baseline", patience=8),
-        SetStrength(key="dropout.rate", value=0.2),
+        SetStrength(arm="regularized", key="dropout.rate", value=0.2),
         SetMinDelta(arm="regularized", min_delta=0.2),
         SetStrength(arm="baseline", key="dropout.rate", value=0.3),
     )
@@ -374,16 +374,16 @@ def test_one_command_for_both_arms_is_one_intervention() -> None:
     outcome = train(both(FALLING), after("regularized", 1, SetPatience(patience=9), SetMinDelta(min_delta=0.1)))
     assert len(outcome.history.controls) == 4
     assert outcome.history.interventions == 2
-    strengths = [SetStrength(key="dropout.rate", value=value) for value in (0.2, 0.3)]
+    strengths = [SetStrength(arm="regularized", key="dropout.rate", value=value) for value in (0.2, 0.3)]
     assert train(both(FALLING), after("regularized", 1, *strengths)).history.interventions == 2
 
 
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        (SetStrength(key="dropout.rate", value=0.2), ""),
-        (SetStrength(key="l2.strength", value=0.2), "does not run here"),
-        (SetStrength(key="early_stopping.patience", value=2), "set_patience"),
+        (SetStrength(arm="regularized", key="dropout.rate", value=0.2), ""),
+        (SetStrength(arm="regularized", key="l2.strength", value=0.2), "does not run here"),
+        (SetStrength(arm="regularized", key="early_stopping.patience", value=2), "set_patience"),
         (SetStrength(arm="nobody", key="dropout.rate", value=0.2), "does not train"),
         (SetPatience(arm="nobody", patience=2), "does not train"),
         (SetMinDelta(arm="nobody", min_delta=2), "does not train"),

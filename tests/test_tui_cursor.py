@@ -48,7 +48,7 @@ def steering(event: Event) -> list[Command]:
     """Patience and a rate are changed, and the run is paused once."""
     commands: dict[int, list[Command]] = {
         2: [SetPatience(patience=6)],
-        4: [Pause(), SetStrength(key="dropout.rate", value=0.2), Resume()],
+        4: [Pause(), SetStrength(arm="regularized", key="dropout.rate", value=0.2), Resume()],
         7: [SetPatience(patience=None)],
     }
     return commands.get(event.epoch, []) if isinstance(event, EpochDone) and event.arm == "baseline" else []

@@ -11,12 +11,13 @@ from textual.color import Color
 from textual.pilot import Pilot
 from textual.theme import Theme
 
+from regtui.preset.arms import BESIDE
 from regtui.preset.model import Preset
 from regtui.protocol.control import SetPatience, SetStrength
 from regtui.tui.app import RegtuiApp
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.view import Space, View, plots
-from regtui.tui.look import BESIDE, DARK, LIGHT, arm_looks
+from regtui.tui.look import DARK, LIGHT, arm_looks
 from regtui.tui.run.arms_table import arm_rows
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.steering import SteeringPanel

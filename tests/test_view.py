@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from regtui.preset.arms import MARKS
 from regtui.protocol.curves import StepCurve
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import History
 from regtui.tui.charts.chart import Plot, draw
 from regtui.tui.charts.view import Space, View, difference, newest_difference, plots
-from regtui.tui.look import DARK, MARKS
+from regtui.tui.look import DARK
 from tests.conftest import small_preset
 from tests.telling import Telling
 

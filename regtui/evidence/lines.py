@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from regtui.evidence import several
 from regtui.evidence.several import Columns
 from regtui.evidence.verdict import ArmResult, Verdict, epoch_seconds, shown_epoch
-from regtui.preset.arms import BASELINE
+from regtui.preset.arms import marks_of
 from regtui.tasks import Task, words
 from regtui.text import NBSP, number, share
 
@@ -46,8 +46,9 @@ def _comparisons(width: int, verdicts: Sequence[Verdict]) -> list[str]:
 
 def arms_table(width: int, task: Task, arms: Sequence[ArmResult]) -> list[str]:
     """A table with a row for each arm below a header of two lines; columns that don't fit are left out."""
+    marks = marks_of(arm.name for arm in arms)
     columns = [
-        ("", "", [f"{'●' if arm.name == BASELINE else '◆'} {arm.name}" for arm in arms]),
+        ("", "", [f"{marks[arm.name]} {arm.name}" for arm in arms]),
         ("test", task.metric.title, [task.metric.show(arm.test_metric) for arm in arms]),
         ("test", "loss", [number(arm.test_loss, ".4f") for arm in arms]),
         ("kept", "epoch", [shown_epoch(arm.kept_epoch) for arm in arms]),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from regtui.evidence.verdict import ALPHA, HOW_DIVERGED, OUTCOMES, Verdict, counted_epochs
-from regtui.preset.arms import BASELINE
+from regtui.preset.arms import BASELINE, marks_of
 from regtui.tasks import words
 from regtui.text import NBSP, UNKNOWN, listed, p_value
 
@@ -47,9 +47,10 @@ def comparisons(verdicts: Sequence[Verdict]) -> Columns:
         return []
     assert rows[0].comparison is not None
     adjusted = "adjusted" if len(rows) > 1 else ""
+    marks = _marks(verdicts)
     top, bottom = words.head_of_difference(rows[0].comparison)
     return [
-        ("", "", [f"◆ {verdict.arm.name}" for verdict in rows]),
+        ("", "", [f"{marks[verdict.arm.name]} {verdict.arm.name}" for verdict in rows]),
         ("against", "baseline", [verdict.outcome for verdict in rows]),
         (top, bottom, [_difference(verdict, verdict.difference) for verdict in rows]),
         ("95 %", "interval", [_interval(verdict) for verdict in rows]),
@@ -61,9 +62,9 @@ def comparisons(verdicts: Sequence[Verdict]) -> Columns:
 def sentences(verdicts: Sequence[Verdict]) -> list[str]:
     """The same as the table of comparisons, for where it has no room."""
     rows = [verdict for verdict in in_order(verdicts) if verdict.p_value is not None]
-    adjusted = "adjusted " if len(rows) > 1 else ""
+    adjusted, marks = "adjusted " if len(rows) > 1 else "", _marks(verdicts)
     return [
-        f"◆ {verdict.arm.name}: {verdict.outcome}, {_difference(verdict, verdict.difference)}"
+        f"{marks[verdict.arm.name]} {verdict.arm.name}: {verdict.outcome}, {_difference(verdict, verdict.difference)}"
         f"{words.unit_of_difference(verdict.comparison)}, 95{NBSP}% interval {_interval(verdict)}, "
         f"{adjusted}{p_value(verdict.p_value)}, {_cost(verdict)} the time an epoch."
         for verdict in rows
@@ -152,6 +153,10 @@ def _limits(drawn: Sequence[Verdict]) -> str:
         "or split may say otherwise, also of which arm comes first. Whether a technique makes the difference, several "
         "seeds can tell."
     )
+
+
+def _marks(verdicts: Iterable[Verdict]) -> dict[str, str]:
+    return marks_of([BASELINE, *(verdict.arm.name for verdict in verdicts)])
 
 
 def _difference(verdict: Verdict, value: float | None) -> str:

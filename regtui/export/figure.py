@@ -1,4 +1,4 @@
-"""Figures for a paper, with matplotlib: the loss curves of both arms, and their difference below."""
+"""Figures for a paper, with matplotlib: the loss curves of all arms, and their differences from the baseline below."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from regtui.errors import InputError
 from regtui.export.saved_run import SavedRun
+from regtui.preset.arms import BASELINE
 from regtui.text import one_line
 
 if TYPE_CHECKING:
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 3.5, 3.4
 """In inches; the width of one column of a two-column paper."""
-COLORS = {"baseline": "#0072B2", "regularized": "#D55E00"}
-"""Blue and vermilion of Okabe and Ito's palette, which colour-blind people can tell apart."""
-MARKERS = {"baseline": "o", "regularized": "D"}
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's palette without its yellow, which colour-blind people can tell apart; the first is the baseline's."""
+MARKERS = ("o", "D", "s", "^", "v", "P", "X", "*")
+"""The first is the baseline's; where a colour comes back because there are more arms, it has another marker."""
+LEGEND_ROW = 0.13
+"""Height of a row of the legend, in inches."""
 MARKS_A_CURVE = 10
 """About how many markers each curve gets."""
 _STYLE: dict[Any, Any] = {
@@ -54,7 +58,8 @@ def write(run: SavedRun, path: Path) -> None:
         matplotlib.rcdefaults()  # a user's own settings may need LaTeX or a display
         matplotlib.rcParams.update(_STYLE)
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script that the font lacks
-        figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+        rows = len(run.history.arms) // 2 + 1
+        figure = Figure(figsize=(WIDTH, HEIGHT + max(0, rows - 2) * LEGEND_ROW), layout="constrained")
         losses, difference = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
         _draw_losses(losses, run)
         _draw_difference(difference, run)
@@ -67,23 +72,40 @@ def write(run: SavedRun, path: Path) -> None:
 
 
 def _draw_losses(axes: Axes, run: SavedRun) -> None:
-    every = max(1, max(len(arm.epochs) for arm in run.history.arms.values()) // MARKS_A_CURVE)
-    for (name, arm), first in zip(run.history.arms.items(), (0, every // 2), strict=True):
+    arms = run.history.arms
+    every = max(1, max(len(arm.epochs) for arm in arms.values()) // MARKS_A_CURVE)
+    for place, (name, arm) in enumerate(arms.items()):
         numbers = [epoch.epoch for epoch in arm.epochs]
         val = [math.nan if epoch.val_loss is None else epoch.val_loss for epoch in arm.epochs]
         train = [math.nan if epoch.train_loss is None else epoch.train_loss for epoch in arm.epochs]
-        label = name if name == "baseline" else one_line(arm.info.techniques).replace("$", r"\$")  # $ begins a formula
-        # The arms' markers alternate, so that both are visible where one curve hides the other.
-        style: dict[str, Any] = {"color": COLORS[name], "marker": MARKERS[name], "markevery": (first, every)}
-        axes.plot(numbers, val, label=f"{label}, validation", **style)
-        axes.plot(numbers, train, label=f"{label}, training", linestyle=(0, (3, 2)), markerfacecolor="white", **style)
+        # The arms' markers alternate, so that all are visible where one curve hides another.
+        style = _style(place) | {"markevery": (place * every // len(arms), every)}
+        dashed: dict[str, Any] = {"linestyle": (0, (3, 2))}
+        if len(arms) == 2:
+            label = name if name == BASELINE else one_line(arm.info.techniques).replace("$", r"\$")  # begins a formula
+            axes.plot(numbers, val, label=f"{label}, validation", **style)
+            axes.plot(numbers, train, label=f"{label}, training", markerfacecolor="white", **dashed, **style)
+        else:
+            axes.plot(numbers, val, label=name, **style)
+            axes.plot(numbers, train, color=style["color"], linewidth=0.6, **dashed)
+    if len(arms) > 2:
+        axes.plot([], [], color="0.4", linewidth=0.6, linestyle=(0, (3, 2)), label="training")
     axes.set_ylabel("loss")
 
 
+def _style(place: int) -> dict[str, Any]:
+    """The colour and the marker of the arm at a place; that of the baseline is 0."""
+    colour, marker = ((place - 1) % (len(of) - 1) + 1 if place else 0 for of in (COLORS, MARKERS))
+    return {"color": COLORS[colour], "marker": MARKERS[marker]}
+
+
 def _draw_difference(axes: Axes, run: SavedRun) -> None:
-    by_epoch = run.history.differences(run.history.others[0])
     axes.axhline(0, color="0.5", linewidth=0.6)
-    every = max(1, len(by_epoch) // MARKS_A_CURVE)
-    axes.plot(list(by_epoch), list(by_epoch.values()), color="0.1", marker=".", markevery=every)
+    for place, name in enumerate(run.history.others, start=1):
+        by_epoch = run.history.differences(name)
+        every = max(1, len(by_epoch) // MARKS_A_CURVE)
+        style = {"color": "0.1", "marker": "."} if len(run.history.others) == 1 else _style(place)
+        first = place * every // len(run.history.arms) if len(run.history.others) > 1 else 0
+        axes.plot(list(by_epoch), list(by_epoch.values()), markevery=(first, every), **style)
     axes.set_ylabel("Δ validation loss")
     axes.set_xlabel("epoch")

@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from regtui import __version__
 from regtui.evidence.from_history import judge_run
 from regtui.evidence.lines import verdict_lines
 from regtui.export.saved_run import SavedRun
 from regtui.export.svg_chart import SvgCurve, chart
-from regtui.preset.arms import BASELINE
+from regtui.preset.arms import BASELINE, MARKS, REGULARIZED, marks_of
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import ArmHistory
 from regtui.tasks import Metric, words
@@ -36,7 +36,7 @@ _COLOURS = (
     ("#0072b2", "#56b4e9"), ("#c04d00", "#f09a4a"), ("#007a5a", "#2fc79a"), ("#a8327d", "#e38fc4"),
     ("#6b5d00", "#d8c64a"), ("#5a3fa0", "#b39ff0"), ("#444444", "#bbbbbb"), ("#0a7d8c", "#5fd0de"),
 )  # fmt: skip
-"""For each arm, in order, on light and on dark paper; with more arms they begin again."""
+"""For each arm, in order, on light and on dark paper; with more arms, all but the baseline's come again."""
 
 
 class _Table(NamedTuple):
@@ -52,15 +52,17 @@ class _Arm(NamedTuple):
     colours: tuple[str, str]
     mark: str
     """In the text."""
-    marker: Literal["circle", "diamond"]
+    marker: str
     """In the charts."""
+    shift: float
+    """Of the markers."""
     epochs: _Table
 
 
 def write(run: SavedRun, path: Path) -> None:
     """Write a run's report into `path`."""
     metric = run.history.task.metric
-    arms = [_arm(index, name, arm, metric) for index, (name, arm) in enumerate(run.history.arms.items())]
+    arms = _arms(run, metric)
     page = _template().render(
         version=__version__,
         run=run,
@@ -81,9 +83,22 @@ def write(run: SavedRun, path: Path) -> None:
     path.write_text(page, encoding="utf-8")
 
 
-def _arm(index: int, name: str, arm: ArmHistory, metric: Metric) -> _Arm:
-    mark: tuple[str, Literal["circle", "diamond"]] = ("●", "circle") if name == BASELINE else ("◆", "diamond")
-    return _Arm(name, arm, f"arm{index}", _COLOURS[index % len(_COLOURS)], *mark, _epochs(arm, metric))
+def _arms(run: SavedRun, metric: Metric) -> list[_Arm]:
+    arms, marks = run.history.arms, marks_of(run.history.arms)
+    shapes = {MARKS[BASELINE]: "circle", MARKS[REGULARIZED]: "diamond"}
+    return [
+        _Arm(
+            name,
+            arm,
+            f"arm{place}",
+            _COLOURS[(place - 1) % (len(_COLOURS) - 1) + 1 if place else 0],
+            marks[name],
+            shapes.get(marks[name], marks[name]),
+            place / len(arms),
+            _epochs(arm, metric),
+        )
+        for place, (name, arm) in enumerate(arms.items())
+    ]
 
 
 def _template() -> Template:
@@ -147,12 +162,13 @@ def _charts(run: SavedRun, arms: Iterable[_Arm]) -> dict[str, Markup]:
     for arm in arms:
         epochs = arm.history.epochs
         training.append(SvgCurve([(e.epoch, e.train_loss) for e in epochs], f"{arm.look} train"))
-        validation.append(SvgCurve([(e.epoch, e.val_loss) for e in epochs], arm.look, arm.marker))
+        validation.append(SvgCurve([(e.epoch, e.val_loss) for e in epochs], arm.look, arm.marker, arm.shift))
         shown = [(e.epoch, None if e.val_metric is None else metric.factor * e.val_metric) for e in epochs]
-        metrics.append(SvgCurve(shown, arm.look, arm.marker))
+        metrics.append(SvgCurve(shown, arm.look, arm.marker, arm.shift))
         if arm.name in others:
-            look = "plain" if len(others) == 1 else arm.look
-            differences.append(SvgCurve(list(run.history.differences(arm.name).items()), look, "circle"))
+            points = list(run.history.differences(arm.name).items())
+            alone = SvgCurve(points, "plain", "circle")
+            differences.append(alone if len(others) == 1 else SvgCurve(points, arm.look, arm.marker, arm.shift))
     return {
         "loss": _chart(training + validation, "Loss by epoch"),
         "difference": _chart(differences, "Difference of validation losses by epoch", zero=True),
@@ -183,7 +199,9 @@ def _results(arms: Iterable[_Arm], metric: Metric) -> _Table:
                 arm.weight_norm, arm.seconds, arm.info.parameters,
             ]
         )  # fmt: skip
-    # One quantity in each row: the arms stand side by side, and the table fits a narrow page.
+    if len(columns) > 2:
+        return _Table(names, columns)
+    # One quantity in each row: two arms stand side by side, and the table fits a narrow page.
     _, *rows = zip(names, *columns, strict=True)
     return _Table(("", *(str(column[0]) for column in columns)), rows)
 

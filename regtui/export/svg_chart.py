@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Literal
 
 from regtui.axes import limits, ticks
 
@@ -27,12 +26,15 @@ class SvgCurve:
     Attributes:
         points: x and y; y is None where a value is not finite, which breaks the line.
         look: Its class in the style sheet.
-        marker: The shape of its markers, which tell curves apart without colour; empty for none.
+        marker: What tells curves apart without colour: 'circle', 'diamond' or a letter; empty for none.
+        shift: How far its markers lie behind those of a curve without shift, as a share of the space between two, so
+            that all are visible where one curve hides another.
     """
 
     points: Sequence[tuple[float, float | None]]
     look: str
-    marker: Literal["circle", "diamond", ""] = ""
+    marker: str = ""
+    shift: float = 0.0
 
 
 def chart(curves: Sequence[SvgCurve], *, label: str, x_label: str, zero: bool = False) -> str:
@@ -99,9 +101,7 @@ def _line(plot: _Plot, curve: SvgCurve) -> Iterator[str]:
         pen = "M" if y is None else "L"
     yield f'<path class="{curve.look}" d="{"".join(path)}"/>'
     spacing = -(-len(points) // MOST_MARKERS)
-    # Diamonds lie between circles, so that both are visible where one curve hides the other.
-    first = spacing // 2 if curve.marker == "diamond" else 0
-    for x, y in points[first::spacing] if curve.marker else ():
+    for x, y in points[int(spacing * curve.shift) :: spacing] if curve.marker else ():
         if y is not None:
             yield _marker(curve, plot.x(x), plot.y(y))
 
@@ -109,4 +109,6 @@ def _line(plot: _Plot, curve: SvgCurve) -> Iterator[str]:
 def _marker(curve: SvgCurve, x: float, y: float) -> str:
     if curve.marker == "circle":
         return f'<circle class="{curve.look}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
+    if curve.marker != "diamond":
+        return f'<text class="{curve.look}" x="{x:.1f}" y="{y + 4:.1f}">{escape(curve.marker)}</text>'
     return f'<path class="{curve.look} mark" d="M{x:.1f} {y - 5:.1f}l5 5l-5 5l-5 -5z"/>'

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from regtui.errors import InputError
 from regtui.export.saved_run import SavedRun
+from regtui.preset.arms import arm_of_setting
 from regtui.protocol.events import StepsDone
 from regtui.text import one_line
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-_TECHNIQUES = ("baseline.", "regularized.")
 _LEFT_OUT = {"schema", "name", "title", "summary"}
 
 
@@ -85,10 +85,10 @@ def _hyperparameters(run: SavedRun, arm: str) -> Summary:
     from tensorboard.plugins.hparams import summary_v2 as hparams
 
     values: dict[str, bool | float | str] = {"arm": arm, "preset": one_line(run.started.preset)}
-    for key, value in run.settings().items():
-        if key in _LEFT_OUT or (key.startswith(_TECHNIQUES) and not key.startswith(f"{arm}.")):
-            continue
-        values[key.removeprefix(f"{arm}.")] = value if isinstance(value, bool | int | float) else one_line(value)
+    for path, value in run.settings().items():
+        of, key = arm_of_setting(path)
+        if path not in _LEFT_OUT and of in ("", arm):
+            values[key] = value if isinstance(value, bool | int | float) else one_line(value)
     # No configuration for the whole experiment: TensorBoard would show that of one arm, with only its knobs.
     return hparams.hparams_pb(values, trial_id=f"{one_line(run.name)}/{arm}", start_time_secs=_began(run))
 

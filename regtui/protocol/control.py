@@ -73,11 +73,12 @@ class SetStrength(_Command):
     """Change a live knob of a running technique from the next step on.
 
     Attributes:
+        arm: Which arm.
         key: Technique and knob: 'dropout.rate', 'l2.strength'.
     """
 
     command: Literal["set_strength"] = "set_strength"
-    arm: str = "regularized"
+    arm: str
     key: str
     value: float = Field(gt=-LARGEST_KNOB, lt=LARGEST_KNOB, allow_inf_nan=False)
 

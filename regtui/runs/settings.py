@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from regtui.models import DEFAULT
-from regtui.preset.arms import BASELINE, REGULARIZED
+from regtui.preset.arms import arm_of_setting
 from regtui.preset.defaults import defaults
 from regtui.runs.files import TABLES, Field, flat_fields
 from regtui.runs.list import RunInfo, is_result
@@ -30,13 +30,10 @@ def settings(run: RunInfo) -> dict[str, Field]:
 def settings_by_arm(run: RunInfo) -> dict[str, dict[str, Field]]:
     """The settings of each arm that has some, without its table's name: 'dropout.rate'."""
     found: dict[str, dict[str, Field]] = {}
-    for key, value in settings(run).items():
-        table, _, rest = key.partition(".")
-        if table == "arms":
-            table, _, rest = rest.partition(".")
-        elif table not in (BASELINE, REGULARIZED):
-            continue
-        found.setdefault(table, {})[rest] = value
+    for path, value in settings(run).items():
+        arm, key = arm_of_setting(path)
+        if arm:
+            found.setdefault(arm, {})[key] = value
     return found
 
 

@@ -14,11 +14,7 @@ from textual.theme import Theme
 from textual.widget import Widget
 
 from regtui.plain import IN_CELLS
-
-MARKS = {"baseline": "●", "regularized": "◆"}
-"""Tell the two arms of a run apart without colours."""
-BESIDE = "ABCDEFGHIJKLMNPQ"
-"""Marks of the arms beside the baseline where there are several: letters, but for O, which is the baseline in ASCII."""
+from regtui.preset.arms import marks_of
 
 
 class ArmLook(NamedTuple):
@@ -34,11 +30,9 @@ class ArmLook(NamedTuple):
 
 def arm_looks(arms: Iterable[str]) -> dict[str, ArmLook]:
     """The look of each arm of a run, by its place: the baseline comes first."""
-    baseline, *others = arms
-    marks = BESIDE if len(others) > 1 else MARKS["regularized"]
-    places = {arm: "regularized" if place == 1 else f"arm-{place}" for place, arm in enumerate(others, start=1)}
-    looks = {arm: ArmLook(mark, colour) for mark, (arm, colour) in zip(marks, places.items(), strict=False)}
-    return {baseline: ArmLook(MARKS["baseline"], "baseline"), **looks}
+    marks = marks_of(arms)
+    colours = ["baseline", "regularized", *(f"arm-{place}" for place in range(2, len(marks)))]
+    return {arm: ArmLook(mark, colour) for (arm, mark), colour in zip(marks.items(), colours, strict=False)}
 
 
 CURSOR = "▼"

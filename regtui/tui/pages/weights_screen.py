@@ -16,9 +16,10 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from regtui.errors import RegtuiError
+from regtui.preset.arms import MARKS
 from regtui.preset.model import Preset
 from regtui.runs.list import read_run
-from regtui.tui.look import MARKS, follow_theme
+from regtui.tui.look import follow_theme
 from regtui.tui.pages.weights_views import HistogramView, LayerTable, PictureView
 from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings

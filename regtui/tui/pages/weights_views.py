@@ -12,8 +12,9 @@ from textual.color import Color, Gradient
 from textual.geometry import Size
 from textual.message import Message
 
+from regtui.preset.arms import MARKS
 from regtui.text import share
-from regtui.tui.look import MARKS, PlainText
+from regtui.tui.look import PlainText
 from regtui.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:  # numpy takes 0.2 s to import

@@ -12,11 +12,12 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from regtui.evidence.what_if import WhatIf, what_if
+from regtui.preset.arms import MARKS
 from regtui.techniques.early_stopping import EarlyStopping, followed_metric
 from regtui.text import one_line
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.view import Space
-from regtui.tui.look import MARKS, follow_theme
+from regtui.tui.look import follow_theme
 from regtui.tui.pages.what_if_view import cost_plot, remarks, stop_plot, table_rows, takeaways
 from regtui.tui.run.session import Session
 from regtui.tui.widgets.key_bar import KeyBar

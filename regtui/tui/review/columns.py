@@ -8,10 +8,10 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from regtui.evidence.verdict import OUTCOMES
+from regtui.preset.arms import MARKS
 from regtui.runs.list import ArmFigures, RunInfo
 from regtui.runs.settings import settings, settings_by_arm
 from regtui.text import UNKNOWN, number, one_line
-from regtui.tui.look import MARKS
 from regtui.tui.widgets.row_list import Cell, Column
 
 STATUS_COLOURS = {

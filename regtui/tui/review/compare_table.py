@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len
 
+from regtui.preset.arms import MARKS
 from regtui.runs.list import RunInfo
 from regtui.runs.settings import setting
 from regtui.text import UNKNOWN, number, one_line, share
-from regtui.tui.look import MARKS
 from regtui.tui.review.columns import VERDICT, VERDICT_WIDTH, points_cell, points_column, preset_width, test_cell
 from regtui.tui.widgets.row_list import Cell, Column
 
