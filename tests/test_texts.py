@@ -24,6 +24,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.events import ControlApplied
 from regtui.protocol.history import History
 from regtui.techniques.early_stopping import EarlyStopping, Monitor
+from regtui.tui.look import arm_looks
 from regtui.tui.pages.what_if_view import table_rows
 from tests import curves, rules_verdict
 from tests.conftest import small_preset
@@ -199,7 +200,7 @@ def test_what_other_patience_would_have_come_to_is_true_of_every_run(run: CurveR
             remarks = " ".join(line.strip() for line in table.remarks())
             for sentence in sentences(remarks) if remarks else ():
                 WHAT_IF.check(pasts[name], sentence)
-        rows = [row.plain for row in table_rows(tables, 100, defaultdict(str))[2:]]
+        rows = [row.plain for row in table_rows(tables, arm_looks(tables), 100, defaultdict(str))[2:]]
         for row in rows:
             patience, *cells = row.replace("★ best", "★best").split()
             for number, past in enumerate(pasts.values()):

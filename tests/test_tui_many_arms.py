@@ -11,19 +11,22 @@ from textual.color import Color
 from textual.pilot import Pilot
 from textual.theme import Theme
 
+from regtui.engine.run import run
 from regtui.preset.arms import BESIDE
 from regtui.preset.model import Preset
-from regtui.protocol.control import SetPatience, SetStrength
+from regtui.protocol.control import Control, SetPatience, SetStrength
 from regtui.tui.app import RegtuiApp
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.view import Space, View, plots
 from regtui.tui.look import DARK, LIGHT, arm_looks
+from regtui.tui.pages.what_if_screen import WhatIfScreen
 from regtui.tui.run.arms_table import arm_rows
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.steering import SteeringPanel
 from regtui.tui.widgets.stepper import Stepper
 from tests.conftest import small_preset
-from tests.screen_double import ScriptedTraining, text_of, until
+from tests.screen_double import FALLING, ScriptedTraining, text_of, until
+from tests.scripted import ScriptedCrew
 from tests.telling import Telling
 
 Arms = dict[str, dict[str, dict[str, object]]]
@@ -266,3 +269,63 @@ async def test_a_patience_of_its_own_is_shown_with_its_arm_and_changed_only_ther
         await pilot.press("plus")
         await until(pilot, lambda: sent)
         assert sent == [SetPatience(arm="early", patience=3)]
+
+
+# The pages
+
+
+async def test_what_another_patience_would_have_brought_is_told_of_every_arm(tmp_path: Path) -> None:
+    async with running(tmp_path, preset_of(SEVEN)) as (app, pilot, screen):
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(app.screen, WhatIfScreen) and "A drop" in text_of(app))
+        await pilot.press("right_square_bracket")
+        await until(pilot, lambda: text_of(app).splitlines()[3].startswith(" B ridge"))
+        for _ in range(9):
+            await pilot.press("pagedown")
+        others = [mark for mark in "ACDEF" if f" {mark} " in text_of(app)]
+        assert others == list("ACDEF")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is screen)
+        await pilot.pause()
+        assert title(screen, "regularized").startswith("B ridge")  # what was chosen there is chosen here
+
+
+# Arms that end alone, and saved runs
+
+
+async def test_an_arm_that_diverges_alone_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+    training = ScriptedTraining()
+    training.crew.step_loss = lambda arm, step: float("nan") if (arm, step) == ("ridge", 13) else 1.0
+    app = RegtuiApp(tmp_path, preset_of(SEVEN), start=True, training=training)
+    async with app.run_test(size=(120, 36)) as pilot:
+        try:
+            training.open(3)
+            await until(pilot, lambda: app.session is not None and app.session.history.epochs == 3)
+            assert isinstance(app.screen, RunScreen)
+            await shown(pilot, app.screen)
+            row = next(row for row in text_of(app).splitlines() if "B ridge" in row and "diverged" in row)
+            assert "diverged at 2" in row
+            assert "Ridge diverged in epoch 2" in text_of(app)
+        finally:
+            training.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_saved_run_of_several_arms_opens(tmp_path: Path, size: tuple[int, int]) -> None:
+    crew = ScriptedCrew(dict.fromkeys(("baseline", *SEVEN), FALLING))
+    run(preset_of(SEVEN, epochs=3), tmp_path, Control(), lambda _event: None, crew)
+    app = RegtuiApp(tmp_path, review=())
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: "1 of 1" in text_of(app) or "small" in text_of(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.session.ended)
+        screen = app.screen
+        assert isinstance(screen, RunScreen)
+        await until(pilot, lambda: bool(screen.session.verdicts))
+        assert list(screen.session.verdicts) == list(SEVEN)
+        await pilot.press("d", "right_square_bracket")
+        await shown(pilot, screen)
+        assert "›B ridge" in text_of(app)
+        await pilot.press("left")
+        await shown(pilot, screen)
+        assert "▼ epoch 3" in text_of(app)

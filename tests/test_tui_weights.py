@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from textual.pilot import Pilot
 
 from regtui.preset.model import Preset
 from regtui.tui import look
+from regtui.tui.charts.view import View
 from regtui.tui.pages.weights_screen import WeightsScreen
 from regtui.tui.pages.weights_views import bars, log_scale, shades
 from regtui.tui.widgets.keys import EVERYWHERE
@@ -44,10 +45,16 @@ class Host(App[None]):
         self.push_screen(self.first, self.answers.append)
 
 
-def save(folder: Path, which: str = "last", scale: float = 1.0, **first: Any) -> None:
-    """A checkpoint of both arms; the regularized one's outer columns of pixels are empty."""
+def save(
+    folder: Path,
+    which: str = "last",
+    scale: float = 1.0,
+    arms: Iterable[str] = ("baseline", "regularized"),
+    **first: Any,
+) -> None:
+    """A checkpoint of these arms; the regularized one's outer columns of pixels are empty."""
     (folder / "checkpoint").mkdir(exist_ok=True)
-    for arm in ("baseline", "regularized"):
+    for arm in arms:
         matrices = [normal(n_out, n_in, seed=n_in) * scale for n_in, n_out in pairwise(WIDTHS)]
         if arm == "regularized":
             matrices[0].reshape(-1, 28, 28)[:, :, :7] = 0
@@ -271,3 +278,17 @@ def test_bars_are_logarithmic_and_only_an_empty_bin_has_none() -> None:
 
 def test_shades_grow_with_the_mean_of_two_pixels() -> None:
     assert shades([[0.0, 1.0, 1.0, float("nan")], [0.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.5, 0.0]], 1.0) == [" =@?", "@ = "]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_of_several_arms_the_baseline_and_the_chosen_one_are_shown(tmp_path: Path, size: tuple[int, int]) -> None:
+    preset = small_preset(arms={"drop": {"dropout": {"rate": 0.5}}, "ridge": {"l2": {"strength": 1e-3}}})
+    save(tmp_path, arms=preset.arms())
+    view = View(arm="drop")
+    async with Host(WeightsScreen(tmp_path, preset, view)).run_test(size=size) as pilot:
+        rows = await until(pilot, has(" A "))
+        assert not has(" B ")(rows)
+        await pilot.press("right_square_bracket")
+        rows = await until(pilot, has(" B "))
+        assert not has(" A ")(rows)
+        assert view.arm == "ridge"  # which is then chosen on the screen of the run as well

@@ -10,7 +10,7 @@ from regtui.evidence.what_if import MAX_PATIENCE, WhatIf, what_if
 from regtui.preset.model import Preset
 from regtui.tui.charts.chart import Plot, draw
 from regtui.tui.charts.view import Space
-from regtui.tui.look import DARK, plain
+from regtui.tui.look import DARK, arm_looks, plain
 from regtui.tui.pages.what_if_screen import WhatIfScreen
 from regtui.tui.pages.what_if_view import cost_plot, remarks, stop_plot, table_rows, takeaways
 from regtui.tui.run.screen import RunScreen
@@ -21,6 +21,7 @@ from tests.test_tui_run import epochs, finish, running
 
 COLOURS = {"success": "#7fbf7f", **DARK.variables}
 SPACE = Space(57, 14)
+LOOKS = arm_looks(["baseline", "regularized"])
 WAVERING = [0.9, 0.5, 0.6, 0.4, 0.45, 0.46, 0.47, 0.48]
 FALLING = [1 / epoch for epoch in range(1, 9)]
 
@@ -41,7 +42,7 @@ def points(plot: Plot, arm: str) -> dict[float, float]:
 
 def test_the_charts_show_where_each_patience_stops_and_what_it_costs() -> None:
     known = tables(WAVERING, FALLING)
-    stops, costs = stop_plot(known, SPACE), cost_plot(known, SPACE)
+    stops, costs = stop_plot(known, LOOKS, SPACE), cost_plot(known, LOOKS, SPACE)
     assert points(stops, "baseline") == {1: 3, 2: 6, 3: 7, 4: 8}
     assert not [curve for curve in stops.curves if curve.colour == "regularized"]  # it never waited
     (rest,) = [curve for curve in stops.curves if curve.colour == "regularized-train"]
@@ -57,7 +58,7 @@ def test_the_charts_show_where_each_patience_stops_and_what_it_costs() -> None:
 
 def test_arms_differ_by_grain_and_by_marks() -> None:
     known = tables(WAVERING, WAVERING)
-    for plot in (stop_plot(known, SPACE), cost_plot(known, SPACE)):
+    for plot in (stop_plot(known, LOOKS, SPACE), cost_plot(known, LOOKS, SPACE)):
         grains = {curve.colour: curve.marker for curve in plot.curves if curve.line}
         marks = {curve.marker for curve in plot.curves if not curve.line}
         assert grains["baseline"] != grains["regularized"]
@@ -67,37 +68,37 @@ def test_arms_differ_by_grain_and_by_marks() -> None:
 
 def test_epochs_that_were_never_run_are_not_drawn() -> None:
     known = tables(WAVERING, FALLING, planned=30)
-    stops, costs = stop_plot(known, SPACE), cost_plot(known, SPACE)
+    stops, costs = stop_plot(known, LOOKS, SPACE), cost_plot(known, LOOKS, SPACE)
     assert max(points(stops, "baseline")) == max(points(costs, "baseline")) == 4
     assert not [curve for curve in (*stops.curves, *costs.curves) if curve.colour.startswith("regularized")]
-    told = "\n".join(row.plain for row in remarks(known, 78, COLOURS))
+    told = "\n".join(row.plain for row in remarks(known, LOOKS, 78, COLOURS))
     assert told.count("would not have stopped within the 8 epochs that were run") == 2
     assert "of the 30 planned" in told
-    last = table_rows(known, 78, COLOURS)[-1].plain.split()
+    last = table_rows(known, LOOKS, 78, COLOURS)[-1].plain.split()
     assert last == ["5–50", "*", "4", "0.4000", "–", "–", "*", "8", "0.1250", "–", "–"]
 
 
 def test_nothing_to_choose_is_said_in_words() -> None:
-    assert cost_plot(tables(FALLING, FALLING), SPACE).empty == "every patience keeps the best epoch"
+    assert cost_plot(tables(FALLING, FALLING), LOOKS, SPACE).empty == "every patience keeps the best epoch"
     cut = tables([0.9, 0.8], [0.9, 0.7], planned=3)
-    assert stop_plot(cut, SPACE).empty == "no patience stops this early"
-    assert cost_plot(cut, SPACE).empty == "no patience stops this early"
-    assert stop_plot(tables([], []), SPACE).empty == "no epoch counts"
-    assert cost_plot(tables([], []), SPACE).empty == "no epoch counts"
-    assert table_rows(tables([], []), 78, COLOURS)[2].plain.split()[:3] == ["1–50", "*", "–"]
+    assert stop_plot(cut, LOOKS, SPACE).empty == "no patience stops this early"
+    assert cost_plot(cut, LOOKS, SPACE).empty == "no patience stops this early"
+    assert stop_plot(tables([], []), LOOKS, SPACE).empty == "no epoch counts"
+    assert cost_plot(tables([], []), LOOKS, SPACE).empty == "no epoch counts"
+    assert table_rows(tables([], []), LOOKS, 78, COLOURS)[2].plain.split()[:3] == ["1–50", "*", "–"]
 
 
 def test_arms_that_follow_different_values_have_no_common_cost() -> None:
     stopping = {"early_stopping": {"monitor": "val_accuracy"}}
     preset = small_preset(train={"epochs": 8}, baseline={"early_stopping": {}}, regularized=stopping)
-    assert "the arms do not follow the same" in cost_plot(tables(WAVERING, FALLING, preset=preset), SPACE).empty
+    assert "the arms do not follow the same" in cost_plot(tables(WAVERING, FALLING, preset=preset), LOOKS, SPACE).empty
     both = small_preset(train={"epochs": 8}, baseline=stopping, regularized=stopping)
-    first = table_rows(tables(WAVERING, FALLING, preset=both), 78, COLOURS)[2].plain.split()
+    first = table_rows(tables(WAVERING, FALLING, preset=both), LOOKS, 78, COLOURS)[2].plain.split()
     assert first[:5] == ["1", "2", "1", "90.00%", "★"]
 
 
 def test_the_table_has_a_row_for_each_patience_that_stops_an_arm() -> None:
-    rows = [row.plain for row in table_rows(tables(WAVERING, FALLING), 78, COLOURS)]
+    rows = [row.plain for row in table_rows(tables(WAVERING, FALLING), LOOKS, 78, COLOURS)]
     assert rows[0].split() == ["●", "baseline", "◆", "regularized"]
     assert rows[1].split() == ["patience", *2 * ["stops", "keeps", "value", "cost", "saved"]]
     assert [row.split()[0] for row in rows[2:]] == ["1", "2", "3", "4", f"5–{MAX_PATIENCE}"]
@@ -109,13 +110,13 @@ def test_the_table_has_a_row_for_each_patience_that_stops_an_arm() -> None:
 @pytest.mark.parametrize("width", [20, 38, 60, 78, 118])
 def test_every_width_keeps_what_matters_most(width: int) -> None:
     known = tables(WAVERING, FALLING)
-    rows = table_rows(known, width, COLOURS)
-    for row in [*rows, *takeaways(known, width, COLOURS), *remarks(known, width, COLOURS)]:
+    rows = table_rows(known, LOOKS, width, COLOURS)
+    for row in [*rows, *takeaways(known, LOOKS, width, COLOURS), *remarks(known, LOOKS, width, COLOURS)]:
         assert len(row.plain) <= width
     if width >= 38:
         assert rows[1].plain.count("stops") == rows[1].plain.count("cost") == 2
         assert rows[0].plain.index("●") == 10
-    sentence = " ".join(" ".join(row.plain.split()) for row in takeaways(known, width, COLOURS))
+    sentence = " ".join(" ".join(row.plain.split()) for row in takeaways(known, LOOKS, width, COLOURS))
     assert "Patience 2 would have kept epoch 4, the best, and saved 2 epochs." in sentence
 
 

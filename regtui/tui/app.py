@@ -337,7 +337,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         if event.session.folder is None:
             self.notify("There are no weights before the first epoch.")
         elif isinstance(self.screen, RunScreen):
-            self.push_screen(WeightsScreen(event.session.folder, event.session.preset))
+            self.push_screen(WeightsScreen(event.session.folder, event.session.preset, event.view))
 
     def action_help(self) -> None:
         """List the keys of this screen."""

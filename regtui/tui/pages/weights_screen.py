@@ -1,4 +1,4 @@
-"""The weights of both arms, layer by layer, read from the run's checkpoint."""
+"""The weights of the baseline and of the chosen arm, layer by layer, read from the run's checkpoint."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from regtui.errors import RegtuiError
-from regtui.preset.arms import MARKS
+from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.runs.list import read_run
-from regtui.tui.look import follow_theme
+from regtui.tui.charts.view import View
+from regtui.tui.look import arm_looks, follow_theme
 from regtui.tui.pages.weights_views import HistogramView, LayerTable, PictureView
+from regtui.tui.run.keys import WALK
 from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
 from regtui.tui.widgets.thread import in_thread
@@ -40,6 +42,7 @@ _OTHERS = (
         "b",
         footer=True,
     ),
+    *WALK,
     Key("pageup", "scroll(-1)", "up", "Scroll up.", "pgup"),
     Key("pagedown,space", "scroll(1)", "scroll", "Scroll down.", "pgdn", footer=True),
     Key("escape,w", "close", "back", "Back to the run.", "esc", footer=True),
@@ -51,6 +54,7 @@ class _Read(Message):
 
     def __init__(
         self,
+        arm: str,
         which: Literal["last", "best"],
         layers: dict[str, list[Layer]],
         pictures: dict[str, Picture],
@@ -58,11 +62,12 @@ class _Read(Message):
         epochs: Mapping[str, int | None] | None = None,
     ) -> None:
         super().__init__()
-        self.which, self.layers, self.pictures, self.fault, self.epochs = which, layers, pictures, fault, epochs or {}
+        self.arm, self.which = arm, which
+        self.layers, self.pictures, self.fault, self.epochs = layers, pictures, fault, epochs or {}
 
 
 class WeightsScreen(Screen[None]):
-    """Norms, zeros and histograms of both arms' weights, and pictures where the first layer takes pixels."""
+    """Norms, zeros and histograms of two arms' weights, and pictures where the first layer takes pixels."""
 
     DEFAULT_CSS = """
     WeightsScreen {
@@ -85,15 +90,18 @@ class WeightsScreen(Screen[None]):
         *(Binding(key, f"{_BY_NUMBER.action}({key})", show=False) for key in _BY_NUMBER.keys.split(",")),
     ]
 
-    def __init__(self, folder: Path, preset: Preset) -> None:
+    def __init__(self, folder: Path, preset: Preset, view: View | None = None) -> None:
         """Make the screen.
 
         Args:
             folder: The run's.
             preset: The run's.
+            view: Has the arm that is chosen beside the baseline; the first one if left out.
         """
         super().__init__()
         self._folder, self._preset = folder, preset
+        self._view = view or View(arm=list(preset.arms())[1])
+        self._looks = arm_looks(preset.arms())
         self._which: Literal["last", "best"] = "last"
         self._layers: dict[str, list[Layer]] = {}
         self._epochs: Mapping[str, int | None] = {}
@@ -104,10 +112,10 @@ class WeightsScreen(Screen[None]):
         yield Static(classes="title")
         yield Static("Reading the weights …", classes="fault", markup=False)
         with VerticalScroll(classes="body", can_focus=False):
-            yield LayerTable()
+            yield LayerTable(self._looks)
             with Container(classes="below"):
-                yield HistogramView()
-                yield PictureView()
+                yield HistogramView(self._looks)
+                yield PictureView(self._looks)
         yield KeyBar((*self.KEYS, *EVERYWHERE))
 
     def on_mount(self) -> None:
@@ -123,28 +131,29 @@ class WeightsScreen(Screen[None]):
 
     def reload(self) -> None:
         """Read the files again, because an epoch has ended or other weights are to be shown."""
-        self._read(self._which)
+        self._read(self._view.arm, self._which)
 
     @in_thread("reading")
-    def _read(self, which: Literal["last", "best"]) -> None:
+    def _read(self, arm: str, which: Literal["last", "best"]) -> None:
         # In a thread for numpy's import, the first time, and for large networks; MNIST's take 3 ms.
         from regtui.runs.weights import best_epoch, picture, read_weights
 
         try:
             ended = not read_run(self._folder).may_go_on
-            layers = {arm: read_weights(self._folder, arm, which, ended=ended) for arm in self._preset.arms()}
+            layers = {one: read_weights(self._folder, one, which, ended=ended) for one in (BASELINE, arm)}
             shape = self._preset.dataset.shape
-            pictures = {arm: one for arm, of_arm in layers.items() if (one := picture(of_arm[0], shape)) is not None}
+            drawn = {one: picture(of_one[0], shape) for one, of_one in layers.items()}
+            pictures = {one: shown for one, shown in drawn.items() if shown is not None}
         except RegtuiError as error:
-            self.post_message(_Read(which, {}, {}, str(error)))
+            self.post_message(_Read(arm, which, {}, {}, str(error)))
         else:
-            epochs = {arm: best_epoch(self._folder, arm) for arm in layers} if which == "best" else {}
-            self.post_message(_Read(which, layers, pictures, epochs=epochs))
+            epochs = {one: best_epoch(self._folder, one) for one in layers} if which == "best" else {}
+            self.post_message(_Read(arm, which, layers, pictures, epochs=epochs))
 
     @on(_Read)
     def _show(self, message: _Read) -> None:
         """Show what was read, unless the user has chosen other weights meanwhile."""
-        if message.which != self._which:
+        if (message.arm, message.which) != (self._view.arm, self._which):
             return
         self._layers, self._epochs = message.layers, message.epochs
         self.set_class(not message.layers, "-unread")
@@ -167,8 +176,8 @@ class WeightsScreen(Screen[None]):
     @property
     def _best_epochs(self) -> str:
         """The epochs of the best weights, in words. By early stopping's monitor they need not have the lowest loss."""
-        known = [f"{MARKS[arm]} {epoch}" for arm, epoch in self._epochs.items() if epoch is not None]
-        stopping = [t.early_stopping for t in self._preset.arms().values()]
+        known = [f"{self._looks[arm].mark} {epoch}" for arm, epoch in self._epochs.items() if epoch is not None]
+        stopping = [self._preset.arms()[arm].early_stopping for arm in self._layers]
         plain = all(s is None or (s.monitor == "val_loss" and not s.warmup) for s in stopping)
         best = "best epoch" if plain else "best epoch by its early stopping"
         return f"of each arm's {best}" + (f": {', '.join(known)}" if known else "")
@@ -192,6 +201,15 @@ class WeightsScreen(Screen[None]):
             top, row = body.scroll_y, table.row_of(self._chosen)
             if not top <= row < top + body.size.height - 1:
                 body.scroll_to(y=row - 1, animate=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Walk only through several arms."""
+        return action != "arm" or len(self._looks) > 2
+
+    def action_arm(self, by: int) -> None:
+        """Show the weights of the next arm beside the baseline, or of the one before."""
+        self._view.walk(list(self._looks), by)
+        self.reload()
 
     def action_move(self, by: int) -> None:
         """Choose the layer above or below."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -12,9 +12,8 @@ from textual.color import Color, Gradient
 from textual.geometry import Size
 from textual.message import Message
 
-from regtui.preset.arms import MARKS
 from regtui.text import share
-from regtui.tui.look import PlainText
+from regtui.tui.look import ArmLook, PlainText
 from regtui.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:  # numpy takes 0.2 s to import
@@ -40,8 +39,10 @@ class LayerTable(Lines):
             super().__init__()
             self.index = index
 
-    def __init__(self) -> None:
+    def __init__(self, looks: Mapping[str, ArmLook]) -> None:
+        """Make the view; `looks` are those of the run's arms."""
         super().__init__()
+        self._looks = looks
         self._layers: dict[str, list[Layer]] = {}
         self._chosen = 0
 
@@ -73,7 +74,9 @@ class LayerTable(Lines):
                 if wide:
                     shape = _shape(layer.shape) if first else ""
                     row.append(f"  {shape:>13}", colours["faint"])
-                row.append(f"  {MARKS[name]} {name:<11}" if wide else f" {MARKS[name]}", colours[name])
+                mark, colour = self._looks[name]
+                short = name if len(name) <= 11 else f"{name[:10]}…"
+                row.append(f"  {mark} {short:<11}" if wide else f" {mark}", colours[colour])
                 zeros, small = share(layer.zeros), share(layer.small)
                 row.append(f"{layer.norm:>8.4g}" + (f"{zeros:>9}{small:>14}" if wide else f"{zeros:>9}{small:>9}"))
                 row.truncate(width, pad=True)
@@ -92,8 +95,10 @@ class HistogramView(Lines):
 
     DEFAULT_CSS = "HistogramView { height: auto; }"
 
-    def __init__(self) -> None:
+    def __init__(self, looks: Mapping[str, ArmLook]) -> None:
+        """Make the view; `looks` are those of the run's arms."""
         super().__init__()
+        self._looks = looks
         self._pair: dict[str, Layer] = {}
         self._histogram: Histogram | None = None
 
@@ -115,14 +120,18 @@ class HistogramView(Lines):
         title = Text.assemble((name, "bold"), (f"  log counts, {scale[0]:,} to {scale[1]:,}", colours["faint"]))
         rows = [title]
         for arm, counts in zip(self._pair, histogram.counts, strict=True):
-            rows.append(Text.styled(f"{MARKS[arm]} {arm}", colours[arm]))
-            rows += [Text.styled(bar, colours[arm]) for bar in bars(counts.tolist(), scale, bar_rows)]
+            colour = colours[self._looks[arm].colour]
+            rows.append(Text.styled(f"{self._looks[arm].mark} {arm}", colour))
+            rows += [Text.styled(bar, colour) for bar in bars(counts.tolist(), scale, bar_rows)]
         rows += [Text.styled(line, colours["faint"]) for line in _axis(histogram.limit, bins)]
-        beyond = " · ".join(f"{MARKS[arm]} {count:,}" for arm, count in zip(self._pair, histogram.beyond, strict=True))
+        marks = [self._looks[arm].mark for arm in self._pair]
+        beyond = " · ".join(f"{mark} {count:,}" for mark, count in zip(marks, histogram.beyond, strict=True))
         rows.append(Text.styled(f"edge bins hold all beyond: {beyond}", colours["faint"]))
         for arm, lost in zip(self._pair, histogram.not_finite, strict=True):
             if lost:
-                rows.append(Text.styled(f"{MARKS[arm]} {arm}: {lost:,} weights are not finite", colours["error"]))
+                rows.append(
+                    Text.styled(f"{self._looks[arm].mark} {arm}: {lost:,} weights are not finite", colours["error"])
+                )
         for row in rows:
             row.truncate(width)
         return rows
@@ -143,8 +152,10 @@ class PictureView(Lines):
     DEFAULT_CSS = "PictureView { width: auto; max-width: 100%; height: auto; }"
     NOTHING = "The first layer looks at no pixels: there is no picture of it."
 
-    def __init__(self) -> None:
+    def __init__(self, looks: Mapping[str, ArmLook]) -> None:
+        """Make the view; `looks` are those of the run's arms."""
         super().__init__()
+        self._looks = looks
         self._pictures: dict[str, Picture] = {}
 
     def show(self, pictures: dict[str, Picture]) -> None:
@@ -168,7 +179,7 @@ class PictureView(Lines):
 
     def _cells(self, arm: str) -> int:
         """The width of an arm's picture with its label."""
-        return max(int(self._pictures[arm].values.shape[1]), len(f"{MARKS[arm]} {arm}"))
+        return max(int(self._pictures[arm].values.shape[1]), len(arm) + 2)
 
     def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         """Title, the pictures side by side or below one another, and the scale."""
@@ -179,7 +190,10 @@ class PictureView(Lines):
         top = max((v for one in values for v in one.flat if math.isfinite(v)), default=0.0) or 1.0
         blocks = []
         for arm, picture in self._pictures.items():
-            block = [Text.styled(f"{MARKS[arm]} {arm}", colours[arm]), *self._draw(picture.values.tolist(), top)]
+            block = [
+                Text.styled(f"{self._looks[arm].mark} {arm}", colours[self._looks[arm].colour]),
+                *self._draw(picture.values.tolist(), top),
+            ]
             for row in block:
                 row.truncate(self._cells(arm), pad=True)
             blocks.append(block)

@@ -12,13 +12,13 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from regtui.evidence.what_if import WhatIf, what_if
-from regtui.preset.arms import MARKS
 from regtui.techniques.early_stopping import EarlyStopping, followed_metric
 from regtui.text import one_line
 from regtui.tui.charts.chart import Chart
-from regtui.tui.charts.view import Space
-from regtui.tui.look import follow_theme
+from regtui.tui.charts.view import Space, View
+from regtui.tui.look import ArmLook, arm_looks, follow_theme
 from regtui.tui.pages.what_if_view import cost_plot, remarks, stop_plot, table_rows, takeaways
+from regtui.tui.run.keys import WALK, usable
 from regtui.tui.run.session import Session
 from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
@@ -37,10 +37,14 @@ class _Rows(Lines):
 
     DEFAULT_CSS = "_Rows { height: auto; padding: 0 1; margin-bottom: 1; }"
 
-    def __init__(self, make: Callable[[Mapping[str, WhatIf], int, Mapping[str, str]], list[Text]]) -> None:
-        """Show the rows that `make` returns for the arms' tables, a width, and the theme's colours."""
+    def __init__(
+        self,
+        make: Callable[[Mapping[str, WhatIf], Mapping[str, ArmLook], int, Mapping[str, str]], list[Text]],
+        looks: Mapping[str, ArmLook],
+    ) -> None:
+        """Show the rows that `make` returns for the arms' tables and looks, a width, and the theme's colours."""
         super().__init__()
-        self._make = make
+        self._make, self._looks = make, looks
         self._tables: Mapping[str, WhatIf] = {}
 
     def show(self, tables: Mapping[str, WhatIf]) -> None:
@@ -51,11 +55,11 @@ class _Rows(Lines):
 
     def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         """All rows."""
-        return self._make(self._tables, width, self.app.theme_variables)
+        return self._make(self._tables, self._looks, width, self.app.theme_variables)
 
 
 class WhatIfScreen(Screen[None]):
-    """For both arms: a sentence, two charts, a table."""
+    """For the baseline and the chosen arm: a sentence, two charts, a table. For each other arm a sentence below."""
 
     DEFAULT_CSS = """
     WhatIfScreen {
@@ -73,18 +77,21 @@ class WhatIfScreen(Screen[None]):
         Key("up,k", "scroll(-1)", "up", "Scroll up.", "↑"),
         Key("pagedown,space", "scroll_page(1)", "page", "A page down.", "pgdn"),
         Key("pageup", "scroll_page(-1)", "page up", "A page up.", "pgup"),
+        *WALK,
         Key("escape,x", "dismiss", "back", "Back to the run.", "esc", footer=True),
     )
     BINDINGS = bindings((*KEYS, *EVERYWHERE))
 
-    def __init__(self, session: Session) -> None:
-        """Make the screen for the epochs that this run has trained so far."""
+    def __init__(self, session: Session, view: View) -> None:
+        """Make the screen for the epochs that this run has trained so far; `view` has the chosen arm."""
         super().__init__()
-        self._session = session
+        self._session, self._view = session, view
+        self._looks = arm_looks(session.preset.arms())
         self._tables: dict[str, WhatIf] = {}
         self._stops, self._costs = Chart(classes="panel"), Chart(classes="panel")
         self._head = Static(id="head")
-        self._rows = [_Rows(takeaways), _Rows(remarks), _Rows(table_rows)]
+        self._rows = [_Rows(make, self._looks) for make in (takeaways, remarks, table_rows)]
+        self._others = _Rows(takeaways, self._looks)
 
     def compose(self) -> ComposeResult:
         """From top to bottom; everything between the first and the last line scrolls."""
@@ -95,6 +102,7 @@ class WhatIfScreen(Screen[None]):
             yield Container(self._stops, self._costs, classes="charts")
             yield unknown
             yield table
+            yield self._others
         yield KeyBar((*self.KEYS, *EVERYWHERE))
 
     def on_mount(self) -> None:
@@ -113,8 +121,12 @@ class WhatIfScreen(Screen[None]):
         """Compute the tables again, because an epoch has ended."""
         history, preset = self._session.history, self._session.preset
         rules = self._rules
-        self._tables = {arm: what_if(known, rules[arm], preset.train.epochs) for arm, known in history.arms.items()}
-        more = f" · other patience in early stopping · {one_line(preset.name)}{_words(rules)}"
+        of_all = {arm: what_if(known, rules[arm], preset.train.epochs) for arm, known in history.arms.items()}
+        pair = self._view.pair(of_all)
+        self._tables = {arm: of_all[arm] for arm in pair}
+        self._others.show({arm: table for arm, table in of_all.items() if arm not in pair})
+        told = self._words({arm: rules[arm] for arm in pair})
+        more = f" · other patience in early stopping · {one_line(preset.name)}{told}"
         self._head.update(Text.assemble(("What if", "bold"), (more, self.app.theme_variables["faint"])))
         for rows in self._rows:
             rows.show(self._tables)
@@ -122,20 +134,29 @@ class WhatIfScreen(Screen[None]):
 
     @property
     def _rules(self) -> dict[str, EarlyStopping | None]:
-        """Each arm's early stopping; an arm without it gets the rule of the other."""
+        """Each arm's early stopping; an arm without it gets that of the first that has one."""
         own = {arm: techniques.early_stopping for arm, techniques in self._session.preset.arms().items()}
         other = next((rule for rule in own.values() if rule is not None), None)
         return {arm: rule or other for arm, rule in own.items()}
 
     def _draw(self) -> None:
-        self._stops.show(stop_plot(self._tables, Space(*self._stops.content_size)))
+        self._stops.show(stop_plot(self._tables, self._looks, Space(*self._stops.content_size)))
         self._stops.entitle("stops at epoch", "by patience  • runs to the end")
-        self._costs.show(cost_plot(self._tables, Space(*self._costs.content_size)))
+        self._costs.show(cost_plot(self._tables, self._looks, Space(*self._costs.content_size)))
         metrics = (followed_metric(table.monitor) for table in self._tables.values())
         metric = next(filter(None, metrics), None)
         unit = "" if metric is None else metric.points.strip() or metric.title
         what = f"{unit} below the best" if unit else "loss above the best"
         self._costs.entitle(f"cost: {what}", "by patience  ★ best")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Walk only through several arms."""
+        return action != "arm" or usable(action, self._session)
+
+    def action_arm(self, by: int) -> None:
+        """Choose the next arm beside the baseline, or the one before."""
+        self._view.walk(list(self._looks), by)
+        self.reload()
 
     def action_scroll(self, rows: int) -> None:
         """Scroll a few rows down or up."""
@@ -149,13 +170,12 @@ class WhatIfScreen(Screen[None]):
     def _body(self) -> VerticalScroll:
         return self.query_one(".body", VerticalScroll)
 
-
-def _words(rules: Mapping[str, EarlyStopping | None]) -> str:
-    """The rules' other knobs that are not the defaults, in words; for each arm if they differ."""
-    told = {arm: _knobs(rule) for arm, rule in rules.items()}
-    if len(set(told.values())) == 1:
-        return next(iter(told.values()))
-    return "".join(f" · {MARKS[arm]}{words or ' · usual rule'}" for arm, words in told.items())
+    def _words(self, rules: Mapping[str, EarlyStopping | None]) -> str:
+        """The rules' other knobs that are not the defaults, in words; for each arm if they differ."""
+        told = {arm: _knobs(rule) for arm, rule in rules.items()}
+        if len(set(told.values())) == 1:
+            return next(iter(told.values()))
+        return "".join(f" · {self._looks[arm].mark}{words or ' · usual rule'}" for arm, words in told.items())
 
 
 def _knobs(rule: EarlyStopping | None) -> str:

@@ -11,18 +11,18 @@ from rich.text import Text
 
 from regtui.axes import limits, ticks
 from regtui.evidence.what_if import MAX_PATIENCE, PatienceOutcome, WhatIf
-from regtui.preset.arms import MARKS
 from regtui.techniques.early_stopping import followed_metric
 from regtui.text import UNKNOWN, short
 from regtui.tui.charts.chart import Curve, Plot
 from regtui.tui.charts.view import Space
+from regtui.tui.look import ArmLook
 
 STAR = "★"
 PATIENCE_CELLS = 8
 """Width of the table's first column."""
 
 
-def stop_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
+def stop_plot(tables: Mapping[str, WhatIf], looks: Mapping[str, ArmLook], space: Space) -> Plot:
     """A chart of the epoch at which each patience would have stopped; dots if it would have run all epochs.
 
     A star marks the shortest patience that comes closest to the best epoch, here and in the other chart.
@@ -32,17 +32,19 @@ def stop_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
     stars = []
     for arm, table in tables.items():
         points = [(o.patience, o.stops_at) for o in table.outcomes[:right] if o.stops_at is not None]
-        curves += _curves(arm, points, space)
+        curves += _curves(looks[arm], points, space)
         rest = range(len(points) + 1, right + 1) if table.complete else range(0)
         if rest:
-            curves.append(Curve([float(x) for x in rest], [float(table.epochs)] * len(rest), f"{arm}-train", "dot"))
+            curves.append(
+                Curve([float(x) for x in rest], [float(table.epochs)] * len(rest), f"{looks[arm].colour}-train", "dot")
+            )
         chosen = table.chosen
         if chosen is not None and (chosen.stops_at is not None or table.complete):
-            stars.append((STAR, float(chosen.patience), float(chosen.stops_at or table.epochs), arm))
+            stars.append((STAR, float(chosen.patience), float(chosen.stops_at or table.epochs), looks[arm].colour))
     return _plot(curves, stars, right, space) if curves else Plot(empty=_nothing(tables))
 
 
-def cost_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
+def cost_plot(tables: Mapping[str, WhatIf], looks: Mapping[str, ArmLook], space: Space) -> Plot:
     """A chart of how much worse the kept epoch would have been than the best, in the monitored value."""
     if len({table.monitor for table in tables.values()}) > 1:
         return Plot(empty="the arms do not follow the same: one its loss, another its metric")
@@ -54,9 +56,9 @@ def cost_plot(tables: Mapping[str, WhatIf], space: Space) -> Plot:
         scale = 1.0 if metric is None else metric.factor
         known = [o for o in table.outcomes[:right] if o.stops_at is not None or table.complete]
         points = {o.patience: scale * o.cost for o in known if o.cost is not None}
-        curves += _curves(arm, list(points.items()), space)
+        curves += _curves(looks[arm], list(points.items()), space)
         if table.chosen is not None and table.chosen.patience in points:
-            stars.append((STAR, float(table.chosen.patience), points[table.chosen.patience], arm))
+            stars.append((STAR, float(table.chosen.patience), points[table.chosen.patience], looks[arm].colour))
     if not any(y for curve in curves for y in curve.y):
         return Plot(empty="every patience keeps the best epoch" if curves else _nothing(tables))
     return _plot(curves, stars, right, space)
@@ -75,14 +77,14 @@ def _right(tables: Mapping[str, WhatIf]) -> int:
     return min(MAX_PATIENCE, max(5, max(stopping, default=0) + 2))
 
 
-def _curves(arm: str, points: Sequence[tuple[int, float]], space: Space) -> list[Curve]:
+def _curves(look: ArmLook, points: Sequence[tuple[int, float]], space: Space) -> list[Curve]:
     """An arm's line and its marks, which tell the arms apart also without colour."""
     if not points:
         return []
     x, y = [float(x) for x, _ in points], [float(y) for _, y in points]
     apart = -(-len(x) // max(1, space.width // 4))
-    line = Curve(x, y, arm, "hd" if arm == "baseline" else "braille")
-    return [line, Curve(x[::apart], y[::apart], arm, MARKS[arm], line=False)]
+    line = Curve(x, y, look.colour, "hd" if look.colour == "baseline" else "braille")
+    return [line, Curve(x[::apart], y[::apart], look.colour, look.mark, line=False)]
 
 
 def _plot(curves: list[Curve], stars: list[tuple[str, float, float, str]], right: int, space: Space) -> Plot:
@@ -100,26 +102,32 @@ def _plot(curves: list[Curve], stars: list[tuple[str, float, float, str]], right
 # Words
 
 
-def takeaways(tables: Mapping[str, WhatIf], width: int, colours: Mapping[str, str]) -> list[Text]:
+def takeaways(
+    tables: Mapping[str, WhatIf], looks: Mapping[str, ArmLook], width: int, colours: Mapping[str, str]
+) -> list[Text]:
     """A sentence for each arm."""
     rows = []
     for arm, table in tables.items():
-        name, indent = (f"{MARKS[arm]} {arm}", 15) if width >= 100 else (MARKS[arm], 2)
+        mark, colour = looks[arm]
+        name, indent = (f"{mark} {arm}", max(15, *(len(arm) + 3 for arm in looks))) if width >= 100 else (mark, 2)
         lines = textwrap.wrap(table.takeaway(), max(1, width - indent))
         for index, line in enumerate(lines):
-            row = Text(end="", no_wrap=True).append(f"{'' if index else name:<{indent}}", Style(color=colours[arm]))
+            row = Text(end="", no_wrap=True).append(f"{'' if index else name:<{indent}}", Style(color=colours[colour]))
             rows.append(row.append(line))
     return rows
 
 
-def remarks(tables: Mapping[str, WhatIf], width: int, colours: Mapping[str, str]) -> list[Text]:
+def remarks(
+    tables: Mapping[str, WhatIf], looks: Mapping[str, ArmLook], width: int, colours: Mapping[str, str]
+) -> list[Text]:
     """What is not known about each arm."""
     faint = Style(color=colours["faint"])
     rows = []
     for arm, table in tables.items():
+        mark, colour = looks[arm]
         words = " ".join(line.strip() for line in table.remarks())
         for index, line in enumerate(textwrap.wrap(words, max(1, width - 2))):
-            row = Text(end="", no_wrap=True).append("  " if index else f"{MARKS[arm]} ", Style(color=colours[arm]))
+            row = Text(end="", no_wrap=True).append("  " if index else f"{mark} ", Style(color=colours[colour]))
             rows.append(row.append(line, faint))
     return rows
 
@@ -162,7 +170,9 @@ COLUMNS = {
 _FIRST_TO_GO = ("saved", "value", "keeps")
 
 
-def table_rows(tables: Mapping[str, WhatIf], width: int, colours: Mapping[str, str]) -> list[Text]:
+def table_rows(
+    tables: Mapping[str, WhatIf], looks: Mapping[str, ArmLook], width: int, colours: Mapping[str, str]
+) -> list[Text]:
     """Two header lines and a row for each patience; all that would not have stopped any arm share the last row."""
     columns = dict(COLUMNS)
     for key in _FIRST_TO_GO:
@@ -173,8 +183,8 @@ def table_rows(tables: Mapping[str, WhatIf], width: int, colours: Mapping[str, s
     names = Text(" " * PATIENCE_CELLS, end="", no_wrap=True)
     header = Text("patience", faint, end="", no_wrap=True)
     for arm in tables:
-        label = f"{MARKS[arm]} {arm}"[: _width(columns) - 2]
-        names.append(f"  {label:<{_width(columns) - 2}}", colours[arm])
+        label = f"{looks[arm].mark} {arm}"[: _width(columns) - 2]
+        names.append(f"  {label:<{_width(columns) - 2}}", colours[looks[arm].colour])
         header.append(" " + "".join(f" {column.title:>{column.width}}" for column in columns.values()), faint)
     rows = [names, header]
     for label, outcomes in _outcomes(tables):

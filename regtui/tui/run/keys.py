@@ -5,6 +5,11 @@ from __future__ import annotations
 from regtui.tui.run.session import Session
 from regtui.tui.widgets.keys import Key
 
+WALK = (
+    Key("left_square_bracket", "arm(-1)", "arm before", "Of several arms: choose the one before.", "["),
+    Key("right_square_bracket", "arm(1)", "next arm", "Of several arms: choose the next.", "]", footer=True),
+)
+"""Keys that choose an arm, also on the screens that open from that of a run."""
 HERE = (
     Key("space", "pause", "pause", "Pause, and go on again.", "space", footer=True),
     Key("e", "one_epoch", "one epoch", "While paused: train one epoch, then pause again.", "e", footer=True),
@@ -17,8 +22,7 @@ HERE = (
     Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
     Key("d", "details", "details", "After the end: the verdict, or the table.", "d", footer=True),
     Key("b", "review", "saved runs", "After the end: the list of all saved runs.", "b", footer=True),
-    Key("left_square_bracket", "arm(-1)", "arm before", "Of several arms: choose the one before.", "["),
-    Key("right_square_bracket", "arm(1)", "next arm", "Of several arms: choose the next.", "]", footer=True),
+    *WALK,
     Key("left", "walk(-1)", "epochs", "Read all values at an earlier epoch.", "←", footer=True),
     Key("right", "walk(1)", "later epoch", "Read all values at a later epoch.", "→"),
     Key("home", "first_epoch", "first epoch", "Read all values at the first epoch.", "home"),

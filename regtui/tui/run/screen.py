@@ -66,6 +66,10 @@ class RunScreen(Screen[None]):
     class Weights(Asked):
         """Open the weights."""
 
+        def __init__(self, session: Session, view: View) -> None:
+            super().__init__(session)
+            self.view = view
+
     class Review(Asked):
         """Open the saved runs."""
 
@@ -254,7 +258,7 @@ class RunScreen(Screen[None]):
 
     def action_weights(self) -> None:
         """Open the weights."""
-        self.post_message(self.Weights(self.session))
+        self.post_message(self.Weights(self.session, self.view))
 
     def action_explain(self) -> None:
         """Open the explanations of the techniques."""
@@ -263,7 +267,7 @@ class RunScreen(Screen[None]):
     def action_what_if(self) -> None:
         """Open what another patience would have done."""
         if self.session.history.epochs:
-            self.app.push_screen(WhatIfScreen(self.session))
+            self.app.push_screen(WhatIfScreen(self.session, self.view))
         else:
             when = "without an epoch in the log" if self.session.ended else "before the first epoch"
             self.notify(f"There is nothing to tell {when}.")
