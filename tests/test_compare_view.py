@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from regtui.protocol.history import History
-from regtui.tui.charts.chart import Plot
+from regtui.tui.charts.chart import Plot, draw
 from regtui.tui.charts.view import Space
 from regtui.tui.look import DARK, LIGHT, RUN_COLOURS
 from regtui.tui.review.compare_table import differ
-from regtui.tui.review.compare_view import CompareView, plot, runs_legend, shown
+from regtui.tui.review.compare_view import COMPARED, CompareView, choices, plot, runs_legend, shown
 from tests.conftest import small_preset
 from tests.telling import Telling
 
@@ -123,3 +123,46 @@ def test_the_legend_names_the_arms_that_are_shown() -> None:
 def test_the_settings_that_differ_are_named_as_far_as_they_fit(width: int, words: str) -> None:
     assert differ(["data.root", "train.seed", "l2.strength"], width) == words
     assert differ([], width) == "with the same settings"
+
+
+# Several arms in a run
+
+
+def several(*others: list[float]) -> History:
+    arms = {f"arm-{n}": {"dropout": {"rate": 0.1 + n / 20}} for n in range(len(others))}
+    return Telling(small_preset(arms=arms, train={"epochs": 24})).start().epochs(FALLING, *others).history
+
+
+def test_each_of_several_arms_is_named_at_the_end_of_its_curve() -> None:
+    drawn = plotted(CompareView(), several(RISING, FALLING[:5]), told(FALLING, RISING))
+    assert {(words, x) for words, x, _, _ in drawn.words} == {("A arm-0", 24.0), ("A arm-1", 5.0)}
+    assert letters(drawn) == set("aAbB")
+    assert plotted(CompareView(), told(FALLING, RISING)).words == [], "two arms look as they did"
+    differences = plotted(CompareView(quantity="difference"), several(RISING, FALLING))
+    assert {words for words, *_ in differences.words} == {"a arm-0", "a arm-1"}
+    assert len([curve for curve in differences.curves if curve.line]) == 2
+
+
+def test_one_of_several_arms_is_drawn_alone() -> None:
+    runs = [shown(0, several(RISING, FALLING)), shown(1, several(FALLING, RISING)), shown(2, told(FALLING, RISING))]
+    assert choices(runs) == [
+        ("all arms", ""), ("baselines", ""), ("other arms", ""),
+        ("other arms", "arm-0"), ("other arms", "arm-1"), ("other arms", "regularized"),
+    ]  # fmt: skip
+    assert choices([runs[2]]) == [("all arms", ""), ("baselines", ""), ("other arms", "")]
+    view = CompareView(arms="other arms", arm="arm-1")
+    drawn = plot(runs, view, SPACE, 0)
+    assert letters(drawn) == set("AB")
+    assert drawn.words == []
+    assert runs_legend(view) == "A ⠒ arm-1"
+    view.quantity = "difference"
+    assert len([curve for curve in plot(runs, view, SPACE, 0).curves if curve.line]) == 2
+
+
+@pytest.mark.parametrize("count", [2, 16])
+@pytest.mark.parametrize("space", [Space(30, 5), SPACE])
+def test_the_chart_of_any_arms_can_be_drawn(count: int, space: Space) -> None:
+    for quantity in COMPARED:
+        drawn = plot([shown(0, several(*[RISING] * count))], CompareView(quantity=quantity), space, 0)
+        rows = draw(drawn, *space, dict.fromkeys([*DARK.variables], "#ffffff"))
+        assert [row.cell_len for row in rows] == [space.width] * space.height

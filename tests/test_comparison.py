@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from regtui.evidence.seeds import describe_seeds, seed_statistics, seeds_to_plan
-from regtui.runs.comparison import differing, seeds, why_not_counted
+from regtui.evidence.seeds import adjusted, describe_seeds, describe_several, seed_statistics, seeds_to_plan
+from regtui.runs.comparison import Seeds, differing, seeds, why_not_counted
 from regtui.runs.files import Field
 from regtui.runs.list import RunInfo, RunStatus
 from regtui.runs.settings import settings
@@ -36,6 +36,10 @@ def info(seed: int, difference: float | None, status: RunStatus = "finished", **
     return RunInfo(Path(f"logs/{seed}"), datetime(2026, 1, 1 + seed, tzinfo=UTC), status, fields={**known, **named})
 
 
+def differences(group: Seeds) -> dict[int, float]:
+    return dict(group.arms["regularized"].differences)
+
+
 def test_only_settings_that_differ_are_told_whatever_the_runs_are_called() -> None:
     assert differing([info(0, 1.0), info(0, 2.0, title="x", preset="y")]) == []
     unreadable = RunInfo(Path("logs/x"), datetime(2026, 1, 1, tzinfo=UTC), "finished", "preset.toml is damaged")
@@ -47,7 +51,7 @@ def test_only_settings_that_differ_are_told_whatever_the_runs_are_called() -> No
 def test_seeds_of_one_preset_are_judged_together_and_others_apart() -> None:
     strong = [info(seed, seed / 10, regularized__dropout__rate=0.8) for seed in (3, 4)]
     groups = seeds([info(0, 1.0), info(1, 2.0), *strong, info(9, 5.0, train__epochs=7)])
-    assert [dict(group.differences) for group in groups] == [{0: 1.0, 1: 2.0}, {3: 0.3, 4: 0.4}]
+    assert [differences(group) for group in groups] == [{0: 1.0, 1: 2.0}, {3: 0.3, 4: 0.4}]
 
 
 def test_a_setting_that_came_later_than_a_run_had_its_default_then() -> None:
@@ -58,7 +62,7 @@ def test_a_setting_that_came_later_than_a_run_had_its_default_then() -> None:
         regularized__dropout__input_rate=0.0,
     )  # fmt: skip
     assert differing([old, new]) == ["train.seed"]
-    assert [dict(group.differences) for group in seeds([old, new])] == [{0: 1.0, 1: 2.0}]
+    assert [differences(group) for group in seeds([old, new])] == [{0: 1.0, 1: 2.0}]
     assert settings(old)["train.schedule"] == settings(new)["train.schedule"] == "constant"
     assert "data.train_samples" not in settings(new), "it has no value where it is left out"
     assert "baseline.dropout.rate" not in settings(new), "a technique that is not used has no knobs"
@@ -85,14 +89,14 @@ def test_test_losses_are_judged_if_they_are_known_of_all_seeds() -> None:
         return info(seed, 1.0, arms__baseline__test__loss=theirs, arms__regularized__test__loss=ours)
 
     runs = [scored(0, 0.5, 0.25), scored(1, 0.5, 1.0)]
-    assert dict(seeds(runs)[0].losses) == {0: -0.25, 1: 0.5}
-    assert dict(seeds([*runs, info(2, 1.0)])[0].losses) == {}
+    assert dict(seeds(runs)[0].arms["regularized"].losses) == {0: -0.25, 1: 0.5}
+    assert dict(seeds([*runs, info(2, 1.0)])[0].arms["regularized"].losses) == {}
 
 
 def test_a_seed_that_ran_twice_counts_once_as_its_last_run_has_it() -> None:
     again = RunInfo(Path("logs/later"), datetime(2026, 3, 1, tzinfo=UTC), "finished", fields=info(0, 3.0).fields)
     assert seeds([again, info(0, 1.0)]) == []
-    assert dict(seeds([again, info(0, 1.0), info(1, 2.0)])[0].differences) == {0: 3.0, 1: 2.0}
+    assert differences(seeds([again, info(0, 1.0), info(1, 2.0)])[0]) == {0: 3.0, 1: 2.0}
 
 
 def test_a_network_of_another_size_is_no_seed_of_the_same_preset() -> None:
@@ -116,7 +120,7 @@ def test_a_network_of_another_size_is_no_seed_of_the_same_preset() -> None:
 def test_a_run_that_is_no_clean_comparison_is_left_out_and_says_why(run: RunInfo, why: str) -> None:
     assert why in why_not_counted(run)
     assert bool(why_not_counted(run)) == bool(why)
-    assert bool(seeds([run, info(7, 1.0), info(8, 1.0)])[0].differences.keys() - {7, 8}) == (not why)
+    assert bool(differences(seeds([run, info(7, 1.0), info(8, 1.0)])[0]).keys() - {7, 8}) == (not why)
 
 
 @pytest.mark.parametrize("values", [[1.0, 2.0], [0.3, -0.1, 0.2, 0.25, 0.4], [-1.0, -1.1, -0.9, -1.05]])
@@ -194,3 +198,70 @@ def test_no_line_is_wider_than_asked_for() -> None:
     statistics = seed_statistics({0: 1.0, 1: -2.0})
     for width in (20, 40, 80):
         assert max(map(len, describe_seeds("small", ACCURACY, statistics, statistics, width))) <= width
+
+
+# Several arms
+
+
+def of_arms(seed: int, differences: dict[str, float]) -> RunInfo:
+    told: dict[str, Field] = {f"test.difference.{arm}": value for arm, value in differences.items()}
+    told |= {f"verdict.{arm}": "undecided" for arm in differences}
+    told |= {f"arms.{arm}.parameters": 10 for arm in differences}
+    told |= {f"arms.{arm}.test.loss": 0.5 - value / 10 for arm, value in differences.items()}
+    run = info(seed, None, verdict="several", arms__baseline__test__loss=0.5)
+    known = {key: value for key, value in run.fields.items() if not key.startswith(("regularized", "arms.regularized"))}
+    return replace(run, fields=known | told)
+
+
+STRONG = {0: 1.0, 1: 1.1, 2: 0.9, 3: 1.05}
+WEAK = {0: 0.5, 1: -0.4, 2: 0.3, 3: -0.2}
+CLOSE = {0: 0.5, 1: 0.3, 2: 0.1, 3: 0.6}  # alone p = 0.041
+
+
+def test_seeds_of_several_arms_are_judged_arm_by_arm() -> None:
+    runs = [of_arms(seed, {"one": STRONG[seed], "two": WEAK[seed]}) for seed in STRONG]
+    (group,) = seeds(runs)
+    assert {arm: dict(found.differences) for arm, found in group.arms.items()} == {"one": STRONG, "two": WEAK}
+    assert group.arms["one"].losses == pytest.approx({seed: -value / 10 for seed, value in STRONG.items()})
+    assert not any(map(why_not_counted, runs))
+
+
+def test_an_arm_that_is_the_baseline_s_experiment_is_left_out_of_the_seeds_alone() -> None:
+    runs = [of_arms(seed, {"one": STRONG[seed], "two": 0.1}) for seed in STRONG]
+    runs = [replace(run, fields={**run.fields, "verdict.two": "same"}) for run in runs]
+    (group,) = seeds(runs)
+    assert list(group.arms) == ["one"]
+    both = [replace(run, fields={**run.fields, "verdict.one": "same"}) for run in runs]
+    assert seeds(both) == []
+    assert "the same experiment" in why_not_counted(both[0])
+
+
+def test_the_words_on_several_arms_adjust_for_their_number_and_put_what_is_settled_first() -> None:
+    scores = {"weak": seed_statistics(WEAK), "close": seed_statistics(CLOSE), "strong": seed_statistics(STRONG)}
+    plain = {arm: stats.ttest_1samp(list(of.differences.values()), 0.0).pvalue for arm, of in scores.items()}
+    expected = {
+        "strong": 3 * plain["strong"],
+        "close": 2 * plain["close"],
+        "weak": max(2 * plain["close"], plain["weak"]),
+    }
+    found = adjusted(scores)
+    assert {arm: of.p_value for arm, of in found.items()} == pytest.approx(expected)
+    assert (scores["close"].sign, found["close"].sign, found["strong"].sign) == (1, 0, 1)
+    lines = describe_several("p", METRICS["accuracy"], scores, {"strong": scores["strong"]}, 80)
+    assert max(map(len, lines)) <= 80
+    text = " ".join(lines)
+    assert "p, 4 seeds, 3 arms, each against the baseline" in text
+    assert "adjusted for 3 comparisons after Holm" in text
+    assert "accuracy in points: settled strong +1.01 (" in text
+    assert "; not settled close +0.38 (" in text
+    assert text.index("close +") < text.index("weak +")
+    assert "In test loss: settled strong +1.0125" in text
+    assert "decided on beforehand" in text
+
+
+def test_equal_differences_of_an_arm_are_settled_by_nothing() -> None:
+    scores = {"equal": seed_statistics({0: 1.0, 1: 1.0}), "other": seed_statistics(STRONG)}
+    assert adjusted(scores)["equal"].sign == 0
+    assert "equal +1.00 (the same for every seed)" in " ".join(
+        describe_several("p", METRICS["accuracy"], scores, {}, 90)
+    )

@@ -194,7 +194,7 @@ def test_seeds_are_judged_by_r_squared(trained: RunResult, tmp_path: Path) -> No
     again = run(other, tmp_path, Control(), lambda _: None, LocalCrew())
     (group,) = seeds([read_run(trained.folder), read_run(again.folder)])
     assert group.metric.title == "R²"
-    assert group.differences.keys() == {0, 1}
+    assert group.arms["regularized"].differences.keys() == {0, 1}
 
 
 def test_a_headless_run_has_a_column_of_r_squared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -168,7 +168,10 @@ def test_what_the_seeds_of_each_preset_say_together_is_what_they_say(tmp_path: P
     assert {group.name for group in found} == {run.facts["preset"] for run in curves.runs()}
     for group in found:
         runs = [run for run in curves.runs() if run.facts["preset"] == group.name]
-        accuracy, losses = seed_statistics(group.differences), seed_statistics(group.losses)
+        accuracy, losses = (
+            seed_statistics(group.arms["regularized"].differences),
+            seed_statistics(group.arms["regularized"].losses),
+        )
         for width in (60, 120):
             text = " ".join(describe_seeds(group.name, group.metric, accuracy, losses, width))
             match = re.fullmatch(SEEDS, text)

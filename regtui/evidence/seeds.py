@@ -10,10 +10,11 @@ import math
 import statistics
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from regtui.evidence.verdict import ALPHA
 from regtui.tasks import Metric
+from regtui.tasks.comparison import holm
 from regtui.text import NBSP, number, p_value
 
 POWER = 0.8
@@ -42,8 +43,8 @@ class SeedStatistics:
 
     @property
     def sign(self) -> int:
-        """+1 or −1 if the interval excludes 0, which is then the sign of the mean; else 0."""
-        if self.interval is None:
+        """The mean's, +1 or −1, if the interval excludes 0 and p, which may be adjusted, is below `ALPHA`; else 0."""
+        if self.interval is None or self.p_value is None or self.p_value >= ALPHA:
             return 0
         low, high = self.interval
         return (low > 0) - (high < 0)
@@ -74,6 +75,13 @@ def seed_statistics(differences: Mapping[int, float]) -> SeedStatistics:
     reach = float(stdtrit(count - 1, 1 - ALPHA / 2)) * error
     p_value = 2 * float(stdtr(count - 1, -abs(mean) / error))
     return SeedStatistics(differences, mean, deviation, (mean - reach, mean + reach), p_value)
+
+
+def adjusted(of_arms: Mapping[str, SeedStatistics]) -> dict[str, SeedStatistics]:
+    """Adjust the p-values of several arms for each other after Holm; the intervals stay those of each alone."""
+    known = {arm: of.p_value for arm, of in of_arms.items() if of.p_value is not None}
+    p_values = dict(zip(known, holm(list(known.values())), strict=True))
+    return {arm: replace(of, p_value=p_values.get(arm)) for arm, of in of_arms.items()}
 
 
 def seeds_to_plan(mean: float, deviation: float) -> int | None:
@@ -122,6 +130,52 @@ def describe_seeds(
     words += f"; test loss {_spread(loss, 4)}" if loss is not None else ""
     words += f". {_meaning(metric, score, loss)}"
     return [line.replace(NBSP, " ") for line in textwrap.wrap(words, width, break_on_hyphens=False)]
+
+
+def describe_several(
+    name: str,
+    metric: Metric,
+    scores: Mapping[str, SeedStatistics],
+    losses: Mapping[str, SeedStatistics],
+    width: int,
+) -> list[str]:
+    """Describe what the seeds say of several arms, each against the baseline, as a paragraph for people.
+
+    Args:
+        name: The preset's name.
+        metric: The metric of `scores`.
+        scores: For each arm, its differences in the metric on the test set, as they are shown.
+        losses: For each arm, its differences in test loss; without the arms of which it is not known for all seeds.
+        width: The largest width in columns.
+    """
+    counts = sorted({len(of.differences) for of in scores.values()})
+    seeds = f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    words = (
+        f"{name}, {seeds}, {len(scores)} arms, each against the baseline (paired t over seeds, p adjusted for "
+        f"{len(scores)} comparisons after Holm, each 95{NBSP}% interval of its own). Difference in test {metric.title}"
+        f"{f' in{metric.points}' if metric.points else ''}: {_found(adjusted(scores), metric.digits)}."
+    )
+    words += f" In test loss: {_found(adjusted(losses), 4)}." if losses else ""
+    words += " On this test set, and if the number of seeds was decided on beforehand."
+    return [line.replace(NBSP, " ") for line in textwrap.wrap(words, width, break_on_hyphens=False)]
+
+
+def _found(of_arms: Mapping[str, SeedStatistics], digits: int) -> str:
+    """Each arm's mean with its interval and p-value: what is settled first, the largest difference first."""
+    form = f"+.{digits}f"
+    ordered = sorted(of_arms.items(), key=lambda arm: -abs(arm[1].mean))
+    parts = []
+    for title, is_settled in (("settled", True), ("not settled", False)):
+        arms = []
+        for arm, of in ordered:
+            if bool(of.sign) is is_settled:
+                spread = "the same for every seed"
+                if of.interval is not None and of.p_value is not None:
+                    low, high = (number(limit, form) for limit in of.interval)
+                    spread = f"{low}{NBSP}to{NBSP}{high}, {p_value(of.p_value)}"
+                arms.append(f"{arm}{NBSP}{number(of.mean, form)} ({spread})")
+        parts += [f"{title} {', '.join(arms)}"] if arms else []
+    return "; ".join(parts)
 
 
 def _spread(of: SeedStatistics, digits: int, unit: str = "") -> str:

@@ -24,20 +24,30 @@ _NOT_FINISHED = {
 }
 
 
+class ArmSeeds(NamedTuple):
+    """How far an arm lies from the baseline, by seed.
+
+    Attributes:
+        differences: In the metric on the test set, the arm's minus the baseline's, as it is shown.
+        losses: The same of the test losses; empty unless they are known of all these seeds.
+    """
+
+    differences: Mapping[int, float]
+    losses: Mapping[int, float]
+
+
 class Seeds(NamedTuple):
     """Runs of one preset that differ only in the seed, and may be judged together.
 
     Attributes:
         name: The preset's name.
-        metric: What `differences` are of.
-        differences: That metric on the test set, the other arm's minus the baseline's, as it is shown, by seed.
-        losses: The same of the test losses; empty unless they are known of all these seeds.
+        metric: What the differences are of.
+        arms: Each arm beside the baseline that has two seeds or more.
     """
 
     name: str
     metric: Metric
-    differences: Mapping[int, float]
-    losses: Mapping[int, float]
+    arms: Mapping[str, ArmSeeds]
 
 
 def differing(runs: Sequence[RunInfo]) -> list[str]:
@@ -63,24 +73,25 @@ def seeds(runs: Sequence[RunInfo]) -> list[Seeds]:
     found = []
     for group in groups.values():
         last = {run.seed: run for run in group if run.seed is not None}
-        if len(last) > 1:
-            differences = _known({seed: run.difference for seed, run in last.items()})
-            losses = _known({seed: _test_loss_difference(run) for seed, run in last.items()})
-            found.append(
-                Seeds(group[-1].preset, group[-1].metric, differences, losses if len(losses) == len(last) else {})
-            )
+        arms = {arm: _arm_seeds(last, arm) for arm in group[-1].others}
+        arms = {arm: known for arm, known in arms.items() if len(known.differences) > 1}
+        if arms:
+            found.append(Seeds(group[-1].preset, group[-1].metric, arms))
     return found
 
 
-def _known(values: Mapping[int, float | None]) -> dict[int, float]:
-    return {seed: value for seed, value in values.items() if value is not None}
+def _arm_seeds(runs: Mapping[int, RunInfo], arm: str) -> ArmSeeds:
+    """An arm's differences by seed; none where it is the same experiment as the baseline."""
+    compared = {seed: run for seed, run in runs.items() if run.verdicts.get(arm) != "same"}
+    differences = {seed: run.differences[arm] for seed, run in compared.items() if arm in run.differences}
+    losses = {seed: loss for seed in differences if (loss := _test_loss_difference(compared[seed], arm)) is not None}
+    return ArmSeeds(differences, losses if len(losses) == len(differences) else {})
 
 
-def _test_loss_difference(run: RunInfo) -> float | None:
-    """Test loss of the other arm minus that of the baseline; None where one is not known."""
-    losses = [run.fields.get(f"arms.{arm}.test.loss") for arm in (BASELINE, *run.others)]
-    known = [loss for loss in losses if isinstance(loss, int | float)]
-    return known[1] - known[0] if len(known) == len(losses) == 2 else None
+def _test_loss_difference(run: RunInfo, arm: str) -> float | None:
+    """Test loss of an arm minus that of the baseline; None where one is not known."""
+    ours, theirs = (run.fields.get(f"arms.{name}.test.loss") for name in (arm, BASELINE))
+    return ours - theirs if isinstance(ours, int | float) and isinstance(theirs, int | float) else None
 
 
 def why_not_counted(run: RunInfo) -> str:
@@ -91,10 +102,8 @@ def why_not_counted(run: RunInfo) -> str:
         return "it was steered"
     if run.fields.get("pairing.unpaired_because", "?"):
         return "its arms are no matched pair"
-    if run.verdict == "same":
+    if {*run.verdicts.values()} == {"same"}:
         return "its arms are the same experiment"
-    if len(run.others) > 1:
-        return f"it compares {len(run.others)} arms with the baseline"
-    if run.difference is None:
+    if not run.differences:
         return "it has no test score"
     return ""

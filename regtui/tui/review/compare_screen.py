@@ -17,7 +17,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
-from regtui.evidence.seeds import SeedStatistics, describe_seeds, seed_statistics
+from regtui.evidence.seeds import SeedStatistics, describe_seeds, describe_several, seed_statistics
 from regtui.protocol.events import Event
 from regtui.protocol.history import History
 from regtui.runs.comparison import Seeds, differing, seeds, why_not_counted
@@ -27,13 +27,13 @@ from regtui.tasks import Metric
 from regtui.text import one_line
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.view import Space
-from regtui.tui.review.compare_table import cells, columns, differ
+from regtui.tui.review.compare_table import cells, columns, differ, rows
 from regtui.tui.review.compare_view import (
     AXES,
     BY,
     COMPARED,
-    WHOSE,
     CompareView,
+    choices,
     compared_title,
     plot,
     runs_legend,
@@ -55,17 +55,26 @@ NAME = 22
 
 
 class Judged(NamedTuple):
-    """Seeds of one preset: its name, their differences in the test metric and, if known for all, in test loss."""
+    """The seeds of one preset: its name, and each arm's differences in the test set's metric and, if known, loss."""
 
     name: str
     metric: Metric
-    score: SeedStatistics
-    loss: SeedStatistics | None
+    scores: Mapping[str, SeedStatistics]
+    losses: Mapping[str, SeedStatistics]
 
+    @classmethod
+    def of(cls, group: Seeds) -> Judged:
+        """Judge the seeds of a preset."""
+        scores = {arm: seed_statistics(found.differences) for arm, found in group.arms.items()}
+        losses = {arm: seed_statistics(found.losses) for arm, found in group.arms.items() if found.losses}
+        return cls(group.name, group.metric, scores, losses)
 
-def _judged(group: Seeds) -> Judged:
-    loss = seed_statistics(group.losses) if group.losses else None
-    return Judged(group.name, group.metric, seed_statistics(group.differences), loss)
+    def lines(self, width: int) -> list[str]:
+        """What they say, as lines of text."""
+        if len(self.scores) > 1:
+            return describe_several(self.name, self.metric, self.scores, self.losses, width)
+        (arm, score), *_ = self.scores.items()
+        return describe_seeds(self.name, self.metric, score, self.losses.get(arm), width)
 
 
 class CompareScreen(Screen[None]):
@@ -76,14 +85,14 @@ class CompareScreen(Screen[None]):
         & #head { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
         & Chart { height: 1fr; min-height: 5; }
         & RowList { height: 4; margin: 0 0 1 0; }
-        & #evidence { height: auto; max-height: 6; padding: 0 1; }
+        & #evidence { height: auto; max-height: 25%; padding: 0 1; }
     }
     """
     _HERE = (
         Key("enter", "open", "open", "Open the run under the cursor.", "enter", footer=True),
         Key("v", "quantity", "view", "Validation loss, difference, gap, metric, in turn.", "v", footer=True),
         Key("b", "by", "axis", "By epoch, by step, by seconds of training, in turn.", "b", footer=True),
-        Key("o", "arms", "arms", "Both arms, the baselines, the regularized, in turn.", "o", footer=True),
+        Key("o", "arms", "arms", "All arms, the baselines, the others, each of several, in turn.", "o", footer=True),
         Key("l", "log", "log", "Logarithmic or linear loss.", "l", footer=True),
         Key("escape", "dismiss", "back", "Back to the list.", "esc", footer=True),
     )
@@ -110,6 +119,7 @@ class CompareScreen(Screen[None]):
         self._folders = folders
         self._shown = [shown(index, History()) for index in range(len(folders))]
         self._infos: Sequence[RunInfo] = ()
+        self._rows = [(place, "") for place in range(len(folders))]
         self._judged: Sequence[Judged] = ()
         self._view = CompareView()
         self._due: Timer | None = None
@@ -140,7 +150,7 @@ class CompareScreen(Screen[None]):
         while not worker.is_cancelled:
             infos = [read_run(folder) for folder in self._folders]
             self._tell(followers)  # read after the outcomes: a run that had ended by then gets no more events
-            self.post_message(self.Known(infos, [_judged(group) for group in seeds(infos)]))
+            self.post_message(self.Known(infos, [Judged.of(group) for group in seeds(infos)]))
             followers = {index: f for index, f in followers.items() if infos[index].may_go_on}
             if not followers:
                 return
@@ -168,18 +178,25 @@ class CompareScreen(Screen[None]):
 
     def on_resize(self) -> None:
         """Arrange the parts for a terminal of this size."""
-        height = self.size.height
-        self._list.styles.height = 1 + min(len(self._folders), ROWS, max(2, height // 4))
-        self._evidence.display = height >= 18
+        self._arrange()
+        self._evidence.display = self.size.height >= 18
         if self._infos:
             self._fill()
         self._say_evidence()
         self.call_after_refresh(self._draw)
 
+    def _arrange(self) -> None:
+        self._list.styles.height = 1 + min(len(self._rows), ROWS, max(2, self.size.height // 4))
+
+    @property
+    def _at_cursor(self) -> int:
+        """The place of the run under the cursor."""
+        return self._rows[self._list.cursor][0]
+
     def _say_evidence(self) -> None:
         """Show the statistics over seeds, and which runs are not part of them."""
         width = max(20, self.size.width - 2)
-        blocks = [line for judged in self._judged for line in describe_seeds(*judged, width)]
+        blocks = [line for judged in self._judged for line in judged.lines(width)]
         left_out = [
             f"{shown.letter}: {why}"
             for shown, info in zip(self._shown, self._infos, strict=False)
@@ -192,12 +209,16 @@ class CompareScreen(Screen[None]):
     def _fill(self) -> None:
         """Fill the table of differing settings and results."""
         keys = differing(self._infos)
-        rows = [
-            cells(info, Cell(run.letter, run.colour), keys, self.size.width)
-            for info, run in zip(self._infos, self._shown, strict=True)
+        now, self._rows = self._rows[self._list.cursor], rows(self._infos)
+        shown = [
+            cells(self._infos[place], arm, Cell(run.letter, run.colour), keys, self.size.width)
+            for place, arm in self._rows
+            for run in (self._shown[place],)
         ]
         wanted = columns(self._infos, keys, self.size.width)
-        self._list.fill(wanted, len(rows), rows.__getitem__, self._list.cursor, staying=2)
+        cursor = self._rows.index(now) if now in self._rows else 0
+        self._list.fill(wanted, len(shown), shown.__getitem__, cursor, staying=2)
+        self._arrange()
         presets = {info.preset for info in self._infos}
         of = f" of {one_line(presets.pop(), NAME)}" if len(presets) == 1 else ""
         words = f"{len(self._infos)} runs{of} · "
@@ -207,7 +228,7 @@ class CompareScreen(Screen[None]):
     def _draw(self) -> None:
         self._due = None
         if self._chart.content_size.width:
-            self._chart.show(plot(self._shown, self._view, Space(*self._chart.content_size), self._list.cursor))
+            self._chart.show(plot(self._shown, self._view, Space(*self._chart.content_size), self._at_cursor))
         self._entitle()
 
     def _entitle(self) -> None:
@@ -220,7 +241,7 @@ class CompareScreen(Screen[None]):
     @on(RowList.Opened)
     def action_open(self) -> None:
         """Open the run under the cursor."""
-        self.post_message(OpenRun(self._folders[self._list.cursor]))
+        self.post_message(OpenRun(self._folders[self._at_cursor]))
 
     def action_quantity(self) -> None:
         """Show the next quantity."""
@@ -233,8 +254,9 @@ class CompareScreen(Screen[None]):
         self._draw()
 
     def action_arms(self) -> None:
-        """Show both arms, or one of them."""
-        self._view.arms = WHOSE[(WHOSE.index(self._view.arms) + 1) % len(WHOSE)]
+        """Show all arms, or some of them."""
+        known, now = choices(self._shown), (self._view.arms, self._view.arm)
+        self._view.arms, self._view.arm = known[(known.index(now) + 1) % len(known) if now in known else 0]
         self._draw()
 
     def action_log(self) -> None:

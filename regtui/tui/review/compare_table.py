@@ -6,13 +6,24 @@ from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len
 
-from regtui.preset.arms import MARKS
+from regtui.preset.arms import BASELINE, LONGEST_ARM, MARKS
 from regtui.runs.list import RunInfo
 from regtui.runs.settings import setting
 from regtui.text import UNKNOWN, number, one_line, share
-from regtui.tui.review.columns import VERDICT, VERDICT_WIDTH, points_cell, points_column, preset_width, test_cell
+from regtui.tui.review.columns import (
+    CALLED,
+    NARROW,
+    VERDICT,
+    VERDICT_WIDTH,
+    points_cell,
+    points_column,
+    preset_width,
+    test_cell,
+)
 from regtui.tui.widgets.row_list import Cell, Column
 
+INDENT = 2
+"""Cells before an arm's name."""
 SETTING = 16
 """Widest setting in cells."""
 
@@ -26,9 +37,13 @@ def columns(runs: Sequence[RunInfo], keys: Sequence[str], width: int) -> list[Co
         width: The terminal's.
     """
     first, rest = [column for column, _ in OUTCOME], [column for column, _ in REST]
+    arms = [INDENT + len(arm) for run in runs if len(run.others) > 1 for arm in run.others]
+    names = max(
+        [preset_width(runs, width), min(max(arms, default=0), INDENT + (LONGEST_ARM if width >= NARROW else 16))]
+    )
     return [
         Column("", 1),
-        Column("preset", preset_width(runs, width)),
+        Column("preset", names),
         points_column(runs, width),
         *first,
         *(_setting(runs, key) for key in keys),
@@ -47,11 +62,43 @@ def differ(keys: Sequence[str], width: int) -> str:
     return f"differ in {len(keys)} settings"
 
 
-def cells(run: RunInfo, letter: Cell, keys: Sequence[str], width: int) -> list[Cell]:
-    """A run's row, for a terminal of that width."""
+def rows(runs: Sequence[RunInfo]) -> list[tuple[int, str]]:
+    """The table's rows: each run by its place, and below a run of several arms each of these by its name."""
+    return [
+        (place, arm) for place, run in enumerate(runs) for arm in ("", *(run.others if len(run.others) > 1 else ()))
+    ]
+
+
+def cells(run: RunInfo, arm: str, letter: Cell, keys: Sequence[str], width: int) -> list[Cell]:
+    """The cells of a run's row, or of one of its arms', for a terminal of that width."""
+    if arm:
+        return _arm_cells(run, arm, len(keys), width)
     first, rest = [cell(run) for _, cell in OUTCOME], [cell(run) for _, cell in REST]
     settings = [Cell(_value(run, key)) for key in keys]
     return [letter, Cell(run.preset or UNKNOWN), points_cell(run, width), *first, *settings, *rest]
+
+
+def _arm_cells(run: RunInfo, arm: str, settings: int, width: int) -> list[Cell]:
+    """What one of several arms came to; what all of them have in common stands in the run's row."""
+    figures, nothing = run.figures(arm), Cell("")
+    difference, outcome = run.signed(run.differences.get(arm)), run.verdicts[arm]
+    caveats = f" ({run.caveats})" if width >= NARROW and arm in run.differences else ""
+    epochs = run.fields.get(f"arms.{arm}.epochs")
+    return [
+        nothing,
+        Cell(f"{'':{INDENT}}{arm}"),
+        Cell(f"{difference}{caveats}"),
+        Cell(outcome, "" if outcome in CALLED else "faint"),
+        nothing,
+        test_cell(run, figures),
+        *[nothing] * settings,
+        nothing,
+        Cell(number(figures.best_val_loss, ".4f")),
+        Cell(UNKNOWN if epochs is None else str(epochs)),
+        Cell(_cost(run, arm), "faint"),
+        Cell(_zeros(run, arm), "faint"),
+        nothing,
+    ]
 
 
 def _setting(runs: Sequence[RunInfo], key: str) -> Column:
@@ -74,14 +121,19 @@ def _per_epoch(run: RunInfo, arm: str) -> float | None:
     return None
 
 
-def _zeros(run: RunInfo) -> str:
-    zeros = run.fields.get("arms.regularized.zero_weights")
+def _zeros(run: RunInfo, arm: str) -> str:
+    zeros = run.fields.get(f"arms.{arm}.zero_weights")
     return share(zeros, gap="") if isinstance(zeros, int | float) else UNKNOWN
 
 
-def _cost(run: RunInfo) -> str:
-    ours, theirs = _per_epoch(run, "regularized"), _per_epoch(run, "baseline")
+def _cost(run: RunInfo, arm: str) -> str:
+    ours, theirs = _per_epoch(run, arm), _per_epoch(run, BASELINE)
     return f"{ours / theirs:.2f}×" if ours and theirs else UNKNOWN
+
+
+def _only(run: RunInfo) -> str:
+    """The one arm beside the baseline; empty where there are several."""
+    return run.others[0] if len(run.others) == 1 else ""
 
 
 OUTCOME: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
@@ -102,7 +154,7 @@ REST: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
         lambda r: Cell(number(r.other.best_val_loss, ".4f")),
     ),
     (Column("epochs", 6, right=True), lambda r: Cell(UNKNOWN if r.epochs is None else str(r.epochs))),
-    (Column("◆ cost", 6, right=True), lambda r: Cell(_cost(r), "faint")),
-    (Column("◆ zeros", 7, right=True), lambda r: Cell(_zeros(r), "faint")),
+    (Column("◆ cost", 6, right=True), lambda r: Cell(_cost(r, _only(r)), "faint")),
+    (Column("◆ zeros", 7, right=True), lambda r: Cell(_zeros(r, _only(r)), "faint")),
     (Column("started, UTC", 16), lambda r: Cell(f"{r.started:%Y-%m-%d %H:%M}", "faint")),
 ]

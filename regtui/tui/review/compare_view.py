@@ -38,13 +38,15 @@ class CompareView:
     Attributes:
         quantity: What is drawn.
         by: What the axis counts.
-        arms: The arms whose curves are drawn; a difference has one curve for each run.
+        arms: The arms whose curves are drawn; a difference has one curve for each arm beside the baseline.
+        arm: The only one of the other arms that is drawn, by its name; all of them if empty.
         log: A logarithmic axis, for losses only.
     """
 
     quantity: Compared = "loss"
     by: By = "epoch"
     arms: Whose = "all arms"
+    arm: str = ""
     log: bool = False
 
 
@@ -61,11 +63,19 @@ def shown(index: int, history: History) -> Shown:
     return Shown(chr(ord("a") + index), f"run-{index % RUN_COLOURS + 1}", history)
 
 
+def choices(runs: Sequence[Shown]) -> list[tuple[Whose, str]]:
+    """What can be drawn of the runs: which arms, and where a run has several beside the baseline, each by its name."""
+    several = any(len(run.history.others) > 1 for run in runs)
+    names = dict.fromkeys(arm for run in runs for arm in run.history.others) if several else ()
+    return [*((whose, "") for whose in WHOSE), *(("other arms", name) for name in names)]
+
+
 def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) -> Plot:
     """All runs in one chart; the one under the cursor is drawn last, on top of the others."""
     order = [index for index in range(len(runs)) if index != cursor] + [cursor] * (cursor < len(runs))
     lines: list[Curve] = []
     labels: list[Curve] = []
+    names: list[tuple[str, float, float, str]] = []
     settled: list[float] = []
     logarithmic = view.log and view.quantity in ("loss", "metric")
     for index in order:
@@ -76,8 +86,12 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
             settled += [y for _, y in points[len(points) // SETTLING :]]
             x, y = decimate([x for x, _ in points], [y for _, y in points], 2 * space.width)
             if x:
-                lines.append(Curve(x, y, run.colour, "hd" if arm == BASELINE else "braille"))
-                labels.append(_labels(x, y, run, arm, index / max(1, len(runs))))
+                grain = "hd" if arm == BASELINE or view.quantity == "difference" else "braille"
+                lines.append(Curve(x, y, run.colour, grain))
+                letter = run.letter if grain == "hd" else run.letter.upper()
+                labels.append(_labels(x, y, run, letter, index / max(1, len(runs))))
+                if len(run.history.others) > 1 and arm != BASELINE and not view.arm:
+                    names.append((f"{letter} {arm}", x[-1], y[-1], run.colour))
     if not lines:
         return Plot(empty="no epoch of these runs is in their logs")
     right = max(curve.x[-1] for curve in lines)
@@ -96,6 +110,7 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
         x_ticks=ticks(left, right, max(2, space.width // 12)),
         y_ticks=log_ticks(low, high, rows) if logarithmic else ticks(low, high, rows),
         horizontals=[(0.0, "faint")] if low < 0 < high and not logarithmic else [],
+        words=names[::-1],  # the first are the first to have room
     )
 
 
@@ -116,16 +131,17 @@ def metrics_of(runs: Sequence[Shown]) -> list[Metric]:
 
 def runs_legend(view: CompareView) -> str:
     """What the letters and lines mean."""
+    if view.arm and view.quantity != "difference":
+        return f"A ⠒ {view.arm}"
     if view.quantity == "difference":
         return "a letter a run · below 0 the arm beside the baseline has the lower loss"
     named = {"baselines": "a ▀ baseline", "other arms": "A ⠒ the other arms"}
     return "  ".join(words for whose, words in named.items() if view.arms in ("all arms", whose))
 
 
-def _labels(x: list[float], y: list[float], run: Shown, arm: str, share: float) -> Curve:
+def _labels(x: list[float], y: list[float], run: Shown, letter: str, share: float) -> Curve:
     """The run's letter along its curve, at other places than other runs'; a capital for arms beside the baseline."""
     places = sorted({min(len(x) - 1, int((n + share) * len(x) / LABELS)) for n in range(LABELS)})
-    letter = run.letter if arm == BASELINE else run.letter.upper()
     return Curve([x[i] for i in places], [y[i] for i in places], run.colour, letter, line=False)
 
 
@@ -137,12 +153,13 @@ _VALUES: dict[Compared, Callable[[EpochDone], float | None]] = {
 
 def _series(history: History, view: CompareView) -> list[tuple[str, list[tuple[float, float]]]]:
     """Each curve of a run: the arm whose style it has, and its points."""
-    arms = {name: arm for name, arm in history.arms.items() if _is_meant(name, view.arms)}
+    arms = {name: arm for name, arm in history.arms.items() if _is_meant(name, view)}
     places = {name: _places(history, arm, view.by) for name, arm in history.arms.items()}
     if view.quantity == "difference":
         return [
-            (BASELINE, [(places[name][epoch], value) for epoch, value in history.differences(name).items()])
+            (name, [(places[name][epoch], value) for epoch, value in history.differences(name).items()])
             for name in history.others
+            if view.arm in ("", name)
         ]
     value = value_of("val_metric", history.task.metric) if view.quantity == "metric" else _VALUES[view.quantity]
     return [
@@ -151,8 +168,10 @@ def _series(history: History, view: CompareView) -> list[tuple[str, list[tuple[f
     ]
 
 
-def _is_meant(arm: str, whose: Whose) -> bool:
-    return whose == "all arms" or (arm == BASELINE) == (whose == "baselines")
+def _is_meant(arm: str, view: CompareView) -> bool:
+    if view.arm:
+        return arm == view.arm
+    return view.arms == "all arms" or (arm == BASELINE) == (view.arms == "baselines")
 
 
 def _places(history: History, arm: ArmHistory, by: By) -> dict[int, float]:
