@@ -199,3 +199,61 @@ def test_a_run_that_breaks_off_is_told_of_in_the_past() -> None:
 def test_a_step_loss_that_looks_the_same_has_not_moved() -> None:
     telling = Telling(PRESET).start().steps("baseline", [2.31, *[2.310001] * 200])
     assert said(telling) == "Training the first epoch."
+
+
+# Several arms
+
+
+def of_several(**losses: list[float]) -> Telling:
+    arms = {arm: {"dropout": {"rate": 0.05 * place}} for place, arm in enumerate(losses, start=1) if arm != "baseline"}
+    telling = Telling(small_preset(train={"epochs": 10}, arms=arms)).start()
+    for arm, values in losses.items():
+        for value in values:
+            telling.epoch(arm, value)
+    return telling
+
+
+def test_of_several_arms_the_lowest_is_named_with_its_distance_from_the_baseline() -> None:
+    telling = of_several(baseline=[0.5, 0.4], a=[0.5, 0.3], b=[0.5, 0.45, 0.2], c=[0.4, 0.6])
+    assert said(telling) == (
+        "At epoch 2 a has the lowest validation loss of 4 arms, 0.3000, 0.1000 below the baseline. "
+        "Validation losses: baseline, a and b at their lowest, c above their lowest."
+    )
+    assert "baseline has the lowest validation loss of 3 arms, 0.3000; b comes next, 0.0100 above" in said(
+        of_several(baseline=[0.3], a=[0.4], b=[0.31])
+    )
+    assert "level with the baseline within 0.5 %" in said(of_several(baseline=[0.3], a=[0.2999], b=[0.31]))
+
+
+def test_more_than_three_arms_are_counted() -> None:
+    telling = of_several(baseline=[0.5, 0.4], **{f"arm{n}": [0.5, 0.41] for n in range(16)})
+    assert "17 arms at their lowest" in said(telling)
+    assert len(said(telling)) <= 230
+
+
+def test_of_several_arms_those_that_stopped_are_told_by_how() -> None:
+    telling = of_several(baseline=[0.5, 0.4], a=[0.5, 0.3], b=[0.5, 0.45], c=[0.4, 0.6]).stop("a", "early_stopping")
+    assert said(telling).startswith(
+        "A stopped early after epoch 2; its lowest validation loss was 0.3000 at epoch 2; 3 arms go on."
+    )
+    assert "has the lowest validation loss of 3 arms" in said(telling)
+    telling.stop("b", "exploded")
+    assert said(telling).startswith("B diverged; a stopped early; 2 arms go on.")
+    assert said(telling.stop("c", "max_epochs")).startswith(
+        "B diverged; a stopped early; c trained all epochs; baseline goes on alone."
+    )
+
+
+def test_of_several_arms_an_end_tells_the_lowest_and_the_baseline_s() -> None:
+    telling = of_several(baseline=[0.5, 0.4], a=[0.5, 0.3], b=[0.5, 0.45, 0.44], c=[0.4, 0.6])
+    assert said(telling.finish()) == (
+        "Finished after 2 to 3 epochs: lowest validation loss 0.3000 at epoch 2 (a), 0.4000 at epoch 2 (baseline)."
+    )
+
+
+def test_a_change_in_some_of_several_arms_names_them() -> None:
+    telling = of_several(baseline=[0.5], a=[0.5], b=[0.5], c=[0.4])
+    telling.control("a", "patience", 3, epoch=2).control("b", "patience", 3, epoch=2)
+    assert said(telling).startswith("Patience of a and b was set to 3 in epoch 2.")
+    telling.control("c", "patience", 3, epoch=2).control("baseline", "patience", 3, epoch=2)
+    assert said(telling).startswith("Patience of all arms was set to 3 in epoch 2.")

@@ -10,14 +10,17 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from regtui.evidence.trend import FLAT, NEAR, Kind, Trend, trend
+from regtui.preset.arms import BASELINE
 from regtui.protocol.events import ArmStopped, ControlApplied
 from regtui.protocol.history import ArmHistory, History
-from regtui.text import counted, loss_in_words, number, share, short
+from regtui.text import counted, listed, loss_in_words, number, share, short
 
 LEVEL = 0.005
 """Arms are level if their validation losses differ by no more than this share of the baseline's."""
 ROOM = 2 * 115
 """The most characters of two sentences, which fit into two lines of a terminal of 120 columns."""
+MOST_NAMES = 3
+"""So many arms are named; more are counted."""
 FAR = 100
 """A loss so many times above its lowest is called 'far above', without a percentage."""
 
@@ -43,24 +46,24 @@ def _going_on(history: History, planned_epochs: int) -> Iterator[str]:
     if history.paused:
         yield _paused(history)
     running = {name: arm for name, arm in history.arms.items() if arm.stopped is None}
-    for name, arm in history.arms.items():
-        if arm.stopped is not None and running:
-            others = f"; {' and '.join(running)} {'goes' if len(running) == 1 else 'go'} on alone"
-            yield f"{_stopped(name, arm, arm.stopped)}{others}."
+    several = len(history.arms) > 2
     if not running:
         yield "All arms have stopped; the run is coming to its end."
         return
+    yield from _some_stopped(history, list(running))
     newest = max(len(arm.epochs) for arm in running.values())
     changes = history.changes
     fresh = bool(changes) and changes[-1][-1].epoch > newest  # its effect was not measured yet
     if fresh:
-        yield _steered(changes)
+        yield _steered(history)
     if newest == 0:
-        yield _first_epoch(running)
+        yield _first_epoch_of_several(running) if several else _first_epoch(running)
+    elif several:
+        yield from _standing(running)
     else:
         yield from _trends(history, running, planned_epochs)
     if changes and not fresh:
-        yield _steered(changes)
+        yield _steered(history)
 
 
 def _paused(history: History) -> str:
@@ -184,7 +187,7 @@ def _size(of: Trend) -> str:
 def _versus(history: History) -> str:
     """How the arms compare in the newest epoch measured by both; empty before that, and if one has stopped."""
     arms = list(history.arms.values())
-    if len(arms) != 2 or any(arm.stopped for arm in arms):  # of several arms, one sentence would tell of any
+    if any(arm.stopped for arm in arms):
         return ""
     losses, others = ({done.epoch: done.val_loss for done in arm.epochs} for arm in arms)
     epoch = max(losses.keys() & others.keys(), default=0)
@@ -198,21 +201,93 @@ def _versus(history: History) -> str:
     return f"{name} is {loss_in_words(abs(difference))} {side} the baseline at epoch {epoch}"
 
 
-def _steered(changes: Sequence[Sequence[ControlApplied]]) -> str:
+# Several arms beside the baseline: what each does would be too much, so they are counted
+
+
+def _names(names: Sequence[str]) -> str:
+    """'a', 'a and b', 'a, b and c', '4 arms'."""
+    return listed(names) if len(names) <= MOST_NAMES else f"{len(names)} arms"
+
+
+def _some_stopped(history: History, running: Sequence[str]) -> Iterator[str]:
+    """A sentence on the arms that have stopped while others go on; nothing before the first has."""
+    ended = {name: arm.stopped for name, arm in history.arms.items() if arm.stopped is not None}
+    on = f"{running[0]} goes on alone" if len(running) == 1 else f"{len(running)} arms go on"
+    if len(ended) == 1:
+        ((name, stopped),) = ended.items()
+        yield f"{_stopped(name, history.arms[name], stopped)}; {on}."
+    elif ended:
+        ways = ("diverged", "stopped early", "trained all epochs", "stopped")
+        how = {
+            name: ways[0]
+            if end.diverged
+            else {"early_stopping": ways[1], "max_epochs": ways[2]}.get(end.reason, ways[3])
+            for name, end in ended.items()
+        }
+        parts = [f"{_names(names)} {way}" for way in ways if (names := [name for name in how if how[name] == way])]
+        words = "; ".join(parts)
+        yield f"{words[0].upper()}{words[1:]}; {on}."
+
+
+def _first_epoch_of_several(running: dict[str, ArmHistory]) -> str:
+    lower = [name for name, arm in running.items() if arm.recent_step_loss < arm.first_step_loss]
+    return f"Training the first epoch: the step loss has come down in {len(lower)} of {len(running)} arms."
+
+
+def _standing(running: dict[str, ArmHistory]) -> Iterator[str]:
+    """Which running arm is lowest in the newest epoch that all have measured, and how many are at their own lowest."""
+    unmeasured = [name for name, arm in running.items() if arm.last is not None and arm.last.val_loss is None]
+    if unmeasured:
+        yield f"The validation loss of {_names(unmeasured)} is not finite."
+    measured = {name: arm for name, arm in running.items() if name not in unmeasured}
+    losses = {
+        name: {e.epoch: e.val_loss for e in arm.epochs if e.val_loss is not None} for name, arm in measured.items()
+    }
+    common = set.intersection(*(set(of_arm) for of_arm in losses.values())) if losses else set()
+    if common:
+        yield _lowest_of({name: of_arm[max(common)] for name, of_arm in losses.items()}, max(common))
+    trends = {name: found for name, arm in measured.items() if (found := trend(arm)) is not None}
+    overfitting = [name for name, of in trends.items() if of.kind == "overfits"]
+    at_lowest = [name for name, of in trends.items() if of.last is of.lowest]
+    above = [name for name in trends if name not in {*overfitting, *at_lowest}]
+    groups = {"overfitting": overfitting, "at their lowest": at_lowest, "above their lowest": above}
+    parts = [f"{_names(names)} {words}" for words, names in groups.items() if names]
+    if parts and any(arm.last is not None and arm.last.epoch > 1 for arm in measured.values()):
+        yield f"Validation losses: {', '.join(parts)}."
+
+
+def _lowest_of(losses: dict[str, float], epoch: int) -> str:
+    """Which of several losses of one epoch is the lowest, and how far that is from the baseline's."""
+    name, *others = sorted(losses, key=lambda arm: losses[arm])
+    lowest = f"At epoch {epoch} {name} has the lowest validation loss of {counted(len(losses), 'arm')}"
+    lowest += f", {loss_in_words(losses[name])}"
+    if not others or BASELINE not in losses:
+        return f"{lowest}."
+    if name == BASELINE:
+        return f"{lowest}; {others[0]} comes next, {loss_in_words(losses[others[0]] - losses[name])} above."
+    difference = losses[BASELINE] - losses[name]
+    if difference <= LEVEL * losses[BASELINE]:
+        return f"{lowest}, level with the baseline within {share(LEVEL)}."
+    return f"{lowest}, {loss_in_words(difference)} below the baseline."
+
+
+def _steered(history: History) -> str:
     """A sentence on the latest change of a knob."""
+    changes = history.changes
     others = f", the last of {len(changes)} changes" if len(changes) > 1 else ""
-    return f"{_change(changes[-1])}{others}."
+    return f"{_change(changes[-1], len(history.arms))}{others}."
 
 
-def _change(change: Sequence[ControlApplied]) -> str:
-    """What was set, and when; a change in both arms counts as one."""
+def _change(change: Sequence[ControlApplied], of_arms: int) -> str:
+    """What was set, and when; a change in several of the run's arms counts as one."""
     last = change[-1]
     when = f"in epoch {last.epoch}" if last.epoch else "before the first epoch"
     knob = (last.key or "").replace(".", " ").replace("_", " ").capitalize()
     if len({control.value for control in change}) > 1:
         values = [f"{'off' if c.value is None else f'{c.value:g}'} ({c.arm})" for c in change]
         return f"{knob} was set to {' and '.join(values)} {when}"
-    arms = f"{last.arm}" if len(change) == 1 else "both arms" if len(change) == 2 else f"{len(change)} arms"
+    every = "both arms" if of_arms == 2 else "all arms"
+    arms = every if len(change) == of_arms > 1 else _names([f"{control.arm}" for control in change])
     if last.value is None:
         return f"Early stopping of {arms} was turned off {when}"
     return f"{knob} of {arms} was set to {last.value:g} {when}"
@@ -229,11 +304,18 @@ def _ended(history: History) -> Iterator[str]:
         for name, arm in history.arms.items()
         if arm.stopped is not None and arm.stopped.diverged
     ]
+    several = len(history.arms) > 2
     if diverged:
-        yield "; ".join(diverged) + "."
-        return
+        yield (
+            "; ".join(diverged[:MOST_NAMES]) + (f"; {len(diverged)} arms in all" if diverged[MOST_NAMES:] else "") + "."
+        )
+        if not several:
+            return
     trends = {name: t for name, arm in history.arms.items() if (t := trend(arm)) is not None}
-    lowest = [f"{_lowest(t)} ({name})" for name, t in trends.items()]
+    told = dict(sorted(trends.items(), key=lambda one: one[1].lowest.val_loss or 0.0))
+    if several:  # the lowest of all, and the baseline's
+        told = {name: t for name, t in told.items() if name in (next(iter(told)), BASELINE)}
+    lowest = [f"{_lowest(t)} ({name})" for name, t in (told if several else trends).items()]
     summary = f": lowest validation loss {', '.join(lowest)}" if lowest else ""
     yield f"{_end(history)}{summary}."
     overfitted = [
@@ -241,10 +323,12 @@ def _ended(history: History) -> Iterator[str]:
         for name, t in trends.items()
         if t.kind == "overfits"
     ]
-    if overfitted:
+    if overfitted and several:
+        yield f"Overfitted: {_names([name for name, t in trends.items() if t.kind == 'overfits'])}."
+    elif overfitted:
         yield f"Overfitted: {'; '.join(overfitted)}."
     if history.changes:
-        yield _steered(history.changes)
+        yield _steered(history)
 
 
 def _end(history: History) -> str:
@@ -253,6 +337,9 @@ def _end(history: History) -> str:
     if history.finished is not None:
         word = "Stopped" if history.finished.status == "stopped" else "Finished"
     last = {name: (arm.last.epoch if arm.last else 0, _cut_short(arm)) for name, arm in history.arms.items()}
+    if len(set(last.values())) > 1 and len(last) > 2:
+        ends = [epoch for epoch, _ in last.values()]
+        return f"{word} after {min(ends):,} to {max(ends):,} epochs"
     if len(set(last.values())) > 1:
         each = [f"epoch {epoch}{', cut short,' * cut} ({name})" for name, (epoch, cut) in last.items()]
         return f"{word} after {' and '.join(each)}"
