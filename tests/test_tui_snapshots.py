@@ -133,5 +133,6 @@ async def test_saved_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         await pilot.press("space", "space", "down", "down", "down", "down", "space")
         await compare(app, pilot, "review-120x36")
         await pilot.press("c")
-        await until(pilot, lambda: "3 runs" in text_of(app))
+        await until(pilot, lambda: "3 runs · differ" in text_of(app) and "A batch-norm" in text_of(app))
+        await pilot.pause()
         await compare(app, pilot, "compare-120x36")

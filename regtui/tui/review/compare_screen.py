@@ -175,6 +175,7 @@ class CompareScreen(Screen[None]):
         self._infos, self._judged = event.infos, event.judged
         self._fill()
         self._say_evidence()
+        self.call_after_refresh(self._draw)  # rows of arms and words on seeds take room from the chart
 
     def on_resize(self) -> None:
         """Arrange the parts for a terminal of this size."""
