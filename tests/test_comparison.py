@@ -29,6 +29,7 @@ def info(seed: int, difference: float | None, status: RunStatus = "finished", **
         "interventions": 0,
         "arms.baseline.parameters": 10,
         "arms.regularized.parameters": 10,
+        "arms": "baseline regularized",
     }
     if difference is not None:
         known["test.difference"] = difference
@@ -206,7 +207,7 @@ def test_no_line_is_wider_than_asked_for() -> None:
 def of_arms(seed: int, differences: dict[str, float]) -> RunInfo:
     told: dict[str, Field] = {f"test.difference.{arm}": value for arm, value in differences.items()}
     told |= {f"verdict.{arm}": "undecided" for arm in differences}
-    told |= {f"arms.{arm}.parameters": 10 for arm in differences}
+    told |= {f"arms.{arm}.parameters": 10 for arm in differences} | {"arms": " ".join(["baseline", *differences])}
     told |= {f"arms.{arm}.test.loss": 0.5 - value / 10 for arm, value in differences.items()}
     run = info(seed, None, verdict="several", arms__baseline__test__loss=0.5)
     known = {key: value for key, value in run.fields.items() if not key.startswith(("regularized", "arms.regularized"))}

@@ -163,32 +163,41 @@ def _events(folder: Path) -> Iterator[Event]:
 
 def _table(runs: Sequence[RunInfo], width: int) -> list[str]:
     """Header and runs in columns; in a narrow terminal the last columns are left out."""
-    from rich.cells import cell_len
-
     if not runs:
         return []
     points = "Δ points" if all(run.metric.is_share for run in runs) else "Δ test"
     columns = [
         ([top, bottom.replace("Δ points", points), *map(cell, runs)], left) for top, bottom, cell, left in _COLUMNS
     ]
-    widths = [max(map(cell_len, cells)) for cells, _ in columns]
+    widths = [max(map(_width, cells)) for cells, _ in columns]
     while len(widths) > 3 and sum(widths) + len(widths) - 1 > width:
         widths.pop()
     widths[1] -= max(0, sum(widths) + len(widths) - 1 - width)
     lines = []
     for cells in zip(*(cells for cells, _ in columns[: len(widths)]), strict=True):
         placed = (
-            _fit(cell, size) if left else " " * (size - cell_len(cell)) + cell
+            _fit(cell, size) if left else " " * (size - _width(cell)) + cell
             for cell, size, (_, left) in zip(cells, widths, columns, strict=False)
         )
         lines.append(" ".join(placed).rstrip())
     return lines
 
 
-def _fit(cell: str, size: int) -> str:
-    from rich.cells import cell_len, set_cell_size
+def _width(text: str) -> int:
+    """Cells of a text; of the usual one, as many as it has characters."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
 
-    return set_cell_size(cell, size) if cell_len(cell) <= size else set_cell_size(cell, size - 1) + "…"
+    return cell_len(text)
+
+
+def _fit(cell: str, size: int) -> str:
+    if cell.isascii() and len(cell) <= size:
+        return cell.ljust(size)
+    from rich.cells import set_cell_size
+
+    return set_cell_size(cell, size) if _width(cell) <= size else set_cell_size(cell, size - 1) + "…"
 
 
 def _to_json(run: RunInfo) -> str:

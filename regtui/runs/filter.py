@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from regtui.errors import InputError
-from regtui.evidence.verdict import OUTCOMES
 from regtui.runs.files import TABLES, Field
 from regtui.runs.list import RunInfo
 from regtui.text import quoted
@@ -61,6 +60,8 @@ class Filter:
 
     def unknown(self, runs: Sequence[RunInfo]) -> str:
         """A sentence on a key or verdict that no run has, with the nearest that exists; empty if all exist."""
+        from regtui.evidence.verdict import OUTCOMES  # which most lists do not need
+
         for comparison in self.comparisons:
             several = {"several"} if comparison.key == "verdict" else set[str]()
             if _is_verdict(comparison.key) and comparison.value.casefold() not in {*OUTCOMES, *several}:

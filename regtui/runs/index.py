@@ -26,7 +26,7 @@ NAME = ".regtui-index.sqlite"
 """The name of the index file, in the listed folder."""
 _APPLICATION = 0x52654774
 """The application id in sqlite's header, which marks the file as ours."""
-_VERSION = 4
+_VERSION = 5
 """Raised when a row's content or meaning changes."""
 _TABLE = "CREATE TABLE runs (path BLOB PRIMARY KEY, signature TEXT, content TEXT, checksum BLOB)"
 _SCHEMA = [("table", "runs", _TABLE), ("index", "sqlite_autoindex_runs_1", None)]

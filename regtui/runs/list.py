@@ -77,9 +77,9 @@ class RunInfo:
         status: How it ended; of a run without summary that of `regtui.runs.alive.Standing`; `damaged` if its files do
             not say.
         fault: What is wrong with its files, in a word; empty if nothing is.
-        fields: Every field of preset and summary by its dotted key, and `status`, `verdict` and `test.difference`. Of
-            several arms beside the baseline, `verdict.ARM` and `test.difference.ARM` are those of each, and `verdict`
-            is "several", or "none" if none was compared.
+        fields: Every field of preset and summary by its dotted key, and `status`, `arms` (their names), `verdict` and
+            `test.difference`. Of several arms beside the baseline, `verdict.ARM` and `test.difference.ARM` are those of
+            each, and `verdict` is "several", or "none" if none was compared.
         silence: Of a run that is trained elsewhere, for how long it has told nothing, if that is worth a word.
     """
 
@@ -124,10 +124,9 @@ class RunInfo:
     @cached_property
     def others(self) -> list[str]:
         """The arms beside the baseline, in order; empty until the run has ended."""
-        found = dict.fromkeys(key.split(".")[1] for key in self.fields if is_result(key))
-        return [arm for arm in found if arm != BASELINE]
+        return [arm for arm in self._text("arms").split() if arm != BASELINE]
 
-    @property
+    @cached_property
     def metric(self) -> Metric:
         """The metric that the run's scores are of; accuracy where that is not known."""
         return METRICS.get(self._text("task.metric"), TASKS["classification"].metric)
@@ -357,6 +356,8 @@ def read_run(folder: Path) -> RunInfo:
     fields.update((key, v) for key, v in flat_fields(circumstances).items() if key in {"preset", "seed", "device"})
     fields.update(flat_fields(summary))
     fields["status"] = status
+    if arms := dict.fromkeys(key.split(".", 2)[1] for key in fields if is_result(key)):
+        fields["arms"] = " ".join(arms)
     run = RunInfo(folder, _started(folder, circumstances), status, "; ".join(faults), fields, silence)
     if status in _ENDED:
         verdicts = _verdicts(summary, status, run.others)

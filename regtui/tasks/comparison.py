@@ -6,7 +6,6 @@ The distributions are scipy.special's: scipy.stats has the same ones, and takes 
 from __future__ import annotations
 
 import math
-import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -138,8 +137,11 @@ class ErrorDifference:
         differences = [ours - theirs for theirs, ours in zip(baseline, arm, strict=True)]
         if not all(map(math.isfinite, differences)):
             return None
-        deviation = statistics.stdev(differences) if len(differences) > 1 else 0.0
-        return cls(len(differences), statistics.fmean(differences), deviation, statistics.fmean(baseline))
+        count = len(differences)
+        mean = math.fsum(differences) / count
+        squares = math.fsum((difference - mean) ** 2 for difference in differences)
+        deviation = math.sqrt(squares / (count - 1)) if count > 1 else 0.0
+        return cls(count, mean, deviation, math.fsum(baseline) / count)
 
     @property
     def is_possible(self) -> bool:
