@@ -3,6 +3,9 @@
 targets                     the right answers, once: [examples]
 ARM.probabilities           float16, [examples, classes]
 ARM.classes                 uint8, the most probable class, [examples]; rounding can make probabilities equal
+ARM.values                  float32, of a regression instead of the two, the predicted values, [examples]
+
+An arm that diverged is not tested and has none.
 """
 
 from __future__ import annotations
