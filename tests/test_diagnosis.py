@@ -219,9 +219,11 @@ def test_of_several_arms_the_lowest_is_named_with_its_distance_from_the_baseline
         "At epoch 2 a has the lowest validation loss of 4 arms, 0.3000, 0.1000 below the baseline. "
         "Validation losses: baseline, a and b at their lowest, c above their lowest."
     )
-    assert "baseline has the lowest validation loss of 3 arms, 0.3000; b comes next, 0.0100 above" in said(
+    assert "baseline has the lowest validation loss of 3 arms, 0.3000; b is next, 0.0100 above" in said(
         of_several(baseline=[0.3], a=[0.4], b=[0.31])
     )
+    same = said(of_several(baseline=[0.3], a=[0.4], b=[0.3]))
+    assert "baseline has the lowest validation loss of 3 arms, 0.3000; b is level with it within 0.5 %." in same
     assert "level with the baseline within 0.5 %" in said(of_several(baseline=[0.3], a=[0.2999], b=[0.31]))
 
 

@@ -16,7 +16,7 @@ from regtui.preset.arms import BESIDE
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, SetPatience, SetStrength
 from regtui.tui.app import RegtuiApp
-from regtui.tui.charts.chart import Chart
+from regtui.tui.charts.chart import Chart, draw
 from regtui.tui.charts.view import Space, View, plots
 from regtui.tui.look import DARK, LIGHT, arm_looks
 from regtui.tui.pages.what_if_screen import WhatIfScreen
@@ -136,6 +136,16 @@ def test_the_overlay_shows_all_arms_and_the_chosen_one_on_top(arms: Arms) -> Non
         assert marks == {look.mark: look.colour for look in looks.values()}
         assert plot.curves[-1].marker == looks[chosen].mark
         assert all(not curve.line for curve in plot.curves[len(lines) :])  # no line covers a mark
+
+
+def test_arms_with_the_same_losses_are_told_apart_by_marks_at_epochs_of_their_own() -> None:
+    told = Telling(preset_of(SEVEN, epochs=20)).start()
+    for arm in told.history.arms:
+        for epoch in range(14):
+            told.epoch(arm, 1 / (1 + epoch))
+    (plot,) = plots(told.history, View(overlay=True, arm="norm"), Space(110, 20))
+    drawn = "".join(row.plain for row in draw(plot, 110, 20, COLOURS | {"error": "#ff0000"}))
+    assert all(look.mark in drawn for look in arm_looks(told.history.arms).values())
 
 
 def test_arms_have_marks_and_colours_of_their_own() -> None:
@@ -329,3 +339,19 @@ async def test_a_saved_run_of_several_arms_opens(tmp_path: Path, size: tuple[int
         await pilot.press("left")
         await shown(pilot, screen)
         assert "▼ epoch 3" in text_of(app)
+
+
+async def test_a_saved_run_whose_preset_was_given_other_arms_says_so(tmp_path: Path) -> None:
+    crew = ScriptedCrew(dict.fromkeys(("baseline", *THREE), FALLING))
+    result = run(preset_of(THREE, epochs=3), tmp_path, Control(), lambda _event: None, crew)
+    file = result.folder / "preset.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("arms.ridge", "arms.other"), encoding="utf-8")
+    app = RegtuiApp(tmp_path, review=())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "small" in text_of(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.session.ended)
+        await until(pilot, lambda: "other arms" in text_of(app) or "its preset.toml" in text_of(app))
+        await pilot.press("d", "right_square_bracket", "x", "o", "left")
+        await pilot.pause()
+        assert isinstance(app.screen, RunScreen)

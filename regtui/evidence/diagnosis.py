@@ -264,7 +264,10 @@ def _lowest_of(losses: dict[str, float], epoch: int) -> str:
     if not others or BASELINE not in losses:
         return f"{lowest}."
     if name == BASELINE:
-        return f"{lowest}; {others[0]} comes next, {loss_in_words(losses[others[0]] - losses[name])} above."
+        above = losses[others[0]] - losses[name]
+        level = above <= LEVEL * losses[name]
+        how = f"level with it within {share(LEVEL)}" if level else f"next, {loss_in_words(above)} above"
+        return f"{lowest}; {others[0]} is {how}."
     difference = losses[BASELINE] - losses[name]
     if difference <= LEVEL * losses[BASELINE]:
         return f"{lowest}, level with the baseline within {share(LEVEL)}."

@@ -225,7 +225,7 @@ def _along(history: History, name: str, view: View, x: list[float], y: list[floa
     look, place = looks[name], list(looks).index(name)
     if not view.overlay or len(looks) == 2:
         return _points(x, y, look.colour, look.mark, space)
-    every = max(1, math.ceil(APART * len(looks) * len(x) / max(1, space.width)))
+    every = max(1, min(len(looks), len(x) // 2), math.ceil(APART * len(looks) * len(x) / max(1, space.width)))
     first = place * every // len(looks)
     marked = [index for index in range(len(x)) if index % every == first or index == len(x) - 1]
     return [Curve([x[i] for i in marked], [y[i] for i in marked], look.colour, look.mark, line=False)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from regtui.errors import InputError
 from regtui.evidence.from_history import judge_run
 from regtui.preset.file import load
-from regtui.protocol.events import Event, RunFinished, StepsDone
+from regtui.protocol.events import Event, RunFinished, RunStarted, StepsDone
 from regtui.protocol.history import History
 from regtui.runs.follow import Follower
 from regtui.runs.list import read_run
@@ -51,6 +51,9 @@ class Replay:
                 self._ahead = events
                 if not self.session.all_taken(CLOSED):
                     return False
+                if any(isinstance(event, RunStarted) and not self._are_those_of_the_preset(event) for event in events):
+                    self._conclude(f"{self._folder}: its log has other arms than its preset.toml.")
+                    return True
                 self._ahead = []
                 for event in events:
                     self._history.add(_without_losses(event))
@@ -69,6 +72,10 @@ class Replay:
         else:
             self._conclude()
         return True
+
+    def _are_those_of_the_preset(self, started: RunStarted) -> bool:
+        """Whether the arms of the log are those that the screen has charts and rows for."""
+        return list(started.arms) == list(self.session.preset.arms())
 
     def _conclude(self, unread: str = "") -> None:
         session, history = self.session, self._history
