@@ -53,8 +53,12 @@ def outcome(history: History, arm: str) -> str:
     return "more" if low > 0 else "fewer"
 
 
-def named(text: str) -> list[str]:
-    return re.split(r", | and ", text)
+def named(history: History, text: str) -> list[str]:
+    """The arms that a text lists, by their names or, if there are more than three, by their letters."""
+    listed = re.split(r", | and ", text)
+    hold(len(listed) > 3 or all(name in history.arms for name in listed), "letters of few arms")
+    letters = dict(zip("ABCDEFGHIJKLMNPQ", history.others, strict=False))
+    return [letters[name] for name in listed] if len(listed) > 3 else listed
 
 
 def is_p(history: History, arm: str, text: str) -> None:
@@ -81,9 +85,9 @@ def _(history: History, g: Sequence[Any]) -> None:
     hold(int(g[0]) == len(history.others), "another number of arms")
     hold(all(value(g[1]) == table.total for table in tables(history).values()), "other test images")
     groups = re.findall(r"(\d+) ([a-z ]+) \(([\w, -]+)\)", g[2])
-    told = {name: DID[did] for _, did, names in groups for name in named(names)}
+    told = {name: DID[did] for _, did, names in groups for name in named(history, names)}
     hold(told == {name: outcome(history, name) for name in history.others}, "other outcomes")
-    hold(all(int(count) == len(named(names)) for count, _, names in groups), "another count")
+    hold(all(int(count) == len(named(history, names)) for count, _, names in groups), "another count")
     ranks = [("more", "fewer", "undecided", "none").index(did) for did in told.values()]
     hold(ranks == sorted(ranks), "what is settled does not come first")
 
@@ -116,7 +120,7 @@ def _(history: History, g: Sequence[Any]) -> None:
         for name, table in tables(history).items()
         if adjusted(history)[name] >= 0.05 and not table.interval()[0] <= 0 <= table.interval()[1]
     }
-    hold(set(named(g[0])) == unsettled, f"it is {unsettled}")
+    hold(set(named(history, g[0])) == unsettled, f"it is {unsettled}")
 
 
 @SEVERAL.rule(
@@ -125,7 +129,7 @@ def _(history: History, g: Sequence[Any]) -> None:
 )
 def _(history: History, g: Sequence[Any]) -> None:
     base = kept(history.arms["baseline"])
-    for name in named(g[0]):
+    for name in named(history, g[0]):
         own = kept(history.arms[name])
         hold(outcome(history, name) == "fewer", "it did not classify fewer")
         hold(gap(own) < gap(base) and loss(own) > loss(base), "another gap or loss")
@@ -133,7 +137,7 @@ def _(history: History, g: Sequence[Any]) -> None:
 
 @SEVERAL.rule(rf"Not compared: ({NAMES}) diverged in epoch (\d+) \(training loss was not finite\)\.")
 def _(history: History, g: Sequence[Any]) -> None:
-    for name in named(g[0]):
+    for name in named(history, g[0]):
         stopped = history.arms[name].stopped
         hold(stopped is not None and stopped.reason == "non_finite" and stopped.epoch == int(g[1]), f"not {name}")
 

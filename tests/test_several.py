@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from regtui.evidence.from_history import judge_run
 from regtui.evidence.lines import verdict_lines
+from regtui.evidence.verdict import ArmResult, judge
 from regtui.preset.arms import MOST_ARMS
-from regtui.tasks.comparison import RightWrong
+from regtui.tasks import TASKS
+from regtui.tasks.comparison import ErrorDifference, RightWrong, holm
 from tests import rules_several
 from tests.conftest import small_preset
 from tests.telling import Telling
@@ -139,3 +143,40 @@ def test_arms_that_do_what_the_baseline_does_are_no_comparison_and_adjust_none()
     assert "1 is the same experiment as the baseline (nothing)" in text(told)
     assert "adjusted for 2 comparisons" in text(told)
     assert len(re.findall("A nothing ", text(told))) == 1, "only in the table of the arms"
+
+
+def test_a_regression_of_several_arms_speaks_of_errors_and_adjusts_the_t_tests() -> None:
+    arms = ["lower", "higher", "level"]
+    differences = {  # mean and deviation over 100 examples: t of −4, 3 and 0.5
+        "lower": ErrorDifference(100, -0.04, 0.1, 0.5),
+        "higher": ErrorDifference(100, 0.03, 0.1, 0.5),
+        "level": ErrorDifference(100, 0.005, 0.1, 0.5),
+    }
+    verdicts = {}
+    p_values = holm([of.p_value() for of in differences.values()])
+    for name, p in zip(arms, p_values, strict=True):
+        result = ArmResult(
+            name, name, name == "baseline", 1, 1, 0.5, 0.1, 0.5, 1, 1.0, 1.0, 10, 0.0, 1.0, 0.1, 0.1, "max_epochs"
+        )
+        verdicts[name] = judge(
+            replace(result, name="baseline", label="baseline", is_plain=True), result, differences[name], same=False,
+            unpaired_because="", interventions=0, status="finished", seed=0, dataset="Diabetes", examples="patients",
+            task=TASKS["regression"], adjusted=p, comparisons=3,
+        )  # fmt: skip
+    assert [verdict.outcome for verdict in verdicts.values()] == ["closer", "farther", "undecided"]
+    lines = verdict_lines(verdicts, 80)
+    said = " ".join(" ".join(lines).split())
+    assert said.startswith(
+        "On this split and seed, 3 networks against that of the baseline on 100 Diabetes test patients: 1 has a lower "
+        "mean squared error on them (lower); 1 has a higher mean squared error on them (higher); 1 is undecided "
+        "(level)."
+    )
+    expected = 3 * 2 * stats.t.sf(4, 99), 2 * 2 * stats.t.sf(3, 99)
+    assert p_values[:2] == pytest.approx(expected)
+    (row,) = (line for line in lines if line.startswith("B higher") and "to" in line)
+    reach = stats.t.ppf(0.975, 99) * 0.01
+    assert row.split() == [
+        "B", "higher", "farther", "+0.0300", f"+{0.03 - reach:.4f}", "to", f"+{0.03 + reach:.4f}", f"{expected[1]:.3g}",
+        "1.00", "×",
+    ]  # fmt: skip
+    assert "Each interval (Student's t) is of its own comparison; the p-values (paired t test) are adjusted" in said

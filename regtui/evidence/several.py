@@ -6,13 +6,15 @@ first, then those that are undecided.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from regtui.evidence.verdict import ALPHA, HOW_DIVERGED, OUTCOMES, Verdict, counted_epochs
 from regtui.preset.arms import BASELINE, marks_of
 from regtui.tasks import words
 from regtui.text import NBSP, UNKNOWN, listed, p_value
 
+FEW = 3
+"""A sentence names so many arms; more of them are told by the letters that the tables give them."""
 Columns = list[tuple[str, str, list[str]]]
 """A table's columns: the two lines of each header, and its cells."""
 
@@ -32,7 +34,11 @@ def opening(verdicts: Sequence[Verdict]) -> str:
     groups: dict[str, list[str]] = {}
     for verdict in ordered:
         groups.setdefault(verdict.outcome, []).append(verdict.arm.name)
-    found = [f"{words.of_several(outcome, len(names))} ({', '.join(names)})" for outcome, names in groups.items()]
+    marks = _marks(verdicts)
+    found = [
+        f"{words.of_several(outcome, len(names))} ({', '.join(_in_few_words(names, marks))})"
+        for outcome, names in groups.items()
+    ]
     total = next(verdict.comparison.total for verdict in ordered if verdict.comparison is not None)
     return (
         f"{_clouds(verdicts)}On this split and seed, {len(verdicts)} networks against that of {base} on {total:,} "
@@ -77,7 +83,8 @@ def closing(verdicts: Sequence[Verdict]) -> list[str]:
     ordered = in_order(verdicts)
     drawn = [verdict for verdict in ordered if verdict.p_value is not None]
     not_drawn = [verdict for verdict in ordered if verdict.outcome == "none"]
-    paragraphs = [f"{_method(drawn)}{_unsettled(drawn)}{_underfitting(drawn)}"] if drawn else []
+    marks = _marks(verdicts)
+    paragraphs = [f"{_method(drawn)}{_unsettled(drawn, marks)}{_underfitting(drawn, marks)}"] if drawn else []
     paragraphs += [f"{verdict.arm.name}: {verdict.headline()}" for verdict in ordered if verdict.outcome == "same"]
     if len(not_drawn) < len(verdicts):  # otherwise the opening has said why
         paragraphs += [f"Not compared: {why}" for why in _reasons(not_drawn)]
@@ -126,7 +133,7 @@ def _method(drawn: Sequence[Verdict]) -> str:
     )
 
 
-def _unsettled(drawn: Sequence[Verdict]) -> str:
+def _unsettled(drawn: Sequence[Verdict], marks: Mapping[str, str]) -> str:
     """Whose interval leaves out 0 although its p-value is not small enough."""
     names = [
         v.arm.name for v in drawn if v.outcome == "undecided" and v.interval and not v.interval[0] <= 0 <= v.interval[1]
@@ -134,16 +141,17 @@ def _unsettled(drawn: Sequence[Verdict]) -> str:
     if not names:
         return ""
     adjusted = "adjusted " if len(drawn) > 1 else ""
-    return f" Of {listed(names)} the interval leaves out 0, but the {adjusted}p is not below {ALPHA}."
+    arms = listed(_in_few_words(names, marks))
+    return f" Of {arms} the interval leaves out 0, but the {adjusted}p is not below {ALPHA}."
 
 
-def _underfitting(drawn: Sequence[Verdict]) -> str:
+def _underfitting(drawn: Sequence[Verdict], marks: Mapping[str, str]) -> str:
     names = [verdict.arm.name for verdict in drawn if verdict.underfits]
     if not names:
         return ""
     return (
-        f" The gap of {listed(names)} is smaller than the baseline's, yet the validation loss of the kept weights is "
-        "higher: too strong here, or too few epochs."
+        f" The gap of {listed(_in_few_words(names, marks))} is smaller than the baseline's, yet the validation loss of "
+        "the kept weights is higher: too strong here, or too few epochs."
     )
 
 
@@ -153,6 +161,11 @@ def _limits(drawn: Sequence[Verdict]) -> str:
         "or split may say otherwise, also of which arm comes first. Whether a technique makes the difference, several "
         "seeds can tell."
     )
+
+
+def _in_few_words(names: Sequence[str], marks: Mapping[str, str]) -> Sequence[str]:
+    """These arms' names, or where they are many their letters."""
+    return names if len(names) <= FEW else [marks[name] for name in names]
 
 
 def _marks(verdicts: Iterable[Verdict]) -> dict[str, str]:
