@@ -251,7 +251,7 @@ def test_the_words_on_several_arms_adjust_for_their_number_and_put_what_is_settl
     lines = describe_several("p", METRICS["accuracy"], scores, {"strong": scores["strong"]}, 80)
     assert max(map(len, lines)) <= 80
     text = " ".join(lines)
-    assert "p, 4 seeds, 3 arms, each against the baseline" in text
+    assert "p, 4 seeds, 3 arms, each against the baseline on this test set" in text
     assert "adjusted for 3 comparisons after Holm" in text
     assert "accuracy in points: settled strong +1.01 (" in text
     assert "; not settled close +0.38 (" in text

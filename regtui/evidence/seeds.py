@@ -151,12 +151,12 @@ def describe_several(
     counts = sorted({len(of.differences) for of in scores.values()})
     seeds = f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
     words = (
-        f"{name}, {seeds}, {len(scores)} arms, each against the baseline (paired t over seeds, p adjusted for "
-        f"{len(scores)} comparisons after Holm, each 95{NBSP}% interval of its own). Difference in test {metric.title}"
+        f"{name}, {seeds}, {len(scores)} arms, each against the baseline on this test set (paired t over seeds; p is "
+        f"adjusted for {len(scores)} comparisons after Holm, and holds if the number of seeds was decided on "
+        f"beforehand; each 95{NBSP}% interval is of its own comparison). Difference in test {metric.title}"
         f"{f' in{metric.points}' if metric.points else ''}: {_found(adjusted(scores), metric.digits)}."
     )
     words += f" In test loss: {_found(adjusted(losses), 4)}." if losses else ""
-    words += " On this test set, and if the number of seeds was decided on beforehand."
     return [line.replace(NBSP, " ") for line in textwrap.wrap(words, width, break_on_hyphens=False)]
 
 

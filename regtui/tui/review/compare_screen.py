@@ -11,6 +11,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
+from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
@@ -85,7 +86,7 @@ class CompareScreen(Screen[None]):
         & #head { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
         & Chart { height: 1fr; min-height: 5; }
         & RowList { height: 4; margin: 0 0 1 0; }
-        & #evidence { height: auto; max-height: 25%; padding: 0 1; }
+        & VerticalScroll { height: auto; max-height: 25%; padding: 0 1; scrollbar-size-vertical: 1; }
     }
     """
     _HERE = (
@@ -126,14 +127,15 @@ class CompareScreen(Screen[None]):
         self._head = Static(f"reading {len(folders)} runs …", id="head", markup=False)
         self._chart = Chart(classes="panel")
         self._list = RowList()
-        self._evidence = Static(id="evidence", markup=False)
+        self._evidence = Static(markup=False)
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
         yield self._head
         yield self._chart
         yield self._list
-        yield self._evidence
+        with VerticalScroll(can_focus=False):
+            yield self._evidence
         yield KeyBar((*self.KEYS, *EVERYWHERE))
 
     def on_mount(self) -> None:
@@ -180,7 +182,7 @@ class CompareScreen(Screen[None]):
     def on_resize(self) -> None:
         """Arrange the parts for a terminal of this size."""
         self._arrange()
-        self._evidence.display = self.size.height >= 18
+        self.query_one(VerticalScroll).display = self.size.height >= 18
         if self._infos:
             self._fill()
         self._say_evidence()

@@ -27,6 +27,8 @@ AXES: tuple[By, ...] = ("epoch", "step", "time")
 BY: dict[By, str] = {"epoch": "by epoch", "step": "by step", "time": "by seconds of each arm's own training"}
 LABELS = 5
 """A curve shows its run's letter at so many places."""
+NAMING = 8
+"""A chart of so many rows has room for the names of several arms."""
 SETTLING = 12
 """With so many epochs or more the scale ignores the first ones, one in so many; they are drawn at the edge."""
 
@@ -71,7 +73,7 @@ def choices(runs: Sequence[Shown]) -> list[tuple[Whose, str]]:
 
 
 def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) -> Plot:
-    """All runs in one chart; the one under the cursor is drawn last, on top of the others."""
+    """All runs in one chart; the one under the cursor is drawn last, on top, and its several arms have their names."""
     order = [index for index in range(len(runs)) if index != cursor] + [cursor] * (cursor < len(runs))
     lines: list[Curve] = []
     labels: list[Curve] = []
@@ -90,7 +92,8 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
                 lines.append(Curve(x, y, run.colour, grain))
                 letter = run.letter if grain == "hd" else run.letter.upper()
                 labels.append(_labels(x, y, run, letter, index / max(1, len(runs))))
-                if len(run.history.others) > 1 and arm != BASELINE and not view.arm:
+                named = index == cursor and len(run.history.others) > 1 and not view.arm and space.height >= NAMING
+                if named and arm != BASELINE:
                     names.append((f"{letter} {arm}", x[-1], y[-1], run.colour))
     if not lines:
         return Plot(empty="no epoch of these runs is in their logs")
@@ -110,7 +113,7 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
         x_ticks=ticks(left, right, max(2, space.width // 12)),
         y_ticks=log_ticks(low, high, rows) if logarithmic else ticks(low, high, rows),
         horizontals=[(0.0, "faint")] if low < 0 < high and not logarithmic else [],
-        words=names[::-1],  # the first are the first to have room
+        words=names,
     )
 
 
