@@ -34,7 +34,10 @@ def one_line(text: object, limit: int = MOST) -> str:
     Text of unknown origin passes through here once, where it is read, so that whoever shows it need not think of it.
     Passing through twice does no harm.
     """
-    line = _ESCAPED_PERHAPS.sub(_escape, str(text)[: limit + 1])
+    line = str(text)
+    if len(line) <= limit and line.isascii() and line.isprintable():  # as nearly all are
+        return line
+    line = _ESCAPED_PERHAPS.sub(_escape, line[: limit + 1])
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

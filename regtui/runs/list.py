@@ -356,7 +356,7 @@ def read_run(folder: Path) -> RunInfo:
     fields.update((key, v) for key, v in flat_fields(circumstances).items() if key in {"preset", "seed", "device"})
     fields.update(flat_fields(summary))
     fields["status"] = status
-    if arms := dict.fromkeys(key.split(".", 2)[1] for key in fields if is_result(key)):
+    if arms := dict.fromkeys(key.split(".", 2)[1] for key in fields if key.startswith("arms.") and is_result(key)):
         fields["arms"] = " ".join(arms)
     run = RunInfo(folder, _started(folder, circumstances), status, "; ".join(faults), fields, silence)
     if status in _ENDED:
