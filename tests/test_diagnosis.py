@@ -216,7 +216,7 @@ def of_several(**losses: list[float]) -> Telling:
 def test_of_several_arms_the_lowest_is_named_with_its_distance_from_the_baseline() -> None:
     telling = of_several(baseline=[0.5, 0.4], a=[0.5, 0.3], b=[0.5, 0.45, 0.2], c=[0.4, 0.6])
     assert said(telling) == (
-        "At epoch 2 a has the lowest validation loss of 4 arms, 0.3000, 0.1000 below the baseline. "
+        "At epoch 2 a has the lowest validation loss of 4 arms, 0.3000; that is 0.1000 below the baseline. "
         "Validation losses: baseline, a and b at their lowest, c above their lowest."
     )
     assert "baseline has the lowest validation loss of 3 arms, 0.3000; b is next, 0.0100 above" in said(

@@ -113,6 +113,27 @@ async def test_a_run_that_goes_on(training: ScriptedTraining, size: tuple[int, i
             training.close()
 
 
+async def test_several_arms_over_one_another(training: ScriptedTraining) -> None:
+    arms = {
+        "dropout": {"dropout": {"rate": 0.5}},
+        "ridge": {"l2": {"strength": 0.001}},
+        "early": {"early_stopping": {"patience": 3}},
+    }
+    training.script |= {"dropout": REGULARIZED, "ridge": [loss + 0.04 for loss in REGULARIZED], "early": BASELINE}
+    app = RegtuiApp(LOGS, small_preset(train={"epochs": 8}, arms=arms), start=True, training=training)
+    async with app.run_test(size=(120, 36)) as pilot:
+        try:
+            training.open(5)
+            await until(pilot, lambda: app.session is not None and app.session.history.epochs == 5)
+            assert app.session is not None
+            told = app.session.history.arms.values()
+            await until(pilot, lambda: all(len(arm.step_losses) == 6 * PRESET.steps_per_epoch for arm in told))
+            await pilot.press("o", "right_square_bracket")
+            await compare(app, pilot, "arms-120x36")
+        finally:
+            training.close()
+
+
 async def test_the_verdict(training: ScriptedTraining) -> None:
     app = RegtuiApp(LOGS, PRESET, start=True, training=training)
     async with app.run_test(size=(120, 36)) as pilot:

@@ -271,7 +271,7 @@ def _lowest_of(losses: dict[str, float], epoch: int) -> str:
     difference = losses[BASELINE] - losses[name]
     if difference <= LEVEL * losses[BASELINE]:
         return f"{lowest}, level with the baseline within {share(LEVEL)}."
-    return f"{lowest}, {loss_in_words(difference)} below the baseline."
+    return f"{lowest}; that is {loss_in_words(difference)} below the baseline."
 
 
 def _steered(history: History) -> str:
