@@ -72,8 +72,8 @@ def log_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
 
 
 def _part(low: float, high: float, parts: int) -> float:
-    """(high - low) / parts, without an overflow where the distance itself is too large for a float."""
-    return high / parts - low / parts
+    """(high - low) / parts, or the largest float where that is larger."""
+    return min(high / parts - low / parts, _LARGEST)
 
 
 def _round_step(raw: float) -> float:

@@ -110,6 +110,8 @@ def test_logarithmic_ticks_of_a_usual_loss() -> None:
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=4), st.integers(1, 12))
 @example([-sys.float_info.max, sys.float_info.max], 5)
+@example([-sys.float_info.max, sys.float_info.max], 1)
+@example([1.4000000002000002e308, -2e298], 1)
 @example([sys.float_info.max], 5)
 @example([0.0, 5e-324], 5)
 @example([0.0, 4e-323], 5)
