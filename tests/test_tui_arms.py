@@ -203,3 +203,14 @@ async def test_the_widget_shows_the_rows_of_its_width_and_follows_a_resize() -> 
         table.fit(2, second=True)
         await pilot.pause()
         assert [table.render_line(y).text.rstrip() for y in (2, 4)] == [row.rstrip() for row in second(telling, 60)]
+
+
+@pytest.mark.parametrize(("dataset", "metric", "speed"), [("mnist", "acc", "img/s"), ("diabetes", "R²", "ex/s")])
+def test_what_is_measured_and_trained_on_has_its_name_in_either_row(dataset: str, metric: str, speed: str) -> None:
+    preset = small_preset(data={"dataset": dataset, "train_samples": None, "val_samples": None})
+    told = Telling(preset).start().epochs([0.5], [0.4])
+    for width in (50, 150):
+        rows = [row.plain for row in arm_rows(preset, told.history, width, COLOURS, second=True)]
+        assert any(metric in row for row in rows)
+        assert any(speed in row for row in rows) or width == 50
+        assert not any("metric" in row or "samples" in row for row in rows)

@@ -33,9 +33,9 @@ _FIRST_TO_GO = (
 _SECOND = {
     "train": ("train {}", 6),
     "gap": ("gap {}", 6),
-    "metric": ("metric {}", 6),
+    "metric": ("{metric} {}", 6),
     "seconds": ("{} s/epoch", 5),
-    "samples": ("{} img/s", 7),
+    "samples": ("{} {samples}", 7),
     "zeros": ("zeros {}", 5),
     "beat": ("to beat {}", 6),
     "stops": ("stops {}", 5),
@@ -96,9 +96,14 @@ def arm_rows(
 
 
 def needs_second(preset: Preset, width: int) -> bool:
-    """Whether enough columns don't fit into `width` to be worth a second row; img/s alone is not."""
+    """Whether enough columns don't fit into `width` to be worth a second row; the speed of training alone is not."""
     columns, _ = _columns(preset, width)
     return bool({"bar", *_SECOND} - {"samples", *columns})
+
+
+def _per_second(preset: Preset) -> str:
+    """The unit of how fast examples are trained on: 'img/s' of images, else 'ex/s'."""
+    return "img/s" if preset.dataset.examples == "images" else "ex/s"
 
 
 def _shown(arms: Sequence[str], chosen: str, most: int) -> list[str]:
@@ -147,7 +152,8 @@ def _append_more(
         row.append(" " * name_width)
     else:
         _append_bar(row, arm, name_width - 2, colours, look)
-    words = {key: text.format(f"{COLUMNS[key].text(arm):>{cells}}") for key, (text, cells) in _SECOND.items()}
+    named = {"metric": arm.preset.task.metric.short, "samples": _per_second(arm.preset)}
+    words = {key: text.format(f"{COLUMNS[key].text(arm):>{cells}}", **named) for key, (text, cells) in _SECOND.items()}
     if instead_of_patience(arm):  # without patience there is no value to beat and no end to predict
         words |= {key: " " * len(words[key]) for key in ("beat", "stops")}
     missing = [key for key in reversed(_FIRST_TO_GO) if key in words and key not in columns]
@@ -172,6 +178,7 @@ def _columns(preset: Preset, width: int) -> tuple[dict[str, ArmColumn], int]:
     epochs = len(str(preset.train.epochs))
     columns = dict(COLUMNS)
     columns["metric"] = columns["metric"]._replace(header=preset.task.metric.short)
+    columns["samples"] = columns["samples"]._replace(header=_per_second(preset))
     columns["epoch"] = columns["epoch"]._replace(width=max(5, 2 * epochs + 1))
     columns["stops"] = columns["stops"]._replace(width=max(5, 3 + epochs))
     arms = preset.arms()
