@@ -139,7 +139,7 @@ ACCURACY = METRICS["accuracy"]
 def words(accuracies: list[float], losses: list[float] | None = None) -> str:
     accuracy = seed_statistics(dict(enumerate(accuracies)))
     loss = None if losses is None else seed_statistics(dict(enumerate(losses)))
-    return " ".join(describe_seeds("small", ACCURACY, accuracy, loss, 60))
+    return " ".join(describe_seeds("small", "regularized", ACCURACY, accuracy, loss, 60))
 
 
 UP, DOWN, OPEN = [1.0, 1.1, 0.9], [-1.0, -1.1, -0.9], [1.0, -0.5, 0.2]
@@ -198,7 +198,7 @@ def test_the_planned_number_of_seeds_is_the_least_that_has_the_power(effect: flo
 def test_no_line_is_wider_than_asked_for() -> None:
     statistics = seed_statistics({0: 1.0, 1: -2.0})
     for width in (20, 40, 80):
-        assert max(map(len, describe_seeds("small", ACCURACY, statistics, statistics, width))) <= width
+        assert max(map(len, describe_seeds("small", "regularized", ACCURACY, statistics, statistics, width))) <= width
 
 
 # Several arms
@@ -258,6 +258,11 @@ def test_the_words_on_several_arms_adjust_for_their_number_and_put_what_is_settl
     assert text.index("close +") < text.index("weak +")
     assert "In test loss: settled strong +1.0125" in text
     assert "decided on beforehand" in text
+
+
+def test_the_only_other_arm_is_called_by_its_name() -> None:
+    lines = describe_seeds("p", "dropout", METRICS["accuracy"], seed_statistics(STRONG), None, 200)
+    assert "the dropout arm is better by accuracy" in " ".join(lines)
 
 
 def test_equal_differences_of_an_arm_are_settled_by_nothing() -> None:

@@ -173,7 +173,7 @@ def test_what_the_seeds_of_each_preset_say_together_is_what_they_say(tmp_path: P
             seed_statistics(group.arms["regularized"].losses),
         )
         for width in (60, 120):
-            text = " ".join(describe_seeds(group.name, group.metric, accuracy, losses, width))
+            text = " ".join(describe_seeds(group.name, "regularized", group.metric, accuracy, losses, width))
             match = re.fullmatch(SEEDS, text)
             assert match, text
             check_seeds(list(match.groups()), runs)

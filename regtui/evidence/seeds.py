@@ -111,12 +111,13 @@ def seeds_to_plan(mean: float, deviation: float) -> int | None:
 
 
 def describe_seeds(
-    name: str, metric: Metric, score: SeedStatistics, loss: SeedStatistics | None, width: int
+    name: str, arm: str, metric: Metric, score: SeedStatistics, loss: SeedStatistics | None, width: int
 ) -> list[str]:
     """The statistics over seeds as a paragraph for people.
 
     Args:
         name: What was run with these seeds.
+        arm: The arm beside the baseline.
         metric: What they are judged by, beside the loss.
         score: The differences in it on the test set, as it is shown: of accuracy in percentage points.
         loss: Those in test loss of the same seeds; None where it is not known of all.
@@ -128,7 +129,7 @@ def describe_seeds(
     words = f"{name}, {len(values)} seeds: test {metric.title} ◆{NBSP}−{NBSP}● {spread}"
     words += f", ◆{NBSP}ahead with {ahead}, ●{NBSP}with {behind}"
     words += f"; test loss {_spread(loss, 4)}" if loss is not None else ""
-    words += f". {_meaning(metric, score, loss)}"
+    words += f". {_meaning(arm, metric, score, loss)}"
     return [line.replace(NBSP, " ") for line in textwrap.wrap(words, width, break_on_hyphens=False)]
 
 
@@ -189,20 +190,20 @@ def _spread(of: SeedStatistics, digits: int, unit: str = "") -> str:
     return f"{mean}, {interval} (paired t over seeds, {p_value(of.p_value)})"
 
 
-def _meaning(metric: Metric, score: SeedStatistics, loss: SeedStatistics | None) -> str:
+def _meaning(arm: str, metric: Metric, score: SeedStatistics, loss: SeedStatistics | None) -> str:
     """Which arm is better by which measure, and what to do if that is not settled."""
     by = f"by {metric.title}"
     by_score = score.sign if metric.better == "higher" else -score.sign
     by_loss = 0 if loss is None else -loss.sign  # a lower loss is better
     if by_score and by_score == by_loss:
-        found = f"the {_arm(by_score)} is better, {by} and by loss"
+        found = f"the {_better(arm, by_score)} is better, {by} and by loss"
     elif by_score and by_loss:
-        found = f"the {_arm(by_score)} is better {by}, but the {_arm(by_loss)} by loss"
+        found = f"the {_better(arm, by_score)} is better {by}, but the {_better(arm, by_loss)} by loss"
     elif by_score:
         unsettled = "" if loss is None else "; by loss that is not settled"
-        found = f"the {_arm(by_score)} is better {by}{unsettled}"
+        found = f"the {_better(arm, by_score)} is better {by}{unsettled}"
     elif by_loss:
-        found = f"the {_arm(by_loss)} is better by loss; {by} that is not settled"
+        found = f"the {_better(arm, by_loss)} is better by loss; {by} that is not settled"
     else:
         found = f"neither arm is shown to be better, {by}" + ("" if loss is None else " or by loss")
     proviso = " That holds if their number was decided on beforehand." if by_score or by_loss else ""
@@ -227,5 +228,5 @@ def _plan(metric: Metric, score: SeedStatistics) -> str:
     )
 
 
-def _arm(sign: int) -> str:
-    return "regularized arm" if sign > 0 else "baseline"
+def _better(arm: str, sign: int) -> str:
+    return f"{arm} arm" if sign > 0 else "baseline"

@@ -75,7 +75,7 @@ class Judged(NamedTuple):
         if len(self.scores) > 1:
             return describe_several(self.name, self.metric, self.scores, self.losses, width)
         (arm, score), *_ = self.scores.items()
-        return describe_seeds(self.name, self.metric, score, self.losses.get(arm), width)
+        return describe_seeds(self.name, arm, self.metric, score, self.losses.get(arm), width)
 
 
 class CompareScreen(Screen[None]):
