@@ -1,6 +1,6 @@
 """What training pays for the screen: the same run under a real terminal and headless, in turn on the same machine.
 
-    python -m tests.bench.screen [--pairs 5] [--epochs 3]
+    python -m tests.bench.screen [--pairs 5] [--epochs 8]
 
 Prints the medians and the ratios; ends with 1 if a figure misses its target. The machine should do nothing else.
 """
@@ -119,7 +119,7 @@ def main() -> int:
     """Measure everything and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=8)
     wanted = parser.parse_args()
     ratios, rates = [], []
     with tempfile.TemporaryDirectory() as folder:
