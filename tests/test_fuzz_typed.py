@@ -153,7 +153,7 @@ def check_set(key: str, value: str) -> None:
     try:
         preset = load("dropout", [f"{key}={value}"])
     except InputError as error:
-        assert_lines(error, "--set")
+        assert_lines(error, "", naming="--set")
     else:
         assert validate(to_table(preset), "again") == preset
 
@@ -209,13 +209,14 @@ def check_commands(asked: list[tuple[int, dict[str, Any]]]) -> None:
     assert control.take() is None or status in {"finished", "stopped"}
 
 
-def assert_lines(error: InputError, begin: str) -> None:
+def assert_lines(error: InputError, begin: str, naming: str = "") -> None:
     lines = str(error).splitlines()
     assert lines
     for line in lines:
         assert line.startswith(begin), line
         assert line == one_line(line), "it is shown as it is"
         assert len(line) < 2500, line
+    assert all(naming in line for line in str(error).splitlines())
 
 
 CHECKS: dict[str, tuple[Callable[..., None], dict[str, st.SearchStrategy[Any]]]] = {

@@ -573,3 +573,14 @@ def test_fewer_images_to_validate_on_leave_as_many_to_train_on(changed: Changed)
     assert (every.val, few.val) == (12_000, 250)
     assert few._replace(val=every.val) == every
     assert changed(["data.val_samples=12000"]).sizes == every
+
+
+def test_a_contradiction_between_file_and_command_line_names_both() -> None:
+    with pytest.raises(PresetError) as caught:
+        load("dropout", ["model.hidden=[]"])
+    assert str(caught.value).endswith(
+        "presets/dropout.toml, with --set model.hidden=[]: regularized.dropout.after: there is no activation 1; this "
+        "network has none"
+    )
+    with pytest.raises(PresetError, match=r"^--set regularized\.dropout\.after=\[9\]: "):
+        load("dropout", ["regularized.dropout.after=[9]"])

@@ -60,12 +60,14 @@ def validate(table: Mapping[str, Any], origin: str, named: Mapping[str, str] | N
     except ValidationError as error:
         mistakes = error.errors(include_url=False)
         contradiction = mistakes[0].get("ctx", {}).get("error")
-        if isinstance(contradiction, ContradictionError):
+        if together := isinstance(contradiction, ContradictionError):
             count, faults = len(contradiction.faults), contradiction.faults[:MAX_FAULTS]
         else:
             count, faults = len(mistakes), [_described(mistake) for mistake in mistakes[:MAX_FAULTS]]
         origin, named = one_line(origin, MAX_PATH), named or {}
-        faults = [fault._replace(origin=_origin(fault.key, origin, named)) for fault in faults]
+        # Values that contradict each other may come from here and from there.
+        elsewhere = f"{origin}, with {one_line(', '.join(named.values()), MAX_PATH)}" if together and named else origin
+        faults = [fault._replace(origin=_origin(fault.key, elsewhere, named)) for fault in faults]
         if count > MAX_FAULTS:
             faults.append(Fault("", f"and {count - MAX_FAULTS:,} more faults; mend these first", origin))
         raise PresetError(faults) from None
