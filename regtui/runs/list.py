@@ -173,7 +173,7 @@ class RunInfo:
         found = Counter(signs[verdict] for verdict in self.verdicts.values() if verdict in signs)
         return " ".join(f"{found[sign]}{sign}" for sign in dict.fromkeys(signs.values()) if found[sign])
 
-    @property
+    @cached_property
     def points(self) -> str:
         """The difference and what it rests on: '+1.50 (one seed)'; of several arms, how many there are."""
         known = len(self.others) > 1 or self.difference is not None
