@@ -307,7 +307,7 @@ NO_UTF8 = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 @pytest.mark.parametrize("env", [{"TERM": "vt100"}, {"LANG": "C", "LC_ALL": "C"}, {"NO_COLOR": ""}])
 def test_it_opens_and_closes_in_any_terminal(logs: Path, env: dict[str, str]) -> None:
     with regtui(logs, env=env, columns=80, rows=24) as terminal:
-        terminal.until("small-data")
+        terminal.until("batch-norm")
         terminal.press("q")
         assert terminal.wait() == 0, terminal.normal_screen
         assert_restored(terminal)
