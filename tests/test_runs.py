@@ -146,7 +146,7 @@ def test_a_name_that_means_none_or_several_is_refused_with_candidates(logs: Path
 
 
 def test_of_a_path_it_is_said_that_there_is_no_such_folder(logs: Path) -> None:
-    for text in (str(logs / "2023"), "nothere/", f"..{os.sep}x"):
+    for text in (str(logs / "2023"), "nothere/", f"..{os.sep}no-run-is-called-so"):
         with pytest.raises(InputError, match=r"^'.*': there is no such folder; name"):
             find_run(text, logs)
     for path in (logs, first(logs) / "run.json"):
