@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from regtui.arm.split import load
 from regtui.data import source
-from regtui.data.cache import Arrays
+from regtui.data.cache import Arrays, is_good
 from regtui.data.tables import DIABETES, read_diabetes
 from regtui.errors import InputError, RegtuiError
 from regtui.preset.model import DataTable
@@ -31,6 +31,14 @@ def test_the_bundled_table_is_read_as_measured_and_cached(tmp_path: Path, monkey
     targets = np.concatenate([arrays["train_labels"], arrays["test_labels"]])
     assert targets.mean() == pytest.approx(152.1, abs=0.05)
     assert source.ensure("diabetes").parent == tmp_path
+
+
+def test_a_table_is_read_from_its_csv_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGTUI_CACHE", str(tmp_path))
+    path = source.ensure("diabetes")
+    assert is_good(path, "diabetes")
+    written = path.stat().st_mtime_ns
+    assert source.ensure("diabetes").stat().st_mtime_ns == written
 
 
 @pytest.mark.parametrize("damage", ["", "age,bmi\n1,2\n", "words\nare,no,numbers\n"])

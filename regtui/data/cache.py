@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from regtui.data.facts import DATASETS, DatasetName
 from regtui.errors import InputError, RegtuiError
@@ -105,7 +105,13 @@ def is_good(path: Path, name: DatasetName) -> bool:
 def _bytes_of(name: DatasetName) -> int:
     """Bytes of a data set's arrays."""
     dataset = DATASETS[name]
-    return (dataset.train + dataset.test) * (dataset.features + 1)
+    of_a_number = {"uint8": 1, "float32": 4}[_number_type(name)]
+    return (dataset.train + dataset.test) * (dataset.features + 1) * of_a_number
+
+
+def _number_type(name: DatasetName) -> Literal["uint8", "float32"]:
+    """The type of all numbers of a data set: pixels and class numbers are bytes."""
+    return "uint8" if DATASETS[name].task == "classification" else "float32"
 
 
 def write(path: Path, arrays: Arrays) -> None:
@@ -147,14 +153,13 @@ def find_fault(name: DatasetName, arrays: Arrays) -> str | None:
         "test_images": (dataset.test, dataset.features),
         "test_labels": (dataset.test,),
     }
-    classes = dataset.task == "classification"
-    kind = "uint8" if classes else "float32"
+    kind = _number_type(name)
     if arrays.keys() != shapes.keys():
         return f"it holds {', '.join(sorted(arrays))} instead of {', '.join(shapes)}"
     for key, shape in shapes.items():
         if arrays[key].shape != shape or arrays[key].dtype.name != kind:
             return f"{key} is {arrays[key].dtype} {arrays[key].shape} instead of {kind} {shape}"
-        if classes and key.endswith("labels") and arrays[key].max() >= dataset.outputs:
+        if kind == "uint8" and key.endswith("labels") and arrays[key].max() >= dataset.outputs:
             return f"{key} has a label {arrays[key].max()}, but the classes are 0 to {dataset.outputs - 1}"
     return None
 
