@@ -292,7 +292,7 @@ async def test_the_ticks_are_those_of_the_rows_that_are_there_when_the_room_chan
         app.curves.draw(cursor=2)
         for rows in (9, 25, 12):
             app.curves.styles.height = rows
-            chart = app.curves.query_one("#baseline", Chart)
+            chart = app.curves.query_one("#left", Chart)
 
             def is_as_planned(chart: Chart = chart, rows: int = rows) -> bool:
                 space = Space(*chart.content_size)

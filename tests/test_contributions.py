@@ -108,7 +108,7 @@ def arm(techniques: More | None = None, **tables: dict[str, Any]) -> Arm:
 
 def first_batch(one: Arm) -> tuple[Tensor, Tensor]:
     rows = one._batches[0]
-    return normalize(one.data.train_images.read(rows)), one.data.train_labels[rows]
+    return normalize(one.data.train_examples.read(rows)), one.data.train_targets[rows]
 
 
 def gradients(one: Arm) -> list[Tensor]:

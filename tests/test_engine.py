@@ -143,8 +143,8 @@ def test_the_reported_losses_are_data_losses_in_evaluation_mode(mnist_file: Path
     data = data_for(preset, mnist_file)
     with torch.no_grad():
         for images, labels, loss, accuracy in (
-            (data.train_images.read(), data.train_labels, report.train_loss, report.train_metric),
-            (data.val_images.read(), data.val_labels, report.val_loss, report.val_metric),
+            (data.train_examples.read(), data.train_targets, report.train_loss, report.train_metric),
+            (data.val_examples.read(), data.val_targets, report.val_loss, report.val_metric),
         ):
             logits = arm.model(normalize(images)).double()
             assert loss == pytest.approx(float(functional.cross_entropy(logits, labels)), rel=1e-5)

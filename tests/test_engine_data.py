@@ -51,40 +51,40 @@ def numbers(images: Rows) -> list[int]:
 
 def test_every_image_is_in_training_or_in_validation_and_keeps_its_label(path: Path) -> None:
     data = split(path)
-    train, val = numbers(data.train_images), numbers(data.val_images)
+    train, val = numbers(data.train_examples), numbers(data.val_examples)
     assert (len(train), len(val)) == (800, 200)
     assert sorted(train + val) == list(range(TRAIN))
     assert train != sorted(train)
-    assert data.train_labels.tolist() == [number % 10 for number in train]
-    assert data.val_labels.tolist() == [number % 10 for number in val]
+    assert data.train_targets.tolist() == [number % 10 for number in train]
+    assert data.val_targets.tolist() == [number % 10 for number in val]
 
 
 def test_the_test_set_is_whole_and_types_are_small_for_images_and_int64_for_labels(path: Path) -> None:
     data = split(path)
-    assert data.test_images.read().shape == (TEST, 3)
-    assert data.test_labels.tolist() == [9] * TEST
-    assert {part.read().dtype for part in (data.train_images, data.val_images, data.test_images)} == {torch.uint8}
-    assert {data.train_labels.dtype, data.val_labels.dtype, data.test_labels.dtype} == {torch.int64}
+    assert data.test_examples.read().shape == (TEST, 3)
+    assert data.test_targets.tolist() == [9] * TEST
+    assert {part.read().dtype for part in (data.train_examples, data.val_examples, data.test_examples)} == {torch.uint8}
+    assert {data.train_targets.dtype, data.val_targets.dtype, data.test_targets.dtype} == {torch.int64}
 
 
 def test_the_seed_decides_the_split(path: Path) -> None:
-    assert numbers(split(path, seed=3).train_images) == numbers(split(path, seed=3).train_images)
-    assert numbers(split(path, seed=3).train_images) != numbers(split(path, seed=4).train_images)
+    assert numbers(split(path, seed=3).train_examples) == numbers(split(path, seed=3).train_examples)
+    assert numbers(split(path, seed=3).train_examples) != numbers(split(path, seed=4).train_examples)
 
 
 def test_fewer_training_samples_are_a_beginning_of_all_and_leave_validation_as_it_is(path: Path) -> None:
     every, few = split(path), split(path, train_samples=100)
-    assert numbers(few.train_images) == numbers(every.train_images)[:100]
-    assert few.train_labels.tolist() == every.train_labels.tolist()[:100]
-    assert numbers(few.val_images) == numbers(every.val_images)
+    assert numbers(few.train_examples) == numbers(every.train_examples)[:100]
+    assert few.train_targets.tolist() == every.train_targets.tolist()[:100]
+    assert numbers(few.val_examples) == numbers(every.val_examples)
 
 
 @pytest.mark.parametrize("few", [1, 50])
 def test_fewer_validation_samples_are_a_beginning_of_all_and_leave_training_as_it_is(path: Path, few: int) -> None:
     every, some = split(path), split(path, val_samples=few)
-    assert numbers(some.val_images) == numbers(every.val_images)[:few]
-    assert some.val_labels.tolist() == every.val_labels.tolist()[:few]
-    assert numbers(some.train_images) == numbers(every.train_images)
+    assert numbers(some.val_examples) == numbers(every.val_examples)[:few]
+    assert some.val_targets.tolist() == every.val_targets.tolist()[:few]
+    assert numbers(some.train_examples) == numbers(every.train_examples)
     assert some.fingerprint.split["training"] == every.fingerprint.split["training"]
     assert some.fingerprint.split["validation"] != every.fingerprint.split["validation"]
 
@@ -107,7 +107,7 @@ def test_rows_are_read_in_their_order_one_by_one_in_batches_and_on_another_devic
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="tells where the memory is from")
 def test_images_stay_in_the_mapped_file(path: Path) -> None:
     data = split(path)
-    for part in (data.train_images, data.val_images, data.test_images):
+    for part in (data.train_examples, data.val_examples, data.test_examples):
         address = part.tensor.data_ptr()
         ranges = (line.split(maxsplit=5) for line in Path("/proc/self/maps").read_text().splitlines())
         (where,) = (words for words in ranges if _contains(words[0], address))

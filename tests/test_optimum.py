@@ -47,8 +47,8 @@ def trained(data: Data, technique: dict[str, Any], steps: int) -> tuple[NDArray[
 
 def solved(data: Data, l1: float = 0.0, l2: float = 0.0) -> tuple[float, NDArray[np.float64]]:
     """Optimal objective and weights by L-BFGS-B in double precision; L1 by splitting w into two parts ≥ 0."""
-    x = (data.train_images.read().double().numpy() / 255 - 0.5) / 0.5
-    onehot = np.eye(CLASSES)[data.train_labels.numpy()]
+    x = (data.train_examples.read().double().numpy() / 255 - 0.5) / 0.5
+    onehot = np.eye(CLASSES)[data.train_targets.numpy()]
     n = CLASSES * FEATURES
 
     def objective(z: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -68,9 +68,9 @@ def solved(data: Data, l1: float = 0.0, l2: float = 0.0) -> tuple[float, NDArray
 
 
 def objective_of(data: Data, w: NDArray[np.float64], b: NDArray[np.float64], l1: float = 0.0, l2: float = 0.0) -> float:
-    x = (data.train_images.read().double().numpy() / 255 - 0.5) / 0.5
+    x = (data.train_examples.read().double().numpy() / 255 - 0.5) / 0.5
     logits = x @ w.T + b
-    chosen = logits[np.arange(IMAGES), data.train_labels.numpy()]
+    chosen = logits[np.arange(IMAGES), data.train_targets.numpy()]
     loss = float(np.mean(logsumexp(logits, axis=1) - chosen))
     return loss + l1 * float(np.abs(w).sum()) + l2 / 2 * float(np.sum(w * w))
 

@@ -51,11 +51,11 @@ def test_a_damaged_table_is_a_sentence(tmp_path: Path, damage: str) -> None:
 
 def test_columns_are_standardized_by_what_is_trained_on_alone(tmp_path: Path) -> None:
     data = load(_cache(tmp_path), DataTable(dataset="diabetes"), torch.Generator().manual_seed(1), CPU)
-    for part in (data.train_images.read(), data.train_labels[:, None]):
+    for part in (data.train_examples.read(), data.train_targets[:, None]):
         assert torch.allclose(part.mean(0), torch.zeros(part.shape[1]), atol=1e-5)
         assert torch.allclose(part.std(0, correction=0), torch.ones(part.shape[1]), atol=1e-4)
-    assert abs(data.val_images.read().mean(0)).max() > 1e-3, "validation rows have no part in the mean"
-    assert (len(data.train_images), len(data.val_images), len(data.test_images)) == (265, 66, 111)
+    assert abs(data.val_examples.read().mean(0)).max() > 1e-3, "validation rows have no part in the mean"
+    assert (len(data.train_examples), len(data.val_examples), len(data.test_examples)) == (265, 66, 111)
 
 
 def test_a_column_that_never_changes_is_no_division_by_zero(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_a_column_that_never_changes_is_no_division_by_zero(tmp_path: Path) -> N
     arrays["train_images"] = arrays["train_images"].copy()
     arrays["train_images"][:, 3] = 7
     data = load(_cache(tmp_path, arrays), DataTable(dataset="diabetes"), torch.Generator().manual_seed(1), CPU)
-    assert not data.train_images.read()[:, 3].any()
-    assert data.test_images.read().isfinite().all()
+    assert not data.train_examples.read()[:, 3].any()
+    assert data.test_examples.read().isfinite().all()
 
 
 @pytest.mark.parametrize(("value", "words"), [(np.float32(5), "nothing to learn"), (np.float32("nan"), "not finite")])

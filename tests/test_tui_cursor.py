@@ -174,9 +174,9 @@ async def test_the_cursor_walks_a_run_that_goes_on_and_the_run_goes_on(tmp_path:
         await until(pilot, lambda: "epoch 2 of 3 · cursor" in text_of(app))
         assert app.session is not None
         history = app.session.history
-        for name, arm in history.arms.items():
+        for chart, arm in zip(("left", "right"), history.arms.values(), strict=True):
             done = arm.epochs[1]
-            caption = str(app.screen.query_one(f"#{name}", Chart).border_subtitle)
+            caption = str(app.screen.query_one(f"#{chart}", Chart).border_subtitle)
             assert caption == f"epoch 2  • train {done.train_loss:.4f}  ▀ val {done.val_loss:.4f}"
         rows = [row for row in text_of(app).splitlines() if "2/6" in row]
         assert [row.split()[1] for row in rows] == ["baseline", "regularized"]
@@ -231,7 +231,7 @@ async def test_in_ascii_the_line_can_be_seen(tmp_path: Path) -> None:
         await epochs(app, pilot, training, 3)
         await pilot.press("left", "left")
         await until(pilot, lambda: "epoch 2 of 3" in text_of(app))
-        chart = app.screen.query_one("#baseline", Chart)
+        chart = app.screen.query_one("#left", Chart)
         await until(pilot, lambda: any(CURSOR in row.plain for row in chart.rows(*chart.content_size)))
         rows = [plain(row.plain) for row in chart.rows(*chart.content_size)]
         column = rows[0].index("v")

@@ -83,40 +83,40 @@ def title(screen: RunScreen, chart: str) -> str:
 
 async def test_the_baseline_stands_left_and_the_keys_walk_through_the_arms_at_the_right(tmp_path: Path) -> None:
     async with running(tmp_path, preset_of(THREE)) as (app, pilot, screen):
-        assert title(screen, "baseline").startswith("● baseline")
-        assert title(screen, "regularized").startswith("A drop · dropout 0.5")
+        assert title(screen, "left").startswith("● baseline")
+        assert title(screen, "right").startswith("A drop · dropout 0.5")
         assert title(screen, "difference") == "Δ validation loss, drop − baseline"
         assert "]" in text_of(app).splitlines()[-1]
         await pilot.press("right_square_bracket")
-        assert title(screen, "baseline").startswith("● baseline")
-        assert title(screen, "regularized").startswith("B ridge · L2 0.001")
+        assert title(screen, "left").startswith("● baseline")
+        assert title(screen, "right").startswith("B ridge · L2 0.001")
         assert title(screen, "difference") == "Δ validation loss, ridge − baseline"
         await pilot.press("right_square_bracket")
-        assert title(screen, "regularized").startswith("A drop")  # after the last comes the first
+        assert title(screen, "right").startswith("A drop")  # after the last comes the first
         await pilot.press("left_square_bracket")
-        assert title(screen, "regularized").startswith("B ridge")
+        assert title(screen, "right").startswith("B ridge")
 
 
 async def test_two_arms_have_no_keys_to_walk(tmp_path: Path) -> None:
     preset = preset_of({"alone": {"dropout": {"rate": 0.5}}})
     async with running(tmp_path, preset) as (app, pilot, screen):
         await pilot.press("right_square_bracket")
-        assert title(screen, "regularized").startswith("◆ alone")
+        assert title(screen, "right").startswith("◆ alone")
         assert "next arm" not in text_of(app)
 
 
 async def test_one_chart_shows_all_arms_the_baseline_or_the_chosen_one(tmp_path: Path) -> None:
     async with running(tmp_path, preset_of(SEVEN), (80, 24)) as (app, pilot, screen):
-        assert title(screen, "baseline") == "A drop · dropout 0.5  among  ● A B C D E F"
+        assert title(screen, "left") == "A drop · dropout 0.5  among  ● A B C D E F"
         await pilot.press("right_square_bracket", "o")
         await pilot.pause()
-        assert title(screen, "baseline").startswith("● baseline")
+        assert title(screen, "left").startswith("● baseline")
         await pilot.press("o")
         await pilot.pause()
-        assert title(screen, "baseline").startswith("B ridge")
+        assert title(screen, "left").startswith("B ridge")
         await pilot.press("o")
         await pilot.pause()
-        assert title(screen, "baseline").startswith("B ridge · L2 0.001  among")
+        assert title(screen, "left").startswith("B ridge · L2 0.001  among")
         assert app.is_running
 
 
@@ -297,7 +297,7 @@ async def test_what_another_patience_would_have_brought_is_told_of_every_arm(tmp
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is screen)
         await pilot.pause()
-        assert title(screen, "regularized").startswith("B ridge")  # what was chosen there is chosen here
+        assert title(screen, "right").startswith("B ridge")  # what was chosen there is chosen here
 
 
 # Arms that end alone, and saved runs

@@ -152,7 +152,7 @@ async def test_any_size_shows_what_goes_on(tmp_path: Path, size: tuple[int, int]
         await epochs(app, pilot, training, 2)
         if size[1] >= 12:
             await until(pilot, lambda: "2/6" in text_of(app))
-        both = app.screen.query_one("#regularized", Chart).display
+        both = app.screen.query_one("#right", Chart).display
         assert both == (size[0] >= 100)
         await finish(app, pilot, training)
 
@@ -220,7 +220,7 @@ async def test_views_change_what_the_charts_show(tmp_path: Path) -> None:
             await pilot.press(key)
             await until(pilot, lambda words=words: words in text_of(app))  # type: ignore[misc]
         await pilot.press("o")
-        await until(pilot, lambda: not app.screen.query_one("#regularized", Chart).display)
+        await until(pilot, lambda: not app.screen.query_one("#right", Chart).display)
         assert run_screen(app).view.overlay
         await pilot.press("a")
         assert not run_screen(app).view.shared
@@ -230,7 +230,7 @@ async def test_in_a_narrow_terminal_one_key_walks_overlay_and_both_arms(tmp_path
     async with running(tmp_path, size=(80, 24)) as (app, pilot, training):
 
         def title() -> str:
-            return str(app.screen.query_one("#baseline", Chart).border_title)
+            return str(app.screen.query_one("#left", Chart).border_title)
 
         await epochs(app, pilot, training, 1)
         titles = list[str]()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 BEST, OPTIMIZER, STREAM, BATCHES = "best.", "optimizer.", "stream.", "batches"
 """Prefixes of the names of a state's other tensors."""
 EVALUATION_BATCH = 256
-"""Images in a batch when nothing is learned from it; larger ones leave the processor's cache and gain nothing."""
+"""Examples in a batch when nothing is learned from it; larger ones leave the processor's cache and gain nothing."""
 
 
 class Evaluation(NamedTuple):
@@ -98,8 +98,8 @@ class Arm(ArmCalls):
         return Built(str(self.device), parameters, tensors, *self.data.fingerprint)
 
     def start_epoch(self) -> str:
-        """Draw the order of this epoch's images; returns its hash."""
-        order = torch.randperm(len(self.data.train_labels), generator=self._order_stream)
+        """Draw the order of this epoch's examples; returns its hash."""
+        order = torch.randperm(len(self.data.train_targets), generator=self._order_stream)
         self._batches = torch.split(order.to(self.device), self.preset.train.batch_size)
         self._next_batch, self._seconds = 0, 0.0
         return _hash(order)
@@ -114,8 +114,8 @@ class Arm(ArmCalls):
         self._at_best = False
         self.model.train()
         for batch in self._batches[self._next_batch : self._next_batch + count]:
-            x = normalize(self.data.train_images.read(batch))
-            y = self.data.train_labels.index_select(0, batch)
+            x = normalize(self.data.train_examples.read(batch))
+            y = self.data.train_targets.index_select(0, batch)
             for technique, generator in self._changing:
                 x, y = technique.change_batch(as_images(x, self._example), y, generator)
             self.optimizer.zero_grad()
@@ -148,11 +148,11 @@ class Arm(ArmCalls):
         return loss.detach() if self._optimized == self.criterion else self.criterion(outputs.detach(), y)
 
     def measure(self) -> Measured:
-        """Evaluate on the validation images and on a fixed sample of the training images; read out the weights."""
+        """Evaluate on the validation examples and on a fixed sample of the training ones; read out the weights."""
         began = time.perf_counter()
         sample = self.preset.sizes.train_eval
-        train = self._evaluate(self.data.train_images.first(sample), self.data.train_labels[:sample])
-        val = self._evaluate(self.data.val_images, self.data.val_labels)
+        train = self._evaluate(self.data.train_examples.first(sample), self.data.train_targets[:sample])
+        val = self._evaluate(self.data.val_examples, self.data.val_targets)
         self._seconds += time.perf_counter() - began
         with torch.no_grad():
             penalties = {
@@ -184,9 +184,9 @@ class Arm(ArmCalls):
         """Score the test set, once, when training is over; an arm in `keep_best` goes back to its best epoch first."""
         if keep_best[self.name] and self._best is not None:
             self.model.load_state_dict(self._best.weights)
-        test = self._evaluate(self.data.test_images, self.data.test_labels)
-        predictions = {name: tensor.cpu().numpy() for name, tensor in self._predict(self.data.test_images).items()}
-        targets = self.data.test_labels.cpu()
+        test = self._evaluate(self.data.test_examples, self.data.test_targets)
+        predictions = {name: tensor.cpu().numpy() for name, tensor in self._predict(self.data.test_examples).items()}
+        targets = self.data.test_targets.cpu()
         kept = targets if targets.is_floating_point() else targets.to(torch.uint8)
         return ScoreReport(test.loss, test.metric, test.scores.tolist(), predictions, kept.numpy())
 
@@ -338,9 +338,9 @@ class Arm(ArmCalls):
         of_all = torch.cat(scores)
         return Evaluation(mean, self.task.metric(of_all, targets), of_all)
 
-    def _outputs(self, pixels: Tensor) -> Tensor:
-        """The outputs for a batch of images, in evaluation mode."""
-        x = normalize(pixels)
+    def _outputs(self, examples: Tensor) -> Tensor:
+        """The outputs for a batch, in evaluation mode."""
+        x = normalize(examples)
         return self.model(x) if self._by_hand is None else apply_layers(self._by_hand, self.model.shaped(x))
 
 

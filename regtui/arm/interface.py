@@ -30,7 +30,7 @@ class ArmCalls(ABC):
 
     @abstractmethod
     def start_epoch(self) -> str:
-        """Draw the order of this epoch's images; returns its hash."""
+        """Draw the order of this epoch's examples; returns its hash."""
 
     @abstractmethod
     def train_steps(self, count: int) -> list[float]:
@@ -38,7 +38,7 @@ class ArmCalls(ABC):
 
     @abstractmethod
     def measure(self) -> Measured:
-        """Evaluate on validation and training images; read out the weights."""
+        """Evaluate on validation and training examples; read out the weights."""
 
     @abstractmethod
     def remember(self, epoch: int) -> None:

@@ -19,7 +19,7 @@ class Built(NamedTuple):
         parameters: The number of trainable parameters.
         tensors: A hash of each tensor's initial values.
         data: A hash of the data set as it was read.
-        split: A hash of the images' numbers of each part.
+        split: A hash of the examples' numbers of each part.
     """
 
     device: str

@@ -20,8 +20,8 @@ class Fingerprint(NamedTuple):
     """Hashes of the data and its split; arms with equal hashes have the same data, split in the same way.
 
     Attributes:
-        data: Of all images and labels of the data set, as they were read.
-        split: Of the numbers of the images of each part: 'training', 'validation', 'test'.
+        data: Of all examples and targets of the data set, as they were read.
+        split: Of the numbers of the examples of each part: 'training', 'validation', 'test'.
     """
 
     data: str
@@ -74,32 +74,32 @@ class Data:
 
     Attributes:
         fingerprint: Tells them from others.
-        train_images: uint8 [train, features], an image flattened as height, width, channels; of a table float32.
-        train_labels: int64 [train], class numbers; of a regression float32.
-        val_images: [validation, features].
-        val_labels: [validation].
-        test_images: [test, features].
-        test_labels: [test].
+        train_examples: [train, features]: of images uint8, flattened as height, width, channels; of a table float32.
+        train_targets: [train]: class numbers as int64, or values as float32.
+        val_examples: [validation, features].
+        val_targets: [validation].
+        test_examples: [test, features].
+        test_targets: [test].
     """
 
     fingerprint: Fingerprint
-    train_images: Rows
-    train_labels: Tensor
-    val_images: Rows
-    val_labels: Tensor
-    test_images: Rows
-    test_labels: Tensor
+    train_examples: Rows
+    train_targets: Tensor
+    val_examples: Rows
+    val_targets: Tensor
+    test_examples: Rows
+    test_targets: Tensor
 
 
 def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.device) -> Data:
     """Load a cache file and split its training set at random.
 
-    A permutation of the training set is drawn; its beginning is for validation, the rest for training. If fewer images
-    are wanted, the first of each part are taken, so that the size of one part does not affect the other.
+    A permutation of the training set is drawn; its beginning is for validation, the rest for training. If fewer
+    examples are wanted, the first of each part are taken, so that the size of one part does not affect the other.
 
     Args:
         path: A cache file, as `regtui.data.source.ensure` returns it.
-        data: How to split; the preset guarantees that both parts have images.
+        data: How to split; the preset guarantees that both parts have examples.
         generator: Draws the permutation; on the CPU, so that a seed gives the same split on every device.
         device: The device for the tensors.
 
@@ -111,30 +111,30 @@ def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.
         InputError: The target is the same in all examples that are trained on, or a number is not finite.
     """
     tensors = load_file(path)  # which maps the file and reads nothing yet
-    images, labels = tensors["train_images"], tensors["train_labels"]
-    test_images, test_labels = tensors["test_images"], tensors["test_labels"]
-    order = torch.randperm(len(images), generator=generator)
-    kept = data.kept_for_validation(len(images))
+    examples, targets = tensors["train_images"], tensors["train_labels"]
+    test_examples, test_targets = tensors["test_images"], tensors["test_labels"]
+    order = torch.randperm(len(examples), generator=generator)
+    kept = data.kept_for_validation(len(examples))
     val, train = order[:kept][: data.val_samples], order[kept:][: data.train_samples]
-    parts = {"training": train, "validation": val, "test": torch.arange(len(test_images))}
-    if images.is_floating_point():
-        images, test_images = _standardized(images, test_images, train)
-    if labels.is_floating_point():
-        _check_target(data.dataset, labels, test_labels, train)
-        labels, test_labels = _standardized(labels, test_labels, train)
+    parts = {"training": train, "validation": val, "test": torch.arange(len(test_examples))}
+    if examples.is_floating_point():
+        examples, test_examples = _standardized(examples, test_examples, train)
+    if targets.is_floating_point():
+        _check_target(data.dataset, targets, test_targets, train)
+        targets, test_targets = _standardized(targets, test_targets, train)
     else:
-        labels, test_labels = labels.long(), test_labels.long()
+        targets, test_targets = targets.long(), test_targets.long()
     return Data(
         fingerprint=Fingerprint(
             hash_of(*(tensors[name] for name in sorted(tensors))),
             {name: hash_of(numbers) for name, numbers in parts.items()},
         ),
-        train_images=Rows(images, train).to(device),
-        train_labels=labels[train].to(device),
-        val_images=Rows(images, val).to(device),
-        val_labels=labels[val].to(device),
-        test_images=Rows.all(test_images).to(device),
-        test_labels=test_labels.to(device),
+        train_examples=Rows(examples, train).to(device),
+        train_targets=targets[train].to(device),
+        val_examples=Rows(examples, val).to(device),
+        val_targets=targets[val].to(device),
+        test_examples=Rows.all(test_examples).to(device),
+        test_targets=test_targets.to(device),
     )
 
 
@@ -168,16 +168,16 @@ def _check_target(name: str, targets: Tensor, test: Tensor, train: Tensor) -> No
         )
 
 
-def normalize(images: Tensor) -> Tensor:
+def normalize(examples: Tensor) -> Tensor:
     """Bring pixels from 0..255 to -1..1: (x / 255 - 0.5) / 0.5; numbers of a table are standardized already.
 
     Args:
-        images: uint8 or float32, any shape.
+        examples: Pixels as uint8, or numbers as float32; any shape.
 
     Returns:
         float32, the same shape.
     """
-    if images.is_floating_point():
-        return images
+    if examples.is_floating_point():
+        return examples
     # Doubling is exact in floating point, so this rounds like the formula, with one pass less over the batch.
-    return images.div(127.5).sub_(1.0)
+    return examples.div(127.5).sub_(1.0)

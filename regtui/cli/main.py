@@ -46,7 +46,7 @@ def start(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change the preset: regularized.dropout.rate=0.3. Repeatable."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the training images.")] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the training examples.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="All randomness follows from it.")] = None,
     patience: Annotated[
         int | None,

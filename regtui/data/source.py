@@ -81,9 +81,9 @@ _DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS,
 def ensure(name: DatasetName, root: Path | None = None) -> Path:
     """Find the cache file of a data set, building it when it is absent or damaged.
 
-    The file is in safetensors format. Its tensors are `train_images` and `test_images` of shape [examples, features],
-    an image flattened as height, width, channels; `train_labels` and `test_labels` of [examples]. Those of images are
-    uint8, those of tables float32, as measured.
+    The file is in safetensors format. Its tensors have the same names for every data set: `train_images` and
+    `test_images` are the examples, [examples, features], an image flattened as height, width, channels; `train_labels`
+    and `test_labels` are the targets, [examples]. Those of images are uint8, those of tables float32, as measured.
 
     Args:
         name: Which data set.

@@ -30,7 +30,7 @@ class ArmProgress:
         rule: Decides when the arm stops and which epoch's weights are the best.
         restore_best: Whether the arm keeps its best weights instead of the last.
         epochs: The last measured epoch.
-        order: Hash of the order of the current epoch's images.
+        order: Hash of the order of the current epoch's examples.
         first_loss: The loss of the first step.
         best_epoch: The epoch with the lowest validation loss, whatever the rule follows; None without a finite one.
         best_val_loss: The validation loss of that epoch.

@@ -1,7 +1,7 @@
 """Statistics over several seeds of one preset: the arms' differences on the test set form one sample.
 
 One run only speaks of its own trained networks. The spread over seeds says how far the next seed may differ. All seeds
-are scored on the same test images, so nothing is said about other images.
+are scored on the same test examples, so nothing is said about others.
 """
 
 from __future__ import annotations

@@ -226,12 +226,13 @@ def _pairing(run: SavedRun) -> str:
 
 
 def _hashes(run: SavedRun) -> _Table:
-    rows = []
+    rows, examples = [], run.started.examples
     for name, arm in run.history.arms.items():
         rows += [[f"data, {name}", arm.info.data]] if arm.info.data else []
-        rows += [[f"numbers of the {part} images, {name}", digest] for part, digest in arm.info.split.items()]
+        rows += [[f"numbers of the {part} {examples}, {name}", digest] for part, digest in arm.info.split.items()]
         rows.append([f"initial weights, {name}", arm.info.initial_weights])
-    rows += [[f"order of the images, epoch {i}", digest] for i, digest in enumerate(run.history.order_hashes, start=1)]
+    orders = enumerate(run.history.order_hashes, start=1)
+    rows += [[f"order of the {examples}, epoch {epoch}", digest] for epoch, digest in orders]
     return _Table(("hash of", ""), rows)
 
 

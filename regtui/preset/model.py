@@ -22,20 +22,20 @@ from regtui.techniques.base import Setting, Technique
 from regtui.text import lines, one_line
 
 TRAIN_EVAL = 5_000
-"""Training images whose loss is measured after each epoch; their mean is accurate to a few thousandths."""
+"""Training examples whose loss is measured after each epoch; their mean is accurate to a few thousandths."""
 
 LONGEST_TITLE, LONGEST_SUMMARY = 200, 4_000
 """Longest texts of a preset in characters; control characters become escapes, which count as several."""
 
 
 class Sizes(NamedTuple):
-    """How many images each part of a run has.
+    """How many examples each part of a run has.
 
     Attributes:
-        train: Images to train on.
-        val: Images for validation after each epoch.
-        test: Images scored once at the end.
-        train_eval: Training images whose loss is measured in evaluation mode after each epoch, a fixed sample.
+        train: Examples to train on.
+        val: Examples for validation after each epoch.
+        test: Examples scored once at the end.
+        train_eval: Training examples whose loss is measured in evaluation mode after each epoch, a fixed sample.
     """
 
     train: int
@@ -58,9 +58,9 @@ class DataTable(Table):
     )
     root: str | None = Field(None, description="A folder in torchvision's layout to read from instead of downloading.")
 
-    def kept_for_validation(self, images: int) -> int:
-        """How many images of a training set are kept for validation; `val_samples` may use fewer of them."""
-        return round(self.val_fraction * images)
+    def kept_for_validation(self, examples: int) -> int:
+        """How many examples of a training set are kept for validation; `val_samples` may use fewer of them."""
+        return round(self.val_fraction * examples)
 
 
 ArmName = Annotated[str, Field(pattern=ARM_PATTERN)]
@@ -108,7 +108,7 @@ class Preset(Table):
 
     @property
     def sizes(self) -> Sizes:
-        """How many images each part has; needs no data."""
+        """How many examples each part has; needs no data."""
         kept = self.data.kept_for_validation(self.dataset.train)
         val = kept if self.data.val_samples is None else self.data.val_samples
         train = self.dataset.train - kept if self.data.train_samples is None else self.data.train_samples

@@ -1,4 +1,4 @@
-"""A preset's `[train]`: how both arms are trained."""
+"""A preset's `[train]`: how all arms are trained."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Table(BaseModel):
 
 
 class TrainTable(Table):
-    """How both arms are trained."""
+    """How all arms are trained."""
 
-    epochs: int = Field(10, ge=1, le=100_000, description="Passes over the training images.")
+    epochs: int = Field(10, ge=1, le=100_000, description="Passes over the training examples.")
     batch_size: int = Field(
-        64, ge=1, le=1_000_000, description="Images in a step; the last step of an epoch may have fewer."
+        64, ge=1, le=1_000_000, description="Examples in a step; the last step of an epoch may have fewer."
     )
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="PyTorch's optimizer of that name.")
     learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False, description="The optimizer's step size.")
@@ -46,7 +46,7 @@ class TrainTable(Table):
         0.0,
         ge=0,
         allow_inf_nan=False,
-        description="The optimizer's own, in both arms, on all parameters as in PyTorch.",
+        description="The optimizer's own, in all arms, on all parameters as in PyTorch.",
     )
     seed: int = Field(0, ge=0, lt=SEEDS, description="All randomness of the run follows from it.")
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(

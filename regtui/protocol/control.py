@@ -47,7 +47,7 @@ class SetPatience(_Command):
     """Change early stopping from the next epoch's end on; the epochs waited and the value to beat stay.
 
     Attributes:
-        arm: Which arm; both when None.
+        arm: Which arm; all when None.
         patience: Epochs without improvement after which to stop; None turns early stopping off.
     """
 
@@ -60,7 +60,7 @@ class SetMinDelta(_Command):
     """Change what early stopping counts as an improvement, from the next epoch's end on; patience stays as it is.
 
     Attributes:
-        arm: Which arm; both when None.
+        arm: Which arm; all when None.
         min_delta: An improvement must be larger than this.
     """
 

@@ -78,7 +78,7 @@ class ArmInfo(BaseModel):
         initial_weights: Hash of the initial values of the tensors that all arms have.
         tensors: The number of tensors of its network.
         data: Hash of all examples and targets of its data set; empty in logs of earlier versions, as is `split`.
-        split: Hash of the numbers of the images of each part: 'training', 'validation', 'test'.
+        split: Hash of the numbers of the examples of each part: 'training', 'validation', 'test'.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -201,13 +201,13 @@ class EpochDone(_Event):
     """An arm has trained one more epoch and was measured, in evaluation mode.
 
     Attributes:
-        train_loss: Mean data loss of the training images (see `Sizes.train_eval`), without penalties.
-        val_loss: The same of the validation images.
-        train_metrics: The task's metrics of the same training images, by name, the main one first.
-        val_metrics: The same of the validation images.
+        train_loss: Mean data loss of the training examples (see `Sizes.train_eval`), without penalties.
+        val_loss: The same of the validation examples.
+        train_metrics: The task's metrics of the same training examples, by name, the main one first.
+        val_metrics: The same of the validation examples.
         penalties: Each technique's penalty on the weights, whether or not the optimizer sees it.
         weights: Each weight matrix, by layer.
-        order: Hash of the order in which this epoch's images were trained on.
+        order: Hash of the order in which this epoch's examples were trained on.
         seconds: What training and validating this epoch took this arm.
         learning_rate: The learning rate of its last step; None in logs of earlier versions.
         best: Whether the validation loss is the lowest so far; in logs of earlier versions, whether the epoch counted.
@@ -241,12 +241,12 @@ class EpochDone(_Event):
 
     @property
     def train_metric(self) -> float | None:
-        """The main metric of the training images; None where it is not finite."""
+        """The main metric of the training examples; None where it is not finite."""
         return next(iter(self.train_metrics.values()), None)
 
     @property
     def val_metric(self) -> float | None:
-        """The main metric of the validation images; None where it is not finite."""
+        """The main metric of the validation examples; None where it is not finite."""
         return next(iter(self.val_metrics.values()), None)
 
     @property

@@ -204,7 +204,7 @@ class History:
     def changes(self) -> list[list[ControlApplied]]:
         """The changes of knobs applied while training, in order; pausing and stopping are none.
 
-        Patience is changed in both arms at once, and answered for each of them: at one step that is one change.
+        Patience may be changed in several arms at once, and is answered for each: at one step that is one change.
         """
         changes: list[list[ControlApplied]] = []
         for control in self.controls:
@@ -244,7 +244,7 @@ class History:
 
     @property
     def order_hashes(self) -> list[str]:
-        """Hash of each epoch's order of images, as long as all arms that trained it agree."""
+        """Hash of each epoch's order of examples, as long as all arms that trained it agree."""
         agreed = takewhile(lambda seen: len(seen) == 1, self._orders.values())
         return [next(iter(seen)) for seen in agreed]
 
@@ -258,7 +258,7 @@ class History:
         splits = [arm.info.split for arm in self.arms.values()]
         for part in dict.fromkeys(chain.from_iterable(splits)):
             if len({split.get(part) for split in splits}) > 1:
-                return f"the arms have different {part} images"
+                return f"the arms have different {part} {self.started.examples if self.started else 'examples'}"
         differing = next((epoch for epoch, seen in self._orders.items() if len(seen) > 1), None)
         return "" if differing is None else f"the arms saw different batches in epoch {differing}"
 
@@ -272,7 +272,7 @@ class History:
         return dict(sorted(orders.items()))
 
 
-_OF_BOTH = ("set_patience", "set_min_delta")
+_OF_SEVERAL = ("set_patience", "set_min_delta")
 """Commands answered for each arm that may be one change of all; earlier versions set min_delta by the first."""
 
 
@@ -282,7 +282,7 @@ def _val_loss(epoch: EpochDone) -> float:
 
 def _change_of_another_arm(changes: list[list[ControlApplied]], control: ControlApplied) -> list[ControlApplied] | None:
     """The latest change of which `control` is another arm's part; None if it is a new change."""
-    for change in reversed(changes) if control.command in _OF_BOTH else ():
+    for change in reversed(changes) if control.command in _OF_SEVERAL else ():
         if (change[-1].command, change[-1].step) != (control.command, control.step):
             return None
         if change[-1].key == control.key:

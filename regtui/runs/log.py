@@ -80,12 +80,12 @@ class Pairing(BaseModel):
     """The proof that the arms are a matched pair.
 
     Attributes:
-        initial_weights: Hash, for each arm, of the tensors that both have.
+        initial_weights: Hash, for each arm, of the tensors that all have.
         shared_tensors: How many those are.
         tensors: How many each arm has in all.
         data: Hash, for each arm, of all its data; empty in runs of earlier versions, as is `split`.
-        split: Hashes, for each arm, of the numbers of its training, validation and test images.
-        order: Hash of each epoch's order of images, equal for both arms.
+        split: Hashes, for each arm, of the numbers of its training, validation and test examples.
+        order: Hash of each epoch's order of examples, equal for all arms.
         unpaired_because: What broke the pair; empty if nothing did.
     """
 

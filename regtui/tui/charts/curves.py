@@ -42,7 +42,7 @@ class Curves(Vertical):
         self._chosen_alone = False
         """Whether it is the chosen arm that the one chart shows."""
         self._cursor: int | None = None
-        self._left, self._right = Chart(id="baseline", classes="panel"), Chart(id="regularized", classes="panel")
+        self._left, self._right = Chart(id="left", classes="panel"), Chart(id="right", classes="panel")
         self._strip = Chart(id="difference", classes="panel")
 
     def compose(self) -> ComposeResult:

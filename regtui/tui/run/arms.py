@@ -126,15 +126,16 @@ COLUMNS = {
     "train": ArmColumn("train", 6, _last(lambda epoch: short(epoch.train_loss))),
     "val": ArmColumn("val", 6, _last(lambda epoch: short(epoch.val_loss))),
     "gap": ArmColumn("gap", 6, _last(gap_text)),
-    "metric": ArmColumn("metric", 6, _metric),
+    "metric": ArmColumn("", 6, _metric),
     "best": ArmColumn("best", 4, lambda arm: str(arm.history.best.epoch) if arm.history.best else UNKNOWN),
     "value": ArmColumn("value", 6, lambda arm: short(arm.history.best.val_loss) if arm.history.best else UNKNOWN),
     "seconds": ArmColumn("s/epoch", 7, _whole_epoch(lambda took, _arm: seconds(took))),
-    "samples": ArmColumn("img/s", 7, _whole_epoch(_samples)),
+    "samples": ArmColumn("", 7, _whole_epoch(_samples)),
     "zeros": ArmColumn("zeros", 5, _last(_zeros)),
     "patience": ArmColumn("patience", 11, _patience),
     "beat": ArmColumn("beat", 6, lambda arm: _monitored(value_to_beat(arm.history, arm.settings), arm.settings)),
     "stops": ArmColumn("stops", 5, _stops),
 }
+"""The columns in order; what the metric and the samples are called, and so their headers, depends on the preset."""
 WAITED = ArmColumn("wait", 5, _waited)
 """Replaces 'patience' where the meter does not fit."""

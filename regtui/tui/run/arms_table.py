@@ -70,7 +70,7 @@ def arm_rows(
     faint = Style(color=colours["faint"])
     looks = arm_looks(preset.arms())
     shown = _shown(list(looks), chosen, len(looks) if most is None else most)
-    label = f"{_position(chosen, shown, looks)}" if cursor is None else f"{CURSOR} epoch {cursor}"[:name_width]
+    label = _position(chosen, shown, looks) if cursor is None else f"{CURSOR} epoch {cursor}"[:name_width]
     header = Text(end="", no_wrap=True).append(f"{label:<{name_width}}", Style(color=colours["accent"], bold=True))
     rows = [header.append("".join(f"  {c.header:>{c.width}}" for c in columns.values()), faint)]
     applied = Applied.of(preset, history).arms
