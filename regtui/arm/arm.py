@@ -277,9 +277,8 @@ class Arm(ArmCalls):
                 name = f"{self.name}.best-{step}.safetensors"  # no arm has a dot in its name
                 checkpoint.write(folder / name, State(best, {}))
                 self._best_file = name
-        except (
-            OSError
-        ) as error:  # names the folder, because the files have other names at each step but the fault is the same
+        except OSError as error:
+            # Of the folder, because the files have other names at each step but the fault is the same.
             return Saved(None, f"{folder}: {unwritable(error)}")
         best_file = last if self._at_best else self._best_file
         return Saved(ArmFiles(last=last, best=best_file, best_epoch=state.facts["best_epoch"]))

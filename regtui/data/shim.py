@@ -65,9 +65,7 @@ def read_dataset(class_name: str, root: Path, *, download: bool) -> dict[str, ND
     dataset_class = getattr(datasets, class_name)
     arrays = {}
     with warnings.catch_warnings(), _bounded_download(datasets.utils):
-        warnings.simplefilter(
-            "ignore"
-        )  # CIFAR-10's archive and pickles are from Python 2, about which newer versions warn
+        warnings.simplefilter("ignore")  # CIFAR-10's archive and pickles are of Python 2, about which newer ones warn
         for part in ("train", "test"):
             dataset = dataset_class(root, train=part == "train", download=download)
             images = np.asarray(dataset.data, dtype=np.uint8)

@@ -6,12 +6,12 @@ They describe measured numbers and claim nothing about the technique, which is t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from regtui.evidence.trend import FLAT, NEAR, Kind, Trend, trend
 from regtui.preset.arms import BASELINE
-from regtui.protocol.events import ArmStopped, ControlApplied
+from regtui.protocol.events import ArmStopped, ControlApplied, StopReason
 from regtui.protocol.history import ArmHistory, History
 from regtui.text import counted, listed, loss_in_words, number, share, short
 
@@ -217,16 +217,19 @@ def _some_stopped(history: History, running: Sequence[str]) -> Iterator[str]:
         ((name, stopped),) = ended.items()
         yield f"{_stopped(name, history.arms[name], stopped)}; {on}."
     elif ended:
-        ways = ("diverged", "stopped early", "trained all epochs", "stopped")
-        how = {
-            name: ways[0]
-            if end.diverged
-            else {"early_stopping": ways[1], "max_epochs": ways[2]}.get(end.reason, ways[3])
-            for name, end in ended.items()
-        }
-        parts = [f"{_names(names)} {way}" for way in ways if (names := [name for name in how if how[name] == way])]
-        words = "; ".join(parts)
+        groups = {how: [name for name, end in ended.items() if _ENDS[end.reason] == how] for how in _ENDS.values()}
+        words = "; ".join(f"{_names(names)} {how}" for how, names in groups.items() if names)
         yield f"{words[0].upper()}{words[1:]}; {on}."
+
+
+_ENDS: Mapping[StopReason, str] = {
+    "non_finite": "diverged",
+    "exploded": "diverged",
+    "early_stopping": "stopped early",
+    "max_epochs": "trained all epochs",
+    "stopped": "stopped",
+}
+"""How several arms ended, in words; what is told first comes first."""
 
 
 def _first_epoch_of_several(running: dict[str, ArmHistory]) -> str:
@@ -321,15 +324,13 @@ def _ended(history: History) -> Iterator[str]:
     lowest = [f"{_lowest(t)} ({name})" for name, t in (told if several else trends).items()]
     summary = f": lowest validation loss {', '.join(lowest)}" if lowest else ""
     yield f"{_end(history)}{summary}."
-    overfitted = [
-        f"{name} from epoch {t.lowest.epoch} on, validation loss {_size(t)} at its end"
+    overfitted = {
+        name: f"{name} from epoch {t.lowest.epoch} on, validation loss {_size(t)} at its end"
         for name, t in trends.items()
         if t.kind == "overfits"
-    ]
-    if overfitted and several:
-        yield f"Overfitted: {_names([name for name, t in trends.items() if t.kind == 'overfits'])}."
-    elif overfitted:
-        yield f"Overfitted: {'; '.join(overfitted)}."
+    }
+    if overfitted:
+        yield f"Overfitted: {_names(list(overfitted)) if several else '; '.join(overfitted.values())}."
     if history.changes:
         yield _steered(history)
 

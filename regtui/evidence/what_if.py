@@ -148,9 +148,7 @@ def what_if(arm: ArmHistory, stopping: EarlyStopping | None, planned: int) -> Wh
     outcomes: list[PatienceOutcome] = []
     patience = rule.patience = 1
     for epoch in epochs:
-        val_loss = math.nan if epoch.val_loss is None else epoch.val_loss
-        val_metric = math.nan if epoch.val_metric is None else epoch.val_metric
-        rule.update(epoch.epoch, val_loss=val_loss, val_metric=val_metric)
+        rule.update(epoch.epoch, val_loss=epoch.val_loss, val_metric=epoch.val_metric)
         while rule.should_stop and patience <= MAX_PATIENCE:
             outcomes.append(outcome(patience, epoch.epoch))
             patience = rule.patience = patience + 1

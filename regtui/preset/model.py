@@ -19,7 +19,7 @@ from regtui.preset.train import Table, TrainTable
 from regtui.tasks import TASKS, Task, TaskName
 from regtui.techniques import Techniques
 from regtui.techniques.base import Setting, Technique
-from regtui.text import lines, one_line
+from regtui.text import lines, listed, one_line
 
 TRAIN_EVAL = 5_000
 """Training examples whose loss is measured after each epoch; their mean is accurate to a few thousandths."""
@@ -164,7 +164,7 @@ class Preset(Table):
         """A warning before this preset is run; empty if there is none."""
         if len(self.arms()) == 2:
             return "both arms are the same experiment: no technique sets them apart" if self.alike else ""
-        groups = [f"{', '.join(names[:-1])} and {names[-1]}" for names in self.alike]
+        groups = map(listed, self.alike)
         return "; ".join(f"{names} are the same experiment: no technique sets them apart" for names in groups)
 
     @model_validator(mode="after")

@@ -5,7 +5,6 @@ The screen shows these instead of what was requested, because the trainer applie
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -107,11 +106,7 @@ def kept_epoch(arm: ArmHistory, settings: ArmApplied) -> int | None:
         return None
     rule = StoppingRule(warmup=settings.warmup, monitor=settings.monitor)
     for done in arm.epochs if settings.restore_best else ():
-        rule.update(
-            done.epoch,
-            val_loss=math.nan if done.val_loss is None else done.val_loss,
-            val_metric=math.nan if done.val_metric is None else done.val_metric,
-        )
+        rule.update(done.epoch, val_loss=done.val_loss, val_metric=done.val_metric)
     return rule.kept_epoch(arm.last.epoch, restore_best=settings.restore_best)
 
 

@@ -186,9 +186,8 @@ class StepsDone(_Event):
     finite: bool = True
 
 
-@dataclass(
-    frozen=True, slots=True
-)  # a dataclass takes a tenth of a model's memory; a long run has hundreds of thousands
+# A dataclass takes a tenth of a model's memory, and a long run has hundreds of thousands.
+@dataclass(frozen=True, slots=True)
 class LayerWeights:
     """The weight matrix of one layer: its Euclidean norm, and how many of its `size` weights are exactly zero."""
 

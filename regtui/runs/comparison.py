@@ -65,9 +65,8 @@ def seeds(runs: Sequence[RunInfo]) -> list[Seeds]:
         if not why_not_counted(run):
             table = settings(run)
             table["parameters"] = str([run.fields.get(f"arms.{arm}.parameters") for arm in (BASELINE, *run.others)])
-            table["data"] = str(
-                run.fields.get("pairing.data.baseline")
-            )  # they have one name, but perhaps different settings
+            # Data of one name may still differ, where they are read from a folder of the user's.
+            table["data"] = str(run.fields.get("pairing.data.baseline"))
             same = tuple(sorted((key, value) for key, value in table.items() if key not in {SEED, "train.device"}))
             groups.setdefault(same, []).append(run)
     found = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,7 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: It is no regular file, empty, too large, or damaged.
         OSError: It can't be read.
     """
-    content = _content(path, MAX_BYTES)
-    try:
-        return table_of_json(content)
-    except NotTextError as error:
-        raise InputError(f"{path.name} is damaged: {error}") from None
-    except ValueError:
-        raise InputError(f"{path.name} is damaged") from None
+    return _table(path, MAX_BYTES, table_of_json)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -60,13 +54,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         InputError: It is no regular file, empty, too large, or damaged.
         OSError: It can't be read.
     """
-    content = _content(path, MAX_PRESET)
-    try:
-        return clean_table_of_toml(content)
-    except NotTextError as error:
-        raise InputError(f"{path.name} is damaged: {error}") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{path.name} is damaged") from None
+    return _table(path, MAX_PRESET, clean_table_of_toml)
 
 
 def leaves(table: dict[str, Any], prefix: str = "", depth: int = MAX_DEPTH) -> Iterator[tuple[str, Any]]:
@@ -82,9 +70,8 @@ def flat_fields(table: dict[str, Any]) -> dict[str, Field]:
     """The values of nested tables by dotted key, within the limits; lists of whole numbers become text."""
     fields: dict[str, Field] = {}
     for key, value in islice(leaves(table), MAX_FIELDS):
-        kind = type(
-            value
-        )  # a match statement would take three times as long, and ten thousand runs have a million fields
+        # A match statement would take three times as long, and ten thousand runs have a million fields.
+        kind = type(value)
         if kind is str:
             fields[key] = value[:MAX_TEXT]
         elif kind is bool:
@@ -104,7 +91,7 @@ def cleaned_fields(fields: Mapping[str, Field]) -> dict[str, Field]:
     }
 
 
-def _content(path: Path, at_most: int) -> bytes:
+def _table(path: Path, at_most: int, parse: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
     try:
         content = read_plain(path, at_most)
     except (NotPlainError, IsADirectoryError):
@@ -113,4 +100,9 @@ def _content(path: Path, at_most: int) -> bytes:
         raise InputError(f"{path.name} is too large") from None
     if not content:
         raise InputError(f"{path.name} is empty")
-    return content
+    try:
+        return parse(content)
+    except NotTextError as error:
+        raise InputError(f"{path.name} is damaged: {error}") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path.name} is damaged") from None

@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from regtui.errors import RegtuiError
-from regtui.files import check_header, read_plain
+from regtui.runs.tensors import read_tensors
 
 FILE = "predictions.safetensors"
 TARGETS = "targets"
@@ -57,15 +56,9 @@ def read_predictions(run_folder: Path) -> Predictions | None:
         RegtuiError: They can't be read, or are damaged.
     """
     path = run_folder / FILE
-    try:
-        check_header(path)
-        arrays = load(read_plain(path, MAX_BYTES))
-    except FileNotFoundError:
+    arrays = read_tensors(path, MAX_BYTES, "predictions")
+    if arrays is None:
         return None
-    except OSError as error:
-        raise RegtuiError(f"{path} can't be read: {error.strerror or error}.") from None
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError):
-        raise RegtuiError(f"{path} is damaged: it is no file of predictions.") from None
     targets = arrays.pop(TARGETS, None)
     if targets is None or targets.ndim != 1 or targets.size == 0 or targets.dtype.kind not in "uif":
         raise RegtuiError(f"{path} is damaged: it has no targets.")

@@ -10,12 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load
 
 from regtui.errors import InputError, RegtuiError
-from regtui.files import check_header, read_plain
 from regtui.runs.checkpoint import WEIGHT, Which, read_manifest, weights_file
+from regtui.runs.tensors import read_tensors
 from regtui.text import one_line
 
 Matrix = NDArray[np.float32]
@@ -132,14 +130,9 @@ def _path(folder: Path, arm: str, which: Which) -> Path | None:
 
 def _read_layers(path: Path) -> dict[str, NDArray[Any]] | None:
     """The weights in a file, by layer; None if there is no such file."""
-    try:
-        tensors = _tensors(path)
-    except FileNotFoundError:
+    tensors = read_tensors(path, MAX_BYTES, "weights")
+    if tensors is None:
         return None
-    except OSError as error:
-        raise RegtuiError(f"{path} can't be read: {error.strerror or error}.") from None
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError):
-        raise RegtuiError(f"{path} is damaged: it is no file of weights.") from None
     if any(name.startswith(WEIGHT) for name in tensors):  # the file also holds the optimizer's state and more
         tensors = {name.removeprefix(WEIGHT): tensor for name, tensor in tensors.items() if name.startswith(WEIGHT)}
     found = {layer: tensor for name, tensor in tensors.items() if tensor.ndim >= 2 and (layer := _layer_name(name))}
@@ -149,18 +142,6 @@ def _read_layers(path: Path) -> dict[str, NDArray[Any]] | None:
         return found
     *hidden, last = (found[numbers[number]] for number in sorted(numbers))
     return {f"hidden{number}": tensor for number, tensor in enumerate(hidden, start=1)} | {"output": last}
-
-
-def _tensors(path: Path) -> dict[str, NDArray[Any]]:
-    """All tensors of a file; the length of its header is checked before it is parsed.
-
-    Raises:
-        OSError: It can't be read, is no regular file, or too large to be shown.
-        ValueError: Its header is too long.
-        Exception: Whatever safetensors raises.
-    """
-    check_header(path)
-    return load(read_plain(path, MAX_BYTES))
 
 
 def _layer_name(tensor: str) -> str:

@@ -59,6 +59,11 @@ class Metric(NamedTuple):
         plain = self.plain(value, digits)
         return plain if plain == UNKNOWN else f"{plain}{self.unit}"
 
+    def brief(self, value: float | None) -> str:
+        """A value with its unit in few cells, without its last digit: "97.5%", "0.451"."""
+        plain = self.plain(value, self.digits - 1)
+        return plain if plain == UNKNOWN else f"{plain}{self.unit.strip()}"
+
     def difference(self, value: float | None, digits: int | None = None) -> str:
         """A difference of two values with sign and unit: "+1.50 points"."""
         shown = number(

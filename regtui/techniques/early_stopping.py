@@ -51,14 +51,16 @@ class StoppingRule:
     best: float = math.inf
     best_epoch: int | None = None
 
-    def update(self, epoch: int, *, val_loss: float, val_metric: float) -> bool:
+    def update(self, epoch: int, *, val_loss: float | None, val_metric: float | None) -> bool:
         """Take in an epoch's validation; returns whether it counts as an improvement.
 
-        A value that is not finite is passed over: it is neither the best nor an epoch without improvement.
+        A value that is not finite, for which None may stand, is passed over: it is neither the best nor an epoch
+        without improvement.
         """
-        value = val_loss if self.monitor == "val_loss" else -val_metric
-        if epoch <= self.warmup or not math.isfinite(value):
+        value = val_loss if self.monitor == "val_loss" else val_metric
+        if epoch <= self.warmup or value is None or not math.isfinite(value):
             return False
+        value = value if self.monitor == "val_loss" else -value
         if value < self.best:
             self.best, self.best_epoch = value, epoch
         if value < self.reference - self.min_delta:

@@ -166,9 +166,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             session.summary = result.summary
             session.folder = result.folder
             if result.history.started is not None:
-                from regtui.evidence.from_history import (
-                    judge_run,
-                )  # imports scipy, 0.4 s: in this thread nobody waits for it
+                from regtui.evidence.from_history import judge_run  # scipy, 0.4 s: in this thread nobody waits for it
 
                 session.verdicts = judge_run(result.history, session.preset)
         except RegtuiError as error:

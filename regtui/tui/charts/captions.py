@@ -63,7 +63,7 @@ def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> st
         return f"epoch {epoch}  no values of this arm"
     if view.quantity == "gap":
         return f"epoch {epoch}  gap {validation}"
-    training = short(of_arm.train_loss) if view.quantity == "loss" else _shown(metric, of_arm.train_metric)
+    training = short(of_arm.train_loss) if view.quantity == "loss" else metric.brief(of_arm.train_metric)
     return f"epoch {epoch}  • train {training}  ▀ val {validation}"
 
 
@@ -72,13 +72,8 @@ def _value(epoch: EpochDone | None, quantity: Quantity, metric: Metric) -> str:
     if epoch is None:
         return UNKNOWN
     if quantity == "metric":
-        return _shown(metric, epoch.val_metric)
+        return metric.brief(epoch.val_metric)
     return gap_text(epoch) if quantity == "gap" else short(epoch.val_loss)
-
-
-def _shown(metric: Metric, value: float | None) -> str:
-    """A metric in few cells: '97.5%', '0.451'."""
-    return f"{metric.plain(value, metric.digits - 1)}{metric.unit.strip()}"
 
 
 def difference_caption(arm: str, value: float | None, epoch: int | None = None) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from regtui.techniques import REGISTRY, Techniques
 from regtui.techniques.base import Technique
+from regtui.text import listed
 from regtui.tui.look import arm_looks
 from regtui.tui.widgets.dialogs import Page
 
@@ -74,8 +75,7 @@ class ExplainScreen(Page):
         yield from _section("Knobs", _knobs(technique))
         fixed = [knob for knob in technique.model_fields if knob not in technique.live]
         if fixed:
-            names = " and ".join(", ".join(fixed).rsplit(", ", 1))
-            yield _plain(f"{names} can't change while training: {technique.why_not_live}.", "body")
+            yield _plain(f"{listed(fixed)} can't change while training: {technique.why_not_live}.", "body")
         yield _plain(about.source, "source")
 
 

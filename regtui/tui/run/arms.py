@@ -114,8 +114,8 @@ def _stops(arm: ArmRow) -> str:
 
 
 def _metric(arm: ArmRow) -> str:
-    last, metric = arm.history.last, arm.preset.task.metric
-    return UNKNOWN if last is None else f"{metric.plain(last.val_metric, metric.digits - 1)}{metric.unit.strip()}"
+    last = arm.history.last
+    return arm.preset.task.metric.brief(None if last is None else last.val_metric)
 
 
 COLUMNS = {
