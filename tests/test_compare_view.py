@@ -167,3 +167,15 @@ def test_the_chart_of_any_arms_can_be_drawn(count: int, space: Space) -> None:
         drawn = plot([shown(0, several(*[RISING] * count))], CompareView(quantity=quantity), space, 0)
         rows = draw(drawn, *space, dict.fromkeys([*DARK.variables], "#ffffff"))
         assert [row.cell_len for row in rows] == [space.width] * space.height
+
+
+@pytest.mark.parametrize("quantity", ["loss", "difference", "gap"])
+def test_an_arm_that_diverged_does_not_flatten_the_others(quantity: str) -> None:
+    tables = {name: {"dropout": {"rate": rate}} for name, rate in (("mild", 0.1), ("wild", 0.9))}
+    run = Telling(small_preset(arms=tables, train={"epochs": 24})).start()
+    run.epochs(FALLING, RISING, [1e30]).stop("wild", "exploded")
+    drawn = plotted(CompareView(quantity=quantity), run.history)  # type: ignore[arg-type]
+    assert drawn.y_limits[1] < 2
+    assert any(max(curve.y) > 1e29 for curve in drawn.curves), "it runs along the edge"
+    alone = plotted(CompareView(quantity=quantity, arms="other arms", arm="wild"), run.history)  # type: ignore[arg-type]
+    assert alone.y_limits[1] > 1e29

@@ -97,3 +97,19 @@ def test_a_report_of_two_arms_has_the_marks_that_it_had(tmp_path: Path) -> None:
     assert "◆ regularized" in page
     assert not re.findall(r'<text class="arm', page)
     assert "<th>baseline</th><th>regularized</th>" in page
+
+
+def test_an_arm_that_diverged_does_not_flatten_the_others(tmp_path: Path) -> None:
+    told = Telling(small_preset(arms={"mild": {"l2": {"strength": 0.1}}, "wild": {"l2": {"strength": 9.0}}})).start()
+    told.epochs([0.9, 0.5], [0.8, 0.4], [1e30, 3e30]).stop("wild", "exploded")
+    run = told.finish("diverged").save(tmp_path / "logs")
+    assert export_runs([run], "html", tmp_path / "out") == 0
+    page = (tmp_path / "out" / f"{run.name}.html").read_text()
+    assert not re.search(r'class="y"[^>]*>[^<]*e\+\d', page), "no tick at a multiple of 1e30"
+    heights = [float(y) for y in re.findall(r'<path class="arm\d[^"]*" d="M[\d.]+ ([\d.-]+)', page)]
+    assert heights
+    assert all(0 <= y <= 300 for y in heights)
+    pytest.importorskip("matplotlib")
+    assert export_runs([run], "svg", tmp_path / "out") == 0
+    ticks = re.findall(r"<!-- ([−\d.]+) -->", (tmp_path / "out" / f"{run.name}.svg").read_text())
+    assert "0.6" in ticks, "among the losses of the others"

@@ -377,3 +377,23 @@ def test_a_million_steps_stay_within_the_width() -> None:
         for plot in plots(told.history, view, SPACE):
             assert all(len(curve.x) <= 2 * 2 * SPACE.width + 2 for curve in plot.curves)
     assert len(difference(told.history, "regularized", View(), SPACE).curves[0].x) <= 4 * SPACE.width
+
+
+@pytest.mark.parametrize("quantity", ["loss", "gap"])
+def test_an_arm_that_diverged_does_not_flatten_the_others(quantity: Any) -> None:
+    several = Telling(small_preset(arms={"mild": {"l2": {"strength": 0.1}}, "wild": {"l2": {"strength": 9.0}}}))
+    several.start().epochs([0.9, 0.5], [0.8, 0.4], [1e30, 3e30]).stop("wild", "exploded")
+    pair = telling().epochs([0.9, 0.5], [1e30, 3e30]).stop("regularized", "exploded")
+    for history, wild in ((several.history, "wild"), (pair.history, "regularized")):
+        for view in (View(quantity, overlay=True, arm=wild), View(quantity, arm=wild)):
+            for chart in plots(history, view, SPACE):
+                assert chart.y_limits[1] < 2
+                assert any(max(curve.y) > 1e29 for curve in chart.curves) or not view.overlay
+        own = plots(history, View(quantity, shared=False, arm=wild), SPACE)
+        assert own[0].y_limits[1] < 2
+        assert own[1].y_limits[1] > 1e29, "with axes of their own its loss can be read"
+
+
+def test_if_all_arms_diverged_the_axis_shows_them() -> None:
+    both = telling().epochs([1e30, 2e30], [1e30, 3e30]).stop("baseline", "exploded").stop("regularized", "exploded")
+    assert all(chart.y_limits[1] >= 3e30 for chart in plots(both.history, View(), SPACE))

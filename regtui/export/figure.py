@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regtui.axes import limits
 from regtui.errors import InputError
 from regtui.export.saved_run import SavedRun
 from regtui.preset.arms import BASELINE
@@ -90,7 +92,19 @@ def _draw_losses(axes: Axes, run: SavedRun) -> None:
             axes.plot(numbers, train, color=style["color"], linewidth=0.6, **dashed)
     if len(arms) > 2:
         axes.plot([], [], color="0.4", linewidth=0.6, linestyle=(0, (3, 2)), label="training")
+    kept = [arm for arm in arms.values() if not arm.diverged]
+    if len(kept) < len(arms):
+        _fit(axes, [loss for arm in kept for epoch in arm.epochs for loss in (epoch.train_loss, epoch.val_loss)])
     axes.set_ylabel("loss")
+
+
+def _fit(axes: Axes, values: Iterable[float | None]) -> None:
+    """Make the y axis for these values alone, if there are any; an arm that diverged would flatten the others."""
+    finite = [value for value in values if value is not None]
+    if finite:
+        low, high = limits(finite)
+        air = 0.05 * (high - low)  # so that no marker is cut
+        axes.set_ylim(low - air, high + air)
 
 
 def _style(place: int) -> dict[str, Any]:
@@ -107,5 +121,8 @@ def _draw_difference(axes: Axes, run: SavedRun) -> None:
         style = {"color": "0.1", "marker": "."} if len(run.history.others) == 1 else _style(place)
         first = place * every // len(run.history.arms) if len(run.history.others) > 1 else 0
         axes.plot(list(by_epoch), list(by_epoch.values()), markevery=(first, every), **style)
+    kept = [name for name in run.history.others if not run.history.arms[name].diverged]
+    if len(kept) < len(run.history.others) and not run.history.arms[BASELINE].diverged:
+        _fit(axes, [0.0, *(value for name in kept for value in run.history.differences(name).values())] if kept else [])
     axes.set_ylabel("Δ validation loss")
     axes.set_xlabel("epoch")

@@ -160,15 +160,16 @@ def _charts(run: SavedRun, arms: Iterable[_Arm]) -> dict[str, Markup]:
     training, validation, metrics, differences = [], [], [], []
     metric, others = run.history.task.metric, run.history.others
     for arm in arms:
-        epochs = arm.history.epochs
-        training.append(SvgCurve([(e.epoch, e.train_loss) for e in epochs], f"{arm.look} train"))
-        validation.append(SvgCurve([(e.epoch, e.val_loss) for e in epochs], arm.look, arm.marker, arm.shift))
+        epochs, fits = arm.history.epochs, not arm.history.diverged
+        training.append(SvgCurve([(e.epoch, e.train_loss) for e in epochs], f"{arm.look} train", fits=fits))
+        validation.append(SvgCurve([(e.epoch, e.val_loss) for e in epochs], arm.look, arm.marker, arm.shift, fits))
         shown = [(e.epoch, None if e.val_metric is None else metric.factor * e.val_metric) for e in epochs]
         metrics.append(SvgCurve(shown, arm.look, arm.marker, arm.shift))
         if arm.name in others:
             points = list(run.history.differences(arm.name).items())
             alone = SvgCurve(points, "plain", "circle")
-            differences.append(alone if len(others) == 1 else SvgCurve(points, arm.look, arm.marker, arm.shift))
+            several = SvgCurve(points, arm.look, arm.marker, arm.shift, fits)
+            differences.append(alone if len(others) == 1 else several)
     return {
         "loss": _chart(training + validation, "Loss by epoch"),
         "difference": _chart(differences, "Difference of validation losses by epoch", zero=True),

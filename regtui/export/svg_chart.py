@@ -29,12 +29,14 @@ class SvgCurve:
         marker: What tells curves apart without colour: 'circle', 'diamond' or a letter; empty for none.
         shift: How far its markers lie behind those of a curve without shift, as a share of the space between two, so
             that all are visible where one curve hides another.
+        fits: Whether the y axis is made for it; of one that has diverged, what is beyond is drawn at the edge.
     """
 
     points: Sequence[tuple[float, float | None]]
     look: str
     marker: str = ""
     shift: float = 0.0
+    fits: bool = True
 
 
 def chart(curves: Sequence[SvgCurve], *, label: str, x_label: str, zero: bool = False) -> str:
@@ -49,7 +51,8 @@ def chart(curves: Sequence[SvgCurve], *, label: str, x_label: str, zero: bool = 
     finite = [(x, y) for curve in curves for x, y in curve.points if y is not None]
     if not finite:
         return "<p>None of these values is finite.</p>"
-    values = [y for _, y in finite] + ([0.0] if zero else [])
+    fitting = [y for curve in curves if curve.fits for _, y in curve.points if y is not None]
+    values = (fitting or [y for _, y in finite]) + ([0.0] if zero else [])
     plot = _Plot(min(x for x, _ in finite), max(x for x, _ in finite), *limits(values))
     body = [*_axes(plot, x_label)]
     if zero:
@@ -72,7 +75,8 @@ class _Plot:
         return LEFT + (WIDTH - LEFT - RIGHT) * _share(value, self.x0, self.x1)
 
     def y(self, value: float) -> float:
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * _share(value, self.y0, self.y1)
+        inside = min(max(value, self.y0), self.y1)
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * _share(inside, self.y0, self.y1)
 
 
 def _share(value: float, low: float, high: float) -> float:

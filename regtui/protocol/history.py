@@ -67,6 +67,11 @@ class ArmHistory:
         )
 
     @property
+    def diverged(self) -> bool:
+        """Whether it has ended with a loss that is not finite, or absurdly large."""
+        return self.stopped is not None and self.stopped.diverged
+
+    @property
     def last(self) -> EpochDone | None:
         """The newest epoch; None before the first."""
         return self.epochs[-1] if self.epochs else None

@@ -101,12 +101,19 @@ def plots(history: History, view: View, space: Space, cursor: int | None = None)
     if view.overlay:
         groups = [sorted(history.arms, key=lambda name: (name in (BASELINE, view.arm), name == view.arm))]
     window = _window(history, view)
-    drawn = [[curve for name in group for curve in _curves(history, name, view, space, window)] for group in groups]
+    by_arm = {name: _curves(history, name, view, space, window) for group in groups for name in group}
+    drawn = [[curve for name in group for curve in by_arm[name]] for group in groups]
     if view.overlay and len(history.arms) > 2:
         drawn = [sorted(curves, key=lambda curve: not curve.line) for curves in drawn]  # no line covers a mark
-    ranges = [_range(curves, view, history.task.metric) for curves in drawn]
+    # An arm that diverged would flatten the others; where they share an axis, its line runs along the edge.
+    kept = [[name for name in group if by_arm[name] and not history.arms[name].diverged] for group in groups]
+    ranges = [
+        _range([curve for name in names or group for curve in by_arm[name]], view, history.task.metric)
+        for group, names in zip(groups, kept, strict=True)
+    ]
     if view.shared:
-        ranges = [(min(low for low, _ in ranges), max(high for _, high in ranges))] * len(ranges)
+        of_kept = [y_range for y_range, names in zip(ranges, kept, strict=True) if names] or ranges
+        ranges = [(min(low for low, _ in of_kept), max(high for _, high in of_kept))] * len(ranges)
     return [
         _with_cursor(_plot(history, group, curves, view, space, window, y_range), cursor)
         for group, curves, y_range in zip(groups, drawn, ranges, strict=True)

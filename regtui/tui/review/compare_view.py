@@ -79,13 +79,17 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
     labels: list[Curve] = []
     names: list[tuple[str, float, float, str]] = []
     settled: list[float] = []
+    diverged: list[float] = []
     logarithmic = view.log and view.quantity in ("loss", "metric")
     for index in order:
         run = runs[index]
         for arm, points in _series(run.history, view):
             if logarithmic:
                 points = [(x, math.log10(y)) for x, y in points if y > 0]
-            settled += [y for _, y in points[len(points) // SETTLING :]]
+            lost = run.history.arms[arm].diverged or (
+                view.quantity == "difference" and run.history.arms[BASELINE].diverged
+            )
+            (diverged if lost else settled).extend(y for _, y in points[len(points) // SETTLING :])
             x, y = decimate([x for x, _ in points], [y for _, y in points], 2 * space.width)
             if x:
                 grain = "hd" if arm == BASELINE or view.quantity == "difference" else "braille"
@@ -102,7 +106,7 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
     metrics = metrics_of(runs) if view.quantity == "metric" else []
     floors = [0.0] if view.quantity == "loss" else [metric.factor * metric.low for metric in metrics]
     floor = min(floors, default=-math.inf)
-    low, high = limits(settled, floor=floor if math.isfinite(floor) and not logarithmic else None)
+    low, high = limits(settled or diverged, floor=floor if math.isfinite(floor) and not logarithmic else None)
     if metrics and not logarithmic:
         high = min(high, max(metric.factor * metric.high for metric in metrics))
     rows = max(2, (space.height - 1) // 3)
