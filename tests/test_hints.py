@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from regtui.cli.headless import table_lines
+from regtui.cli.epochs import table_lines
 from regtui.cli.presets import check_presets
 from regtui.engine.run import run
 from regtui.preset.faults import PresetError

@@ -113,7 +113,7 @@ def _summary(folder: Path) -> dict[str, object]:
 
 def _retell(info: RunInfo) -> None:
     """Print header, epochs and verdict from the events."""
-    from regtui.cli.headless import table_lines
+    from regtui.cli.epochs import table_lines
     from regtui.evidence.from_history import judge_run  # pydantic, 0.15 s, of which the list has no need
     from regtui.evidence.lines import verdict_lines
     from regtui.protocol.history import History
