@@ -29,7 +29,7 @@ from regtui.protocol.events import (
     StepsDone,
 )
 from regtui.protocol.history import History
-from regtui.runs.log import read_events
+from regtui.runs.events import read_events
 
 FILE = Path(__file__).parent / "data" / "curves.json.gz"
 COLUMNS = ("train_loss", "val_loss", "train_metric", "val_metric", "seconds")

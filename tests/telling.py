@@ -27,7 +27,8 @@ from regtui.protocol.events import (
     TaskInfo,
 )
 from regtui.protocol.history import History
-from regtui.runs.log import RunLog, Summary
+from regtui.runs.log import RunLog
+from regtui.runs.summary import Summary
 from regtui.tasks import TASKS, Comparison
 from regtui.tasks.comparison import RightWrong
 

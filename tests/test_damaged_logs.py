@@ -14,10 +14,11 @@ import pytest
 from regtui.engine.run import run
 from regtui.errors import InputError
 from regtui.protocol.control import Control, SetStrength
+from regtui.runs.events import read_events
 from regtui.runs.follow import Follower
 from regtui.runs.index import NAME, read_runs
 from regtui.runs.list import FILES, read_run
-from regtui.runs.log import read_events, read_summary
+from regtui.runs.summary import read_summary
 from regtui.tui.review.replay import Replay
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew

@@ -23,7 +23,7 @@ from regtui.preset.train import TrainTable
 from regtui.protocol.control import Control
 from regtui.protocol.events import EpochDone, Event
 from regtui.protocol.history import History
-from regtui.runs.log import read_events
+from regtui.runs.events import read_events
 from tests.conftest import small_preset
 from tests.telling import paired
 

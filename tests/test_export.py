@@ -31,7 +31,8 @@ from regtui.protocol.events import (
     Scored,
     StepsDone,
 )
-from regtui.runs.log import RunLog, Summary, TaskSummary
+from regtui.runs.log import RunLog
+from regtui.runs.summary import Summary, TaskSummary
 from regtui.tasks.comparison import RightWrong
 from tests.conftest import small_preset
 from tests.telling import CLASSIFICATION

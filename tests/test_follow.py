@@ -9,8 +9,8 @@ import pytest
 
 from regtui.protocol.events import Event, StepsDone
 from regtui.protocol.history import History
+from regtui.runs.events import read_events
 from regtui.runs.follow import BLOCK, Follower
-from regtui.runs.log import read_events
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
 
@@ -89,7 +89,7 @@ def test_a_line_that_is_too_long_is_skipped_without_holding_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     longest = 2**16
-    monkeypatch.setattr("regtui.runs.log.LONGEST_LINE", longest)
+    monkeypatch.setattr("regtui.runs.events.LONGEST_LINE", longest)
     whole = (folder / "events.jsonl").read_bytes()
     steps = StepsDone(t=1, arm="baseline", epoch=1, first_step=1, losses=[0.25] * 10**6).model_dump_json().encode()
     path = tmp_path / "events.jsonl"

@@ -33,11 +33,12 @@ from regtui.preset.file import load, to_toml
 from regtui.protocol.history import History
 from regtui.runs.checkpoint import MANIFEST, weights_file
 from regtui.runs.comparison import differing, seeds
+from regtui.runs.events import read_events
 from regtui.runs.filter import parse_filter
 from regtui.runs.follow import Follower
 from regtui.runs.index import NAME, _checksum, read_runs
 from regtui.runs.list import FILES, read_run
-from regtui.runs.log import read_events, read_summary
+from regtui.runs.summary import read_summary
 from regtui.runs.weights import best_epoch, histogram, picture, read_weights
 from regtui.text import is_shown
 from regtui.tui.review.columns import FIELDS, about

@@ -19,7 +19,8 @@ import psutil
 import pytest
 
 from regtui.protocol.events import EpochDone, RunFinished, RunStarted, Scored, StepsDone, parse
-from regtui.runs.log import Summary, read_events, read_summary
+from regtui.runs.events import read_events
+from regtui.runs.summary import Summary, read_summary
 from tests.command import ENDLESS, TINY, Outcome, command, environment, run, start
 
 Running = subprocess.Popen[str]

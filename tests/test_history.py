@@ -31,7 +31,7 @@ from regtui.protocol.events import (
     parse,
 )
 from regtui.protocol.history import History
-from regtui.runs.log import read_events
+from regtui.runs.events import read_events
 from regtui.tasks.comparison import ErrorDifference, RightWrong
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew

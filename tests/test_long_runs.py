@@ -15,9 +15,10 @@ from regtui.preset.train import TrainTable
 from regtui.protocol.control import Control
 from regtui.protocol.events import EpochDone, Event, LayerWeights, RunFinished, parse
 from regtui.protocol.history import History
-from regtui.runs import files, log
+from regtui.runs import files, log, summary
+from regtui.runs.events import read_events
 from regtui.runs.list import read_run
-from regtui.runs.log import read_events, read_summary
+from regtui.runs.summary import read_summary
 from regtui.tui.review.replay import Replay
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
@@ -74,7 +75,7 @@ def test_the_longest_summary_is_read_wherever_one_is(tmp_path: Path) -> None:
     )
     path = result.folder / "summary.json"
     log._write_whole(path, log._json(longest.model_dump(by_alias=True)))
-    assert path.stat().st_size < min(files.MAX_BYTES, log.LONGEST_SUMMARY) / 2
+    assert path.stat().st_size < min(files.MAX_BYTES, summary.LONGEST_SUMMARY) / 2
     assert read_summary(result.folder) == longest
     info = read_run(result.folder)
     assert (info.status, info.fault) == ("finished", "")

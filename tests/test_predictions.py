@@ -22,7 +22,7 @@ from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import Event, Saving, StepsDone
 from regtui.protocol.history import History
 from regtui.runs import log as runlog
-from regtui.runs.log import read_events
+from regtui.runs.events import read_events
 from regtui.runs.predictions import FILE, read_predictions
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew

@@ -16,7 +16,8 @@ from regtui.engine import crew as crews
 from regtui.engine.crew import ProcessCrew
 from regtui.processors import Grant, grant
 from regtui.protocol.events import RunStarted
-from regtui.runs.log import read_events, read_summary
+from regtui.runs.events import read_events
+from regtui.runs.summary import read_summary
 from regtui.techniques import Techniques
 from tests.command import TINY, call, run
 

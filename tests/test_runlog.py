@@ -17,7 +17,9 @@ from regtui.preset.file import load
 from regtui.protocol.control import Control
 from regtui.protocol.events import EpochDone, Event, Paused, RunFinished, StepsDone
 from regtui.protocol.history import History
-from regtui.runs.log import RunLog, read_events, read_summary
+from regtui.runs.events import read_events
+from regtui.runs.log import RunLog
+from regtui.runs.summary import read_summary
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
 from tests.telling import paired

@@ -15,7 +15,7 @@ from regtui.cli.runs import print_run, print_runs
 from regtui.errors import InputError
 from regtui.protocol import schema1
 from regtui.protocol.events import ArmInfo, RunStarted, Scored
-from regtui.runs.log import Summary, read_summary
+from regtui.runs.summary import Summary, read_summary
 from regtui.tasks.comparison import RightWrong
 from tests.bench.runs import write_run
 from tests.conftest import small_preset

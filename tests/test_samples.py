@@ -14,8 +14,9 @@ from regtui.preset.file import load
 from regtui.protocol import schema1
 from regtui.protocol.events import parse
 from regtui.protocol.history import History
+from regtui.runs.events import read_events
 from regtui.runs.list import find_runs, read_run
-from regtui.runs.log import read_events, read_summary
+from regtui.runs.summary import read_summary
 
 ROOT = Path(__file__).parent.parent
 PRESETS = sorted(path.stem for path in (ROOT / "presets").glob("*.toml"))

@@ -31,7 +31,8 @@ from regtui.runs import event_file
 from regtui.runs import log as runlog
 from regtui.runs.checkpoint import read_manifest
 from regtui.runs.event_file import EventFile
-from regtui.runs.log import read_events, read_summary
+from regtui.runs.events import read_events
+from regtui.runs.summary import read_summary
 from regtui.tui.app import RegtuiApp
 from tests import command
 from tests.conftest import small_preset

@@ -18,7 +18,7 @@ from regtui.preset.train import TrainTable
 from regtui.preset.validation import validate
 from regtui.protocol.control import Control
 from regtui.protocol.events import EpochDone
-from regtui.runs.log import read_events
+from regtui.runs.events import read_events
 from regtui.techniques.l1 import L1
 from tests.conftest import small_preset
 from tests.test_models import arm

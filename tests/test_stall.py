@@ -23,7 +23,8 @@ from regtui.engine.watch import AFTER_STOP, FAR, StalledError, Watch
 from regtui.errors import RegtuiError
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import ArmStopped, EpochDone, Event, RunFinished, Stalled
-from regtui.runs.log import read_events, read_summary
+from regtui.runs.events import read_events
+from regtui.runs.summary import read_summary
 from regtui.tui.run.training import ProcessTraining
 from tests.command import ENDLESS
 from tests.conftest import small_preset

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from regtui.runs.log import read_events
+from regtui.runs.events import read_events
 from tests.command import environment
 from tests.terminal import LEFT, Terminal
 

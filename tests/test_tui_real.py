@@ -6,7 +6,8 @@ from pathlib import Path
 
 from regtui.preset.file import load
 from regtui.protocol.history import History
-from regtui.runs.log import read_events, read_summary
+from regtui.runs.events import read_events
+from regtui.runs.summary import read_summary
 from regtui.tui.app import RegtuiApp
 from regtui.tui.pages.weights_screen import WeightsScreen
 from regtui.tui.run.screen import RunScreen

@@ -10,8 +10,8 @@ import pytest
 from regtui.engine.run import run
 from regtui.protocol.control import Control
 from regtui.protocol.history import History
+from regtui.runs.events import read_events
 from regtui.runs.follow import BLOCK
-from regtui.runs.log import read_events
 from regtui.tui.review.replay import Replay
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew

@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from regtui.preset.model import Preset
 from regtui.protocol.events import ControlApplied
-from regtui.runs.log import read_events
+from regtui.runs.events import read_events
 from regtui.tui.app import RegtuiApp
 from regtui.tui.charts.chart import Chart
 from regtui.tui.choose.screen import ChooseScreen

@@ -151,7 +151,7 @@ def _preset(folder: Path) -> Preset | None:
 
 
 def _events(folder: Path) -> Iterator[Event]:
-    from regtui.runs.log import read_events
+    from regtui.runs.events import read_events
 
     try:
         yield from read_events(folder)

@@ -20,7 +20,8 @@ from regtui.protocol.applied import same_experiment
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event, RunFinished, Saving, Status
 from regtui.protocol.history import ArmHistory, History
-from regtui.runs.log import ArmSummary, Pairing, RunLog, Scores, Summary, TaskSummary
+from regtui.runs.log import RunLog
+from regtui.runs.summary import ArmSummary, Pairing, Scores, Summary, TaskSummary
 
 
 class RunResult(NamedTuple):

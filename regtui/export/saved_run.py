@@ -11,8 +11,9 @@ from regtui.preset.file import load, to_table
 from regtui.preset.model import Preset
 from regtui.protocol.events import RunStarted, StepsDone
 from regtui.protocol.history import History
+from regtui.runs.events import read_events
 from regtui.runs.files import leaves, read_json
-from regtui.runs.log import Summary, read_events, read_summary
+from regtui.runs.summary import Summary, read_summary
 from regtui.text import one_line
 
 

@@ -48,7 +48,7 @@ def _is_other(arm: dict[str, Any], techniques: object, steered: bool) -> bool:
 def _lowest_losses(folder: Path) -> dict[str, dict[str, Any]]:
     """Each arm's lowest validation loss and its epoch, from the events; empty if they can't be read."""
     from regtui.protocol.history import History  # imports pydantic, 0.15 s; needed once, then the index has the result
-    from regtui.runs.log import read_events
+    from regtui.runs.events import read_events
 
     try:
         arms = History.of(read_events(folder)).arms

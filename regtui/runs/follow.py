@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from regtui.files import open_events
 from regtui.protocol.events import Event, StepsDone, parse
-from regtui.runs.log import whole_lines
+from regtui.runs.events import whole_lines
 
 BLOCK = 2**20
 """Bytes read at a time: few, so that other work is not delayed and the first events appear at once."""

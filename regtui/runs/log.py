@@ -1,4 +1,4 @@
-"""A run's folder on disk: written so that it is always true, read so that nothing in it can do harm."""
+"""Writes a run's folder, so that it is always true."""
 
 from __future__ import annotations
 
@@ -7,125 +7,23 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any, Self
 
 from regtui import SCHEMA, __version__
 from regtui.errors import InputError, unwritable
-from regtui.files import open_events, read_plain, text_of
 from regtui.preset.file import to_toml
 from regtui.preset.model import Preset
-from regtui.protocol import schema1
-from regtui.protocol.events import EpochDone, Event, Number, Saving, Status, StepsDone, StopReason, Text, parse
+from regtui.protocol.events import EpochDone, Event, Saving, StepsDone
 from regtui.runs.alive import identity
 from regtui.runs.event_file import EventFile
-from regtui.tasks import Comparison
+from regtui.runs.summary import Summary
 
-LONGEST_LINE = 2**23
-"""Longest line read as an event, in bytes: an epoch of 400,000 steps, which takes about 100 MB of memory."""
-LONGEST_SUMMARY = 2**24
-"""Longest summary in bytes; one of 100,000 epochs, the most a preset may have, is a sixth of it."""
 EVENTS = "events.jsonl"
-
-
-class Scores(BaseModel):
-    """An arm's newest epoch, in evaluation mode."""
-
-    train_loss: Number
-    val_loss: Number
-    train_metrics: dict[Text, Number]
-    val_metrics: dict[Text, Number]
-
-
-class ArmSummary(BaseModel):
-    """How an arm ended; None for what it did not reach.
-
-    Attributes:
-        best_epoch: The epoch with the lowest validation loss, whatever early stopping monitors or counts.
-        best_val_loss: Its validation loss. Before there was `kept_epoch`, both were those of the last that counted.
-        kept_epoch: The epoch whose weights were tested.
-        test: Loss and metrics on the test set, by name.
-    """
-
-    epochs: int
-    stop_reason: StopReason | None
-    best_epoch: int | None
-    best_val_loss: Number
-    final: Scores | None
-    kept: Text | None
-    kept_epoch: int | None = None
-    test: dict[Text, Number] | None
-    zero_weights: float | None
-    weight_norm: Number
-    seconds: float
-    parameters: int
-
-
-class TaskSummary(BaseModel):
-    """What the networks were trained for, the main metric, and whether higher or lower values of it are better."""
-
-    name: Text
-    metric: Text
-    better: Text
-
-
-class Pairing(BaseModel):
-    """The proof that the arms are a matched pair.
-
-    Attributes:
-        initial_weights: Hash, for each arm, of the tensors that all have.
-        shared_tensors: How many those are.
-        tensors: How many each arm has in all.
-        data: Hash, for each arm, of all its data; empty in runs of earlier versions, as is `split`.
-        split: Hashes, for each arm, of the numbers of its training, validation and test examples.
-        order: Hash of each epoch's order of examples, equal for all arms.
-        unpaired_because: What broke the pair; empty if nothing did.
-    """
-
-    initial_weights: dict[Text, Text]
-    shared_tensors: int
-    data: dict[Text, Text] = {}
-    split: dict[Text, dict[Text, Text]] = {}
-    tensors: dict[Text, int]
-    order: list[Text]
-    unpaired_because: Text = ""
-
-
-class Summary(BaseModel):
-    """summary.json: the outcome of a run, for other programs.
-
-    Attributes:
-        task: What the networks were trained for.
-        comparisons: Each arm but the baseline against it, example by example on the test set.
-        same_experiment: For each arm but the baseline, whether both are the same experiment but for chance; empty in
-            logs of earlier versions.
-    """
-
-    model_config = ConfigDict(extra="ignore")
-
-    schema_version: int = Field(SCHEMA, alias="schema")
-    status: Status
-    error: Text = ""
-    unsaved: Text = ""
-    preset: Text
-    seed: int
-    device: Text
-    threads: int | None = None
-    wall_seconds: float
-    train_seconds: float
-    task: TaskSummary
-    arms: dict[Text, ArmSummary]
-    comparisons: dict[Text, Comparison] = {}
-    pairing: Pairing | None
-    same_experiment: dict[Text, bool] = {}
-    interventions: int
 
 
 class RunLog:
@@ -322,38 +220,6 @@ class RunLog:
         for path in self._made:
             with suppress(OSError):  # another run took that place meanwhile
                 path.rmdir()
-
-
-def read_events(folder: Path) -> Iterator[Event]:
-    """The events of a run, in order; an incomplete last line and events unknown to this version are skipped.
-
-    Raises:
-        OSError: They can't be read.
-    """
-    with open_events(folder) as file:
-        for line in whole_lines(file):
-            try:
-                yield parse(line)
-            except ValidationError:
-                continue
-
-
-def read_summary(folder: Path) -> Summary | None:
-    """The summary of a run; None if it has none, because it did not end or goes on."""
-    try:
-        outcome = json.loads(text_of(read_plain(folder / "summary.json", LONGEST_SUMMARY)))
-        return Summary.model_validate(schema1.summary(outcome))
-    except (OSError, ValueError, RecursionError):
-        return None
-
-
-def whole_lines(file: BinaryIO) -> Iterator[bytes]:
-    """The complete lines from the current position of `file`.
-
-    A line longer than `LONGEST_LINE` is returned in pieces, none of which is an event.
-    """
-    while (line := file.readline(LONGEST_LINE)).endswith(b"\n") or len(line) == LONGEST_LINE:
-        yield line
 
 
 def _joined(parts: list[StepsDone]) -> StepsDone:

@@ -12,7 +12,7 @@ from regtui.protocol.events import Event, RunFinished, RunStarted, StepsDone
 from regtui.protocol.history import History
 from regtui.runs.follow import Follower
 from regtui.runs.list import read_run
-from regtui.runs.log import read_summary
+from regtui.runs.summary import read_summary
 from regtui.tui.run.session import Session
 
 FOLLOW = 0.5

@@ -14,7 +14,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event
 from regtui.protocol.history import History
-from regtui.runs.log import Summary
+from regtui.runs.summary import Summary
 from regtui.tasks import METRICS
 from regtui.text import one_line
 
