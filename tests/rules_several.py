@@ -14,7 +14,7 @@ from tests.rules import Rules, hold, sentences
 from tests.rules_verdict import SIGNED, check_table, gap, kept, loss, tells, value
 
 SEVERAL = Rules[History]()
-NAMES = r"[\w-]+(?:, [\w-]+)*(?: and [\w-]+)?"
+NAMES = r"(?:[A-Q] )?[\w-]+(?:, (?:[A-Q] )?[\w-]+)*(?: and (?:[A-Q] )?[\w-]+)?"
 DID = {
     "classified more of them correctly": "more",
     "classified fewer of them correctly": "fewer",
@@ -54,11 +54,12 @@ def outcome(history: History, arm: str) -> str:
 
 
 def named(history: History, text: str) -> list[str]:
-    """The arms that a text lists, by their names or, if there are more than three, by their letters."""
-    listed = re.split(r", | and ", text)
-    hold(len(listed) > 3 or all(name in history.arms for name in listed), "letters of few arms")
+    """The arms that a text lists, by letter and name or, if there are more than three, by their letters."""
     letters = dict(zip("ABCDEFGHIJKLMNPQ", history.others, strict=False))
-    return [letters[name] for name in listed] if len(listed) > 3 else listed
+    listed = [one.partition(" ") for one in re.split(r", | and ", text)]
+    for letter, _, name in listed:
+        hold(name == ("" if len(listed) > 3 else letters.get(letter, "")) or letter == "baseline", f"{letter} {name}?")
+    return [letters.get(letter, letter) for letter, *_ in listed]
 
 
 def is_p(history: History, arm: str, text: str) -> None:

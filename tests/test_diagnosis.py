@@ -216,14 +216,14 @@ def of_several(**losses: list[float]) -> Telling:
 def test_of_several_arms_the_lowest_is_named_with_its_distance_from_the_baseline() -> None:
     telling = of_several(baseline=[0.5, 0.4], a=[0.5, 0.3], b=[0.5, 0.45, 0.2], c=[0.4, 0.6])
     assert said(telling) == (
-        "At epoch 2 a has the lowest validation loss of 4 arms, 0.3000; that is 0.1000 below the baseline. "
-        "Validation losses: baseline, a and b at their lowest, c above their lowest."
+        "At epoch 2 A a has the lowest validation loss of 4 arms, 0.3000; that is 0.1000 below the baseline. "
+        "Validation losses: baseline, A a and B b at their lowest, C c above their lowest."
     )
-    assert "baseline has the lowest validation loss of 3 arms, 0.3000; b is next, 0.0100 above" in said(
+    assert "baseline has the lowest validation loss of 3 arms, 0.3000; B b is next, 0.0100 above" in said(
         of_several(baseline=[0.3], a=[0.4], b=[0.31])
     )
     same = said(of_several(baseline=[0.3], a=[0.4], b=[0.3]))
-    assert "baseline has the lowest validation loss of 3 arms, 0.3000; b is level with it within 0.5 %." in same
+    assert "baseline has the lowest validation loss of 3 arms, 0.3000; B b is level with it within 0.5 %." in same
     assert "level with the baseline within 0.5 %" in said(of_several(baseline=[0.3], a=[0.2999], b=[0.31]))
 
 
@@ -236,26 +236,33 @@ def test_more_than_three_arms_are_counted() -> None:
 def test_of_several_arms_those_that_stopped_are_told_by_how() -> None:
     telling = of_several(baseline=[0.5, 0.4], a=[0.5, 0.3], b=[0.5, 0.45], c=[0.4, 0.6]).stop("a", "early_stopping")
     assert said(telling).startswith(
-        "A stopped early after epoch 2; its lowest validation loss was 0.3000 at epoch 2; 3 arms go on."
+        "A a stopped early after epoch 2; its lowest validation loss was 0.3000 at epoch 2; 3 arms go on."
     )
     assert "has the lowest validation loss of 3 arms" in said(telling)
     telling.stop("b", "exploded")
-    assert said(telling).startswith("B diverged; a stopped early; 2 arms go on.")
+    assert said(telling).startswith("B b diverged; A a stopped early; 2 arms go on.")
     assert said(telling.stop("c", "max_epochs")).startswith(
-        "B diverged; a stopped early; c trained all epochs; baseline goes on alone."
+        "B b diverged; A a stopped early; C c trained all epochs; baseline goes on alone."
     )
 
 
 def test_of_several_arms_an_end_tells_the_lowest_and_the_baseline_s() -> None:
     telling = of_several(baseline=[0.5, 0.4], a=[0.5, 0.3], b=[0.5, 0.45, 0.44], c=[0.4, 0.6])
     assert said(telling.finish()) == (
-        "Finished after 2 to 3 epochs: lowest validation loss 0.3000 at epoch 2 (a), 0.4000 at epoch 2 (baseline)."
+        "Finished after 2 to 3 epochs: lowest validation loss 0.3000 at epoch 2 (A a), 0.4000 at epoch 2 (baseline)."
     )
 
 
 def test_a_change_in_some_of_several_arms_names_them() -> None:
     telling = of_several(baseline=[0.5], a=[0.5], b=[0.5], c=[0.4])
     telling.control("a", "patience", 3, epoch=2).control("b", "patience", 3, epoch=2)
-    assert said(telling).startswith("Patience of a and b was set to 3 in epoch 2.")
+    assert said(telling).startswith("Patience of A a and B b was set to 3 in epoch 2.")
     telling.control("c", "patience", 3, epoch=2).control("baseline", "patience", 3, epoch=2)
     assert said(telling).startswith("Patience of all arms was set to 3 in epoch 2.")
+
+
+def test_an_arm_called_all_is_not_all_arms() -> None:
+    telling = of_several(baseline=[0.5, 0.4], all=[0.5, 0.3], b=[0.5, 0.45])
+    assert said(telling).startswith("At epoch 2 A all has the lowest validation loss of 3 arms")
+    assert said(telling.control("all", "patience", 3, epoch=3)).startswith("Patience of A all was set to 3")
+    assert said(telling.stop("all", "exploded")).startswith("A all diverged in epoch 2")

@@ -92,8 +92,11 @@ def test_one_arm_that_diverged_leaves_the_others_compared() -> None:
     assert {name: v.outcome for name, v in judge_run(told.history, told.preset).items()} == {
         "one": "more", "two": "none", "three": "undecided",
     }  # fmt: skip
-    assert "1 is not compared (two)" in text(told)
-    assert "two diverged in epoch 1 (training loss was far above that of guessing). Lower its strength," in text(told)
+    assert "1 is not compared (B two)" in text(told)
+    assert (
+        "Not compared: B two diverged in epoch 1 (training loss was far above that of guessing). Lower its strength,"
+        in text(told)
+    )
     assert "adjusted for 2 comparisons" in text(told)
 
 
@@ -123,8 +126,8 @@ def test_what_clouds_all_arms_comparisons_is_told_once() -> None:
     told.control("one", "dropout.rate", 0.3).score(dict.fromkeys(["one", "two", "early"], RightWrong(800, 9, 9, 182)))
     told.finish("stopped")
     assert text(told).startswith(
-        "No clean comparison: the run was steered once while it trained and stopped by the user: baseline, one and two "
-        "after 2 epochs. On this split"
+        "No clean comparison: the run was steered once while it trained and stopped by the user: baseline, A one and B "
+        "two after 2 epochs. On this split"
     )
     assert text(told).count("stopped by the user") == 1
     alike = telling(["one", "two"], epochs=5)
@@ -140,7 +143,7 @@ def test_arms_that_do_what_the_baseline_does_are_no_comparison_and_adjust_none()
     for name in ("baseline", "nothing", "one", "two"):
         told.epoch(name, 0.5).stop(name, "max_epochs")
     told.score(dict.fromkeys(["nothing", "one", "two"], RightWrong(800, 9, 40, 151))).finish()
-    assert "1 is the same experiment as the baseline (nothing)" in text(told)
+    assert "1 is the same experiment as the baseline (A nothing)" in text(told)
     assert "adjusted for 2 comparisons" in text(told)
     assert len(re.findall("A nothing ", text(told))) == 1, "only in the table of the arms"
 
@@ -168,8 +171,8 @@ def test_a_regression_of_several_arms_speaks_of_errors_and_adjusts_the_t_tests()
     said = " ".join(" ".join(lines).split())
     assert said.startswith(
         "On this split and seed, 3 networks against that of the baseline on 100 Diabetes test patients: 1 has a lower "
-        "mean squared error on them (lower); 1 has a higher mean squared error on them (higher); 1 is undecided "
-        "(level)."
+        "mean squared error on them (A lower); 1 has a higher mean squared error on them (B higher); 1 is "
+        "undecided (C level)."
     )
     expected = 3 * 2 * stats.t.sf(4, 99), 2 * 2 * stats.t.sf(3, 99)
     assert p_values[:2] == pytest.approx(expected)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from regtui.evidence.trend import FLAT, NEAR, Kind, Trend, trend
-from regtui.preset.arms import BASELINE
+from regtui.preset.arms import BASELINE, marks_of
 from regtui.protocol.events import ArmStopped, ControlApplied, StopReason
 from regtui.protocol.history import ArmHistory, History
 from regtui.text import counted, listed, loss_in_words, number, share, short
@@ -59,7 +59,7 @@ def _going_on(history: History, planned_epochs: int) -> Iterator[str]:
     if newest == 0:
         yield _first_epoch_of_several(running) if several else _first_epoch(running)
     elif several:
-        yield from _standing(running)
+        yield from _standing(running, _labels(history))
     else:
         yield from _trends(history, running, planned_epochs)
     if changes and not fresh:
@@ -204,20 +204,30 @@ def _versus(history: History) -> str:
 # Several arms beside the baseline: what each does would be too much, so they are counted
 
 
+def _labels(history: History) -> dict[str, str]:
+    """What sentences call each arm: of several by letter and name, since a name such as 'all' is a word as well."""
+    if len(history.arms) <= 2:
+        return {name: name for name in history.arms}
+    return {name: name if name == BASELINE else f"{mark} {name}" for name, mark in marks_of(history.arms).items()}
+
+
 def _names(names: Sequence[str]) -> str:
-    """'a', 'a and b', 'a, b and c', '4 arms'."""
+    """'A a', 'A a and B b', 'A a, B b and C c', '4 arms'."""
     return listed(names) if len(names) <= MOST_NAMES else f"{len(names)} arms"
 
 
 def _some_stopped(history: History, running: Sequence[str]) -> Iterator[str]:
     """A sentence on the arms that have stopped while others go on; nothing before the first has."""
+    labels = _labels(history)
     ended = {name: arm.stopped for name, arm in history.arms.items() if arm.stopped is not None}
-    on = f"{running[0]} goes on alone" if len(running) == 1 else f"{len(running)} arms go on"
+    on = f"{labels[running[0]]} goes on alone" if len(running) == 1 else f"{len(running)} arms go on"
     if len(ended) == 1:
         ((name, stopped),) = ended.items()
-        yield f"{_stopped(name, history.arms[name], stopped)}; {on}."
+        yield f"{_stopped(labels[name], history.arms[name], stopped)}; {on}."
     elif ended:
-        groups = {how: [name for name, end in ended.items() if _ENDS[end.reason] == how] for how in _ENDS.values()}
+        groups = {
+            how: [labels[name] for name, end in ended.items() if _ENDS[end.reason] == how] for how in _ENDS.values()
+        }
         words = "; ".join(f"{_names(names)} {how}" for how, names in groups.items() if names)
         yield f"{words[0].upper()}{words[1:]}; {on}."
 
@@ -237,12 +247,13 @@ def _first_epoch_of_several(running: dict[str, ArmHistory]) -> str:
     return f"Training the first epoch: the step loss has come down in {len(lower)} of {len(running)} arms."
 
 
-def _standing(running: dict[str, ArmHistory]) -> Iterator[str]:
+def _standing(running: dict[str, ArmHistory], labels: Mapping[str, str]) -> Iterator[str]:
     """Which running arm is lowest in the newest epoch that all have measured, and how many are at their own lowest."""
-    unmeasured = [name for name, arm in running.items() if arm.last is not None and arm.last.val_loss is None]
+    arms = {labels[name]: arm for name, arm in running.items()}
+    unmeasured = [name for name, arm in arms.items() if arm.last is not None and arm.last.val_loss is None]
     if unmeasured:
         yield f"The validation loss of {_names(unmeasured)} is not finite."
-    measured = {name: arm for name, arm in running.items() if name not in unmeasured}
+    measured = {name: arm for name, arm in arms.items() if name not in unmeasured}
     losses = {
         name: {e.epoch: e.val_loss for e in arm.epochs if e.val_loss is not None} for name, arm in measured.items()
     }
@@ -281,19 +292,20 @@ def _steered(history: History) -> str:
     """A sentence on the latest change of a knob."""
     changes = history.changes
     others = f", the last of {len(changes)} changes" if len(changes) > 1 else ""
-    return f"{_change(changes[-1], len(history.arms))}{others}."
+    return f"{_change(changes[-1], _labels(history))}{others}."
 
 
-def _change(change: Sequence[ControlApplied], of_arms: int) -> str:
+def _change(change: Sequence[ControlApplied], labels: Mapping[str, str]) -> str:
     """What was set, and when; a change in several of the run's arms counts as one."""
     last = change[-1]
     when = f"in epoch {last.epoch}" if last.epoch else "before the first epoch"
     knob = (last.key or "").replace(".", " ").replace("_", " ").capitalize()
     if len({control.value for control in change}) > 1:
-        values = [f"{'off' if c.value is None else f'{c.value:g}'} ({c.arm})" for c in change]
+        values = [f"{'off' if c.value is None else f'{c.value:g}'} ({labels[c.arm or '']})" for c in change]
         return f"{knob} was set to {' and '.join(values)} {when}"
-    every = "both arms" if of_arms == 2 else "all arms"
-    arms = every if len(change) == of_arms > 1 else _names([f"{control.arm}" for control in change])
+    every = "both arms" if len(labels) == 2 else "all arms"
+    changed = [labels[control.arm] for control in change if control.arm is not None]
+    arms = every if len(change) == len(labels) > 1 else _names(changed)
     if last.value is None:
         return f"Early stopping of {arms} was turned off {when}"
     return f"{knob} of {arms} was set to {last.value:g} {when}"
@@ -305,8 +317,9 @@ def _ended(history: History) -> Iterator[str]:
     if finished is not None and finished.status == "failed":
         yield f"The run failed: {finished.error.rstrip('.') or 'the log says why'}."
         return
+    labels = _labels(history)
     diverged = [
-        _stopped(name, arm, arm.stopped)
+        _stopped(labels[name], arm, arm.stopped)
         for name, arm in history.arms.items()
         if arm.stopped is not None and arm.stopped.diverged
     ]
@@ -321,7 +334,7 @@ def _ended(history: History) -> Iterator[str]:
     told = dict(sorted(trends.items(), key=lambda one: one[1].lowest.val_loss or 0.0))
     if several:  # the lowest of all, and the baseline's
         told = {name: t for name, t in told.items() if name in (next(iter(told)), BASELINE)}
-    lowest = [f"{_lowest(t)} ({name})" for name, t in (told if several else trends).items()]
+    lowest = [f"{_lowest(t)} ({labels[name]})" for name, t in (told if several else trends).items()]
     summary = f": lowest validation loss {', '.join(lowest)}" if lowest else ""
     yield f"{_end(history)}{summary}."
     overfitted = {
@@ -330,7 +343,8 @@ def _ended(history: History) -> Iterator[str]:
         if t.kind == "overfits"
     }
     if overfitted:
-        yield f"Overfitted: {_names(list(overfitted)) if several else '; '.join(overfitted.values())}."
+        arms = _names([labels[name] for name in overfitted]) if several else "; ".join(overfitted.values())
+        yield f"Overfitted: {arms}."
     if history.changes:
         yield _steered(history)
 

@@ -28,7 +28,7 @@ def opening(verdicts: Sequence[Verdict]) -> str:
     """How many arms did better or worse than the baseline, and which; what clouds that comes before it."""
     first, ordered = verdicts[0], in_order(verdicts)
     if all(verdict.outcome == "none" for verdict in verdicts):
-        why = " Also, ".join(_reasons(verdicts))
+        why = " Also, ".join(_reasons(verdicts, _marks(verdicts)))
         return f"{_clouds(verdicts)}No comparison is drawn on this split and seed: {why}"
     base = "the baseline" if first.baseline.is_plain else f"the baseline ({first.baseline.label})"
     groups: dict[str, list[str]] = {}
@@ -56,7 +56,7 @@ def comparisons(verdicts: Sequence[Verdict]) -> Columns:
     marks = _marks(verdicts)
     top, bottom = words.head_of_difference(rows[0].comparison)
     return [
-        ("", "", [f"{marks[verdict.arm.name]} {verdict.arm.name}" for verdict in rows]),
+        ("", "", [_labelled(verdict.arm.name, marks) for verdict in rows]),
         ("against", "baseline", [verdict.outcome for verdict in rows]),
         (top, bottom, [_difference(verdict, verdict.difference) for verdict in rows]),
         ("95 %", "interval", [_interval(verdict) for verdict in rows]),
@@ -70,7 +70,7 @@ def sentences(verdicts: Sequence[Verdict]) -> list[str]:
     rows = [verdict for verdict in in_order(verdicts) if verdict.p_value is not None]
     adjusted, marks = "adjusted " if len(rows) > 1 else "", _marks(verdicts)
     return [
-        f"{marks[verdict.arm.name]} {verdict.arm.name}: {verdict.outcome}, {_difference(verdict, verdict.difference)}"
+        f"{_labelled(verdict.arm.name, marks)}: {verdict.outcome}, {_difference(verdict, verdict.difference)}"
         f"{words.unit_of_difference(verdict.comparison)}, 95{NBSP}% interval {_interval(verdict)}, "
         f"{adjusted}{p_value(verdict.p_value)}, {_cost(verdict)} the time an epoch."
         for verdict in rows
@@ -85,15 +85,19 @@ def closing(verdicts: Sequence[Verdict]) -> list[str]:
     not_drawn = [verdict for verdict in ordered if verdict.outcome == "none"]
     marks = _marks(verdicts)
     paragraphs = [f"{_method(drawn)}{_unsettled(drawn, marks)}{_underfitting(drawn, marks)}"] if drawn else []
-    paragraphs += [f"{verdict.arm.name}: {verdict.headline()}" for verdict in ordered if verdict.outcome == "same"]
+    paragraphs += [
+        f"{_labelled(verdict.arm.name, marks)}: {verdict.headline()}"
+        for verdict in ordered
+        if verdict.outcome == "same"
+    ]
     if len(not_drawn) < len(verdicts):  # otherwise the opening has said why
-        paragraphs += [f"Not compared: {why}" for why in _reasons(not_drawn)]
+        paragraphs += [f"Not compared: {why}" for why in _reasons(not_drawn, marks)]
     return paragraphs + ([_limits(drawn)] if drawn else [])
 
 
 def _clouds(verdicts: Sequence[Verdict]) -> str:
     """What keeps the run from being the clean comparison that its preset plans; empty if nothing does."""
-    first, clouds = verdicts[0], []
+    first, clouds, marks = verdicts[0], [], _marks(verdicts)
     if first.interventions > 0:
         times = "once" if first.interventions == 1 else f"{first.interventions} times"
         clouds.append(f"steered {times} while it trained")
@@ -101,19 +105,21 @@ def _clouds(verdicts: Sequence[Verdict]) -> str:
         stopped: dict[str, list[str]] = {}
         for arm in (first.baseline, *(verdict.arm for verdict in verdicts)):
             if arm.stop_reason == "stopped":  # an arm that had ended by then was not stopped
-                stopped.setdefault(counted_epochs(arm), []).append(arm.name)
+                stopped.setdefault(counted_epochs(arm), []).append(_labelled(arm.name, marks))
         all_alike = len(stopped) == 1 and len(next(iter(stopped.values()))) == len(verdicts) + 1
         after = [f"{'' if all_alike else f'{listed(names)} '}after {epochs}" for epochs, names in stopped.items()]
         clouds.append(f"stopped by the user{' ' if all_alike else ': ' if after else ''}{'; '.join(after)}")
     return f"No clean comparison: the run was {' and '.join(clouds)}. " if clouds else ""
 
 
-def _reasons(verdicts: Sequence[Verdict]) -> list[str]:
+def _reasons(verdicts: Sequence[Verdict], marks: Mapping[str, str]) -> list[str]:
     """Why these arms are not compared with the baseline, each reason once."""
     diverged = {a.name: a for v in verdicts if v.diverged for a in (v.baseline, v.arm) if a.diverged}
     alike: dict[str, list[str]] = {}
     for name, arm in diverged.items():
-        alike.setdefault(f"diverged in epoch{NBSP}{arm.epochs} ({HOW_DIVERGED[arm.stop_reason]})", []).append(name)
+        alike.setdefault(f"diverged in epoch{NBSP}{arm.epochs} ({HOW_DIVERGED[arm.stop_reason]})", []).append(
+            _labelled(name, marks)
+        )
     reasons = []
     if diverged:
         strength = "" if BASELINE in diverged else f"{'its' if len(diverged) == 1 else 'their'} strength, or "
@@ -164,8 +170,13 @@ def _limits(drawn: Sequence[Verdict]) -> str:
 
 
 def _in_few_words(names: Sequence[str], marks: Mapping[str, str]) -> Sequence[str]:
-    """These arms' names, or where they are many their letters."""
-    return names if len(names) <= FEW else [marks[name] for name in names]
+    """These arms' letters, with their names where they are few; a name such as 'all' alone would be a word as well."""
+    return [_labelled(name, marks) if len(names) <= FEW else marks[name] for name in names]
+
+
+def _labelled(name: str, marks: Mapping[str, str]) -> str:
+    """An arm's letter and name, as the tables have them: 'A dropout'; of the baseline its name."""
+    return name if name == BASELINE else f"{marks[name]} {name}"
 
 
 def _marks(verdicts: Iterable[Verdict]) -> dict[str, str]:
