@@ -25,8 +25,10 @@ MAX_PARTS = 16
 """Most parts of a dotted key in TOML; a preset's have three. tomllib's time grows with their square."""
 
 LONGEST_PLAIN = 20_000
-_PLAIN = bytes({*b"\n\r\t", *range(0x20, 0x7F)} - {*b"\\"})
-"""ASCII bytes that are printable and do not begin an escape."""
+MOST_PLAIN = 100
+"""So many tables and lists do no harm however they are nested; a summary of eight arms has fewer."""
+_PLAIN = bytes({*b"\n\r", *range(0x20, 0x7F)} - {*b"\\"})
+"""ASCII bytes that are printable and do not begin an escape, and ends of lines, which are in no text of one line."""
 _TOML = re.compile(
     r'"""(?:[^"\\]|\\.|"(?!""))*+"{3,5}'  # texts and comments first: what is in them is not nested
     r"|'''(?:[^']|'(?!''))*+'{3,5}"
@@ -129,7 +131,7 @@ def table_of_json(content: bytes) -> dict[str, Any]:
         ValueError: It is no table, or nested too deeply.
     """
     try:
-        table = json.loads(text_of(content), parse_constant=lambda _name: None, parse_float=_finite)
+        table = _JSON.decode(text_of(content))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(table, dict):
@@ -177,8 +179,8 @@ class TooDeepError(ValueError):
 
 def _is_deep(text: str) -> bool:
     brackets = text.count("[") + text.count("{")
-    if brackets <= DEPTH and max(line.count(".") for line in text.split("\n")) <= MAX_PARTS:
-        return False  # nearly all presets: a key ends with its line
+    if brackets <= DEPTH and text.count(".") <= MAX_PARTS:
+        return False  # nearly all presets
     depth = parts = 0
     for match in _TOML.finditer(text):
         token = match[0]
@@ -197,10 +199,13 @@ def _is_deep(text: str) -> bool:
 
 def _is_plain(content: bytes) -> bool:
     """Whether a file's texts certainly need no cleaning. This saves time: a list may read ten thousand files."""
-    short = len(content) < LONGEST_PLAIN and content.count(b"{") + content.count(b"[") < DEPTH
+    short = len(content) < LONGEST_PLAIN and content.count(b"{") + content.count(b"[") < MOST_PLAIN
     return short and not content.translate(None, _PLAIN) and b'"""' not in content and b"'''" not in content
 
 
 def _finite(text: str) -> float | None:
     number = float(text)
     return number if math.isfinite(number) else None
+
+
+_JSON = json.JSONDecoder(parse_constant=lambda _name: None, parse_float=_finite)

@@ -86,7 +86,7 @@ def test_a_report_of_several_arms_tells_each_by_letter_and_row(tmp_path: Path) -
         assert f"<td>{name}</td>" in page, "in the table of results"
     letters = set(re.findall(r'<text class="arm\d+"[^>]*>(\w)</text>', page))
     assert letters == {"B", "C"}, "an arm that diverged at once has no curve"
-    assert "1 is not compared (l1)" in " ".join(page.split())
+    assert "1 is not compared (A l1)" in " ".join(page.split())
 
 
 def test_a_report_of_two_arms_has_the_marks_that_it_had(tmp_path: Path) -> None:

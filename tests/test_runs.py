@@ -180,6 +180,25 @@ def test_a_finished_run_tells_what_its_files_tell(logs: Path) -> None:
     assert pickle.loads(pickle.dumps(run)) == run
 
 
+def test_a_list_leaves_out_long_texts_and_the_hashes_that_prove_the_arms_equal(logs: Path) -> None:
+    pairing = {"initial_weights": {"baseline": "a"}, "data": {"baseline": "b"}, "unpaired_because": "different data"}
+    change(first(logs) / "summary.json", pairing=pairing)
+    fields = read_run(first(logs)).fields
+    assert {key: value for key, value in fields.items() if key.startswith("pairing.")} == {
+        "pairing.data.baseline": "b",
+        "pairing.unpaired_because": "different data",
+    }
+    assert not {"title", "summary"} & fields.keys()
+
+
+def test_a_tab_in_a_preset_is_shown_as_an_escape(logs: Path) -> None:
+    preset = first(logs) / "preset.toml"
+    preset.write_text(preset.read_text().replace('"dropout"', '"drop\tout"'))
+    (first(logs) / "run.json").unlink()
+    (first(logs) / "summary.json").unlink()
+    assert read_run(first(logs)).fields["name"] == "drop\\tout"
+
+
 @pytest.mark.parametrize(
     ("only_baseline", "only_arm", "verdict"),
     [(100, 160, "more"), (160, 100, "fewer"), (100, 101, "undecided"), (0, 0, "undecided"), (-1, 5, "none")],

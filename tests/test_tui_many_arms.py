@@ -315,7 +315,7 @@ async def test_an_arm_that_diverges_alone_is_told_and_the_others_go_on(tmp_path:
             await shown(pilot, app.screen)
             row = next(row for row in text_of(app).splitlines() if "B ridge" in row and "diverged" in row)
             assert "diverged at 2" in row
-            assert "Ridge diverged in epoch 2" in text_of(app)
+            assert "B ridge diverged in epoch 2" in text_of(app)
         finally:
             training.close()
 

@@ -26,7 +26,7 @@ NAME = ".regtui-index.sqlite"
 """The name of the index file, in the listed folder."""
 _APPLICATION = 0x52654774
 """The application id in sqlite's header, which marks the file as ours."""
-_VERSION = 5
+_VERSION = 6
 """Raised when a row's content or meaning changes."""
 _TABLE = "CREATE TABLE runs (path BLOB PRIMARY KEY, signature TEXT, content TEXT, checksum BLOB)"
 _SCHEMA = [("table", "runs", _TABLE), ("index", "sqlite_autoindex_runs_1", None)]
@@ -39,6 +39,8 @@ _WAIT = 0.2
 """Seconds to wait for another process that writes the index; reading the files takes not much longer."""
 _PATIENCE = 10.0
 """Seconds after which reading or writing the index is given up."""
+_AT_ONCE = 1000
+"""Rows held in memory at a time."""
 _MAX_BYTES = 100_000
 """Largest average size of a run's row in bytes; a usual one has 4,000."""
 
@@ -51,12 +53,12 @@ def read_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None)
     ]
     if [path for path, _, _ in paths] == [folder]:  # no index is written into a run's own folder
         return [read_run(folder)]
-    rows, gone = _read_index(folder, {key: signature for _, key, signature in paths})
-    kept = _entries(rows)
+    kept, gone = _read_index(folder, {key: signature for _, key, signature in paths})
     runs, new = [], []
     for path, key, signature in paths:
         if key in kept:
-            runs.append(RunInfo(path, kept[key][0], kept[key][1], "", kept[key][2]))
+            started, status, fields = kept[key]
+            runs.append(RunInfo(path, started, status, "", fields))
             continue
         run = read_run(path)
         runs.append(run)
@@ -87,33 +89,37 @@ def _checksum(path: bytes, signature: bytes, content: bytes) -> bytes:
     return hashlib.blake2b(b"\0".join((path, signature, content)), digest_size=16).digest()
 
 
-def _read_index(folder: Path, wanted: Mapping[bytes, bytes]) -> tuple[dict[bytes, bytes], list[object]]:
-    """The content of each valid row whose signature is `wanted`, by path; and the paths that no longer exist."""
-    rows: dict[bytes, bytes] = {}
+def _read_index(folder: Path, wanted: Mapping[bytes, bytes]) -> tuple[dict[bytes, _Entry], list[object]]:
+    """The valid entries whose signature is `wanted`, by path; and the paths that no longer exist."""
+    entries: dict[bytes, _Entry] = {}
     gone: list[object] = []
     try:
         # The journal is not read: a row that is not as it was written does not count in any case.
         with _opened(folder, "ro&immutable=1", most=_MAX_BYTES * (100 + len(wanted))) as index:
             if _state(index) != "ours":
                 return {}, []
-            for path, signature, content, checksum in index.execute("SELECT * FROM runs"):
-                if path not in wanted:
-                    gone.append(path)
-                elif (
-                    signature == wanted[path]
-                    and type(content) is bytes
-                    and checksum == _checksum(path, signature, content)
-                ):
-                    rows[path] = content
+            rows = index.execute("SELECT * FROM runs")
+            while some := rows.fetchmany(_AT_ONCE):
+                valid: dict[bytes, bytes] = {}
+                for path, signature, content, checksum in some:
+                    if path not in wanted:
+                        gone.append(path)
+                    elif (
+                        signature == wanted[path]
+                        and type(content) is bytes
+                        and checksum == _checksum(path, signature, content)
+                    ):
+                        valid[path] = content
+                entries.update(_entries(valid))
     except (sqlite3.Error, OSError):
         pass  # the rows read so far are valid
-    return rows, gone
+    return entries, gone
 
 
 def _entries(rows: Mapping[bytes, bytes]) -> dict[bytes, _Entry]:
     """The valid entries, by path."""
     try:
-        # Parsed as one document instead of ten thousand, so that equal keys share memory, which saves half of it.
+        # Parsed as one document instead of a thousand, so that equal keys share memory, which saves half of it.
         parsed = _parsed(b"[" + b",".join(rows.values()) + b"]")
         if not isinstance(parsed, list) or len(parsed) != len(rows):
             raise ValueError("a row of its own making")
@@ -160,9 +166,7 @@ def _write_index(folder: Path, new: Iterable[tuple[bytes, str, str, bytes]], gon
         elif state == "foreign":
             return
         with _opened(folder, "rwc") as index:
-            index.execute(
-                "PRAGMA page_size = 16384"
-            )  # with sqlite's default of 4096 a page would hold one run and be half empty
+            index.execute("PRAGMA page_size = 65536")  # a page holds whole runs, and what is left of it stays empty
             index.execute("BEGIN IMMEDIATE")
             if _state(index) == "new":
                 index.execute(f"PRAGMA application_id = {_APPLICATION}")

@@ -6,7 +6,6 @@ a run never fails, whatever the files contain: what could not be read is named i
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import os
 import re
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from regtui.files import NotPlainError, open_events
 from regtui.preset.arms import BASELINE
 from regtui.runs.alive import standing
 from regtui.runs.before import brought_up
-from regtui.runs.files import Field, flat_fields, read_json, read_toml
+from regtui.runs.files import MAX_FIELDS, Field, flat_fields, read_json, read_toml
 from regtui.tasks import METRICS, TASKS, Comparison, Metric, Task
 from regtui.tasks.comparison import holm
 from regtui.text import UNKNOWN, number, one_line, quoted
@@ -77,9 +77,9 @@ class RunInfo:
         status: How it ended; of a run without summary that of `regtui.runs.alive.Standing`; `damaged` if its files do
             not say.
         fault: What is wrong with its files, in a word; empty if nothing is.
-        fields: Every field of preset and summary by its dotted key, and `status`, `arms` (their names), `verdict` and
-            `test.difference`. Of several arms beside the baseline, `verdict.ARM` and `test.difference.ARM` are those of
-            each, and `verdict` is "several", or "none" if none was compared.
+        fields: The fields of preset and summary by their dotted keys, except long texts and hashes, and `status`,
+            `arms` (their names), `verdict` and `test.difference`. Of several arms beside the baseline, `verdict.ARM`
+            and `test.difference.ARM` are those of each, and `verdict` is "several", or "none" if none was compared.
         silence: Of a run that is trained elsewhere, for how long it has told nothing, if that is worth a word.
     """
 
@@ -352,11 +352,11 @@ def read_run(folder: Path) -> RunInfo:
     _check_events(folder, faults, ended="summary.json" in names)
     summary = summary and brought_up(folder, preset, summary)
     status, silence = _standing(folder, summary if "summary.json" in names else None, circumstances)
-    fields = flat_fields(preset)
+    fields = flat_fields({key: value for key, value in preset.items() if key not in ("title", "summary")})
     fields.update((key, v) for key, v in flat_fields(circumstances).items() if key in {"preset", "seed", "device"})
-    fields.update(flat_fields(summary))
+    fields.update(flat_fields(_without_proofs(summary)))
     fields["status"] = status
-    if arms := dict.fromkeys(key.split(".", 2)[1] for key in fields if key.startswith("arms.") and is_result(key)):
+    if arms := _arms(summary):
         fields["arms"] = " ".join(arms)
     run = RunInfo(folder, _started(folder, circumstances), status, "; ".join(faults), fields, silence)
     if status in _ENDED:
@@ -365,6 +365,21 @@ def read_run(folder: Path) -> RunInfo:
         fields.update(_of_arms("verdict", verdicts, several="several" if drawn else "none"))
     fields.update(_of_arms("test.difference", _differences(run)))
     return run
+
+
+def _without_proofs(summary: dict[str, Any]) -> dict[str, Any]:
+    """A summary without the hashes and counts that prove the arms equal at the start, by which nobody filters."""
+    pairing = summary.get("pairing")
+    if not isinstance(pairing, dict):
+        return summary
+    return summary | {"pairing": {key: pairing[key] for key in ("data", "unpaired_because") if key in pairing}}
+
+
+def _arms(summary: dict[str, Any]) -> list[str]:
+    """The names of the arms of which a summary tells results; a real name has no dot."""
+    told = summary.get("arms")
+    arms = islice(told.items(), MAX_FIELDS) if isinstance(told, dict) else ()
+    return [name for name, arm in arms if "." not in name and isinstance(arm, dict) and not RESULTS.isdisjoint(arm)]
 
 
 def _of_arms(key: str, values: Mapping[str, Field], several: Field | None = None) -> dict[str, Field]:
@@ -492,7 +507,7 @@ def _task(summary: dict[str, Any]) -> Task:
 
 def _comparison(task: Task, told: object) -> Comparison | None:
     """A comparison as a summary tells it; None if it can't be one."""
-    names = [field.name for field in dataclasses.fields(task.comparison)]
+    names = task.comparison.__slots__
     if not isinstance(told, dict) or not all(type(told.get(name)) in (int, float) for name in names):
         return None
     comparison = task.comparison(**{name: told[name] for name in names})
