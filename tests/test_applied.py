@@ -13,6 +13,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.applied import (
     Applied,
     kept_epoch,
+    label_with_changes,
     reference,
     steered_arms,
     stop_epoch_if_nothing_improves,
@@ -53,6 +54,30 @@ def test_accepted_commands_change_it_and_refused_ones_do_not() -> None:
     assert applied.arms["baseline"].min_delta == 0.01
     assert applied.arms["regularized"].patience is None
     assert dict(applied.arms["regularized"].strengths) == {"dropout.rate": 0.2}
+
+
+def test_the_label_of_an_arm_tells_what_was_changed_and_when() -> None:
+    preset = small_preset(
+        train={"epochs": 12},
+        regularized={"l2": {}, "dropout": {"rate": 0.5, "input_rate": 0.2}, "early_stopping": {"patience": 4}},
+    )
+    told = Telling(preset).start()
+
+    def label(arm: str = "regularized") -> str:
+        return label_with_changes(preset, told.history, arm)
+
+    assert label() == "L2 0.0001 + dropout 0.5 (input 0.2) + early stopping 4"
+    assert label("baseline") == ""
+    told.control("regularized", "dropout.rate", 0.9, why="it has stopped", epoch=2)
+    told.control("regularized", "dropout.rate", 0.6, epoch=7)
+    assert label() == "L2 0.0001 + dropout 0.5 → 0.6 (input 0.2) at epoch 7 + early stopping 4"
+    told.control("regularized", "dropout.rate", 0.5, epoch=8).control("baseline", "patience", 3, epoch=8)
+    assert "dropout 0.5 → 0.6 → 0.5 (input 0.2) at epoch 8" in label()
+    told.control("regularized", "dropout.rate", 0.1, epoch=9).control("regularized", "patience", None, epoch=9)
+    assert "dropout 0.5 → … → 0.1 (input 0.2) at epoch 9 + early stopping 4 → off at epoch 9" in label()
+    assert label("baseline") == "early stopping off → 3 at epoch 8"
+    assert preset.regularized.dropout is not None
+    assert preset.regularized.dropout.rate == 0.5
 
 
 def test_turning_patience_off_and_on_decides_what_is_kept_as_the_trainer_does() -> None:

@@ -14,6 +14,7 @@ from regtui.preset.arms import MARKS
 from regtui.protocol.curves import StepCurve
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import History
+from regtui.tui.charts.captions import titles
 from regtui.tui.charts.chart import Plot, draw
 from regtui.tui.charts.view import Space, View, difference, newest_difference, plots
 from regtui.tui.look import DARK
@@ -263,6 +264,13 @@ def test_changes_of_a_knob_stand_as_lines_and_refused_ones_do_not() -> None:
         assert len(plot.verticals) == 2
     told = telling().epochs([0.5, 0.4], [0.5, 0.4]).pause().pause(paused=False)
     assert plots(told.history, View(), SPACE)[0].verticals == []
+
+
+def test_a_title_tells_the_strength_as_it_is_now_and_gives_the_arms_name_up_for_it() -> None:
+    preset = small_preset(regularized={"dropout": {"rate": 0.5}})
+    told = Telling(preset).start().control("regularized", "dropout.rate", 0.6)
+    for width, words in ((57, "◆ regularized · dropout 0.5 → 0.6 at epoch 1"), (36, "◆ dropout 0.5 → 0.6 at epoch 1")):
+        assert titles(preset, told.history, View(), list(ARMS), width) == ["● baseline", words]
 
 
 def change(command: str, key: str, *, epoch: int, step: int) -> ControlApplied:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, takewhile
 
 from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.protocol.events import ControlApplied
 from regtui.protocol.history import ArmHistory, History
-from regtui.techniques.early_stopping import Monitor, StoppingRule
+from regtui.techniques.early_stopping import EarlyStopping, Monitor, StoppingRule
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,49 @@ class Applied:
             if control.accepted and control.arm in arms and control.key is not None:
                 arms[control.arm] = _changed(preset, arms[control.arm], control)
         return cls(arms)
+
+
+def label_with_changes(preset: Preset, history: History, arm: str) -> str:
+    """An arm's techniques in a few words, with what was changed while it trained: 'dropout 0.5 → 0.6 at epoch 7'.
+
+    Empty if it has no technique, and none was turned on.
+    """
+    techniques = preset.arms()[arm].active()
+    words = {name: [technique.label()] for name, technique in techniques.items()}
+    epochs: dict[str, int] = {}
+    for control in history.controls:
+        if not control.accepted or control.arm != arm or control.key is None:
+            continue
+        name, _, knob = control.key.rpartition(".")
+        if control.key == "patience":
+            name, knob = "early_stopping", "patience"
+            techniques.setdefault(name, EarlyStopping())
+            words.setdefault(name, ["early stopping off"])
+        if name not in techniques:
+            continue
+        techniques[name] = techniques[name].model_copy(update={knob: control.value})
+        label = techniques[name].label() if control.value is not None else "early stopping off"
+        if label != words[name][-1]:
+            words[name].append(label)
+            epochs[name] = control.epoch
+    return " + ".join(_in_turn(labels, epochs.get(name)) for name, labels in words.items())
+
+
+def _in_turn(labels: list[str], epoch: int | None) -> str:
+    """Labels of one technique as one, what they share said once: 'dropout 0.5 → 0.6 at epoch 7'."""
+    if epoch is None:
+        return labels[0]
+    parts = [label.split(" ") for label in labels]
+    before, after = _shared(parts), _shared([part[::-1] for part in parts])[::-1]
+    values = [" ".join(part[len(before) : len(part) - len(after)]) for part in parts]
+    if len(values) > 3:
+        values = [values[0], "…", values[-1]]
+    return " ".join([*before, " → ".join(values), *after, f"at epoch {epoch}"])
+
+
+def _shared(parts: list[list[str]]) -> list[str]:
+    """The words that all of them begin with."""
+    return [column[0] for column in takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False))]
 
 
 def same_experiment(preset: Preset, history: History, arm: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
+from regtui.protocol.applied import label_with_changes
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import History
 from regtui.tasks import Metric
@@ -15,13 +16,19 @@ from regtui.tui.look import arm_looks
 from regtui.tui.run.arms import gap_text
 
 
-def titles(preset: Preset, view: View, arms: Sequence[str], width: int) -> list[str]:
-    """A title for each chart, of `width` cells: one for all arms with `view.overlay`, else one for each of `arms`."""
+def titles(preset: Preset, history: History, view: View, arms: Sequence[str], width: int) -> list[str]:
+    """A title for each chart, of `width` cells: one for all arms with `view.overlay`, else one for each of `arms`.
+
+    It says what an arm does; what was changed while it trained is more worth than its name where both do not fit.
+    """
     kind = "" if view.quantity == "loss" else f" · {title(view.quantity, preset.task.metric)}"
     kind += " · log" if view.log and view.quantity == "loss" else ""
     kind += " · recent" if view.recent else ""
     looks = arm_looks(preset.arms())
-    labels = {arm: f"{looks[arm].mark} {_label(preset, arm)}" for arm in arms}
+    room = width - len(kind)
+    if view.overlay and len(arms) == 2:
+        room = (room - 3) // 2
+    labels = {arm: f"{looks[arm].mark} {_label(preset, history, arm, room - 2)}" for arm in arms}
     if not view.overlay:
         return [label + kind for label in labels.values()]
     if len(labels) == 2:
@@ -87,6 +94,7 @@ def difference_caption(arm: str, value: float | None, epoch: int | None = None) 
     return words, (when and f"{when} · ") + shown + lower
 
 
-def _label(preset: Preset, arm: str) -> str:
-    techniques = preset.arms()[arm]
-    return f"{arm} · {techniques.label()}" if techniques.active() else arm
+def _label(preset: Preset, history: History, arm: str, room: int) -> str:
+    techniques = label_with_changes(preset, history, arm)
+    label = f"{arm} · {techniques}" if techniques else arm
+    return label if len(label) <= room or "→" not in techniques else techniques

@@ -98,7 +98,9 @@ class Curves(Vertical):
         if view.overlay:
             arms = list(self._looks)
         width = self._left.content_size.width
-        for index, (chart, title) in enumerate(zip(charts, titles(self._preset, view, arms, width), strict=True)):
+        for index, (chart, title) in enumerate(
+            zip(charts, titles(self._preset, history, view, arms, width), strict=True)
+        ):
             drawn = arms if view.overlay else arms[index : index + 1]
             chart.entitle(title, legend(history, view) if cursor is None else reading(history, view, drawn, cursor))
         self._left.set_class(len(charts) == 2, "baseline")
