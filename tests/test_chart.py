@@ -22,7 +22,8 @@ from regtui.tui.charts import chart as chart_module
 from regtui.tui.charts.chart import Chart, Curve, Plot, draw
 from regtui.tui.charts.curves import Curves
 from regtui.tui.charts.view import Space, View, difference, plots
-from regtui.tui.look import DARK, LIGHT, PlainText, plain
+from regtui.tui.look import PlainText, plain
+from regtui.tui.themes import DARK, LIGHT
 from regtui.tui.widgets.lines import Lines
 from tests.conftest import small_preset
 from tests.screen_double import until

@@ -7,9 +7,9 @@ import pytest
 from regtui.protocol.history import History
 from regtui.tui.charts.chart import Plot, draw
 from regtui.tui.charts.view import Space
-from regtui.tui.look import DARK, LIGHT, RUN_COLOURS
 from regtui.tui.review.compare_table import differ
 from regtui.tui.review.compare_view import COMPARED, CompareView, choices, plot, runs_legend, shown
+from regtui.tui.themes import DARK, LIGHT, RUN_COLOURS
 from tests.conftest import small_preset
 from tests.telling import Telling
 

@@ -5,12 +5,12 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 
 from regtui.preset.model import Preset
-from regtui.tui import look
+from regtui.tui import look, themes
 from regtui.tui.run.arms_table import ArmsTable, arm_rows, needs_second
 from tests.conftest import small_preset
 from tests.telling import Telling
 
-COLOURS = look.DARK.variables | {"warning": "#ffff00", "accent": "#e6c07b"}
+COLOURS = themes.DARK.variables | {"warning": "#ffff00", "accent": "#e6c07b"}
 PRESET: Preset = small_preset(train={"epochs": 10}, regularized={"early_stopping": {"patience": 5}})
 
 
@@ -185,7 +185,7 @@ class Host(App[None]):
         yield ArmsTable()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        return look.DARK.variables
+        return themes.DARK.variables
 
 
 async def test_the_widget_shows_the_rows_of_its_width_and_follows_a_resize() -> None:

@@ -16,7 +16,7 @@ from regtui.preset.faults import PresetError
 from regtui.preset.file import load
 from regtui.preset.model import Preset
 from regtui.preset.validation import validate
-from regtui.tui import look
+from regtui.tui import look, themes
 from regtui.tui.choose.draft import Draft, as_typed, from_typed
 from regtui.tui.choose.entries import Reading
 from regtui.tui.choose.form import Form, Row
@@ -36,8 +36,8 @@ class Chooser(App[None]):
 
     def __init__(self, chosen: Preset | None = None) -> None:
         super().__init__()
-        self.register_theme(look.DARK)
-        self.theme = look.DARK.name
+        self.register_theme(themes.DARK)
+        self.theme = themes.DARK.name
         self.animation_level = "none"
         self.chooser = ChooseScreen(chosen)
         self.started: list[Preset] = []

@@ -18,12 +18,13 @@ from regtui.tui.app import RegtuiApp
 from regtui.tui.charts.captions import difference_caption, reading
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.view import Space, View, difference, plots
-from regtui.tui.look import CURSOR, DARK, plain
+from regtui.tui.look import CURSOR, plain
 from regtui.tui.run.arms_table import arm_rows
 from regtui.tui.run.header import header_line
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.steering import SteeringPanel
 from regtui.tui.run.verdict_panel import VerdictPanel
+from regtui.tui.themes import DARK
 from regtui.tui.widgets.stepper import Stepper
 from tests.conftest import small_preset
 from tests.screen_double import text_of, until

@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 from regtui.techniques import REGISTRY, Techniques
 from regtui.techniques.dropout import Dropout
 from regtui.techniques.early_stopping import EarlyStopping
-from regtui.tui import look
+from regtui.tui import themes
 from regtui.tui.pages.explain import ExplainScreen
 from regtui.tui.pages.help import HelpScreen
 from regtui.tui.widgets.dialogs import Ask, AskText, Choice
@@ -34,7 +34,7 @@ class Host(App[None]):
         self.answers: list[Any] = []
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        return look.DARK.variables
+        return themes.DARK.variables
 
     def on_mount(self) -> None:
         self.push_screen(self.first, self.answers.append)

@@ -18,11 +18,12 @@ from regtui.protocol.control import Control, SetPatience, SetStrength
 from regtui.tui.app import RegtuiApp
 from regtui.tui.charts.chart import Chart, draw
 from regtui.tui.charts.view import Space, View, plots
-from regtui.tui.look import DARK, LIGHT, arm_looks
+from regtui.tui.look import arm_looks
 from regtui.tui.pages.what_if_screen import WhatIfScreen
 from regtui.tui.run.arms_table import arm_rows
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.steering import SteeringPanel
+from regtui.tui.themes import DARK, LIGHT
 from regtui.tui.widgets.stepper import Stepper
 from tests.conftest import small_preset
 from tests.screen_double import FALLING, ScriptedTraining, text_of, until

@@ -15,10 +15,11 @@ from textual.screen import Screen
 from regtui.preset.model import Preset
 from regtui.protocol.events import RunStarted
 from regtui.tui.charts.pacer import FASTEST, SHARE, SLOWEST, Pacer
-from regtui.tui.look import DARK, PlainText
+from regtui.tui.look import PlainText
 from regtui.tui.run.header import Header, header_line, remaining
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
+from regtui.tui.themes import DARK
 from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
 from tests.conftest import small_preset

@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 
 from regtui.protocol.control import Command, Resume, SetMinDelta, SetPatience, SetStrength
-from regtui.tui import look
+from regtui.tui import themes
 from regtui.tui.run.steering import SteeringPanel, refusal
 from regtui.tui.widgets.dialogs import Ask
 from regtui.tui.widgets.scales import Counts, Magnitudes, Scale, Shares
@@ -33,7 +33,7 @@ class Host(App[None]):
         self.said: list[str] = []
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        return look.DARK.variables
+        return themes.DARK.variables
 
     def compose(self) -> ComposeResult:
         yield self.widget

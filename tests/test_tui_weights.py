@@ -17,7 +17,7 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from regtui.preset.model import Preset
-from regtui.tui import look
+from regtui.tui import look, themes
 from regtui.tui.charts.view import View
 from regtui.tui.pages.weights_screen import WeightsScreen
 from regtui.tui.pages.weights_views import bars, log_scale, shades
@@ -38,10 +38,10 @@ class Host(App[None]):
         self.answers: list[Any] = []
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        return look.DARK.variables
+        return themes.DARK.variables
 
     def on_mount(self) -> None:
-        self.register_theme(look.LIGHT)
+        self.register_theme(themes.LIGHT)
         self.push_screen(self.first, self.answers.append)
 
 

@@ -10,10 +10,11 @@ from regtui.evidence.what_if import MAX_PATIENCE, WhatIf, what_if
 from regtui.preset.model import Preset
 from regtui.tui.charts.chart import Plot, draw
 from regtui.tui.charts.view import Space
-from regtui.tui.look import DARK, arm_looks, plain
+from regtui.tui.look import arm_looks, plain
 from regtui.tui.pages.what_if_screen import WhatIfScreen
 from regtui.tui.pages.what_if_view import cost_plot, remarks, stop_plot, table_rows, takeaways
 from regtui.tui.run.screen import RunScreen
+from regtui.tui.themes import DARK
 from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, text_of, until
 from tests.telling import Telling

@@ -17,7 +17,7 @@ from regtui.protocol.history import History
 from regtui.tui.charts.captions import titles
 from regtui.tui.charts.chart import Plot, draw
 from regtui.tui.charts.view import Space, View, difference, newest_difference, plots
-from regtui.tui.look import DARK
+from regtui.tui.themes import DARK
 from tests.conftest import small_preset
 from tests.telling import Telling
 

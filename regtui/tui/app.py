@@ -26,7 +26,7 @@ from regtui.preset.validation import validate
 from regtui.protocol.control import Stop
 from regtui.tui.choose.screen import ChooseScreen
 from regtui.tui.inputs import OneByOne
-from regtui.tui.look import DARK, LIGHT, PlainText
+from regtui.tui.look import PlainText
 from regtui.tui.pages.explain import ExplainScreen
 from regtui.tui.pages.help import HelpScreen
 from regtui.tui.review.compare_screen import CompareScreen
@@ -35,6 +35,7 @@ from regtui.tui.review.screen import ReviewScreen
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.run.training import ProcessTraining, Training
+from regtui.tui.themes import DARK, LIGHT
 from regtui.tui.widgets.dialogs import Ask, Choice
 from regtui.tui.widgets.keys import EVERYWHERE
 from regtui.tui.widgets.thread import in_thread

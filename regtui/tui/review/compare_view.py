@@ -16,7 +16,7 @@ from regtui.tasks import Metric
 from regtui.tui.charts.chart import Curve, Plot
 from regtui.tui.charts.series import decimate
 from regtui.tui.charts.view import Space, value_of
-from regtui.tui.look import RUN_COLOURS
+from regtui.tui.themes import RUN_COLOURS
 
 Compared = Literal["loss", "gap", "metric", "difference"]
 By = Literal["epoch", "step", "time"]
