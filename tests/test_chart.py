@@ -19,8 +19,9 @@ from textual.geometry import Region
 import regtui
 from regtui.preset.arms import MARKS
 from regtui.tui.charts import chart as chart_module
-from regtui.tui.charts.chart import Chart, Curve, Plot, draw
+from regtui.tui.charts.chart import Chart, draw
 from regtui.tui.charts.curves import Curves
+from regtui.tui.charts.plot import Curve, Plot
 from regtui.tui.charts.view import Space, View, difference, plots
 from regtui.tui.look import PlainText, plain
 from regtui.tui.themes import DARK, LIGHT

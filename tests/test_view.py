@@ -15,7 +15,8 @@ from regtui.protocol.curves import StepCurve
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import History
 from regtui.tui.charts.captions import titles
-from regtui.tui.charts.chart import Plot, draw
+from regtui.tui.charts.chart import draw
+from regtui.tui.charts.plot import Plot
 from regtui.tui.charts.view import Space, View, difference, newest_difference, plots
 from regtui.tui.themes import DARK
 from tests.conftest import small_preset

@@ -12,7 +12,7 @@ from regtui.preset.arms import BASELINE, REGULARIZED
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import ArmHistory, History
 from regtui.tasks import Metric
-from regtui.tui.charts.chart import Curve, Plot
+from regtui.tui.charts.plot import Curve, Plot
 from regtui.tui.charts.series import decimate, smoothed
 from regtui.tui.look import CURSOR, ArmLook, arm_looks
 

@@ -13,7 +13,7 @@ from regtui.preset.arms import BASELINE
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory, History
 from regtui.tasks import Metric
-from regtui.tui.charts.chart import Curve, Plot
+from regtui.tui.charts.plot import Curve, Plot
 from regtui.tui.charts.series import decimate
 from regtui.tui.charts.view import Space, value_of
 from regtui.tui.themes import RUN_COLOURS
