@@ -638,7 +638,7 @@ async def test_the_key_bar_names_the_way_back_where_there_is_one() -> None:
         assert "esc presets" not in app.picture()
         await pilot.press("e")
         await pilot.pause()
-        assert "enter start  e settings  esc presets  s save as  i about  ? keys  q quit" in app.picture()
+        assert "enter start  e settings  esc presets  s save as  i about  / filter  b saved runs" in app.picture()
         await pilot.press("escape")
         await pilot.pause()
         assert "esc presets" not in app.picture()
@@ -652,3 +652,33 @@ async def test_what_is_edited_or_broken_is_told_without_colour() -> None:
         picture = look.plain(app.picture())
         assert "o epochs" in picture.replace("oepochs", "o epochs")
         assert "! bad  broken" in picture
+
+
+# The filter
+
+
+async def test_presets_are_filtered_by_name_title_and_technique_and_escape_shows_all_again() -> None:
+    async with Chooser().run_test(size=(80, 24)) as pilot:
+        app = await ready(pilot)
+        presets = app.chooser.query_one(PresetList)
+        everything = presets.option_count
+        await pilot.press("slash", *"Label Smooth")
+        await until(pilot, lambda: presets.option_count == 1)
+        assert app.chooser.entry.name == "label-smoothing"
+        assert "Label Smooth" in app.picture().splitlines()[-2]
+        await pilot.press("enter")
+        assert isinstance(app.focused, PresetList)
+        assert "esc presets" in app.picture()
+        await pilot.press("escape")
+        await until(pilot, lambda: presets.option_count == everything)
+        assert app.chooser.entry.name == "label-smoothing", "what was chosen stays chosen"
+        assert "Label Smooth" not in app.picture().splitlines()[-2]
+
+        await pilot.press("slash", *"zzz")
+        await until(pilot, lambda: "No preset matches; escape shows all again." in app.says("#summary"))
+        await pilot.press("enter", "enter")
+        await pilot.pause()
+        assert not app.started
+        await pilot.press("escape")
+        await until(pilot, lambda: presets.option_count == everything)
+        assert app.chooser.entry.name == "label-smoothing"

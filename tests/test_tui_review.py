@@ -115,6 +115,12 @@ async def test_the_presets_open_on_that_of_the_saved_run_whatever_was_chosen_bef
         await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
         assert isinstance(app.screen, ChooseScreen)
         assert app.screen.entry.name == "other"
+        for _ in range(2):
+            await pilot.press("b")
+            await until(pilot, lambda: isinstance(app.screen, ReviewScreen) and rows(app) == 3)
+            await pilot.press("b")
+            await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+        assert len(app.screen_stack) == 3, "the list is closed on the way back"
 
 
 async def test_a_run_that_is_opened_twice_at_once_is_there_once(logs: Path) -> None:

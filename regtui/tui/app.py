@@ -272,6 +272,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self.push_screen(ReviewScreen(self.logs, runs))
 
     @on(RunScreen.Review)
+    @on(ChooseScreen.Review)
     def _review_all(self) -> None:
         self._list_saved(())
 
@@ -317,7 +318,11 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
     def _change(self, event: RunScreen.Change) -> None:
         self._back_to_presets(event.session.preset, anew=not event.session.live)
 
-    def _back_to_presets(self, chosen: Preset, *, anew: bool = False) -> None:
+    @on(ReviewScreen.Presets)
+    def _to_presets(self) -> None:
+        self._back_to_presets()
+
+    def _back_to_presets(self, chosen: Preset | None = None, *, anew: bool = False) -> None:
         """Go back to the screen of presets and its edits; open a new one if `chosen` was not started from there."""
         while len(self.screen_stack) > 1 and not isinstance(self.screen, ChooseScreen):
             self.pop_screen()

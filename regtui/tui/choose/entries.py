@@ -32,6 +32,18 @@ class Entry:
     faults: Sequence[Fault] = ()
     words: str = ""
 
+    @property
+    def searched(self) -> str:
+        """The text in which a filter looks for words, in lower case: name, title and techniques."""
+        if self.draft is None:
+            return self.name.casefold()
+        original = self.draft.original
+        techniques = (own.label() for own in original.arms().values() if own.active())
+        return "\n".join((self.name, original.title, *techniques)).casefold()
+
+
+NOTHING_MATCHES = Entry("no match", None, None, words="No preset matches; escape shows all again.")
+
 
 class Reading(threading.Thread):
     """Reads the presets in a thread, because there may be many of them, or a slow disk."""

@@ -20,10 +20,11 @@ from regtui.preset.validation import validate
 from regtui.text import one_line
 from regtui.tui.choose.detail import Detail
 from regtui.tui.choose.draft import Draft
-from regtui.tui.choose.entries import Entry, Reading, reread
+from regtui.tui.choose.entries import NOTHING_MATCHES, Entry, Reading, reread
 from regtui.tui.choose.form import KEYS as FORM_KEYS
 from regtui.tui.choose.form import Form
 from regtui.tui.widgets.dialogs import Ask, AskText, Choice
+from regtui.tui.widgets.filter_input import FilterInput
 from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
 
@@ -52,6 +53,9 @@ class ChooseScreen(Screen[None]):
         def __init__(self, preset: Preset) -> None:
             super().__init__()
             self.preset = preset
+
+    class Review(Message):
+        """The user wants to see the saved runs."""
 
     class Explain(Message):
         """The user wants to read about the techniques of this preset."""
@@ -101,6 +105,8 @@ class ChooseScreen(Screen[None]):
         Key("s", "save_as", "save as", "Save the preset with your edits under a new name.", "s", footer=True),
         Key("u", "undo", "undo edits", "Take back all edits of the selected preset.", "u"),
         Key("i", "explain", "about", "What the techniques of this preset do.", "i", footer=True),
+        Key("slash", "filter", "filter", "Show the presets whose name, title or techniques match.", "/", footer=True),
+        Key("b", "review", "saved runs", "To the saved runs; the same key leads back.", "b", footer=True),
     )
     KEYS = (*_HERE, *FORM_KEYS)
     BINDINGS = bindings((*_HERE, *EVERYWHERE))
@@ -116,12 +122,13 @@ class ChooseScreen(Screen[None]):
             chosen: Selected at the start, with its values; for a preset that the command line loaded and changed.
         """
         super().__init__()
-        self._first = chosen.name if chosen else FIRST_CHOICE
+        self._selected_name = chosen.name if chosen else FIRST_CHOICE
         self._reading = Reading(chosen)
         self._reading.start()
         self._reading.join(AT_ONCE)
-        self._entries = self._reading.found
-        self._at = self._find(self._first)
+        self._entries = self._shown = self._reading.found
+        self._at = self._find(self._selected_name)
+        self._filter = FilterInput(placeholder="dropout l2: name, title or technique")
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -130,7 +137,7 @@ class ChooseScreen(Screen[None]):
             yield Static(" · choose a preset", id="place")
             yield Static(self.engine_status, id="engine", markup=False)
         with Horizontal():
-            yield PresetList(*map(_prompt, self._entries))
+            yield PresetList(*map(_prompt, self._shown))
             yield Detail(self.entry)
         yield Static(id="about", markup=False)
         with Horizontal(id="buttons"):
@@ -138,6 +145,7 @@ class ChooseScreen(Screen[None]):
             yield Button("Settings", id="page", compact=True, action="screen.turn_page")
             yield Button("Save as…", id="save", compact=True, action="screen.save_as")
             yield Button("Undo", id="undo", compact=True, action="screen.undo")
+        yield self._filter
         yield KeyBar((*self._HERE, *EVERYWHERE))
 
     def on_mount(self) -> None:
@@ -152,20 +160,23 @@ class ChooseScreen(Screen[None]):
         if not self._reading.is_alive():
             self._looking.stop()
             self._entries = self._reading.found
-            self._show_all(self._first)
+            self._show_all(self._selected_name)
 
     def _show_all(self, name: str) -> None:
-        """Fill the list anew, and select a preset."""
+        """Fill the list with the presets that match the filter, and select one, the first if that is not among them."""
+        wanted = self._filter.value.casefold().split()
+        found = [entry for entry in self._entries if all(word in entry.searched for word in wanted)]
+        self._shown = found or [NOTHING_MATCHES]
         self._at = self._find(name)
         presets = self.query_one(PresetList)
-        presets.clear_options().add_options(map(_prompt, self._entries))
+        presets.clear_options().add_options(map(_prompt, self._shown))
         presets.highlighted = self._at
         self._show()
 
     @property
     def entry(self) -> Entry:
         """The selected preset."""
-        return self._entries[self._at]
+        return self._shown[self._at]
 
     def watch_engine_status(self, status: str) -> None:
         """Say it at the right end of the first line."""
@@ -173,11 +184,13 @@ class ChooseScreen(Screen[None]):
             widget.update(status)
 
     def _find(self, name: str) -> int:
-        return next((at for at, entry in enumerate(self._entries) if entry.name == name), 0)
+        return next((at for at, entry in enumerate(self._shown) if entry.name == name), 0)
 
     # What is shown
 
     def _show(self) -> None:
+        if self.entry is not NOTHING_MATCHES:
+            self._selected_name = self.entry.name
         self.query_one("#about", Static).update("", layout=False)
         self.query_one(Detail).show(self.entry)
         self._show_edits()
@@ -198,6 +211,14 @@ class ChooseScreen(Screen[None]):
         if at is not None and at != self._at:
             self._at = at
             self._show()
+
+    @on(FilterInput.Changed, "FilterInput")
+    def _filtered(self) -> None:
+        self._show_all(self._selected_name)
+
+    @on(FilterInput.Submitted, "FilterInput")
+    def _filter_typed(self) -> None:
+        self.query_one(PresetList).focus()
 
     @on(Form.Focused)
     def _tell_about(self, event: Form.Focused) -> None:
@@ -231,14 +252,25 @@ class ChooseScreen(Screen[None]):
         self._turn_to("settings")
         self.call_after_refresh(self.query_one(Detail).go_to, key)
 
+    def action_filter(self) -> None:
+        """Type a filter for the list."""
+        self._turn_to("presets")
+        self.call_after_refresh(self._filter.open)
+
+    def action_review(self) -> None:
+        """Go to the saved runs."""
+        self.post_message(self.Review())
+
     def action_back(self) -> None:
-        """Go to the list."""
+        """Go to the list; from there, or from the filter's field, show all presets again."""
+        if self.focused is self._filter or isinstance(self.focused, PresetList):
+            self._filter.close()
         self._turn_to("presets")
         self.call_after_refresh(self.query_one(PresetList).focus)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """On the list there is nothing to go back to, and the key bar needn't say so."""
-        return action != "back" or not isinstance(self.focused, PresetList)
+        """On the list of all presets there is nothing to go back to, and the key bar needn't say so."""
+        return action != "back" or self._filter.is_open or not isinstance(self.focused, PresetList)
 
     def action_turn_page(self) -> None:
         """In a narrow terminal: from the list to the settings or back."""
@@ -279,6 +311,7 @@ class ChooseScreen(Screen[None]):
             self.notify(str(error), severity="error", markup=False)
             return
         self._entries = reread(self._entries, entry, name)
+        self._filter.close()  # what was saved is seen, whatever its name
         self._show_all(name)
         self.notify(f"Saved as {one_line(path)}.", markup=False)
 

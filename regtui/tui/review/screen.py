@@ -34,10 +34,10 @@ from regtui.tui.review.columns import (
     preset_width,
 )
 from regtui.tui.review.saved_run import OpenRun
+from regtui.tui.widgets.filter_input import FilterInput
 from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
 from regtui.tui.widgets.row_list import Cell, Column, RowList
-from regtui.tui.widgets.text_input import TextInput
 from regtui.tui.widgets.thread import in_thread
 
 LOOK_AGAIN = 2.0
@@ -52,9 +52,6 @@ class ReviewScreen(Screen[None]):
         & #head { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
         & #words { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
         & #words.fault { height: auto; max-height: 3; color: $warning; text-wrap: wrap; }
-        & Input { height: 1; border: none; padding: 0 1; background: $panel; display: none; }
-        & Input:focus { border: none; }
-        & Input.shown { display: block; }
     }
     """
     _HERE = (
@@ -65,6 +62,7 @@ class ReviewScreen(Screen[None]):
         Key("slash", "filter", "filter", "Filter by words, and by key<value on any field.", "/", footer=True),
         Key("s", "sort", "sort", "Sort by the next column; a click on a header sorts by it.", "s", footer=True),
         Key("S", "turn", "turn", "Turn the order round.", "S", footer=True),
+        Key("b", "presets", "presets", "To the presets.", "b", footer=True),
         Key("u", "update", "update", "Read the folder again.", "u", footer=True),
         Key("escape", "escape", "back", "No filter, then no marks, then back.", "esc"),
     )
@@ -77,6 +75,9 @@ class ReviewScreen(Screen[None]):
         def __init__(self, runs: Sequence[RunInfo]) -> None:
             super().__init__()
             self.runs = runs
+
+    class Presets(Message):
+        """The user wants to choose a preset."""
 
     class Listed(Message):
         """The runs were read."""
@@ -104,7 +105,7 @@ class ReviewScreen(Screen[None]):
         self._head = Static(id="head", markup=False)
         self._list = RowList()
         self._words = Static(id="words", markup=False)
-        self._input = TextInput(placeholder="dropout test.difference>0.5 status=finished")
+        self._input = FilterInput(placeholder="dropout test.difference>0.5 status=finished")
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -302,14 +303,17 @@ class ReviewScreen(Screen[None]):
         self._turned = not self._turned
         self._show()
 
+    def action_presets(self) -> None:
+        """Go to the presets."""
+        self.post_message(self.Presets())
+
     def action_update(self) -> None:
         """Read the folder again."""
         self._read()
 
     def action_filter(self) -> None:
         """Type a filter."""
-        self._input.add_class("shown")
-        self._input.focus()
+        self._input.open()
 
     @on(Input.Submitted)
     def _filtered(self) -> None:
@@ -317,9 +321,8 @@ class ReviewScreen(Screen[None]):
 
     def action_escape(self) -> None:
         """Clear the filter, else the marks, else close the list."""
-        if self._input.value or self._input.has_class("shown"):
-            self._input.value = ""
-            self._input.remove_class("shown")
+        if self._input.is_open:
+            self._input.close()
             self._list.focus()
         elif self._marked:
             self._marked.clear()
