@@ -314,6 +314,26 @@ async def test_a_fault_stands_beside_its_field_and_stops_the_start() -> None:
             await pilot.press("escape", "u")
 
 
+async def test_while_a_setting_has_a_fault_the_facts_tell_it_and_no_value_from_the_way_there() -> None:
+    async with Chooser().run_test(size=(120, 36)) as pilot:
+        app = await ready(pilot)
+        facts = app.says("#facts")
+        app.editor("regularized.dropout.rate").focus()
+        await pilot.press("end")
+        for typed in ("", "1.5", "-1"):
+            await pilot.press(*["backspace"] * 3, *map(_key, typed))
+            await until(pilot, lambda: app.says("#facts").startswith("✗ regularized.dropout.rate: "))
+            assert "dropout 0" not in app.says("#facts")
+            assert app.editor("regularized.dropout.rate").value == typed
+            assert app.says("#facts").count("\n") == facts.count("\n"), "nothing below it moves"
+        await pilot.press(*["backspace"] * 3, *map(_key, "0.4"))
+        await until(pilot, lambda: "dropout 0.4" in app.says("#facts"))
+
+
+def _key(character: str) -> str:
+    return {".": "full_stop", "-": "minus"}.get(character, character)
+
+
 async def test_a_fault_of_another_table_stands_where_its_key_says() -> None:
     async with Chooser().run_test(size=(120, 36)) as pilot:
         app = await ready(pilot)

@@ -9,7 +9,8 @@ from textual.widgets import Static
 
 from regtui.preset.faults import MAX_VALUE
 from regtui.preset.model import Preset
-from regtui.text import one_line
+from regtui.text import counted, one_line
+from regtui.tui.choose.draft import Draft
 from regtui.tui.choose.entries import Entry
 from regtui.tui.choose.form import Form
 from regtui.tui.look import arm_looks
@@ -70,11 +71,16 @@ class Detail(VerticalScroll, can_focus=False):
             self._form.show(entry.draft)
 
     def show_facts(self) -> None:
-        """Update the facts that follow from the settings; while they have faults there are none."""
+        """Update the facts that follow from the settings; while these have faults, tell of the first instead.
+
+        Facts of what was typed on the way there would be of a value that nobody wants: of 1.5 the 1.
+        """
         draft = self._entry.draft
         shown = self.query_one("#facts", Static)
-        if draft is not None and draft.preset is not None and shown.content != (facts := _facts(draft.preset)):
-            shown.update(facts)
+        if draft is not None:
+            facts = _facts(draft.preset) if draft.preset is not None else _instead(draft)
+            if shown.content != facts:
+                shown.update(facts)
 
     def go_to(self, key: str) -> None:
         """Focus the setting of a dotted key, or the first setting for an empty key."""
@@ -87,6 +93,13 @@ class Detail(VerticalScroll, can_focus=False):
         if self._form is None and self._entry.draft is not None:
             self._form = Form(self._entry.draft)
             self.mount(self._form)
+
+
+def _instead(draft: Draft) -> Content:
+    """The first fault, in as many rows as the facts have, so that nothing below moves."""
+    fault, *others = draft.faults
+    more = f"; and {counted(len(others), 'more fault')}" if others else ""
+    return Content.assemble((f"✗ {fault.line}{more}", "$error"), "\n" * len(draft.arms))
 
 
 def _facts(preset: Preset) -> Content:
