@@ -93,6 +93,8 @@ class ScriptedCrew:
         if key != "dropout.rate":
             raise InputError(f"{key} does not run here")
 
+    def _set_learning_rate(self, arm: str, rate: float) -> None: ...
+
     def _test(self, arm: str, keep_best: Mapping[str, bool]) -> ScoreReport:
         right = [True, arm == "baseline", keep_best[arm], False]
         targets = np.arange(4, dtype=np.uint8)

@@ -11,13 +11,16 @@ from torch import nn
 
 from regtui.arm import optimizer
 from regtui.engine.crew import LocalCrew
-from regtui.engine.run import run
+from regtui.engine.run import RunResult, run
+from regtui.evidence.diagnosis import describe
 from regtui.preset.faults import PresetError
 from regtui.preset.schedule import Schedule, words
 from regtui.preset.train import TrainTable
 from regtui.preset.validation import validate
-from regtui.protocol.control import Control
-from regtui.protocol.events import EpochDone
+from regtui.protocol.applied import Applied, present_rate, same_experiment
+from regtui.protocol.control import Control, SetLearningRate
+from regtui.protocol.events import ControlApplied, EpochDone, Event
+from regtui.protocol.history import History
 from regtui.runs.events import read_events
 from regtui.techniques.l1 import L1
 from tests.conftest import small_preset
@@ -193,3 +196,70 @@ def test_a_saved_state_goes_on_with_the_plan_where_it_stood() -> None:
         each.start_epoch()
     assert other.train_steps(10) == one.train_steps(10)
     assert other.measure().learning_rate == one.measure().learning_rate == Schedule(preset.train, 10).rate(19)
+
+
+PLANS: dict[str, dict[str, Any]] = {
+    "constant": {},
+    "cosine": {"schedule": "cosine", "warmup_steps": 3},
+    "step, by SGD": {"schedule": "step", "step_epochs": 1, "optimizer": "sgd"},
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_rate_set_before_the_first_step_is_to_the_last_bit_that_of_a_preset(name: str, tmp_path: Path) -> None:
+    asked, other = small_preset(train=PLANS[name]), small_preset(train={**PLANS[name], "learning_rate": 0.02})
+    control = Control()
+    control.send(SetLearningRate(learning_rate=0.02))
+    steered = run(asked, tmp_path, control, lambda _: None, LocalCrew())
+    planned = run(other, tmp_path, Control(), lambda _: None, LocalCrew())
+    assert told(steered) == told(planned)
+    assert (steered.summary.interventions, planned.summary.interventions) == (1, 0)
+
+
+def test_a_rate_set_in_between_is_that_of_both_arms_from_the_next_step_on(tmp_path: Path) -> None:
+    control = Control()
+
+    def emit(event: Event) -> None:
+        if isinstance(event, EpochDone) and (event.arm, event.epoch) == ("regularized", 1):
+            control.send(SetLearningRate(learning_rate=5e-4))
+
+    preset = small_preset(train={"epochs": 3})
+    before = told(run(preset, tmp_path, Control(), lambda _: None, LocalCrew()))
+    steered = run(preset, tmp_path, control, emit, LocalCrew())
+    after = told(steered)
+    for each in ("baseline", "regularized"):
+        assert [rate for name, _, rate, _ in after if name == each] == [1e-3, 5e-4, 5e-4], "the pair stays matched"
+    assert after[:2] == before[:2], "what was trained before is as it was"
+    assert after[2:] != before[2:]
+    (answer,) = [event for event in read_events(steered.folder) if isinstance(event, ControlApplied)]
+    facts = (answer.command, answer.arm, answer.key, answer.value, answer.accepted, answer.epoch)
+    assert facts == ("set_learning_rate", None, "learning_rate", 5e-4, True, 1)
+    history = History.of(read_events(steered.folder))
+    assert Applied.of(preset, history).base_rate == present_rate(preset, history) == 5e-4
+    assert present_rate(preset, history.at(1)) == 1e-3
+    assert same_experiment(small_preset(train={"epochs": 3}, regularized={}), history, "regularized"), (
+        "both arms had it"
+    )
+    assert "Learning rate of both arms was set to 0.0005 in epoch 1" in describe(history, 3)
+
+
+def told(result: RunResult) -> list[tuple[str, Any, float | None, str]]:
+    epochs = [event for event in read_events(result.folder) if isinstance(event, EpochDone)]
+    return [(e.arm, (e.train_loss, e.val_loss, e.val_metric), e.learning_rate, e.order) for e in epochs]
+
+
+def test_a_changed_rate_goes_on_from_a_saved_state_and_states_without_one_are_read() -> None:
+    preset = small_preset(train={"schedule": "cosine", "warmup_steps": 3})
+    one, other, old = arm(preset), arm(preset), arm(preset)
+    one.start_epoch()
+    state = one.state()
+    state.facts.pop("base_rate")
+    old.load_state(state)
+    one.train_steps(4)
+    one.set_learning_rate(0.03)
+    other.load_state(one.state())
+    assert other.train_steps(6) == one.train_steps(6)
+    plan = Schedule(preset.train, 10, 0.03)
+    assert other.measure().learning_rate == one.measure().learning_rate == plan.rate(9)
+    old.train_steps(1)
+    assert old.measure().learning_rate == Schedule(preset.train, 10).rate(0)

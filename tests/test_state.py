@@ -25,7 +25,7 @@ from regtui.engine.run import run
 from regtui.engine.trainer import Trainer
 from regtui.errors import InputError, RegtuiError
 from regtui.preset.model import Preset
-from regtui.protocol.control import Command, Control, SetPatience, SetStrength, Stop
+from regtui.protocol.control import Command, Control, SetLearningRate, SetPatience, SetStrength, Stop
 from regtui.protocol.events import EpochDone, Event, StepsDone
 from regtui.protocol.history import History
 from regtui.runs.checkpoint import MANIFEST, WEIGHT, ArmFiles, Manifest, commit, read_manifest, weights_file
@@ -128,6 +128,7 @@ def steering(event: Event) -> list[Command]:
             SetStrength(arm="regularized", key="dropout.rate", value=0.7),
             SetStrength(arm="regularized", key="l1.strength", value=0.02),
             SetPatience(arm="baseline", patience=1),
+            SetLearningRate(learning_rate=2e-3),
         ]
     return []
 
@@ -154,7 +155,7 @@ def test_so_they_are_in_new_processes_and_with_what_was_steered(mnist_file: Path
         with ProcessCrew() as crew:
             parts.append(train(crew, preset, mnist_file, tmp_path / folder, commands=steering, **how))
     whole, first, rest = parts
-    assert History.of(whole).interventions == 3
+    assert History.of(whole).interventions == 4
     assert numbers(first + rest) == numbers(whole)
 
 

@@ -13,7 +13,17 @@ import pytest
 from regtui.arm.reports import Measured
 from regtui.engine.trainer import Trainer
 from regtui.protocol.applied import Applied
-from regtui.protocol.control import Command, Control, Pause, Resume, SetMinDelta, SetPatience, SetStrength, Stop
+from regtui.protocol.control import (
+    Command,
+    Control,
+    Pause,
+    Resume,
+    SetLearningRate,
+    SetMinDelta,
+    SetPatience,
+    SetStrength,
+    Stop,
+)
 from regtui.protocol.events import ControlApplied, EpochDone, Event, Paused, Scored, Status, StepsDone
 from regtui.protocol.history import History
 from regtui.tasks.comparison import RightWrong
@@ -387,6 +397,7 @@ def test_one_command_for_both_arms_is_one_intervention() -> None:
         (SetStrength(arm="nobody", key="dropout.rate", value=0.2), "does not train"),
         (SetPatience(arm="nobody", patience=2), "does not train"),
         (SetMinDelta(arm="nobody", min_delta=2), "does not train"),
+        (SetLearningRate(learning_rate=2e-3), ""),
     ],
 )
 def test_what_is_asked_is_answered_and_only_what_is_applied_counts(command: Command, why: str) -> None:

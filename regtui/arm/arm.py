@@ -204,6 +204,10 @@ class Arm(ArmCalls):
             raise InputError(f"{technique.explanation.title}: {knob} changes nothing here: {why}")
         technique.retune(knob, value)
 
+    def set_learning_rate(self, rate: float) -> None:
+        """Change the base learning rate from the next step on; the schedule's shape stays."""
+        self._schedule.base = rate
+
     def state(self) -> State:
         """The complete state of this arm; the tensors are the arm's own, not copies."""
         tensors = {f"{WEIGHT}{name}": tensor for name, tensor in self.model.state_dict().items()}
@@ -222,6 +226,7 @@ class Arm(ArmCalls):
             "knobs": knobs,
             "steps": self._steps,
             "rate": self._rate,
+            "base_rate": self._schedule.base,
         }
         return State(tensors, facts)
 
@@ -244,6 +249,7 @@ class Arm(ArmCalls):
                     self._active[name].retune(knob, value)
         self._seconds, self._next_batch = state.facts["seconds"], 0
         self._steps, self._rate = state.facts["steps"], state.facts["rate"]
+        self._schedule.base = state.facts.get("base_rate", self._schedule.base)  # earlier versions could not change it
         if BATCHES not in state.tensors:
             return
         self.optimizer.load_state(state.part(OPTIMIZER))

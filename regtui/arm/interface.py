@@ -53,6 +53,10 @@ class ArmCalls(ABC):
         """Change a live knob, 'dropout.rate', from the next step on; an InputError says why it can't be."""
 
     @abstractmethod
+    def set_learning_rate(self, rate: float) -> None:
+        """Change the base learning rate from the next step on; the schedule's shape stays."""
+
+    @abstractmethod
     def save(self, folder: Path, step: int, ended: Sequence[str]) -> Saved:
         """Write this arm's part of a checkpoint."""
 

@@ -8,7 +8,7 @@ from regtui.engine.progress import RunProgress
 from regtui.engine.steps import Steps
 from regtui.errors import InputError
 from regtui.preset.model import Preset
-from regtui.protocol.control import Control, Pause, Resume, SetMinDelta, SetPatience, SetStrength, Stop
+from regtui.protocol.control import Control, Pause, Resume, SetLearningRate, SetMinDelta, SetPatience, SetStrength, Stop
 from regtui.protocol.events import ControlApplied, Paused, Resumed
 
 
@@ -52,14 +52,22 @@ class Commands:
                     paused = False
                     self._one_epoch = command.one_epoch
                     self._tell(Resumed)
-                case SetPatience() | SetMinDelta():
-                    self._set_rule(command)
-                case SetStrength():
-                    self._set_strength(command)
+                case SetPatience() | SetMinDelta() | SetStrength() | SetLearningRate():
+                    self._set_knob(command)
 
     def _tell(self, kind: type[Paused | Resumed]) -> None:
         """Emit that the run pauses after these steps, or goes on."""
         self._progress.emit(kind(t=self._progress.now, epoch=self._progress.epoch, step=self._progress.step))
+
+    def _set_knob(self, command: SetPatience | SetMinDelta | SetStrength | SetLearningRate) -> None:
+        match command:
+            case SetStrength():
+                self._set_strength(command)
+            case SetLearningRate():
+                self._crew.each(ArmCalls.set_learning_rate, self._progress.running, command.learning_rate)
+                self._answer(command.command, key="learning_rate", value=command.learning_rate)
+            case _:
+                self._set_rule(command)
 
     def _set_rule(self, command: SetPatience | SetMinDelta) -> None:
         """Change early stopping, with an answer for each arm concerned."""

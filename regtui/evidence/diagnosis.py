@@ -305,7 +305,7 @@ def _change(change: Sequence[ControlApplied], labels: Mapping[str, str]) -> str:
         return f"{knob} was set to {' and '.join(values)} {when}"
     every = "both arms" if len(labels) == 2 else "all arms"
     changed = [labels[control.arm] for control in change if control.arm is not None]
-    arms = every if len(change) == len(labels) > 1 else _names(changed)
+    arms = every if last.arm is None or len(change) == len(labels) > 1 else _names(changed)
     if last.value is None:
         return f"Early stopping of {arms} was turned off {when}"
     return f"{knob} of {arms} was set to {last.value:g} {when}"

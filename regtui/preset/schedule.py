@@ -21,12 +21,16 @@ class Schedule:
     step      η_t = η · γ^⌊e/n⌋ in epoch e, counted from 0: multiplied by γ after every n epochs
     warm-up   η_t = η · (t + 1) / W in the first W steps, before any of the three
 
+    η may be changed between two steps; the run then goes on as if it had been the new one from the start.
+
     Source: Loshchilov, Hutter: SGDR: Stochastic Gradient Descent with Warm Restarts. ICLR 2017, equation 5, without
     restarts. He, Zhang, Ren, Sun: Deep Residual Learning. CVPR 2016, section 3.4 (step). Goyal et al.: Accurate, Large
     Minibatch SGD. 2017, section 2.2 (gradual warm-up).
     """
 
-    def __init__(self, train: TrainTable, steps_per_epoch: int) -> None:
+    def __init__(self, train: TrainTable, steps_per_epoch: int, base: float | None = None) -> None:
+        """Plan the rates of a run; the base rate is the preset's if it is left out."""
+        self.base = train.learning_rate if base is None else base
         self._train = train
         self._steps_per_epoch = steps_per_epoch
         self._steps = train.epochs * steps_per_epoch
@@ -36,7 +40,7 @@ class Schedule:
 
     def rate(self, step: int) -> float:
         """The learning rate of a step."""
-        train, base = self._train, self._train.learning_rate
+        train, base = self._train, self.base
         if step < self._warm_up:
             return base * (step + 1) / self._warm_up
         if train.schedule == "cosine":

@@ -12,6 +12,7 @@ from itertools import chain, takewhile
 
 from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
+from regtui.preset.schedule import Schedule
 from regtui.protocol.events import ControlApplied
 from regtui.protocol.history import ArmHistory, History
 from regtui.techniques.early_stopping import EarlyStopping, Monitor, StoppingRule
@@ -40,18 +41,34 @@ class ArmApplied:
 
 @dataclass(frozen=True)
 class Applied:
-    """The knobs of all arms as they are now."""
+    """The knobs of all arms as they are now.
+
+    Attributes:
+        arms: Those that each arm has of its own.
+        base_rate: The learning rate of all arms, before its schedule.
+    """
 
     arms: Mapping[str, ArmApplied]
+    base_rate: float
 
     @classmethod
     def of(cls, preset: Preset, history: History) -> Applied:
         """The preset's knobs, changed by every accepted command."""
         arms = {arm: _at_start(preset, arm) for arm in preset.arms()}
+        base_rate = preset.train.learning_rate
         for control in history.controls:
             if control.accepted and control.arm in arms and control.key is not None:
                 arms[control.arm] = _changed(preset, arms[control.arm], control)
-        return cls(arms)
+            elif control.accepted and control.key == "learning_rate" and control.value is not None:
+                base_rate = float(control.value)
+        return cls(arms, base_rate)
+
+
+def present_rate(preset: Preset, history: History) -> float:
+    """The learning rate of the next step; of the last one planned where no step is left."""
+    steps = max((len(arm.step_losses) for arm in history.arms.values()), default=0)
+    schedule = Schedule(preset.train, preset.steps_per_epoch, Applied.of(preset, history).base_rate)
+    return schedule.rate(min(steps, preset.train.epochs * preset.steps_per_epoch - 1))
 
 
 def label_with_changes(preset: Preset, history: History, arm: str) -> str:
@@ -104,10 +121,16 @@ def same_experiment(preset: Preset, history: History, arm: str) -> bool:
     """
     if not history.changes:
         return preset.does_as_baseline(arm)
-    changes = defaultdict[str | None, list[tuple[int, str | None, float | None]]](list)
+    changes = defaultdict[str, list[tuple[int, str | None, float | None]]](list)
     for control in chain.from_iterable(history.changes):
-        changes[control.arm].append((control.step, control.key, control.value))
+        for name in [control.arm] if control.arm else _training_at(control.step, history):
+            changes[name].append((control.step, control.key, control.value))
     return preset.arms()[arm] == preset.arms()[BASELINE] and changes[arm] == changes[BASELINE]
+
+
+def _training_at(step: int, history: History) -> list[str]:
+    """The arms that trained on after a step, which a change of all arms reached."""
+    return [name for name, arm in history.arms.items() if arm.stopped is None or arm.stopped.step > step]
 
 
 def _at_start(preset: Preset, arm: str) -> ArmApplied:

@@ -83,7 +83,18 @@ class SetStrength(_Command):
     value: float = Field(gt=-LARGEST_KNOB, lt=LARGEST_KNOB, allow_inf_nan=False)
 
 
-Command = Stop | Pause | Resume | SetPatience | SetMinDelta | SetStrength
+class SetLearningRate(_Command):
+    """Change the base learning rate from the next step on; a schedule goes on from there as a share of the new one.
+
+    It holds for all arms that still train: with different rates the arms would no longer be a matched pair, and a
+    comparison with the baseline would no longer be one of their techniques.
+    """
+
+    command: Literal["set_learning_rate"] = "set_learning_rate"
+    learning_rate: float = Field(gt=0, lt=LARGEST_KNOB, allow_inf_nan=False)
+
+
+Command = Stop | Pause | Resume | SetPatience | SetMinDelta | SetStrength | SetLearningRate
 
 
 class Control:

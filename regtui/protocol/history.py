@@ -311,6 +311,8 @@ def _fits(event: Event, history: History) -> bool:
     if isinstance(event, ControlApplied):
         known = event.arm in {None, *history.arms} or not event.accepted
         valued = event.key in {None, "patience"} if event.value is None else abs(event.value) < LARGEST_KNOB
+        if event.key == "learning_rate":
+            valued = event.arm is None and event.value is not None and 0 < event.value < LARGEST_KNOB
         return known and valued and 0 <= event.epoch <= history.started.epochs
     if isinstance(event, Stalled):
         return set(event.arms) <= set(history.arms) and 0 <= event.seconds < LARGEST

@@ -311,8 +311,8 @@ def _plot(
 
 
 def _effective(control: ControlApplied, steps_per_epoch: int) -> float:
-    """The epoch at which a change takes effect: a strength with the next step, patience at the epoch's end."""
-    if control.command != "set_strength":
+    """The epoch at which a change takes effect: a rule of early stopping at its end, all else with the next step."""
+    if control.command in ("set_patience", "set_min_delta"):
         return float(control.epoch)
     steps = min(max(0, control.step), control.epoch * steps_per_epoch)  # a damaged log may name any step
     return steps / steps_per_epoch
