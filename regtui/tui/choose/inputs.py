@@ -35,7 +35,7 @@ class Line(TextInput):
     """A number, a list or a text, typed as in a preset file; quotes may be left out."""
 
     DEFAULT_CSS = """
-    Line { background: $panel; &.-textual-compact { padding: 0 1; } &:focus { background: $primary 30%; } }
+    Line { background: $panel; &.-textual-compact { padding: 0 1; } }
     """
 
     def __init__(self, key: str, *, optional: bool) -> None:
@@ -63,7 +63,7 @@ class _Pick(Widget, can_focus=True):
     ALLOW_SELECT = False
 
     DEFAULT_CSS = """
-    _Pick { height: 1; padding: 0 1; pointer: pointer; &:focus { background: $primary 30%; text-style: bold; } }
+    _Pick { height: 1; padding: 0 1; pointer: pointer; }
     """
     value: reactive[Any] = reactive(None)
 

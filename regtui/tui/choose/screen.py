@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.segment import Segment
+from rich.style import Style
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -9,6 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.widgets import Button, OptionList, Static
 
 from regtui.errors import InputError
@@ -43,6 +46,15 @@ class PresetList(OptionList):
 
     BINDINGS = bindings([START._replace(action="screen.start")])
 
+    def render_line(self, y: int) -> Strip:
+        """A row; where the focus is, it has one colour, in place of its own."""
+        strip, theme = super().render_line(y), self.app.theme_variables
+        focused, plain = Style(bgcolor=theme["accent"]), Style(color=theme["background"])
+        return Strip(
+            Segment(text, style + plain if style and style.bgcolor == focused.bgcolor else style, control)
+            for text, style, control in strip
+        )
+
 
 class ChooseScreen(Screen[None]):
     """The presets at the left, the selected one at the right; in a narrow terminal one of the two."""
@@ -76,11 +88,11 @@ class ChooseScreen(Screen[None]):
             &:focus { border: none; background-tint: $background 0%; }
             & > .option-list--option { padding: 0 1; }
             & > .option-list--option-highlighted { background: $panel; color: $foreground; text-style: none; }
-            &:focus > .option-list--option-highlighted { background: $primary 30%; text-style: none; }
         }
         & Detail { border-left: vkey $border-blurred; }
         & #about { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
         & #buttons { height: 1; padding: 0 1; & Button { margin-right: 1; min-width: 0; padding: 0 2; } }
+        & #start { color: $primary; }
         & #page { display: none; }
     }
     ChooseScreen.-medium {
@@ -141,7 +153,7 @@ class ChooseScreen(Screen[None]):
             yield Detail(self.entry)
         yield Static(id="about", markup=False)
         with Horizontal(id="buttons"):
-            yield Button("Start", id="start", compact=True, variant="primary", action="screen.start")
+            yield Button("Start", id="start", compact=True, action="screen.start")
             yield Button("Settings", id="page", compact=True, action="screen.turn_page")
             yield Button("Save as…", id="save", compact=True, action="screen.save_as")
             yield Button("Undo", id="undo", compact=True, action="screen.undo")

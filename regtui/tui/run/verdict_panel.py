@@ -18,7 +18,7 @@ class VerdictPanel(Vertical):
 
     DEFAULT_CSS = """
     VerdictPanel {
-        height: auto; padding: 0 1; border: round $primary; border-title-color: $primary;
+        height: auto; padding: 0 1; border: round $border-blurred; border-title-color: $primary;
         &.alone { height: 1fr; }
         & VerticalScroll { height: auto; max-height: 100%; scrollbar-size-vertical: 1; }
         & Horizontal { height: 1; dock: bottom; }

@@ -80,7 +80,6 @@ class _Button(Static, can_focus=True):
     _Button {
         height: auto; padding: 0 1; pointer: pointer;
         &:hover { background: $panel; }
-        &:focus { background: $primary; color: $background; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "press", show=False)]
@@ -206,7 +205,7 @@ class Page(ModalScreen[None]):
         align: center middle;
         background: $background 60%;
         & > .panel {
-            max-width: 100%; height: auto; max-height: 100%; background: $surface; border: round $primary;
+            max-width: 100%; height: auto; max-height: 100%; background: $surface; border: round $border-blurred;
             scrollbar-size-vertical: 1; scrollbar-background: $surface; scrollbar-color: $border-blurred;
             border-title-color: $foreground; border-title-style: bold; border-subtitle-color: $faint;
         }

@@ -153,11 +153,15 @@ class RowList(ScrollView, can_focus=True):
             strip = self._header()
         elif row < self._count:
             cells = self._cells(row)
-            if row == self.cursor:  # with 16 colours, faint would be the colour of the row itself
+            at_cursor, theme = row == self.cursor, self.app.theme_variables
+            if at_cursor and self.has_focus:
+                cells = [cell._replace(colour="background") for cell in cells]
+                style += Style(bgcolor=theme["accent"], color=theme["background"], bold=True)
+            elif at_cursor:  # with 16 colours, faint would be the colour of the row itself
                 cells = [cell._replace(colour="" if cell.colour == "faint" else cell.colour) for cell in cells]
-            strip = self._row(cells, ROW_CURSOR if row == self.cursor else " ", self._sight().columns)
-            if row == self.cursor:
-                style += Style(bgcolor=self.app.theme_variables["panel"], bold=self.has_focus)
+                style += Style(bgcolor=theme["panel"])
+            mark = Cell(ROW_CURSOR, "background" if self.has_focus else "accent") if at_cursor else Cell(" ")
+            strip = self._row(cells, mark, self._sight().columns)
         else:
             return Strip.blank(width, style)
         return strip.adjust_cell_length(width).apply_style(style)
@@ -165,7 +169,7 @@ class RowList(ScrollView, can_focus=True):
     def _header(self) -> Strip:
         """The titles; arrows show on which sides there are more columns, and are the keys to get there."""
         columns, slid, more = self._sight()
-        strip = self._row([Cell(c.title, c.colour) for c in self._columns], " ", columns)
+        strip = self._row([Cell(c.title, c.colour) for c in self._columns], Cell(" "), columns)
         if slid:
             left = len(ROW_CURSOR) + sum(column.width + GAP for column in self._columns[: self._staying]) - GAP
             strip = self._write(strip, "←", max(0, left))
@@ -182,9 +186,9 @@ class RowList(ScrollView, can_focus=True):
             [strip.crop(0, left), Strip([Segment(words, self._style("accent"))]), strip.crop(left + len(words))]
         )
 
-    def _row(self, cells: Sequence[Cell], before: str, columns: Sequence[int]) -> Strip:
+    def _row(self, cells: Sequence[Cell], before: Cell, columns: Sequence[int]) -> Strip:
         """A row as segments; a page of rich's Text objects would take too long for a key press."""
-        segments = [Segment(before, self._style("accent"))]
+        segments = [Segment(before.text, self._style(before.colour or "foreground"))]
         for number in columns:
             column, cell = self._columns[number], cells[number]
             words = one_line(cell.text)

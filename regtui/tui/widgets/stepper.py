@@ -28,7 +28,6 @@ class Stepper(Widget, can_focus=True):
     Stepper {
         width: auto; height: 1; pointer: pointer;
         &:hover { background: $panel; }
-        &:focus { background: $panel; text-style: bold; }
     }
     """
     KEYS: ClassVar[tuple[Key, ...]] = (
@@ -207,6 +206,8 @@ class Stepper(Widget, can_focus=True):
         theme = self.app.theme_variables
         faint, arrow = Style(color=theme["faint"]), Style(color=theme["primary"])
         text = Text(end="", no_wrap=True)
+        if self.has_focus:  # one colour, that of the focus
+            return text.append(f"{f'{self._arm.mark} ' if self._arm else ''}{self._label}‹{self._inner}›")
         if self._arm:
             text.append(f"{self._arm.mark} ", theme[self._arm.colour])
         text.append(self._label)

@@ -21,9 +21,7 @@ class Word(Static, can_focus=True):
     Word {
         width: auto; height: 1; padding: 0 1; background: $panel; pointer: pointer;
         &:hover { background: $primary 30%; }
-        &:focus { background: $primary; color: $background; }
         &.-fixed { color: $faint; background: transparent; }
-        &.-fixed:focus { color: $foreground; background: $panel; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "press", show=False)]
