@@ -10,6 +10,7 @@ import pytest
 
 from regtui.engine.run import run
 from regtui.protocol.control import Control
+from regtui.runs.trash import discard
 from regtui.tui.app import RegtuiApp
 from regtui.tui.choose.screen import ChooseScreen
 from regtui.tui.pages.help import HelpScreen
@@ -466,3 +467,69 @@ async def test_a_run_without_its_summary_is_titled_by_what_its_events_say(logs: 
         app = app_on(logs, folder)
         async with app.run_test(size=(120, 36)) as pilot:
             await until(pilot, lambda app=app, title=title: title in text_of(app))  # type: ignore[misc]
+
+
+# The trash
+
+
+async def test_runs_are_deleted_and_brought_back_step_by_step(logs: Path) -> None:
+    app = app_on(logs)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: rows(app) == 3)
+        screen = app.screen
+        assert isinstance(screen, ReviewScreen)
+        assert "u undo" not in text_of(app), "nothing was deleted yet"
+        await pilot.press("down")
+        assert screen.at_cursor is not None
+        second = screen.at_cursor.folder
+        third = screen._shown[2].folder
+        await pilot.press("D")
+        assert rows(app) == 2
+        assert not second.exists()
+        assert screen.at_cursor.folder == third, "the next run moves up"
+        assert "u undo" in text_of(app)
+        await pilot.press("a", "delete")
+        await until(pilot, lambda: rows(app) == 0)
+        assert len(list((logs / ".trash").glob("2*"))) == 3
+        await pilot.press("u")
+        await until(pilot, lambda: rows(app) == 2)
+        await pilot.press("u")
+        await until(pilot, lambda: rows(app) == 3)
+        assert screen.at_cursor.folder == second
+        await pilot.press("u")
+        await pilot.press("R")
+        await until(pilot, lambda: "3 of 3 runs" in text_of(app))
+
+
+async def test_the_trash_is_listed_and_a_run_is_brought_back_from_it_later(logs: Path) -> None:
+    folder = next(logs.glob("*-other-*"))
+    discard(folder, logs)
+    app = app_on(logs / ".trash")
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: rows(app) == 1)
+        await pilot.press("D")
+        assert rows(app) == 1
+        await pilot.press("u")
+        await until(pilot, lambda: rows(app) == 0)
+        assert (folder / "summary.json").exists()
+
+
+async def test_a_run_that_vanished_or_is_trained_is_not_deleted_and_the_reason_is_said(logs: Path) -> None:
+    app = app_on(logs)
+    gone, going_on = sorted(logs.glob("*-small-*"))
+    (going_on / "summary.json").unlink()  # its process, this one, is alive
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: rows(app) == 3)
+        shutil.rmtree(gone)
+        await pilot.press("a", "D")
+        await until(pilot, lambda: not next(logs.glob("*-other-*"), None))
+        assert rows(app) == 1
+        await until(pilot, lambda: app._notifications)
+        told = next(iter(app._notifications)).message
+        assert told.endswith(
+            (
+                f"'{going_on.name}' stays: it is being trained (and 1 more).",
+                f"'{gone.name}' is no longer there (and 1 more).",
+            )
+        )
+        assert going_on.exists()

@@ -31,7 +31,7 @@ from regtui.tui.pages.explain import ExplainScreen
 from regtui.tui.pages.help import HelpScreen
 from regtui.tui.review.compare_screen import CompareScreen
 from regtui.tui.review.saved_run import OpenRun, SavedRunScreen
-from regtui.tui.review.screen import ReviewScreen
+from regtui.tui.review.screen import Deleted, ReviewScreen
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.run.training import ProcessTraining, Training
@@ -110,6 +110,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self._plain = [PlainText()] if ascii_only else []
         self._training = training or ProcessTraining()
         self._review = review
+        self._deleted: Deleted = []
         self._leaving = self._left = False
         self._left_behind = 0
         self._typed_at = 0.0
@@ -269,7 +270,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             self._open_saved(run)
 
     def _list_saved(self, runs: Sequence[Path]) -> None:
-        self.push_screen(ReviewScreen(self.logs, runs))
+        self.push_screen(ReviewScreen(self.logs, runs, self._deleted))
 
     @on(RunScreen.Review)
     @on(ChooseScreen.Review)

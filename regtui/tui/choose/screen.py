@@ -114,11 +114,11 @@ class ChooseScreen(Screen[None]):
         START,
         Key("e", "edit", "settings", "Go to the settings of the selected preset.", "e", footer=True),
         Key("escape", "back", "presets", "Go back to the list of presets.", "esc", footer=True),
+        Key("slash", "filter", "filter", "Show the presets whose name, title or techniques match.", "/", footer=True),
+        Key("b", "review", "saved runs", "To the saved runs; the same key leads back.", "b", footer=True),
         Key("s", "save_as", "save as", "Save the preset with your edits under a new name.", "s", footer=True),
         Key("u", "undo", "undo edits", "Take back all edits of the selected preset.", "u"),
         Key("i", "explain", "about", "What the techniques of this preset do.", "i", footer=True),
-        Key("slash", "filter", "filter", "Show the presets whose name, title or techniques match.", "/", footer=True),
-        Key("b", "review", "saved runs", "To the saved runs; the same key leads back.", "b", footer=True),
     )
     KEYS = (*_HERE, *FORM_KEYS)
     BINDINGS = bindings((*_HERE, *EVERYWHERE))

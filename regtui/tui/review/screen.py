@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input, Static
+from textual.worker import get_current_worker
 
 from regtui.errors import InputError
 from regtui.runs.comparison import AT_MOST
 from regtui.runs.filter import parse_filter
 from regtui.runs.index import read_runs
 from regtui.runs.list import RunInfo, read_run
+from regtui.runs.trash import discard, is_in_trash, restore
 from regtui.text import UNKNOWN, one_line
 from regtui.tui.review.columns import (
     FIELDS,
@@ -40,6 +43,8 @@ from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
 from regtui.tui.widgets.row_list import Cell, Column, RowList
 from regtui.tui.widgets.thread import in_thread
 
+Deleted = list[list[tuple[Path, Path]]]
+"""What was deleted together: where each run was, and where it is in the trash."""
 LOOK_AGAIN = 2.0
 """Seconds between two readings of the runs that go on."""
 
@@ -63,7 +68,9 @@ class ReviewScreen(Screen[None]):
         Key("s", "sort", "sort", "Sort by the next column; a click on a header sorts by it.", "s", footer=True),
         Key("S", "turn", "turn", "Turn the order round.", "S", footer=True),
         Key("b", "presets", "presets", "To the presets.", "b", footer=True),
-        Key("u", "update", "update", "Read the folder again.", "u", footer=True),
+        Key("delete,D", "delete", "delete", "Move the run, or the marked ones, into the trash.", "D", footer=True),
+        Key("u", "undo", "undo", "Bring back what was deleted last; in the trash: the run.", "u", footer=True),
+        Key("f5,R", "update", "reload", "Read the folder again.", "f5 R"),
         Key("escape", "escape", "back", "No filter, then no marks, then back.", "esc"),
     )
     KEYS = (*_HERE, *RowList.KEYS)
@@ -93,10 +100,19 @@ class ReviewScreen(Screen[None]):
             super().__init__()
             self.runs = runs
 
-    def __init__(self, folder: Path, chosen: Sequence[Path] = ()) -> None:
-        """List the runs in and below `folder`, or, if there are any, those `chosen`."""
+    def __init__(self, folder: Path, chosen: Sequence[Path] = (), deleted: Deleted | None = None) -> None:
+        """List runs.
+
+        Args:
+            folder: Lists those in and below it.
+            chosen: If there are any, lists these instead.
+            deleted: What was deleted before, the last at the end, to be brought back; more is added to it.
+        """
         super().__init__()
         self._folder, self._chosen = folder, chosen
+        self._deleted: Deleted = [] if deleted is None else deleted
+        self._gone = set[Path]()
+        """Runs moved away by this screen, which a list that was begun before may still name."""
         self._runs: list[RunInfo] = []
         self._shown: list[RunInfo] = []
         self._marked: set[Path] = set()
@@ -129,7 +145,8 @@ class ReviewScreen(Screen[None]):
     def _read(self) -> None:
         words: list[str] = []
         runs = [read_run(path) for path in self._chosen] if self._chosen else read_runs(self._folder, words.append)
-        self.post_message(self.Listed(runs, words))
+        if not get_current_worker().is_cancelled:
+            self.post_message(self.Listed(runs, words))
         for run in runs:  # imported ahead, so that the first letter of a filter is not delayed
             run.texts  # noqa: B018
 
@@ -144,7 +161,7 @@ class ReviewScreen(Screen[None]):
 
     @on(Listed)
     def _listed(self, event: Listed) -> None:
-        self._runs = list(event.runs)
+        self._runs = [run for run in event.runs if run.folder not in self._gone]
         self._marked &= {run.folder for run in self._runs}
         self._words_of_reading = "\n".join(map(one_line, event.words[:3]))
         self._show()
@@ -169,8 +186,15 @@ class ReviewScreen(Screen[None]):
     # What is shown
 
     @on(Input.Changed)
-    def _show(self) -> None:
-        """Fill the list with the runs that match the filter, in the chosen order; the cursor stays on its run."""
+    def _filter_changed(self) -> None:
+        self._show()
+
+    def _show(self, wanted_at: Path | None = None) -> None:
+        """Fill the list with the runs that match the filter, in the chosen order.
+
+        Args:
+            wanted_at: The run that the cursor is on then; left out, it stays on its run.
+        """
         before = self.at_cursor
         fault = ""
         try:
@@ -186,7 +210,9 @@ class ReviewScreen(Screen[None]):
             run for key, run in pairs if key is None
         ]  # unknown values are always last
         cursor = next((row for row, run in enumerate(self._shown) if run is before), None)
-        if cursor is None and before is not None:  # the run was read again
+        if wanted_at is not None:
+            cursor = next((row for row, run in enumerate(self._shown) if run.folder == wanted_at), None)
+        elif cursor is None and before is not None:  # the run was read again
             cursor = next((row for row, run in enumerate(self._shown) if run.folder == before.folder), None)
         columns = [Column("", 1)]
         for field in self._fields:
@@ -307,8 +333,74 @@ class ReviewScreen(Screen[None]):
         """Go to the presets."""
         self.post_message(self.Presets())
 
+    def action_delete(self) -> None:
+        """Move the marked runs, or the one under the cursor, into the trash."""
+        moved, faults = self._move(lambda folder: discard(folder, self._folder))
+        if moved:
+            self._deleted.append(moved)
+        them = "it" if len(moved) == 1 else "them"
+        self._tell_moved([folder.name for folder, _ in moved], f"in the trash; u brings {them} back", faults)
+
+    def action_undo(self) -> None:
+        """In the list of the trash: bring back the marked runs, or the one under the cursor; else what went last."""
+        if self._selected and is_in_trash(self._selected[0]):
+            moved, faults = self._move(restore)
+            self._tell_moved([folder.name for folder, _ in moved], "back in its place", faults)
+            return
+        restored, faults = list[Path](), list[str]()
+        for folder, place in self._deleted.pop():
+            try:
+                restore(place)
+                restored.append(folder)
+            except InputError as error:
+                faults.append(str(error))
+        self._gone -= set(restored)
+        listed = {run.folder for run in self._runs}
+        self._runs += [read_run(folder) for folder in restored if folder not in listed]
+        self._show(restored[0] if restored else None)
+        self._read()  # a list that was begun before lacks them
+        self._tell_moved([folder.name for folder in restored], "back in the list", faults)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Undo only what can be undone."""
+        return action != "undo" or bool(self._deleted) or any(map(is_in_trash, self._selected))
+
+    @property
+    def _selected(self) -> list[Path]:
+        """The folders of the marked runs; if none is, of the run under the cursor."""
+        marked = [run.folder for run in self._runs if run.folder in self._marked]
+        return marked or ([self.at_cursor.folder] if self.at_cursor else [])
+
+    def _move(self, move: Callable[[Path], Path]) -> tuple[list[tuple[Path, Path]], list[str]]:
+        """Move the selected runs away and off the list; returns from where to where, and what went wrong."""
+        moved, faults = list[tuple[Path, Path]](), list[str]()
+        for folder in self._selected:
+            try:
+                moved.append((folder, move(folder)))
+            except InputError as error:
+                faults.append(str(error))
+        gone = {folder for folder in self._selected if not os.path.lexists(folder)}  # also what others moved
+        row = self._list.cursor
+        left = [run for run in self._shown[row:] if run.folder not in gone] or [
+            run for run in reversed(self._shown[:row]) if run.folder not in gone
+        ]
+        self._gone |= gone
+        self._marked -= gone
+        self._runs = [run for run in self._runs if run.folder not in gone]
+        self._show(left[0].folder if left else None)
+        return moved, faults
+
+    def _tell_moved(self, names: Sequence[str], where: str, faults: Sequence[str]) -> None:
+        """Say what was moved, or why not."""
+        self.query_one(KeyBar).redraw()
+        what = one_line(names[0]) if len(names) == 1 else f"{len(names):,} runs"
+        words = [f"{what}: {where}."] if names else []
+        words += [f"{faults[0]}{f' (and {len(faults) - 1:,} more)' if len(faults) > 1 else ''}."] if faults else []
+        self.notify(" ".join(words), severity="warning" if faults else "information", markup=False)
+
     def action_update(self) -> None:
         """Read the folder again."""
+        self._gone.clear()
         self._read()
 
     def action_filter(self) -> None:
