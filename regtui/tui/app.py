@@ -35,7 +35,7 @@ from regtui.tui.review.screen import Deleted, ReviewScreen
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.run.training import ProcessTraining, Training
-from regtui.tui.themes import DARK, LIGHT
+from regtui.tui.themes import DARK, THEMES
 from regtui.tui.widgets.dialogs import Ask, Choice
 from regtui.tui.widgets.keys import EVERYWHERE
 from regtui.tui.widgets.thread import in_thread
@@ -117,8 +117,8 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self.signal = 0
         self.failure = ""
         self.animation_level = "none"  # over SSH each frame of an animation would be sent
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
+        for theme in THEMES.values():
+            self.register_theme(theme)
         self.theme = DARK.name
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -350,8 +350,9 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self.push_screen(HelpScreen([("Here", keys), ("Everywhere", EVERYWHERE)]))
 
     def action_change_theme(self) -> None:
-        """Switch between the light and the dark theme."""
-        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+        """Switch to the next theme: dark, light, high contrast."""
+        names = [theme.name for theme in THEMES.values()]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
 
     async def on_event(self, event: Event) -> None:
         """Note when the user types."""

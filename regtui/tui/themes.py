@@ -1,8 +1,12 @@
-"""The themes: which colour has what on screen."""
+"""The themes: which colour has what on screen.
+
+Every text has a contrast of at least 4.5 : 1 to whatever it may stand on, and of 7 : 1 in the theme of high contrast; a
+line of a chart has at least 3 : 1.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual.color import Color
 from textual.theme import Theme
@@ -10,26 +14,57 @@ from textual.theme import Theme
 RUN_COLOURS = 8
 """The themes have colours 'run-1' to 'run-8' for several runs in one chart; letters tell more runs apart."""
 
-_MORE_DARK = (
-    "#95fbe7", "#e9687e", "#12deaa", "#de7c00", "#d4f73e", "#ad74ff", "#39aab5", "#bdd1f9",
-    "#dcefa3", "#f18b70", "#e880d1", "#86b7a4", "#cbb3da", "#f4c1cf", "#b5b100",
-)  # fmt: skip
-_MORE_LIGHT = (
-    "#580a4b", "#356e6c", "#260095", "#413007", "#575ce3", "#7b2883", "#96173a", "#ca2352",
-    "#7e5db1", "#560499", "#172f65", "#be2b86", "#413d61", "#364927", "#7d5b40",
-)  # fmt: skip
-"""Colours of the second arm beside the baseline and of those after it: each as far as possible from all before it, also
-for eyes without red or green receptors, and with a contrast of 4.5 : 1 to the background."""
+_TEXT, _LINE = 4.6, 3.1
+"""Contrasts that the fainter colours keep: a little above 4.5 and 3, because colours are rounded to whole numbers."""
 
 
-def _of_more_arms(colours: Sequence[str], background: str, train: float, steps: float) -> dict[str, str]:
-    """The colours 'arm-2', 'arm-3', ... with their fainter ones, of which the given share is the colour itself."""
-    ground = Color.parse(background)
-    shades = {"": 1.0, "-train": train, "-steps": steps}
+def _fainter(colour: str, ground: str, contrast: float) -> str:
+    """A colour mixed with the ground as far as this contrast (that of WCAG 2) allows; the colour itself if it has less.
+
+    Mixed as light is, so that the luminance, on which contrast depends, is mixed in the same proportion.
+    """
+    front, back = (
+        [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in Color.parse(name).normalized]
+        for name in (colour, ground)
+    )
+    bright, dark = (0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue in (front, back))
+    wanted = contrast * (dark + 0.05) - 0.05 if bright > dark else (dark + 0.05) / contrast - 0.05
+    share = min(1.0, (wanted - dark) / (bright - dark))
+    mixed = (share * of_front + (1 - share) * of_back for of_front, of_back in zip(front, back, strict=True))
+    whole = (round(255 * (12.92 * c if c <= 0.0031308 else 1.055 * c ** (1 / 2.4) - 0.055)) for c in mixed)
+    return Color(*whole).hex.lower()
+
+
+def _series(colours: Sequence[str], ground: str, text: float = _TEXT, line: float = _LINE) -> Mapping[str, str]:
+    """The colours of the arms, 'baseline', 'regularized', 'arm-2', ..., and of runs, 'run-1', ...
+
+    Each has two fainter ones: '<name>-train' for training losses and their names, and '<name>-steps' for lines of
+    single steps, in which nothing is written.
+
+    Args:
+        colours: One an arm, the baseline's first; each as far as possible from all before it, also for eyes without red
+            or green receptors.
+        ground: What the fainter ones are mixed with.
+        text: The contrast that '-train' keeps.
+        line: The contrast that '-steps' keeps.
+    """
+    named = dict(zip(("baseline", "regularized"), colours, strict=False))
+    named |= {f"arm-{place}": colour for place, colour in enumerate(colours[2:], start=2)}
+    named |= {f"run-{number}": colour for number, colour in enumerate(colours[:RUN_COLOURS], start=1)}
+    faint = {f"{name}-train": _fainter(colour, ground, text) for name, colour in named.items()}
+    faintest = {f"{name}-steps": _fainter(colour, ground, line) for name, colour in named.items()}
+    return {**named, **faint, **faintest}
+
+
+def _own(foreground: str, background: str, faint: str, border: str) -> Mapping[str, str]:
+    """Colours of our own, and those of Textual's that would have too little contrast."""
     return {
-        f"arm-{place}{name}": ground.blend(Color.parse(colour), share).hex.lower()
-        for place, colour in enumerate(colours, start=2)
-        for name, share in shades.items()
+        "faint": faint,
+        "border-blurred": border,
+        **dict.fromkeys(("text-muted", "text-disabled", "foreground-muted", "foreground-disabled"), faint),
+        # What is selected is reversed, so that it can be read whatever its colour was.
+        **dict.fromkeys(("screen-selection-background", "input-selection-background"), foreground),
+        **dict.fromkeys(("screen-selection-foreground", "input-selection-foreground"), background),
     }
 
 
@@ -41,61 +76,72 @@ DARK = Theme(
     foreground="#d7dde5",
     background="#11151b",
     surface="#171c24",
-    panel="#222a35",
+    panel="#1f2731",
     success="#7fbf7f",
     warning="#e6b450",
     error="#e5736b",
     dark=True,
     variables={
-        "baseline": "#6cb6ff",
-        "baseline-train": "#4178ad",
-        "baseline-steps": "#35506b",
-        "regularized": "#ffb454",
-        "regularized-train": "#b37a32",
-        "regularized-steps": "#6b5030",
-        "faint": "#5d6978",
-        "run-1": "#6cb6ff",
-        "run-2": "#ffb454",
-        "run-3": "#7fd18b",
-        "run-4": "#e58fd0",
-        "run-5": "#5fd0c5",
-        "run-6": "#a99bff",
-        "run-7": "#d6cf6b",
-        "run-8": "#f0857d",
-        "border-blurred": "#2c3643",
-        **_of_more_arms(_MORE_DARK, "#11151b", train=0.6, steps=0.37),
+        **_own("#d7dde5", "#11151b", faint="#8893a1", border="#2c3643"),
+        **_series(
+            (
+                "#6cb6ff", "#ffb454", "#95fbe7", "#e9687e", "#12deaa", "#de7c00", "#d4f73e", "#ad74ff", "#39aab5",
+                "#bdd1f9", "#dcefa3", "#f18b70", "#e880d1", "#86b7a4", "#cbb3da", "#f4c1cf", "#b5b100",
+            ),
+            "#11151b",
+        ),
     },
-)
+)  # fmt: skip
 LIGHT = Theme(
     name="regtui-light",
-    primary="#2f6396",
-    secondary="#5b6774",
-    accent="#8a5a00",
+    primary="#2b5f92",
+    secondary="#4f5b68",
+    accent="#855600",
     foreground="#1d232b",
     background="#fbfbf9",
-    surface="#f3f3ef",
-    panel="#e4e5e0",
-    success="#2e7d32",
-    warning="#9a6700",
+    surface="#f5f5f2",
+    panel="#ecede8",
+    success="#256f29",
+    warning="#8a5a00",
     error="#b3261e",
     dark=False,
     variables={
-        "baseline": "#0550ae",
-        "baseline-train": "#5f93cc",
-        "baseline-steps": "#b3cae6",
-        "regularized": "#a04100",
-        "regularized-train": "#cc8550",
-        "regularized-steps": "#e6c7ae",
-        "faint": "#8b939c",
-        "run-1": "#0550ae",
-        "run-2": "#a04100",
-        "run-3": "#1a7f37",
-        "run-4": "#a0268a",
-        "run-5": "#0b7a75",
-        "run-6": "#5b3fd0",
-        "run-7": "#7a6a00",
-        "run-8": "#b3261e",
-        "border-blurred": "#cfd2cc",
-        **_of_more_arms(_MORE_LIGHT, "#fbfbf9", train=0.63, steps=0.29),
+        **_own("#1d232b", "#fbfbf9", faint="#636b74", border="#cfd2cc"),
+        **_series(
+            (
+                "#0550ae", "#a04100", "#78006c", "#1e7860", "#7248f0", "#661800", "#905496", "#00009c", "#cc0c54",
+                "#244836", "#48124e", "#545478", "#3c12c6", "#900030", "#6c5a3c", "#4e308a", "#a230cc",
+            ),
+            "#fbfbf9",
+        ),
     },
-)
+)  # fmt: skip
+HIGH_CONTRAST = Theme(
+    name="regtui-high-contrast",
+    primary="#7cc4ff",
+    secondary="#d0d8e0",
+    accent="#ffe14d",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#0c0c0c",
+    panel="#1a1a1a",
+    success="#5df27d",
+    warning="#ffc400",
+    error="#ff9191",
+    dark=True,
+    variables={
+        **_own("#ffffff", "#000000", faint="#b9c2cb", border="#7d8894"),
+        **_series(
+            (
+                "#66bbff", "#ffb13d", "#00f6ae", "#fc78ba", "#f6fc00", "#eac6f6", "#48ba6c", "#b4c09c", "#b4a800",
+                "#c0e472", "#baf0d8", "#f09072", "#c0a2de", "#fcfca8", "#48b4ba", "#54ded8", "#4ed830",
+            ),
+            "#000000",
+            text=7.1,
+            line=4.6,
+        ),
+    },
+)  # fmt: skip
+
+THEMES: Mapping[str, Theme] = {"dark": DARK, "light": LIGHT, "high-contrast": HIGH_CONTRAST}
+"""The themes by the names that a user chooses them by."""

@@ -35,7 +35,7 @@ def bindings(keys: Sequence[Key]) -> list[BindingType]:
 
 EVERYWHERE = (
     Key("question_mark,f1", "app.help", "keys", "List the keys that work here.", "?", footer=True),
-    Key("t", "app.change_theme", "theme", "Light or dark.", "t"),
+    Key("t", "app.change_theme", "theme", "Dark, light or high contrast.", "t"),
     Key("q", "app.quit", "quit", "Leave; a run that goes on is asked about first.", "q", footer=True),
 )
 """What works on every screen that is not a question."""
