@@ -33,7 +33,7 @@ each_theme = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
 
 def light(colour: str) -> NDArray[np.float64]:
     share = np.array(Color.parse(colour).normalized)
-    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return np.asarray(np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4))
 
 
 def contrast(one: str, other: str) -> float:
@@ -88,7 +88,7 @@ def seen(colour: str, eye: Sequence[Sequence[float]]) -> NDArray[np.float64]:
         (1.9779984951, -2.4285922050, 0.4505937099),
         (0.0259040371, 0.7827717662, -0.8086757660),
     )
-    return np.array(turned) @ cones
+    return np.asarray(np.array(turned) @ cones)
 
 
 @each_theme

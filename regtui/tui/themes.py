@@ -31,8 +31,8 @@ def _fainter(colour: str, ground: str, contrast: float) -> str:
     wanted = contrast * (dark + 0.05) - 0.05 if bright > dark else (dark + 0.05) / contrast - 0.05
     share = min(1.0, (wanted - dark) / (bright - dark))
     mixed = (share * of_front + (1 - share) * of_back for of_front, of_back in zip(front, back, strict=True))
-    whole = (round(255 * (12.92 * c if c <= 0.0031308 else 1.055 * c ** (1 / 2.4) - 0.055)) for c in mixed)
-    return Color(*whole).hex.lower()
+    red, green, blue = (round(255 * (12.92 * c if c <= 0.0031308 else 1.055 * c ** (1 / 2.4) - 0.055)) for c in mixed)
+    return Color(red, green, blue).hex.lower()
 
 
 def _series(colours: Sequence[str], ground: str, text: float = _TEXT, line: float = _LINE) -> Mapping[str, str]:
