@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -17,7 +18,8 @@ from regtui.tui.app import RegtuiApp
 from regtui.tui.run.verdict_panel import VerdictPanel
 from regtui.tui.themes import DARK, HIGH_CONTRAST, LIGHT, RUN_COLOURS, THEMES
 from tests.conftest import small_preset
-from tests.screen_double import ScriptedTraining, until
+from tests.screen_double import ScriptedTraining, text_of, until
+from tests.test_samples import samples
 
 LEAST = {DARK.name: 4.5, LIGHT.name: 4.5, HIGH_CONTRAST.name: 7.0}
 """The contrast that every text has at least."""
@@ -162,4 +164,34 @@ async def test_all_can_be_read_while_and_after_a_run(tmp_path: Path, monkeypatch
         await until(pilot, lambda: app.screen.query_one(VerdictPanel).display)
         for key in ("tab", "d", "w", "escape"):
             await reader.look(key)
+        assert not reader.found
+
+
+async def test_all_can_be_read_where_presets_are_chosen(tmp_path: Path) -> None:
+    app = RegtuiApp(tmp_path, training=ScriptedTraining())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "ready" in text_of(app))
+        reader = Reader(app, pilot)
+        await reader.look(themes=THEMES)
+        for _ in range(4):
+            await reader.look("tab")
+        await reader.look("question_mark")
+        await reader.look("escape", "i")
+        assert not reader.found
+
+
+async def test_all_can_be_read_in_saved_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for folder in samples()[:4]:
+        shutil.copytree(folder, tmp_path / folder.name)
+    app = RegtuiApp(tmp_path, review=())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "4 of 4 runs" in text_of(app))
+        reader = Reader(app, pilot)
+        await reader.look()
+        await reader.look("slash")
+        await reader.look("escape", "space", "down", "space")
+        await pilot.press("c")
+        await until(pilot, lambda: "2 runs" in text_of(app))
+        await reader.look()
         assert not reader.found
