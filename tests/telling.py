@@ -102,7 +102,7 @@ class Telling:
     def control(
         self, arm: str | None, key: str | None, value: float | None, *, why: str = "", epoch: int = 1
     ) -> Telling:
-        command = f"set_{key}" if key in {"patience", "min_delta"} else "set_strength"
+        command = f"set_{key}" if key in {"patience", "min_delta", "learning_rate"} else "set_strength"
         if not why and arm is not None and key in {"patience", "min_delta"}:
             setattr(self.rules[arm], key, value)
         self._tell(

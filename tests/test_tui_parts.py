@@ -71,17 +71,40 @@ def test_the_line_fits_any_width(state: str) -> None:
 def test_there_is_all_of_it_where_there_is_room() -> None:
     shown = line(telling().epochs([0.5, 0.4], [0.5, 0.4]))
     assert len(shown) == 120
-    for words in ("regtui small", "MNIST 320 / 600", "cpu", "seed 0", "paired ✓", "epoch 2/6", "0:01", "0:02 left"):
+    for words in (
+        "regtui small",
+        "MNIST 320 / 600",
+        "cpu",
+        "seed 0",
+        "lr 0.001",
+        "paired ✓",
+        "epoch 2/6",
+        "0:01",
+        "0:02 left",
+    ):
         assert words in shown
 
 
 def test_what_is_least_needed_gives_way_first() -> None:
     told = telling().epochs([0.5, 0.4], [0.5, 0.4])
-    parts = ("MNIST", "cpu", "seed 0", "paired ✓", "epoch 2/6", "small")
+    parts = ("MNIST", "cpu", "seed 0", "lr 0.001", "paired ✓", "epoch 2/6", "small")
     shown = [[part in line(told, width) for part in parts] for width in range(160, 14, -1)]
     last_seen = [max((i for i, found in enumerate(shown) if found[part]), default=-1) for part in range(len(parts))]
     assert last_seen == sorted(last_seen)
     assert all(found[-2] and found[-1] for found in shown)  # the name and how far it is stay to the last
+
+
+def test_the_line_tells_the_rate_of_the_next_step_and_under_the_cursor_that_of_the_epoch() -> None:
+    preset = small_preset(train={"epochs": 6, "schedule": "step", "step_epochs": 1, "step_factor": 0.5})
+    told = Telling(preset).start().epochs([0.5, 0.4], [0.5, 0.4])
+    assert " · lr 0.00025 · " in header_line(preset, told.history, 120, COLOURS).plain
+    told.control(None, "learning_rate", 0.01, epoch=2)
+    assert " · lr 0.0025 · " in header_line(preset, told.history, 120, COLOURS).plain
+    first = told.history.arms["regularized"].epochs
+    first[0] = first[0].model_copy(update={"learning_rate": 1e-3})
+    colours = {**COLOURS, "accent": "#ffffff"}
+    assert " · lr 0.001 · " in header_line(preset, told.history, 120, colours, cursor=1).plain
+    assert " · lr 0.0025 · " in header_line(preset, told.history, 120, colours, cursor=2).plain
 
 
 def test_the_line_says_whether_the_arms_are_a_matched_pair() -> None:

@@ -8,11 +8,11 @@ from textual.events import MouseScrollDown, MouseScrollUp
 from textual.message import Message
 from textual.pilot import Pilot
 
-from regtui.protocol.control import Command, Resume, SetMinDelta, SetPatience, SetStrength
+from regtui.protocol.control import Command, Resume, SetLearningRate, SetMinDelta, SetPatience, SetStrength
 from regtui.tui import themes
 from regtui.tui.run.steering import SteeringPanel, refusal
 from regtui.tui.widgets.dialogs import Ask
-from regtui.tui.widgets.scales import Counts, Magnitudes, Scale, Shares
+from regtui.tui.widgets.scales import Counts, Magnitudes, Rates, Scale, Shares
 from regtui.tui.widgets.stepper import Stepper
 from regtui.tui.widgets.word import Word
 from tests.conftest import small_preset
@@ -88,6 +88,9 @@ def text(stepper: Stepper) -> str:
         (Magnitudes(), 0.001, 0.002, 0.0005),
         (Magnitudes(), 0.003, 0.005, 0.002),
         (Magnitudes(), 5000.0, 5000.0, 2000.0),
+        (Rates(), 1e-8, 2e-8, 1e-8),
+        (Rates(), 3e-4, 5e-4, 2e-4),
+        (Rates(), 10.0, 10.0, 5.0),
     ],
 )
 def test_steps(scale: Scale, value: float, up: float, down: float) -> None:
@@ -96,7 +99,7 @@ def test_steps(scale: Scale, value: float, up: float, down: float) -> None:
 
 
 def test_every_step_up_leads_back_down_and_is_what_its_text_says() -> None:
-    for scale in (Counts(high=30), Shares(), Magnitudes()):
+    for scale in (Counts(high=30), Shares(), Magnitudes(), Rates()):
         value = scale.down(scale.down(1))
         while (more := scale.up(value)) != value:
             assert scale.down(more) == value
@@ -116,6 +119,8 @@ def test_every_step_up_leads_back_down_and_is_what_its_text_says() -> None:
         (Shares(), "1", None),
         (Magnitudes(), "3e-4", 3e-4),
         (Magnitudes(), "e-", None),
+        (Rates(), "3e-4", 3e-4),
+        (Rates(), "0", None),
         (Magnitudes(), "1e999", None),
         (Counts(), "9" * 400, None),
         (Counts(), "0" * 400, None),
@@ -268,6 +273,8 @@ async def test_each_control_posts_its_command_by_keys_alone() -> None:
         assert app.commands.pop() == SetPatience(patience=6)
         await pilot.press("tab", "right")
         assert app.commands.pop() == SetMinDelta(min_delta=1e-5)
+        await pilot.press("tab", "right")
+        assert app.commands.pop() == SetLearningRate(learning_rate=2e-3)
         await pilot.press("tab", "left")
         assert app.commands.pop() == SetStrength(arm="regularized", key="dropout.rate", value=0.45)
         await pilot.press("tab", "enter")
@@ -512,11 +519,13 @@ async def test_a_knob_of_an_arm_that_has_stopped_says_so() -> None:
     panel, telling = panel_of(regularized={"dropout": {}, "early_stopping": {"patience": 2}})
     telling.epochs([0.2], [0.2]).stop("regularized", "early_stopping")
     async with Host(panel, telling).run_test(size=(120, 8)):
-        assert {w.why_not for w in steppers(panel).values()} == {"The regularized arm has stopped."}
+        assert steppers(panel).pop("lr").why_not == "", "the baseline trains on"
+        others = [stepper for name, stepper in steppers(panel).items() if name != "lr"]
+        assert {stepper.why_not for stepper in others} == {"The regularized arm has stopped."}
         assert words(panel)["Pause"].why_not == ""
 
 
-@pytest.mark.parametrize(("width", "height"), [(120, 1), (80, 2), (40, 1)])
+@pytest.mark.parametrize(("width", "height"), [(140, 1), (80, 2), (40, 1)])
 async def test_it_has_room_at_every_width(width: int, height: int) -> None:
     panel, telling = panel_of(regularized={"dropout": {}, "l2": {}})
     async with Host(panel, telling).run_test(size=(width, 8)) as pilot:
@@ -529,7 +538,7 @@ async def test_it_has_room_at_every_width(width: int, height: int) -> None:
         inside = [w for w in panel.query("Word, Stepper") if w.region.width]
         assert all(widget.region.right <= width for widget in inside)
         assert not any(a.region.overlaps(b.region) for a in inside for b in inside if a is not b)
-        await pilot.resize_terminal(120, 8)
+        await pilot.resize_terminal(140, 8)
         await pilot.pause()
         assert panel.size.height == 1
 

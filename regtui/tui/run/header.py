@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import chain
 
 from rich.style import Style
 from rich.text import Text
 
 from regtui.preset.model import Preset
+from regtui.protocol.applied import present_rate
 from regtui.protocol.history import ArmHistory, History
 from regtui.text import clock, counted, one_line
 from regtui.tui.run.session import Session
@@ -67,8 +69,9 @@ def header_line(
     data = f"{preset.dataset.title} {sizes.train:,} / {sizes.val:,}"
     device = started.device if started else preset.train.device
     threads = counted(started.threads, "thread") if started and started.threads else ""
-    parts = [part for part in (data, device, threads, f"seed {preset.train.seed}") if part]
-    giving_way = [part for part in (threads, data, device, parts[-1]) if part]
+    seed, rate = f"seed {preset.train.seed}", f"lr {_rate(preset, history, cursor):.3g}"
+    parts = [part for part in (data, device, threads, seed, rate) if part]
+    giving_way = [part for part in (threads, data, device, seed, rate) if part]
     words = _progress(preset, history, status, silence) if cursor is None else _read_at(cursor, history, status)
     while len(words) > 1 and len(left) + len(" · ".join(words)) >= width:
         words.pop(1)
@@ -93,6 +96,15 @@ def header_line(
         )
     left.truncate(width)
     return left
+
+
+def _rate(preset: Preset, history: History, cursor: int | None) -> float:
+    """The learning rate at the end of the epoch under the cursor, where the log tells it; else the present one."""
+    if cursor is not None:
+        for done in chain.from_iterable(arm.epochs for arm in history.arms.values()):
+            if done.epoch == cursor and done.learning_rate is not None:
+                return done.learning_rate
+    return present_rate(preset, history)
 
 
 def _pairing(history: History, colours: Mapping[str, str]) -> Text:

@@ -16,6 +16,8 @@ HERE = (
     Key("plus,equals_sign", "patience(1)", "more patience", "One epoch more of patience.", "+"),
     Key("minus", "patience(-1)", "less patience", "One epoch less of patience.", "−"),
     Key("p", "toggle_patience", "patience", "Early stopping on or off.", "p", footer=True),
+    Key("greater_than_sign", "rate(1)", "higher rate", "A step up with the learning rate of all arms.", ">"),
+    Key("less_than_sign", "rate(-1)", "lower rate", "A step down with the learning rate of all arms.", "<"),
     Key("s", "stop", "stop", "Stop the run; asks how.", "s", footer=True),
     Key("escape", "back", "back", "Put the cursor away; from a saved run: back to the list.", "esc", footer=True),
     Key("n", "again", "new seed", "After the end: run the same preset with another seed.", "n", footer=True),
@@ -40,7 +42,7 @@ HERE = (
 """All keys of this screen. In a narrow terminal the key bar shows the first usable main keys."""
 TO_CONTROLS = Key("tab", "app.focus_next", "controls", "To the next control.", "tab")
 """A key that Textual has on every screen; the help lists it here because it leads to the controls."""
-WHILE_RUNNING = frozenset({"pause", "one_epoch", "patience", "toggle_patience", "stop"})
+WHILE_RUNNING = frozenset({"pause", "one_epoch", "patience", "toggle_patience", "rate", "stop"})
 AFTER_THE_END = frozenset({"again", "change", "details"})
 
 

@@ -219,6 +219,10 @@ class RunScreen(Screen[None]):
         """Raise or lower the patience."""
         self._steering.nudge_patience(change)
 
+    def action_rate(self, direction: int) -> None:
+        """Raise or lower the learning rate of all arms."""
+        self._steering.nudge_rate(direction)
+
     def action_toggle_patience(self) -> None:
         """Turn early stopping on or off."""
         self._steering.toggle_patience()

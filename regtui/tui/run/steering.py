@@ -13,18 +13,19 @@ from textual.widget import Widget
 from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.protocol.applied import Applied, steered_arms, stops_now, wait
-from regtui.protocol.control import Command, Resume, SetMinDelta, SetPatience, SetStrength
+from regtui.protocol.control import Command, Resume, SetLearningRate, SetMinDelta, SetPatience, SetStrength
 from regtui.protocol.history import History
 from regtui.techniques.base import Technique
 from regtui.text import counted
 from regtui.tui.look import arm_looks
 from regtui.tui.widgets.dialogs import Ask, Choice
-from regtui.tui.widgets.scales import SCALES, Counts, Magnitudes
+from regtui.tui.widgets.scales import SCALES, Counts, Magnitudes, Rates
 from regtui.tui.widgets.stepper import Stepper
 from regtui.tui.widgets.word import Word
 
 DEFAULT_PATIENCE = 5
 """The patience with which early stopping is turned on if the preset has none."""
+RATE = "The learning rate of all arms, from the next step on; a schedule goes on as a share of it."
 FEW = 4
 """So many arms are told one by one."""
 NARROW = 68
@@ -37,7 +38,9 @@ def refusal(history: History) -> str:
 
 
 class SteeringPanel(Widget):
-    """One or two rows: patience and min Δ, strengths, and at the right pause and stop.
+    """One or two rows: patience and min Δ, learning rate and strengths, and at the right pause and stop.
+
+    The learning rate is that of all arms, so that they stay a matched pair; with a schedule it is the rate before that.
 
     One stepper sets the patience of all arms that stop early. If the preset gives them different ones, each arm has its
     own stepper. The same holds for min Δ. Of several arms, only what the baseline and the chosen one have of their own
@@ -83,6 +86,7 @@ class SteeringPanel(Widget):
         self._toggle = Word("Patience off")
         self._patience: dict[Stepper, list[str]] = {}
         self._min_delta: dict[Stepper, list[str]] = {}
+        self._rate = Stepper("lr", Preset().train.learning_rate, Rates(), help=RATE)
         self._strengths: dict[Stepper, tuple[str, str]] = {}
         self._of_one: dict[Widget, str] = {}
         """The arm that a control belongs to, of those that belong to one."""
@@ -105,12 +109,14 @@ class SteeringPanel(Widget):
             stepper.off, stepper.why_not = settings.patience is None, self._why_not(*arms)
         switch = f"Patience {self._whose_patience}{'off' if self._is_off else 'on '}"
         self._toggle.say(switch, self._why_not(*steered_arms(preset)))
+        self._rate.set_applied(applied.base_rate)
+        self._rate.why_not = self._why_not(*preset.arms())
         for stepper, (arm, key) in self._strengths.items():
             stepper.set_applied(applied.arms[arm].strengths[key])
             stepper.why_not = self._why_not(arm)
         refused = any(not control.accepted for control in history.controls[self._answers :])
         if refused:
-            for stepper in (*self._patience, *self._min_delta, *self._strengths):
+            for stepper in (*self._patience, *self._min_delta, self._rate, *self._strengths):
                 stepper.take_back()
         if refused or self._asked_off == self._is_off:
             self._asked_off = None
@@ -148,7 +154,7 @@ class SteeringPanel(Widget):
         self._one_epoch.add_class("-spare")
         self.mount(
             Horizontal(self._toggle, *self._patience, *self._min_delta),
-            Horizontal(*strengths, classes="strengths -spare"),
+            Horizontal(self._rate, *strengths, classes="strengths -spare"),
             Horizontal(self._pause, self._one_epoch, self._stop, classes="run"),
         )
         self._arrange()
@@ -223,6 +229,10 @@ class SteeringPanel(Widget):
 
     # Requests of the user
 
+    def nudge_rate(self, direction: int) -> None:
+        """Raise or lower the learning rate by a step."""
+        self._rate.action_step(direction)
+
     def nudge_patience(self, direction: int) -> None:
         """Change each arm's patience by one epoch or more; turns early stopping on if it is off."""
         shown = [stepper for stepper in self._patience if not stepper.has_class("-of-another")]
@@ -263,6 +273,8 @@ class SteeringPanel(Widget):
             self._ask_for_patience(dict.fromkeys(self._patience[event.stepper], int(event.value)))
         elif event.stepper in self._min_delta:
             self._set_min_delta(self._min_delta[event.stepper], event.value)
+        elif event.stepper is self._rate:
+            self.post_message(self.Steer(SetLearningRate(learning_rate=event.value)))
         else:
             arm, key = self._strengths[event.stepper]
             self.post_message(self.Steer(SetStrength(arm=arm, key=key, value=event.value)))

@@ -104,9 +104,9 @@ class Magnitudes:
         return next((step for step in reversed(self.SERIES) if step < value), value)
 
     def parse(self, text: str) -> float | None:
-        """A number from 0 to the end of the series."""
+        """A number from the series' beginning to its end."""
         value = _number(text)
-        return value if value is not None and 0 <= value <= self.SERIES[-1] else None
+        return value if value is not None and self.SERIES[0] <= value <= self.SERIES[-1] else None
 
     def show(self, value: float) -> str:
         """'0.001'."""
@@ -114,7 +114,15 @@ class Magnitudes:
 
     def bounds(self) -> str:
         """The bounds in words."""
-        return f"a number from 0 to {self.SERIES[-1]:,.0f}"
+        return f"a number from {self.SERIES[0]:g} to {self.SERIES[-1]:,.0f}"
+
+
+@dataclass(frozen=True)
+class Rates(Magnitudes):
+    """A learning rate: 1, 2 and 5 times a power of ten, never 0."""
+
+    width: int = 6
+    SERIES: ClassVar[tuple[float, ...]] = tuple(float(f"{m}e{e}") for e in range(-8, 2) for m in (1, 2, 5))[:-2]
 
 
 SCALES: dict[str, Scale] = {"share": Shares(), "magnitude": Magnitudes(), "count": Counts()}
