@@ -24,10 +24,13 @@ from regtui.protocol.events import (
     EpochDone,
     Event,
     LayerWeights,
+    Paused,
+    Resumed,
     RunFinished,
     RunStarted,
     Scored,
     StepsDone,
+    Suspended,
     parse,
 )
 from regtui.protocol.history import History
@@ -315,3 +318,29 @@ def test_what_sets_the_arms_apart_is_named(changes: dict[str, object], because: 
     assert History.of([paired]).unpaired_because == ""
     arms = {"baseline": arm, "regularized": arm.model_copy(update=changes)}
     assert History.of([start.model_copy(update={"arms": arms})]).unpaired_because == because
+
+
+# Clocks
+
+
+def test_pauses_and_suspensions_are_no_time_of_the_run() -> None:
+    history = Telling(small_preset()).start().history
+    info = {"epoch": 1, "step": 5}
+
+    def at(event: Event) -> tuple[float, float]:
+        assert history.add(event)
+        return history.going_seconds, history.stood_still
+
+    assert at(Paused(t=10, **info)) == (10, 0)
+    answer = ControlApplied(
+        t=70, command="set_patience", arm="baseline", key="patience", value=3, accepted=True, **info
+    )
+    assert at(answer) == (10, 60), "a change during the pause does not move the clock"
+    assert at(Suspended(t=80, seconds=5)) == (10, 70), "a suspension within a pause is part of it"
+    assert at(Resumed(t=100, **info)) == (10, 90)
+    assert at(Suspended(t=150, seconds=30)) == (30, 120)
+    assert at(Paused(t=160, **info)) == (40, 120)
+    stop = ControlApplied(t=170, command="stop", accepted=True, **info)
+    assert at(stop) == (40, 130), "a stop ends the pause"
+    assert at(RunFinished(t=175, status="stopped", train_seconds=38)) == (45, 130)
+    assert history.seconds == 175, "what a run took in all is kept as well"

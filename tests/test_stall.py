@@ -23,6 +23,7 @@ from regtui.engine.watch import AFTER_STOP, FAR, StalledError, Watch
 from regtui.errors import RegtuiError
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import ArmStopped, EpochDone, Event, RunFinished, Stalled
+from regtui.protocol.history import History
 from regtui.runs.events import read_events
 from regtui.runs.summary import read_summary
 from regtui.tui.run.training import ProcessTraining
@@ -169,6 +170,10 @@ def test_time_in_which_the_whole_program_stood_still_does_not_count(tmp_path: Pa
         again = [next(started.stdout) for _ in range(6)]
         os.killpg(started.pid, signal.SIGINT)
         assert "has not answered" not in "".join([*again, *started.stdout])
+    history = History.of(read_events(next((tmp_path / "logs").iterdir())))
+    assert history.stood_still > 7
+    assert history.finished is not None
+    assert history.finished.train_seconds < history.going_seconds < history.seconds - 7
 
 
 def children() -> set[psutil.Process]:

@@ -114,7 +114,7 @@ def test_the_sentence_is_true_where_the_user_steers_and_pauses(run: CurveRun) ->
         for epoch in range(1, history.epochs):
             at = history.at(epoch)
             check(logged(at), describe(at, planned))
-            at.paused = True
+            at.paused_at = at.seconds
             check(logged(at), describe(at, planned))
 
 

@@ -17,7 +17,7 @@ from regtui.console import PROSE, can_draw, complain, room, say
 from regtui.errors import EXIT_CODES, RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Stop
-from regtui.protocol.events import ControlApplied, Event, RunStarted, Saving, Stalled, StepsDone
+from regtui.protocol.events import ControlApplied, Event, RunStarted, Saving, Stalled, StepsDone, Suspended
 from regtui.protocol.history import History
 from regtui.signals import Received, ending
 from regtui.text import one_line
@@ -200,6 +200,9 @@ class _Bar:
             case RunStarted():
                 self._progress.reset(self._task)  # the clock starts with the training
                 self._progress.update(self._task, description="training")
+            case Suspended(seconds=seconds):
+                task = self._progress.tasks[self._task]
+                task.start_time = None if task.start_time is None else task.start_time + seconds
             case StepsDone():
                 self._progress.update(self._task, completed=event.first_step + len(event.losses) - 1)
             case _:

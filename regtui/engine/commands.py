@@ -36,6 +36,7 @@ class Commands:
             self._one_epoch = False
             self._tell(Paused)
         while True:
+            self._progress.tell_suspension()
             command = self._control.take(timeout=0.5 if paused else 0)
             if command is not None:
                 self._steps.read_out()  # it takes effect after these steps, and its event follows theirs

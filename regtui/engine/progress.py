@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from regtui.engine.clock import Clock
 from regtui.preset.model import Preset
-from regtui.protocol.events import HUGE, ArmStopped, Event, StopReason
+from regtui.protocol.events import HUGE, ArmStopped, Event, StopReason, Suspended
 from regtui.techniques.early_stopping import StoppingRule
 
 EXPLODED = 100
@@ -74,6 +74,7 @@ class RunProgress:
         epoch: The current or last epoch; 0 before the first.
         step: Steps of the run whose losses were emitted.
         train_seconds: Seconds of training and validation.
+        clock: Runs since the run began.
     """
 
     def __init__(self, preset: Preset, emit: Callable[[Event], object]) -> None:
@@ -82,17 +83,22 @@ class RunProgress:
         self.arms = {name: start(preset, name) for name in preset.arms()}
         self.epoch, self.step = 0, 0
         self.train_seconds = 0.0
-        self._began = time.perf_counter()
+        self.clock = Clock()
 
     @property
     def now(self) -> float:
         """Seconds since the run began, for events."""
-        return round(time.perf_counter() - self._began, 3)
+        return round(self.clock.seconds, 3)
 
     @property
     def running(self) -> list[str]:
         """The arms that still train."""
         return [name for name, arm in self.arms.items() if arm.stopped is None]
+
+    def tell_suspension(self) -> None:
+        """Emit for how long the program was suspended, if it was since the last call."""
+        if (seconds := self.clock.newly_suspended()) > 0:
+            self.emit(Suspended(t=self.now, seconds=round(seconds, 3)))
 
     def stop(self, names: Iterable[str], reason: StopReason, step: int | None = None) -> None:
         """Stop these arms and emit it; `step` is where, by default after the last emitted step."""
@@ -130,7 +136,7 @@ class RunProgress:
         self.arms = {name: from_json(state["arms"][name]) for name in self.arms}
         self.epoch, self.step = int(state["epoch"]), int(state["step"])
         self.train_seconds = float(state["train_seconds"])
-        self._began = time.perf_counter() - float(state["seconds"])
+        self.clock.go_on_from(float(state["seconds"]))
 
 
 def start(preset: Preset, arm: str) -> ArmProgress:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -49,7 +48,7 @@ class Steps:
             for name, order in self._crew.each(ArmCalls.start_epoch, progress.running).items():
                 progress.arms[name].order = order
         number = min(self._at_once, left)
-        before, now = self._ordered, time.perf_counter()
+        before, now = self._ordered, progress.clock.awake
         self._ordered = _Ordered(number, now, self._crew.begin(ArmCalls.train_steps, progress.running, number))
         if before is not None:
             self._read(before)
@@ -62,7 +61,7 @@ class Steps:
 
     def _read(self, steps: _Ordered) -> None:
         losses = steps.fetch()
-        now = time.perf_counter()
+        now = self._progress.clock.awake
         seconds = now - max(steps.at, self._read_at)
         self._read_at = now
         self._progress.train_seconds += seconds

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,6 +69,10 @@ class Trainer:
             CrewClosedError: A stop at once was requested.
             StalledError: A stop was requested, and a process does not answer.
         """
+        with self.progress.clock.watched():
+            return self._run()
+
+    def _run(self) -> Status:
         progress, steps, per_epoch = self.progress, self.steps, self.preset.steps_per_epoch
         self.crew.watch = Watch(self.control, self._tell_of_stall, PATIENCE)
         try:
@@ -94,6 +97,7 @@ class Trainer:
             progress.stop(progress.running, "stopped")
             raise
         finally:
+            progress.tell_suspension()
             self.crew.watch = nobody_watches
 
     def state(self) -> dict[str, Any]:
@@ -123,9 +127,9 @@ class Trainer:
         running = [] if self.control.stop_at_once else progress.running
         if not running:
             return {}
-        began = time.perf_counter()
+        began = progress.clock.awake
         measured = self.crew.each(ArmCalls.measure, running)
-        progress.train_seconds += time.perf_counter() - began
+        progress.train_seconds += progress.clock.awake - began
         metric = self.preset.task.metric.name
         for name, report in measured.items():
             arm = progress.arms[name]

@@ -143,7 +143,9 @@ def _facts(run: SavedRun) -> list[str]:
     if started.threads:
         facts.append(f"{counted(started.threads, 'thread')} a process")
     network = started.network or "-".join(map(str, started.layers))
-    return [*facts, f"network {network}", f"seed {started.seed}", f"{seconds(run.history.seconds, 1)} s"]
+    took, stood_still = run.history.going_seconds, run.history.stood_still
+    pauses = f" and {seconds(stood_still, 1)} s of pauses" if stood_still >= 1 else ""
+    return [*facts, f"network {network}", f"seed {started.seed}", f"{seconds(took, 1)} s{pauses}"]
 
 
 def _verdict(run: SavedRun) -> list[str] | str:

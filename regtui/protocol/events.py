@@ -296,6 +296,13 @@ class Resumed(_Event):
     step: int
 
 
+class Suspended(_Event):
+    """The whole program stood still, as after Ctrl-Z, for so many seconds before this event; arms wait meanwhile."""
+
+    kind: Literal["suspended"] = "suspended"
+    seconds: float
+
+
 class Stalled(_Event):
     """A process has not answered for far longer than it usually takes; its arms train on as soon as it does.
 
@@ -425,6 +432,7 @@ Event = (
     | ControlApplied
     | Paused
     | Resumed
+    | Suspended
     | Stalled
     | ArmStopped
     | Scored

@@ -24,6 +24,7 @@ from regtui.protocol.events import (
     Scored,
     Stalled,
     StepsDone,
+    Suspended,
 )
 from regtui.tasks import TASKS, Task
 from regtui.techniques.base import LARGEST_KNOB
@@ -124,7 +125,8 @@ class History:
     started: RunStarted | None = None
     arms: dict[str, ArmHistory] = field(default_factory=dict)
     controls: list[ControlApplied] = field(default_factory=list)
-    paused: bool = False
+    paused_at: float | None = None
+    """When the pause began that goes on; None without one."""
     stalled: Stalled | None = None
     """The stalled process, if no event came after that one."""
     scored: Scored | None = None
@@ -133,6 +135,8 @@ class History:
     """The parts of the run that are not on disk ('log', 'weights', 'summary'), with words on why and since when."""
     seconds: float = 0.0
     """The time of the newest event, in seconds since the start."""
+    standstills: list[tuple[float, float]] = field(default_factory=list)
+    """The pauses and suspensions that are over, from when to when, in order."""
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> History:
@@ -169,9 +173,14 @@ class History:
                 self.arms[event.arm].stopped = event
             case ControlApplied():
                 self.controls.append(event)
-                self.paused = self.paused and event.command != "stop"
-            case Paused() | Resumed():
-                self.paused = isinstance(event, Paused)
+                if event.command == "stop":
+                    self._go_on(event.t)
+            case Paused():
+                self.paused_at = event.t if self.paused_at is None else self.paused_at
+            case Resumed():
+                self._go_on(event.t)
+            case Suspended() if not self.paused:
+                self.standstills.append((event.t - event.seconds, event.t))
             case Scored():
                 self.scored = event
                 for name, score in event.arms.items():
@@ -184,6 +193,28 @@ class History:
                 self.finished = event
         return True
 
+    def _go_on(self, t: float) -> None:
+        """A pause, if there is one, is over."""
+        if self.paused_at is not None:
+            self.standstills.append((self.paused_at, t))
+            self.paused_at = None
+
+    @property
+    def paused(self) -> bool:
+        """Whether training stands still because the user paused it."""
+        return self.paused_at is not None
+
+    @property
+    def stood_still(self) -> float:
+        """Seconds in which the run was paused or the program suspended, up to the newest event."""
+        going_on = 0.0 if self.paused_at is None else self.seconds - self.paused_at
+        return going_on + sum(end - begin for begin, end in self.standstills)
+
+    @property
+    def going_seconds(self) -> float:
+        """Seconds since the start up to the newest event, without those in which the run stood still."""
+        return max(0.0, self.seconds - self.stood_still)
+
     def at(self, epoch: int) -> History:
         """The history as it was when every arm still in training had finished an epoch; all if none trained on."""
         if self.started is None:
@@ -192,12 +223,14 @@ class History:
         arms = {name: arm.at(epoch, steps) for name, arm in self.arms.items()}
         if all(arm.stopped is not None for arm in arms.values()):
             return self
+        seconds = max((arm.last.t for arm in arms.values() if arm.last is not None), default=0.0)
         return History(
             started=self.started,
             arms=arms,
             controls=[control for control in self.controls if control.step < steps],
             unsaved=self.unsaved,
-            seconds=max((arm.last.t for arm in arms.values() if arm.last is not None), default=0.0),
+            seconds=seconds,
+            standstills=[(begin, end) for begin, end in self.standstills if end <= seconds],
         )
 
     @property
@@ -314,6 +347,8 @@ def _fits(event: Event, history: History) -> bool:
         if event.key == "learning_rate":
             valued = event.arm is None and event.value is not None and 0 < event.value < LARGEST_KNOB
         return known and valued and 0 <= event.epoch <= history.started.epochs
+    if isinstance(event, Suspended):
+        return 0 <= event.seconds <= event.t
     if isinstance(event, Stalled):
         return set(event.arms) <= set(history.arms) and 0 <= event.seconds < LARGEST
     if isinstance(event, Scored):

@@ -120,9 +120,9 @@ def _progress(preset: Preset, history: History, status: str, silence: str) -> li
     if history.started is None:
         return [status or "starting"]
     epoch = max((len(arm.step_losses) for arm in history.arms.values()), default=0) / history.started.steps_per_epoch
-    words = [f"epoch {max(1, math.ceil(epoch))}/{preset.train.epochs}", clock(history.seconds)]
+    words = [f"epoch {max(1, math.ceil(epoch))}/{preset.train.epochs}", clock(history.going_seconds)]
     if status:
-        words = [status, clock(history.seconds)]
+        words = [status, clock(history.going_seconds) + _pauses(history)]
     elif silence:
         words.append(silence)
     elif history.paused:
@@ -130,6 +130,11 @@ def _progress(preset: Preset, history: History, status: str, silence: str) -> li
     elif (left := remaining(history)) is not None:
         words.append(f"{clock(left)} left")
     return words
+
+
+def _pauses(history: History) -> str:
+    """How long the run stood still, which its time leaves out: ' + 2:10 paused'; empty if it did not."""
+    return f" + {clock(history.stood_still)} paused" if history.stood_still >= 1 else ""
 
 
 def _read_at(cursor: int, history: History, status: str) -> list[str]:
