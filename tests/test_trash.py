@@ -23,7 +23,7 @@ def logs(tmp_path: Path) -> Path:
     """A log folder with a run, and a second one in a folder of its own."""
     folder = tmp_path / "logs"
     for place in (folder, folder / "more"):
-        crew = ScriptedCrew({"baseline": [1.0, 0.5], "regularized": [1.0, 0.6]})
+        crew = ScriptedCrew({"baseline": [1.0, 0.5, 0.6], "regularized": [1.0, 0.6, 0.4]})
         run(small_preset(), place, Control(), lambda _: None, crew)
     return folder
 

@@ -533,3 +533,42 @@ async def test_a_run_that_vanished_or_is_trained_is_not_deleted_and_the_reason_i
             )
         )
         assert going_on.exists()
+
+
+# Notes and tags
+
+
+async def test_a_note_and_tags_are_typed_and_shown_and_found(logs: Path) -> None:
+    app = app_on(logs)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: rows(app) == 3)
+        log = {path: path.read_bytes() for path in logs.glob("*/*") if path.is_file()}
+        await pilot.press("n", *"once more")
+        await until(pilot, lambda: "once more" in text_of(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ReviewScreen) and "once more" in text_of(app))
+        await pilot.press("a", "T", *"Good b=")
+        await until(pilot, lambda: "can't be a tag" in text_of(app))
+        await pilot.press("backspace", "enter")
+        await until(pilot, lambda: isinstance(app.screen, ReviewScreen) and "#Good #b: once more" in text_of(app))
+        await pilot.press("escape", "down", "T", *" slow", "enter")
+        await until(pilot, lambda: "#Good #b #slow" in text_of(app))
+        await pilot.press("slash", *"tag=good note~ONCE")
+        await until(pilot, lambda: rows(app) == 1)
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.session.ended)
+        assert isinstance(app.screen, RunScreen)
+        assert "note #Good #b: once more" in app.screen.session.outcome()
+        assert log == {path: path.read_bytes() for path in log}, "the log is not touched"
+
+
+async def test_a_run_that_vanishes_while_its_note_is_typed_is_said_to(logs: Path) -> None:
+    app = app_on(logs)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: rows(app) == 3)
+        assert isinstance(app.screen, ReviewScreen)
+        assert app.screen.at_cursor is not None
+        await pilot.press("n", "x")
+        shutil.rmtree(app.screen_stack[-2].at_cursor.folder)  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await until(pilot, lambda: "can't be written" in " ".join(notice.message for notice in app._notifications))

@@ -136,6 +136,8 @@ def _retell(info: RunInfo) -> None:
         for line in textwrap.wrap(f"No verdict: the run is {how}, and its events do not bear one out.", room()):
             say(line)
     say()
+    for line in textwrap.wrap(f"note {info.note.line}" if info.note.line else "", room()):
+        say(line)
     say(f"log  {one_line(info.folder)}")
 
 
@@ -218,6 +220,8 @@ def _to_json(run: RunInfo) -> str:
             "arms": {arm: _figures(run, run.figures(arm)) | _compared(run, arm) for arm in (BASELINE, *run.others)},
             "difference": run.difference,
             "verdict": run.verdict,
+            "note": run.note.text,
+            "tags": run.note.tags,
             "fields": run.fields,
         }
     )

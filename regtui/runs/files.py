@@ -23,6 +23,8 @@ MAX_BYTES = 16_000_000
 """The largest run.json or summary.json in bytes; real ones are far smaller."""
 MAX_TEXT = 100
 """Longest text of a field, and of a list written as text."""
+LONGEST: Mapping[str, int] = {"note": 500, "tags": 700}
+"""Fields that may be longer: what a user wrote of a run."""
 MAX_FIELDS = 2_000
 """The most fields of a run; a hundred are usual."""
 MAX_NUMBER = 1e300
@@ -95,7 +97,8 @@ def _flatten(table: dict[str, Any], prefix: str, depth: int, fields: dict[str, F
 def cleaned_fields(fields: Mapping[str, Field]) -> dict[str, Field]:
     """Fields from elsewhere than `flat_fields`, with their texts made safe."""
     return {
-        one_line(key): one_line(value, MAX_TEXT) if isinstance(value, str) else value for key, value in fields.items()
+        one_line(key): one_line(value, LONGEST.get(key, MAX_TEXT)) if isinstance(value, str) else value
+        for key, value in fields.items()
     }
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from regtui.errors import InputError
-from regtui.runs.files import TABLES, Field
+from regtui.runs.files import LONGEST, TABLES, Field
 from regtui.runs.list import RunInfo
 from regtui.text import quoted
 
-_COMPARISON = re.compile(r"([^<>=!]*)(<=|>=|!=|<|>|=)(.*)", re.DOTALL)
+_COMPARISON = re.compile(r"([^<>=!~]*)(<=|>=|!=|<|>|=|~)(.*)", re.DOTALL)
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -23,12 +23,16 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     "=": operator.eq,
     "!=": operator.ne,
+    "~": operator.contains,
 }
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Compares a field with a value: numbers as numbers, texts as texts, ignoring case."""
+    """Compares a field with a value: numbers as numbers, texts as texts, ignoring case; with ~, a part of a text.
+
+    `tag` stands for each of a run's tags: tag=good if it has that one, tag!=good if it lacks it.
+    """
 
     key: str
     sign: str
@@ -36,11 +40,16 @@ class Condition:
 
     def matches(self, run: RunInfo) -> bool:
         """Whether the run has the field and the comparison holds."""
-        own = _field(run, self.key)
+        if self.key == "tag" and self.sign in ("=", "!="):
+            has = self.value.casefold() in map(str.casefold, run.note.tags)
+            return has == (self.sign == "=")
+        own = _field(run, "tags" if self.key == "tag" else self.key)
         if own is None:
             return False
         if isinstance(own, str):
             return _OPERATORS[self.sign](own.casefold(), self.value.casefold())
+        if self.sign == "~":
+            return self.value in str(own)
         number = _number(self.value)
         return self.sign == "!=" if number is None else _OPERATORS[self.sign](own, number)
 
@@ -72,7 +81,7 @@ class Filter:
                     "only several seeds can tell"
                 )
         for key in dict.fromkeys(comparison.key for comparison in self.comparisons):
-            if runs and all(_field(run, key) is None for run in runs):
+            if runs and key not in {"tag", *LONGEST} and all(_field(run, key) is None for run in runs):
                 known = sorted(set().union(*(run.fields for run in runs)))
                 near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
                 return f"no run has a field {quoted(key)}" + (f"; did you mean {quoted(near[0])}?" if near else "")
@@ -88,7 +97,7 @@ def _is_verdict(key: str) -> bool:
 
 
 def parse_filter(text: str) -> Filter:
-    """Make a filter from terms separated by blanks: `word`, `key<value`, and the same with <=, >, >=, = and !=.
+    """Make a filter from terms separated by blanks: `word`, `key<value`, and the same with <=, >, >=, =, != and ~.
 
     Raises:
         InputError: A comparison lacks its key or its value.

@@ -21,12 +21,13 @@ from typing import Any
 
 from regtui.runs.files import MAX_NUMBER, Field, cleaned_fields
 from regtui.runs.list import FILES, RunInfo, RunStatus, find_runs, read_run
+from regtui.runs.note import NAME as NOTE
 
 NAME = ".regtui-index.sqlite"
 """The name of the index file, in the listed folder."""
 _APPLICATION = 0x52654774
 """The application id in sqlite's header, which marks the file as ours."""
-_VERSION = 6
+_VERSION = 7
 """Raised when a row's content or meaning changes."""
 _TABLE = "CREATE TABLE runs (path BLOB PRIMARY KEY, signature TEXT, content TEXT, checksum BLOB)"
 _SCHEMA = [("table", "runs", _TABLE), ("index", "sqlite_autoindex_runs_1", None)]
@@ -73,11 +74,11 @@ def read_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None)
 
 
 def _signature(folder: Path) -> bytes:
-    """Sizes and modification times of a run's files, and their change times where the system has them."""
+    """Sizes and modification times of a run's files and its note, and their change times where the system has them."""
     base, parts = str(folder), []
-    for name in FILES:
+    for name in (*FILES, NOTE):
         try:
-            status = os.stat(f"{base}{os.sep}{name}")  # noqa: PTH116, four for each of ten thousand runs
+            status = os.stat(f"{base}{os.sep}{name}")  # noqa: PTH116, five for each of ten thousand runs
         except OSError:
             parts.append("-")
         else:

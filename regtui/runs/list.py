@@ -24,7 +24,9 @@ from regtui.files import NotPlainError, open_events
 from regtui.preset.arms import BASELINE
 from regtui.runs.alive import standing
 from regtui.runs.before import brought_up
-from regtui.runs.files import MAX_FIELDS, Field, flat_fields, read_json, read_toml
+from regtui.runs.files import LONGEST, MAX_FIELDS, Field, flat_fields, read_json, read_toml
+from regtui.runs.note import NAME as NOTE
+from regtui.runs.note import Note, read_note
 from regtui.tasks import METRICS, TASKS, Comparison, Metric, Task
 from regtui.tasks.comparison import holm
 from regtui.text import UNKNOWN, number, one_line, quoted
@@ -80,6 +82,7 @@ class RunInfo:
         fields: The fields of preset and summary by their dotted keys, except long texts and hashes, and `status`,
             `arms` (their names), `verdict` and `test.difference`. Of several arms beside the baseline, `verdict.ARM`
             and `test.difference.ARM` are those of each, and `verdict` is "several", or "none" if none was compared.
+            `note` and `tags` (with blanks between them) are the user's.
         silence: Of a run that is trained elsewhere, for how long it has told nothing, if that is worth a word.
     """
 
@@ -198,11 +201,16 @@ class RunInfo:
         words += ["not paired"] if self.fields.get("pairing.unpaired_because") else []
         return ", ".join(words)
 
+    @property
+    def note(self) -> Note:
+        """What the user wrote of it."""
+        return Note(self._text("note"), tuple(self._text("tags").split()))
+
     @cached_property
     def texts(self) -> str:
-        """The texts in which a filter looks for words, in lower case; of several arms also their names and verdicts."""
+        """The texts in which a filter looks for words, in lower case; of several arms also names and verdicts."""
         arms = (text for arm in self.verdicts.items() for text in arm) if len(self.others) > 1 else ()
-        texts = (self.name, self.preset, self.status, self.device, self.verdict, self.fault, *arms)
+        texts = (self.name, self.preset, self.status, self.device, self.verdict, self.fault, self.note.line, *arms)
         return "\n".join(texts).casefold()
 
     def figures(self, arm: str) -> ArmFigures:
@@ -351,11 +359,14 @@ def read_run(folder: Path) -> RunInfo:
     summary = _read(folder, "summary.json", names, faults) if "summary.json" in names else {}
     _check_events(folder, faults, ended="summary.json" in names)
     summary = summary and brought_up(folder, preset, summary)
+    note = _note(folder, faults) if NOTE in names else {}
     status, silence = _standing(folder, summary if "summary.json" in names else None, circumstances)
     fields = flat_fields({key: value for key, value in preset.items() if key not in ("title", "summary")})
     fields.update((key, v) for key, v in flat_fields(circumstances).items() if key in {"preset", "seed", "device"})
     fields.update(flat_fields(_without_proofs(summary)))
     fields["status"] = status
+    for key in LONGEST:  # the user's alone
+        fields.pop(key, None)
     if arms := _arms(summary):
         fields["arms"] = " ".join(arms)
     run = RunInfo(folder, _started(folder, circumstances), status, "; ".join(faults), fields, silence)
@@ -364,6 +375,7 @@ def read_run(folder: Path) -> RunInfo:
         drawn = any(verdict != "none" for verdict in verdicts.values())
         fields.update(_of_arms("verdict", verdicts, several="several" if drawn else "none"))
     fields.update(_of_arms("test.difference", _differences(run)))
+    fields.update(note)
     return run
 
 
@@ -426,6 +438,17 @@ def _read(folder: Path, name: str, names: set[str], faults: list[str]) -> dict[s
     if not isinstance(schema, int) or schema > newest:
         faults.append(f"{name} is from a later version")
     return table
+
+
+def _note(folder: Path, faults: list[str]) -> dict[str, Field]:
+    """What the user wrote of a run."""
+    try:
+        note = read_note(folder)
+    except (OSError, InputError) as error:
+        faults.append(f"{NOTE} can't be read ({error.strerror})" if isinstance(error, OSError) else str(error))
+        return {}
+    told = {"note": note.text, "tags": " ".join(note.tags)}
+    return {key: text for key, text in told.items() if text}
 
 
 def _check_events(folder: Path, faults: list[str], *, ended: bool) -> None:

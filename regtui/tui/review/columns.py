@@ -89,9 +89,11 @@ FIELDS = (
         lambda r: Cell(number(r.other.best_val_loss, ".4f")),
         lambda r: r.other.best_val_loss,
     ),
+    RunColumn(Column("note", 0), lambda r: Cell(r.note.line), lambda r: r.note.line or None),
     RunColumn(Column("device", 8), lambda r: Cell(r.device or UNKNOWN, "faint"), lambda r: r.device or None),
 )
 PRESET, STATUS, POINTS, VERDICT = FIELDS[1:5]
+NOTED = FIELDS[-2]
 
 
 def points_column(runs: Iterable[RunInfo], width: int) -> Column:
@@ -114,10 +116,16 @@ def preset_width(runs: Iterable[RunInfo], width: int) -> int:
     return max(len("preset"), min(most, widest))
 
 
+def note_width(runs: Iterable[RunInfo]) -> int:
+    """Width of the column of notes; 0 if there are none."""
+    widest = max((cell_len(run.note.line) for run in runs if "note" in run.fields or "tags" in run.fields), default=0)
+    return max(len("note"), min(30, widest)) if widest else 0
+
+
 def about(run: RunInfo) -> str:
-    """A line with what the columns leave out: the folder's name, techniques, network and training."""
+    """A line with what the columns leave out: the folder's name, the note, techniques, network and training."""
     table = settings(run)
-    words = [run.name, *_outcomes(run)]
+    words = [run.name, *filter(None, [run.note.line]), *_outcomes(run)]
     for arm, own in settings_by_arm(run).items():
         knobs = [
             f"{key.replace('_', ' ').replace('.', ' ')} {value}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from regtui.errors import InputError
@@ -12,6 +13,7 @@ from regtui.protocol.events import Event, RunFinished, RunStarted, StepsDone
 from regtui.protocol.history import History
 from regtui.runs.follow import Follower
 from regtui.runs.list import read_run
+from regtui.runs.note import read_note
 from regtui.runs.summary import read_summary
 from regtui.tui.run.session import Session
 
@@ -32,6 +34,8 @@ class Replay:
         """
         self.session = Session(load(str(folder / "preset.toml")), notify, live=False)
         self.session.folder = folder
+        with suppress(InputError, OSError):  # the list says what is wrong with it
+            self.session.note = read_note(folder).line
         self._folder = folder
         self._notify = notify
         self._follower = Follower(folder)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
@@ -19,11 +20,14 @@ from regtui.runs.comparison import AT_MOST
 from regtui.runs.filter import parse_filter
 from regtui.runs.index import read_runs
 from regtui.runs.list import RunInfo, read_run
+from regtui.runs.note import MAX_NOTE, Note, read_note, tags_of, write_note
+from regtui.runs.note import NAME as NOTE
 from regtui.runs.trash import discard, is_in_trash, restore
 from regtui.text import UNKNOWN, one_line
 from regtui.tui.review.columns import (
     FIELDS,
     NARROW,
+    NOTED,
     POINTS,
     PRESET,
     STATUS,
@@ -32,11 +36,13 @@ from regtui.tui.review.columns import (
     VERDICT_WIDTH,
     RunColumn,
     about,
+    note_width,
     points_cell,
     points_column,
     preset_width,
 )
 from regtui.tui.review.saved_run import OpenRun
+from regtui.tui.widgets.dialogs import AskText
 from regtui.tui.widgets.filter_input import FilterInput
 from regtui.tui.widgets.key_bar import KeyBar
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
@@ -69,6 +75,8 @@ class ReviewScreen(Screen[None]):
         Key("S", "turn", "turn", "Turn the order round.", "S", footer=True),
         Key("b", "presets", "presets", "To the presets.", "b", footer=True),
         Key("delete,D", "delete", "delete", "Move the run, or the marked ones, into the trash.", "D", footer=True),
+        Key("n", "note", "note", "Write a note on the run; it is kept beside its log.", "n", footer=True),
+        Key("T", "tags", "tags", "Tag the run, or the marked ones.", "T"),
         Key("u", "undo", "undo", "Bring back what was deleted last; in the trash: the run.", "u", footer=True),
         Key("f5,R", "update", "reload", "Read the folder again.", "f5 R"),
         Key("escape", "escape", "back", "No filter, then no marks, then back.", "esc"),
@@ -118,6 +126,7 @@ class ReviewScreen(Screen[None]):
         self._marked: set[Path] = set()
         self._sorted_by, self._turned = 0, True
         self._words_of_reading = ""
+        self._note_width = 0
         self._head = Static(id="head", markup=False)
         self._list = RowList()
         self._words = Static(id="words", markup=False)
@@ -214,6 +223,13 @@ class ReviewScreen(Screen[None]):
             cursor = next((row for row, run in enumerate(self._shown) if run.folder == wanted_at), None)
         elif cursor is None and before is not None:  # the run was read again
             cursor = next((row for row, run in enumerate(self._shown) if run.folder == before.folder), None)
+        self._note_width = note_width(self._shown)
+        staying = 2 + self._fields.index(PRESET)  # these stay: the mark, and the columns up to the preset's name
+        self._list.fill(self._columns(), len(self._shown), self._cells, cursor or 0, staying)
+        self._tell(fault)
+
+    def _columns(self) -> list[Column]:
+        """The columns as wide as the listed runs and the terminal have it."""
         columns = [Column("", 1)]
         for field in self._fields:
             column = field.column
@@ -221,6 +237,8 @@ class ReviewScreen(Screen[None]):
                 column = column._replace(width=preset_width(self._shown, self.size.width))
             elif field is STATUS:
                 column = column._replace(width=max((len(run.status) for run in self._shown), default=column.width))
+            elif field is NOTED:
+                column = column._replace(width=self._note_width)
             elif field is POINTS:
                 column = points_column(self._shown, self.size.width)
             elif field is VERDICT and self.size.width < NARROW:
@@ -229,16 +247,15 @@ class ReviewScreen(Screen[None]):
                 title = column.title + self._arrow
                 column = column._replace(title=title, width=max(column.width, len(title)))
             columns.append(column)
-        staying = 2 + self._fields.index(PRESET)  # these stay: the mark, and the columns up to the preset's name
-        self._list.fill(columns, len(self._shown), self._cells, cursor or 0, staying)
-        self._tell(fault)
+        return columns
 
     @property
     def _fields(self) -> list[RunColumn]:
-        """The columns for a terminal of this width."""
+        """The columns for a terminal of this width; that of the notes only if there are any."""
+        fields = [field for field in FIELDS if field is not NOTED or self._note_width]
         if self.size.width >= NARROW:
-            return list(FIELDS)
-        started, *others = [field for field in FIELDS if field is not STATUS]
+            return fields
+        started, *others = [field for field in fields if field is not STATUS]
         return [*others, started] if self.size.width < TINY else [started, *others]
 
     @property
@@ -247,7 +264,7 @@ class ReviewScreen(Screen[None]):
 
     def _cells(self, row: int) -> list[Cell]:
         run = self._shown[row]
-        mark = Cell("✓", "accent") if run.folder in self._marked else Cell("")
+        mark = Cell("✓", "accent") if run.folder in self._marked else Cell("#" if run.note.line else "", "faint")
         in_place = {VERDICT: STATUS} if self.size.width < NARROW and run.shown_verdict in (UNKNOWN, "none") else {}
         cells = {field: in_place.get(field, field).cell(run) for field in self._fields}
         return [mark, *(cells | {POINTS: points_cell(run, self.size.width)}).values()]
@@ -341,6 +358,49 @@ class ReviewScreen(Screen[None]):
         them = "it" if len(moved) == 1 else "them"
         self._tell_moved([folder.name for folder, _ in moved], f"in the trash; u brings {them} back", faults)
 
+    @work
+    async def action_note(self) -> None:
+        """Ask for a note on the run under the cursor."""
+        run = self.at_cursor
+        if run is None:
+            return
+        text = "It is kept in note.toml beside the run's log, and found by the filter."
+        ask = AskText("A note on the run", f"{run.name}\n{text}", run.note.text, _note_fault)
+        answer = await self.app.push_screen_wait(ask)
+        if answer is not None:
+            self._write_notes([run.folder], lambda note: replace(note, text=answer))
+
+    @work
+    async def action_tags(self) -> None:
+        """Ask for the tags of the marked runs, or of the one under the cursor; tags that not all have are kept."""
+        runs = [run for run in self._runs if run.folder in self._selected]
+        if not runs:
+            return
+        common = [tag for tag in runs[0].note.tags if all(tag in run.note.tags for run in runs)]
+        title = "Tags of the run" if len(runs) == 1 else f"Tags of {len(runs):,} runs"
+        text = "Words with blanks between them; the filter finds them: tag=good."
+        answer = await self.app.push_screen_wait(AskText(title, text, " ".join(common), _tags_fault))
+        if answer is not None:
+            typed = tags_of(answer)
+            self._write_notes(
+                [run.folder for run in runs],
+                lambda note: replace(note, tags=(*(tag for tag in note.tags if tag not in common), *typed)),
+            )
+
+    def _write_notes(self, folders: Sequence[Path], change: Callable[[Note], Note]) -> None:
+        """Change what is written of these runs."""
+        faults = list[str]()
+        for folder in folders:
+            try:
+                write_note(folder, change(read_note(folder)))
+            except InputError as error:
+                faults.append(str(error))
+            except OSError as error:
+                faults.append(f"{one_line(folder)}: {NOTE} can't be read ({error.strerror})")
+        if faults:
+            self.notify(f"{faults[0]}{_and_more(faults)}", severity="warning", markup=False)
+        self._read_again(folders)
+
     def action_undo(self) -> None:
         """In the list of the trash: bring back the marked runs, or the one under the cursor; else what went last."""
         if self._selected and is_in_trash(self._selected[0]):
@@ -395,7 +455,7 @@ class ReviewScreen(Screen[None]):
         self.query_one(KeyBar).redraw()
         what = one_line(names[0]) if len(names) == 1 else f"{len(names):,} runs"
         words = [f"{what}: {where}."] if names else []
-        words += [f"{faults[0]}{f' (and {len(faults) - 1:,} more)' if len(faults) > 1 else ''}."] if faults else []
+        words += [f"{faults[0]}{_and_more(faults)}."] if faults else []
         self.notify(" ".join(words), severity="warning" if faults else "information", markup=False)
 
     def action_update(self) -> None:
@@ -422,3 +482,19 @@ class ReviewScreen(Screen[None]):
             self._tell()
         elif len(self.app.screen_stack) > 2:  # the first is Textual's own
             self.dismiss()
+
+
+def _and_more(faults: Sequence[str]) -> str:
+    return f" (and {len(faults) - 1:,} more)" if len(faults) > 1 else ""
+
+
+def _note_fault(text: str) -> str:
+    return f"A note has at most {MAX_NOTE} characters." if len(text) > MAX_NOTE else ""
+
+
+def _tags_fault(text: str) -> str:
+    try:
+        tags_of(text)
+    except InputError as error:
+        return str(error)
+    return ""

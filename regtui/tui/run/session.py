@@ -41,6 +41,8 @@ class Session:
         self.error: RegtuiError | None = None
         self.traceback = ""
         self.ended = False
+        self.note = ""
+        """What the user wrote of a saved run: its tags and note in one line."""
         self.silence = ""
         """How long a run that is trained elsewhere has been silent, in words; empty if that is usual."""
         self._notify = notify
@@ -89,7 +91,8 @@ class Session:
         elif self.summary is not None and (known := _tests(self.summary)):
             blocks.append(textwrap.wrap(known, width))
         if self.folder is not None:
-            blocks.append([f"log  {one_line(self.folder)}"])
+            note = textwrap.wrap(f"note {self.note}", width) if self.note else []
+            blocks.append([*note, f"log  {one_line(self.folder)}"])
         return [line for block in blocks for line in ("", *block)][1:]
 
     def take_in(self) -> list[Event]:
