@@ -8,6 +8,7 @@ from textual.events import MouseScrollDown, MouseScrollUp
 from textual.message import Message
 from textual.pilot import Pilot
 
+from regtui.protocol.applied import stops_now
 from regtui.protocol.control import Command, Resume, SetLearningRate, SetMinDelta, SetPatience, SetStrength
 from regtui.tui import themes
 from regtui.tui.run.steering import SteeringPanel, refusal
@@ -427,6 +428,26 @@ async def test_an_arm_that_has_stopped_is_not_asked_and_nudging_turns_patience_o
         panel.nudge_patience(-1)
         await pilot.pause()
         assert app.commands == [SetPatience(arm="regularized", patience=5)]
+
+
+@pytest.mark.parametrize(("waited", "first", "by"), [(3, 5, "right"), (7, 9, "left"), (7, 9, "nudge")])
+async def test_a_step_that_turns_patience_on_stops_no_arm_at_once(waited: int, first: int, by: str) -> None:
+    panel, telling = panel_of()
+    telling.epochs([0.1, *[0.2] * waited], [0.1, *[0.05] * waited])
+    app = Host(panel, telling)
+    async with app.run_test(size=(120, 20)) as pilot:
+        stepper = next(iter(panel._patience))
+        stepper.focus()
+        for _ in range(2):
+            if by == "nudge":
+                panel.nudge_patience(1)
+            else:
+                await pilot.press(by)
+        await pilot.pause()
+        assert not isinstance(app.screen, Ask)
+        following = first - 1 if by == "left" else first + 1
+        assert app.commands[:2] == [SetPatience(patience=first), SetPatience(patience=following)]
+        assert not stops_now(telling.preset, telling.history, first, None)
 
 
 async def test_the_same_patience_turns_early_stopping_on_where_it_is_off() -> None:

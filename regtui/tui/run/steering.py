@@ -107,6 +107,8 @@ class SteeringPanel(Widget):
             value = settings.min_delta if stepper in self._min_delta else settings.patience
             stepper.set_applied(stepper.applied if value is None else value)
             stepper.off, stepper.why_not = settings.patience is None, self._why_not(*arms)
+        for stepper, arms in self._patience.items():
+            stepper.starts_at = max(stepper.applied, self._longest_wait(arms) + 2)
         switch = f"Patience {self._whose_patience}{'off' if self._is_off else 'on '}"
         self._toggle.say(switch, self._why_not(*steered_arms(preset)))
         self._rate.set_applied(applied.base_rate)
@@ -212,6 +214,11 @@ class SteeringPanel(Widget):
         known = self._history.arms
         return [arm for arm in arms if arm in known and known[arm].stopped is None] or arms
 
+    def _longest_wait(self, arms: list[str]) -> int:
+        """Epochs without improvement of the arm that has waited longest, of those that still train."""
+        known = self._history.arms
+        return max((wait(known[arm]) for arm in self._still_training(arms) if arm in known), default=0)
+
     @property
     def _is_off(self) -> bool:
         """Whether early stopping is off in all steered arms."""
@@ -234,16 +241,19 @@ class SteeringPanel(Widget):
         self._rate.action_step(direction)
 
     def nudge_patience(self, direction: int) -> None:
-        """Change each arm's patience by one epoch or more; turns early stopping on if it is off."""
+        """Change each arm's patience by one epoch or more.
+
+        Early stopping that is off is turned on, with a patience that ends no arm before it has trained another epoch.
+        """
         shown = [stepper for stepper in self._patience if not stepper.has_class("-of-another")]
         if not shown:
             self.notify("The chosen arm does not stop early, and those that do have each a patience of their own.")
             return
         able = [stepper for stepper in shown if not stepper.why_not]
-        if self._is_off or not able:
+        if not able:
             self.toggle_patience()
         for stepper in able:
-            if not stepper.off:
+            if self._is_off or not stepper.off:
                 stepper.action_step(direction)
 
     def toggle_patience(self) -> None:

@@ -43,6 +43,8 @@ class Stepper(Widget, can_focus=True):
     requested: reactive[float | None] = reactive(None)
     off: reactive[bool] = reactive(False)
     """Whether the value is shown as having no effect now."""
+    starts_at: float | None = None
+    """The value that the first step requests while it is off; None if a step is one from the value shown."""
     why_not: reactive[str] = reactive("")
     """Why the value can't be changed now, as a sentence; empty if it can."""
     draft: reactive[str | None] = reactive(None)
@@ -115,8 +117,12 @@ class Stepper(Widget, can_focus=True):
             self.requested = self.draft = None
 
     def action_step(self, direction: int) -> None:
-        """Request the next value up or down."""
-        if self.draft is None:
+        """Request the next value up or down; where a step turns on what is off, its first value."""
+        if self.draft is not None:
+            return
+        if self.off and self.starts_at is not None and self.requested is None:
+            self.request(self.starts_at)
+        else:
             self.request(self._scale.up(self.value) if direction > 0 else self._scale.down(self.value))
 
     def action_edit(self) -> None:
