@@ -9,6 +9,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import torch
 
 from regtui.arm.interface import ArmCalls
 from regtui.engine.crew import LocalCrew, ProcessCrew
+from regtui.engine.forkserver import ForkServer
 from regtui.engine.run import RunResult, run
 from regtui.errors import RegtuiError
 from regtui.import_path import without_current_folder
@@ -199,7 +201,7 @@ def test_a_program_that_does_not_know_its_python_says_so(tmp_path: Path, monkeyp
 
 
 def test_a_process_that_cannot_begin_tells_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("regtui.engine.process.without_current_folder", lambda _path: [str(tmp_path)])
+    monkeypatch.setattr("regtui.engine.child.without_current_folder", lambda _path: [str(tmp_path)])
     with ProcessCrew(processes=1) as crew, pytest.raises(RegtuiError) as caught:
         crew.warm_up()
     assert "ended with exit code 1: ModuleNotFoundError: No module named" in str(caught.value)
@@ -217,25 +219,34 @@ def test_a_torch_that_cannot_be_imported_is_told_at_the_first_question(
 ) -> None:
     path = without_current_folder(sys.path)
     (tmp_path / "torch.py").write_text("raise OSError('libtorch.so: no such file')")
-    monkeypatch.setattr("regtui.engine.process.without_current_folder", lambda _path: [str(tmp_path), *path])
+    monkeypatch.setattr("regtui.engine.child.without_current_folder", lambda _path: [str(tmp_path), *path])
     with ProcessCrew(processes=1) as crew, pytest.raises(RegtuiError, match=r"libtorch\.so: no such file"):
         crew.warm_up()
 
 
-def test_processes_import_torch_before_they_are_asked_for_anything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int) -> set[int]:
+    """The processes that import torch though nobody has asked them for anything."""
     path = without_current_folder(sys.path)
     (tmp_path / "torch.py").write_text(
         "import os, pathlib, time\n"
         "pathlib.Path(__file__).with_name(f'{os.getpid()}.imported').touch()\n"
         "raise OSError('no more')"
     )
-    monkeypatch.setattr("regtui.engine.process.without_current_folder", lambda _path: [str(tmp_path), *path])
-    with ProcessCrew() as crew:
-        until = threading.Event()
-        for _ in range(1200):
-            if len(list(tmp_path.glob("*.imported"))) == len(crew.processes):
-                break
-            until.wait(0.1)
-        assert {int(file.stem) for file in tmp_path.glob("*.imported")} == {p.pid for p in crew.processes}
+    monkeypatch.setattr("regtui.engine.child.without_current_folder", lambda _path: [str(tmp_path), *path])
+    with ProcessCrew(processes=processes) as crew:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("*.imported")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        with pytest.raises(RegtuiError, match="no more"):
+            crew.warm_up()
+    return {int(file.stem) for file in tmp_path.glob("*.imported")}
+
+
+def test_torch_is_imported_before_anybody_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(imports(tmp_path, monkeypatch, 1)) == 1
+
+
+@pytest.mark.skipif(not ForkServer.is_possible(), reason="elsewhere each process imports it")
+def test_torch_is_imported_once_for_all_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(imports(tmp_path, monkeypatch, 3)) == 1

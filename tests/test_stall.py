@@ -179,7 +179,7 @@ def test_time_in_which_the_whole_program_stood_still_does_not_count(tmp_path: Pa
 def children() -> set[psutil.Process]:
     """The processes that train; whoever stops one that is still being started stops this program too."""
     found = set()
-    for child in psutil.Process().children():
+    for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):  # it has just ended
             if "regtui.engine.worker" in " ".join(child.cmdline()):
                 found.add(child)
@@ -259,11 +259,16 @@ def test_closing_while_processes_get_ready_ends_them_at_once() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGCONT, signal.SIGSTOP], ids=["at work", "standing still"])
 def test_processes_end_with_a_program_that_is_killed(number: signal.Signals) -> None:
-    program = "from regtui.engine.crew import ProcessCrew; c = ProcessCrew(); print(1, flush=True); c.warm_up()"
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, start_new_session=True) as started:
+    program = (
+        "from regtui.engine.crew import ProcessCrew; c = ProcessCrew(); c.warm_up(); print(1, flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as started:
         assert started.stdout is not None
         started.stdout.readline()
-        children = psutil.Process(started.pid).children()
+        children = psutil.Process(started.pid).children(recursive=True)
+        assert len(children) >= 2
         for child in children:
             child.send_signal(number)
             while (child.status() == psutil.STATUS_STOPPED) != (number == signal.SIGSTOP):

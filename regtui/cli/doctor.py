@@ -18,6 +18,7 @@ from regtui.console import can_draw, has_glyphs, say
 from regtui.data.cache import cache_dir, cache_file
 from regtui.data.facts import DATASETS, DatasetName
 from regtui.data.source import ensure, is_at_hand
+from regtui.engine.child import Spawned
 from regtui.engine.process import Process
 from regtui.errors import RegtuiError
 from regtui.processors import grant
@@ -84,7 +85,9 @@ def _cache() -> Iterator[Finding]:
 
 def _devices() -> Iterator[Finding]:
     yield Finding("device", "ok", _processors())
-    process = Process(threads=1)  # as in a run; importing torch may even kill the process
+    process = Process(
+        lambda stdin, stdout: Spawned(1, (stdin, stdout))
+    )  # as in a run; importing torch may even kill the process
     try:
         for state, words in process.ask(HostCalls.devices):
             yield Finding("device", state, words)

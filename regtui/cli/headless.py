@@ -149,7 +149,7 @@ def _signals(control: Control, training: threading.Event) -> Iterator[Received]:
         elif again:
             if os.isatty(2):
                 os.write(2, _SHOW_CURSOR)  # the progress bar has hidden it
-            from regtui.engine.process import kill_all
+            from regtui.engine.child import kill_all
 
             kill_all()
             os._exit(_BY_SIGNAL + number)

@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from regtui.arm.interface import Args, ArmCalls, Call, HostCalls, Result
+from regtui.engine.child import Child, Spawned
+from regtui.engine.forkserver import ForkServer
 from regtui.engine.process import Process, Wait
 from regtui.preset.model import Preset
 from regtui.processors import grant
@@ -112,6 +114,7 @@ class ProcessCrew:
         self.watch: Callable[[Wait], object] = nobody_watches
         self.processes: list[Process] = []
         self._home: dict[str, Process] = {}
+        self._server: ForkServer | None = None
         self.prepare(2)
 
     def prepare(self, arms: int) -> None:
@@ -120,7 +123,7 @@ class ProcessCrew:
         self.threads = self._wanted or max(1, self._granted // count)
         self._keep(count)
         while len(self.processes) < count:
-            self.processes.append(Process(self.threads))
+            self.processes.append(Process(self._start))
 
     @property
     def idle(self) -> bool:
@@ -175,6 +178,10 @@ class ProcessCrew:
 
     def close(self) -> None:
         """End the processes, even in the middle of their work."""
+        for process in self.processes:
+            process.hang_up()
+        if self._server is not None:
+            self._server.close()
         _end(self.processes)
 
     def __enter__(self) -> Self:
@@ -184,6 +191,14 @@ class ProcessCrew:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _start(self, stdin: int, stdout: int) -> Child:
+        """Start a process; several are forked from one that has imported torch, where that is possible."""
+        if self._most == 1 or not ForkServer.is_possible():
+            return Spawned(self.threads, (stdin, stdout))
+        if self._server is None:
+            self._server = ForkServer(self.threads)
+        return self._server.fork(stdin, stdout)
 
     def _keep(self, count: int) -> None:
         """End all but the first processes."""

@@ -1,8 +1,4 @@
-"""Our end of a process that trains: calls go to its stdin, answers come from its stdout.
-
-It is not a `multiprocessing.Process`: that would have the current folder on its import path, would run the main
-program's file again, and would fail if the current folder has been deleted.
-"""
+"""Our end of a process that trains: calls go to its stdin, answers come from its stdout."""
 
 from __future__ import annotations
 
@@ -10,28 +6,19 @@ import os
 import pickle
 import queue
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from regtui.arm.interface import Args, Call, HostCalls, Result
+from regtui.engine.child import Child
 from regtui.engine.worker import Failure
 from regtui.errors import RegtuiError
-from regtui.import_path import current_folder, without_current_folder
-from regtui.signals import ending
 
 TICK = 0.2
 """Seconds between two calls of the watch while an answer is awaited."""
-MAX_WORDS = 100_000
-"""The most bytes read of a process's messages from before it serves."""
-_POOLS = ("OMP", "MKL", "OPENBLAS", "VECLIB_MAXIMUM")
-"""Environment variables that set the number of threads of torch, numpy and their libraries."""
-_SERVE = "import sys; sys.path[:] = sys.argv[1:]; from regtui.engine.worker import serve; serve()"
 
 
 class Wait(NamedTuple):
@@ -66,20 +53,11 @@ _NO_MORE = object()
 """Stands for the end of replies."""
 
 
-_LIVING: set[Process] = set()
-
-
-def kill_all() -> None:
-    """Kill all processes, for a program that ends at once; those that hang would not end by themselves."""
-    for process in list(_LIVING):
-        process.hang_up()
-
-
 class Process:
     """A process that trains; it imports torch as soon as it has started."""
 
-    def __init__(self, threads: int) -> None:
-        """Start the process, which returns at once; `threads` is the default for its libraries.
+    def __init__(self, start: Callable[[int, int], Child]) -> None:
+        """Start the process, which returns at once; `start` does it, with its stdin and stdout.
 
         Raises:
             RegtuiError: It can't be started.
@@ -89,34 +67,19 @@ class Process:
         self._asked: list[str] = []
         self._usual: dict[str, float] = {}
         self._replies: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        # PYTHONPATH takes effect even before the line that it runs, and may contain the current folder.
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        env |= {f"{pool}_NUM_THREADS": str(threads) for pool in _POOLS}
-        flags = [
-            flag for flag, given in (("-E", sys.flags.ignore_environment), ("-s", sys.flags.no_user_site)) if given
-        ]
-        if not sys.executable:  # a program that embeds Python
-            raise RegtuiError("processes that train can't be started: this program does not know where its Python is")
-        # For messages from before it serves: the terminal belongs to the screen, and a pipe could fill up.
-        self._last_words = _file_for_words()
+        stdin, calls = os.pipe()
+        replies, stdout = os.pipe()
         try:
-            with _signals_blocked():
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", *flags, "-c", _SERVE, *without_current_folder(sys.path)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=self._last_words,
-                    env=env,
-                    # The system wakes stopped processes in a group that loses its last parent, so that they end too.
-                    process_group=0,
-                    # Torch can't be imported in a folder that has been deleted.
-                    cwd=os.sep if current_folder() is None else None,
-                )
-        except OSError as error:
-            self._last_words.close()
-            raise RegtuiError(f"processes that train can't be started: {error}") from None
-        _LIVING.add(self)
-        threading.Thread(target=self._read, name=f"answers of {self._process.pid}", daemon=True).start()
+            self._process = start(stdin, stdout)
+        except BaseException:
+            os.close(calls)
+            os.close(replies)
+            raise
+        finally:
+            os.close(stdin)
+            os.close(stdout)
+        self._calls = os.fdopen(calls, "wb")
+        threading.Thread(target=self._read, args=[replies], name=f"answers of {self.pid}", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -140,12 +103,11 @@ class Process:
         Raises:
             RegtuiError: It has ended.
         """
-        assert self._process.stdin is not None
         name, first = method.__name__, next(iter(args), None)
         self._asked.append(first.method if isinstance(first, Call) else name)
         try:
-            self._process.stdin.write(pickle.dumps((name, args)))
-            self._process.stdin.flush()
+            self._calls.write(pickle.dumps((name, args)))
+            self._calls.flush()
         except (OSError, ValueError):  # ValueError: closed on our side
             raise self._gone() from None
 
@@ -190,15 +152,12 @@ class Process:
     def wait(self) -> None:
         """Wait until it has ended, after `hang_up`."""
         self._process.wait()
-        _LIVING.discard(self)
-        assert self._process.stdin is not None
         with suppress(OSError):
-            self._process.stdin.close()
-        self._last_words.close()
+            self._calls.close()
+        self._process.close()
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as replies, suppress(EOFError, OSError, pickle.UnpicklingError):
+    def _read(self, pipe: int) -> None:
+        with os.fdopen(pipe, "rb") as replies, suppress(EOFError, OSError, pickle.UnpicklingError):
             while True:
                 self._replies.put(pickle.load(replies))
         self._replies.put(_NO_MORE)
@@ -216,27 +175,5 @@ class Process:
 
     def _why(self) -> str:
         """Its message if it could not even begin to serve; later it prints nothing."""
-        self._last_words.seek(0)
-        lines = self._last_words.read(MAX_WORDS).decode(errors="replace").strip().splitlines()
+        lines = self._process.words().strip().splitlines()
         return f": {lines[-1]} (it was started as {sys.executable})" if lines else ""
-
-
-def _file_for_words() -> BinaryIO:
-    """An anonymous file for messages, or the null device if none can be created."""
-    try:
-        return tempfile.TemporaryFile()
-    except OSError:
-        return Path(os.devnull).open("r+b")
-
-
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Block signals while a child starts; it inherits that, so that signals for the run don't reach it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending())
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -6,13 +6,18 @@ It imports its host, and with it torch, only after it has set up its streams and
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import pickle
 import queue
 import signal
+import socket
+import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from regtui.errors import RegtuiError
@@ -27,6 +32,19 @@ class Failure(NamedTuple):
 
     error: RegtuiError | None
     traceback: str
+
+
+def begin(channel: str) -> None:
+    """Answer calls, or, given the number of a socket, fork processes that do. Does not return."""
+    for number in ending():  # signals are meant for the run, which decides what to do
+        signal.signal(number, signal.SIG_IGN)
+    _keep_freed_memory()
+    if channel:
+        host = _attempt(_host)
+        _become_forked(socket.socket(fileno=int(channel)))
+        _answer(lambda: host)
+    else:
+        _answer(lambda: _attempt(_host))
 
 
 def _keep_freed_memory() -> None:
@@ -54,18 +72,63 @@ def _too_large(error: Exception) -> RegtuiError | None:
     return None
 
 
-def serve() -> None:
+def _become_forked(channel: socket.socket) -> None:
+    """Fork a process for each pair of streams that comes over the channel; returns in each of these, with its streams.
+
+    Tells of them over the channel, as pickled tuples (word, process number, exit code): "forked", in the order in which
+    they were asked for, and "ended". Ends itself when the other end of the channel is closed.
+    """
+    gc.collect()
+    gc.freeze()  # the collector would write to the memory that is shared, and so copy it
+    alone = _has_one_thread()
+
+    def tell_ends(*_signal: object) -> None:
+        with suppress(ChildProcessError, BrokenPipeError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                channel.send(pickle.dumps(("ended", ended[0], os.waitstatus_to_exitcode(ended[1]))))
+
+    signal.signal(signal.SIGCHLD, tell_ends)
+    while True:
+        request, streams, _, _ = socket.recv_fds(channel, 1, 2)
+        if not request:
+            os._exit(0)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])  # nobody is told of an end before the beginning
+        pid = os.fork()
+        if pid == 0:
+            break
+        with suppress(BrokenPipeError):
+            channel.send(pickle.dumps(("forked", pid, 0)))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+        for stream in streams:
+            os.close(stream)
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+    channel.close()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    if not alone:  # locks that the other threads held would never be released here
+        os.execv(sys.executable, [*sys.orig_argv[: 1 - len(sys.argv)], "", *sys.argv[2:]])
+
+
+def _has_one_thread() -> bool:
+    """Whether this process can be forked. Libraries start threads of their own, as an allocator in LD_PRELOAD may."""
+    try:
+        return len(list(Path("/proc/self/task").iterdir())) == 1
+    except OSError:
+        return False
+
+
+def _answer(get_host: Callable[[], Host | Failure]) -> None:
     """Answer calls from stdin on stdout until stdin is closed, which means that the caller has ended."""
-    for number in ending():  # signals are meant for the run, which decides what to do
-        signal.signal(number, signal.SIG_IGN)
     calls, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # what libraries print must not get between the answers
         os.dup2(null, stream)
-    _keep_freed_memory()
     waiting: queue.SimpleQueue[tuple[str, tuple[Any, ...]]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(calls, waiting), name="calls", daemon=True).start()
-    host = _attempt(_host)  # imports torch, before the first call
+    host = get_host()  # before the first call
     while True:
         method, args = waiting.get()
         reply = host if isinstance(host, Failure) else _attempt(getattr(host, method), *args)

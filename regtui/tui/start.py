@@ -17,7 +17,7 @@ from typing import Any
 from textual.driver import Driver
 
 from regtui.console import complain, has_glyphs, say
-from regtui.engine.process import kill_all
+from regtui.engine.child import kill_all
 from regtui.errors import InputError, RegtuiError
 from regtui.preset.model import Preset
 from regtui.signals import Received, ending

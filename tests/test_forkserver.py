@@ -1,0 +1,97 @@
+"""Processes that are forked from one that has imported torch: what they share, and how it is told when one ends."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from regtui.engine.crew import ProcessCrew
+from regtui.engine.forkserver import ForkServer
+from regtui.errors import RegtuiError
+from regtui.import_path import without_current_folder
+
+pytestmark = pytest.mark.skipif(not ForkServer.is_possible(), reason="elsewhere each process is started by itself")
+
+
+def processes(crew: ProcessCrew) -> list[psutil.Process]:
+    return [psutil.Process(process.pid) for process in crew.processes]
+
+
+def server(crew: ProcessCrew) -> psutil.Process:
+    (parent,) = {process.parent() for process in processes(crew)}
+    assert parent is not None
+    return parent
+
+
+def all_gone(some: list[psutil.Process]) -> bool:
+    _, alive = psutil.wait_procs(some, timeout=30)
+    return [p for p in alive if p.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_what_is_imported_is_shared_and_how_a_process_ended_is_told() -> None:
+    with ProcessCrew() as crew:
+        crew.warm_up()
+        parent, (first, second) = server(crew), processes(crew)
+        assert parent.pid not in {psutil.Process().pid, first.pid, second.pid}
+        memory = first.memory_full_info()
+        assert memory.uss < memory.rss / 2, "more than half of it belongs to several"
+        first.kill()
+        with pytest.raises(RegtuiError, match="was killed by SIGKILL; the machine may have run out of memory"):
+            crew.warm_up()
+    assert all_gone([parent, first, second])
+
+
+def test_nothing_is_left_when_the_server_is_killed() -> None:
+    with ProcessCrew() as crew:
+        crew.warm_up()
+        family = [server(crew), *processes(crew)]
+        family[0].kill()
+        assert all_gone(family)
+        with pytest.raises(RegtuiError, match="a process that trains was killed by SIGKILL"):
+            crew.warm_up()
+
+
+def test_a_server_that_stands_still_holds_up_nobody() -> None:
+    crew = ProcessCrew()
+    crew.warm_up()
+    family = [server(crew), *processes(crew)]
+    family[0].send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    crew.close()
+    assert time.monotonic() - began < 20
+    assert all_gone(family)
+
+
+def test_a_process_that_ends_while_the_server_stands_still_is_told() -> None:
+    with ProcessCrew() as crew:
+        crew.warm_up()
+        family = [server(crew), *processes(crew)]
+        family[0].send_signal(signal.SIGSTOP)
+        family[1].kill()
+        with pytest.raises(RegtuiError, match="a process that trains was killed"):
+            crew.warm_up()
+    assert all_gone(family)
+
+
+def test_where_a_library_has_started_threads_each_process_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = without_current_folder(sys.path)
+    (tmp_path / "torch.py").write_text(
+        "import sys, threading\n"
+        "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+        f"sys.path.remove({str(tmp_path)!r})\n"
+        "del sys.modules['torch']\n"
+        "import torch\n"
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr("regtui.engine.child.without_current_folder", lambda _path: [str(tmp_path), *path])
+        crew = ProcessCrew()
+    with crew:
+        assert crew.warm_up()
+        assert {process.cmdline() != server(crew).cmdline() for process in processes(crew)} == {True}
