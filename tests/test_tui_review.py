@@ -277,7 +277,7 @@ async def test_marked_runs_are_compared_and_lead_to_one_of_them(logs: Path) -> N
             await pilot.press(key)
             assert words in text_of(app)
         await pilot.press("o")
-        assert "A ⠒ regularized" not in text_of(app)
+        assert "A ─ the other" not in text_of(app)
         await pilot.press("down", "enter")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
         await pilot.press("escape")

@@ -107,6 +107,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self._chosen = preset
         self._start = start
         self._quit_when_done = quit_when_done
+        self.ascii_only = ascii_only
         self._plain = [PlainText()] if ascii_only else []
         self._training = training or ProcessTraining()
         self._review = review
