@@ -20,6 +20,7 @@ from regtui.tui.charts.view import QUANTITIES, View
 from regtui.tui.pages.preset import PresetPage
 from regtui.tui.pages.what_if_screen import WhatIfScreen
 from regtui.tui.run.arms_table import ArmsTable, needs_second
+from regtui.tui.run.gauges import SECONDS
 from regtui.tui.run.header import Header
 from regtui.tui.run.keys import HERE, TO_CONTROLS, usable
 from regtui.tui.run.sentence import Sentence
@@ -108,6 +109,8 @@ class RunScreen(Screen[None]):
     def on_mount(self) -> None:
         """Show the run's current state."""
         self._narrow = self.view.overlay = self.size.width < TWO_CHARTS
+        if self.session.live:
+            self.set_interval(SECONDS, self._header.redraw)  # what the gauges show, also while the run is paused
         self._arrange()
         self._draw()
 

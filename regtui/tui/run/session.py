@@ -19,6 +19,7 @@ from regtui.protocol.history import History
 from regtui.runs.summary import Summary
 from regtui.tasks import METRICS
 from regtui.text import one_line
+from regtui.tui.run.gauges import Gauges
 
 
 class Session:
@@ -45,6 +46,8 @@ class Session:
         self.ended = False
         self.note = ""
         """What the user wrote of a saved run: its tags and note in one line."""
+        self.gauges = Gauges(list)
+        """What the processes that train use of the machine; replaced by whoever trains."""
         self.silence = ""
         """How long a run that is trained elsewhere has been silent, in words; empty if that is usual."""
         self._notify = notify
