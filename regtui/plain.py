@@ -4,8 +4,7 @@ from __future__ import annotations
 
 IN_CELLS = str.maketrans(
     {
-        **dict.fromkeys("─╌┄┈╴╶╸╺▔▁▂▃⎯", "-"),
-        **dict.fromkeys("━═", "="),
+        **dict.fromkeys("─━═╌┄┈╴╶╸╺▔▁▂▃⎯", "-"),
         **dict.fromkeys("│┃║╎┆┊▏▕▎▍┤├╵╷╹╻", "|"),
         **dict.fromkeys("┌┐└┘├┼┬┴╭╮╰╯╔╗╚╝╞╡╪┏┓┗┛┣┫┳┻╋", "+"),
         **dict.fromkeys("█▉▊▋▌▐▀▄▅▆▇▙▛▜▟▚▞▗▖▘▝▮■▶⬤", "#"),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
 
 from regtui.arm.interface import Args, ArmCalls, Result
@@ -16,6 +17,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import Event
 from regtui.tui.app import RegtuiApp
+from regtui.tui.widgets.key_bar import KeyBar
 from tests.scripted import ScriptedCrew
 
 FALLING = [1.0 / epoch for epoch in range(1, 60)]
@@ -74,9 +76,6 @@ class ScriptedTraining:
         self.result = run(preset, logs, control, emit, self.crew, begun)
         return self.result
 
-    def pids(self) -> list[int]:
-        return []
-
     def close(self) -> None:
         self.closed = True
         self.control.send(Stop())
@@ -89,6 +88,12 @@ async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: flo
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
         await pilot.pause(0.02)
+
+
+def said(app: App[Any]) -> str:
+    """What the status line says."""
+    message = app.screen.query_one(KeyBar).message
+    return message.words if message else ""
 
 
 def text_of(app: RegtuiApp) -> str:

@@ -13,11 +13,23 @@ from regtui.protocol.control import Command, Resume, SetLearningRate, SetMinDelt
 from regtui.tui import themes
 from regtui.tui.run.steering import SteeringPanel, refusal
 from regtui.tui.widgets.dialogs import Ask
+from regtui.tui.widgets.key_bar import KeyBar, Said
 from regtui.tui.widgets.scales import Counts, Magnitudes, Rates, Scale, Shares
 from regtui.tui.widgets.stepper import Stepper
 from regtui.tui.widgets.word import Word
 from tests.conftest import small_preset
 from tests.telling import Telling
+
+
+class Bottom(KeyBar):
+    """Keeps what it says."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__()
+        self._said = said
+
+    def say(self, message: Said) -> None:
+        self._said.append(message.words)
 
 
 class Host(App[None]):
@@ -38,6 +50,7 @@ class Host(App[None]):
 
     def compose(self) -> ComposeResult:
         yield self.widget
+        yield Bottom(self.said)
 
     def on_mount(self) -> None:
         self.follow()
@@ -58,9 +71,6 @@ class Host(App[None]):
 
     def on_steering_panel_stop_asked(self) -> None:
         self.stops += 1
-
-    def notify(self, message: str, **_: Any) -> None:
-        self.said.append(message)
 
 
 def text(stepper: Stepper) -> str:

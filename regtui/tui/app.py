@@ -13,7 +13,7 @@ from textual import on
 from textual._styles_cache import StylesCache
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding
-from textual.events import Event, InputEvent
+from textual.events import Event, InputEvent, Key
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.widgets import Input
@@ -32,12 +32,12 @@ from regtui.tui.pages.help import HelpScreen
 from regtui.tui.review.compare_screen import CompareScreen
 from regtui.tui.review.saved_run import OpenRun, SavedRunScreen
 from regtui.tui.review.screen import Deleted, ReviewScreen
-from regtui.tui.run.gauges import Gauges, machine_words
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.run.training import ProcessTraining, Training
 from regtui.tui.themes import DARK, THEMES
 from regtui.tui.widgets.dialogs import Ask, Choice
+from regtui.tui.widgets.key_bar import KeyBar, tell
 from regtui.tui.widgets.keys import EVERYWHERE
 from regtui.tui.widgets.thread import in_thread
 
@@ -48,9 +48,9 @@ QUIET = 1.0
 MANY = 8
 """After so many closed screens garbage is collected even while the user types."""
 QUIT_CHOICES = (
+    Choice("g", "go on", "Go on training"),
     Choice("k", "keep", "Stop, keep and leave: validate, test, save"),
     Choice("x", "at once", "Leave at once: no validation, no test"),
-    Choice("g", "go on", "Go on training"),
 )
 
 
@@ -108,7 +108,6 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self._chosen = preset
         self._start = start
         self._quit_when_done = quit_when_done
-        self.ascii_only = ascii_only
         self._plain = [PlainText()] if ascii_only else []
         self._training = training or ProcessTraining()
         self._review = review
@@ -146,7 +145,6 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         if self._left:
             return
         session = Session(preset, lambda: self.post_message(self.EventsWait()))
-        session.gauges = Gauges(self._training.pids)
         self.session = session
         self.push_screen(RunScreen(session))
         self._train(session)
@@ -167,8 +165,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             session.folder = folder
 
         try:
-            with session.gauges.watched():
-                result = self._training.run(session.preset, self.logs, session.control, session.tell, begun)
+            result = self._training.run(session.preset, self.logs, session.control, session.tell, begun)
             session.summary = result.summary
             session.folder = result.folder
             if result.history.started is not None:
@@ -234,13 +231,20 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self._close_messages_no_wait()
 
     def pop_screen(self) -> AwaitComplete:
-        """Close the top screen; its memory, some megabytes, is freed when the user does not type."""
+        """Close the top screen; its memory, some megabytes, is freed when the user does not type.
+
+        What its status line says goes along to the screen below.
+        """
+        said = [message for bar in self.screen.query(KeyBar) if (message := bar.take_message()) is not None]
         self._left_behind += 1
         if self._left_behind >= MANY:
             self._tidy()
         elif self._left_behind == 1:
             self.set_timer(QUIET, self._tidy_if_quiet)
-        return super().pop_screen()
+        closed = super().pop_screen()
+        for message in said:
+            tell(self, message.words, error=message.error)
+        return closed
 
     def _tidy_if_quiet(self) -> None:
         if time.monotonic() < self._typed_at + QUIET:
@@ -337,15 +341,14 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
     @on(RunScreen.Explain)
     def _explain_running(self, event: RunScreen.Explain) -> None:
         if isinstance(self.screen, RunScreen):
-            machine = machine_words(event.session.history, event.session.gauges.words)
-            self.push_screen(ExplainScreen(event.session.preset.arms(), machine))
+            self.push_screen(ExplainScreen(event.session.preset.arms()))
 
     @on(RunScreen.Weights)
     def _show_weights(self, event: RunScreen.Weights) -> None:
         from regtui.tui.pages.weights_screen import WeightsScreen
 
         if event.session.folder is None:
-            self.notify("There are no weights before the first epoch.")
+            tell(self, "There are no weights before the first epoch.")
         elif isinstance(self.screen, RunScreen):
             self.push_screen(WeightsScreen(event.session.folder, event.session.preset, event.view))
 
@@ -360,9 +363,12 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
 
     async def on_event(self, event: Event) -> None:
-        """Note when the user types."""
+        """Note when the user types; whoever does has read an error."""
         if isinstance(event, InputEvent):
             self._typed_at = time.monotonic()
+        if isinstance(event, Key):
+            for bar in self.screen.query(KeyBar) if self.screen_stack else ():
+                bar.key_pressed()
         await super().on_event(event)
 
     async def action_copy_or_quit(self) -> None:
@@ -374,7 +380,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self.screen.clear_selection()
         if text and text.strip():
             self.copy_to_clipboard(text)
-            self.notify("Copied.")
+            tell(self, "Copied.")
         else:
             await self.action_quit()
 
@@ -383,7 +389,12 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         if self._leaving or self.session is None or self.session.ended:
             self.leave()
         elif not isinstance(self.screen, Ask):
-            self.push_screen(Ask("Leave while the run goes on?", "It can be kept.", QUIT_CHOICES), self._quit_answered)
+            self.push_screen(
+                Ask(
+                    "Leave while the run goes on?", "What was trained up to now is in the log either way.", QUIT_CHOICES
+                ),
+                self._quit_answered,
+            )
 
     def _quit_answered(self, answer: str | None) -> None:
         if answer not in {"keep", "at once"} or self.session is None:
@@ -393,4 +404,4 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         if self.session.ended:
             self.leave()
         else:
-            self.notify("Stopping and saving…")
+            tell(self, "Stopping and saving…")

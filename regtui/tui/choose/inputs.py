@@ -84,8 +84,8 @@ class OneOf(_Pick):
     """One of a few words."""
 
     KEYS = (
-        Key("right,space,enter", "turn(1)", "next", "In a setting with ‹ ›: the next choice.", "→"),
-        Key("left", "turn(-1)", "previous", "In a setting with ‹ ›: the choice before.", "←"),
+        Key("right,space,enter", "turn(1)", "next", "In a setting with ‹ ›: the next choice.", "→", footer=True),
+        Key("left", "turn(-1)", "previous", "In a setting with ‹ ›: the choice before.", "←", footer=True),
     )
     BINDINGS = bindings(KEYS)
 
@@ -113,7 +113,7 @@ class OneOf(_Pick):
 class Tick(_Pick):
     """Yes or no."""
 
-    KEYS = (Key("space,enter", "flip", "change", "At a [ ]: switch it on or off.", "space"),)
+    KEYS = (Key("space,enter", "flip", "change", "At a [ ]: switch it on or off.", "space", footer=True),)
     BINDINGS = bindings(KEYS)
 
     def __init__(self, key: str, label: str = "") -> None:

@@ -28,14 +28,14 @@ from regtui.tui.choose.form import KEYS as FORM_KEYS
 from regtui.tui.choose.form import Form
 from regtui.tui.widgets.dialogs import Ask, AskText, Choice
 from regtui.tui.widgets.filter_input import FilterInput
-from regtui.tui.widgets.key_bar import KeyBar
-from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
+from regtui.tui.widgets.key_bar import KeyBar, tell
+from regtui.tui.widgets.keys import EVERYWHERE, NEXT, Key, bindings
 
 FIRST_CHOICE = "dropout"
 AT_ONCE = 1.0
 """Seconds that the screen waits for the presets; it comes without them after that, and can be left."""
 LOOK_AGAIN = 0.1
-REPLACE = (Choice("r", "replace", "Save under this name"), Choice("c", "cancel", "Don't save"))
+REPLACE = (Choice("c", "cancel", "Don't save"), Choice("r", "replace", "Save under this name"))
 
 
 START = Key("enter", "start", "start", "Train the selected preset as it stands here.", "enter", footer=True)
@@ -54,6 +54,16 @@ class PresetList(OptionList):
             Segment(text, style + plain if style and style.bgcolor == focused.bgcolor else style, control)
             for text, style, control in strip
         )
+
+
+class PushButton(Button):
+    """A button whose key is in the footer."""
+
+    BINDINGS = bindings((Key("enter", "press", "press", "At a button: press it.", "enter", footer=True), NEXT))
+
+    def key_label(self, action: str) -> str:
+        """What enter does: what the button says, in small letters."""
+        return str(self.label).lower() if action == "press" else ""
 
 
 class ChooseScreen(Screen[None]):
@@ -153,12 +163,12 @@ class ChooseScreen(Screen[None]):
             yield Detail(self.entry)
         yield Static(id="about", markup=False)
         with Horizontal(id="buttons"):
-            yield Button("Start", id="start", compact=True, action="screen.start")
-            yield Button("Settings", id="page", compact=True, action="screen.turn_page")
-            yield Button("Save as…", id="save", compact=True, action="screen.save_as")
-            yield Button("Undo", id="undo", compact=True, action="screen.undo")
+            yield PushButton("Start", id="start", compact=True, action="screen.start")
+            yield PushButton("Settings", id="page", compact=True, action="screen.turn_page")
+            yield PushButton("Save as…", id="save", compact=True, action="screen.save_as")
+            yield PushButton("Undo", id="undo", compact=True, action="screen.undo")
         yield self._filter
-        yield KeyBar((*self._HERE, *EVERYWHERE))
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Select the preset chosen at the start."""
@@ -320,22 +330,22 @@ class ChooseScreen(Screen[None]):
         try:
             path = save_as(preset, name, original=entry.path)
         except InputError as error:
-            self.notify(str(error), severity="error", markup=False)
+            tell(self, error, error=True)
             return
         self._entries = reread(self._entries, entry, name)
         self._filter.close()  # what was saved is seen, whatever its name
         self._show_all(name)
-        self.notify(f"Saved as {one_line(path)}.", markup=False)
+        tell(self, f"Saved as {path}.")
 
     def _checked(self) -> Preset | None:
         """The selected preset with its edits; None, after a word on where the fault is, if there is one."""
         draft = self.entry.draft
         if draft is None:
             words = self.entry.words or "This file is broken: mend it, or choose another preset."
-            self.notify(words, severity="error", markup=False)
+            tell(self, words, error=True)
             return None
         if draft.preset is None:
-            self.notify(f"Mend this first: {draft.faults[0].line}", severity="error", markup=False)
+            tell(self, f"Correct this first: {draft.faults[0].line}", error=True)
             self.action_edit(draft.faults[0].key)
         return draft.preset
 

@@ -116,7 +116,7 @@ class WeightsScreen(Screen[None]):
             with Container(classes="below"):
                 yield HistogramView(self._looks)
                 yield PictureView(self._looks)
-        yield KeyBar((*self.KEYS, *EVERYWHERE))
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Read the weights, and follow the theme: the rows contain its colours."""

@@ -136,7 +136,7 @@ class CompareScreen(Screen[None]):
         yield self._list
         with VerticalScroll(can_focus=False):
             yield self._evidence
-        yield KeyBar((*self.KEYS, *EVERYWHERE))
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Begin to read the logs; the chart stays empty meanwhile."""

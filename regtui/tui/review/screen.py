@@ -23,7 +23,7 @@ from regtui.runs.list import RunInfo, read_run
 from regtui.runs.note import MAX_NOTE, Note, read_note, tags_of, write_note
 from regtui.runs.note import NAME as NOTE
 from regtui.runs.trash import discard, is_in_trash, restore
-from regtui.text import one_line
+from regtui.text import UNKNOWN, one_line
 from regtui.tui.review.columns import (
     FIELDS,
     NARROW,
@@ -33,19 +33,18 @@ from regtui.tui.review.columns import (
     STATUS,
     TINY,
     VERDICT,
+    VERDICT_WIDTH,
     RunColumn,
     about,
     note_width,
     points_cell,
     points_column,
     preset_width,
-    verdict_or_status,
-    verdict_width,
 )
 from regtui.tui.review.saved_run import OpenRun
 from regtui.tui.widgets.dialogs import AskText
 from regtui.tui.widgets.filter_input import FilterInput
-from regtui.tui.widgets.key_bar import KeyBar
+from regtui.tui.widgets.key_bar import KeyBar, tell
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
 from regtui.tui.widgets.row_list import Cell, Column, RowList
 from regtui.tui.widgets.thread import in_thread
@@ -139,7 +138,7 @@ class ReviewScreen(Screen[None]):
         yield self._list
         yield self._words
         yield self._input
-        yield KeyBar((*self.KEYS, *EVERYWHERE))
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Begin to read the folder; the list stays empty meanwhile."""
@@ -242,8 +241,8 @@ class ReviewScreen(Screen[None]):
                 column = column._replace(width=self._note_width)
             elif field is POINTS:
                 column = points_column(self._shown, self.size.width)
-            elif field is VERDICT:
-                column = column._replace(width=verdict_width(self._shown, self.size.width))
+            elif field is VERDICT and self.size.width < NARROW:
+                column = column._replace(width=VERDICT_WIDTH)
             if field is FIELDS[self._sorted_by]:
                 title = column.title + self._arrow
                 column = column._replace(title=title, width=max(column.width, len(title)))
@@ -266,9 +265,9 @@ class ReviewScreen(Screen[None]):
     def _cells(self, row: int) -> list[Cell]:
         run = self._shown[row]
         mark = Cell("✓", "accent") if run.folder in self._marked else Cell("#" if run.note.line else "", "faint")
-        width = self.size.width
-        cells = {field: field.cell(run) for field in self._fields}
-        return [mark, *(cells | {POINTS: points_cell(run, width), VERDICT: verdict_or_status(run, width)}).values()]
+        in_place = {VERDICT: STATUS} if self.size.width < NARROW and run.shown_verdict in (UNKNOWN, "none") else {}
+        cells = {field: in_place.get(field, field).cell(run) for field in self._fields}
+        return [mark, *(cells | {POINTS: points_cell(run, self.size.width)}).values()]
 
     @on(RowList.Moved)
     def _moved(self) -> None:
@@ -321,9 +320,9 @@ class ReviewScreen(Screen[None]):
         marked = [run for run in self._shown if run.folder in self._marked]
         marked += [run for run in self._runs if run.folder in self._marked and run not in marked]
         if len(marked) < 2:
-            self.notify("Mark two runs or more first, with space.", severity="warning")
+            tell(self, "Mark two runs or more first, with space.")
         elif len(marked) > AT_MOST:
-            self.notify(f"{len(marked):,} runs are marked; at most {AT_MOST} fit in one chart.", severity="warning")
+            tell(self, f"{len(marked):,} runs are marked; at most {AT_MOST} fit in one chart.")
         else:
             self.post_message(self.Compare(marked))
 
@@ -399,7 +398,7 @@ class ReviewScreen(Screen[None]):
             except OSError as error:
                 faults.append(f"{one_line(folder)}: {NOTE} can't be read ({error.strerror})")
         if faults:
-            self.notify(f"{faults[0]}{_and_more(faults)}", severity="warning", markup=False)
+            tell(self, f"{faults[0]}{_and_more(faults)}", error=True)
         self._read_again(folders)
 
     def action_undo(self) -> None:
@@ -457,7 +456,7 @@ class ReviewScreen(Screen[None]):
         what = one_line(names[0]) if len(names) == 1 else f"{len(names):,} runs"
         words = [f"{what}: {where}."] if names else []
         words += [f"{faults[0]}{_and_more(faults)}."] if faults else []
-        self.notify(" ".join(words), severity="warning" if faults else "information", markup=False)
+        tell(self, " ".join(words), error=bool(faults))
 
     def action_update(self) -> None:
         """Read the folder again."""

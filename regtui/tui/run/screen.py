@@ -20,7 +20,6 @@ from regtui.tui.charts.view import QUANTITIES, View
 from regtui.tui.pages.preset import PresetPage
 from regtui.tui.pages.what_if_screen import WhatIfScreen
 from regtui.tui.run.arms_table import ArmsTable, needs_second
-from regtui.tui.run.gauges import SECONDS
 from regtui.tui.run.header import Header
 from regtui.tui.run.keys import HERE, TO_CONTROLS, usable
 from regtui.tui.run.sentence import Sentence
@@ -28,20 +27,20 @@ from regtui.tui.run.session import Session
 from regtui.tui.run.steering import SteeringPanel, refusal
 from regtui.tui.run.verdict_panel import VerdictPanel
 from regtui.tui.widgets.dialogs import Ask, Choice
-from regtui.tui.widgets.key_bar import KeyBar
+from regtui.tui.widgets.key_bar import KeyBar, tell
 from regtui.tui.widgets.keys import EVERYWHERE, bindings
 from regtui.tui.widgets.stepper import Stepper
 
 AT_ONCE = (RunStarted, ControlApplied, Paused, Resumed, RunFinished, Saving)
 """Events shown at once, without waiting for the next drawing: answers to the user, and changes of state."""
-FRAME = 3
-"""Columns taken by the verdict's padding and scroll bar."""
+FRAME = 6
+"""Columns taken by a panel's border, padding and scroll bar."""
 FEWEST_ROWS = 9
 """Rows that the charts keep where the table has many arms."""
 STOP_CHOICES = (
+    Choice("g", "go on", "Go on training"),
     Choice("k", "keep", "Stop and keep: validate, test, save"),
     Choice("x", "at once", "Stop at once: no validation, no test"),
-    Choice("g", "go on", "Go on training"),
 )
 
 
@@ -74,7 +73,7 @@ class RunScreen(Screen[None]):
     class Review(Asked):
         """Open the saved runs."""
 
-    KEYS = (*HERE, TO_CONTROLS, *Stepper.KEYS, *VerdictPanel.KEYS)
+    KEYS = (*HERE, TO_CONTROLS, *Stepper.KEYS)
     BINDINGS = bindings((*HERE, *EVERYWHERE))
 
     def __init__(self, session: Session) -> None:
@@ -94,7 +93,7 @@ class RunScreen(Screen[None]):
         self._sentence = Sentence(preset.train.epochs, preset.warning)
         self._steering = SteeringPanel()
         self._verdict = VerdictPanel()
-        self._key_bar = KeyBar((*self.KEYS, *EVERYWHERE))
+        self._key_bar = KeyBar()
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -109,8 +108,6 @@ class RunScreen(Screen[None]):
     def on_mount(self) -> None:
         """Show the run's current state."""
         self._narrow = self.view.overlay = self.size.width < TWO_CHARTS
-        if self.session.live:
-            self.set_interval(SECONDS, self._header.redraw)  # what the gauges show, also while the run is paused
         self._arrange()
         self._draw()
 
@@ -144,7 +141,7 @@ class RunScreen(Screen[None]):
         if any(isinstance(event, AT_ONCE) for event in events):
             self._key_bar.redraw()
             if any(isinstance(e, ControlApplied) and not e.accepted for e in events):
-                self.notify(refusal(self.session.history), severity="warning", markup=False)
+                tell(self, refusal(self.session.history), error=True)
             self._draw()
         elif self._timer is None:
             wait = self._drawn_at + self._pacer.interval - time.monotonic()
@@ -177,9 +174,8 @@ class RunScreen(Screen[None]):
 
     def _arrange(self) -> None:
         width, height = self.size
-        verdict = self.session.ended and self._cursor is None
-        most = height // 2 - 2 if not self._details else height - 2 - CHART
-        room = height - (2 + most if verdict else 10)
+        verdict = self.session.ended and not self._details and self._cursor is None
+        room = height - self._key_bar.height_in(height) - (20 if verdict else 9)
         arms = len(self.session.preset.arms())
         rows = arms if verdict else min(arms, max(2, 2 + room - FEWEST_ROWS))
         room -= 0 if verdict else rows - 2
@@ -192,9 +188,11 @@ class RunScreen(Screen[None]):
         self._steering.display = self.session.live and not self.session.ended
         self._verdict.display = verdict
         if verdict:
-            self._verdict.styles.max_height = most if self._curves.display else height
+            self._verdict.styles.max_height = (
+                min(height * 3 // 4, height - 2 - CHART) if self._curves.display else height
+            )
             self._verdict.set_class(not self._curves.display, "alone")
-            self._verdict.show(self.session, width - FRAME, details=self._details)
+            self._verdict.show(self.session, width - FRAME)
         self._sentence.set_class(width < TWO_CHARTS, "narrow")
 
     # What the user does
@@ -259,7 +257,7 @@ class RunScreen(Screen[None]):
     def action_axes(self) -> None:
         """Switch between shared and separate axes."""
         self.view.shared = not self.view.shared
-        self.notify("Both charts have the same axes." if self.view.shared else "Each chart has its own axes.")
+        tell(self, "Both charts have the same axes." if self.view.shared else "Each chart has its own axes.")
         self._draw()
 
     def action_weights(self) -> None:
@@ -276,7 +274,7 @@ class RunScreen(Screen[None]):
             self.app.push_screen(WhatIfScreen(self.session, self.view))
         else:
             when = "without an epoch in the log" if self.session.ended else "before the first epoch"
-            self.notify(f"There is nothing to tell {when}.")
+            tell(self, f"There is nothing to tell {when}.")
 
     def action_preset(self) -> None:
         """Open the preset and its differences from its file."""
@@ -321,8 +319,8 @@ class RunScreen(Screen[None]):
             self._read_at(None)
 
     def action_details(self) -> None:
-        """Show what the verdict rests on as well, or no more."""
-        self._details = not self._details and self._verdict.display
+        """Switch between the verdict and the table."""
+        self._details = self._verdict.display
         self._read_at(None)
 
     def action_stop(self) -> None:

@@ -19,6 +19,7 @@ from regtui.techniques.base import Technique
 from regtui.text import counted
 from regtui.tui.look import arm_looks
 from regtui.tui.widgets.dialogs import Ask, Choice
+from regtui.tui.widgets.key_bar import tell
 from regtui.tui.widgets.scales import SCALES, Counts, Magnitudes, Rates
 from regtui.tui.widgets.stepper import Stepper
 from regtui.tui.widgets.word import Word
@@ -247,7 +248,7 @@ class SteeringPanel(Widget):
         """
         shown = [stepper for stepper in self._patience if not stepper.has_class("-of-another")]
         if not shown:
-            self.notify("The chosen arm does not stop early, and those that do have each a patience of their own.")
+            tell(self, "The chosen arm does not stop early, and those that do have each a patience of their own.")
             return
         able = [stepper for stepper in shown if not stepper.why_not]
         if not able:
@@ -314,7 +315,7 @@ class SteeringPanel(Widget):
         patience = " and ".join(dict.fromkeys(str(wanted[arm]) for arm in stopping))
         who = "each ends" if len(stopping) > 1 else "it ends"
         text = f"With patience {patience} {who} with the epoch that it is in, unless that counts as an improvement."
-        choices = [Choice("y", "lower", f"set patience to {patience}"), Choice("n", "leave", "leave it as it is")]
+        choices = [Choice("n", "leave", "leave it as it is"), Choice("y", "lower", f"set patience to {patience}")]
         self.app.push_screen(Ask(f"Stops now: {waited}", text, choices), answer)
 
     def _set_patience(self, wanted: Mapping[str, int | None]) -> None:

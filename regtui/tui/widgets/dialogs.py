@@ -7,14 +7,18 @@ from typing import ClassVar, NamedTuple
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from regtui.tui.widgets.key_bar import KeyBar
+from regtui.tui.widgets.keys import Key, bindings
 from regtui.tui.widgets.text_input import TextInput
+
+LEAVE = Key("escape", "dismiss(None)", "back", "One step back.", "esc", footer=True)
 
 
 class Choice(NamedTuple):
@@ -48,7 +52,7 @@ class _Question(ModalScreen[str | None]):
         &.-short .title { margin-bottom: 0; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "back", key_display="esc")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings([LEAVE])
 
     def __init__(self, title: str, text: str) -> None:
         super().__init__()
@@ -61,6 +65,7 @@ class _Question(ModalScreen[str | None]):
             if self._text:
                 yield Static(self._text, classes="text", markup=False)
             yield from self.answers()
+        yield KeyBar()
 
     def on_resize(self, event: events.Resize) -> None:
         """Leave no row empty in a low terminal."""
@@ -82,7 +87,9 @@ class _Button(Static, can_focus=True):
         &:hover { background: $panel; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "press", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        [Key("enter", "press", "choose", "Give this answer.", "enter", True)]
+    )
 
     class Pressed(Message):
         """This choice was made.
@@ -111,10 +118,12 @@ class _Button(Static, can_focus=True):
 class Ask(_Question):
     """A question with a few answers, chosen by key, by click, or with arrows or tab and enter."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,left", "app.focus_previous", show=False),
-        Binding("down,right", "app.focus_next", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        [
+            Key("up,left", "app.focus_previous", "up", "The answer above.", "↑", footer=True),
+            Key("down,right,tab", "app.focus_next", "down", "The answer below.", "↓", footer=True),
+        ]
+    )
 
     def __init__(self, title: str, text: str, choices: Sequence[Choice]) -> None:
         """Make the question.
@@ -122,7 +131,7 @@ class Ask(_Question):
         Args:
             title: The question, in one line.
             text: Further information; may be empty.
-            choices: The answers; the first gets the focus.
+            choices: The answers; the first gets the focus, so that it has to be the one by which nothing is lost.
         """
         super().__init__(title, text)
         self._choices = choices
@@ -150,14 +159,9 @@ class Ask(_Question):
 class AskText(_Question):
     """A question that is answered with a text."""
 
-    HINT = "[@click=screen.accept]enter accept[/] · [@click=screen.dismiss(None)]esc back[/]"
     DEFAULT_CSS = """
     AskText {
         & .fault { height: auto; color: $error; }
-        & .hint {
-            height: auto; color: $faint;
-            link-color: $faint; link-style: none; link-color-hover: $foreground; link-background-hover: $panel;
-        }
     }
     """
 
@@ -176,10 +180,9 @@ class AskText(_Question):
         self._initial, self._fault = initial, fault
 
     def answers(self) -> ComposeResult:
-        """The text field, below it what is wrong, and how to leave."""
+        """The text field, below it what is wrong."""
         yield TextInput(self._initial, compact=True, select_on_focus=False)
         yield Static(self._fault(self._initial), classes="fault", markup=False)
-        yield Static(self.HINT, classes="hint")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Say at once whether the text is valid."""
@@ -213,15 +216,15 @@ class Page(ModalScreen[None]):
         &.-short .contents { padding: 0 1; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "close", key_display="esc")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings([LEAVE._replace(label="close")])
 
     def compose(self) -> ComposeResult:
         """The panel around the contents."""
         with VerticalScroll(classes="panel") as panel:
             panel.border_title = self.TITLE
-            panel.border_subtitle = "↑ ↓ scroll · esc close"
             with Vertical(classes="contents"):
                 yield from self.contents()
+        yield KeyBar()
 
     def contents(self) -> ComposeResult:
         """The widgets of the page."""
@@ -232,7 +235,6 @@ class Page(ModalScreen[None]):
         self.set_class(event.size.height < 18, "-short")
 
     def on_click(self, event: events.Click) -> None:
-        """A click beside the panel, or on the words in its lower border, closes it."""
-        panel = self.query_one(".panel").region
-        if not panel.contains(event.screen_x, event.screen_y) or event.screen_y == panel.bottom - 1:
+        """A click beside the panel closes it."""
+        if not self.query_one(".panel").region.contains(event.screen_x, event.screen_y):
             self.dismiss()

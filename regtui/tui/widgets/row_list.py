@@ -13,7 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -27,6 +27,9 @@ GAP = 2
 """Blanks between columns."""
 ROW_CURSOR = "▸"
 """Marks the row under the cursor, also without colours."""
+
+
+OPEN = Key("enter", "open", "open", "In the list: open the row.", "enter", footer=True)
 
 
 class Column(NamedTuple):
@@ -89,7 +92,7 @@ class RowList(ScrollView, can_focus=True):
         Key("left", "slide(-1)", "left", "In the list: the columns to the left.", "←"),
         Key("right", "slide(1)", "right", "In the list: the columns to the right.", "→"),
     )
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(KEYS), Binding("enter", "open", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(KEYS), *bindings((OPEN,))]
 
     class Moved(Message):
         """The cursor has moved to another row."""

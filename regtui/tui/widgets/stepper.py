@@ -15,7 +15,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from regtui.tui.look import ArmLook
-from regtui.tui.widgets.keys import Key, bindings
+from regtui.tui.widgets.key_bar import tell
+from regtui.tui.widgets.keys import NEXT, Key, bindings
 from regtui.tui.widgets.scales import Scale
 
 
@@ -31,10 +32,11 @@ class Stepper(Widget, can_focus=True):
     }
     """
     KEYS: ClassVar[tuple[Key, ...]] = (
-        Key("left,minus", "step(-1)", "less", "At a control with ‹ ›: less.", "← −"),
-        Key("right,plus", "step(1)", "more", "At a control with ‹ ›: more.", "→ +"),
-        Key("enter", "edit", "type", "At a control with ‹ ›: type a value, then enter again.", "enter"),
-        Key("escape", "leave", "leave", "Away from the controls.", "esc"),
+        Key("left,minus", "step(-1)", "less", "At a control with ‹ ›: less.", "← −", footer=True),
+        Key("right,plus", "step(1)", "more", "At a control with ‹ ›: more.", "→ +", footer=True),
+        Key("enter", "edit", "type", "At a control with ‹ ›: type a value, then enter again.", "enter", footer=True),
+        Key("escape", "leave", "leave", "Away from the controls.", "esc", footer=True),
+        NEXT,
     )
     BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
     _TYPED = frozenset(".,e-")
@@ -105,7 +107,7 @@ class Stepper(Widget, can_focus=True):
     def request(self, value: float) -> None:
         """Request a value as if the user had chosen it here."""
         if self.why_not:
-            self.notify(self.why_not, severity="warning", markup=False)
+            tell(self, self.why_not)
         elif value != self.value or self.off:
             self.requested = value
             self.post_message(self.Changed(self, value))
@@ -128,14 +130,14 @@ class Stepper(Widget, can_focus=True):
     def action_edit(self) -> None:
         """Begin to type a value, or request the one that was typed."""
         if self.why_not:
-            self.notify(self.why_not, severity="warning", markup=False)
+            tell(self, self.why_not)
         elif self.draft is None:
             self.draft = ""
         elif not self.draft:
             self.draft = None
         elif (value := self._scale.parse(self.draft)) is None:
             text = f"{self.draft} won't do; it must be {self._scale.bounds()}"
-            self.notify(text, severity="warning", markup=False)
+            tell(self, text, error=True)
         else:
             self.draft = None
             self.request(value)
@@ -144,6 +146,23 @@ class Stepper(Widget, can_focus=True):
         """Leave the stepper, so that the arrow keys have their usual meaning again."""
         self.screen.set_focus(None)
 
+    def key_label(self, action: str) -> str:
+        """While a value is typed, enter takes it and escape drops it."""
+        return {"edit": "set", "leave": "as before"}.get(action, "") if self.draft is not None else ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Step only while no value is typed."""
+        return action != "step" or self.draft is None
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:  # noqa: ARG002
+        """Digits are typed here, and while a value is typed all characters are."""
+        character = character or ""
+        return character.isdecimal() or (self.draft is not None and character.isprintable() and bool(character))
+
+    def watch_draft(self) -> None:
+        """Other keys work while a value is typed."""
+        self.refresh_bindings()
+
     def on_key(self, event: events.Key) -> None:
         """A digit begins to type a value; while typing, all characters belong to the value."""
         typing, character = self.draft is not None, event.character or ""
@@ -151,10 +170,10 @@ class Stepper(Widget, can_focus=True):
             self.draft = (self.draft or "")[:-1] if event.key == "backspace" else None
         elif character.isdecimal() or (typing and character in self._TYPED):
             if self.why_not:
-                self.notify(self.why_not, severity="warning", markup=False)
+                tell(self, self.why_not)
             else:
                 self.draft = ((self.draft or "") + character)[:20]
-        elif not (typing and event.is_printable):
+        elif not (typing and (event.is_printable or event.key in {"left", "right"})):
             return
         event.stop()
         event.prevent_default()

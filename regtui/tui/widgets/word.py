@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
+
+from regtui.tui.widgets.key_bar import tell
+from regtui.tui.widgets.keys import NEXT, Key, bindings
 
 
 class Word(Static, can_focus=True):
@@ -24,7 +27,12 @@ class Word(Static, can_focus=True):
         &.-fixed { color: $faint; background: transparent; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "press", show=False)]
+    KEYS: ClassVar[tuple[Key, ...]] = (
+        Key("enter", "press", "press", "At a button: press it.", "enter", footer=True),
+        Key("escape", "leave", "leave", "Away from the controls.", "esc", footer=True),
+        NEXT,
+    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
 
     @dataclass
     class Pressed(Message):
@@ -51,9 +59,17 @@ class Word(Static, can_focus=True):
     def action_press(self) -> None:
         """Act, or say why not."""
         if self.why_not:
-            self.notify(self.why_not, severity="warning", markup=False)
+            tell(self, self.why_not)
         else:
             self.post_message(self.Pressed(self))
+
+    def action_leave(self) -> None:
+        """Leave the controls."""
+        self.screen.set_focus(None)
+
+    def key_label(self, action: str) -> str:
+        """What enter does: what the word says, in small letters."""
+        return self.text.strip().lower() if action == "press" and not self.why_not else ""
 
     def on_click(self, event: events.Click) -> None:
         """A click does what enter does."""
