@@ -103,6 +103,20 @@ def short(value: float | None, digits: int = 4) -> str:
     return signed(f"{value:.{digits}f}" if size < 10 else f"{value:.2f}" if size < 1000 else f"{value:.0e}")
 
 
+def brief(value: float | None) -> str:
+    """A loss with three significant digits, for where there is little room: '0.310', '0.00123', '1.23e−5', '1234'."""
+    if value is None or not math.isfinite(value):
+        return "NaN"
+    if value == 0:
+        return "0"
+    size = abs(value)
+    exponent = math.floor(math.log10(size))
+    if -4 < exponent < 4:
+        return signed(f"{value:.{max(0, 2 - exponent)}f}")
+    mantissa, _, power = f"{value:.2e}".partition("e")
+    return signed(f"{mantissa}e{int(power)}")
+
+
 def loss_in_words(value: float | None) -> str:
     """A loss for a sentence: like `short`, but a loss below 0.001 gets two significant digits: '0.00023', '2.3e−05'."""
     return short(value) if value is None or value == 0 or abs(value) >= 0.001 else signed(f"{value:.2g}")

@@ -162,6 +162,109 @@ def _(history: History, g: Sequence[Any]) -> None:
 def _(history: History, g: Sequence[Any]) -> None: ...
 
 
+MARKED = r"[A-Q] [\w-]+"
+NUMBERS = rf"({SIGNED} points \({SIGNED} to {SIGNED}\)(?: · test loss ±0 %)?(?: · [\d.]+ × the time(?: an epoch)?)?)"
+
+
+def are_of(history: History, arm: str, numbers: str) -> None:
+    """What the headline says of the arm that it names."""
+    points, low, high = re.findall(SIGNED, numbers)[:3]
+    table = tables(history)[arm]
+    tells(points, 100 * table.difference)
+    for text, limit in zip((low, high), table.interval(), strict=True):
+        tells(text, 100 * limit)
+
+
+def found(history: History, outcomes: str) -> list[str]:
+    return [name for name in history.others if outcome(history, name) in outcomes.split()]
+
+
+@SEVERAL.rule(rf"({MARKED}) is better here: {NUMBERS} · (\d+) of (\d+) arms better(?:, (\d+) worse)?")
+def _(history: History, g: Sequence[Any]) -> None:
+    (arm,) = named(history, g[0])
+    are_of(history, arm, g[1])
+    better, worse = found(history, "more"), found(history, "fewer")
+    hold([int(g[5]), int(g[6]), int(g[7] or 0)] == [len(better), len(history.others), len(worse)], "other counts")
+    hold(tables(history)[arm].difference == max(tables(history)[name].difference for name in better), "not the best")
+
+
+@SEVERAL.rule(
+    rf"No arm of (\d+) is better here, and (?:({MARKED}) is|(\d+) are, ({MARKED}) by the most) worse: {NUMBERS}"
+)
+def _(history: History, g: Sequence[Any]) -> None:
+    (arm,) = named(history, g[1] or g[3])
+    are_of(history, arm, g[4])
+    worse = found(history, "fewer")
+    hold(not found(history, "more"), "one is better")
+    hold((int(g[0]), int(g[2] or 1)) == (len(history.others), len(worse)), "other counts")
+    hold(tables(history)[arm].difference == min(tables(history)[name].difference for name in worse), "not the worst")
+
+
+@SEVERAL.rule(
+    rf"◇ No difference of (\d+) arms that ([\d,]+) test images can settle; the largest is ({MARKED})'s: {NUMBERS}"
+)
+def _(history: History, g: Sequence[Any]) -> None:
+    (arm,) = named(history, g[2])
+    are_of(history, arm, g[3])
+    hold(not found(history, "more fewer"), "one is settled")
+    hold(int(g[0]) == len(history.others), "another number")
+    hold(all(value(g[1]) == table.total for table in tables(history).values()), "other test images")
+    largest = max(abs(table.difference) for table in tables(history).values())
+    hold(abs(tables(history)[arm].difference) == largest, "another is larger")
+
+
+@SEVERAL.rule(r"one seed \((\d+)\) · (\d+) epochs? · learning rate ([\d.]+) · batch (\d+)")
+def _(history: History, g: Sequence[Any]) -> None:
+    assert history.started is not None
+    lengths = {arm.epochs[-1].epoch for arm in history.arms.values() if arm.epochs}
+    hold({int(g[1])} == lengths, "other epochs")
+    hold((int(g[0]), int(g[3])) == (history.started.seed, history.started.batch_size), "another seed or batch")
+
+
+def check_ranking(history: History, rows: Sequence[str], width: int) -> None:
+    """Check the rows below the headline: their order, what they tell, and where the intervals stand."""
+    order, zeros = [], set()
+    for row in rows:
+        mark, name = re.match(r"(\S) ([\w-]+)", row).groups()  # type: ignore[union-attr]
+        whole = [arm for arm in history.arms if arm == name or ("…" in row and arm.startswith(name))]
+        hold(len(whole) == 1, f"{name}?")
+        arm = whole[0]
+        order.append(arm)
+        bar = re.search(r"[─━├┤0●A-Q]{11,}", row)
+        if bar:
+            zeros |= {bar.start() + at for at, mark in enumerate(bar[0]) if mark in "0●"}
+        if arm == "baseline":
+            continue
+        did = outcome(history, arm)
+        hold(("diverged" if did == "none" else did) in row.split(), f"{arm} is {did}")
+        if arm in tables(history):
+            points = re.search(SIGNED, row)
+            hold(points, "no difference")
+            assert points is not None
+            tells(points[1], 100 * tables(history)[arm].difference)
+            hold(not bar or mark in bar[0], f"{arm} has no mark in its bar")
+    hold(len(zeros) <= 1, "zero stands elsewhere in each row")
+    tested = {name: 0.5 + table.difference for name, table in tables(history).items()} | {"baseline": 0.5}
+    values = [tested.get(arm, -1.0) for arm in order]
+    hold(values == sorted(values, reverse=True), "the best does not come first")
+    hold(sorted(order) == sorted(history.arms), "an arm is missing")
+    hold(all(len(row) <= width for row in rows), "too wide")
+
+
+def check_glance(history: History, block: Sequence[str]) -> None:
+    """Check the headline, what qualifies it, and the ranking."""
+    start = next(number for number, line in enumerate(block) if line.startswith("by test accuracy"[: len(line)]))
+    count = len(history.arms)
+    check_ranking(history, block[start + 1 : start + 1 + count], max(map(len, block)))
+    text = " ".join([*block[:start], *block[start + 1 + count :]])
+    match = re.fullmatch(r"(.+?)(?: (Not compared: .+?run again\.))? (one seed .+?batch \d+)", text)
+    hold(match, f"another form: {text}")
+    assert match is not None
+    for part in filter(None, match.groups()):
+        for sentence in sentences(part):
+            SEVERAL.check(history, sentence)
+
+
 def check(history: History, lines: Sequence[str]) -> None:
     """Check all that a verdict on several arms says.
 
@@ -170,7 +273,9 @@ def check(history: History, lines: Sequence[str]) -> None:
     """
     said: list[str] = []
     for number, block in enumerate("\n".join(lines).split("\n\n")):
-        if number == 1:
+        if number == 0:
+            check_glance(history, block.split("\n"))
+        elif number == 1:
             check_table(history, block.split("\n"))
         elif block.split()[:2] == ["against", "accuracy"]:
             rows = block.split("\n")[2:]

@@ -75,7 +75,6 @@ NUMBERS = (
     rf"{PERCENT} against {PERCENT}, {SIGNED} points \(95 % interval {SIGNED} to {SIGNED}; Tango's score interval; "
     r"exact McNemar p ([<=]) ([\d.e-]+)\)\."
 )
-STOPPED_AFTER = r"(\d+) epochs?(, the last cut short)?"
 ON, BASE, IMAGES = "On this split and seed, ", r"the baseline(?: \(.+\))?", r"([\d,]+) [\w-]+ test images"
 
 
@@ -124,26 +123,168 @@ def _(history: History, g: Sequence[Any]) -> None:  # noqa: ARG001
     hold(p_value(history) >= 0.05, "p is below 0.05")
 
 
+# At a glance: the headline, what qualifies it, the interval, and whether the loss agrees
+
+AMOUNTS = (
+    rf"{SIGNED} points \({SIGNED} to {SIGNED}\)(?: · test loss (±0|[+−][\d,.]+) %)?"
+    rf"(?: · {NUMBER} × the time( an epoch)?)?"
+)
+
+
+def are_amounts(history: History, g: Sequence[Any]) -> tuple[float, float]:
+    """Checks the numbers of a headline; returns the interval as printed."""
+    _, baseline, regularized, _ = counts(history)
+    tells(g[0], 100 * (regularized - baseline) / sum(counts(history)))
+    low, high = value(g[1]), value(g[2])
+    hold(low <= value(g[0]) <= high, "the difference is outside its interval")
+    ours, theirs = test_losses(history)
+    change = 100 * (ours / theirs - 1)
+    hold(g[3] is not None, "the test losses are known")
+    if g[3] == "±0":
+        hold(abs(change) < 0.5, f"it is {change} %")
+    else:
+        hold(abs(change) >= 0.5, "no change that is seen")
+        tells(g[3], change)
+    base, arm = history.arms.values()
+    tells(g[4], seconds(history, arm) / seconds(history, base))
+    hold((g[5] is None) == (base.epochs[-1].epoch == arm.epochs[-1].epoch), "time in all, or an epoch")
+    return low, high
+
+
+def test_losses(history: History) -> tuple[float, float]:
+    """The arm's, and the baseline's."""
+    baseline, regularized = (arm.test for arm in history.arms.values())
+    assert baseline is not None
+    assert regularized is not None
+    return regularized.loss or 0.0, baseline.loss or 0.0
+
+
+def disagree(history: History) -> bool:
+    ours, theirs = test_losses(history)
+    _, only_baseline, only_arm, _ = counts(history)
+    return p_value(history) < 0.05 and abs(ours / theirs - 1) >= 0.005 and (only_arm > only_baseline) == (ours > theirs)
+
+
+@VERDICT.rule(rf"◆ .+ is (better|worse) here( by accuracy, not by loss)?: {AMOUNTS}")
+def _(history: History, g: Sequence[Any]) -> None:
+    low, high = are_amounts(history, g[2:])
+    hold(p_value(history) < 0.05, "p is not below 0.05")
+    hold(low >= 0 if g[0] == "better" else high <= 0, "the other way, or not settled")
+    hold(bool(g[1]) == disagree(history), "accuracy and loss agree, or not")
+
+
+@VERDICT.rule(rf"◇ No difference that ([\d,]+) test images can show: {AMOUNTS}")
+def _(history: History, g: Sequence[Any]) -> None:
+    hold(value(g[0]) == sum(counts(history)), "another number of images")
+    low, high = are_amounts(history, g[1:])
+    hold(low <= 0 <= high, "the interval leaves out 0")
+
+
+@VERDICT.rule(rf"◇ Not settled by ([\d,]+) test images: {AMOUNTS}")
+def _(history: History, g: Sequence[Any]) -> None:
+    hold(value(g[0]) == sum(counts(history)), "another number of images")
+    are_amounts(history, g[1:])
+    hold(p_value(history) >= 0.05, "p is below 0.05")
+
+
 @VERDICT.rule(
-    r"No clean comparison: the run was (?:steered (once|\d+ times) while it trained)?(?: and )?"
-    rf"(?:(stopped by the user)(?: after {STOPPED_AFTER}|: (the .+))?)?\."
+    r"No clean comparison: (?:steered \((.+?)\))?(?:; )?(?:(stopped by hand)"
+    r"(?: after (\d+) of (\d+) epochs(, the last cut short)?| \((.+)\))?)?\."
 )
 def _(history: History, g: Sequence[Any]) -> None:
     baseline, regularized = history.arms.values()
-    times = {None: 0, "once": 1}.get(g[0])
-    hold((int(g[0].split()[0]) if times is None else times) == history.interventions, "another number of changes")
+    assert history.started is not None
+    changed = [c for c in history.controls if c.accepted and c.key]
+    hold(bool(g[0]) == bool(changed), "steered or not")
+    for told in g[0].split("; ") if g[0] else ():
+        when = re.fullmatch(r"dropout (?:[\d.]+ → |set to )([\d.]+) at epoch (\d+)", told)
+        hold(when, f"another form: {told}")
+        assert when is not None
+        hold((float(when[1]), int(when[2])) == (changed[-1].value, changed[-1].epoch), "another change")
     stopped = history.finished is not None and history.finished.status == "stopped"
     hold(stopped == bool(g[1]), "stopped or not")
-    each: dict[str, Sequence[str]] = {"baseline": g[2:4], "regularized arm": g[2:4]} if g[2] else {}
-    named = re.findall(f"the (baseline|regularized arm) after {STOPPED_AFTER}", g[4] or "")
-    hold(len(named) == (g[4] or "").count(" after "), "another form")
-    each |= {name: when for name, *when in named}
-    for name, arm in (("baseline", baseline), ("regularized arm", regularized)):
+    each: dict[str, Sequence[str]] = {"baseline": g[2:5], "regularized": g[2:5]} if g[2] else {}
+    form = r"(baseline|regularized)(?: and (regularized))? after (\d+) of (\d+) epochs(, the last cut short)?"
+    for first, second, *rest in re.findall(form, g[5] or ""):
+        each |= {name: rest for name in (first, second) if name}
+    for name, arm in (("baseline", baseline), ("regularized", regularized)):
         by_user = arm.stopped is not None and arm.stopped.reason == "stopped"
         hold((name in each) == (stopped and by_user), f"the {name} was stopped by the user, or not")
         if name in each:
             hold(int(each[name][0]) == arm.epochs[-1].epoch, "another epoch")
-            hold(bool(each[name][1]) == arm.epochs[-1].partial, "cut short or not")
+            hold(int(each[name][1]) == history.started.epochs, "other epochs were planned")
+            hold(bool(each[name][2]) == arm.epochs[-1].partial, "cut short or not")
+
+
+@VERDICT.rule(
+    rf"one seed \((\d+)\) · ([\d,]+)(?:–([\d,]+))? epochs?(?: · learning rate {NUMBER})? · batch (\d+)"
+    r"(?: · ([\d,]+) images)?"
+)
+def _(history: History, g: Sequence[Any]) -> None:
+    started = history.started
+    assert started is not None
+    lengths = sorted(arm.epochs[-1].epoch for arm in history.arms.values() if arm.epochs)
+    hold(int(g[0]) == started.seed, "another seed")
+    hold([value(g[1]), value(g[2] or g[1])] == [lengths[0], lengths[-1]], "other epochs")
+    hold(int(g[4]) == started.batch_size, "another batch size")
+    hold((value(g[5]) if g[5] else None) == started.sizes.get("train"), "other training images")
+
+
+@VERDICT.rule(rf"Accuracy and loss (agree|disagree): the test loss is (lower|higher), {NUMBER} against {NUMBER}\.")
+def _(history: History, g: Sequence[Any]) -> None:
+    ours, theirs = test_losses(history)
+    hold(p_value(history) < 0.05, "accuracy is undecided")
+    hold((g[0] == "disagree") == disagree(history), "they do, or they don't")
+    hold((ours < theirs) == (g[1] == "lower"), "the other way")
+    tells(g[2], ours)
+    tells(g[3], theirs)
+
+
+@VERDICT.rule(
+    rf"Accuracy is undecided(?:; the test loss is (lower|higher)|, the test losses are level:),? {NUMBER} against "
+    rf"{NUMBER}\."
+)
+def _(history: History, g: Sequence[Any]) -> None:
+    ours, theirs = test_losses(history)
+    hold(p_value(history) >= 0.05 or 0 in [round(v, 4) for v in (ours, theirs)], "accuracy is decided")
+    hold((g[0] is None) == (abs(ours / theirs - 1) < 0.005), "level or not")
+    hold(g[0] is None or (ours < theirs) == (g[0] == "lower"), "the other way")
+    tells(g[1], ours)
+    tells(g[2], theirs)
+
+
+@VERDICT.rule(rf"Accuracy decides alone: the test losses are level, {NUMBER} against {NUMBER}\.")
+def _(history: History, g: Sequence[Any]) -> None:
+    ours, theirs = test_losses(history)
+    hold(p_value(history) < 0.05, "accuracy is undecided")
+    hold(abs(ours / theirs - 1) < 0.005, "they are not level")
+    tells(g[0], ours)
+    tells(g[1], theirs)
+
+
+def check_bar(history: History, line: str, under: str) -> None:
+    """Check where zero, the interval and the estimate of a bar stand, and what is written below its ends."""
+    match = re.fullmatch(r"● ahead ([─━├┤◆0]+) ◆ ahead", line)
+    hold(match, f"another form: {line}")
+    assert match is not None
+    bar = match[1]
+    _, only_baseline, only_arm, _ = counts(history)
+    low, high = interval(history)
+    estimate = (only_arm - only_baseline) / sum(counts(history))
+    middle, reach = (len(bar) - 1) / 2, 1.15 * max(abs(low), abs(high))
+    for number, marks in ((low, "├◆"), (high, "┤◆"), (estimate, "◆"), (0.0, "0├┤◆")):
+        at = middle + middle * number / reach
+        hold(any(bar[cell] in marks for cell in (int(at), int(at + 0.5), int(at + 1)) if cell < len(bar)), f"{marks}?")
+    told = re.fullmatch(rf"(?:95 %)? *{SIGNED} +{SIGNED}", under)
+    hold(told, f"another form: {under}")
+    assert told is not None
+    for text, number in zip(told.groups(), (low, high), strict=True):
+        tells(text, 100 * number)
+
+
+def interval(history: History) -> tuple[float, float]:
+    assert history.scored is not None
+    return paired(history.scored).interval()
 
 
 @VERDICT.rule(
@@ -302,6 +443,27 @@ def heads(line: int, count: int) -> list[str]:
     return " ".join(cell.header[line] for cell in CELLS[:count]).split()
 
 
+HEAD, QUALIFIED, HERE = (
+    r"[◆◇] .+?",
+    r"No clean comparison: .+?\.",
+    r"one seed \(\d+\) · .+? batch \d+(?: · [\d,]+ images)?",
+)
+
+
+def check_glance(history: History, block: Sequence[str]) -> None:
+    """Check the headline, what qualifies it, the bar, and whether accuracy and loss agree."""
+    lines = list(block)
+    bars = [number for number, line in enumerate(lines) if line.startswith("● ahead")]
+    for number in reversed(bars):
+        check_bar(history, *lines[number : number + 2])
+        del lines[number : number + 2]
+    match = re.fullmatch(rf"({HEAD})(?: ({QUALIFIED}))? ({HERE}) (A.+)", " ".join(lines))
+    hold(match, f"another form: {lines}")
+    assert match is not None
+    for sentence in filter(None, match.groups()):
+        VERDICT.check(history, sentence)
+
+
 def check(history: History, lines: Sequence[str]) -> None:
     """Check all that a verdict says.
 
@@ -310,7 +472,9 @@ def check(history: History, lines: Sequence[str]) -> None:
     """
     blocks = [block.split("\n") for block in "\n".join(lines).split("\n\n")]
     for number, block in enumerate(blocks):
-        if number == 1:
+        if number == 0:
+            check_glance(history, block)
+        elif number == 1:
             check_table(history, block)
         else:
             for sentence in sentences(" ".join(block)):

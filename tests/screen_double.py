@@ -76,6 +76,9 @@ class ScriptedTraining:
         self.result = run(preset, logs, control, emit, self.crew, begun)
         return self.result
 
+    def pids(self) -> list[int]:
+        return []
+
     def close(self) -> None:
         self.closed = True
         self.control.send(Stop())

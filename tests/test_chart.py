@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import itertools
+import random
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.color import Color
@@ -21,7 +25,7 @@ from regtui.preset.arms import MARKS
 from regtui.tui.charts import chart as chart_module
 from regtui.tui.charts.chart import Chart, draw
 from regtui.tui.charts.curves import Curves
-from regtui.tui.charts.plot import Curve, Plot
+from regtui.tui.charts.plot import RANKS, Curve, Plot, Stroke
 from regtui.tui.charts.view import Space, View, difference, plots
 from regtui.tui.look import PlainText, plain
 from regtui.tui.themes import DARK, LIGHT
@@ -31,12 +35,13 @@ from tests.screen_double import until
 from tests.telling import Telling
 
 SIZES = [(w, h) for w in (0, 1, 3, 11, 12, 13, 17, 30, 58, 116, 200) for h in (0, 1, 2, 3, 4, 7, 18, 40)]
+PALETTE = {"regularized": "#ffb454", "regularized-train": "#b37a32"}
 COLOURS = {"faint": "#5d6978", "baseline": "#6cb6ff", "error": "#e5736b"}
 PLOT = Plot(
     curves=[
-        Curve([0.0, 1.0, 2.0, 3.0], [0.0, 2.0, 1.0, 3.0], "baseline", "hd"),
-        Curve([0.5, 1.5], [0.3, 0.6], "error", "●", line=False),
-        Curve([-5.0, 50.0], [-100.0, 1e30], "baseline", "braille"),
+        Curve([0.0, 1.0, 2.0, 3.0], [0.0, 2.0, 1.0, 3.0], "baseline", name=("validation 3.00", "3.00")),
+        Curve([0.5, 1.5], [0.3, 0.6], "error", mark="●", line=False),
+        Curve([-5.0, 50.0], [-100.0, 1e30], "baseline", "dotted"),
     ],
     x_limits=(0.0, 3.0),
     y_limits=(0.0, 3.0),
@@ -84,17 +89,128 @@ def test_words_are_shown_where_there_is_nothing_to_draw() -> None:
 
 
 def test_a_single_point_and_labels_wider_than_the_chart_can_be_drawn() -> None:
-    one = Plot(
-        [Curve([1.0], [1.0], "baseline", "hd"), Curve([1.0], [1.0], "baseline", "●", line=False)], (0, 2), (0, 2)
-    )
+    one = Plot([Curve([1.0], [1.0], "baseline"), Curve([1.0], [1.0], "baseline", mark="●", line=False)], (0, 2), (0, 2))
     assert shape(draw(one, 30, 8, COLOURS)) == [30] * 8
     wide = Plot(one.curves, (0, 2), (0, 2), y_ticks=[(1.0, "1.2345678901e+05")], x_ticks=[(1.0, "x" * 50)])
     assert len(draw(wide, 14, 8, COLOURS)) == 8
 
 
-def test_what_lies_beyond_an_axis_is_drawn_at_its_edge() -> None:
-    high = Plot([Curve([1.0], [1e30], "baseline", "●", line=False)], (0, 2), (0, 2))
-    assert "●" in draw(high, 30, 8, COLOURS)[0].plain
+def texts(curves: list[Curve], width: int = 38, height: int = 9, *, ascii_only: bool = False, **plot: Any) -> list[str]:
+    """What is drawn right of the axis, row by row."""
+    drawn = draw(Plot(curves, **plot), width, height, {**COLOURS, **PALETTE}, ascii_only=ascii_only)
+    return [row.plain.removeprefix("│") for row in drawn]
+
+
+def coloured(rows: list[Text], name: str) -> str:
+    """All characters of a colour, row after row."""
+    wanted = {**COLOURS, **PALETTE}[name]
+    return " ".join(
+        row.plain[span.start : span.end]
+        for row in rows
+        for span in row.spans
+        if isinstance(span.style, Style) and span.style.color is not None and span.style.color.name == wanted
+    )
+
+
+BRAILLE = re.compile("[\u2801-\u28ff]")
+
+
+@pytest.mark.parametrize(("sign", "edge", "arrow"), [(1, 0, "↑"), (-1, -1, "↓")])
+def test_a_line_that_leaves_the_chart_ends_at_the_edge_with_one_arrow(sign: int, edge: int, arrow: str) -> None:
+    xs = [float(x) for x in range(31)]
+    steep = [sign * (9.0 if x < 6 else 0.5) for x in xs]
+    rows = texts([Curve(xs, steep, "baseline")], x_limits=(0, 30), y_limits=(-1, 1))
+    assert "".join(rows).count(arrow) == 1
+    assert 5 <= rows[edge].index(arrow) <= 7, "where it comes back, not along the edge"
+    assert not BRAILLE.search("".join(row[:5] for row in rows))
+    wild = [0.5] * 20 + [sign * 9.0] * 11
+    rows = texts([Curve(xs, wild, "baseline")], x_limits=(0, 30), y_limits=(-1, 1))
+    assert "".join(rows).count(arrow) == 1
+    assert 18 <= rows[edge].index(arrow) <= 24
+
+
+def test_strokes_differ_in_braille_and_in_ascii_without_any_colour() -> None:
+    xs = [0.0, 30.0]
+    for ascii_only in (False, True):
+        seen = set()
+        for stroke in RANKS:
+            rows = texts([Curve(xs, [0.0, 0.0], "baseline", stroke)], ascii_only=ascii_only, x_limits=(0, 30))
+            (row,) = (row.strip() for row in rows if row.strip())
+            assert row.isascii() == ascii_only
+            seen.add(row)
+        assert len(seen) == len(RANKS)
+
+
+def test_a_solid_line_in_ascii_follows_its_slope() -> None:
+    rows = texts([Curve([0, 10, 20, 30], [0, 1, 1, 0], "baseline")], ascii_only=True, x_limits=(0, 30))
+    drawn = "".join(rows)
+    assert {"/", "\\", "-"} <= set(drawn)
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.02, 0.1])
+def test_two_lines_within_one_row_are_both_seen_and_named(apart: float) -> None:
+    xs = [float(x) for x in range(31)]
+    curves = [
+        Curve(xs, [0.5 + apart] * 31, "baseline", name=("● baseline 0.510", "● 0.510")),
+        Curve(xs, [0.5] * 31, "regularized", name=("◆ regularized 0.500", "◆ 0.500")),
+        Curve(xs, [0.5] * 31, "regularized-train", "dotted", name=("◆ training 0.500",)),
+    ]
+    rows = draw(Plot(curves, (0, 30), reserve=9), 38, 9, {**COLOURS, **PALETTE})
+    for curve in curves[:2]:
+        shown = coloured(rows, curve.colour)
+        assert len(BRAILLE.findall(shown)) >= 10, "its line is hidden"
+        assert any(form in shown for form in curve.name)
+    plain_text = "\n".join(row.plain for row in rows)
+    assert all(any(form in plain_text for form in curve.name) for curve in curves[:2])
+
+
+def test_nothing_hides_validation() -> None:
+    xs = [float(x) for x in range(31)]
+    line = Curve(xs, [0.5] * 31, "baseline")
+    others = [Curve(xs, [0.5] * 31, "error", stroke) for stroke in ("steps", "dotted")]
+    alone, crowded = (draw(Plot(curves, (0, 30)), 38, 9, COLOURS) for curves in ([line], [line, *others]))
+    assert coloured(alone, "baseline") == coloured(crowded, "baseline")
+
+
+def test_names_cover_no_line_no_newest_value_and_no_other_name() -> None:
+    rng = random.Random(3)
+    for _ in range(40):
+        width, height = rng.choice([(30, 7), (38, 9), (57, 18)])
+        xs = [float(x) for x in range(rng.choice([2, 12, 31]))]
+        strokes: dict[str, Stroke] = {"error": "dotted", "baseline": "solid", "regularized": "solid"}
+        named = [
+            Curve(xs, [rng.random() for _ in xs], colour, stroke, name=(f"{colour} 0.123", f"{colour[0]} 0.123"))
+            for colour, stroke in strokes.items()
+        ]
+        plain_lines = [dataclasses.replace(curve, name=()) for curve in named]
+        palette = {**COLOURS, **PALETTE}
+        with_names, without = (
+            draw(Plot(curves, (0, 30), reserve=9), width, height, palette) for curves in (named, plain_lines)
+        )
+        for one, other in zip(with_names, without, strict=True):
+            assert all(b in (" ", a) for a, b in zip(one.plain, other.plain, strict=True))
+        text = "\n".join(row.plain for row in with_names)
+        assert "b 0.123" in text or "baseline 0.123" in text
+        assert "r 0.123" in text or "regularized 0.123" in text
+
+
+def test_marks_along_a_line_stand_far_apart_and_none_covers_its_newest_value() -> None:
+    xs = [float(x) for x in range(31)]
+    for width in (30, 57, 116):
+        curves = [Curve(xs, [h] * 31, c, mark=m) for h, c, m in ((0.2, "baseline", "●"), (0.8, "regularized", "◆"))]
+        for mark in "●◆":
+            (row,) = (row for row in texts(curves, width, x_limits=(0, 30)) if mark in row)
+            places = [n for n, character in enumerate(row) if character == mark]
+            assert all(b - a >= 14 for a, b in itertools.pairwise(places))
+            assert places[-1] < len(row.rstrip()) - 1
+
+
+def test_a_faded_colour_lies_between_itself_and_the_background() -> None:
+    faded = colours_in(
+        draw(Plot([Curve([0, 1], [0, 1], "baseline-faded")]), 38, 9, {**COLOURS, "background": "#000000"})
+    )
+    (colour,) = faded - {COLOURS["faint"]}
+    assert Color.parse(colour).brightness < Color.parse(COLOURS["baseline"]).brightness
 
 
 @pytest.mark.parametrize("width", [14, 24, 40, 57, 116])
@@ -102,10 +218,12 @@ def test_what_lies_beyond_an_axis_is_drawn_at_its_edge() -> None:
 def test_a_mark_stands_on_its_epoch_and_its_words_are_whole_or_missing(text: str, width: int) -> None:
     mark, _, words = text.partition(" ")
     for x in range(51):
-        plot = Plot([Curve([25.0], [0.0], "baseline", "hd")], (0, 50), (0, 1), words=[(text, float(x), 1.0, "error")])
+        plot = Plot([Curve([25.0], [0.0], "baseline")], (0, 50), (0, 1), words=[(text, float(x), 1.0, "error")])
         row = draw(plot, width, 8, COLOURS)[0].plain.removeprefix("│")
         assert row.index(mark) == pytest.approx(x / 50 * (width - 2), abs=0.76)
+        below = draw(plot, width, 8, COLOURS)[1].plain.removeprefix("│")
         assert row.replace(mark, "").strip() in {words, ""}
+        assert below.strip() in {words, ""}
         if width >= 2 * len(text):
             assert words in row
 
@@ -117,24 +235,23 @@ def test_the_words_of_two_marks_do_not_cut_each_other() -> None:
             ("✗ not finite", float(x), 1.0, "error"),
             ("▼", 30.0, 1.0, "error"),
         ]
-        row = draw(Plot([Curve([0.0], [0.0], "baseline", "hd")], (0, 50), words=marks), 57, 8, COLOURS)[0].plain
+        row = draw(Plot([Curve([0.0], [0.0], "baseline")], (0, 50), words=marks), 57, 8, COLOURS)[0].plain
         assert row.count("▼") == 1 or x == 30
         assert row.replace("not finite", "").strip("│ ▼✗") == ""
         assert "not finite" in row
 
 
 def test_all_is_in_its_place() -> None:
-    rising = Plot([Curve([0.0, 2.0], [0.0, 2.0], "baseline", "●", line=False)], (0, 2), (0, 2))
+    rising = Plot([Curve([0.0, 2.0], [0.0, 2.0], "baseline", mark="●", line=False)], (0, 2), (0, 2))
     rows = [row.plain for row in draw(rising, 30, 8, COLOURS)]
     first, last = next(r for r in rows if "●" in r), next(r for r in reversed(rows) if "●" in r)
     assert first.rindex("●") > last.index("●")
 
 
-@pytest.mark.parametrize("grain", ["hd", "braille"])
-def test_a_mark_its_star_and_its_epoch_lie_on_the_cell_of_their_line(grain: str) -> None:
+def test_a_mark_its_star_and_its_epoch_lie_on_the_cell_of_their_line() -> None:
     for step in range(101):
         x, y = step / 10, step / 100
-        line, mark = Curve([x, x], [y, y], "baseline", grain), Curve([x], [y], "baseline", "●", line=False)
+        line, mark = Curve([x, x], [y, y], "baseline"), Curve([x], [y], "baseline", mark="●", line=False)
         star = ("★", x, y, "baseline")
         for height in (5, 12):
             found = []
@@ -152,7 +269,7 @@ def test_a_mark_its_star_and_its_epoch_lie_on_the_cell_of_their_line(grain: str)
 def test_only_the_palettes_colours_are_used() -> None:
     assert colours_in(draw(PLOT, 60, 20, COLOURS)) <= set(COLOURS.values())
     for theme in (DARK, LIGHT):
-        palette = {**theme.variables, "accent": str(theme.accent), "error": str(theme.error)}
+        palette = {**theme.variables, "accent": str(theme.accent), "error": str(theme.error), "warning": "#9a6700"}
         history = told().control("regularized", "dropout.rate", 0.3).history
         for view in (View(), View(overlay=True), View("gap")):
             for plot in [*plots(history, view, Space(57, 18)), difference(history, "regularized", view, Space(57, 18))]:
@@ -161,8 +278,8 @@ def test_only_the_palettes_colours_are_used() -> None:
 
 def test_each_curve_has_its_own_colour() -> None:
     rows = draw(PLOT, 60, 20, COLOURS)
-    marks = [row.plain[s.start : s.end] for row in rows for s in row.spans if getattr(s.style, "color", None)]
-    assert any("●" in mark for mark in marks)
+    assert "●" in coloured(rows, "error")
+    assert BRAILLE.search(coloured(rows, "baseline"))
     assert {COLOURS["baseline"], COLOURS["error"], COLOURS["faint"]} <= colours_in(rows)
 
 
@@ -250,9 +367,9 @@ class Numbered(Lines):
 async def test_a_chart_is_drawn_only_when_plot_size_or_theme_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     drawings = []
 
-    def counted(plot: Plot, width: int, height: int, colours: Any) -> list[Text]:
+    def counted(plot: Plot, width: int, height: int, colours: Any, **how: bool) -> list[Text]:
         drawings.append((width, height))
-        return draw(plot, width, height, colours)
+        return draw(plot, width, height, colours, **how)
 
     monkeypatch.setattr(chart_module, "draw", counted)
     app = Screenful()

@@ -28,23 +28,24 @@ def plotted(view: CompareView, *histories: History, cursor: int = 0) -> Plot:
 
 
 def letters(drawn: Plot) -> set[str]:
-    return {curve.marker for curve in drawn.curves if not curve.line}
+    return {curve.mark for curve in drawn.curves}
 
 
-def test_each_run_and_arm_has_a_letter_a_colour_and_a_grain_of_its_own() -> None:
+def test_colours_mean_runs_and_strokes_mean_arms() -> None:
     drawn = plotted(CompareView(), told(FALLING, RISING), told(RISING, FALLING))
-    assert letters(drawn) == set("aAbB")
-    assert {(c.colour, c.marker) for c in drawn.curves if c.line} == {
-        (colour, grain) for colour in ("run-1", "run-2") for grain in ("hd", "braille")
-    }
+    assert {(c.mark, c.colour.removesuffix("-faded"), c.stroke) for c in drawn.curves} == {
+        ("a", "run-1", "dashed"), ("A", "run-1", "solid"), ("b", "run-2", "dashed"), ("B", "run-2", "solid")
+    }  # fmt: skip
     for theme in (DARK, LIGHT):
         assert len({theme.variables[f"run-{n + 1}"] for n in range(RUN_COLOURS)}) == RUN_COLOURS
 
 
-def test_letters_of_two_runs_with_the_same_curve_stand_apart() -> None:
+def test_every_curve_of_two_runs_alike_is_seen_and_named() -> None:
     drawn = plotted(CompareView(arms="baselines"), told(FALLING, RISING), told(FALLING, RISING))
-    places = {curve.marker: set(curve.x) for curve in drawn.curves if not curve.line}
-    assert places["a"].isdisjoint(places["b"])
+    rows = draw(drawn, *SPACE, dict.fromkeys(DARK.variables, "#ffffff") | {"background": "#000000"})
+    shown = "\n".join(row.plain for row in rows)
+    assert "a baseline 0.0417" in shown
+    assert "b 0.0417" in shown
 
 
 @pytest.mark.parametrize(("quantity", "expected"), [("loss", 0.25), ("gap", 0.25 - 0.05), ("metric", 90.0)])
@@ -83,11 +84,12 @@ def test_the_last_epoch_of_a_stopped_arm_ends_at_its_last_step() -> None:
     assert plotted(CompareView(by="step"), history).curves[0].x[-1] == arm.stopped.step
 
 
-def test_the_run_under_the_cursor_is_drawn_above_the_others() -> None:
+def test_the_run_under_the_cursor_is_drawn_above_the_others_which_are_faded() -> None:
     histories = [told(FALLING, RISING) for _ in range(3)]
     for cursor in range(3):
-        lines = [curve.colour for curve in plotted(CompareView(), *histories, cursor=cursor).curves if curve.line]
+        lines = [curve.colour for curve in plotted(CompareView(), *histories, cursor=cursor).curves]
         assert lines[-1] == f"run-{cursor + 1}"
+        assert [colour.endswith("-faded") for colour in lines] == [True] * 4 + [False] * 2
 
 
 def test_the_steep_beginning_does_not_flatten_the_rest() -> None:
@@ -136,13 +138,11 @@ def several(*others: list[float]) -> History:
 
 def test_each_of_several_arms_is_named_at_the_end_of_its_curve() -> None:
     drawn = plotted(CompareView(), several(RISING, FALLING[:5]), told(FALLING, RISING))
-    assert {(words, x) for words, x, _, _ in drawn.words} == {("A arm-0", 24.0), ("A arm-1", 5.0)}
-    assert letters(drawn) == set("aAbB")
-    elsewhere = plotted(CompareView(), several(RISING, FALLING[:5]), told(FALLING, RISING), cursor=1)
-    assert elsewhere.words == [], "only of the run under the cursor, and two arms look as they did"
+    assert {curve.name[0] for curve in drawn.curves} == {
+        "a baseline 0.0417", "A arm-0 0.240", "A arm-1 0.200", "b 0.0417", "B 0.240"
+    }  # fmt: skip
     differences = plotted(CompareView(quantity="difference"), several(RISING, FALLING))
-    assert {words for words, *_ in differences.words} == {"a arm-0", "a arm-1"}
-    assert len([curve for curve in differences.curves if curve.line]) == 2
+    assert {curve.name[0] for curve in differences.curves} == {"a arm-0 +0.198", "a arm-1 0"}
 
 
 def test_one_of_several_arms_is_drawn_alone() -> None:
@@ -155,8 +155,7 @@ def test_one_of_several_arms_is_drawn_alone() -> None:
     view = CompareView(arms="other arms", arm="arm-1")
     drawn = plot(runs, view, SPACE, 0)
     assert letters(drawn) == set("AB")
-    assert drawn.words == []
-    assert runs_legend(view) == "A ⠒ arm-1"
+    assert runs_legend(view) == "A ─ arm-1"
     view.quantity = "difference"
     assert len([curve for curve in plot(runs, view, SPACE, 0).curves if curve.line]) == 2
 

@@ -227,7 +227,7 @@ def test_report_stands_alone_and_says_it_all(folder: Path) -> None:
         "6 of 6 tensors",
     ):
         assert word in said
-    assert "On this split and seed" in said
+    assert "one seed (" in said
     assert said.count("0.47619") == 1, "the validation loss of one epoch"
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text

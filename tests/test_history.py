@@ -108,7 +108,7 @@ def test_a_run_stopped_at_once_is_judged_by_the_epochs_that_were_measured() -> N
     verdicts = judge_run(telling.finish("stopped").history, telling.preset)
     verdict = verdicts["regularized"]
     assert (verdict.baseline.epochs, verdict.baseline.kept_epoch) == (2, None)
-    assert "stopped by the user after 2 epochs" in " ".join(" ".join(verdict_lines(verdicts)).split())
+    assert "Stopped by hand after 2 of 3 epochs." in " ".join(" ".join(verdict_lines(verdicts)).split())
 
 
 @pytest.mark.parametrize(("techniques", "label"), [("no technique", "baseline"), ("L2 0.5", "L2 0.5")])

@@ -278,7 +278,7 @@ def test_no_screen_of_presets_writes_what_a_file_says_to_the_terminal(tmp_path: 
             terminal.press(*keys)
             terminal.read(0.4)
         terminal.press("\x1b[H", "\r")
-        terminal.until(lambda: b"On this split" in terminal.written or b"log  " in terminal.written, 120)
+        terminal.until(lambda: b"one seed (" in terminal.written or b"log  " in terminal.written, 120)
         terminal.read(1)
         for keys in (["f"], ["\x1b"], ["i"], ["\x1b"], ["w"], ["\x1b"], ["x"], ["\x1b"]):
             terminal.press(*keys)

@@ -155,5 +155,5 @@ def test_a_run_of_several_arms_that_was_stopped_before_an_epoch_is_shown(
     folder = told.finish("stopped").save(tmp_path)
     print_run(str(folder), tmp_path, json=False)
     text = " ".join(capsys.readouterr().out.split())
-    assert text.count("No comparison is drawn on this split and seed: the run was stopped before an epoch") == 1
+    assert text.count("◇ No comparison: stopped before an epoch was measured") == 1
     assert (read_run(folder).shown_verdict, read_run(folder).points) == ("none", "2 arms (one seed)")

@@ -157,7 +157,7 @@ def test_processes_that_are_ended_while_a_run_stops_make_it_no_failure(tmp_path:
     assert (result.summary.status, result.summary.error) == ("stopped", "")
     assert not (result.folder / "traceback.txt").exists()
     verdict = judge_run(History.of(read_events(result.folder)), None)
-    assert "stopped by the user" in " ".join(" ".join(verdict_lines(verdict)).split())
+    assert "Stopped by hand" in " ".join(" ".join(verdict_lines(verdict)).split())
 
 
 def test_every_epoch_is_in_the_log_at_once_whichever_arm_s(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ async def test_every_key_twice_on_a_saved_run_and_on_what_it_opens(saved: Path, 
             app._list_saved(())
         await until(pilot, lambda: listed(app) >= 2, 20)
         write(app, "enter")
-        await until(pilot, lambda: isinstance(app.screen, SavedRunScreen) and "On this split" in text_of(app), 20)
+        await until(pilot, lambda: isinstance(app.screen, SavedRunScreen) and "one seed (" in text_of(app), 20)
         if then:
             write(app, then)
             await until(pilot, lambda: not isinstance(app.screen, SavedRunScreen), 20)

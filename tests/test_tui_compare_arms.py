@@ -41,10 +41,10 @@ async def test_runs_of_several_arms_are_compared_arm_by_arm(tmp_path: Path, size
             assert "3 arms, each against the baseline" in " ".join(text_of(app).split())
         for _ in range(3):
             await pilot.press("o")
-        assert "A ⠒ one" in text_of(app)
+        assert "A ─ one" in text_of(app)
         for _ in range(4):  # the other arms by name, then all again
             await pilot.press("o", "v")
-        assert "A ⠒ one" not in text_of(app)
+        assert "A ─ one" not in text_of(app)
         await pilot.press(*["down"] * 6)  # the second run's second arm
         assert app.screen._at_cursor == 1  # type: ignore[attr-defined]
         await pilot.press("enter")

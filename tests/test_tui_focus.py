@@ -56,8 +56,8 @@ def grounds(widget: Widget) -> dict[Color, float]:
 
 def frame(widget: Widget) -> dict[Color, float]:
     """The colour of the border around something that scrolls."""
-    inner = widget.styles.border_left
-    kind, colour = inner if inner[0] else widget.parent.styles.border_left  # type: ignore[union-attr]
+    borders = [widget.styles.border_left, widget.styles.border_top, widget.parent.styles.border_left]  # type: ignore[union-attr]
+    kind, colour = next(border for border in borders if border[0])
     assert kind
     return {colour: 21.0}
 
@@ -110,7 +110,7 @@ async def test_the_focus_is_seen_on_every_widget_that_can_have_it(
                 seen |= await looked_at(app, pilot)
                 await pilot.press("escape")
             training.open(99)
-            await until(pilot, lambda: "On this split" in text_of(app))
+            await until(pilot, lambda: "one seed (" in text_of(app))
             seen |= await looked_at(app, pilot)
             app._list_saved(())
             await until(pilot, lambda: "small" in text_of(app))
@@ -119,4 +119,4 @@ async def test_the_focus_is_seen_on_every_widget_that_can_have_it(
         finally:
             training.close()
     assert seen >= {"PresetList", "Line", "OneOf", "Tick", "Button", "Stepper", "Word", "_Button", "TextInput"}
-    assert seen >= {"RowList", "VerticalScroll"}
+    assert seen >= {"RowList", "VerdictPanel"}

@@ -86,7 +86,7 @@ async def test_each_screen_of_a_saved_run_is_freed_when_it_is_closed(logs: Path)
     async with program.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: program.screen.query_one(RowList).virtual_size.height == 3)
         await opens(program, pilot, "enter")
-        await until(pilot, lambda: "On this split and seed" in text_of(program))
+        await until(pilot, lambda: "one seed (" in text_of(program))
         for key in ("w", "x", "i", "f", "question_mark"):
             await opens(program, pilot, key)
             await pilot.press("t")
@@ -122,7 +122,7 @@ async def test_runs_that_were_trained_and_left_are_freed(logs: Path) -> None:
                 await opens(program, pilot, "b")
                 await opens(program, pilot, "enter")
                 await until(
-                    pilot, lambda: isinstance(program.screen, SavedRunScreen) and "On this split" in text_of(program)
+                    pilot, lambda: isinstance(program.screen, SavedRunScreen) and "one seed (" in text_of(program)
                 )
                 await back(program, pilot)
                 await back(program, pilot)

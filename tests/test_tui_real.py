@@ -23,7 +23,7 @@ async def test_a_run_from_the_presets_to_its_verdict_and_weights(tmp_path: Path)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
         await until(pilot, lambda: app.session is not None and app.session.ended, SECONDS)
-        await until(pilot, lambda: "On this split and seed" in text_of(app))
+        await until(pilot, lambda: "one seed (" in text_of(app))
         assert app.session is not None
         assert app.session.folder is not None
         logged = History.of(read_events(app.session.folder))

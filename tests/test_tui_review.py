@@ -77,7 +77,7 @@ async def test_a_saved_run_is_shown_as_it_was_and_leads_back(logs: Path) -> None
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: rows(app) == 3)
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, RunScreen) and "On this split and seed" in text_of(app))
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and "one seed (" in text_of(app))
         shown = text_of(app)
         assert "finished" in shown
         assert "Pause" not in shown
@@ -96,7 +96,7 @@ async def test_a_saved_run_can_be_run_again_and_its_preset_changed(logs: Path) -
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: rows(app) == 3)
         await pilot.press("enter")
-        await until(pilot, lambda: "On this split and seed" in text_of(app))
+        await until(pilot, lambda: "one seed (" in text_of(app))
         assert isinstance(app.screen, RunScreen)
         opened = app.screen.session.preset
         await pilot.press("c")
@@ -111,7 +111,7 @@ async def test_the_presets_open_on_that_of_the_saved_run_whatever_was_chosen_bef
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
         app.post_message(OpenRun(next(logs.glob("*-other-*"))))
-        await until(pilot, lambda: isinstance(app.screen, RunScreen) and "On this split and seed" in text_of(app))
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and "one seed (" in text_of(app))
         await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
         assert isinstance(app.screen, ChooseScreen)
@@ -131,14 +131,14 @@ async def test_a_run_that_is_opened_twice_at_once_is_there_once(logs: Path) -> N
         folder = next(logs.glob("*-other-*"))
         for _ in range(3):
             app.screen.post_message(OpenRun(folder))
-        await until(pilot, lambda: "On this split and seed" in text_of(app))
+        await until(pilot, lambda: "one seed (" in text_of(app))
         assert sum(isinstance(screen, RunScreen) for screen in app.screen_stack) == 1
 
 
 async def test_help_on_a_saved_run_lists_no_key_that_steers(logs: Path) -> None:
     app = app_on(logs, next(logs.glob("*-other-*")))
     async with app.run_test(size=(120, 50)) as pilot:
-        await until(pilot, lambda: "On this split and seed" in text_of(app))
+        await until(pilot, lambda: "one seed (" in text_of(app))
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
         shown = text_of(app)
@@ -163,7 +163,7 @@ async def test_a_run_that_goes_on_is_followed_to_its_end(saved: Path, tmp_path: 
         with (folder / "events.jsonl").open("ab") as file:
             file.write(b"".join(lines[5:]))
         shutil.copy(whole / "summary.json", folder)
-        await until(pilot, lambda: "On this split and seed" in text_of(app))
+        await until(pilot, lambda: "one seed (" in text_of(app))
 
 
 async def test_an_interrupted_run_and_a_broken_one_say_so(logs: Path) -> None:
@@ -277,7 +277,7 @@ async def test_marked_runs_are_compared_and_lead_to_one_of_them(logs: Path) -> N
             await pilot.press(key)
             assert words in text_of(app)
         await pilot.press("o")
-        assert "A ⠒ regularized" not in text_of(app)
+        assert "A ─ the other" not in text_of(app)
         await pilot.press("down", "enter")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
         await pilot.press("escape")
@@ -296,7 +296,7 @@ async def test_several_runs_named_are_compared_at_once_and_one_is_opened(logs: P
         await until(pilot, lambda: isinstance(several.screen, ReviewScreen) and rows(several) == 3)
     one = app_on(logs, min(logs.iterdir()))
     async with one.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "On this split and seed" in text_of(one))
+        await until(pilot, lambda: "one seed (" in text_of(one))
 
 
 async def test_a_comparison_follows_a_run_that_goes_on_and_bears_with_broken_ones(saved: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from regtui.preset.arms import MARKS
 from regtui.protocol.curves import StepCurve
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import History
-from regtui.tui.charts.captions import titles
+from regtui.tui.charts.captions import manner, titles
 from regtui.tui.charts.chart import draw
 from regtui.tui.charts.plot import Plot
 from regtui.tui.charts.view import Space, View, difference, newest_difference, plots
@@ -24,7 +24,7 @@ from tests.telling import Telling
 
 SPACE = Space(57, 18)
 ARMS = ("baseline", "regularized")
-COLOURS = {"accent": "#e6c07b", "error": "#e5736b", **DARK.variables}
+COLOURS = {"accent": "#e6c07b", "warning": "#e6b450", "error": "#e5736b", **DARK.variables}
 VIEWS = [
     View(quantity, overlay, log, recent, shared)  # type: ignore[arg-type]
     for quantity, overlay, log, recent, shared in itertools.product(("loss", "metric", "gap"), *[(False, True)] * 4)
@@ -132,13 +132,14 @@ def test_both_charts_have_the_same_axes_when_they_are_shared_and_own_ones_when_n
     assert first.y_limits != second.y_limits
 
 
-def test_all_that_epochs_measured_lies_within_the_axes() -> None:
+def test_all_that_epochs_measured_after_the_first_lies_within_the_axes() -> None:
     for view in VIEWS:
         for plot in plots(usual(), view, SPACE):
             low, high = plot.y_limits
             for curve in plot.curves:
-                if not curve.colour.endswith("-steps"):
-                    assert all(low - 1e-9 <= y <= high + 1e-9 for y in curve.y)
+                if curve.stroke != "steps":
+                    inside = [low - 1e-9 <= y <= high + 1e-9 for y in curve.y]
+                    assert all(inside[1:])
 
 
 STEEP = [2.0, 0.6, 0.4, *(0.3 - 0.001 * epoch for epoch in range(47))]
@@ -161,7 +162,8 @@ def test_a_steep_beginning_does_not_flatten_a_long_run() -> None:
     low, high = y_limits(STEEP)
     assert high < 0.4
     assert low <= min(STEEP)
-    assert y_limits(STEEP[:11])[1] == 2.0  # a short run shows all of it
+    assert y_limits(STEEP[:5])[1] < 0.7, "nor a short one"
+    assert y_limits(STEEP[:3])[1] == 2.0
 
 
 def test_a_later_rise_and_a_beginning_that_takes_little_stay_on_the_axis() -> None:
@@ -297,13 +299,51 @@ def test_a_change_at_an_impossible_step_stays_before_the_end_of_its_epoch(step: 
 
 
 @pytest.mark.parametrize("quantity", ["loss", "metric", "gap"])
-def test_an_overlay_tells_the_arms_apart_without_colour(quantity: Any) -> None:
-    (plot,) = plots(usual(), View(quantity, overlay=True), SPACE)
-    grains = {arm: {c.marker for c in plot.curves if c.colour.startswith(arm)} for arm in ARMS}
-    assert grains["baseline"].isdisjoint(grains["regularized"])
+@pytest.mark.parametrize("ascii_only", [False, True])
+@pytest.mark.parametrize("space", [Space(36, 7), Space(36, 9), SPACE])
+def test_a_chart_names_its_lines_with_their_newest_values(quantity: Any, ascii_only: bool, space: Space) -> None:
+    value = {"loss": ("0.500", "0.420"), "metric": ("90.0%", "90.0%"), "gap": ("0.450", "0.370")}[quantity]
+    (overlay,) = plots(usual(), View(quantity, overlay=True), space)
+    shown = "\n".join(row.plain for row in draw(overlay, *space, COLOURS, ascii_only=ascii_only))
+    for arm, newest in zip(ARMS, value, strict=True):
+        assert f"{MARKS[arm]} {newest}" in shown or f"{MARKS[arm]} {arm} {newest}" in shown
+    assert not any(curve.colour.endswith("-steps") for curve in overlay.curves)
+    for chart, newest in zip(plots(usual(), View(quantity), space), value, strict=True):
+        shown = "\n".join(row.plain for row in draw(chart, *space, COLOURS, ascii_only=ascii_only))
+        assert newest in shown
+        if quantity != "gap":
+            assert ("training" in shown) or ("train" in shown) or space.height < 8
+            assert {curve.stroke for curve in chart.curves if "-train" in curve.colour} == {"dotted"}
+
+
+def test_a_spike_among_a_million_steps_is_seen_in_38_columns_and_flattens_nothing() -> None:
+    told = telling(epochs=100_000, steps=10)
     for arm in ARMS:
-        assert MARKS[arm] in grains[arm]
-    assert not any(curve.colour.endswith("-steps") for curve in plot.curves)
+        told.epoch(arm, 0.5).epoch(arm, 0.4)
+    curve = told.history.arms["baseline"].step_losses
+    curve.extend([0.5] * 600_000)
+    curve.extend([80.0])
+    curve.extend([0.5] * (999_999 - len(curve)))
+    chart = plots(told.history, View(), Space(36, 9))[0]
+    assert chart.y_limits[1] < 1
+    rows = [row.plain for row in draw(chart, 36, 9, COLOURS)]
+    assert rows[0].count("↑") == 1
+    assert 15 <= rows[0].index("↑") <= 24
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"), [(0.0, "0"), (3.14159e-6, "3.14e−6"), (0.00031, "3.10e−4"), (0.31, "0.310")]
+)
+def test_a_small_loss_has_three_significant_digits(loss: float, words: str) -> None:
+    told = telling().epochs([0.4, loss], [0.4, loss])
+    for chart in plots(told.history, View(), SPACE):
+        assert f"validation {words}" in "\n".join(row.plain for row in draw(chart, *SPACE, COLOURS))
+
+
+def test_what_is_not_as_usual_stands_on_the_chart() -> None:
+    assert manner(View()) == ""
+    assert manner(View(log=True, recent=True, shared=False)) == "log · recent · own axes"
+    assert manner(View(overlay=True, shared=False)) == ""
 
 
 def test_there_are_words_until_there_is_something_to_draw() -> None:

@@ -173,6 +173,7 @@ class Arm(ArmCalls):
             weights,
             self._rate,
             self._seconds,
+            torch.cuda.memory_reserved(self.device) if self.device.type == "cuda" else None,  # the host keeps count
         )
 
     def remember(self, epoch: int) -> None:

@@ -35,6 +35,7 @@ class Measured(NamedTuple):
     Attributes:
         learning_rate: The learning rate of the last step.
         seconds: Time for training and validating this epoch.
+        gpu_bytes: The memory that torch holds on the arm's GPU; None on other devices.
     """
 
     train_loss: float
@@ -45,6 +46,7 @@ class Measured(NamedTuple):
     weights: dict[str, LayerWeights]
     learning_rate: float
     seconds: float
+    gpu_bytes: int | None = None
 
 
 class Saved(NamedTuple):

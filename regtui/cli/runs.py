@@ -32,7 +32,7 @@ _COLUMNS: list[tuple[str, str, Callable[[RunInfo], str], bool]] = [
     ("", "run", lambda run: _beginning(run.name), True),
     ("", "preset", lambda run: one_line(run.preset or UNKNOWN, 14), True),
     ("", "status", lambda run: run.status, True),
-    ("", "verdict", lambda run: one_line(run.shown_verdict, 9), True),
+    ("", "verdict", lambda run: one_line(run.verdict_in(20), 20), True),
     ("", "Δ points", lambda run: run.points, True),
     ("test", "base", lambda run: run.metric.fitting(run.baseline.test_metric, 7), False),
     ("test", "regul", lambda run: run.metric.fitting(run.other.test_metric, 7), False),

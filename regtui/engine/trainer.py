@@ -150,6 +150,7 @@ class Trainer:
                     order=arm.order,
                     seconds=report.seconds,
                     learning_rate=report.learning_rate,
+                    gpu_bytes=report.gpu_bytes,
                     best=best,
                     counted=counted,
                     wait=arm.rule.wait,

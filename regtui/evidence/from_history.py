@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from regtui.evidence.verdict import ArmResult, Verdict, judge
+from regtui.evidence.steered import changes_in_words
+from regtui.evidence.verdict import ArmResult, Conditions, Verdict, judge
 from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.protocol.applied import same_experiment
@@ -26,6 +27,13 @@ def judge_run(history: History, preset: Preset | None) -> dict[str, Verdict]:
     if started is None or finished is None:
         raise ValueError("only a run that began and ended can be judged")
     comparisons = scored.comparisons if scored is not None else {}
+    changes = tuple(changes_in_words(history, preset))
+    held = Conditions(
+        epochs=started.epochs,
+        learning_rate=preset.train.learning_rate if preset is not None else None,
+        batch_size=started.batch_size,
+        train_examples=started.sizes.get("train"),
+    )
     same = {name: preset is not None and same_experiment(preset, history, name) for name in history.others}
     drawn = [name for name in history.others if name in comparisons and not same[name]]
     adjusted = dict(zip(drawn, holm([comparisons[name].p_value() for name in drawn]), strict=True))
@@ -43,6 +51,8 @@ def judge_run(history: History, preset: Preset | None) -> dict[str, Verdict]:
             task=history.task,
             adjusted=adjusted.get(name),
             comparisons=max(1, len(drawn)),
+            conditions=held,
+            changes=changes,
         )
         for name in history.others
     }

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from regtui.evidence import several
+from regtui.evidence.glance import glance, text_of
 from regtui.evidence.several import Columns
 from regtui.evidence.verdict import ArmResult, Verdict, epoch_seconds, shown_epoch
 from regtui.preset.arms import marks_of
@@ -18,17 +19,23 @@ WIDTH = 80
 
 def verdict_lines(verdicts: Mapping[str, Verdict], width: int = WIDTH) -> list[str]:
     """Return the verdicts on a run's arms as plain text for people, at most `width` columns wide."""
+    at_a_glance = [text_of(row) for row in glance(verdicts, width)]
+    return [*at_a_glance, "", *detail_lines(verdicts, width)]
+
+
+def detail_lines(verdicts: Mapping[str, Verdict], width: int = WIDTH) -> list[str]:
+    """What a verdict rests on: the arms' numbers, the tests with their statistics, time, gaps, and what stays open."""
     of_all = list(verdicts.values())
     first = of_all[0]
     baseline = max(of_all, key=lambda verdict: verdict.arm.epochs).baseline  # timed beside the arm that trained longest
-    table = arms_table(width, first.task, [baseline, *(verdict.arm for verdict in of_all)])
+    blocks = [arms_table(width, first.task, [baseline, *(verdict.arm for verdict in of_all)])]
     if len(of_all) == 1:
         details = "" if first.outcome == "none" or first.comparison is None else _details(first)
-        blocks = [_wrap(width, first.clouds() + first.headline()), table]
+        blocks.append(_wrap(width, first.statement()))
         blocks.append(_wrap(width, details, first.cost(), first.gap()) if details else [])
         blocks.append(_wrap(width, first.limits()))
     else:
-        blocks = [_wrap(width, several.opening(of_all)), table, _comparisons(width, of_all)]
+        blocks += [_wrap(width, several.opening(of_all)), _comparisons(width, of_all)]
         blocks += [_wrap(width, paragraph) for paragraph in several.closing(of_all)]
     return [line for block in blocks if block for line in ("", *block)][1:]
 

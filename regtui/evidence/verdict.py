@@ -68,6 +68,16 @@ class ArmResult:
 
 
 @dataclass(frozen=True)
+class Conditions:
+    """What a run held fixed, so that its verdict holds for that; None where the log does not tell it."""
+
+    epochs: int  # planned
+    learning_rate: float | None
+    batch_size: int
+    train_examples: int | None
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The outcome of one arm of a run against the baseline, and everything its words are made of.
 
@@ -93,13 +103,15 @@ class Verdict:
     dataset: str
     examples: str
     task: Task
+    conditions: Conditions | None = None
+    changes: tuple[str, ...] = ()  # what was steered while it trained, in words
 
-    def headline(self) -> str:
-        """Say the outcome, with every number it rests on."""
+    def statement(self) -> str:
+        """Say the outcome in full, with every number it rests on; empty where no comparison is drawn."""
         if self.outcome == "same" and self.comparison is not None:
             return self._same(self.comparison)
         if self.comparison is None or self.p_value is None or self.interval is None:
-            return f"No comparison is drawn on this split and seed: {self.why_none()}"
+            return ""
         comparison, arm = self.comparison, self.arm.label
         base = "the baseline" if self.baseline.is_plain else f"the baseline ({self.baseline.label})"
         examples = f"{comparison.total:,} {self.dataset} test {self.examples}"
@@ -128,22 +140,6 @@ class Verdict:
     def diverged(self) -> bool:
         """Whether one of the two arms diverged, so that they can't be compared."""
         return self.status == "diverged" and (self.baseline.diverged or self.arm.diverged)
-
-    def clouds(self) -> str:
-        """Say what keeps the run from being the clean comparison that its preset plans; empty if nothing does."""
-        clouds = []
-        if self.interventions > 0:
-            times = "once" if self.interventions == 1 else f"{self.interventions} times"
-            clouds.append(f"steered {times} while it trained")
-        if self.status == "stopped" and self.baseline.epochs > 0:
-            # An arm that had ended by then was not stopped.
-            arms = {"baseline": self.baseline, f"{self.arm.name} arm": self.arm}
-            stopped = {name: arm for name, arm in arms.items() if arm.stop_reason == "stopped"}
-            after = ": " + " and ".join(f"the {name} after {counted_epochs(arm)}" for name, arm in stopped.items())
-            if len(stopped) == 2 and counted_epochs(self.baseline) == counted_epochs(self.arm):
-                after = f" after {counted_epochs(self.baseline)}"
-            clouds.append(f"stopped by the user{after if stopped else ''}")
-        return f"No clean comparison: the run was {' and '.join(clouds)}. " if clouds else ""
 
     def _same(self, comparison: Comparison) -> str:
         """Say that the arms are the same experiment, and what their numbers then mean."""
@@ -281,6 +277,8 @@ def judge(
     task: Task = TASKS["classification"],
     adjusted: float | None = None,
     comparisons: int = 1,
+    conditions: Conditions | None = None,
+    changes: tuple[str, ...] = (),
 ) -> Verdict:
     """Judge one arm of one run.
 
@@ -298,6 +296,8 @@ def judge(
         task: What the networks were trained for.
         adjusted: The p-value, adjusted for the run's other comparisons; None if there are none.
         comparisons: How many are drawn in the run.
+        conditions: What the run held fixed; None if that is not known.
+        changes: What the user changed, in words.
     """
     outcome = outcome_of(
         comparison,
@@ -317,14 +317,8 @@ def judge(
     cost_ratio = ours / theirs if theirs and ours is not None else None
     return Verdict(
         outcome, p_value, difference, interval, cost_ratio, baseline, arm, comparison, comparisons, unpaired_because,
-        interventions, status, seed, dataset, examples, task,
+        interventions, status, seed, dataset, examples, task, conditions, changes,
     )  # fmt: skip
-
-
-def counted_epochs(arm: ArmResult) -> str:
-    """The number of epochs an arm has trained, in words."""
-    epochs = counted(arm.epochs, "epoch")
-    return f"{epochs}, the last cut short" if arm.cut_short else epochs
 
 
 def shown_epoch(number: int | None) -> str:

@@ -209,6 +209,7 @@ class EpochDone(_Event):
         order: Hash of the order in which this epoch's examples were trained on.
         seconds: What training and validating this epoch took this arm.
         learning_rate: The learning rate of its last step; None in logs of earlier versions.
+        gpu_bytes: The memory that torch holds on the arm's GPU, for all arms of its process; None on other devices.
         best: Whether the validation loss is the lowest so far; in logs of earlier versions, whether the epoch counted.
         counted: Whether the stopping rule counts it as an improvement; None in logs of earlier versions.
         wait: Epochs since the last that counted, without those whose monitored value is not finite.
@@ -227,6 +228,7 @@ class EpochDone(_Event):
     order: Text
     seconds: float
     learning_rate: Number = None
+    gpu_bytes: int | None = None
     best: bool
     counted: bool | None = None
     wait: int

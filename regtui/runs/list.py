@@ -177,6 +177,27 @@ class RunInfo:
         return " ".join(f"{found[sign]}{sign}" for sign in dict.fromkeys(signs.values()) if found[sign])
 
     @cached_property
+    def clouds(self) -> list[str]:
+        """What keeps the run from a clean comparison, each in a word: 'steered', 'stopped', 'diverged', 'unpaired'."""
+        words = ["steered"] if self.fields.get("interventions") else []
+        words += [self.status] if self.status in ("stopped", "diverged") else []
+        return words + (["unpaired"] if self.fields.get("pairing.unpaired_because") else [])
+
+    def verdict_in(self, cells: int) -> str:
+        """The verdict in so many cells, with what clouds it: 'more, steered', or in fewer cells 'steered'.
+
+        Where nothing is compared because the arms are not a matched pair, it is 'not comparable', or 'unpaired'.
+        """
+        shown, clouds = self.shown_verdict, self.clouds
+        if self.verdict == "none" and "unpaired" in clouds:
+            told = ["not comparable", "unpaired"]
+        elif clouds and self.verdict not in ("", "none"):
+            told = [f"{shown}, {' and '.join(clouds)}", f"{shown}, {clouds[0]}", clouds[0]]
+        else:
+            told = [shown]
+        return next((text for text in told if len(text) <= cells), told[-1])
+
+    @cached_property
     def points(self) -> str:
         """The difference and what it rests on: '+1.50 (one seed)'; of several arms, how many there are."""
         known = len(self.others) > 1 or self.difference is not None
@@ -210,7 +231,17 @@ class RunInfo:
     def texts(self) -> str:
         """The texts in which a filter looks for words, in lower case; of several arms also names and verdicts."""
         arms = (text for arm in self.verdicts.items() for text in arm) if len(self.others) > 1 else ()
-        texts = (self.name, self.preset, self.status, self.device, self.verdict, self.fault, self.note.line, *arms)
+        texts = (
+            self.name,
+            self.preset,
+            self.status,
+            self.device,
+            self.verdict,
+            self.fault,
+            self.note.line,
+            *self.clouds,
+            *arms,
+        )
         return "\n".join(texts).casefold()
 
     def figures(self, arm: str) -> ArmFigures:

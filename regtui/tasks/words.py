@@ -64,6 +64,11 @@ def unit_of_difference(comparison: Comparison) -> str:
     return f"{NBSP}points" if isinstance(comparison, RightWrong) else " in squared error"
 
 
+def amount(comparison: Comparison, value: str) -> str:
+    """A difference as a headline has it: '+1.51 points', 'squared error −0.0908'."""
+    return f"{value} points" if isinstance(comparison, RightWrong) else f"squared error {value}"
+
+
 def alike(comparison: Comparison, examples: str) -> str:
     """That two networks do not differ on any example; empty if they do."""
     if isinstance(comparison, RightWrong):

@@ -32,6 +32,7 @@ from regtui.tui.pages.help import HelpScreen
 from regtui.tui.review.compare_screen import CompareScreen
 from regtui.tui.review.saved_run import OpenRun, SavedRunScreen
 from regtui.tui.review.screen import Deleted, ReviewScreen
+from regtui.tui.run.gauges import Gauges, machine_words
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.run.training import ProcessTraining, Training
@@ -108,6 +109,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self._chosen = preset
         self._start = start
         self._quit_when_done = quit_when_done
+        self.ascii_only = ascii_only
         self._plain = [PlainText()] if ascii_only else []
         self._training = training or ProcessTraining()
         self._review = review
@@ -145,6 +147,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         if self._left:
             return
         session = Session(preset, lambda: self.post_message(self.EventsWait()))
+        session.gauges = Gauges(self._training.pids)
         self.session = session
         self.push_screen(RunScreen(session))
         self._train(session)
@@ -165,7 +168,8 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             session.folder = folder
 
         try:
-            result = self._training.run(session.preset, self.logs, session.control, session.tell, begun)
+            with session.gauges.watched():
+                result = self._training.run(session.preset, self.logs, session.control, session.tell, begun)
             session.summary = result.summary
             session.folder = result.folder
             if result.history.started is not None:
@@ -341,7 +345,8 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
     @on(RunScreen.Explain)
     def _explain_running(self, event: RunScreen.Explain) -> None:
         if isinstance(self.screen, RunScreen):
-            self.push_screen(ExplainScreen(event.session.preset.arms()))
+            machine = machine_words(event.session.history, event.session.gauges.words)
+            self.push_screen(ExplainScreen(event.session.preset.arms(), machine))
 
     @on(RunScreen.Weights)
     def _show_weights(self, event: RunScreen.Weights) -> None:

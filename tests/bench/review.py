@@ -40,7 +40,7 @@ RUN_TITLES = ("accuracy in %", "gap: validation", "⋯ steps")
 """What stands on the run screen's charts after each press of v."""
 COMPARE_TITLES = ("Δ validation loss", "gap: validation", "accuracy in %", "validation loss by")
 """The same of the screen of several runs."""
-VERDICT = "On this split and seed"
+VERDICT = "one seed ("
 
 
 class Opened(NamedTuple):

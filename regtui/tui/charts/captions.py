@@ -10,10 +10,9 @@ from regtui.protocol.applied import label_with_changes
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import History
 from regtui.tasks import Metric
-from regtui.text import UNKNOWN, number, short
-from regtui.tui.charts.view import Quantity, View, title
+from regtui.text import UNKNOWN, number
+from regtui.tui.charts.view import Quantity, View, title, value_text
 from regtui.tui.look import arm_looks
-from regtui.tui.run.arms import gap_text
 
 
 def titles(preset: Preset, history: History, view: View, arms: Sequence[str], width: int) -> list[str]:
@@ -22,8 +21,6 @@ def titles(preset: Preset, history: History, view: View, arms: Sequence[str], wi
     It says what an arm does; what was changed while it trained is more worth than its name where both do not fit.
     """
     kind = "" if view.quantity == "loss" else f" · {title(view.quantity, preset.task.metric)}"
-    kind += " · log" if view.log and view.quantity == "loss" else ""
-    kind += " · recent" if view.recent else ""
     looks = arm_looks(preset.arms())
     room = width - len(kind)
     if view.overlay and len(arms) == 2:
@@ -39,23 +36,18 @@ def titles(preset: Preset, history: History, view: View, arms: Sequence[str], wi
     return [f"{chosen}  among  {beside}"]
 
 
-def legend(history: History, view: View) -> str:
-    """What the marks in a chart mean."""
-    best = "★ best" if view.quantity == "loss" else "★ lowest loss"
-    if view.quantity == "gap":
-        words = f"validation − training loss  {best}"
-    elif view.overlay and len(history.arms) > 2:
-        words = f"validation  ▀ baseline, chosen  ⠤ others  {best}"
-    elif view.overlay:
-        words = f"▀ validation  • + training  {best}"
-    else:
-        steps = "⋯ steps  " if view.quantity == "loss" else ""
-        words = f"{steps}• training  ▀ validation  {best}"
-    return words + ("  │ steered" if history.interventions else "")
+def manner(view: View) -> str:
+    """How it is drawn, where that is not as usual."""
+    ways = {
+        "log": view.log and view.quantity == "loss",
+        "recent": view.recent,
+        "own axes": not view.shared and not view.overlay,
+    }
+    return " · ".join(words for words, is_so in ways.items() if is_so)
 
 
 def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> str:
-    """The values of an epoch in a chart of these arms, shown in place of the legend."""
+    """The values of an epoch in a chart of these arms."""
     metric = history.task.metric
     done = {arm: next((e for e in history.arms[arm].epochs if e.epoch == epoch), None) for arm in arms}
     if view.overlay:
@@ -70,17 +62,14 @@ def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> st
         return f"epoch {epoch}  no values of this arm"
     if view.quantity == "gap":
         return f"epoch {epoch}  gap {validation}"
-    training = short(of_arm.train_loss) if view.quantity == "loss" else metric.brief(of_arm.train_metric)
-    return f"epoch {epoch}  • train {training}  ▀ val {validation}"
+    return f"epoch {epoch}  training {value_text(of_arm, f'train_{view.quantity}', metric)}  validation {validation}"
 
 
 def _value(epoch: EpochDone | None, quantity: Quantity, metric: Metric) -> str:
     """The gap, or the validation value."""
     if epoch is None:
         return UNKNOWN
-    if quantity == "metric":
-        return metric.brief(epoch.val_metric)
-    return gap_text(epoch) if quantity == "gap" else short(epoch.val_loss)
+    return value_text(epoch, "gap" if quantity == "gap" else f"val_{quantity}", metric)
 
 
 def difference_caption(arm: str, value: float | None, epoch: int | None = None) -> tuple[str, str]:

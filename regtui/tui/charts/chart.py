@@ -1,30 +1,31 @@
 """Draws a chart: turns curves and marks into rows of text. The only file that uses plotext.
 
 plotext 5.3's public functions share one figure in each process; separate figures need its private `_figure_class`. It
-raises on numbers that are not finite and when a logarithmic axis is built twice, and version 6 has another interface.
-So all numbers are made finite, linear and limited before they are passed to plotext.
+raises on numbers that are not finite and when a logarithmic axis is built twice, rounds lines and marks to different
+cells, and version 6 has another interface. So plotext is given whole cells, counted from the left and from the bottom.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from rich.markup import escape
 from rich.style import Style
 from rich.text import Text
+from textual.color import Color
 
-from regtui.tui.charts.plot import Plot
+from regtui.tui.charts.names import Name, placed_names, placed_words
+from regtui.tui.charts.plot import RANKS, Plot, labels_width
+from regtui.tui.charts.strokes import Cell, Grid, cells, marks, traced
 from regtui.tui.widgets.lines import Lines
 
-_PARTS = {"hd": 2, "braille": 4}
-"""Rows of dots in a cell for a line with this marker; both markers have two columns of dots."""
 _COLOUR = re.compile(r"\x1b\[(?:0|38;5;(\d+))m")
+FADED = 0.45
+"""The share of a colour that is left of it where it is faded."""
 
 
-def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str]) -> list[Text]:
+def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str], *, ascii_only: bool = False) -> list[Text]:
     """The chart as `height` rows of `width` cells.
 
     Args:
@@ -32,8 +33,11 @@ def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str]) -> lis
         width: Cells of a row.
         height: Rows, axis included.
         colours: Colours by the names that the plot uses, including 'faint' for the axes.
+        ascii_only: Whether lines are drawn with characters that every terminal has.
     """
-    if not plot.curves or width < 12 or height < 3:
+    labels = max(plot.labels, labels_width([plot]))
+    grid = Grid.of(plot, width, height, labels)
+    if not plot.curves or width < 12 or height < 3 or grid.columns < 4:
         return _words_alone(plot.empty, width, height, colours["faint"])
     from plotext._figure import _figure_class  # takes 0.1 s, when the first chart is drawn
 
@@ -44,6 +48,7 @@ def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str]) -> lis
             palette.append(colour)
         return palette.index(colour) + 1
 
+    across, inside = grid.columns + grid.reserve, plot.x_limits
     figure = _figure_class()
     figure._limit_size(False, False)  # otherwise plotext limits it to the size of the terminal
     figure.plotsize(width, height)
@@ -52,104 +57,73 @@ def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str]) -> lis
     figure.ticks_color(number("faint"))
     figure.xaxes(bool(plot.x_ticks), False)
     figure.yaxes(True, False)
-    figure.xlim(*plot.x_limits)
-    figure.ylim(*plot.y_limits)
-    grid = _Grid.of(plot, width, height)
-    figure.xticks([grid.x(x) for x, _ in plot.x_ticks], [label for _, label in plot.x_ticks])
-    figure.yticks([grid.y(y) for y, _ in plot.y_ticks], [label for _, label in plot.y_ticks])
-    for x, colour in plot.verticals:
-        figure.vline(grid.x(x), color=number(colour))
-    for y, colour in plot.horizontals:
-        figure.hline(grid.y(y), color=number(colour))
+    figure.xlim(0, across - 1)
+    figure.ylim(0, max(1, grid.rows - 1))
     low, high = plot.y_limits
-    parts = {
-        (curve.colour, x, y): _PARTS[curve.marker]
-        for curve in plot.curves
-        if curve.line and curve.marker in _PARTS
-        for x, y in zip(curve.x, curve.y, strict=True)
-    }
-    for curve in plot.curves:
-        heights = [min(max(y, low), high) for y in curve.y]
-        if curve.line:
-            figure.plot(curve.x, heights, marker=curve.marker, color=number(curve.colour))
-        else:  # put each mark on the cell that its line runs through
-            finer = [parts.get((curve.colour, x, y), 2) for x, y in zip(curve.x, curve.y, strict=True)]
-            xs, ys = [grid.x(x) for x in curve.x], [grid.y(y, n) for y, n in zip(heights, finer, strict=True)]
-            figure.scatter(xs, ys, marker=curve.marker, color=number(curve.colour))
-    words = [(text, x, min(max(y, low), high), parts.get((c, x, y), 2), c) for text, x, y, c in plot.words]
-    places = [(grid.column(x), grid.row(y, n)) for _, x, y, n, _ in words]
-    sides = _beside([text for text, *_ in words], places, grid.columns)
-    for (text, side), (_, x, y, n, colour) in zip(sides, words, strict=True):
-        figure.text(text, grid.x(x), grid.y(y, n), color=number(colour), alignment=side)
-    styles = [Style(color=colours[name]) for name in palette]
+    figure.xticks([grid.cell(x, low)[0] for x, _ in plot.x_ticks], [label for _, label in plot.x_ticks])
+    ticks = plot.y_ticks or [(low, "")] * bool(labels)
+    figure.yticks([grid.cell(inside[0], y)[1] for y, _ in ticks], [label.rjust(labels) for _, label in ticks])
+    for x, colour in plot.verticals:
+        if inside[0] <= x <= inside[1]:
+            figure.vline(grid.cell(x, low)[0], color=number(colour))
+    for y, colour in plot.horizontals:
+        if low <= y <= high:
+            figure.hline(grid.cell(inside[0], y)[1], color=number(colour))
+    figures = _characters(plot, grid, ascii_only=ascii_only)
+    figure.scatter(
+        [column for column, _ in figures],
+        [row for _, row in figures],
+        marker=[character for character, _ in figures.values()],
+        color=[number(colour) for _, colour in figures.values()],
+    )
+    styles = [Style(color=_colour(name, colours)) for name in palette]
     return [_styled(line, styles) for line in figure.build().rstrip("\n").split("\n")]
 
 
-class _Grid(NamedTuple):
-    """The cells inside the axes.
-
-    Lines are drawn in parts of a cell, everything else in whole cells, and plotext rounds both separately, so that a
-    mark could lie a cell beside its line. This class puts everything that takes a whole cell onto its line.
-    """
-
-    columns: int
-    rows: int
-    x_limits: tuple[float, float]
-    y_limits: tuple[float, float]
-
-    @classmethod
-    def of(cls, plot: Plot, width: int, height: int) -> _Grid:
-        """The cells of a chart that the axes and their labels leave."""
-        labels = max((len(label) for _, label in plot.y_ticks), default=0)
-        return cls(width - 1 - labels, height - 2 * bool(plot.x_ticks), plot.x_limits, plot.y_limits)
-
-    def column(self, x: float) -> int:
-        """The column of a line at x, from 0 at the left."""
-        return _cell(x, self.x_limits, self.columns, 2)
-
-    def row(self, y: float, parts: int = 2) -> int:
-        """The row of a line at y that has `parts` rows of dots in a cell, from 0 at the bottom."""
-        return _cell(y, self.y_limits, self.rows, parts)
-
-    def x(self, x: float) -> float:
-        """The x value at the middle of a column."""
-        return _middle(self.column(x), self.x_limits, self.columns)
-
-    def y(self, y: float, parts: int = 2) -> float:
-        """The y value at the middle of a row."""
-        return _middle(self.row(y, parts), self.y_limits, self.rows)
+def _characters(plot: Plot, grid: Grid, *, ascii_only: bool) -> dict[Cell, tuple[str, str]]:
+    """Every character inside the axes with the name of its colour: lines, marks, and words where nothing else is."""
+    drawn = [traced(curve, grid) for curve in sorted(plot.curves, key=lambda curve: RANKS[curve.stroke])]
+    lines = cells(drawn, ascii_only=ascii_only)
+    found = {cell: (character, colour) for cell, (character, colour, _) in lines.items()}
+    taken = {cell: rank for cell, (_, _, rank) in lines.items()}
+    marked = [*marks(drawn), *((grid.cell(x, y), text[0], colour) for text, x, y, colour in plot.words)]
+    for cell, mark, colour in marked:
+        found[cell], taken[cell] = (mark, colour), 9
+    upright = {grid.cell(x, plot.y_limits[0])[0] for x, _ in plot.verticals}
+    taken.update({(column, row): 9 for column in upright for row in range(grid.rows)})
+    across = grid.columns + grid.reserve
+    names = [
+        Name(curve.name, one.end, _text_colour(curve.colour), must=RANKS[curve.stroke] == max(RANKS.values()))
+        for one in reversed(drawn)
+        if (curve := one.curve).name
+    ]
+    words = [(text, grid.cell(x, y), colour) for text, x, y, colour in plot.words]
+    urgent = [word for word in words if word[0].startswith("✗")]
+    texts = list(placed_words(urgent, taken, across, grid.rows))
+    taken.update({(text.cell[0] + n, text.cell[1]): 9 for text in texts for n in range(len(text.text))})
+    ends = {name.end: 9 for name in names}
+    texts += placed_names(names, taken, across, grid.rows)
+    taken.update(ends)
+    taken.update({(text.cell[0] + n, text.cell[1]): 9 for text in texts for n in range(len(text.text))})
+    texts += placed_words([word for word in words if word not in urgent], taken, across, grid.rows)
+    for text in texts:
+        for n, character in enumerate(text.text):
+            found[text.cell[0] + n, text.cell[1]] = (character, text.colour)
+    return found
 
 
-def _cell(value: float, limits: tuple[float, float], cells: int, parts: int) -> int:
-    """The cell in which plotext draws a value when each cell has so many parts."""
-    share = (value - limits[0]) / (limits[1] - limits[0])
-    return math.floor(round(0.5 + (parts * cells - 1) * share, 8)) // parts
+def _text_colour(colour: str) -> str:
+    """The colour of a line's name: the strong one of its kind, because text needs more contrast than a line."""
+    return re.sub("-(train|steps|faded)$", "", colour)
 
 
-def _middle(cell: int, limits: tuple[float, float], cells: int) -> float:
-    """The value that plotext draws in the middle of a whole cell."""
-    return limits[0] + cell / max(1, cells - 1) * (limits[1] - limits[0])
-
-
-def _beside(texts: list[str], places: list[tuple[int, int]], columns: int) -> Iterator[tuple[str, str]]:
-    """Each text with its alignment: the mark stands at its position, the words on the side that has room.
-
-    Words that the chart's edge or another mark would cut off are left out: a part of '✗ not finite' could say the
-    opposite.
-    """
-    taken = set(places)
-    for text, (column, row) in zip(texts, places, strict=True):
-        mark, _, words = text.partition(" ")
-        right = {(column + n, row) for n in range(1, len(text))}
-        left = {(column - n, row) for n in range(1, len(text))}
-        if column + len(text) <= columns and not right & taken:
-            taken |= right
-            yield text, "left"
-        elif column + 1 >= len(text) and not left & taken:
-            taken |= left
-            yield f"{words} {mark}", "right"
-        else:
-            yield mark, "left"
+def _colour(name: str, colours: Mapping[str, str]) -> str:
+    """A colour by its name; one that is faded lies between itself and the background."""
+    plain = name.removesuffix("-faded")
+    if plain == name:
+        return colours[name]
+    ground = Color.parse(colours.get("background", "#000000"))
+    return ground.blend(Color.parse(colours[plain]), FADED).hex.lower()
 
 
 def _styled(line: str, styles: list[Style]) -> Text:
@@ -197,6 +171,7 @@ class Chart(Lines):
         """The plot in this space."""
         wanted = (self._plot, width, height, self.app.theme)
         if wanted != self._drawn:
-            self._rows = draw(self._plot, width, height, self.app.theme_variables)
+            ascii_only = getattr(self.app, "ascii_only", False)
+            self._rows = draw(self._plot, width, height, self.app.theme_variables, ascii_only=ascii_only)
             self._drawn = wanted
         return self._rows

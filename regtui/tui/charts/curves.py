@@ -8,7 +8,7 @@ from textual.containers import Horizontal, Vertical
 from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.protocol.history import History
-from regtui.tui.charts.captions import difference_caption, legend, reading, titles
+from regtui.tui.charts.captions import difference_caption, manner, reading, titles
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.view import Space, View, difference, newest_difference, plots
 from regtui.tui.look import arm_looks
@@ -102,7 +102,8 @@ class Curves(Vertical):
             zip(charts, titles(self._preset, history, view, arms, width), strict=True)
         ):
             drawn = arms if view.overlay else arms[index : index + 1]
-            chart.entitle(title, legend(history, view) if cursor is None else reading(history, view, drawn, cursor))
+            words = [] if cursor is None else [reading(history, view, drawn, cursor)]
+            chart.entitle(title, " · ".join(filter(None, [*words, manner(view)])))
         self._left.set_class(len(charts) == 2, "baseline")
         for arm, look in self._looks.items():
             self._right.set_class(arm == view.arm, look.colour)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
+
+Stroke = Literal["steps", "dotted", "dashed", "solid"]
+"""How a line is drawn, from the least important to the most: the more important covers the less important."""
+RANKS: dict[Stroke, int] = {"steps": 0, "dotted": 1, "dashed": 2, "solid": 2}
 
 
 @dataclass(frozen=True)
@@ -10,18 +16,22 @@ class Curve:
     """Points to draw, all finite.
 
     Attributes:
-        x: Their horizontal positions in the chart's units.
+        x: Their horizontal positions in the chart's units, rising.
         y: Their heights.
-        colour: Name of a theme variable.
-        marker: 'hd' (quarter blocks), 'braille', 'dot', or a character.
+        colour: Name of a theme variable; with '-faded' behind it, that colour faded.
+        stroke: How the line through them is drawn.
+        mark: A character that stands along the line now and then, or, without a line, at every point.
         line: Whether neighbours are joined.
+        name: What is written at the line's end, from its longest form to its shortest: 'validation 0.310', '0.310'.
     """
 
     x: list[float]
     y: list[float]
     colour: str
-    marker: str
+    stroke: Stroke = "solid"
+    mark: str = ""
     line: bool = True
+    name: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -29,14 +39,17 @@ class Plot:
     """Everything a chart shows; equal plots look the same.
 
     Attributes:
-        curves: Drawn in this order, the last on top.
+        curves: Of equal importance the last is drawn on top; where two of the most important lie in the same cells,
+            the cells are theirs in turn.
         x_limits: Left and right end of the axis.
-        y_limits: Lower and upper end; what is beyond is drawn at the edge.
+        y_limits: Lower and upper end; a line that leaves them ends at the edge with an arrow.
         x_ticks: Positions on the horizontal axis with their labels.
         y_ticks: Positions on the vertical axis with their labels.
         verticals: Lines from bottom to top: (x, colour).
         horizontals: Lines from left to right: (y, colour).
         words: Marks, with words beside them if there is room: ('■ stopped', x, y, colour).
+        labels: The least width of the labels at the left, so that charts above each other have the same columns.
+        reserve: Columns right of the axis' end that are kept free for names.
         empty: The text shown while there is nothing to draw.
     """
 
@@ -48,4 +61,11 @@ class Plot:
     verticals: list[tuple[float, str]] = field(default_factory=list)
     horizontals: list[tuple[float, str]] = field(default_factory=list)
     words: list[tuple[str, float, float, str]] = field(default_factory=list)
+    labels: int = 0
+    reserve: int = 0
     empty: str = ""
+
+
+def labels_width(plots: Sequence[Plot]) -> int:
+    """The width of the widest label at the left of these."""
+    return max((len(label) for plot in plots for _, label in plot.y_ticks), default=0)

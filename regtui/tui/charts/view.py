@@ -12,7 +12,8 @@ from regtui.preset.arms import BASELINE, REGULARIZED
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import ArmHistory, History
 from regtui.tasks import Metric
-from regtui.tui.charts.plot import Curve, Plot
+from regtui.text import UNKNOWN, brief
+from regtui.tui.charts.plot import Curve, Plot, labels_width
 from regtui.tui.charts.series import decimate, smoothed
 from regtui.tui.look import CURSOR, ArmLook, arm_looks
 
@@ -22,12 +23,14 @@ RECENT = 0.25
 """The view of recent epochs shows this share of the epochs so far, at least three."""
 WHOLE = 40
 """The axis shows all planned epochs from the start if they are no more than this; else it grows."""
-LONG, BEGINNING, MUCH = 12, 0.08, 1 / 3
+LONG, BEGINNING, MUCH = 4, 0.08, 1 / 3
 """From LONG epochs on, the y axis leaves out this share at the beginning if that saves so much of its length."""
 SETTLING = 5
 """The scale of the strip with the difference ignores the first epochs, one in so many."""
-APART = 3
-"""Cells between two marks in a chart of several arms."""
+MOST_TICKS = 12
+"""Labels at the left of the highest chart."""
+NAMES = 4
+"""Names of several arms take at most one column in so many."""
 
 
 @dataclass
@@ -103,9 +106,7 @@ def plots(history: History, view: View, space: Space, cursor: int | None = None)
     window = _window(history, view)
     by_arm = {name: _curves(history, name, view, space, window) for group in groups for name in group}
     drawn = [[curve for name in group for curve in by_arm[name]] for group in groups]
-    if view.overlay and len(history.arms) > 2:
-        drawn = [sorted(curves, key=lambda curve: not curve.line) for curves in drawn]  # no line covers a mark
-    # An arm that diverged would flatten the others; where they share an axis, its line runs along the edge.
+    # An arm that diverged would flatten the others; where they share an axis, its line leaves it.
     kept = [[name for name in group if by_arm[name] and not history.arms[name].diverged] for group in groups]
     ranges = [
         _range([curve for name in names or group for curve in by_arm[name]], view, history.task.metric)
@@ -114,10 +115,12 @@ def plots(history: History, view: View, space: Space, cursor: int | None = None)
     if view.shared:
         of_kept = [y_range for y_range, names in zip(ranges, kept, strict=True) if names] or ranges
         ranges = [(min(low for low, _ in of_kept), max(high for _, high in of_kept))] * len(ranges)
-    return [
+    made = [
         _with_cursor(_plot(history, group, curves, view, space, window, y_range), cursor)
         for group, curves, y_range in zip(groups, drawn, ranges, strict=True)
     ]
+    labels, reserve = labels_width(made), max(plot.reserve for plot in made)
+    return [replace(plot, labels=labels, reserve=reserve) for plot in made]
 
 
 def difference(history: History, arm: str, view: View, space: Space, cursor: int | None = None) -> Plot:
@@ -130,7 +133,7 @@ def difference(history: History, arm: str, view: View, space: Space, cursor: int
     # The first epochs, far from where the difference settles, would flatten the rest; they are drawn at the edge.
     reach = max(map(abs, y[len(y) // SETTLING :])) or 1e-3
     plot = Plot(
-        curves=[Curve(x, y, "accent", "hd"), *_points(x, y, "accent", "•", space)],
+        curves=[Curve(x, y, "accent")],
         x_limits=window,
         y_limits=(-1.15 * reach, 1.15 * reach),
         x_ticks=[],
@@ -192,85 +195,93 @@ def _epoch_series(
 
 
 def _curves(history: History, name: str, view: View, space: Space, window: tuple[float, float]) -> list[Curve]:
-    """An arm's curves; the most important one comes last, so that it is drawn on top."""
-    arm, alone, metric = history.arms[name], not view.overlay, history.task.metric
-    colour = arm_looks(history.arms)[name].colour
+    """An arm's curves with their names; the validation curve comes last."""
+    arm, metric = history.arms[name], history.task.metric
+    mark, colour = arm_looks(history.arms)[name]
     fine = 2 * space.width
     curves = []
-    if view.quantity == "loss" and alone and history.started is not None:
+    if view.quantity == "loss" and not view.overlay and history.started is not None:
         line, spikes = smoothed(arm.step_losses, history.started.steps_per_epoch, *window, fine)
-        if line:
-            curves.append(Curve([x for x, _ in line], [y for _, y in line], f"{colour}-steps", "braille"))
-        if spikes:
-            curves.append(Curve([x for x, _ in spikes], [y for _, y in spikes], f"{colour}-steps", "·", line=False))
-    if view.quantity == "gap":
-        x, y = decimate(*_epoch_series(arm, "gap", metric, window), fine)
+        steps = (f"steps {brief(arm.recent_step_loss)}",)
+        curves = [
+            Curve([x for x, _ in line], [y for _, y in line], f"{colour}-steps", "steps", name=steps),
+            Curve([x for x, _ in spikes], [y for _, y in spikes], f"{colour}-steps", "steps", mark="·", line=False),
+        ]
+    if view.quantity != "gap" and (not view.overlay or len(history.arms) == 2):  # those of several arms would hide all
+        x, y = decimate(*_epoch_series(arm, f"train_{view.quantity}", metric, window), fine)
+        value = _newest(arm, f"train_{view.quantity}", metric)
+        words = [f"{mark} training", mark] if view.overlay else ["training", "train"]
+        curves.append(Curve(x, y, f"{colour}-train", "dotted", name=tuple(f"{word} {value}" for word in words)))
+    key = "gap" if view.quantity == "gap" else f"val_{view.quantity}"
+    x, y = decimate(*_epoch_series(arm, key, metric, window), fine)
+    value = _newest(arm, key, metric)
+    if view.overlay:
+        curves.append(Curve(x, y, colour, mark=mark, name=(f"{mark} {name} {value}", f"{mark} {value}")))
     else:
-        if alone or len(history.arms) == 2:  # the training losses of several arms would hide all
-            x, y = decimate(*_epoch_series(arm, f"train_{view.quantity}", metric, window), fine)
-            curves.append(Curve(x, y, f"{colour}-train", "dot" if name == BASELINE or alone else "+"))
-        x, y = decimate(*_epoch_series(arm, f"val_{view.quantity}", metric, window), fine)
-    curves.append(Curve(x, y, colour, _line_marker(history, name, view)))
-    curves += _along(history, name, view, x, y, space)
+        words = ["gap"] if view.quantity == "gap" else ["validation", "val"]
+        curves.append(Curve(x, y, colour, name=(*(f"{word} {value}" for word in words), value)))
     if view.log and view.quantity == "loss":
         curves = [_logarithmic(curve) for curve in curves]
     return [curve for curve in curves if curve.x]
 
 
-def _line_marker(history: History, name: str, view: View) -> str:
-    """The marker of an arm's line; in an overlay of two arms their lines differ also without colour.
-
-    In one of several, the baseline and the chosen arm have stronger lines than the others.
-    """
-    strong = [BASELINE] if len(history.arms) == 2 else [BASELINE, view.arm]
-    return "braille" if view.overlay and name not in strong else "hd"
+def _newest(arm: ArmHistory, key: str, metric: Metric) -> str:
+    """The newest value of a curve in few cells, as a name shows it."""
+    return UNKNOWN if arm.last is None else value_text(arm.last, key, metric)
 
 
-def _along(history: History, name: str, view: View, x: list[float], y: list[float], space: Space) -> list[Curve]:
-    """The arm's marks along its line: at each epoch, if there is room; of several arms each at epochs of its own."""
-    looks = arm_looks(history.arms)
-    look, place = looks[name], list(looks).index(name)
-    if not view.overlay or len(looks) == 2:
-        return _points(x, y, look.colour, look.mark, space)
-    every = max(1, min(len(looks), len(x) // 2), math.ceil(APART * len(looks) * len(x) / max(1, space.width)))
-    first = place * every // len(looks)
-    marked = [index for index in range(len(x)) if index % every == first or index == len(x) - 1]
-    return [Curve([x[i] for i in marked], [y[i] for i in marked], look.colour, look.mark, line=False)]
-
-
-def _points(x: list[float], y: list[float], colour: str, mark: str, space: Space) -> list[Curve]:
-    """A mark at each epoch, if there is enough space between them."""
-    return [Curve(x, y, colour, mark, line=False)] if len(x) <= space.width // 4 else []
+def value_text(epoch: EpochDone, key: str, metric: Metric) -> str:
+    """What of an epoch is drawn, in few cells: 'train_loss', 'val_loss', 'train_metric', 'val_metric' or 'gap'."""
+    value = _VALUES[key](epoch)
+    return metric.brief(value) if key.endswith("_metric") else brief(value)
 
 
 def _logarithmic(curve: Curve) -> Curve:
     pairs = [(x, math.log10(y)) for x, y in zip(curve.x, curve.y, strict=True) if y > 0]
-    return Curve([x for x, _ in pairs], [y for _, y in pairs], curve.colour, curve.marker, curve.line)
+    return replace(curve, x=[x for x, _ in pairs], y=[y for _, y in pairs])
 
 
 def _range(curves: list[Curve], view: View, metric: Metric) -> tuple[float, float]:
-    """Lower and upper end of the y axis, for all values but a steep beginning that would flatten the rest.
+    """Lower and upper end of the y axis, for all that epochs measured but a steep beginning.
 
-    Left out are the steps of the first half epoch, once an epoch was measured, and the first epochs of a long run.
+    Steps after the first epoch widen it, each way by no more than what the epochs need; single spikes do not.
     """
-    measured = [p for c in curves if not c.colour.endswith("-steps") for p in zip(c.x, c.y, strict=True)]
-    steps = [p for c in curves if c.colour.endswith("-steps") for p in zip(c.x, c.y, strict=True)]
+    measured = [p for c in curves if c.stroke != "steps" for p in zip(c.x, c.y, strict=True)]
+    steps = [p for c in curves if c.stroke == "steps" and c.line for p in zip(c.x, c.y, strict=True)]
     newest = max((x for x, _ in measured), default=0.0)
-    shown = measured + [(x, y) for x, y in steps if not measured or x > 0.5]
+    if measured:
+        shown, begin = _without_beginning(measured, newest)
+        low, high = min(shown), max(shown)
+        room = high - low
+        later = [y for x, y in steps if x > max(1, begin)]
+        shown += [min(max(y, low - room), high + room) for y in later]
+    else:
+        shown = [y for _, y in steps[len(steps) // 4 :]]
     floor = 0.0 if view.quantity == "loss" and not view.log else None
     if view.quantity == "metric" and math.isfinite(metric.low):
         floor = metric.factor * metric.low
-    low, high = limits(_without_beginning(shown, newest), floor=floor)
+    low, high = limits(shown, floor=floor)
     return low, min(high, metric.factor * metric.high) if view.quantity == "metric" else high
 
 
-def _without_beginning(points: list[tuple[float, float]], epochs: float) -> list[float]:
-    """The heights of these points, without the first epochs of a long run if those take up much of the axis."""
+def _without_beginning(points: list[tuple[float, float]], epochs: float) -> tuple[list[float], float]:
+    """The heights of these points, and the epoch after which they begin.
+
+    The first epochs are left out if they take up much of the axis.
+    """
     heights = [y for _, y in points]
-    later = [y for x, y in points if x > math.ceil(BEGINNING * epochs)]
+    begin = math.ceil(BEGINNING * epochs)
+    later = [y for x, y in points if x > begin]
     if epochs < LONG or not later or max(later) - min(later) > (1 - MUCH) * (max(heights) - min(heights)):
-        return heights
-    return later
+        return heights, 0.0
+    return later, float(begin)
+
+
+def _reserve(curves: list[Curve], arms: int, space: Space) -> int:
+    """The columns at the right that names need: the shortest ones always fit, those of several arms as well as can."""
+    shortest = max((len(curve.name[-1]) for curve in curves if curve.stroke == "solid" and curve.name), default=0)
+    longest = max((len(curve.name[0]) for curve in curves if curve.stroke == "solid" and curve.name), default=0)
+    return 2 + (max(shortest, min(longest, space.width // NAMES)) if arms > 2 else shortest)
 
 
 def _plot(
@@ -284,7 +295,7 @@ def _plot(
 ) -> Plot:
     low, high = y_range
     logarithmic = view.log and view.quantity == "loss"
-    rows = max(2, (space.height - 1) // 3)
+    rows = min(MOST_TICKS, max(2, (space.height - 1) // 2))
     looks = arm_looks(history.arms)
     words: list[tuple[str, float, float, str]] = []
     verticals: list[tuple[float, str]] = []
@@ -297,6 +308,7 @@ def _plot(
     if history.started is not None:
         changes = [c for c in history.controls if c.accepted and c.key is not None]
         verticals = [(x, "faint") for x in sorted({_effective(c, history.started.steps_per_epoch) for c in changes})]
+        words += [("│ steered", x, high, "warning") for x, _ in verticals]
     return Plot(
         curves=curves,
         x_limits=window,
@@ -306,6 +318,7 @@ def _plot(
         verticals=[v for v in verticals if window[0] <= v[0] <= window[1]],
         horizontals=[(0.0, "faint")] if view.quantity == "gap" and low < 0 < high else [],
         words=[w for w in words if window[0] <= w[1] <= window[1]],
+        reserve=_reserve(curves, len(names), space),
         empty="" if curves else f"{title(view.quantity, history.task.metric)} comes with the first epoch",
     )
 
@@ -328,7 +341,8 @@ def _marks(
     if best is not None and view.log and view.quantity == "loss":
         best = math.log10(best) if best > 0 else None
     if arm.best is not None and best is not None and len(arm.epochs) > 1:
-        marks.append(("★", float(arm.best.epoch), best, look.colour))
+        words = "★" if view.overlay else "★ best" if view.quantity == "loss" else "★ lowest loss"
+        marks.append((words, float(arm.best.epoch), best, look.colour))
     if arm.stopped is not None and arm.stopped.reason == "early_stopping":
         low, high = y_range
         marks.append(("■ stopped", float(arm.stopped.epoch), low + 0.12 * (high - low), look.colour))

@@ -38,17 +38,21 @@ class ExplainScreen(Page):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("i,q", "dismiss(None)", show=False)]
 
-    def __init__(self, arms: Mapping[str, Techniques]) -> None:
+    def __init__(self, arms: Mapping[str, Techniques], machine: str = "") -> None:
         """Make the chapters.
 
         Args:
             arms: The techniques of each arm, the baseline first.
+            machine: What their training uses of the machine now, in words; empty where nothing is trained.
         """
         super().__init__()
         self._arms = arms
+        self._machine = machine
 
     def contents(self) -> ComposeResult:
         """The chapters, separated by rules."""
+        if self._machine:
+            yield _plain(f"The processes that train use {self._machine}.\n", "machine")
         running = [name for name in REGISTRY if any(name in arm.active() for arm in self._arms.values())]
         if not running:
             yield Static("No technique runs in this preset. These are the ones that there are.\n")

@@ -141,7 +141,7 @@ class WhatIfScreen(Screen[None]):
 
     def _draw(self) -> None:
         self._stops.show(stop_plot(self._tables, self._looks, Space(*self._stops.content_size)))
-        self._stops.entitle("stops at epoch", "by patience  • runs to the end")
+        self._stops.entitle("stops at epoch", "by patience · dotted: runs to the end")
         self._costs.show(cost_plot(self._tables, self._looks, Space(*self._costs.content_size)))
         metrics = (followed_metric(table.monitor) for table in self._tables.values())
         metric = next(filter(None, metrics), None)

@@ -32,11 +32,13 @@ def stop_plot(tables: Mapping[str, WhatIf], looks: Mapping[str, ArmLook], space:
     stars = []
     for arm, table in tables.items():
         points = [(o.patience, o.stops_at) for o in table.outcomes[:right] if o.stops_at is not None]
-        curves += _curves(looks[arm], points, space)
+        curves += _curve(arm, looks[arm], points)
         rest = range(len(points) + 1, right + 1) if table.complete else range(0)
         if rest:
             curves.append(
-                Curve([float(x) for x in rest], [float(table.epochs)] * len(rest), f"{looks[arm].colour}-train", "dot")
+                Curve(
+                    [float(x) for x in rest], [float(table.epochs)] * len(rest), f"{looks[arm].colour}-train", "dotted"
+                )
             )
         chosen = table.chosen
         if chosen is not None and (chosen.stops_at is not None or table.complete):
@@ -56,7 +58,7 @@ def cost_plot(tables: Mapping[str, WhatIf], looks: Mapping[str, ArmLook], space:
         scale = 1.0 if metric is None else metric.factor
         known = [o for o in table.outcomes[:right] if o.stops_at is not None or table.complete]
         points = {o.patience: scale * o.cost for o in known if o.cost is not None}
-        curves += _curves(looks[arm], list(points.items()), space)
+        curves += _curve(arm, looks[arm], list(points.items()))
         if table.chosen is not None and table.chosen.patience in points:
             stars.append((STAR, float(table.chosen.patience), points[table.chosen.patience], looks[arm].colour))
     if not any(y for curve in curves for y in curve.y):
@@ -77,14 +79,12 @@ def _right(tables: Mapping[str, WhatIf]) -> int:
     return min(MAX_PATIENCE, max(5, max(stopping, default=0) + 2))
 
 
-def _curves(look: ArmLook, points: Sequence[tuple[int, float]], space: Space) -> list[Curve]:
-    """An arm's line and its marks, which tell the arms apart also without colour."""
+def _curve(arm: str, look: ArmLook, points: Sequence[tuple[int, float]]) -> list[Curve]:
+    """An arm's line with its name, if it has any point."""
     if not points:
         return []
     x, y = [float(x) for x, _ in points], [float(y) for _, y in points]
-    apart = -(-len(x) // max(1, space.width // 4))
-    line = Curve(x, y, look.colour, "hd" if look.colour == "baseline" else "braille")
-    return [line, Curve(x[::apart], y[::apart], look.colour, look.mark, line=False)]
+    return [Curve(x, y, look.colour, mark=look.mark, name=(f"{look.mark} {arm}", look.mark))]
 
 
 def _plot(curves: list[Curve], stars: list[tuple[str, float, float, str]], right: int, space: Space) -> Plot:

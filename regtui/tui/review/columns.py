@@ -32,6 +32,8 @@ CALLED = frozenset({"more", "fewer", "closer", "farther"})
 """Verdicts that say in which way the networks differ."""
 VERDICT_WIDTH = len("interrupted")
 """Width of the verdict column, in which the status may stand instead."""
+CLOUDED_WIDTH = 20
+"""Its width in a wide terminal, where a run is listed that is not a clean comparison: 'undecided, steered'."""
 
 
 class RunColumn(NamedTuple):
@@ -51,6 +53,13 @@ def test_cell(run: RunInfo, arm: ArmFigures) -> Cell:
     return Cell(run.metric.fitting(arm.test_metric, 7))
 
 
+def verdict_cell(run: RunInfo, cells: int) -> Cell:
+    """The verdict in so many cells; one that is not clean is a warning, and one that settles nothing is faint."""
+    if run.clouds and run.verdict and (run.verdict != "none" or "unpaired" in run.clouds):
+        return Cell(run.verdict_in(cells), "warning")
+    return Cell(run.verdict_in(cells), "" if CALLED & {*run.verdicts.values()} else "faint")
+
+
 FIELDS = (
     RunColumn(
         Column("started, UTC", 16), lambda r: Cell(f"{r.started:%Y-%m-%d %H:%M}", "secondary"), lambda r: r.started
@@ -64,7 +73,7 @@ FIELDS = (
     ),
     RunColumn(
         Column("verdict", 9),
-        lambda r: Cell(r.shown_verdict, "" if CALLED & {*r.verdicts.values()} else "faint"),
+        lambda r: verdict_cell(r, CLOUDED_WIDTH),
         lambda r: r.verdict or None,
     ),
     RunColumn(
@@ -94,6 +103,21 @@ FIELDS = (
 )
 PRESET, STATUS, POINTS, VERDICT = FIELDS[1:5]
 NOTED = FIELDS[-2]
+
+
+def verdict_width(runs: Iterable[RunInfo], width: int) -> int:
+    """Width of the verdict column for a terminal of that width."""
+    if width < NARROW:
+        return VERDICT_WIDTH
+    return CLOUDED_WIDTH if any(run.clouds for run in runs) else VERDICT.column.width
+
+
+def verdict_or_status(run: RunInfo, width: int) -> Cell:
+    """The verdict's cell for a terminal of that width; in a narrow one a run that has none shows its status."""
+    if width >= NARROW:
+        return VERDICT.cell(run)
+    nothing = run.verdict in ("", "none") and "unpaired" not in run.clouds
+    return STATUS.cell(run) if nothing else verdict_cell(run, VERDICT_WIDTH)
 
 
 def points_column(runs: Iterable[RunInfo], width: int) -> Column:

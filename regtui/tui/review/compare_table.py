@@ -13,12 +13,12 @@ from regtui.text import UNKNOWN, number, one_line, share
 from regtui.tui.review.columns import (
     CALLED,
     NARROW,
-    VERDICT,
     VERDICT_WIDTH,
     points_cell,
     points_column,
     preset_width,
     test_cell,
+    verdict_cell,
 )
 from regtui.tui.widgets.row_list import Cell, Column
 
@@ -88,7 +88,7 @@ def _arm_cells(run: RunInfo, arm: str, settings: int, width: int) -> list[Cell]:
         nothing,
         Cell(f"{'':{INDENT}}{arm}"),
         Cell(f"{difference}{caveats}"),
-        Cell(outcome, "" if outcome in CALLED else "faint"),
+        Cell(outcome, "warning" if run.clouds and outcome != "none" else "" if outcome in CALLED else "faint"),
         nothing,
         test_cell(run, figures),
         *[nothing] * settings,
@@ -139,7 +139,7 @@ def _only(run: RunInfo) -> str:
 OUTCOME: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
     (
         Column("verdict", VERDICT_WIDTH),
-        lambda r: VERDICT.cell(r) if r.status in ("finished", "stopped") else Cell(r.status, "warning"),
+        lambda r: verdict_cell(r, VERDICT_WIDTH) if r.status in ("finished", "stopped") else Cell(r.status, "warning"),
     ),
     (Column("● test", 7, right=True, colour="baseline"), lambda r: test_cell(r, r.baseline)),
     (

@@ -13,9 +13,10 @@ from regtui.preset.arms import BASELINE
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory, History
 from regtui.tasks import Metric
-from regtui.tui.charts.plot import Curve, Plot
+from regtui.text import brief
+from regtui.tui.charts.plot import Curve, Plot, Stroke
 from regtui.tui.charts.series import decimate
-from regtui.tui.charts.view import Space, value_of
+from regtui.tui.charts.view import MOST_TICKS, Space, value_of
 from regtui.tui.themes import RUN_COLOURS
 
 Compared = Literal["loss", "gap", "metric", "difference"]
@@ -25,10 +26,6 @@ WHOSE: tuple[Whose, ...] = ("all arms", "baselines", "other arms")
 COMPARED: tuple[Compared, ...] = ("loss", "difference", "gap", "metric")
 AXES: tuple[By, ...] = ("epoch", "step", "time")
 BY: dict[By, str] = {"epoch": "by epoch", "step": "by step", "time": "by seconds of each arm's own training"}
-LABELS = 5
-"""A curve shows its run's letter at so many places."""
-NAMING = 8
-"""A chart of so many rows has room for the names of several arms."""
 SETTLING = 12
 """With so many epochs or more the scale ignores the first ones, one in so many; they are drawn at the edge."""
 
@@ -75,15 +72,16 @@ def choices(runs: Sequence[Shown]) -> list[tuple[Whose, str]]:
 def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) -> Plot:
     """All runs in one chart; the one under the cursor is drawn last, on top, and its several arms have their names."""
     order = [index for index in range(len(runs)) if index != cursor] + [cursor] * (cursor < len(runs))
-    lines: list[Curve] = []
-    labels: list[Curve] = []
-    names: list[tuple[str, float, float, str]] = []
+    curves: list[Curve] = []
     settled: list[float] = []
     diverged: list[float] = []
     logarithmic = view.log and view.quantity in ("loss", "metric")
     for index in order:
         run = runs[index]
         for arm, points in _series(run.history, view):
+            if not points:
+                continue
+            value = _text(points[-1][1], view, run.history.task.metric)
             if logarithmic:
                 points = [(x, math.log10(y)) for x, y in points if y > 0]
             lost = run.history.arms[arm].diverged or (
@@ -92,16 +90,17 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
             (diverged if lost else settled).extend(y for _, y in points[len(points) // SETTLING :])
             x, y = decimate([x for x, _ in points], [y for _, y in points], 2 * space.width)
             if x:
-                grain = "hd" if arm == BASELINE or view.quantity == "difference" else "braille"
-                lines.append(Curve(x, y, run.colour, grain))
-                letter = run.letter if grain == "hd" else run.letter.upper()
-                labels.append(_labels(x, y, run, letter, index / max(1, len(runs))))
-                named = index == cursor and len(run.history.others) > 1 and not view.arm and space.height >= NAMING
-                if named and arm != BASELINE:
-                    names.append((f"{letter} {arm}", x[-1], y[-1], run.colour))
-    if not lines:
+                selected = index == cursor
+                letter = run.letter if arm == BASELINE or view.quantity == "difference" else run.letter.upper()
+                curves.append(
+                    Curve(
+                        x, y, run.colour if selected else f"{run.colour}-faded", _stroke(arm, view), letter,
+                        name=(*([f"{letter} {arm} {value}"] if selected else []), f"{letter} {value}"),
+                    )
+                )  # fmt: skip
+    if not curves:
         return Plot(empty="no epoch of these runs is in their logs")
-    right = max(curve.x[-1] for curve in lines)
+    right = max(curve.x[-1] for curve in curves)
     left = 0.0 if right > 1 or view.by == "time" else right - 1
     metrics = metrics_of(runs) if view.quantity == "metric" else []
     floors = [0.0] if view.quantity == "loss" else [metric.factor * metric.low for metric in metrics]
@@ -109,15 +108,15 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
     low, high = limits(settled or diverged, floor=floor if math.isfinite(floor) and not logarithmic else None)
     if metrics and not logarithmic:
         high = min(high, max(metric.factor * metric.high for metric in metrics))
-    rows = max(2, (space.height - 1) // 3)
+    rows = min(MOST_TICKS, max(2, (space.height - 1) // 2))
     return Plot(
-        curves=lines + labels,
+        curves=curves,
         x_limits=(left, right),
         y_limits=(low, high),
         x_ticks=ticks(left, right, max(2, space.width // 12)),
         y_ticks=log_ticks(low, high, rows) if logarithmic else ticks(low, high, rows),
         horizontals=[(0.0, "faint")] if low < 0 < high and not logarithmic else [],
-        words=names,
+        reserve=2 + max(len(curve.name[-1]) for curve in curves),
     )
 
 
@@ -138,18 +137,24 @@ def metrics_of(runs: Sequence[Shown]) -> list[Metric]:
 
 def runs_legend(view: CompareView) -> str:
     """What the letters and lines mean."""
-    if view.arm and view.quantity != "difference":
-        return f"A ⠒ {view.arm}"
     if view.quantity == "difference":
-        return "a letter a run · below 0 the arm beside the baseline has the lower loss"
-    named = {"baselines": "a ▀ baseline", "other arms": "A ⠒ the other arms"}
+        return "below 0 the arm beside the baseline has the lower loss"
+    if view.arm:
+        return f"A ─ {view.arm}"
+    named = {"baselines": "a ╌ baseline", "other arms": "A ─ the other arms"}
     return "  ".join(words for whose, words in named.items() if view.arms in ("all arms", whose))
 
 
-def _labels(x: list[float], y: list[float], run: Shown, letter: str, share: float) -> Curve:
-    """The run's letter along its curve, at other places than other runs'; a capital for arms beside the baseline."""
-    places = sorted({min(len(x) - 1, int((n + share) * len(x) / LABELS)) for n in range(LABELS)})
-    return Curve([x[i] for i in places], [y[i] for i in places], run.colour, letter, line=False)
+def _stroke(arm: str, view: CompareView) -> Stroke:
+    """The stroke of an arm: solid beside a dashed baseline."""
+    return "dashed" if arm == BASELINE and view.quantity != "difference" else "solid"
+
+
+def _text(value: float, view: CompareView, metric: Metric) -> str:
+    """A value in few cells."""
+    if view.quantity == "metric":
+        return metric.brief(value / metric.factor)
+    return f"{'+' if view.quantity == 'difference' and value > 0 else ''}{brief(value)}"
 
 
 _VALUES: dict[Compared, Callable[[EpochDone], float | None]] = {

@@ -23,7 +23,7 @@ from regtui.runs.list import RunInfo, read_run
 from regtui.runs.note import MAX_NOTE, Note, read_note, tags_of, write_note
 from regtui.runs.note import NAME as NOTE
 from regtui.runs.trash import discard, is_in_trash, restore
-from regtui.text import UNKNOWN, one_line
+from regtui.text import one_line
 from regtui.tui.review.columns import (
     FIELDS,
     NARROW,
@@ -33,13 +33,14 @@ from regtui.tui.review.columns import (
     STATUS,
     TINY,
     VERDICT,
-    VERDICT_WIDTH,
     RunColumn,
     about,
     note_width,
     points_cell,
     points_column,
     preset_width,
+    verdict_or_status,
+    verdict_width,
 )
 from regtui.tui.review.saved_run import OpenRun
 from regtui.tui.widgets.dialogs import AskText
@@ -241,8 +242,8 @@ class ReviewScreen(Screen[None]):
                 column = column._replace(width=self._note_width)
             elif field is POINTS:
                 column = points_column(self._shown, self.size.width)
-            elif field is VERDICT and self.size.width < NARROW:
-                column = column._replace(width=VERDICT_WIDTH)
+            elif field is VERDICT:
+                column = column._replace(width=verdict_width(self._shown, self.size.width))
             if field is FIELDS[self._sorted_by]:
                 title = column.title + self._arrow
                 column = column._replace(title=title, width=max(column.width, len(title)))
@@ -265,9 +266,9 @@ class ReviewScreen(Screen[None]):
     def _cells(self, row: int) -> list[Cell]:
         run = self._shown[row]
         mark = Cell("✓", "accent") if run.folder in self._marked else Cell("#" if run.note.line else "", "faint")
-        in_place = {VERDICT: STATUS} if self.size.width < NARROW and run.shown_verdict in (UNKNOWN, "none") else {}
-        cells = {field: in_place.get(field, field).cell(run) for field in self._fields}
-        return [mark, *(cells | {POINTS: points_cell(run, self.size.width)}).values()]
+        width = self.size.width
+        cells = {field: field.cell(run) for field in self._fields}
+        return [mark, *(cells | {POINTS: points_cell(run, width), VERDICT: verdict_or_status(run, width)}).values()]
 
     @on(RowList.Moved)
     def _moved(self) -> None:

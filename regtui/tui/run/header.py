@@ -13,6 +13,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.applied import present_rate
 from regtui.protocol.history import ArmHistory, History
 from regtui.text import clock, counted, one_line
+from regtui.tui.run.gauges import machine_words
 from regtui.tui.run.session import Session
 from regtui.tui.widgets.lines import Lines
 
@@ -48,6 +49,7 @@ def header_line(
     cursor: int | None = None,
     status: str = "",
     silence: str = "",
+    gauges: str = "",
 ) -> Text:
     """The line, `width` cells long; less important parts give way first.
 
@@ -59,6 +61,7 @@ def header_line(
         cursor: The epoch under the cursor, if any.
         status: How the run ended, if that is known from elsewhere than its events.
         silence: How long a run that is trained elsewhere has been silent, in words; may be empty.
+        gauges: What training uses of the processors and the memory now; may be empty.
     """
     if not status and history.finished is not None:
         status = history.finished.status
@@ -66,19 +69,24 @@ def header_line(
     faint, strong = Style(color=colours["faint"]), Style(color=colours["primary"], bold=True)
     left = Text("regtui " if width >= ROOMY else "", strong, end="", no_wrap=True)
     left.append(one_line(preset.name, max(12, width // 2)), Style(bold=True))
-    data = f"{preset.dataset.title} {sizes.train:,} / {sizes.val:,}"
+    title = preset.dataset.title
+    data = f"{title} {sizes.train:,} / {sizes.val:,}"
     device = started.device if started else preset.train.device
     threads = counted(started.threads, "thread") if started and started.threads else ""
     seed, rate = f"seed {preset.train.seed}", f"lr {_rate(preset, history, cursor):.3g}"
-    parts = [part for part in (data, device, threads, seed, rate) if part]
-    giving_way = [part for part in (threads, data, device, seed, rate) if part]
+    machine = machine_words(history, gauges)
+    parts = [part for part in (data, machine or device, threads, seed, rate) if part]
+    giving_way = [part for part in (threads, data, machine, title, device, seed, rate) if part]
+    shorter = {data: title, machine: device}
     words = _progress(preset, history, status, silence) if cursor is None else _read_at(cursor, history, status)
     while len(words) > 1 and len(left) + len(" · ".join(words)) >= width:
         words.pop(1)
     right = " · ".join(words)
     paired = _pairing(history, colours)
     while parts and len(left) + sum(len(p) + 3 for p in parts) + len(paired) + len(right) + 5 > width:
-        parts.remove(giving_way.pop(0))
+        gone = giving_way.pop(0)
+        at = parts.index(gone)
+        parts[at : at + 1] = [shorter[gone]] if gone in shorter else []
     for part in parts:
         left.append(" · ", faint)
         left.append(part)
@@ -159,4 +167,5 @@ class Header(Lines):
         """One row."""
         run = self._session
         colours = self.app.theme_variables
-        return [header_line(run.preset, run.history, width, colours, self.cursor, run.status, run.silence)]
+        told = (self.cursor, run.status, run.silence, run.gauges.words)
+        return [header_line(run.preset, run.history, width, colours, *told)]

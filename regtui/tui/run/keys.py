@@ -22,7 +22,7 @@ HERE = (
     Key("escape", "back", "back", "Put the cursor away; from a saved run: back to the list.", "esc", footer=True),
     Key("n", "again", "new seed", "After the end: run the same preset with another seed.", "n", footer=True),
     Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
-    Key("d", "details", "details", "After the end: the verdict, or the table.", "d", footer=True),
+    Key("d", "details", "details", "After the end: what the verdict rests on, and back.", "d", footer=True),
     Key("b", "review", "saved runs", "After the end: the list of all saved runs.", "b", footer=True),
     *WALK,
     Key("left", "walk(-1)", "epochs", "Read all values at an earlier epoch.", "←", footer=True),

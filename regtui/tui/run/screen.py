@@ -20,6 +20,7 @@ from regtui.tui.charts.view import QUANTITIES, View
 from regtui.tui.pages.preset import PresetPage
 from regtui.tui.pages.what_if_screen import WhatIfScreen
 from regtui.tui.run.arms_table import ArmsTable, needs_second
+from regtui.tui.run.gauges import SECONDS
 from regtui.tui.run.header import Header
 from regtui.tui.run.keys import HERE, TO_CONTROLS, usable
 from regtui.tui.run.sentence import Sentence
@@ -33,8 +34,8 @@ from regtui.tui.widgets.stepper import Stepper
 
 AT_ONCE = (RunStarted, ControlApplied, Paused, Resumed, RunFinished, Saving)
 """Events shown at once, without waiting for the next drawing: answers to the user, and changes of state."""
-FRAME = 6
-"""Columns taken by a panel's border, padding and scroll bar."""
+FRAME = 3
+"""Columns taken by the verdict's padding and scroll bar."""
 FEWEST_ROWS = 9
 """Rows that the charts keep where the table has many arms."""
 STOP_CHOICES = (
@@ -73,7 +74,7 @@ class RunScreen(Screen[None]):
     class Review(Asked):
         """Open the saved runs."""
 
-    KEYS = (*HERE, TO_CONTROLS, *Stepper.KEYS)
+    KEYS = (*HERE, TO_CONTROLS, *Stepper.KEYS, *VerdictPanel.KEYS)
     BINDINGS = bindings((*HERE, *EVERYWHERE))
 
     def __init__(self, session: Session) -> None:
@@ -108,6 +109,8 @@ class RunScreen(Screen[None]):
     def on_mount(self) -> None:
         """Show the run's current state."""
         self._narrow = self.view.overlay = self.size.width < TWO_CHARTS
+        if self.session.live:
+            self.set_interval(SECONDS, self._header.redraw)  # what the gauges show, also while the run is paused
         self._arrange()
         self._draw()
 
@@ -174,8 +177,10 @@ class RunScreen(Screen[None]):
 
     def _arrange(self) -> None:
         width, height = self.size
-        verdict = self.session.ended and not self._details and self._cursor is None
-        room = height - self._key_bar.height_in(height) - (20 if verdict else 9)
+        verdict = self.session.ended and self._cursor is None
+        room = height - self._key_bar.height_in(height)
+        most = height // 2 - 2 if not self._details else room - 1 - CHART
+        room -= 1 + most if verdict else 9
         arms = len(self.session.preset.arms())
         rows = arms if verdict else min(arms, max(2, 2 + room - FEWEST_ROWS))
         room -= 0 if verdict else rows - 2
@@ -188,11 +193,9 @@ class RunScreen(Screen[None]):
         self._steering.display = self.session.live and not self.session.ended
         self._verdict.display = verdict
         if verdict:
-            self._verdict.styles.max_height = (
-                min(height * 3 // 4, height - 2 - CHART) if self._curves.display else height
-            )
+            self._verdict.styles.max_height = most if self._curves.display else height
             self._verdict.set_class(not self._curves.display, "alone")
-            self._verdict.show(self.session, width - FRAME)
+            self._verdict.show(self.session, width - FRAME, details=self._details)
         self._sentence.set_class(width < TWO_CHARTS, "narrow")
 
     # What the user does
@@ -319,8 +322,8 @@ class RunScreen(Screen[None]):
             self._read_at(None)
 
     def action_details(self) -> None:
-        """Switch between the verdict and the table."""
-        self._details = self._verdict.display
+        """Show what the verdict rests on as well, or no more."""
+        self._details = not self._details and self._verdict.display
         self._read_at(None)
 
     def action_stop(self) -> None:

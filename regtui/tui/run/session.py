@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from regtui.errors import RegtuiError
-from regtui.evidence.lines import verdict_lines
+from regtui.evidence.diagnosis import describe
+from regtui.evidence.glance import Part, Row, glance, text_of
+from regtui.evidence.lines import detail_lines
 from regtui.evidence.verdict import Verdict
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control
@@ -17,6 +19,7 @@ from regtui.protocol.history import History
 from regtui.runs.summary import Summary
 from regtui.tasks import METRICS
 from regtui.text import one_line
+from regtui.tui.run.gauges import Gauges
 
 
 class Session:
@@ -43,6 +46,8 @@ class Session:
         self.ended = False
         self.note = ""
         """What the user wrote of a saved run: its tags and note in one line."""
+        self.gauges = Gauges(list)
+        """What the processes that train use of the machine; replaced by whoever trains."""
         self.silence = ""
         """How long a run that is trained elsewhere has been silent, in words; empty if that is usual."""
         self._notify = notify
@@ -81,19 +86,33 @@ class Session:
 
     def outcome(self, width: int = 80) -> list[str]:
         """The outcome in lines: errors, the verdict or else what the summary says, and where the log is."""
+        blocks = [[text_of(row) for row in self.glance(width)]]
+        blocks += [detail_lines(self.verdicts, width)] if self.verdicts else []
+        blocks.append(self.place(width))
+        return [line for block in blocks if block for line in ("", *block)][1:]
+
+    def glance(self, width: int) -> list[Row]:
+        """The outcome at a glance: errors, and the verdict or else what the summary says."""
         fault = str(self.error) if self.error else self.summary.error if self.summary else ""
         unsaved = (
             f"Not all of this run is saved: {self.summary.unsaved}" if self.summary and self.summary.unsaved else ""
         )
-        blocks = [textwrap.wrap(words, width) for words in (fault, unsaved) if words]
+        rows = [[Part(line, "warning")] for words in (fault, unsaved) for line in textwrap.wrap(words, width)]
         if self.verdicts:
-            blocks.append(verdict_lines(self.verdicts, width))
-        elif self.summary is not None and (known := _tests(self.summary)):
-            blocks.append(textwrap.wrap(known, width))
-        if self.folder is not None:
-            note = textwrap.wrap(f"note {self.note}", width) if self.note else []
-            blocks.append([*note, f"log  {one_line(self.folder)}"])
-        return [line for block in blocks for line in ("", *block)][1:]
+            return rows + glance(self.verdicts, width)
+        known = _tests(self.summary) if self.summary is not None else ""
+        return rows + [[Part(line)] for line in textwrap.wrap(known, width)]
+
+    def details(self, width: int) -> list[str]:
+        """How the arms' losses went, and what the verdict rests on."""
+        course = textwrap.wrap(describe(self.history, self.preset.train.epochs, over=True), width)
+        return [*course, *(("", *detail_lines(self.verdicts, width)) if self.verdicts else ())]
+
+    def place(self, width: int) -> list[str]:
+        """The user's note, and where the log is; nothing while there is none."""
+        if self.folder is None:
+            return []
+        return [*(textwrap.wrap(f"note {self.note}", width) if self.note else ()), f"log  {one_line(self.folder)}"]
 
     def take_in(self) -> list[Event]:
         """Add the waiting events to the history; returns those that it accepted."""

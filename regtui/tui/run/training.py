@@ -28,6 +28,9 @@ class Training(Protocol):
     ) -> RunResult:
         """Train a preset."""
 
+    def pids(self) -> list[int]:
+        """The numbers of the processes that train now; called at any time."""
+
     def close(self) -> None:
         """End all its processes at once."""
 
@@ -67,6 +70,11 @@ class ProcessTraining:
             if result.summary.status == "failed" or result.summary.device != "cpu" or not crew.idle:
                 self._discard()  # processes that failed are not used again; this also frees memory of a GPU
             return result
+
+    def pids(self) -> list[int]:
+        """The numbers of the processes that there are now."""
+        crew = self._crew
+        return [] if crew is None else [process.pid for process in list(crew.processes)]
 
     def close(self) -> None:
         """End the processes, also while they get ready; a running run is saved as stopped."""
