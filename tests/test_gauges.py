@@ -53,7 +53,7 @@ def test_the_line_at_the_top_has_them_in_place_of_the_device_where_there_is_room
     for width in range(40, 131):
         shown = line(width)
         assert len(shown) <= width
-        assert ("198 %" in shown) == (width >= 108), "below, i tells it"
+        assert ("198 %" in shown) == (width >= 102), "below, i tells it"
         assert "lr 0.001" in shown or "198 %" not in shown
     for arm in told.history.arms.values():
         arm.epochs[-1] = arm.epochs[-1].model_copy(update={"gpu_bytes": 1_234_000_000})
