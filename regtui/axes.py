@@ -52,13 +52,6 @@ def ticks(low: float, high: float, count: int, *, whole: bool = False) -> list[t
     return [(place, _label(place, step)) for place in places]
 
 
-def ticks_around_zero(reach: float) -> list[tuple[float, str]]:
-    """Ticks at 0 and at `reach` on either side of it, with their signs."""
-    form = "+.5f" if reach < 0.01 else "+.3f" if reach < 1 else "+.2f"
-    form = form if 1e-4 <= reach < 1e5 else "+.1e"
-    return [(-reach, signed(f"{-reach:{form}}")), (0.0, "0"), (reach, signed(f"{reach:{form}}"))]
-
-
 def log_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     """Ticks for an axis of log10 values, labelled with the values themselves: 0.1, 0.2, 0.5, 1."""
     decades = range(math.floor(low), math.ceil(high) + 1)

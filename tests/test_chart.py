@@ -25,8 +25,9 @@ from regtui.preset.arms import MARKS
 from regtui.tui.charts import chart as chart_module
 from regtui.tui.charts.chart import Chart, draw
 from regtui.tui.charts.curves import Curves
+from regtui.tui.charts.difference import strip
 from regtui.tui.charts.plot import RANKS, Curve, Plot, Stroke
-from regtui.tui.charts.view import Space, View, difference, plots
+from regtui.tui.charts.view import Space, View, plots
 from regtui.tui.look import PlainText, plain
 from regtui.tui.themes import DARK, LIGHT
 from regtui.tui.widgets.lines import Lines
@@ -272,7 +273,7 @@ def test_only_the_palettes_colours_are_used() -> None:
         palette = {**theme.variables, "accent": str(theme.accent), "error": str(theme.error), "warning": "#9a6700"}
         history = told().control("regularized", "dropout.rate", 0.3).history
         for view in (View(), View(overlay=True), View("gap")):
-            for plot in [*plots(history, view, Space(57, 18)), difference(history, "regularized", view, Space(57, 18))]:
+            for plot in [*plots(history, view, Space(57, 18)), strip(history, "regularized", view, Space(57, 18))]:
                 assert colours_in(draw(plot, 57, 18, palette)) <= set(palette.values())
 
 
@@ -314,7 +315,7 @@ def test_every_glyph_of_the_presets_has_an_ascii_one() -> None:
 def test_a_chart_in_ascii_keeps_its_shape(view: View) -> None:
     history = told().steps("baseline", [0.5, 40.0, None]).stop("regularized", "early_stopping").history
     filtered = PlainText()
-    for plot in [*plots(history, view, Space(57, 18)), difference(history, "regularized", view, Space(57, 18))]:
+    for plot in [*plots(history, view, Space(57, 18)), strip(history, "regularized", view, Space(57, 18))]:
         for row in draw(plot, 57, 18, {**DARK.variables, "accent": "#e6c07b", "error": "#e5736b"}):
             (segment,) = filtered.apply([Segment(row.plain)], Color.parse("black"))
             assert segment.text.isascii()

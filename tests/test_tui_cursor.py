@@ -16,9 +16,10 @@ from regtui.protocol.events import ArmStopped, EpochDone, Event
 from regtui.protocol.history import History
 from regtui.text import brief
 from regtui.tui.app import RegtuiApp
-from regtui.tui.charts.captions import difference_caption, reading
+from regtui.tui.charts.captions import reading
 from regtui.tui.charts.chart import Chart
-from regtui.tui.charts.view import Space, View, difference, plots
+from regtui.tui.charts.difference import strip
+from regtui.tui.charts.view import Space, View, plots
 from regtui.tui.look import CURSOR, plain
 from regtui.tui.run.arms_table import arm_rows
 from regtui.tui.run.header import header_line
@@ -127,7 +128,7 @@ def test_the_line_stands_in_every_chart_and_is_told_from_others_without_colour()
     history = History.of(RUNS["steered"])
     space = Space(57, 18)
     for view in (View(), View(overlay=True), View("gap"), View(log=True)):
-        for plot in [*plots(history, view, space, 5), difference(history, "regularized", view, space, 5)]:
+        for plot in [*plots(history, view, space, 5), strip(history, "regularized", view, space, 5)]:
             assert plot.verticals[-1] == (5.0, "accent")
             assert [w for w in plot.words if w[0] == CURSOR] == [(CURSOR, 5.0, plot.y_limits[1], "accent")]
     for plot in [*plots(history, View(recent=True), space, 2), *plots(history, View(), space)]:
@@ -145,8 +146,6 @@ def test_captions_tell_the_values_of_the_epoch() -> None:
     both = ["baseline", "regularized"]
     assert reading(history, View(overlay=True), both, 1) == "epoch 1  validation ● 0.500  ◆ 0.400"
     assert reading(history, View("gap", overlay=True), both, 2) == "epoch 2  gap ● 0.250  ◆ –"
-    assert difference_caption("regularized", -0.1, 1)[1] == "epoch 1 · −0.1000 · regularized is lower"
-    assert difference_caption("regularized", None, 2)[1] == "epoch 2 · not in both arms"
 
 
 @pytest.mark.parametrize("width", [20, 30, 80, 120])

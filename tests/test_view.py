@@ -16,8 +16,9 @@ from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import History
 from regtui.tui.charts.captions import manner, titles
 from regtui.tui.charts.chart import draw
+from regtui.tui.charts.difference import strip
 from regtui.tui.charts.plot import Plot
-from regtui.tui.charts.view import Space, View, difference, newest_difference, plots
+from regtui.tui.charts.view import Space, View, plots
 from regtui.tui.themes import DARK
 from tests.conftest import small_preset
 from tests.telling import Telling
@@ -116,7 +117,7 @@ def test_every_view_of_every_history_can_be_drawn(kind: str) -> None:
                 assert plot.x_ticks
                 assert plot.y_ticks
     for view in (View(), View(overlay=True), View(quantity="gap"), View(log=True)):
-        for plot in [*plots(history, view, SPACE), difference(history, "regularized", view, SPACE)]:
+        for plot in [*plots(history, view, SPACE), strip(history, "regularized", view, SPACE)]:
             assert len(draw(plot, *SPACE, COLOURS)) == SPACE.height
 
 
@@ -355,44 +356,6 @@ def test_there_are_words_until_there_is_something_to_draw() -> None:
     for view in (View("metric"), View("gap"), View(overlay=True)):
         assert all("first epoch" in plot.empty for plot in plots(told.history, view, SPACE))
     assert all(plot.curves for plot in plots(told.history, View(), SPACE))
-    assert "first epoch" in difference(told.history, "regularized", View(), SPACE).empty
-    assert difference(History(), "regularized", View(), SPACE).empty
-
-
-# The difference
-
-
-def test_the_difference_is_regularized_minus_baseline() -> None:
-    history = telling().epochs([0.9, 0.5, 0.3], [0.8, 0.6, 0.1]).history
-    plot = difference(history, "regularized", View(), SPACE)
-    assert plot.curves[0].x == [1.0, 2.0, 3.0]
-    assert plot.curves[0].y == pytest.approx([-0.1, 0.1, -0.2])
-    assert newest_difference(history, "regularized") == pytest.approx(-0.2)
-    assert plot.horizontals == [(0.0, "faint")]
-    assert plot.x_limits == plots(history, View(), SPACE)[0].x_limits
-
-
-@pytest.mark.parametrize("apart", [0.0, 1e-12, 0.0003, 0.04, 0.5, 7.0, 1e9])
-def test_its_range_is_symmetric_and_its_labels_say_so(apart: float) -> None:
-    told = telling().epochs([1.0] * 4, [1.0 + apart] * 4)
-    plot = difference(told.history, "regularized", View(), SPACE)
-    low, high = plot.y_limits
-    assert low == -high
-    assert high > apart or (apart == 0 and high > 0)
-    below, zero, above = (label for _, label in plot.y_ticks)
-    assert zero == "0"
-    assert below == above.replace("+", "−", 1)
-    above = above.replace("−", "-")
-    assert float(above) == pytest.approx(plot.y_ticks[2][0], rel=0.5)
-    assert float(above) > 0
-
-
-def test_an_arm_that_is_ahead_or_not_finite_makes_no_difference() -> None:
-    told = telling().epochs([0.9, 0.5, 0.4], [0.8])
-    assert difference(told.history, "regularized", View(), SPACE).curves[0].x == [1.0]
-    told.epoch("regularized", None)
-    assert newest_difference(told.history, "regularized") == pytest.approx(-0.1)
-    assert newest_difference(telling().history, "regularized") is None
 
 
 # Long runs
@@ -425,7 +388,7 @@ def test_a_million_steps_stay_within_the_width() -> None:
     for view in (View(), View(overlay=True), View("gap"), View(log=True), View(recent=True)):
         for plot in plots(told.history, view, SPACE):
             assert all(len(curve.x) <= 2 * 2 * SPACE.width + 2 for curve in plot.curves)
-    assert len(difference(told.history, "regularized", View(), SPACE).curves[0].x) <= 4 * SPACE.width
+    assert len(strip(told.history, "regularized", View(), SPACE).curves[0].x) <= 4 * SPACE.width
 
 
 @pytest.mark.parametrize("quantity", ["loss", "gap"])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.protocol.applied import label_with_changes
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import History
 from regtui.tasks import Metric
-from regtui.text import UNKNOWN, number
+from regtui.text import UNKNOWN
 from regtui.tui.charts.view import Quantity, View, title, value_text
 from regtui.tui.look import arm_looks
 
@@ -70,17 +69,6 @@ def _value(epoch: EpochDone | None, quantity: Quantity, metric: Metric) -> str:
     if epoch is None:
         return UNKNOWN
     return value_text(epoch, "gap" if quantity == "gap" else f"val_{quantity}", metric)
-
-
-def difference_caption(arm: str, value: float | None, epoch: int | None = None) -> tuple[str, str]:
-    """Title and value, the newest or that of an epoch, for the strip of differences in validation loss."""
-    words = f"Δ validation loss, {arm} − {BASELINE}"
-    when = "" if epoch is None else f"epoch {epoch}"
-    if value is None:
-        return words, when and f"{when} · not in both arms"
-    shown = number(value, "+.4f")
-    lower = f" · {BASELINE if value > 0 else arm} is lower" if shown.strip("+−0.") else ""
-    return words, (when and f"{when} · ") + shown + lower
 
 
 def _label(preset: Preset, history: History, arm: str, room: int) -> str:

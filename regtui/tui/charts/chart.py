@@ -90,7 +90,8 @@ def _characters(plot: Plot, grid: Grid, *, ascii_only: bool) -> dict[Cell, tuple
     for cell, mark, colour in marked:
         found[cell], taken[cell] = (mark, colour), 9
     upright = {grid.cell(x, plot.y_limits[0])[0] for x, _ in plot.verticals}
-    taken.update({(column, row): 9 for column in upright for row in range(grid.rows)})
+    for cell in ((column, row) for column in upright for row in range(grid.rows)):
+        taken.setdefault(cell, 0)  # a name may stand over a line from bottom to top, if it must
     across = grid.columns + grid.reserve
     names = [
         Name(curve.name, one.end, _text_colour(curve.colour), must=RANKS[curve.stroke] == max(RANKS.values()))

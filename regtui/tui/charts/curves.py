@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+from rich.style import Style
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.protocol.history import History
-from regtui.tui.charts.captions import difference_caption, manner, reading, titles
+from regtui.tui.charts.captions import manner, reading, titles
 from regtui.tui.charts.chart import Chart
-from regtui.tui.charts.view import Space, View, difference, newest_difference, plots
+from regtui.tui.charts.difference import aligned, caption, strip, told
+from regtui.tui.charts.view import Space, View, plots
 from regtui.tui.look import arm_looks
+from regtui.tui.widgets.lines import Lines
 
 TWO_CHARTS = 100
 """Columns from which two charts fit side by side."""
 CHART, STRIP = 7, 16
 """Rows needed for a chart, and for the strip with the difference below it."""
+
+
+class DifferenceWords(Lines):
+    """What the strip beside it says, in words."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self.border_title = "in words"
+        self._told: list[tuple[str, str]] = []
+
+    def tell(self, lines: list[tuple[str, str]]) -> None:
+        """Show these lines, each in a colour."""
+        self._told = lines
+        self.redraw()
+
+    def rows(self, width: int, height: int) -> list[Text]:
+        """As many lines as there is room for, the first in bold."""
+        colours = self.app.theme_variables
+        rows = [
+            Text(f" {line[: width - 1]}", Style(color=colours[colour], bold=n == 0), end="", no_wrap=True)
+            for n, (line, colour) in enumerate(self._told[:height])
+        ]
+        return rows + [Text("", end="")] * (height - len(rows))
 
 
 class Curves(Vertical):
@@ -31,7 +58,8 @@ class Curves(Vertical):
         height: 1fr; min-height: 7;
         & #charts { height: 1fr; }
         & #charts Chart { width: 1fr; }
-        & #difference { height: 5; }
+        & #below { height: 5; }
+        & #below Lines { width: 1fr; }
     }
     """
 
@@ -43,12 +71,14 @@ class Curves(Vertical):
         """Whether it is the chosen arm that the one chart shows."""
         self._cursor: int | None = None
         self._left, self._right = Chart(id="left", classes="panel"), Chart(id="right", classes="panel")
+        self._words = DifferenceWords(id="difference-words", classes="panel")
         self._strip = Chart(id="difference", classes="panel")
+        self._below = Horizontal(self._words, self._strip, id="below")
 
     def compose(self) -> ComposeResult:
         """The charts side by side, the difference below."""
         yield Horizontal(self._left, self._right, id="charts")
-        yield self._strip
+        yield self._below
 
     def on_resize(self) -> None:
         """Redraw: the ticks depend on the height, which changes with what is shown below."""
@@ -58,7 +88,9 @@ class Curves(Vertical):
         """Show what fits into so many columns and rows; the difference only on request."""
         self.display = height >= CHART
         self._right.display = width >= TWO_CHARTS and not self._view.overlay
-        self._strip.display = strip and height >= STRIP
+        self._words.display = self._right.display  # so that the strip lies below the chosen arm's chart
+        self._below.display = strip and height >= STRIP
+        self._below.styles.height = max(5, height // 4)
 
     def next_overlay(self, width: int) -> None:
         """Switch between overlay and single charts; if one chart fits, go from the overlay to each of the two arms."""
@@ -83,14 +115,17 @@ class Curves(Vertical):
         drawn = plots(history, view, Space(*charts[0].content_size), cursor)
         if len(drawn) > len(charts):  # one chart for one of two arms
             drawn = [drawn[self._chosen_alone]]
+        if self._below.display:
+            arm = view.arm
+            plot = strip(history, arm, view, Space(*self._strip.content_size), cursor)
+            drawn, plot = aligned(drawn, plot)
+            self._strip.show(plot)
+            title, words = caption(history, arm, view.quantity, cursor)
+            self._strip.entitle(title, words)
+            self._words.tell(told(history, arm, view.quantity, cursor))
         for chart, plot in zip(charts, drawn, strict=True):
             chart.show(plot)
         self._entitle(charts, cursor)
-        if self._strip.display:
-            arm = view.arm
-            value = newest_difference(history, arm) if cursor is None else history.differences(arm).get(cursor)
-            self._strip.show(difference(history, arm, view, Space(*self._strip.content_size), cursor))
-            self._strip.entitle(*difference_caption(arm, value, cursor))
 
     def _entitle(self, charts: list[Chart], cursor: int | None) -> None:
         history, view = self._history, self._view

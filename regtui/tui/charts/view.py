@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from regtui.axes import limits, log_ticks, ticks, ticks_around_zero
+from regtui.axes import limits, log_ticks, ticks
 from regtui.preset.arms import BASELINE, REGULARIZED
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import ArmHistory, History
@@ -25,8 +25,6 @@ WHOLE = 40
 """The axis shows all planned epochs from the start if they are no more than this; else it grows."""
 LONG, BEGINNING, MUCH = 4, 0.08, 1 / 3
 """From LONG epochs on, the y axis leaves out this share at the beginning if that saves so much of its length."""
-SETTLING = 5
-"""The scale of the strip with the difference ignores the first epochs, one in so many."""
 MOST_TICKS = 12
 """Labels at the left of the highest chart."""
 NAMES = 4
@@ -103,7 +101,7 @@ def plots(history: History, view: View, space: Space, cursor: int | None = None)
     groups = [[BASELINE], [name for name in history.arms if name == view.arm]]
     if view.overlay:
         groups = [sorted(history.arms, key=lambda name: (name in (BASELINE, view.arm), name == view.arm))]
-    window = _window(history, view)
+    window = window_of(history, view)
     by_arm = {name: _curves(history, name, view, space, window) for group in groups for name in group}
     drawn = [[curve for name in group for curve in by_arm[name]] for group in groups]
     # An arm that diverged would flatten the others; where they share an axis, its line leaves it.
@@ -116,39 +114,14 @@ def plots(history: History, view: View, space: Space, cursor: int | None = None)
         of_kept = [y_range for y_range, names in zip(ranges, kept, strict=True) if names] or ranges
         ranges = [(min(low for low, _ in of_kept), max(high for _, high in of_kept))] * len(ranges)
     made = [
-        _with_cursor(_plot(history, group, curves, view, space, window, y_range), cursor)
+        with_cursor(_plot(history, group, curves, view, space, window, y_range), cursor)
         for group, curves, y_range in zip(groups, drawn, ranges, strict=True)
     ]
     labels, reserve = labels_width(made), max(plot.reserve for plot in made)
     return [replace(plot, labels=labels, reserve=reserve) for plot in made]
 
 
-def difference(history: History, arm: str, view: View, space: Space, cursor: int | None = None) -> Plot:
-    """Validation loss of an arm minus the baseline's, epoch by epoch, around zero."""
-    window = _window(history, view)
-    shown = [(float(e), delta) for e, delta in history.differences(arm).items() if window[0] <= e <= window[1]]
-    x, y = decimate([x for x, _ in shown], [y for _, y in shown], 2 * space.width)
-    if not x:
-        return Plot(empty="the difference comes with the first epoch")
-    # The first epochs, far from where the difference settles, would flatten the rest; they are drawn at the edge.
-    reach = max(map(abs, y[len(y) // SETTLING :])) or 1e-3
-    plot = Plot(
-        curves=[Curve(x, y, "accent")],
-        x_limits=window,
-        y_limits=(-1.15 * reach, 1.15 * reach),
-        x_ticks=[],
-        y_ticks=ticks_around_zero(reach),
-        horizontals=[(0.0, "faint")],
-    )
-    return _with_cursor(plot, cursor)
-
-
-def newest_difference(history: History, arm: str) -> float | None:
-    """The newest Δ validation loss; None before both arms have measured one."""
-    return next(reversed(history.differences(arm).values()), None)
-
-
-def _with_cursor(plot: Plot, cursor: int | None) -> Plot:
+def with_cursor(plot: Plot, cursor: int | None) -> Plot:
     """The plot with the cursor's line and mark, if that epoch is on the axis."""
     if cursor is None or not plot.x_limits[0] <= cursor <= plot.x_limits[1]:
         return plot
@@ -160,7 +133,7 @@ def _with_cursor(plot: Plot, cursor: int | None) -> Plot:
     )
 
 
-def _window(history: History, view: View) -> tuple[float, float]:
+def window_of(history: History, view: View) -> tuple[float, float]:
     """First and last epoch on the axis."""
     if history.started is None:
         return 0.0, 1.0
