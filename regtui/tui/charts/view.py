@@ -153,9 +153,9 @@ def _rounds() -> list[int]:
 
 
 def _position(history: History, arm: ArmHistory) -> float:
-    """Epochs trained so far, including the part of the current one."""
+    """Epochs trained so far, including the part of the current one; a history without steps has whole epochs."""
     steps = history.started.steps_per_epoch if history.started else 1
-    return len(arm.step_losses) / steps
+    return max(len(arm.step_losses) / steps, arm.epochs[-1].epoch if arm.epochs else 0.0)
 
 
 def _epoch_series(

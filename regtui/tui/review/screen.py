@@ -10,6 +10,7 @@ from pathlib import Path
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.containers import Container
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input, Static
@@ -42,6 +43,7 @@ from regtui.tui.review.columns import (
     verdict_or_status,
     verdict_width,
 )
+from regtui.tui.review.preview import Preview
 from regtui.tui.review.saved_run import OpenRun
 from regtui.tui.widgets.dialogs import AskText
 from regtui.tui.widgets.filter_input import FilterInput
@@ -52,6 +54,10 @@ from regtui.tui.widgets.thread import in_thread
 
 Deleted = list[list[tuple[Path, Path]]]
 """What was deleted together: where each run was, and where it is in the trash."""
+BESIDE, BELOW = 100, 24
+"""Columns from which the preview stands beside the list, and rows from which it stands below."""
+LIST_ROWS = 12
+"""Rows that the preview leaves where it stands below: eight runs, their header, and the lines around."""
 LOOK_AGAIN = 2.0
 """Seconds between two readings of the runs that go on."""
 
@@ -62,6 +68,9 @@ class ReviewScreen(Screen[None]):
     DEFAULT_CSS = """
     ReviewScreen {
         & #head { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
+        & #middle { height: 1fr; layout: vertical; }
+        & #middle.-beside { layout: horizontal; }
+        & #middle.-beside Preview { width: 1fr; height: 1fr; border-left: vkey $border-blurred; }
         & #words { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
         & #words.fault { height: auto; max-height: 3; color: $warning; text-wrap: wrap; }
     }
@@ -130,13 +139,16 @@ class ReviewScreen(Screen[None]):
         self._note_width = 0
         self._head = Static(id="head", markup=False)
         self._list = RowList()
+        self._preview = Preview()
         self._words = Static(id="words", markup=False)
         self._input = FilterInput(placeholder="dropout test.difference>0.5 status=finished")
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
         yield self._head
-        yield self._list
+        with Container(id="middle"):
+            yield self._list
+            yield self._preview
         yield self._words
         yield self._input
         yield KeyBar()
@@ -184,9 +196,22 @@ class ReviewScreen(Screen[None]):
             self._show()
 
     def on_resize(self) -> None:
-        """Choose the columns for the new width."""
+        """Choose the place of the preview, and the columns for the list's width."""
+        width, height = self.size
+        beside = width >= BESIDE
+        self.query_one("#middle").set_class(beside, "-beside")
+        self._preview.set_class(not beside, "-below")
+        self._preview.display = beside or height >= BELOW
+        self._list.styles.width = self._list_width if beside else None
+        self._preview.styles.height = None if beside else height - LIST_ROWS
         if self._runs:
             self._show()
+
+    @property
+    def _list_width(self) -> int:
+        """Columns of the list: all, or those that the preview beside it leaves."""
+        width = self.size.width
+        return max(62, width // 2) if width >= BESIDE else width
 
     @property
     def at_cursor(self) -> RunInfo | None:
@@ -235,15 +260,15 @@ class ReviewScreen(Screen[None]):
         for field in self._fields:
             column = field.column
             if field is PRESET:
-                column = column._replace(width=preset_width(self._shown, self.size.width))
+                column = column._replace(width=preset_width(self._shown, self._list_width))
             elif field is STATUS:
                 column = column._replace(width=max((len(run.status) for run in self._shown), default=column.width))
             elif field is NOTED:
                 column = column._replace(width=self._note_width)
             elif field is POINTS:
-                column = points_column(self._shown, self.size.width)
+                column = points_column(self._shown, self._list_width)
             elif field is VERDICT:
-                column = column._replace(width=verdict_width(self._shown, self.size.width))
+                column = column._replace(width=verdict_width(self._shown, self._list_width))
             if field is FIELDS[self._sorted_by]:
                 title = column.title + self._arrow
                 column = column._replace(title=title, width=max(column.width, len(title)))
@@ -254,10 +279,10 @@ class ReviewScreen(Screen[None]):
     def _fields(self) -> list[RunColumn]:
         """The columns for a terminal of this width; that of the notes only if there are any."""
         fields = [field for field in FIELDS if field is not NOTED or self._note_width]
-        if self.size.width >= NARROW:
+        if self._list_width >= NARROW:
             return fields
         started, *others = [field for field in fields if field is not STATUS]
-        return [*others, started] if self.size.width < TINY else [started, *others]
+        return [*others, started] if self._list_width < TINY else [started, *others]
 
     @property
     def _arrow(self) -> str:
@@ -266,7 +291,7 @@ class ReviewScreen(Screen[None]):
     def _cells(self, row: int) -> list[Cell]:
         run = self._shown[row]
         mark = Cell("✓", "accent") if run.folder in self._marked else Cell("#" if run.note.line else "", "faint")
-        width = self.size.width
+        width = self._list_width
         cells = {field: field.cell(run) for field in self._fields}
         return [mark, *(cells | {POINTS: points_cell(run, width), VERDICT: verdict_or_status(run, width)}).values()]
 
@@ -281,17 +306,20 @@ class ReviewScreen(Screen[None]):
         parts += [f"{len(self._marked):,} marked"] if self._marked else []
         self._head.update(" · ".join([*parts, one_line(self._folder)]))
         run = self.at_cursor
+        previewed = self._preview.display
+        self._preview.show(run)
         if run is not None and run.fault:
-            fault = fault or f"{run.name}: {run.fault}"
+            fault = fault or ("" if previewed else f"{run.name}: {run.fault}")
         elif not self._runs:
             fault = fault or "There are no runs here yet; 'regtui --preset dropout' makes one."
         elif run is None:
             fault = fault or "No run matches; escape shows all again."
         self._words.set_class(bool(fault or self._words_of_reading), "fault")
-        silence = run.silence if run else ""
+        silence = run.silence if run and not previewed else ""
         words = [*filter(None, (self._words_of_reading, one_line(fault), silence))]
-        words = words or [one_line(about(run)) if run else ""]
+        words = words or [one_line(about(run)) if run and not previewed else ""]
         self._words.update("\n".join(words))
+        self._words.display = bool(words[0]) or not previewed
 
     # What the user does
 
