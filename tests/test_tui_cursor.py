@@ -102,7 +102,7 @@ def test_a_history_at_an_epoch_is_that_of_the_events_until_then(run: str) -> Non
     for epoch in range(1, whole.epochs + 1):
         at, then = whole.at(epoch), History.of(prefix(events, epoch))
         for width in (140, 78, 40):
-            rows = [arm_rows(PRESET, history, width, COLOURS, second=True) for history in (at, then)]
+            rows = [arm_rows(PRESET, history, width, COLOURS) for history in (at, then)]
             if not all(arm.stopped for arm in at.arms.values()):  # a test comes after that, and says what is kept
                 assert rows[0] == rows[1]
         assert at.controls == then.controls

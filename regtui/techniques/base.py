@@ -72,7 +72,7 @@ class Knob(NamedTuple):
 
     Attributes:
         scale: Its kind of steps: for a share from 0 to below 1, a magnitude of any size, or a count.
-        label: The text before its value: 'dropout rate', 'λ L2'.
+        label: The text before its value: 'dropout', 'λ L2'.
     """
 
     scale: Literal["share", "magnitude", "count"]

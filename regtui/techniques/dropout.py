@@ -74,8 +74,8 @@ class Dropout(Technique):
     input_rate: float = Field(0.0, ge=0, lt=1, description="Probability of an input being dropped, likewise.")
 
     live: ClassVar[Mapping[str, Knob]] = {
-        "rate": Knob("share", "dropout rate"),
-        "input_rate": Knob("share", "dropout input rate"),
+        "rate": Knob("share", "dropout"),
+        "input_rate": Knob("share", "input dropout"),
     }
     explanation: ClassVar[Explanation] = Explanation(
         title="Dropout",

@@ -17,9 +17,9 @@ from regtui.tui.charts.view import Space, View, plots
 from regtui.tui.look import arm_looks
 from regtui.tui.widgets.lines import Lines
 
-TWO_CHARTS = 100
+TWO_CHARTS = 72
 """Columns from which two charts fit side by side."""
-CHART, STRIP = 7, 16
+CHART, STRIP = 6, 18
 """Rows needed for a chart, and for the strip with the difference below it."""
 
 
@@ -55,10 +55,9 @@ class Curves(Vertical):
 
     DEFAULT_CSS = """
     Curves {
-        height: 1fr; min-height: 7;
+        height: 1fr; min-height: 6;
         & #charts { height: 1fr; }
         & #charts Chart { width: 1fr; }
-        & #below { height: 5; }
         & #below Lines { width: 1fr; }
     }
     """
@@ -85,7 +84,7 @@ class Curves(Vertical):
         self.draw(self._cursor)
 
     def fit(self, width: int, height: int, *, strip: bool) -> None:
-        """Show what fits into so many columns and rows; the difference only on request."""
+        """Show what fits into so many columns and rows; the difference, a quarter of them, only on request."""
         self.display = height >= CHART
         self._right.display = width >= TWO_CHARTS and not self._view.overlay
         self._words.display = self._right.display  # so that the strip lies below the chosen arm's chart

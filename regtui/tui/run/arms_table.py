@@ -1,4 +1,4 @@
-"""The table of the arms: a row for each, and in a narrow terminal a second, fainter row for what did not fit.
+"""The table of the arms: a row for each; in a narrow terminal less important columns go.
 
 In a low terminal not all rows of many arms fit: those of the baseline and of the chosen arm are always there, with the
 arms around the chosen one.
@@ -26,21 +26,10 @@ LONG_NAME = 16
 _COST = frozenset({"seconds", "samples", "zeros"})
 _PATIENCE = frozenset({"patience", "beat", "stops"})
 _FIRST_TO_GO = (
-    "value", "samples", "seconds", "zeros", "bar", "beat", "stops", "patience", "metric", "train", "gap", "name",
+    "value", "samples", "seconds", "zeros", "bar", "beat", "stops", "train", "patience", "gap", "name", "epoch",
     "best",
 )  # fmt: skip
 """The columns that give way, in this order; 'patience' loses its meter and 'name' is cut."""
-_SECOND = {
-    "train": ("train {}", 6),
-    "gap": ("gap {}", 6),
-    "metric": ("{metric} {}", 6),
-    "seconds": ("{} s/epoch", 5),
-    "samples": ("{} {samples}", 7),
-    "zeros": ("zeros {}", 5),
-    "beat": ("to beat {}", 6),
-    "stops": ("stops {}", 5),
-}
-"""Columns for the second row if they don't fit into the first: their label there, and the width of the value."""
 
 
 def arm_rows(
@@ -49,7 +38,6 @@ def arm_rows(
     width: int,
     colours: Mapping[str, str],
     *,
-    second: bool = False,
     cursor: int | None = None,
     chosen: str = "",
     most: int | None = None,
@@ -61,7 +49,6 @@ def arm_rows(
         history: The run's history.
         width: Available cells.
         colours: The arms' colours, 'accent', 'faint' and 'warning', by name.
-        second: Whether each arm has a second row with the columns that did not fit.
         cursor: The epoch up to which `history` goes, if it is a past one.
         chosen: The arm beside the baseline that is marked; of two arms none is.
         most: How many arms have a row; all of them if left out.
@@ -83,22 +70,12 @@ def arm_rows(
         style = Style(color=colours[look.colour], bold=(name == chosen and len(looks) > 2) or None)
         row = Text(end="", no_wrap=True).append(f"{label:<{name_width}}", style)
         rows.append(row)
-        more = Text(end="", no_wrap=True)
-        if second:
-            rows.append(more)
         if name in history.arms:
             arm = ArmRow(name, history.arms[name], settings, preset)
             _append_cells(row, arm, columns, colours, look)
-            _append_more(more, arm, columns, name_width, width, colours, look)
     for row in rows:
         row.truncate(width)
     return rows
-
-
-def needs_second(preset: Preset, width: int) -> bool:
-    """Whether enough columns don't fit into `width` to be worth a second row; the speed of training alone is not."""
-    columns, _ = _columns(preset, width)
-    return bool({"bar", *_SECOND} - {"samples", *columns})
 
 
 def _per_second(preset: Preset) -> str:
@@ -136,34 +113,6 @@ def _append_cells(
             row.append(f"  {column.text(arm):>{column.width}}", colours["warning"])
         else:
             row.append(f"  {column.text(arm):>{column.width}}", colours["faint"] if key in _COST else "")
-
-
-def _append_more(
-    row: Text,
-    arm: ArmRow,
-    columns: Mapping[str, ArmColumn],
-    name_width: int,
-    width: int,
-    colours: Mapping[str, str],
-    look: ArmLook,
-) -> None:
-    """Append the columns that the first row lacks, with their names, as many as fit; the bar comes first."""
-    if "bar" in columns:
-        row.append(" " * name_width)
-    else:
-        _append_bar(row, arm, name_width - 2, colours, look)
-    named = {"metric": arm.preset.task.metric.short, "samples": _per_second(arm.preset)}
-    words = {key: text.format(f"{COLUMNS[key].text(arm):>{cells}}", **named) for key, (text, cells) in _SECOND.items()}
-    if instead_of_patience(arm):  # without patience there is no value to beat and no end to predict
-        words |= {key: " " * len(words[key]) for key in ("beat", "stops")}
-    missing = [key for key in reversed(_FIRST_TO_GO) if key in words and key not in columns]
-    chosen, left = set(), width - name_width
-    for key in missing:
-        if len(words[key]) + 2 > left:
-            break
-        left -= len(words[key]) + 2
-        chosen.add(key)
-    row.append("".join(f"  {text}" for key, text in words.items() if key in chosen), colours["faint"])
 
 
 def _append_bar(row: Text, arm: ArmRow, width: int, colours: Mapping[str, str], look: ArmLook) -> None:
@@ -208,12 +157,10 @@ class ArmsTable(Lines):
     _run: tuple[Preset, History] | None = None
     _cursor: int | None = None
     _chosen = ""
-    _second = False
 
-    def fit(self, arms: int, *, second: bool) -> None:
-        """Take the height for so many arms, each with one row or two."""
-        self._second = second
-        self.styles.height = 1 + arms * (2 if second else 1)
+    def fit(self, arms: int) -> None:
+        """Take the height for so many arms."""
+        self.styles.height = 1 + arms
 
     def update_from(self, preset: Preset, history: History, cursor: int | None = None, chosen: str = "") -> None:
         """Show the run as it is now, or as it was at the cursor, and mark the chosen arm."""
@@ -221,12 +168,11 @@ class ArmsTable(Lines):
         self.redraw()
 
     def rows(self, width: int, height: int) -> list[Text]:
-        """A header, and for each arm that fits a row or two."""
+        """A header, and a row for each arm that fits."""
         if self._run is None:
             return []
         preset, history = self._run
-        most = (height - 1) // (2 if self._second else 1)
         return arm_rows(
             preset, history, width, self.app.theme_variables,
-            second=self._second, cursor=self._cursor, chosen=self._chosen, most=max(2, most),
+            cursor=self._cursor, chosen=self._chosen, most=max(2, height - 1),
         )  # fmt: skip

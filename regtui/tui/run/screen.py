@@ -19,7 +19,7 @@ from regtui.tui.charts.pacer import Pacer
 from regtui.tui.charts.view import QUANTITIES, View
 from regtui.tui.pages.preset import PresetPage
 from regtui.tui.pages.what_if_screen import WhatIfScreen
-from regtui.tui.run.arms_table import ArmsTable, needs_second
+from regtui.tui.run.arms_table import ArmsTable
 from regtui.tui.run.gauges import SECONDS
 from regtui.tui.run.header import Header
 from regtui.tui.run.keys import HERE, TO_CONTROLS, usable
@@ -36,8 +36,12 @@ AT_ONCE = (RunStarted, ControlApplied, Paused, Resumed, RunFinished, Saving)
 """Events shown at once, without waiting for the next drawing: answers to the user, and changes of state."""
 FRAME = 3
 """Columns taken by the verdict's padding and scroll bar."""
-FEWEST_ROWS = 9
+FEWEST_ROWS = 11
 """Rows that the charts keep where the table has many arms."""
+ROOMY = 28
+"""Rows from which the sentence may take two, controls that do not fit too, and an empty one stands above them."""
+LOW = 16
+"""Below so many rows the controls, which have keys, give their row to the charts."""
 STOP_CHOICES = (
     Choice("g", "go on", "Go on training"),
     Choice("k", "keep", "Stop and keep: validate, test, save"),
@@ -176,27 +180,28 @@ class RunScreen(Screen[None]):
         self.call_after_refresh(lambda: self._pacer.drew(time.thread_time() - began))
 
     def _arrange(self) -> None:
+        """Give each part its rows; the charts have the rest."""
         width, height = self.size
         verdict = self.session.ended and self._cursor is None
-        room = height - self._key_bar.height_in(height)
-        most = height // 2 - 2 if not self._details else room - 1 - CHART
-        room -= 1 + most if verdict else 9
-        arms = len(self.session.preset.arms())
-        rows = arms if verdict else min(arms, max(2, 2 + room - FEWEST_ROWS))
-        room -= 0 if verdict else rows - 2
-        two_rows = not verdict and room - rows >= 10 and needs_second(self.session.preset, width - 2)
-        self._table.fit(rows, second=two_rows)
-        room -= rows * two_rows
-        self._curves.fit(width, room, strip=not verdict)
-        self._table.display = not verdict
-        self._sentence.display = not verdict
-        self._steering.display = self.session.live and not self.session.ended
+        steered = self.session.live and not self.session.ended and height >= LOW
+        roomy = height >= ROOMY
+        controls = self._steering.fit(width, two_rows=roomy) if steered else 0
+        sentence = 2 if roomy or (width < TWO_CHARTS and height >= LOW) else 1
+        below_header = height - 1 - self._key_bar.height_in(height)
+        room = below_header - controls - sentence - roomy - 1  # the table's head
+        arms = min(len(self.session.preset.arms()), max(2, room - FEWEST_ROWS))
+        most = height // 2 - 2 if not self._details else below_header - CHART
+        self.set_class(roomy, "-roomy")
+        self._table.fit(arms)
+        self._sentence.styles.height = sentence
+        self._curves.fit(width, below_header - most if verdict else room - arms, strip=not verdict)
+        self._table.display = self._sentence.display = not verdict
+        self._steering.display = steered
         self._verdict.display = verdict
         if verdict:
             self._verdict.styles.max_height = most if self._curves.display else height
             self._verdict.set_class(not self._curves.display, "alone")
             self._verdict.show(self.session, width - FRAME, details=self._details)
-        self._sentence.set_class(width < TWO_CHARTS, "narrow")
 
     # What the user does
 

@@ -14,7 +14,7 @@ from regtui.tui.widgets.lines import Lines
 class Sentence(Lines):
     """One or two sentences, wrapped to the width."""
 
-    DEFAULT_CSS = "Sentence { height: 2; padding: 0 1; &.narrow { height: 3; } }"
+    DEFAULT_CSS = "Sentence { padding: 0 1; }"
 
     def __init__(self, epochs: int, warning: str = "") -> None:
         super().__init__()

@@ -29,8 +29,8 @@ DEFAULT_PATIENCE = 5
 RATE = "The learning rate of all arms, from the next step on; a schedule goes on as a share of it."
 FEW = 4
 """So many arms are told one by one."""
-NARROW = 68
-"""Below this width only patience, pause and stop are shown."""
+NARROW, NARROWEST = 72, 50
+"""Below the first width min Δ and 'one epoch' are left out, below the second strengths too."""
 
 
 def refusal(history: History) -> str:
@@ -39,9 +39,10 @@ def refusal(history: History) -> str:
 
 
 class SteeringPanel(Widget):
-    """One or two rows: patience and min Δ, learning rate and strengths, and at the right pause and stop.
+    """One row: patience and min Δ, strengths and learning rate, and at the right pause and stop; two where they fit.
 
-    The learning rate is that of all arms, so that they stay a matched pair; with a schedule it is the rate before that.
+    In one row that is too short, what stands in the middle is slid so that the control with the focus is seen. The
+    learning rate is that of all arms, so that they stay a matched pair; with a schedule it is the rate before that.
 
     One stepper sets the patience of all arms that stop early. If the preset gives them different ones, each arm has its
     own stepper. The same holds for min Δ. Of several arms, only what the baseline and the chosen one have of their own
@@ -54,13 +55,17 @@ class SteeringPanel(Widget):
     SteeringPanel {
         height: auto; layout: horizontal; layers: base run;
         & > Horizontal { width: auto; height: 1; }
-        & > .strengths { margin-left: 1; overflow: auto hidden; scrollbar-size: 0 0; }
-        & > .run { layer: run; dock: right; }
+        & > .strengths { width: 1fr; overflow: auto hidden; scrollbar-size: 0 0; }
         & Stepper { margin-right: 2; }
         & .run Word { margin-left: 1; }
+        &.-compact Stepper { margin-right: 1; }
+        &.-compact > .strengths > :last-child, &.-compact .run Word { margin: 0; }
+        &.-compact > .run { margin-left: 1; }
         &.-rows { layout: vertical; }
-        &.-rows > .strengths { width: 100%; margin-left: 0; }
+        &.-rows > .run { layer: run; dock: right; }
+        &.-rows > .strengths { width: 100%; }
         &.-narrow .-spare { display: none; }
+        &.-narrowest .strengths { display: none; }
         & .-of-another { display: none; }
     }
     """
@@ -82,6 +87,7 @@ class SteeringPanel(Widget):
         self._preset, self._history = Preset(), History()
         self._answers = 0
         self._agreed: dict[str, int] = {}
+        self._width, self._two_rows = 0, False
         self._asked_off: bool | None = None
         """The last request to switch early stopping, until the engine has answered."""
         self._toggle = Word("Patience off")
@@ -110,8 +116,7 @@ class SteeringPanel(Widget):
             stepper.off, stepper.why_not = settings.patience is None, self._why_not(*arms)
         for stepper, arms in self._patience.items():
             stepper.starts_at = max(stepper.applied, self._longest_wait(arms) + 2)
-        switch = f"Patience {self._whose_patience}{'off' if self._is_off else 'on '}"
-        self._toggle.say(switch, self._why_not(*steered_arms(preset)))
+        self._toggle.say(self._switch(compact=self.has_class("-compact")), self._why_not(*steered_arms(preset)))
         self._rate.set_applied(applied.base_rate)
         self._rate.why_not = self._why_not(*preset.arms())
         for stepper, (arm, key) in self._strengths.items():
@@ -127,7 +132,7 @@ class SteeringPanel(Widget):
         ended = self._why_not(*preset.arms())
         self._pause.say("Resume" if history.paused and not ended else "Pause ", ended)
         alone = "" if history.paused else "Pause first; then this trains one epoch and pauses again."
-        self._one_epoch.say("One epoch", ended or alone)
+        self._one_epoch.say(self._one_epoch.text, ended or alone)
         self._stop.say("Stop", "The run has ended." if history.finished is not None else "")
 
     def _build(self) -> None:
@@ -157,7 +162,7 @@ class SteeringPanel(Widget):
         self._one_epoch.add_class("-spare")
         self.mount(
             Horizontal(self._toggle, *self._patience, *self._min_delta),
-            Horizontal(self._rate, *strengths, classes="strengths -spare"),
+            Horizontal(*strengths, self._rate, classes="strengths"),
             Horizontal(self._pause, self._one_epoch, self._stop, classes="run"),
         )
         self._arrange()
@@ -199,16 +204,51 @@ class SteeringPanel(Widget):
         few = "".join(f"{looks[arm].mark} " for arm in steered)
         return "of all " if len(steered) == len(arms) else few if len(steered) <= FEW else f"of {len(steered)} arms "
 
-    def on_resize(self) -> None:
-        """Arrange the controls for the new width."""
+    def fit(self, width: int, *, two_rows: bool) -> int:
+        """Take one row, or a second if the controls need and may have it; returns how many."""
+        self._width, self._two_rows = width, two_rows
         self._arrange()
+        return 2 if self.has_class("-rows") else 1
 
     def _arrange(self) -> None:
-        """Choose one row or two, and in a narrow terminal only the most important controls."""
-        steppers = sum(stepper.cells + 2 for stepper in self.query(Stepper) if not stepper.has_class("-of-another"))
-        words = sum(len(word.text) + 3 for word in self.query(Word) if not word.has_class("-of-another"))
-        self.set_class(steppers + words + 2 > self.size.width, "-rows")
-        self.set_class(self.size.width < NARROW, "-narrow")
+        """Choose long or short words, one row or two, and in a narrow terminal only the most important controls."""
+        width = self._width
+        narrow = width < NARROW
+        compact = narrow or self._needed(compact=False) > width
+        rows = self._two_rows and not narrow and compact and self._needed(compact=True) > width
+        for word in (self._toggle, self._one_epoch):
+            word.say(self._words(word, compact=compact), word.why_not)
+        for stepper in self.query(Stepper):
+            stepper.compact = compact
+        self.set_class(compact, "-compact")
+        self.set_class(rows, "-rows")
+        self.set_class(narrow, "-narrow")
+        self.set_class(width < NARROWEST, "-narrowest")
+
+    def _needed(self, *, compact: bool) -> int:
+        """The cells that all controls take in one row."""
+        shown = [control for control in self.query("Stepper, Word") if not control.has_class("-of-another")]
+        cells = 0
+        for control in shown:
+            if isinstance(control, Stepper):
+                cells += control.cells(compact=compact) + (1 if compact else 2)
+            elif isinstance(control, Word):
+                cells += len(self._words(control, compact=compact)) + 2
+                cells += not compact and control in (self._pause, self._one_epoch, self._stop)
+        return cells
+
+    def _words(self, word: Word, *, compact: bool) -> str:
+        """What a word says where there is room and where there is little."""
+        if word is self._toggle:
+            return self._switch(compact=compact)
+        if word is self._one_epoch:
+            return "Epoch" if compact else "One epoch"
+        return word.text
+
+    def _switch(self, *, compact: bool) -> str:
+        """Whose patience it is and, unless the stepper says so, whether it is on."""
+        state = "" if compact else "off" if self._is_off else "on "
+        return f"Patience {self._whose_patience}{state}".rstrip(" " if compact else "")
 
     def _still_training(self, arms: list[str]) -> list[str]:
         """The arms that still train; all of them if none does."""

@@ -49,6 +49,8 @@ class Stepper(Widget, can_focus=True):
     """The value that the first step requests while it is off; None if a step is one from the value shown."""
     why_not: reactive[str] = reactive("")
     """Why the value can't be changed now, as a sentence; empty if it can."""
+    compact: reactive[bool] = reactive(False, layout=True)
+    """Whether the arrows stand close to the value, and 'off' in its place where it has no effect."""
     draft: reactive[str | None] = reactive(None)
     """The text being typed; None if nothing is."""
 
@@ -208,23 +210,26 @@ class Stepper(Widget, can_focus=True):
         """The column of the left arrow."""
         return len(self._label) + (2 if self._arm else 0)
 
-    @property
-    def cells(self) -> int:
-        """Its width in cells."""
-        return self._value_at + len(self._inner) + 2
+    def cells(self, *, compact: bool) -> int:
+        """Its width in cells, with the arrows close to the value or not."""
+        return self._value_at + self._room(compact=compact) + 2
+
+    def _room(self, *, compact: bool) -> int:
+        return self._scale.width + 2 * (not compact)
 
     @property
     def _inner(self) -> str:
         """The text between the arrows, of constant width so that nothing beside it moves."""
-        room = self._scale.width + 2
+        room = self._room(compact=self.compact)
         if self.draft is not None:
-            return f" {self.draft[-(room - 2) :]}▏".ljust(room)
-        applied = self._scale.show(self.applied)
+            edge = "" if self.compact else " "
+            return f"{edge}{self.draft[-(room - 1 - len(edge)) :]}▏".ljust(room)
+        applied = "off" if self.off and self.compact else self._scale.show(self.applied)
         if self.requested is None:
             return f"{applied:^{room}}"
         requested = self._scale.show(self.requested)
         both = f"{applied}→{requested}"
-        return f"{both if len(both) <= room else f'→{requested}':^{room}}"
+        return f"{both if len(both) <= room else f'→{requested}':^{room}}"[: max(room, len(requested))]
 
     def render(self) -> Text:
         """Label, arrows, value."""
@@ -247,4 +252,4 @@ class Stepper(Widget, can_focus=True):
 
     def get_content_width(self, container: object, viewport: object) -> int:  # noqa: ARG002
         """The width of what is shown."""
-        return self.cells
+        return self._value_at + len(self._inner) + 2
