@@ -19,13 +19,14 @@ from regtui.tui.charts.pacer import Pacer
 from regtui.tui.charts.view import QUANTITIES, View
 from regtui.tui.pages.preset import PresetPage
 from regtui.tui.pages.what_if_screen import WhatIfScreen
+from regtui.tui.run import answers
 from regtui.tui.run.arms_table import ArmsTable
 from regtui.tui.run.gauges import SECONDS
 from regtui.tui.run.header import Header
 from regtui.tui.run.keys import HERE, TO_CONTROLS, usable
 from regtui.tui.run.sentence import Sentence
 from regtui.tui.run.session import Session
-from regtui.tui.run.steering import SteeringPanel, refusal
+from regtui.tui.run.steering import SteeringPanel
 from regtui.tui.run.verdict_panel import VerdictPanel
 from regtui.tui.widgets.dialogs import Ask, Choice
 from regtui.tui.widgets.key_bar import KeyBar, tell
@@ -147,8 +148,8 @@ class RunScreen(Screen[None]):
             self._asked_to_pause = None
         if any(isinstance(event, AT_ONCE) for event in events):
             self._key_bar.redraw()
-            if any(isinstance(e, ControlApplied) and not e.accepted for e in events):
-                tell(self, refusal(self.session.history), error=True)
+            if self.session.live:
+                self._answer([event for event in events if isinstance(event, ControlApplied)])
             self._draw()
         elif self._timer is None:
             wait = self._drawn_at + self._pacer.interval - time.monotonic()
@@ -156,6 +157,14 @@ class RunScreen(Screen[None]):
                 self._timer = self.set_timer(wait, self._draw)
             else:
                 self._draw()
+
+    def _answer(self, controls: Sequence[ControlApplied]) -> None:
+        """Say what became of the user's commands; why one was refused goes before what was changed."""
+        refusals = [control for control in controls if not control.accepted]
+        if refusals:
+            tell(self, answers.refused(refusals[-1]), error=True)
+        elif controls and controls[-1].key is not None:
+            tell(self, answers.changed(self.session.preset, self.session.history, controls))
 
     def ended(self) -> None:
         """Show the outcome of the run."""

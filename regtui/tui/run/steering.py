@@ -33,11 +33,6 @@ NARROW, NARROWEST = 72, 50
 """Below the first width min Δ and 'one epoch' are left out, below the second strengths too."""
 
 
-def refusal(history: History) -> str:
-    """Why the last refused command was refused; empty if none was."""
-    return next((control.why for control in reversed(history.controls) if not control.accepted), "")
-
-
 class SteeringPanel(Widget):
     """One row: patience and min Δ, strengths and learning rate, and at the right pause and stop; two where they fit.
 

@@ -1,0 +1,42 @@
+"""The status line tells what a command has changed, from when on, or why it did not."""
+
+from __future__ import annotations
+
+import pytest
+
+from regtui.protocol.events import ControlApplied
+from regtui.tui.run.answers import changed, refused
+from tests.conftest import small_preset
+from tests.telling import Telling
+
+RATE, PATIENCE, DELTA, STRENGTH = "learning_rate", "patience", "min_delta", "dropout.rate"
+
+
+@pytest.mark.parametrize(
+    ("controls", "words"),
+    [
+        ([(None, RATE, 5e-4)], "learning rate 0.001 → 0.0005 from step 2 on"),
+        ([("regularized", STRENGTH, 0.55)], "dropout rate of regularized 0.5 → 0.55 from step 2 on"),
+        ([(arm, PATIENCE, 7) for arm in ("baseline", "regularized")], "patience off → 7 with the end of epoch 1"),
+        ([("regularized", PATIENCE, 7)], "patience of regularized off → 7 with the end of epoch 1"),
+        ([("baseline", DELTA, 0.01)], "min Δ of baseline 0 → 0.01 with the end of epoch 1"),
+        ([(None, RATE, 5e-4), ("regularized", STRENGTH, 0.4)], "dropout rate of regularized 0.5 → 0.4 from step 2 on"),
+    ],
+)
+def test_what_was_changed_and_from_when_on(controls: list[tuple[str | None, str, float]], words: str) -> None:
+    telling = Telling(small_preset()).start()
+    for control in controls:
+        telling.control(*control)
+    assert changed(telling.preset, telling.history, telling.history.controls) == words
+    (arm, key, value) = controls[-1]
+    telling.control(arm, key, 2 * value)
+    again = changed(telling.preset, telling.history, telling.history.controls[-1:])
+    assert f" {value:g} → {2 * value:g} " in again, "from what it was last"
+
+
+def test_why_a_command_was_refused() -> None:
+    facts = {"t": 1, "accepted": False, "epoch": 1, "step": 5}
+    why = "the regularized arm does not train"
+    told = ControlApplied(command="set_patience", arm="regularized", key="patience", value=3, why=why, **facts)
+    assert refused(told) == f"patience stays as it is: {why}"
+    assert refused(ControlApplied(command="someday", why="unknown", **facts)) == "unknown"
