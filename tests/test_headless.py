@@ -63,7 +63,13 @@ def test_the_table_has_a_header_a_line_an_epoch_and_arm_a_verdict_and_the_log(ta
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.startswith("regtui ")
     head, rows, verdict, *_ = re.split(r"  epoch  arm .*\n|\n\n(?=[◆◇] )", outcome.out)
-    for words in ("tiny · Tiny", "500 training, 600 validation, 10,000 test", "784-16-10", "adam 0.001", "seed 0"):
+    for words in (
+        "tiny · Tiny",
+        "500 training, 600 validation, 10,000 test",
+        "784-16-10",
+        "adam, learning rate 0.001",
+        "seed 0",
+    ):
         assert words in head
     assert "4 of 4 tensors start equal" in head
     assert [line.split()[:2] for line in rows.splitlines()] == [

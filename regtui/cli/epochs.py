@@ -136,6 +136,7 @@ def _wrapped(before: str, words: str, width: int) -> list[str]:
 
 def _header(preset: Preset, started: RunStarted, unpaired_because: str, layout: _Layout) -> list[str]:
     sizes, train = preset.sizes, preset.train
+    optimizer = f"{train.optimizer}, learning rate {schedule_words(train)}"
     decay = f", weight decay {train.weight_decay:g}" if train.weight_decay else ""
     sample = "all" if sizes.train_eval == sizes.train else "a fixed"
     tensors = max(arm.tensors for arm in started.arms.values())
@@ -146,7 +147,7 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str, layout: 
     parts = f"{sizes.train:,} training, {sizes.val:,} validation, {sizes.test:,}"
     rows = [
         ("data", f"{started.dataset}: {parts} test {started.examples}"),
-        ("model", f"{preset.network} · {train.optimizer} {schedule_words(train)}{decay} · batch {train.batch_size}"),
+        ("model", f"{preset.network} · {optimizer}{decay} · batch {train.batch_size}"),
         ("device", f"{started.device}{threads} · seed {train.seed}"),
         *((name, f"{arm.techniques} · {arm.parameters:,} parameters") for name, arm in started.arms.items()),
         (paired, proof),
