@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from regtui.cli.export import FORMATS, export_runs
+from regtui.cli.export import export_runs
 from regtui.errors import InputError
 from regtui.export.saved_run import read_saved_run
 from regtui.export.svg_chart import SvgCurve, chart
+from regtui.export.write import FORMATS
 from regtui.protocol.events import (
     ArmInfo,
     ArmScore,

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from regtui.cli.export import FORMATS, export_runs
+from regtui.cli.export import export_runs
 from regtui.export import figure
+from regtui.export.write import FORMATS
 from regtui.preset.arms import MOST_ARMS
 from regtui.tasks.comparison import RightWrong
 from tests.conftest import small_preset

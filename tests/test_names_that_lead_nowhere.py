@@ -92,7 +92,7 @@ def test_an_export_that_can_t_be_put_there_is_one_sentence(
     here: Path, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = next((here / "logs").iterdir())
-    monkeypatch.setattr("regtui.cli.export._FOLDERS", {"csv": lambda _run, folder: folder.mkdir()})
+    monkeypatch.setattr("regtui.export.write._FOLDERS", {"csv": lambda _run, folder: folder.mkdir()})
     outcome = call(["export", run, "--to", "csv", "--out", name], capsys, monkeypatch)
     if name != "dangling/x/y":  # which can be made
         assert len(outcome.faults()) == 1
