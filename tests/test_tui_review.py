@@ -197,7 +197,7 @@ async def test_a_run_without_events_is_shown_as_one_that_has_ended(logs: Path, s
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: "Test accuracy by its summary" in text_of(app))
         assert text_of(app).splitlines()[0].rstrip().endswith("finished")
-        assert "─ Finished ─" in text_of(app)
+        assert " Finished ─" in text_of(app)
         assert text_of(app).count("no usable events in the log") == 2
         await pilot.press("d")
         await until(pilot, lambda: "The log has no usable events" in text_of(app))
@@ -468,7 +468,7 @@ async def test_a_run_without_its_summary_is_titled_by_what_its_events_say(logs: 
         (folder / "run.json").unlink()
     lines = (cut / "events.jsonl").read_bytes().splitlines(keepends=True)
     (cut / "events.jsonl").write_bytes(b"".join(lines[:-1]))
-    for folder, title in ((whole, "─ Verdict ─"), (cut, "─ Interrupted ─")):
+    for folder, title in ((whole, " Verdict ─"), (cut, " Interrupted ─")):
         app = app_on(logs, folder)
         async with app.run_test(size=(120, 36)) as pilot:
             await until(pilot, lambda app=app, title=title: title in text_of(app))  # type: ignore[misc]

@@ -105,7 +105,10 @@ class Session:
 
     def details(self, width: int) -> list[str]:
         """How the arms' losses went, and what the verdict rests on."""
-        course = textwrap.wrap(describe(self.history, self.preset.train.epochs, over=True), width)
+        told = "The log has no usable events, so there is nothing to tell."
+        if self.history.started is not None:
+            told = describe(self.history, self.preset.train.epochs, over=True)
+        course = textwrap.wrap(told, width)
         return [*course, *(("", *detail_lines(self.verdicts, width)) if self.verdicts else ())]
 
     def place(self, width: int) -> list[str]:

@@ -55,6 +55,10 @@ class VerdictPanel(VerticalScroll, inherit_bindings=False):
         """Follow the theme: the text contains its colours."""
         follow_theme(self, self._draw)
 
+    def allow_focus(self) -> bool:
+        """Only while there is something to scroll: the focus would be brighter than the headline."""
+        return super().allow_focus() and self.max_scroll_y > 0
+
     def show(self, session: Session, columns: int, *, details: bool = False) -> None:
         """Show the outcome of a run that has ended, in lines of at most `columns` columns.
 
@@ -75,7 +79,7 @@ class VerdictPanel(VerticalScroll, inherit_bindings=False):
         width = max(20, min(WIDEST, columns))
         status = session.status
         titles = {"finished": "Verdict", "stopped": "Verdict · stopped"} if session.verdicts else {}
-        self.border_title = titles.get(status, status.capitalize())
+        self.border_title = f" {titles.get(status, status.capitalize())} "
         colour = COLOURS[tone(list(session.verdicts.values()))] if session.verdicts else "foreground"
         looks = arm_looks(session.preset.arms())
         rows = [Text.assemble(*self._parts(row, colour, looks)) for row in session.glance(width)]
