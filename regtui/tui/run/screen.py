@@ -199,7 +199,7 @@ class RunScreen(Screen[None]):
         below_header = height - 1 - self._key_bar.height_in(height)
         room = below_header - controls - sentence - roomy - 1  # the table's head
         arms = min(len(self.session.preset.arms()), max(2, room - FEWEST_ROWS))
-        most = height // 2 - 2 if not self._details else below_header - CHART
+        most = below_header - (CHART if self._details else (height + 1) // 2)
         self.set_class(roomy, "-roomy")
         self._table.fit(arms)
         self._sentence.styles.height = sentence
