@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from regtui.engine.run import run
+from regtui.preset.file import load
 from regtui.protocol.control import Control
+from regtui.runs.list import read_run
 from regtui.runs.note import Note, write_note
 from regtui.runs.trash import discard
 from regtui.tui.app import RegtuiApp
@@ -577,3 +579,49 @@ async def test_a_run_that_vanishes_while_its_note_is_typed_is_said_to(logs: Path
         shutil.rmtree(app.screen_stack[-2].at_cursor.folder)  # type: ignore[attr-defined]
         await pilot.press("enter")
         await until(pilot, lambda: "can't be written" in said(app))
+
+
+# Rerun and export
+
+
+async def test_a_run_s_preset_is_opened_as_it_was_run_and_started(logs: Path) -> None:
+    app = app_on(logs)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: rows(app) == 3)
+        await pilot.press("slash", *"seed=1", "enter", "r")
+        await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: type(app.screen) is RunScreen)
+        assert isinstance(app.screen, RunScreen)
+        expected = load(str(next(path for path in logs.glob("2*") if read_run(path).seed == 1) / "preset.toml"))
+        assert app.screen.session.preset == expected
+        await pilot.press("q", "x")
+
+
+async def test_a_run_whose_preset_is_damaged_is_not_run_again(logs: Path) -> None:
+    for path in logs.glob("*/preset.toml"):
+        path.write_text("[")
+    app = app_on(logs)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: rows(app) == 3)
+        await pilot.press("r")
+        await until(pilot, lambda: "preset.toml" in text_of(app).splitlines()[-2])
+        assert isinstance(app.screen, ReviewScreen)
+
+
+async def test_runs_are_exported_by_key_and_over_nothing(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(logs.parent)
+    app = app_on(logs)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: rows(app) == 3)
+        assert isinstance(app.screen, ReviewScreen)
+        name = app.screen._selected[0].name
+        await pilot.press("e", "h")
+        await until(pilot, lambda: f"Written: {name}.html" in text_of(app))
+        written = (logs.parent / f"{name}.html").read_bytes()
+        await pilot.press("e", "h")
+        await until(pilot, lambda: "exists and is not overwritten" in text_of(app))
+        assert (logs.parent / f"{name}.html").read_bytes() == written
+        await pilot.press("a", "e", "c")
+        await until(pilot, lambda: "Written: 3 into export/csv" in text_of(app))
+        assert len(list((logs.parent / "export" / "csv").iterdir())) == 3

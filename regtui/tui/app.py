@@ -331,6 +331,10 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
     def _change(self, event: RunScreen.Change) -> None:
         self._back_to_presets(event.session.preset, anew=not event.session.live)
 
+    @on(ReviewScreen.Rerun)
+    def _rerun(self, event: ReviewScreen.Rerun) -> None:
+        self._back_to_presets(event.preset, anew=True)
+
     @on(ReviewScreen.Presets)
     def _to_presets(self) -> None:
         self._back_to_presets()

@@ -16,7 +16,9 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from regtui.errors import InputError
+from regtui.errors import InputError, RegtuiError
+from regtui.preset.file import load
+from regtui.preset.model import Preset
 from regtui.runs.comparison import AT_MOST
 from regtui.runs.filter import parse_filter
 from regtui.runs.index import read_runs
@@ -45,7 +47,7 @@ from regtui.tui.review.columns import (
 )
 from regtui.tui.review.preview import Preview
 from regtui.tui.review.saved_run import OpenRun
-from regtui.tui.widgets.dialogs import AskText
+from regtui.tui.widgets.dialogs import Ask, AskText, Choice
 from regtui.tui.widgets.filter_input import FilterInput
 from regtui.tui.widgets.key_bar import KeyBar, tell
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
@@ -58,6 +60,13 @@ BESIDE, BELOW = 100, 24
 """Columns from which the preview stands beside the list, and rows from which it stands below."""
 LIST_ROWS = 12
 """Rows that the preview leaves where it stands below: eight runs, their header, and the lines around."""
+EXPORTS = (
+    Choice("h", "html", "HTML: a report of one file"),
+    Choice("c", "csv", "CSV: tables of epochs and steps"),
+    Choice("s", "svg", "SVG: a figure"),
+    Choice("p", "png", "PNG: a figure"),
+    Choice("t", "tensorboard", "TensorBoard: event files"),
+)
 LOOK_AGAIN = 2.0
 """Seconds between two readings of the runs that go on."""
 
@@ -86,6 +95,8 @@ class ReviewScreen(Screen[None]):
         Key("b", "presets", "presets", "To the presets.", "b", footer=True),
         Key("delete,D", "delete", "delete", "Move the run, or the marked ones, into the trash.", "D", footer=True),
         Key("n", "note", "note", "Write a note on the run; it is kept beside its log.", "n", footer=True),
+        Key("r", "rerun", "rerun", "Open the run's preset as it was run, ready to start.", "r", footer=True),
+        Key("e", "export", "export", "Write the run, or the marked ones, in another format.", "e", footer=True),
         Key("T", "tags", "tags", "Tag the run, or the marked ones.", "T"),
         Key("u", "undo", "undo", "Bring back what was deleted last; in the trash: the run.", "u", footer=True),
         Key("f5,R", "update", "reload", "Read the folder again.", "f5 R"),
@@ -103,6 +114,20 @@ class ReviewScreen(Screen[None]):
 
     class Presets(Message):
         """The user wants to choose a preset."""
+
+    class Rerun(Message):
+        """The user wants to run a saved run's preset again."""
+
+        def __init__(self, preset: Preset) -> None:
+            super().__init__()
+            self.preset = preset
+
+    class Exported(Message):
+        """An export has ended: the sentence on it, and whether it is an error."""
+
+        def __init__(self, words: str, *, error: bool) -> None:
+            super().__init__()
+            self.words, self.error = words, error
 
     class Listed(Message):
         """The runs were read."""
@@ -374,6 +399,45 @@ class ReviewScreen(Screen[None]):
         """Reverse the order."""
         self._turned = not self._turned
         self._show()
+
+    def action_rerun(self) -> None:
+        """Open the preset of the run under the cursor, with all values as they were run."""
+        run = self.at_cursor
+        if run is not None:
+            try:
+                self.post_message(self.Rerun(load(str(run.folder / "preset.toml"))))
+            except InputError as error:
+                tell(self, error, error=True)
+
+    @work
+    async def action_export(self) -> None:
+        """Ask for a format, and write the marked runs, or the one under the cursor, where `regtui export` would."""
+        runs = self._selected
+        if not runs:
+            return
+        title = f"Export {one_line(runs[0].name)}" if len(runs) == 1 else f"Export {len(runs):,} runs"
+        to = await self.app.push_screen_wait(Ask(title, "Nothing that exists is overwritten.", EXPORTS))
+        if to is not None:
+            tell(self, "Exporting …")
+            self._export(runs, to)
+
+    @in_thread("export", exclusive=False)
+    def _export(self, runs: Sequence[Path], to: str) -> None:
+        from regtui.export.write import write_runs  # 40 ms that nobody waits for here
+
+        try:
+            written = write_runs(runs, to)
+        except RegtuiError as error:
+            self.post_message(self.Exported(str(error), error=True))
+        else:
+            places = (
+                one_line(written[0]) if len(written) == 1 else f"{len(written):,} into {one_line(written[0].parent)}"
+            )
+            self.post_message(self.Exported(f"Written: {places}", error=False))
+
+    @on(Exported)
+    def _tell_exported(self, event: Exported) -> None:
+        tell(self, event.words, error=event.error)
 
     def action_presets(self) -> None:
         """Go to the presets."""
