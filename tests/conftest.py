@@ -21,6 +21,9 @@ settings.register_profile(
 )
 settings.load_profile("regtui")
 
+os.environ["REGTUI_CONFIG"] = os.devnull + "/none"
+"""The settings of whoever runs the tests are none of theirs."""
+
 SMALL: dict[str, Any] = {
     "schema": 1,
     "name": "small",

@@ -48,6 +48,13 @@ except RegtuiError as error:
     sys.exit(error.exit_code)
 """
 """The program with a screen that fails after the first epoch."""
+ALWAYS_RINGS = """
+from regtui.cli.main import main
+from regtui.tui import app
+app.SHORT = 0.0
+main()
+"""
+"""The program, to which no run is short."""
 
 
 def regtui(logs: Path, *options: str, env: Mapping[str, str] | None = None, **size: int) -> Terminal:
@@ -105,6 +112,46 @@ def test_it_leaves_by_itself_with_the_verdict_on_the_normal_screen(logs: Path) -
     assert re.match("[◆◇] (dropout 0.2 is (better|worse) here|No difference that 10,000 test images can show)", said)
     assert said.splitlines()[-1] == f"log  {folder(logs)}"
     assert summary(logs)["status"] == "finished"
+
+
+@pytest.mark.parametrize("quiet", [(), ("--no-bell",)])
+def test_title_and_bell(logs: Path, quiet: tuple[str, ...]) -> None:
+    words = ("--log-dir", str(logs), "--preset", "smoke", "--start", "--quit-when-done", *quiet)
+    env = {"TMUX": "", "STY": "", "VTE_VERSION": ""}
+    with Terminal("-c", ALWAYS_RINGS, *words, cwd=logs.parent, env=env) as terminal:
+        assert terminal.wait(120) == 0
+        assert_restored(terminal)
+        written = terminal.written
+    aside, back = written.index(b"\x1b[22;0t"), written.index(b"\x1b]2;\x07\x1b[23;0t")
+    titles = [words.decode() for words in re.findall(rb"\x1b\]2;([^\x07]*)\x07", written[aside:back])]
+    assert [titles[0], titles[-1]] == ["regtui", "regtui smoke · finished"]
+    assert any("epoch" in title for title in titles)
+    assert (b"\x07\x1b]9;regtui smoke \xc2\xb7 finished\x07" in written) == (not quiet)
+
+
+@pytest.mark.parametrize("kind", ["linux", "vt100"])
+def test_an_old_terminal_gets_no_sequence_that_it_would_print(logs: Path, kind: str) -> None:
+    with regtui(logs, "--preset", "smoke", "--start", "--quit-when-done", env={"TERM": kind}) as terminal:
+        assert terminal.wait() == 0
+        assert b"\x1b]" not in terminal.written
+        assert b"23;0t" not in terminal.written
+
+
+def test_a_light_terminal_is_recognized_and_a_late_answer_is_no_keys(logs: Path) -> None:
+    light = b"48;2;251;251;249m"
+    with regtui(logs, env={"COLORFGBG": ""}) as terminal:
+        terminal.until("\x1b]11;?")
+        terminal._type("\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62;22c")
+        terminal.until("small-data")
+        assert light in terminal.written
+    with regtui(logs, env={"COLORFGBG": ""}) as terminal:
+        terminal.until("small-data")
+        terminal._type("\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62;22c")
+        terminal.read(0.5)
+        assert light not in terminal.written
+        terminal.press("q")  # nothing has opened above the presets
+        assert terminal.wait() == 0
+        assert_restored(terminal)
 
 
 def test_with_ascii_no_other_byte_is_written(logs: Path) -> None:

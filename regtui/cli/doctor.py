@@ -8,7 +8,9 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
 from importlib import metadata
+from json import dumps
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -22,6 +24,7 @@ from regtui.engine.child import Spawned
 from regtui.engine.process import Process
 from regtui.errors import RegtuiError
 from regtui.processors import grant
+from regtui.settings import read_settings
 from regtui.text import one_line
 
 _PACKAGES = ("torch", "torchvision", "textual", "plotext", "pydantic", "numpy", "scipy", "safetensors")
@@ -53,7 +56,8 @@ def _findings() -> Iterator[Finding]:
         "device": _devices,
         "data": _data,
         "terminal": lambda: [_terminal()],
-        "logs": lambda: [_folder("logs", Path("logs"))],
+        "settings": _settings,
+        "logs": lambda: [_folder("logs", read_settings().settings.logs)],
         "cache": _cache,
     }
     for topic, probe in probes.items():
@@ -130,6 +134,23 @@ def _terminal() -> Finding:
     if not has_glyphs(sys.stdout):
         return Finding("terminal", "note", f"{words}; set a UTF-8 locale to see curves in full")
     return Finding("terminal", "ok", words)
+
+
+def _settings() -> Iterator[Finding]:
+    known = read_settings()
+    if known.file is None:
+        yield Finding("settings", "note", "none: there is no home to keep them in; REGTUI_CONFIG names a file for them")
+        return
+    for fault in known.faults:
+        yield Finding("settings", "fault", str(fault))
+    shown = one_line(known.file)
+    if known.named:
+        of = known.settings.model_dump()
+        values = [(key, reduce(lambda table, name: table[name], key.split("."), of)) for key in known.named]
+        yield Finding("settings", "ok", f"{shown} sets {', '.join(f'{k} = {dumps(v)}' for k, v in values)}")
+    elif not known.faults:
+        state = "sets nothing" if os.path.exists(known.file) else "not there, so the defaults hold"  # noqa: PTH110
+        yield Finding("settings", "ok", f"{shown}: {state}")
 
 
 def _folder(topic: str, folder: Path) -> Finding:

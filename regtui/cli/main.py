@@ -29,6 +29,15 @@ app = typer.Typer(
 )
 _WrongCall: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """Typer's error for wrong usage; newer versions bring their own, older ones use click's."""
+LogDir = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", readable=False, help="Where runs are kept; what the settings name, or 'logs'."),
+]
+Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")]
+Theme = Annotated[
+    str | None,
+    typer.Option(metavar="auto|dark|light|high-contrast", help="The colours; auto asks the terminal's background."),
+]
 presets_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(presets_app, name="presets")
 
@@ -39,7 +48,8 @@ def start(
     preset: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="A preset's name, or its file.")] = None,
     start_now: Annotated[bool, typer.Option("--start", help="Run the preset at once.")] = False,
     quit_when_done: Annotated[bool, typer.Option("--quit-when-done", help="Leave when the run has ended.")] = False,
-    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
+    ascii_only: Ascii = False,
+    theme: Theme = None,
     headless: Annotated[bool, typer.Option("--headless", help="No screen: a line for each epoch and arm.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With --headless: one JSON event a line.")] = False,
     settings: Annotated[
@@ -59,7 +69,8 @@ def start(
             metavar="N", help="For the process of an arm to compute with; its share of the grant, if not said."
         ),
     ] = None,
-    log_dir: Annotated[Path, typer.Option(metavar="DIR", readable=False, help="Where runs are kept.")] = Path("logs"),
+    log_dir: LogDir = None,
+    no_bell: Annotated[bool, typer.Option("--no-bell", help="Neither ring nor notify at the end of a run.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
 ) -> None:
@@ -76,6 +87,7 @@ def start(
         _refuse_options_before(context, context.invoked_subcommand)
         return
     from regtui.preset.file import load
+    from regtui.settings import read_settings
 
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise InputError(f"--threads {threads}: a process computes with 1 to {MOST_THREADS} threads")
@@ -83,24 +95,31 @@ def start(
     chosen = None if preset is None else load(preset, settings or (), options, patience)
     from regtui.console import can_draw
 
+    known = read_settings()
     if headless or not can_draw(sys.stdout):
         from regtui.cli.headless import run_headless
 
+        known.check()
         if chosen is None:
             raise InputError("name a preset: regtui --preset dropout --headless; 'regtui presets list' shows them")
-        raise typer.Exit(run_headless(chosen, log_dir, json=json, threads=threads))
+        raise typer.Exit(
+            run_headless(known.settings.applied(chosen), log_dir or known.settings.logs, json=json, threads=threads)
+        )
     if json:
         raise InputError("--json is for runs without the screen: add --headless")
-    from regtui.tui.start import show  # textual, 0.35 s
-
     if chosen is None and (start_now or settings or any(value is not None for value in (*options.values(), patience))):
         raise InputError("these options need a preset: add --preset NAME; 'regtui presets list' shows them")
-    shown = show(
+    from regtui.cli.screen import open_screen
+
+    shown = open_screen(
+        known,
         chosen,
         log_dir,
+        theme=theme,
+        ascii_only=ascii_only,
+        bell=not no_bell,
         start=start_now,
         quit_when_done=quit_when_done,
-        ascii_only=ascii_only,
         threads=threads,
         debug=debug,
     )
@@ -168,16 +187,20 @@ def review(
     runs: Annotated[
         list[str] | None, typer.Argument(metavar="[DIR | RUN...]", help="A folder of runs, or runs.")
     ] = None,
-    log_dir: Annotated[Path, typer.Option(metavar="DIR", readable=False, help="Where runs are kept.")] = Path("logs"),
-    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
+    log_dir: LogDir = None,
+    ascii_only: Ascii = False,
+    theme: Theme = None,
 ) -> None:
     """Look at saved runs on screen, and follow those that go on."""
+    from regtui.cli.screen import open_screen
     from regtui.console import can_draw
     from regtui.errors import InputError
     from regtui.runs.comparison import AT_MOST
     from regtui.runs.list import check_folder, find_run, is_run
-    from regtui.tui.start import show  # textual, 0.35 s
+    from regtui.settings import read_settings
 
+    known = read_settings()
+    log_dir = log_dir or known.settings.logs
     named = runs or []
     if len(named) > AT_MOST:
         raise InputError(
@@ -192,33 +215,34 @@ def review(
         raise InputError(
             "saved runs are shown on a screen, and this is no terminal that has one; 'regtui runs' lists them"
         )
-    raise typer.Exit(show(None, log_dir, ascii_only=ascii_only, review=folders))
+    raise typer.Exit(open_screen(known, None, log_dir, theme=theme, ascii_only=ascii_only, review=folders))
 
 
 @app.command("runs")
 def list_runs(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", readable=False, help="Where runs are kept.")] = Path(
-        "logs"
-    ),
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", readable=False, help="Where runs are kept; as with --log-dir if left out."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     filter_by: Annotated[str, typer.Option("--filter", metavar="TEXT", help="'dropout test.difference>0.5'.")] = "",
 ) -> None:
     """List the saved runs, newest first."""
     from regtui.cli.runs import print_runs
 
-    raise typer.Exit(print_runs(folder, json=json, filter=filter_by))
+    raise typer.Exit(print_runs(folder or _logs(), json=json, filter=filter_by))
 
 
 @app.command("show")
 def show_run(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or the beginning of its name.")],
     json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
-    log_dir: Annotated[Path, typer.Option(metavar="DIR", readable=False, help="Where runs are kept.")] = Path("logs"),
+    log_dir: LogDir = None,
 ) -> None:
     """Print a saved run: header, epochs, verdict."""
     from regtui.cli.runs import print_run
 
-    raise typer.Exit(print_run(run, log_dir, json=json))
+    raise typer.Exit(print_run(run, log_dir or _logs(), json=json))
 
 
 @app.command()
@@ -228,13 +252,14 @@ def export(
     out: Annotated[
         Path | None, typer.Option(metavar="PATH", readable=False, help="A folder; or the file of one report.")
     ] = None,
-    log_dir: Annotated[Path, typer.Option(metavar="DIR", readable=False, help="Where runs are kept.")] = Path("logs"),
+    log_dir: LogDir = None,
 ) -> None:
     """Write saved runs as CSV, TensorBoard event files, a report or a figure."""
     from regtui.cli.export import export_runs
     from regtui.runs.list import find_run
 
-    raise typer.Exit(export_runs([find_run(run, log_dir) for run in runs], to, out))
+    logs = log_dir or _logs()
+    raise typer.Exit(export_runs([find_run(run, logs) for run in runs], to, out))
 
 
 @app.command()
@@ -243,6 +268,17 @@ def doctor() -> None:
     from regtui.cli.doctor import examine
 
     raise typer.Exit(examine())
+
+
+def _logs() -> Path:
+    """The folder of runs that the settings name; what is wrong with them is said."""
+    from regtui.console import complain
+    from regtui.settings import read_settings
+
+    known = read_settings()
+    for fault in known.faults:
+        complain(f"regtui: {fault}")
+    return known.settings.logs
 
 
 def main() -> None:

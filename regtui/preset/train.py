@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 SEEDS = 2**63
 """Seeds are below this, the range that torch accepts."""
 
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+"""Where a run is trained, by name."""
+
 
 class Table(BaseModel):
     """A table of a preset: strict about unknown keys and types of values."""
@@ -49,6 +52,4 @@ class TrainTable(Table):
         description="The optimizer's own, in all arms, on all parameters as in PyTorch.",
     )
     seed: int = Field(0, ge=0, lt=SEEDS, description="All randomness of the run follows from it.")
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
-        "auto", description="auto, cpu, cuda, cuda:1 or mps; auto takes a GPU where there is one."
-    )
+    device: Device = Field("auto", description="auto, cpu, cuda, cuda:1 or mps; auto takes a GPU where there is one.")

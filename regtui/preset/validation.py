@@ -23,7 +23,7 @@ MAX_FAULTS = 20
 MAX_PATH = 1000
 """Longest part of a path that is shown."""
 
-_SENTENCES = {
+SENTENCES = {
     "bool_type": "must be true or false",
     "dict_type": "must be a table",
     "extra_forbidden": "is not known here",
@@ -38,10 +38,12 @@ _SENTENCES = {
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
+    "string_too_short": "must have at least {min_length} character(s)",
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must have {min_length} or more entries",
     "too_long": "must have at most {max_length} entries",
 }
+"""What a value must be, by the kind of pydantic's error; to be followed by ', not ...'."""
 
 
 def validate(table: Mapping[str, Any], origin: str, named: Mapping[str, str] | None = None) -> Preset:
@@ -89,7 +91,7 @@ def _words(mistake: Mapping[str, Any], location: tuple[str | int, ...], key: str
     """What is wrong at a location, whose key is shown as `key`."""
     kind, given = mistake["type"], mistake["input"]
     if kind == "extra_forbidden":
-        return f"{_SENTENCES[kind]}{_known_instead(mistake['loc'])}"
+        return f"{SENTENCES[kind]}{_known_instead(mistake['loc'])}"
     if isinstance(given, hints.Slip):
         return given.words
     if kind.startswith("union_tag"):
@@ -100,7 +102,7 @@ def _words(mistake: Mapping[str, Any], location: tuple[str | int, ...], key: str
         sentence = "must have only small letters, digits, '.', '_' and '-', at most 64"
     else:
         context = {name: _number(value) for name, value in mistake.get("ctx", {}).items()}
-        sentence = _SENTENCES.get(kind, mistake["msg"]).format_map(context)
+        sentence = SENTENCES.get(kind, mistake["msg"]).format_map(context)
     if kind == "literal_error":
         near = nearest(given, _choices(mistake))
     elif kind in ("model_type", "dict_type"):

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual._styles_cache import StylesCache
@@ -16,14 +16,18 @@ from textual.binding import Binding
 from textual.events import Event, InputEvent, Key
 from textual.filter import LineFilter
 from textual.message import Message
+from textual.reactive import reactive
+from textual.screen import Screen
 from textual.widgets import Input
 
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
+from regtui.preset.faults import Fault
 from regtui.preset.file import to_table
 from regtui.preset.model import Preset
 from regtui.preset.train import SEEDS
 from regtui.preset.validation import validate
 from regtui.protocol.control import Stop
+from regtui.settings import Settings
 from regtui.tui.choose.screen import ChooseScreen
 from regtui.tui.inputs import OneByOne
 from regtui.tui.look import PlainText
@@ -36,7 +40,7 @@ from regtui.tui.run.gauges import Gauges, machine_words
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.run.training import ProcessTraining, Training
-from regtui.tui.themes import DARK, THEMES
+from regtui.tui.themes import THEMES
 from regtui.tui.widgets.dialogs import Ask, Choice
 from regtui.tui.widgets.key_bar import KeyBar, tell
 from regtui.tui.widgets.keys import EVERYWHERE
@@ -48,6 +52,8 @@ QUIET = 1.0
 """Seconds without a key after which the user counts as not typing."""
 MANY = 8
 """After so many closed screens garbage is collected even while the user types."""
+SHORT = 5.0
+"""Seconds of a run whose end nobody needs to be told of."""
 QUIT_CHOICES = (
     Choice("g", "go on", "Go on training"),
     Choice("k", "keep", "Stop, keep and leave: validate, test, save"),
@@ -63,6 +69,9 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
     CSS_PATH = "app.tcss"
     TITLE = "regtui"
     ENABLE_COMMAND_PALETTE = False
+
+    state: reactive[str] = reactive("", repaint=False)
+    """What runs and how far it is, in a few words; empty while nothing does."""
 
     class EventsWait(Message):
         """Events of the run wait to be taken in."""
@@ -91,6 +100,9 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         ascii_only: bool = False,
         training: Training | None = None,
         review: Sequence[Path] | None = None,
+        theme: str = "dark",
+        settings: Settings | None = None,
+        faults: Sequence[Fault] = (),
     ) -> None:
         """Set up.
 
@@ -102,6 +114,9 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             ascii_only: Show nothing but ASCII.
             training: What trains; processes of its own if left out.
             review: Open the saved runs instead of the presets: these, or all in `logs` if the list is empty.
+            theme: Its name, one of `themes.THEMES`.
+            settings: The user's own; the defaults if left out.
+            faults: What is wrong with the file of the settings.
         """
         super().__init__()
         self.logs = logs
@@ -116,13 +131,15 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self._deleted: Deleted = []
         self._leaving = self._left = False
         self._left_behind = 0
-        self._typed_at = 0.0
+        self._typed_at = self._started_at = 0.0
         self.signal = 0
         self.failure = ""
         self.animation_level = "none"  # over SSH each frame of an animation would be sent
-        for theme in THEMES.values():
-            self.register_theme(theme)
-        self.theme = DARK.name
+        for known in THEMES.values():
+            self.register_theme(known)
+        self.theme = self._first_theme = THEMES[theme].name
+        self._settings, self._faults = settings or Settings(), faults
+        self._charts = self._settings.charts
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """The filters that each line passes on its way to the terminal."""
@@ -139,6 +156,24 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         else:
             self.push_screen(ChooseScreen(self._chosen))
             self.call_after_refresh(self._warm_up)
+        if self._faults:
+            more = f" (and {len(self._faults) - 1} more: 'regtui doctor' lists them)" if self._faults[1:] else ""
+            words = f"A fault in your settings: {self._faults[0]}{more}"
+            self.call_after_refresh(self.notify, words, severity="warning", markup=False)
+
+    # Settings
+
+    def chosen(self) -> dict[str, object]:
+        """What the user has chosen on screen and the settings do not say yet, by the settings' keys."""
+        of = {theme.name: name for name, theme in THEMES.items()}
+        theme = {"theme": of[self.theme]} if self.theme != self._first_theme else {}
+        before, now = (charts.model_dump() for charts in (self._settings.charts, self._charts))
+        return {**theme, **{f"charts.{key}": value for key, value in now.items() if value != before[key]}}
+
+    def _note_view(self, screen: Screen[Any]) -> None:
+        """Keep how the user left a run's charts, for the next run."""
+        if isinstance(screen, RunScreen):
+            self._charts = screen.charts(self._charts)
 
     # Training
 
@@ -146,10 +181,11 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         """Train `preset` and show the run."""
         if self._left:
             return
-        session = Session(preset, lambda: self.post_message(self.EventsWait()))
+        session = Session(self._settings.applied(preset), lambda: self.post_message(self.EventsWait()))
         session.gauges = Gauges(self._training.pids)
-        self.session = session
-        self.push_screen(RunScreen(session))
+        self.session, self._started_at = session, time.monotonic()
+        self.state = session.state
+        self.push_screen(RunScreen(session, self._charts))
         self._train(session)
 
     @in_thread("training", exclusive=False)
@@ -189,11 +225,15 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         for screen in self.screen_stack:
             if isinstance(screen, RunScreen):
                 screen.catch_up()
+        if self.session is not None:
+            self.state = self.session.state
 
     @on(RunEnded)
     def _run_ended(self, event: RunEnded) -> None:
         session = event.session
         self._pass_on()
+        if time.monotonic() > self._started_at + SHORT and session.status != "stopped":
+            self.ring(f"regtui {session.state}")
         if self._leaving or self._quit_when_done:
             self.leave()
         elif session.error is not None and session.history.started is None:
@@ -203,6 +243,9 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             for screen in self.screen_stack:
                 if isinstance(screen, RunScreen) and screen.session is session:
                     screen.ended()
+
+    def ring(self, words: str) -> None:
+        """Call back whoever does not look at a run that has ended."""
 
     @property
     def exit_code(self) -> int:
@@ -240,6 +283,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         What its status line says goes along to the screen below.
         """
         said = [message for bar in self.screen.query(KeyBar) if (message := bar.take_message()) is not None]
+        self._note_view(self.screen)
         self._left_behind += 1
         if self._left_behind >= MANY:
             self._tidy()
@@ -267,6 +311,8 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         if self._left:
             return
         self._left = True
+        for screen in self.screen_stack:
+            self._note_view(screen)
         self._training.close()
         self.exit(self.exit_code)
 
@@ -300,7 +346,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
 
     def _open_saved(self, folder: Path) -> None:
         try:
-            self.push_screen(SavedRunScreen(folder))
+            self.push_screen(SavedRunScreen(folder, self._charts))
         except InputError as error:
             self.push_screen(Ask("This run can't be shown", str(error), (Choice("o", "ok", "OK"),)))
 

@@ -20,8 +20,11 @@ from regtui.console import complain, has_glyphs, say
 from regtui.engine.child import kill_all
 from regtui.errors import InputError, RegtuiError
 from regtui.preset.model import Preset
+from regtui.settings import Known, remember
 from regtui.signals import Received, ending
 from regtui.tui.app import BY_SIGNAL, RegtuiApp
+from regtui.tui.background import Question
+from regtui.tui.escapes import notification
 from regtui.tui.look import plain
 from regtui.tui.run.training import ProcessTraining
 from regtui.tui.terminal import TerminalDriver
@@ -37,14 +40,28 @@ LAST_MOMENT = 2.0
 class _Program(RegtuiApp):
     """The app together with the process it runs in."""
 
-    def __init__(self, *args: Any, **more: Any) -> None:
+    def __init__(self, *args: Any, bell: bool, **more: Any) -> None:
         super().__init__(*args, **more)
+        self._bell = bell
         self._received = Received()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def get_driver_class(self) -> type[Driver]:
         """Draw on stdout."""
         return TerminalDriver
+
+    def watch_state(self, state: str) -> None:
+        """Let the terminal's title say it."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.entitle(self._shown(f"regtui {state}".rstrip()))
+
+    def ring(self, words: str) -> None:
+        """Ring the terminal's bell, and notify the desktop."""
+        if self._bell and isinstance(self._driver, TerminalDriver):
+            self._driver.tell(notification(self._shown(words)))
+
+    def _shown(self, words: str) -> str:
+        return plain(words) if self._plain else words
 
     def on_load(self) -> None:
         """Handle the signals that would kill the program, before the terminal is changed."""
@@ -97,16 +114,20 @@ def show(
     preset: Preset | None,
     logs: Path,
     *,
+    theme: Question | str,
+    known: Known,
     start: bool = False,
     quit_when_done: bool = False,
     ascii_only: bool = False,
+    bell: bool = True,
     threads: int | None = None,
     debug: bool = False,
     review: Sequence[Path] | None = None,
 ) -> int:
     """Open the screen; when it has closed, print the verdict and where the log is. Returns the exit code.
 
-    The arguments are those of `RegtuiApp`, and `threads` (threads of each process) and `debug` (show tracebacks).
+    The arguments are those of `RegtuiApp`, and `theme` (its name, or the question to the terminal that decides),
+    `threads` (threads of each process) and `debug` (show tracebacks).
 
     Raises:
         InputError: There is no terminal to type into.
@@ -116,9 +137,17 @@ def show(
         without = "add --headless to do without" if review is None else "'regtui runs' lists saved runs without one"
         raise InputError(f"the screen needs a terminal to read keys from; {without}")
     ascii_only = ascii_only or not has_glyphs(sys.stdout)
+    if isinstance(theme, Question):
+        background = theme.answer()
+        theme.close()
+        TerminalDriver.question, theme = theme, background
     app = _Program(
         logs,
         preset,
+        theme=theme,
+        settings=known.settings,
+        faults=known.faults,
+        bell=bell,
         start=start,
         quit_when_done=quit_when_done,
         ascii_only=ascii_only,
@@ -133,6 +162,7 @@ def show(
     code = app.run()
     for number in ending():  # nothing is left to keep
         signal.signal(number, signal.SIG_DFL)
+    remember(app.chosen())
     session = app.session
     if app.failure:
         if debug:

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from regtui.errors import RegtuiError
+from regtui.settings import Charts
 from regtui.tui.review.replay import FOLLOW, Replay
 from regtui.tui.run.keys import HERE, WHILE_RUNNING
 from regtui.tui.run.screen import RunScreen
@@ -35,14 +36,14 @@ class SavedRunScreen(RunScreen):
     class Over(Message):
         """The whole log was read, and no process writes it any more."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the run in `folder`.
+    def __init__(self, folder: Path, charts: Charts | None = None) -> None:
+        """Open the run in `folder`; its charts at first as `charts` says.
 
         Raises:
             InputError: Its preset can't be read, so that nothing of it can be shown.
         """
         self._replay = Replay(folder, lambda: self.post_message(self.EventsWait()))
-        super().__init__(self._replay.session)
+        super().__init__(self._replay.session, charts)
 
     def on_mount(self) -> None:
         """Begin to read."""

@@ -14,6 +14,7 @@ from textual.timer import Timer
 
 from regtui.protocol.control import Pause, Resume, Stop
 from regtui.protocol.events import ControlApplied, EpochDone, Event, Paused, Resumed, RunFinished, RunStarted, Saving
+from regtui.settings import Charts
 from regtui.tui.charts.curves import CHART, TWO_CHARTS, Curves
 from regtui.tui.charts.pacer import Pacer
 from regtui.tui.charts.view import QUANTITIES, View
@@ -82,10 +83,11 @@ class RunScreen(Screen[None]):
     KEYS = (*HERE, TO_CONTROLS, *Stepper.KEYS, *VerdictPanel.KEYS)
     BINDINGS = bindings((*HERE, *EVERYWHERE))
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, charts: Charts | None = None) -> None:
+        """Show a run; its charts at first as `charts` says."""
         super().__init__()
         self.session = session
-        self.view = View(arm=list(session.preset.arms())[1])
+        self.view = View(arm=list(session.preset.arms())[1], **(charts or Charts()).model_dump())
         self._pacer = Pacer()
         self._drawn_at = 0.0
         self._timer: Timer | None = None
@@ -113,11 +115,17 @@ class RunScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the run's current state."""
-        self._narrow = self.view.overlay = self.size.width < TWO_CHARTS
+        self._narrow = self.size.width < TWO_CHARTS
+        self.view.overlay = self.view.overlay or self._narrow
         if self.session.live:
             self.set_interval(SECONDS, self._header.redraw)  # what the gauges show, also while the run is paused
         self._arrange()
         self._draw()
+
+    def charts(self, before: Charts) -> Charts:
+        """How the user has the charts drawn; where only one has room, its being alone is no choice."""
+        view = {name: getattr(self.view, name) for name in Charts.model_fields}
+        return Charts(**view | ({"overlay": before.overlay} if self._narrow else {}))
 
     def on_resize(self, event: Resize) -> None:
         """Arrange the parts for a terminal of this size; if two charts don't fit, one shows all arms."""

@@ -71,6 +71,16 @@ class Session:
             return history.finished.status
         return "failed" if self.live else "interrupted"
 
+    @property
+    def state(self) -> str:
+        """Name and state in a few words: 'dropout · epoch 7/10'."""
+        history, started = self.history, self.history.started
+        if self.status or started is None:
+            return f"{self.preset.name} · {self.status or 'starting'}"
+        steps = max((len(arm.step_losses) for arm in history.arms.values()), default=0)
+        epoch = max(1, -(-steps // started.steps_per_epoch))
+        return f"{self.preset.name} · {'paused at ' * history.paused}epoch {epoch}/{self.preset.train.epochs}"
+
     def tell(self, event: Event) -> None:
         """Accept an event; called in the trainer's thread."""
         with self._lock:
