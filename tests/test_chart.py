@@ -206,14 +206,6 @@ def test_marks_along_a_line_stand_far_apart_and_none_covers_its_newest_value() -
             assert places[-1] < len(row.rstrip()) - 1
 
 
-def test_a_faded_colour_lies_between_itself_and_the_background() -> None:
-    faded = colours_in(
-        draw(Plot([Curve([0, 1], [0, 1], "baseline-faded")]), 38, 9, {**COLOURS, "background": "#000000"})
-    )
-    (colour,) = faded - {COLOURS["faint"]}
-    assert Color.parse(colour).brightness < Color.parse(COLOURS["baseline"]).brightness
-
-
 @pytest.mark.parametrize("width", [14, 24, 40, 57, 116])
 @pytest.mark.parametrize("text", ["✗ not finite", "■ stopped"])
 def test_a_mark_stands_on_its_epoch_and_its_words_are_whole_or_missing(text: str, width: int) -> None:
@@ -301,7 +293,7 @@ def test_every_glyph_that_the_program_writes_has_an_ascii_one_of_its_width(packa
     glyphs = {c: name for name, text in strings_of(Path(regtui.__file__).parent / package) for c in text}
     unknown = {f"{c!r} in {name}" for c, name in glyphs.items() if c != "?" and "?" in plain(c)}
     assert not unknown, "plain.IN_CELLS does not know these"
-    assert all(len(plain(c)) == cell_len(c) for c in glyphs if c not in "\n\t\x1b")
+    assert all(len(plain(c)) == cell_len(c) for c in glyphs if c.isprintable())
 
 
 def test_every_glyph_of_the_presets_has_an_ascii_one() -> None:

@@ -33,7 +33,7 @@ def letters(drawn: Plot) -> set[str]:
 
 def test_colours_mean_runs_and_strokes_mean_arms() -> None:
     drawn = plotted(CompareView(), told(FALLING, RISING), told(RISING, FALLING))
-    assert {(c.mark, c.colour.removesuffix("-faded"), c.stroke) for c in drawn.curves} == {
+    assert {(c.mark, c.colour.removesuffix("-steps"), c.stroke) for c in drawn.curves} == {
         ("a", "run-1", "dashed"), ("A", "run-1", "solid"), ("b", "run-2", "dashed"), ("B", "run-2", "solid")
     }  # fmt: skip
     for theme in (DARK, LIGHT):
@@ -89,7 +89,7 @@ def test_the_run_under_the_cursor_is_drawn_above_the_others_which_are_faded() ->
     for cursor in range(3):
         lines = [curve.colour for curve in plotted(CompareView(), *histories, cursor=cursor).curves]
         assert lines[-1] == f"run-{cursor + 1}"
-        assert [colour.endswith("-faded") for colour in lines] == [True] * 4 + [False] * 2
+        assert [colour.endswith("-steps") for colour in lines] == [True] * 4 + [False] * 2
 
 
 def test_the_steep_beginning_does_not_flatten_the_rest() -> None:

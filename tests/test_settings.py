@@ -15,7 +15,7 @@ from regtui.tui.app import RegtuiApp
 from regtui.tui.run.screen import RunScreen
 from tests.command import TINY, call
 from tests.conftest import small_preset
-from tests.screen_double import ScriptedTraining, until
+from tests.screen_double import ScriptedTraining, text_of, until
 
 WHOLE = """\
 # mine
@@ -195,7 +195,7 @@ async def test_a_fault_is_said_on_screen(file: Path, tmp_path: Path) -> None:
     write(file, "theme = 3\nbell = 3\n")
     app = RegtuiApp(tmp_path, training=ScriptedTraining(), faults=read_settings().faults)
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: any("A fault in your" in told.message for told in app._notifications))
+        await until(pilot, lambda: "A fault in your settings" in text_of(app))
 
 
 # What they decide

@@ -159,7 +159,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         if self._faults:
             more = f" (and {len(self._faults) - 1} more: 'regtui doctor' lists them)" if self._faults[1:] else ""
             words = f"A fault in your settings: {self._faults[0]}{more}"
-            self.call_after_refresh(self.notify, words, severity="warning", markup=False)
+            self.call_after_refresh(tell, self, words, error=True)
 
     # Settings
 

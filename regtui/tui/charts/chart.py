@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from rich.markup import escape
 from rich.style import Style
 from rich.text import Text
-from textual.color import Color
 
 from regtui.tui.charts.names import Name, placed_names, placed_words
 from regtui.tui.charts.plot import RANKS, Plot, labels_width
@@ -21,8 +20,6 @@ from regtui.tui.charts.strokes import Cell, Grid, cells, marks, traced
 from regtui.tui.widgets.lines import Lines
 
 _COLOUR = re.compile(r"\x1b\[(?:0|38;5;(\d+))m")
-FADED = 0.45
-"""The share of a colour that is left of it where it is faded."""
 
 
 def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str], *, ascii_only: bool = False) -> list[Text]:
@@ -76,7 +73,7 @@ def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str], *, asc
         marker=[character for character, _ in figures.values()],
         color=[number(colour) for _, colour in figures.values()],
     )
-    styles = [Style(color=_colour(name, colours)) for name in palette]
+    styles = [Style(color=colours[name]) for name in palette]
     return [_styled(line, styles) for line in figure.build().rstrip("\n").split("\n")]
 
 
@@ -88,7 +85,7 @@ def _characters(plot: Plot, grid: Grid, *, ascii_only: bool) -> dict[Cell, tuple
     taken = {cell: rank for cell, (_, _, rank) in lines.items()}
     marked = [*marks(drawn), *((grid.cell(x, y), text[0], colour) for text, x, y, colour in plot.words)]
     for cell, mark, colour in marked:
-        found[cell], taken[cell] = (mark, colour), 9
+        found[cell], taken[cell] = (mark, _text_colour(colour) if mark.isalnum() else colour), 9
     upright = {grid.cell(x, plot.y_limits[0])[0] for x, _ in plot.verticals}
     for cell in ((column, row) for column in upright for row in range(grid.rows)):
         taken.setdefault(cell, 0)  # a name may stand over a line from bottom to top, if it must
@@ -114,17 +111,8 @@ def _characters(plot: Plot, grid: Grid, *, ascii_only: bool) -> dict[Cell, tuple
 
 
 def _text_colour(colour: str) -> str:
-    """The colour of a line's name: the strong one of its kind, because text needs more contrast than a line."""
-    return re.sub("-(train|steps|faded)$", "", colour)
-
-
-def _colour(name: str, colours: Mapping[str, str]) -> str:
-    """A colour by its name; one that is faded lies between itself and the background."""
-    plain = name.removesuffix("-faded")
-    if plain == name:
-        return colours[name]
-    ground = Color.parse(colours.get("background", "#000000"))
-    return ground.blend(Color.parse(colours[plain]), FADED).hex.lower()
+    """The colour of a line's name or letter: the strong one of its kind, as text needs more contrast than a line."""
+    return re.sub("-(train|steps)$", "", colour)
 
 
 def _styled(line: str, styles: list[Style]) -> Text:

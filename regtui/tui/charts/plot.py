@@ -18,7 +18,7 @@ class Curve:
     Attributes:
         x: Their horizontal positions in the chart's units, rising.
         y: Their heights.
-        colour: Name of a theme variable; with '-faded' behind it, that colour faded.
+        colour: Name of a theme variable.
         stroke: How the line through them is drawn.
         mark: A character that stands along the line now and then, or, without a line, at every point.
         line: Whether neighbours are joined.

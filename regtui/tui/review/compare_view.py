@@ -94,7 +94,7 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
                 letter = run.letter if arm == BASELINE or view.quantity == "difference" else run.letter.upper()
                 curves.append(
                     Curve(
-                        x, y, run.colour if selected else f"{run.colour}-faded", _stroke(arm, view), letter,
+                        x, y, run.colour if selected else f"{run.colour}-steps", _stroke(arm, view), letter,
                         name=(*([f"{letter} {arm} {value}"] if selected else []), f"{letter} {value}"),
                     )
                 )  # fmt: skip
