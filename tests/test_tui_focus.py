@@ -111,11 +111,7 @@ async def test_the_focus_is_seen_on_every_widget_that_can_have_it(
                 await pilot.press("escape")
             training.open(99)
             await until(pilot, lambda: "one seed (" in text_of(app))
-            assert not app.screen.focus_chain, "there is nothing to scroll"
-            await pilot.resize_terminal(120, 24)
-            await pilot.press("d")
-            await until(pilot, lambda: bool(app.screen.focus_chain))
-            seen |= await looked_at(app, pilot)
+            assert not app.screen.focus_chain
             app._list_saved(())
             await until(pilot, lambda: "small" in text_of(app))
             await pilot.press("slash", "s")
@@ -123,4 +119,4 @@ async def test_the_focus_is_seen_on_every_widget_that_can_have_it(
         finally:
             training.close()
     assert seen >= {"PresetList", "Line", "OneOf", "Tick", "Stepper", "Word", "_Button", "TextInput"}
-    assert seen >= {"RowList", "VerdictPanel"}
+    assert seen >= {"RowList", "VerticalScroll"}

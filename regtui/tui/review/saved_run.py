@@ -28,6 +28,7 @@ class OpenRun(Message):
 class SavedRunScreen(RunScreen):
     """The screen of a run that is not trained by this program."""
 
+    AUTO_FOCUS = ""  # there are no controls
     KEYS = tuple(key for key in HERE if key.action.partition("(")[0] not in {*WHILE_RUNNING, "review"})
 
     class EventsWait(Message):

@@ -24,6 +24,10 @@ HERE = (
     Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
     Key("d", "details", "details", "After the end: what the verdict rests on, and back.", "d", footer=True),
     Key("b", "review", "saved runs", "After the end: the list of all saved runs.", "b", footer=True),
+    Key("up", "scroll(-1)", "up", "After the end: scroll the verdict up.", "↑"),
+    Key("down", "scroll(1)", "down", "After the end: scroll the verdict down.", "↓"),
+    Key("pageup", "scroll_page(-1)", "page up", "After the end: scroll the verdict a page up.", "pgup"),
+    Key("pagedown", "scroll_page(1)", "page down", "After the end: scroll the verdict a page down.", "pgdn"),
     *WALK,
     Key("left", "walk(-1)", "epochs", "Read all values at an earlier epoch.", "←", footer=True),
     Key("right", "walk(1)", "later epoch", "Read all values at a later epoch.", "→"),
@@ -43,7 +47,7 @@ HERE = (
 TO_CONTROLS = Key("tab", "app.focus_next", "controls", "To the next control.", "tab")
 """A key that Textual has on every screen; the help lists it here because it leads to the controls."""
 WHILE_RUNNING = frozenset({"pause", "one_epoch", "patience", "toggle_patience", "rate", "stop"})
-AFTER_THE_END = frozenset({"again", "change", "details"})
+AFTER_THE_END = frozenset({"again", "change", "details", "scroll", "scroll_page"})
 
 
 def usable(action: str, session: Session) -> bool:

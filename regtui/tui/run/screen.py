@@ -80,7 +80,7 @@ class RunScreen(Screen[None]):
     class Review(Asked):
         """Open the saved runs."""
 
-    KEYS = (*HERE, TO_CONTROLS, *Stepper.KEYS, *VerdictPanel.KEYS)
+    KEYS = (*HERE, TO_CONTROLS, *Stepper.KEYS)
     BINDINGS = bindings((*HERE, *EVERYWHERE))
 
     def __init__(self, session: Session, charts: Charts | None = None) -> None:
@@ -347,6 +347,14 @@ class RunScreen(Screen[None]):
         """Show what the verdict rests on as well, or no more."""
         self._details = not self._details and self._verdict.display
         self._read_at(None)
+
+    def action_scroll(self, rows: int) -> None:
+        """Scroll the verdict by so many rows."""
+        self._verdict.scroll_relative(y=rows, animate=False)
+
+    def action_scroll_page(self, by: int) -> None:
+        """Scroll the verdict by its height."""
+        self.action_scroll(by * max(1, self._verdict.size.height - 1))
 
     def action_stop(self) -> None:
         """Ask how to stop."""

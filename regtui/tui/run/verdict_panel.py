@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
@@ -15,7 +12,6 @@ from regtui.evidence.glance import Part, Role
 from regtui.evidence.headline import Tone, tone
 from regtui.tui.look import ArmLook, arm_looks, follow_theme
 from regtui.tui.run.session import Session
-from regtui.tui.widgets.keys import Key, bindings
 
 WIDEST = 110
 """Widest text in columns: longer lines are hard to read, shorter ones take rows from the charts."""
@@ -23,16 +19,8 @@ COLOURS: dict[Tone, str] = {"better": "success", "worse": "error", "level": "for
 """The theme's colour for each tone; words say the same where there are no colours."""
 
 
-class VerdictPanel(VerticalScroll, inherit_bindings=False):
-    """The verdict and the place of the log, scrolling if necessary; the charts keep their keys ←, →, home and end."""
-
-    KEYS: ClassVar[tuple[Key, ...]] = (
-        Key("up", "scroll_up", "up", "After the end: scroll the verdict up.", "↑"),
-        Key("down", "scroll_down", "down", "After the end: scroll the verdict down.", "↓"),
-        Key("pageup", "page_up", "page up", "After the end: scroll the verdict a page up.", "pgup"),
-        Key("pagedown", "page_down", "page down", "After the end: scroll the verdict a page down.", "pgdn"),
-    )
-    BINDINGS: ClassVar[list[BindingType]] = bindings(KEYS)
+class VerdictPanel(VerticalScroll, can_focus=False):
+    """The verdict and the place of the log; the keys of the screen around it scroll it if necessary."""
 
     DEFAULT_CSS = """
     VerdictPanel {
@@ -54,10 +42,6 @@ class VerdictPanel(VerticalScroll, inherit_bindings=False):
     def on_mount(self) -> None:
         """Follow the theme: the text contains its colours."""
         follow_theme(self, self._draw)
-
-    def allow_focus(self) -> bool:
-        """Only while there is something to scroll: the focus would be brighter than the headline."""
-        return super().allow_focus() and self.max_scroll_y > 0
 
     def show(self, session: Session, columns: int, *, details: bool = False) -> None:
         """Show the outcome of a run that has ended, in lines of at most `columns` columns.
