@@ -12,7 +12,7 @@ import pytest
 
 from regtui.arm.reports import Measured
 from regtui.engine.trainer import Trainer
-from regtui.protocol.applied import Applied
+from regtui.protocol.applied import Applied, same_experiment
 from regtui.protocol.control import (
     Command,
     Control,
@@ -407,3 +407,21 @@ def test_what_is_asked_is_answered_and_only_what_is_applied_counts(command: Comm
     assert why in answer.why
     assert (answer.epoch, answer.step) in {(1, STEPS), (2, STEPS)}
     assert outcome.history.interventions == (0 if why else 1)
+
+
+def test_a_learning_rate_is_that_of_all_arms_that_still_train_in_one_change() -> None:
+    rising = [0.1, 0.2, 0.3]
+    stopping = {"early_stopping": {"patience": 1}}
+    crew = ScriptedCrew({"baseline": FALLING, "first": FALLING, "second": FALLING, "third": rising})
+    tables: dict[str, dict[str, Any]] = {
+        "arms": {"first": {}, "second": {}, "third": stopping},
+        "train": {"epochs": 4},
+    }
+    outcome = train(crew, after("first", 3, SetLearningRate(learning_rate=2e-3)), **tables)
+    assert outcome.stop("third") == ("early_stopping", 2)
+    assert crew.called("set_learning_rate") == [("baseline", "first", "second")]
+    assert outcome.history.interventions == 1
+    preset = small_preset(**tables)
+    assert same_experiment(preset, outcome.history, "first")
+    reached = small_preset(**{**tables, "arms": {name: {} for name in ("first", "second", "third")}})
+    assert not same_experiment(reached, outcome.history, "third"), "it had stopped before"
