@@ -585,17 +585,19 @@ async def test_a_run_that_vanishes_while_its_note_is_typed_is_said_to(logs: Path
 
 
 async def test_a_run_s_preset_is_opened_as_it_was_run_and_started(logs: Path) -> None:
-    app = app_on(logs)
+    training = ScriptedTraining()
+    app = RegtuiApp(logs, training=training, review=())
+    expected = load(str(next(path for path in logs.glob("2*") if read_run(path).seed == 1) / "preset.toml"))
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: rows(app) == 3)
-        await pilot.press("slash", *"seed=1", "enter", "r")
-        await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
-        await pilot.press("enter")
-        await until(pilot, lambda: type(app.screen) is RunScreen)
-        assert isinstance(app.screen, RunScreen)
-        expected = load(str(next(path for path in logs.glob("2*") if read_run(path).seed == 1) / "preset.toml"))
-        assert app.screen.session.preset == expected
-        await pilot.press("q", "x")
+        try:
+            await until(pilot, lambda: rows(app) == 3)
+            await pilot.press("slash", *"seed=1", "enter", "r")
+            await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+            await pilot.press("enter")
+            await until(pilot, lambda: training.runs)
+            assert training.runs == [expected]
+        finally:
+            training.close()
 
 
 async def test_a_run_whose_preset_is_damaged_is_not_run_again(logs: Path) -> None:
