@@ -97,9 +97,9 @@ def test_what_is_least_needed_gives_way_first() -> None:
 def test_the_line_tells_the_rate_of_the_next_step_and_under_the_cursor_that_of_the_epoch() -> None:
     preset = small_preset(train={"epochs": 6, "schedule": "step", "step_epochs": 1, "step_factor": 0.5})
     told = Telling(preset).start().epochs([0.5, 0.4], [0.5, 0.4])
-    assert " · lr 0.00025 · " in header_line(preset, told.history, 120, COLOURS).plain
+    assert " · lr 0.00025 now · " in header_line(preset, told.history, 120, COLOURS).plain
     told.control(None, "learning_rate", 0.01, epoch=2)
-    assert " · lr 0.0025 · " in header_line(preset, told.history, 120, COLOURS).plain
+    assert " · lr 0.0025 now · " in header_line(preset, told.history, 120, COLOURS).plain
     first = told.history.arms["regularized"].epochs
     first[0] = first[0].model_copy(update={"learning_rate": 1e-3})
     colours = {**COLOURS, "accent": "#ffffff"}

@@ -50,6 +50,11 @@ class Schedule:
         return base
 
 
+def is_steady(train: TrainTable) -> bool:
+    """Whether the rate is the base rate at every step."""
+    return train.schedule == "constant" and not train.warmup_epochs and not train.warmup_steps
+
+
 def words(train: TrainTable) -> str:
     """The learning rate and its schedule: '0.001', '0.001 cosine, warm-up 2 epochs, gradients up to norm 1'."""
     parts = [f"{train.learning_rate:g}"]

@@ -10,6 +10,7 @@ from rich.style import Style
 from rich.text import Text
 
 from regtui.preset.model import Preset
+from regtui.preset.schedule import is_steady
 from regtui.protocol.applied import present_rate
 from regtui.protocol.history import ArmHistory, History
 from regtui.text import clock, counted, one_line
@@ -73,7 +74,8 @@ def header_line(
     data = f"{title} {sizes.train:,} / {sizes.val:,}"
     device = started.device if started else preset.train.device
     threads = counted(started.threads, "thread") if started and started.threads else ""
-    seed, rate = f"seed {preset.train.seed}", f"lr {_rate(preset, history, cursor):.3g}"
+    now = "" if is_steady(preset.train) or cursor is not None else " now"  # the control beside it has the base rate
+    seed, rate = f"seed {preset.train.seed}", f"lr {_rate(preset, history, cursor):.3g}{now}"
     machine = machine_words(history, gauges)
     parts = [part for part in (data, machine or device, threads, seed, rate) if part]
     giving_way = [part for part in (threads, data, machine, title, device, seed, rate) if part]
