@@ -108,6 +108,30 @@ async def test_the_verdict_and_what_to_do_next_stand_at_the_end(tmp_path: Path) 
         await until(pilot, lambda: "Tango" not in text_of(app))
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_the_charts_keep_half_of_the_screen_and_the_whole_verdict_is_seen(
+    tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with running(Path(), size=size) as (app, pilot, training):
+        await finish(app, pilot, training)
+        await until(pilot, lambda: "log  " in text_of(app))
+        panel, charts = app.screen.query_one(VerdictPanel), app.screen.query_one("#charts")
+        assert panel.region.height <= size[1] // 2
+        assert 1 + charts.region.height >= size[1] // 2  # with the header
+        assert panel.max_scroll_y == 0
+        shown = text_of(app)
+        for words in ("No difference that", "one seed (0) · 6 epochs", "● ahead ─", "95 %", "test loss", "log  "):
+            assert words in shown
+        await pilot.press("d")
+        await until(pilot, lambda: "Tango" in text_of(app) or panel.max_scroll_y > 0)
+        if panel.max_scroll_y > 0:
+            await pilot.press("down", "pagedown")
+            await until(pilot, lambda: panel.scroll_y > 1)
+            await pilot.press("d")
+            await until(pilot, lambda: panel.scroll_y == 0)
+
+
 async def test_another_seed_and_other_presets_follow(tmp_path: Path) -> None:
     async with running(tmp_path) as (app, pilot, training):
         await finish(app, pilot, training)

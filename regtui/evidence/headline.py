@@ -81,7 +81,9 @@ def conditions(verdicts: Sequence[Verdict]) -> str:
         span = f"{epochs[0]:,}–{epochs[-1]:,} epochs" if len(epochs) > 1 else counted(epochs[0], "epoch")
         told.append(span)
     if (held := first.conditions) is not None:
-        told += [f"learning rate {signed(f'{held.learning_rate:g}')}"] if held.learning_rate is not None else []
+        steered = any(change.startswith("learning rate") for change in first.changes)  # then the line above has it
+        rate = None if steered else held.learning_rate
+        told += [f"learning rate {signed(f'{rate:g}')}"] if rate is not None else []
         told += [f"batch {held.batch_size:,}"] if held.batch_size else []
         told += [f"{held.train_examples:,} {first.examples}"] if held.train_examples else []
     return f"{NBSP}· ".join(part.replace(" ", NBSP) for part in told)
