@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SECONDS = 1.0
 """Between two samples."""
-MEMORY_EVERY = 5
+MEMORY_EVERY = 10
 """So many samples share one look at the memory. To count each shared page once costs the system 4 ms a process."""
 
 
