@@ -15,8 +15,9 @@ from types import SimpleNamespace
 import pytest
 from textual.pilot import Pilot
 
-from regtui.engine import progress, steps, trainer
+from regtui.engine import progress
 from regtui.engine import run as engine_run
+from regtui.engine.clock import Clock
 from regtui.runs import log as runlog
 from regtui.tui.app import RegtuiApp
 from regtui.tui.choose.screen import ChooseScreen
@@ -55,9 +56,12 @@ def training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedTrainin
     """A run that is the same everywhere: in a folder of a known name, by a clock that ticks once an epoch."""
     training = ScriptedTraining(BASELINE, REGULARIZED)
     training.crew.step_loss = step_loss
-    clock = SimpleNamespace(perf_counter=lambda: EPOCH * len(training.crew.called("measure")))
-    for module in (progress, steps, trainer, engine_run):
-        monkeypatch.setattr(module, "time", clock)
+
+    def ticks() -> float:
+        return EPOCH * len(training.crew.called("measure"))
+
+    monkeypatch.setattr(progress, "Clock", lambda: Clock(ticks))
+    monkeypatch.setattr(engine_run, "time", SimpleNamespace(perf_counter=ticks))
     monkeypatch.setattr(runlog, "_new_folder", folder_of_a_known_name)
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.chdir(tmp_path)
