@@ -8,9 +8,10 @@ import pytest
 
 from regtui.tui import app as program
 from regtui.tui.app import RegtuiApp
-from regtui.tui.escapes import LONGEST, entitled, notification, obeys
+from regtui.tui.escapes import LONGEST, copied, entitled, notification, obeys
+from regtui.tui.widgets import clipboard
 from tests.conftest import small_preset
-from tests.screen_double import ScriptedTraining, until
+from tests.screen_double import ScriptedTraining, text_of, until
 
 HARMFUL = "a\x1b]0;x\x07b\u202e;\x9c\nc"
 
@@ -52,6 +53,45 @@ def test_a_notification_is_one_that_the_terminal_knows_and_passes_what_lies_betw
 def test_an_old_terminal_is_told_nothing(monkeypatch: pytest.MonkeyPatch, kind: str, does: bool) -> None:
     monkeypatch.setenv("TERM", kind)
     assert obeys() == does
+
+
+def test_what_is_copied_reaches_the_terminal_through_what_lies_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = "\x1b]52;c;cmVndHVp\x07"
+    assert copied("regtui") == plain
+    monkeypatch.setenv("TMUX", "/tmp/tmux-0/default,1,0")
+    assert copied("regtui") == f"{plain}\x1bPtmux;\x1b{plain}\x1b\\"
+    monkeypatch.delenv("TMUX")
+    monkeypatch.setenv("STY", "1.pts")
+    assert copied("regtui") == f"{plain}\x1bP{plain}\x1b\\"
+
+
+async def test_the_verdict_and_the_path_of_the_log_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = ScriptedTraining()
+    app = RegtuiApp(tmp_path, small_preset(), start=True, training=training)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("y")
+        assert app.clipboard == ""
+        training.open(100)
+        await until(pilot, lambda: app.session is not None and app.session.ended and app.session.folder)
+        assert app.session is not None
+        await pilot.press("y")
+        assert app.clipboard == "\n".join(app.session.outcome())
+        assert "Copied the verdict, if the terminal allows it" in text_of(app)
+        await pilot.press("Y")
+        assert app.clipboard == str(app.session.folder)
+        monkeypatch.setattr(clipboard, "MOST", 10)
+        await pilot.press("y")
+        assert app.clipboard == str(app.session.folder)
+        assert "Not copied: the verdict is " in text_of(app)
+        monkeypatch.setenv("TERM", "linux")
+        await pilot.press("Y")
+        assert "This terminal has no clipboard" in text_of(app)
+        monkeypatch.undo()
+        await pilot.press("b")
+        await until(pilot, lambda: "1 of 1 runs" in text_of(app))
+        app.copy_to_clipboard("")
+        await pilot.press("Y")
+        assert app.clipboard == str(app.session.folder)
 
 
 class Rung(RegtuiApp):

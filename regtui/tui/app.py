@@ -41,6 +41,7 @@ from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.run.training import ProcessTraining, Training
 from regtui.tui.themes import THEMES
+from regtui.tui.widgets.clipboard import copy
 from regtui.tui.widgets.dialogs import Ask, Choice
 from regtui.tui.widgets.key_bar import KeyBar, tell
 from regtui.tui.widgets.keys import EVERYWHERE
@@ -434,8 +435,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             self.focused.cursor_position = self.focused.cursor_position
         self.screen.clear_selection()
         if text and text.strip():
-            self.copy_to_clipboard(text)
-            tell(self, "Copied.")
+            copy(self, text, "the selection")
         else:
             await self.action_quit()
 

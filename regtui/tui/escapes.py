@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 
 from regtui.text import one_line
 
@@ -34,11 +35,23 @@ def notification(text: str) -> str:
         told = f"\x1b]777;notify;regtui;{words}\x07"
     else:
         told = f"\x1b]9;{words}\x07"
+    return f"\x07{passed_on(told) or told}"
+
+
+def copied(text: str) -> str:
+    """Puts a text into the terminal's clipboard (OSC 52).
+
+    tmux takes it only if `set-clipboard` is on, and lets it pass only if `allow-passthrough` is: it gets both.
+    """
+    told = f"\x1b]52;c;{b64encode(text.encode()).decode()}\x07"
+    return told + passed_on(told)
+
+
+def passed_on(sequence: str) -> str:
+    """The sequence wrapped so that tmux or screen pass it on, if they are allowed to; empty without one of them."""
     if os.environ.get("TMUX"):
-        told = f"\x1bPtmux;{told.replace(chr(27), 2 * chr(27))}\x1b\\"
-    elif os.environ.get("STY"):
-        told = f"\x1bP{told}\x1b\\"
-    return f"\x07{told}"
+        return f"\x1bPtmux;{sequence.replace(chr(27), 2 * chr(27))}\x1b\\"
+    return f"\x1bP{sequence}\x1b\\" if os.environ.get("STY") else ""
 
 
 def _harmless(text: str) -> str:

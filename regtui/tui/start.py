@@ -24,7 +24,7 @@ from regtui.settings import Known, remember
 from regtui.signals import Received, ending
 from regtui.tui.app import BY_SIGNAL, RegtuiApp
 from regtui.tui.background import Question
-from regtui.tui.escapes import notification
+from regtui.tui.escapes import copied, notification
 from regtui.tui.look import plain
 from regtui.tui.run.training import ProcessTraining
 from regtui.tui.terminal import TerminalDriver
@@ -59,6 +59,12 @@ class _Program(RegtuiApp):
         """Ring the terminal's bell, and notify the desktop."""
         if self._bell and isinstance(self._driver, TerminalDriver):
             self._driver.tell(notification(self._shown(words)))
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy through tmux or screen too."""
+        self._clipboard = text
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.tell(copied(text))
 
     def _shown(self, words: str) -> str:
         return plain(words) if self._plain else words

@@ -47,6 +47,7 @@ from regtui.tui.review.columns import (
 )
 from regtui.tui.review.preview import Preview
 from regtui.tui.review.saved_run import OpenRun
+from regtui.tui.widgets.clipboard import copy
 from regtui.tui.widgets.dialogs import Ask, AskText, Choice
 from regtui.tui.widgets.filter_input import FilterInput
 from regtui.tui.widgets.key_bar import KeyBar, tell
@@ -99,6 +100,7 @@ class ReviewScreen(Screen[None]):
         Key("s", "sort", "sort", "Sort by the next column; a click on a header sorts by it.", "s", footer=True),
         Key("S", "turn", "turn", "Turn the order round.", "S"),
         Key("a", "mark_all", "mark all", "Mark all runs of the list, or none.", "a"),
+        Key("Y", "copy_path", "copy path", "Copy the path of the run's log.", "Y"),
         Key("f5,R", "update", "reload", "Read the folder again.", "f5 R"),
         Key("escape", "escape", "back", "No filter, then no marks, then back.", "esc"),
     )
@@ -450,6 +452,11 @@ class ReviewScreen(Screen[None]):
             self._deleted.append(moved)
         them = "it" if len(moved) == 1 else "them"
         self._tell_moved([folder.name for folder, _ in moved], f"in the trash; u brings {them} back", faults)
+
+    def action_copy_path(self) -> None:
+        """Copy the path of the log of the run under the cursor."""
+        if (run := self.at_cursor) is not None:
+            copy(self, one_line(run.folder.absolute()), "the path of the log")
 
     @work
     async def action_note(self) -> None:

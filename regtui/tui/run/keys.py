@@ -41,13 +41,15 @@ HERE = (
     Key("w", "weights", "weights", "The weights, layer by layer.", "w", footer=True),
     Key("x", "what_if", "what if", "What another patience would have brought.", "x", footer=True),
     Key("i", "explain", "about", "What the running techniques do.", "i", footer=True),
+    Key("y", "copy_verdict", "copy", "After the end: copy the verdict.", "y"),
+    Key("Y", "copy_path", "copy path", "Copy the path of the run's log.", "Y"),
     Key("f", "preset", "preset", "The preset, and how its file differs from it by now.", "f", footer=True),
 )
 """All keys of this screen. In a narrow terminal the key bar shows the first usable main keys."""
 TO_CONTROLS = Key("tab", "app.focus_next", "controls", "To the next control.", "tab")
 """A key that Textual has on every screen; the help lists it here because it leads to the controls."""
 WHILE_RUNNING = frozenset({"pause", "one_epoch", "patience", "toggle_patience", "rate", "stop"})
-AFTER_THE_END = frozenset({"again", "change", "details", "scroll", "scroll_page"})
+AFTER_THE_END = frozenset({"again", "change", "details", "scroll", "scroll_page", "copy_verdict"})
 
 
 def usable(action: str, session: Session) -> bool:

@@ -15,6 +15,7 @@ from textual.timer import Timer
 from regtui.protocol.control import Pause, Resume, Stop
 from regtui.protocol.events import ControlApplied, EpochDone, Event, Paused, Resumed, RunFinished, RunStarted, Saving
 from regtui.settings import Charts
+from regtui.text import one_line
 from regtui.tui.charts.curves import CHART, TWO_CHARTS, Curves
 from regtui.tui.charts.pacer import Pacer
 from regtui.tui.charts.view import QUANTITIES, View
@@ -29,6 +30,7 @@ from regtui.tui.run.sentence import Sentence
 from regtui.tui.run.session import Session
 from regtui.tui.run.steering import SteeringPanel
 from regtui.tui.run.verdict_panel import VerdictPanel
+from regtui.tui.widgets.clipboard import copy
 from regtui.tui.widgets.dialogs import Ask, Choice
 from regtui.tui.widgets.key_bar import KeyBar, tell
 from regtui.tui.widgets.keys import EVERYWHERE, bindings
@@ -304,6 +306,17 @@ class RunScreen(Screen[None]):
     def action_preset(self) -> None:
         """Open the preset and its differences from its file."""
         self.app.push_screen(PresetPage(self.session.preset))
+
+    def action_copy_verdict(self) -> None:
+        """Copy the outcome, as it is printed when the program ends."""
+        copy(self, "\n".join(self.session.outcome()), "the verdict")
+
+    def action_copy_path(self) -> None:
+        """Copy the path of the log."""
+        if self.session.folder is None:
+            tell(self, "There is no log before the run has begun.")
+        else:
+            copy(self, one_line(self.session.folder.absolute()), "the path of the log")
 
     def action_change(self) -> None:
         """Go back to the presets."""
