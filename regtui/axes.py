@@ -61,7 +61,7 @@ def log_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
             break
     if len(places) < 2:  # a small part of a decade
         return [(math.log10(value), label) for value, label in ticks(10**low, 10**high, count) if value > 0]
-    return [(place, f"{10**place:.3g}") for place in places[:: -(-len(places) // max(1, count))]]
+    return [(place, f"{10**place:g}") for place in places[:: -(-len(places) // max(1, count))]]
 
 
 def _part(low: float, high: float, parts: int) -> float:

@@ -16,7 +16,7 @@ from regtui.protocol.events import ArmStopped, EpochDone, Event
 from regtui.protocol.history import History
 from regtui.text import brief
 from regtui.tui.app import RegtuiApp
-from regtui.tui.charts.captions import reading
+from regtui.tui.charts.captions import below_chart, reading
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.difference import strip
 from regtui.tui.charts.view import Space, View, plots
@@ -131,7 +131,7 @@ def test_the_line_stands_in_every_chart_and_is_told_from_others_without_colour()
         for plot in [*plots(history, view, space, 5), strip(history, "regularized", view, space, 5)]:
             assert plot.verticals[-1] == (5.0, "accent")
             assert [w for w in plot.words if w[0] == CURSOR] == [(CURSOR, 5.0, plot.y_limits[1], "accent")]
-    for plot in [*plots(history, View(recent=True), space, 2), *plots(history, View(), space)]:
+    for plot in [*plots(history, View(part=0.25), space, 2), *plots(history, View(), space)]:
         assert CURSOR not in [word for word, *_ in plot.words]  # outside the window, or not there
     assert plain(CURSOR).isascii()
     assert plain(CURSOR) not in map(plain, "│★■✗")
@@ -143,6 +143,9 @@ def test_captions_tell_the_values_of_the_epoch() -> None:
     assert reading(history, View("metric"), ["baseline"], 1) == "epoch 1  training 95.0%  validation 90.0%"
     assert reading(history, View("gap"), ["regularized"], 1) == "epoch 1  gap 0.350"
     assert reading(history, View(), ["regularized"], 2) == "epoch 2  no values of this arm"
+    assert below_chart(history, View(), ["baseline"], 2, 32) == "epoch 2  train 0.0500  val 0.300"
+    assert below_chart(history, View(shared=False), ["baseline"], None, 32) == "own axes"
+    assert below_chart(history, View(shared=False), ["baseline"], 2, 60).endswith("validation 0.300 · own axes")
     both = ["baseline", "regularized"]
     assert reading(history, View(overlay=True), both, 1) == "epoch 1  validation ● 0.500  ◆ 0.400"
     assert reading(history, View("gap", overlay=True), both, 2) == "epoch 2  gap ● 0.250  ◆ –"
@@ -193,7 +196,7 @@ async def test_the_cursor_walks_a_run_that_goes_on_and_the_run_goes_on(tmp_path:
         await pilot.press("end")
         assert shown_at(app) == 4
         await pilot.press("escape")
-        await until(pilot, lambda: "cursor" not in text_of(app))
+        await until(pilot, lambda: "· cursor" not in text_of(app))
         assert isinstance(app.screen, RunScreen)
 
 
@@ -237,3 +240,27 @@ async def test_in_ascii_the_line_can_be_seen(tmp_path: Path) -> None:
         rows = [plain(row.plain) for row in chart.rows(*chart.content_size)]
         column = rows[0].index("v")
         assert sum(row[column] == "|" for row in rows) > len(rows) / 2
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_a_click_on_a_chart_puts_the_cursor_there_and_the_wheel_shows_fewer_epochs(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with running(tmp_path, size=size) as (app, pilot, training):
+        await epochs(app, pilot, training, 5)
+        chart = app.screen.query_one("#left", Chart)
+        column = {}
+        for epoch in (1, 5):
+            await pilot.press("home" if epoch == 1 else "end")
+            await until(pilot, lambda epoch=epoch: shown_at(app) == epoch)  # type: ignore[misc]
+            await pilot.pause()
+            column[epoch] = chart.rows(*chart.content_size)[0].plain.index("▼")
+        third = column[1] + round((column[5] - column[1]) / 2)
+        await pilot.click(chart, offset=(third + 1, 3))  # the border takes the first column
+        await until(pilot, lambda: shown_at(app) == 3)
+        screen = app.screen
+        assert isinstance(screen, RunScreen)
+        chart.post_message(Chart.Wheeled(1))
+        await until(pilot, lambda: screen.view.part < 1)
+        chart.post_message(Chart.Wheeled(-1))
+        await until(pilot, lambda: screen.view.part == 1.0)

@@ -237,7 +237,9 @@ async def test_views_change_what_the_charts_show(tmp_path: Path) -> None:
             ("v", "gap: validation"),
             ("v", "training 0."),
             ("l", "log"),
-            ("r", "recent"),
+            ("r", "newest 25 %"),
+            ("L", "log epochs"),
+            ("m", "steps: mean of 10"),
             ("a", "own axes"),
         ]:
             await pilot.press(key)

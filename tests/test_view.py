@@ -18,6 +18,7 @@ from regtui.tui.charts.captions import manner, titles
 from regtui.tui.charts.chart import draw
 from regtui.tui.charts.difference import strip
 from regtui.tui.charts.plot import Plot
+from regtui.tui.charts.series import smoothed
 from regtui.tui.charts.view import Space, View, plots
 from regtui.tui.themes import DARK
 from tests.conftest import small_preset
@@ -27,8 +28,10 @@ SPACE = Space(57, 18)
 ARMS = ("baseline", "regularized")
 COLOURS = {"accent": "#e6c07b", "warning": "#e6b450", "error": "#e5736b", **DARK.variables}
 VIEWS = [
-    View(quantity, overlay, log, recent, shared)  # type: ignore[arg-type]
-    for quantity, overlay, log, recent, shared in itertools.product(("loss", "metric", "gap"), *[(False, True)] * 4)
+    View(quantity, overlay, log, part, shared, log_x=log, smooth=smooth)  # type: ignore[arg-type]
+    for quantity, overlay, log, (part, smooth), shared in itertools.product(
+        ("loss", "metric", "gap"), (False, True), (False, True), ((1.0, 0), (0.25, 100)), (False, True)
+    )
 ]
 
 
@@ -241,7 +244,7 @@ def test_the_best_epoch_is_marked_where_it_is() -> None:
 def test_a_best_epoch_outside_the_recent_window_is_not_marked() -> None:
     told = telling(epochs=30).epochs([0.1, *[0.5] * 29], [0.1, *[0.5] * 29])
     assert words(plots(told.history, View(), SPACE)[0], "★") == [(1.0, 0.1)]
-    plot = plots(told.history, View(recent=True), SPACE)[0]
+    plot = plots(told.history, View(part=0.25), SPACE)[0]
     assert words(plot, "★") == []
     assert plot.x_limits == (22.5, 30.0)
 
@@ -343,7 +346,9 @@ def test_a_small_loss_has_three_significant_digits(loss: float, words: str) -> N
 
 def test_what_is_not_as_usual_stands_on_the_chart() -> None:
     assert manner(View()) == ""
-    assert manner(View(log=True, recent=True, shared=False)) == "log · recent · own axes"
+    assert manner(View(log=True, part=0.25, shared=False, smooth=10, log_x=True)) == (
+        "log · log epochs · newest 25 % · steps: mean of 10 · own axes"
+    )
     assert manner(View(overlay=True, shared=False)) == ""
 
 
@@ -385,7 +390,7 @@ def test_a_million_steps_stay_within_the_width() -> None:
         EpochDone.model_construct(**{**known, "epoch": n, "val_loss": 0.5 + n % 7}) for n in range(1, 100_001)
     ]
     second.step_losses, second.epochs = first.step_losses, first.epochs
-    for view in (View(), View(overlay=True), View("gap"), View(log=True), View(recent=True)):
+    for view in (View(), View(overlay=True), View("gap"), View(log=True), View(part=0.25)):
         for plot in plots(told.history, view, SPACE):
             assert all(len(curve.x) <= 2 * 2 * SPACE.width + 2 for curve in plot.curves)
     assert len(strip(told.history, "regularized", View(), SPACE).curves[0].x) <= 4 * SPACE.width
@@ -409,3 +414,45 @@ def test_an_arm_that_diverged_does_not_flatten_the_others(quantity: Any) -> None
 def test_if_all_arms_diverged_the_axis_shows_them() -> None:
     both = telling().epochs([1e30, 2e30], [1e30, 3e30]).stop("baseline", "exploded").stop("regularized", "exploded")
     assert all(chart.y_limits[1] >= 3e30 for chart in plots(both.history, View(), SPACE))
+
+
+# What the user chooses
+
+
+def test_the_wheel_shows_fewer_epochs_down_to_three_and_more_up_to_all() -> None:
+    told = telling(epochs=30).epochs([0.5] * 20, [0.5] * 20)
+    view, left = View(), []
+    for _ in range(9):
+        view.zoom(20, 1)
+        left.append(plots(told.history, view, SPACE)[0].x_limits[0])
+    assert left == sorted(left)
+    assert left[-1] == 17.0
+    for _ in range(9):
+        view.zoom(20, -1)
+    assert view.part == 1.0
+    assert plots(told.history, view, SPACE)[0].x_limits == (0.0, 30.0)
+
+
+def test_a_logarithmic_axis_of_epochs_keeps_every_epoch_at_its_place() -> None:
+    told = telling(epochs=30).epochs([1 / n for n in range(1, 31)], [0.5] * 30)
+    chart = plots(told.history, View(log_x=True), SPACE)[0]
+    line = next(curve for curve in chart.curves if curve.colour == "baseline")
+    assert line.x == pytest.approx([math.log10(n) for n in range(1, 31)])
+    assert {"1", "10"} <= {label for _, label in chart.x_ticks}
+    assert strip(told.history, "regularized", View(log_x=True), SPACE).x_limits == chart.x_limits
+    one = telling(epochs=1).epochs([0.5], [0.4]).history
+    for view in (View(log_x=True), View(log_x=True, overlay=True)):
+        (first, *_) = plots(one, view, SPACE)
+        assert first.x_limits[0] < first.x_limits[1]
+
+
+def test_smoothing_is_the_mean_of_so_many_steps_and_moves_no_spike() -> None:
+    curve = StepCurve()
+    curve.extend([float(n % 2) for n in range(400)])
+    curve.extend([80.0])
+    plain, spikes = smoothed(curve, 10, 0.0, 41.0, 1000)
+    even, same = smoothed(curve, 10, 0.0, 41.0, 1000, 100)
+    assert {y for _, y in plain} == {0.0, 1.0, 80.0}
+    assert [y for _, y in even[150:400]] == pytest.approx([0.5] * 250)
+    assert [x for x, _ in even] == [x for x, _ in plain]
+    assert {height for _, height in same} >= {height for _, height in spikes}

@@ -39,10 +39,23 @@ def manner(view: View) -> str:
     """How it is drawn, where that is not as usual."""
     ways = {
         "log": view.log and view.quantity == "loss",
-        "recent": view.recent,
+        "log epochs": view.log_x,
+        f"newest {100 * view.part:.0f} %": view.part < 1,
+        f"steps: mean of {view.smooth}": view.smooth > 0 and view.has_steps,
         "own axes": not view.shared and not view.overlay,
     }
     return " · ".join(words for words, is_so in ways.items() if is_so)
+
+
+def below_chart(history: History, view: View, arms: Sequence[str], epoch: int | None, width: int) -> str:
+    """The words below a chart of these arms, in `width` cells: values at the cursor, if any, and how it is drawn."""
+    how = manner(view)
+    if epoch is None:
+        return how
+    words = reading(history, view, arms, epoch)
+    if len(words) > width:
+        words = words.replace("training", "train").replace("validation", "val")
+    return f"{words} · {how}" if how and len(words) + 3 + len(how) <= width else words
 
 
 def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> str:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from rich.markup import escape
 from rich.style import Style
 from rich.text import Text
+from textual.events import Click
+from textual.message import Message
 
 from regtui.tui.charts.names import Name, placed_names, placed_words
 from regtui.tui.charts.plot import RANKS, Plot, labels_width
@@ -139,6 +141,20 @@ class Chart(Lines):
 
     DEFAULT_CSS = "Chart { height: 1fr; }"
 
+    class Pointed(Message):
+        """The mouse was clicked at this position of the horizontal axis."""
+
+        def __init__(self, x: float) -> None:
+            super().__init__()
+            self.x = x
+
+    class Wheeled(Message):
+        """The mouse wheel was turned, up with `by` above 0."""
+
+        def __init__(self, by: int) -> None:
+            super().__init__()
+            self.by = by
+
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._plot = Plot()
@@ -155,6 +171,22 @@ class Chart(Lines):
         for name, text in (("border_title", escape(title)), ("border_subtitle", escape(legend))):
             if getattr(self, name) != text:
                 setattr(self, name, text)
+
+    def on_click(self, event: Click) -> None:
+        """Tell where."""
+        inside = event.get_content_offset(self)
+        if inside is not None and self._plot.curves:
+            labels = max(self._plot.labels, labels_width([self._plot]))
+            grid = Grid.of(self._plot, *self.content_size, labels)
+            self.post_message(self.Pointed(grid.x(inside.x - labels - 1)))
+
+    def on_mouse_scroll_up(self) -> None:
+        """Tell it."""
+        self.post_message(self.Wheeled(1))
+
+    def on_mouse_scroll_down(self) -> None:
+        """Tell it."""
+        self.post_message(self.Wheeled(-1))
 
     def rows(self, width: int, height: int) -> list[Text]:
         """The plot in this space."""

@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.protocol.history import History
-from regtui.tui.charts.captions import manner, reading, titles
+from regtui.tui.charts.captions import below_chart, titles
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.difference import aligned, caption, strip, told
 from regtui.tui.charts.view import Space, View, plots
@@ -21,6 +21,8 @@ TWO_CHARTS = 72
 """Columns from which two charts fit side by side."""
 CHART, STRIP = 6, 18
 """Rows needed for a chart, and for the strip with the difference below it."""
+EDGE = 3
+"""Cells of a border around the words in it, beyond those of its content."""
 
 
 class DifferenceWords(Lines):
@@ -103,6 +105,10 @@ class Curves(Vertical):
         else:
             view.overlay = True
 
+    def epoch_at(self, x: float) -> int:
+        """The epoch at a position of the charts' horizontal axis."""
+        return round(10**x if self._view.log_x else x)
+
     def draw(self, cursor: int | None) -> None:
         """Show the history as it is now; with a cursor, a line at its epoch and the values there."""
         self._cursor = cursor
@@ -136,8 +142,7 @@ class Curves(Vertical):
             zip(charts, titles(self._preset, history, view, arms, width), strict=True)
         ):
             drawn = arms if view.overlay else arms[index : index + 1]
-            words = [] if cursor is None else [reading(history, view, drawn, cursor)]
-            chart.entitle(title, " · ".join(filter(None, [*words, manner(view)])))
+            chart.entitle(title, below_chart(history, view, drawn, cursor, width - EDGE))
         self._left.set_class(len(charts) == 2, "baseline")
         for arm, look in self._looks.items():
             self._right.set_class(arm == view.arm, look.colour)

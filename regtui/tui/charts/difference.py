@@ -13,7 +13,7 @@ from regtui.tasks import Metric
 from regtui.text import brief, counted
 from regtui.tui.charts.plot import Curve, Plot, labels_width
 from regtui.tui.charts.series import decimate
-from regtui.tui.charts.view import Quantity, Space, View, value_of, window_of, with_cursor
+from regtui.tui.charts.view import Quantity, Space, View, finished, value_of, window_of
 from regtui.tui.look import arm_looks
 
 BESIDE_ZERO = 0.15
@@ -74,7 +74,7 @@ def strip(history: History, arm: str, view: View, space: Space, cursor: int | No
         horizontals=[(0.0, "faint")],
         reserve=2 + len(name),
     )
-    return with_cursor(plot, cursor)
+    return finished(plot, view, space, cursor)
 
 
 def _sides(x: list[float], y: list[float]) -> Iterator[tuple[list[float], list[float]]]:

@@ -33,7 +33,7 @@ def decimate(x: Sequence[float], y: Sequence[float], buckets: int) -> tuple[list
 
 
 def smoothed(
-    curve: StepCurve, steps_per_epoch: int, left: float, right: float, points: int
+    curve: StepCurve, steps_per_epoch: int, left: float, right: float, points: int, over: int = 0
 ) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
     """The step losses between two epochs as a smoothed line, and the spikes above it.
 
@@ -43,6 +43,7 @@ def smoothed(
         left: First epoch; may be a fraction.
         right: Last epoch.
         points: The most points of the line.
+        over: The line is the mean of at least so many steps, up to each point.
 
     Returns:
         (epoch, mean loss) of each bucket, and (epoch, highest loss) of those whose highest is far above the mean.
@@ -51,13 +52,14 @@ def smoothed(
     last = math.ceil(right * steps_per_epoch / curve.width)
     # The buckets depend on the window alone, so the older points of a growing curve stay where they are.
     share = max(1, -(-(last - first) // max(1, points)))
+    reach = max(share, over // curve.width)
     line, spikes = [], []
     for begin in range(first - first % share, min(last, len(curve.counts)), share):
         part = slice(begin, begin + share)
-        count = sum(curve.counts[part])
-        if count == 0:
+        if not sum(curve.counts[part]):
             continue
-        mean = sum(curve.sums[part]) / count
+        wide = slice(max(0, begin + share - reach), begin + share)
+        mean = sum(curve.sums[wide]) / sum(curve.counts[wide])
         middle = (begin + len(curve.counts[part]) / 2) * curve.width / steps_per_epoch
         line.append((middle, mean))
         highest = max(curve.highs[part])

@@ -62,6 +62,11 @@ class Grid(NamedTuple):
             _place(y, self.y_limits, UP * self.rows - 1),
         )
 
+    def x(self, column: int) -> float:
+        """The position in the middle of a column; one beside them is put to the edge."""
+        share = (min(max(column, 0), self.columns - 1) + 0.5) / self.columns
+        return self.x_limits[0] + share * (self.x_limits[1] - self.x_limits[0])
+
     def cell(self, x: float, y: float) -> Cell:
         """The cell at this position; what lies beyond the limits is put to the edge."""
         column, row = self.dot(x, y)

@@ -20,7 +20,15 @@ from regtui.tui.look import CURSOR, ArmLook, arm_looks
 Quantity = Literal["loss", "metric", "gap"]
 QUANTITIES: tuple[Quantity, ...] = ("loss", "metric", "gap")
 RECENT = 0.25
-"""The view of recent epochs shows this share of the epochs so far, at least three."""
+"""The view of recent epochs shows this share of the epochs so far."""
+FEWEST = 3.0
+"""No view shows fewer epochs, once there are so many."""
+ZOOM = 1.5
+"""Each turn of the wheel shows so many times fewer or more epochs."""
+SMOOTHING = (0, 10, 100, 1000)
+"""Over how many steps the curve of their losses may be the mean."""
+FIRST = {True: 0.1, False: 1.0}
+"""Where a logarithmic axis of epochs begins: with steps, and without."""
 WHOLE = 40
 """The axis shows all planned epochs from the start if they are no more than this; else it grows."""
 LONG, BEGINNING, MUCH = 4, 0.08, 1 / 3
@@ -39,17 +47,31 @@ class View:
         quantity: What the charts show.
         overlay: All arms in one chart, instead of one for the baseline and one for the chosen arm.
         log: A logarithmic axis, for losses only.
-        recent: Show only the latest epochs.
+        part: The share of the epochs so far that is shown, the newest; all of them with 1.
         shared: Use the same axes in both charts.
         arm: The chosen one of the arms beside the baseline.
+        log_x: A logarithmic axis of epochs.
+        smooth: The curve of the steps is the mean of so many.
     """
 
     quantity: Quantity = "loss"
     overlay: bool = False
     log: bool = False
-    recent: bool = False
+    part: float = 1.0
     shared: bool = True
     arm: str = REGULARIZED
+    log_x: bool = False
+    smooth: int = 0
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether the losses of steps are drawn."""
+        return self.quantity == "loss" and not self.overlay
+
+    def zoom(self, epochs: int, by: int) -> None:
+        """Show fewer of the epochs so far, the newest, with `by` above 0, or more of them."""
+        shown = max(FEWEST, self.part * epochs) / ZOOM**by
+        self.part = min(1.0, max(FEWEST, shown) / max(1, epochs))
 
     def walk(self, arms: Sequence[str], by: int) -> None:
         """Choose the next of a run's arms beside the baseline, or the one before; after the last comes the first."""
@@ -114,14 +136,40 @@ def plots(history: History, view: View, space: Space, cursor: int | None = None)
         of_kept = [y_range for y_range, names in zip(ranges, kept, strict=True) if names] or ranges
         ranges = [(min(low for low, _ in of_kept), max(high for _, high in of_kept))] * len(ranges)
     made = [
-        with_cursor(_plot(history, group, curves, view, space, window, y_range), cursor)
+        finished(_plot(history, group, curves, view, space, window, y_range), view, space, cursor)
         for group, curves, y_range in zip(groups, drawn, ranges, strict=True)
     ]
     labels, reserve = labels_width(made), max(plot.reserve for plot in made)
     return [replace(plot, labels=labels, reserve=reserve) for plot in made]
 
 
-def with_cursor(plot: Plot, cursor: int | None) -> Plot:
+def finished(plot: Plot, view: View, space: Space, cursor: int | None) -> Plot:
+    """The plot with the cursor, and with the axis of epochs that the view asks for."""
+    plot = _with_cursor(plot, cursor)
+    return _logarithmic_x(plot, FIRST[view.has_steps], space) if view.log_x else plot
+
+
+def _logarithmic_x(plot: Plot, first: float, space: Space) -> Plot:
+    """The same with a logarithmic axis of epochs, which has no place for what lies before `first`."""
+    left, right = max(plot.x_limits[0], first), plot.x_limits[1]
+    left = left if left < right else right / 10
+    low, high = math.log10(left), math.log10(right)
+
+    def cut(curve: Curve) -> Curve:
+        points = [(math.log10(x), y) for x, y in zip(curve.x, curve.y, strict=True) if x >= left]
+        return replace(curve, x=[x for x, _ in points], y=[y for _, y in points])
+
+    return replace(
+        plot,
+        curves=[curve for curve in map(cut, plot.curves) if curve.x],
+        x_limits=(low, high),
+        x_ticks=log_ticks(low, high, max(2, space.width // 8)) if plot.x_ticks else [],
+        verticals=[(math.log10(x), colour) for x, colour in plot.verticals if x >= left],
+        words=[(text, math.log10(x), y, colour) for text, x, y, colour in plot.words if x >= left],
+    )
+
+
+def _with_cursor(plot: Plot, cursor: int | None) -> Plot:
     """The plot with the cursor's line and mark, if that epoch is on the axis."""
     if cursor is None or not plot.x_limits[0] <= cursor <= plot.x_limits[1]:
         return plot
@@ -143,8 +191,8 @@ def window_of(history: History, view: View) -> tuple[float, float]:
     if planned > WHOLE:
         right = next((n for n in _rounds() if n >= max(10.0, now)), planned)
     right = min(planned, right)
-    if view.recent and now > 3:
-        return max(0.0, now - max(3.0, RECENT * now)), max(now, 1.0)
+    if view.part < 1 and now > FEWEST:
+        return max(0.0, now - max(FEWEST, view.part * now)), max(now, 1.0)
     return 0.0, float(right)
 
 
@@ -173,9 +221,10 @@ def _curves(history: History, name: str, view: View, space: Space, window: tuple
     mark, colour = arm_looks(history.arms)[name]
     fine = 2 * space.width
     curves = []
-    if view.quantity == "loss" and not view.overlay and history.started is not None:
-        line, spikes = smoothed(arm.step_losses, history.started.steps_per_epoch, *window, fine)
-        steps = (f"steps {brief(arm.recent_step_loss)}",)
+    if view.has_steps and history.started is not None:
+        line, spikes = smoothed(arm.step_losses, history.started.steps_per_epoch, *window, fine, view.smooth)
+        newest = line[-1][1] if line and view.smooth else arm.recent_step_loss
+        steps = (f"steps {brief(newest)}",)
         curves = [
             Curve([x for x, _ in line], [y for _, y in line], f"{colour}-steps", "steps", name=steps),
             Curve([x for x, _ in spikes], [y for _, y in spikes], f"{colour}-steps", "steps", mark="·", line=False),

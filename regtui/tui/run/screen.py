@@ -16,9 +16,10 @@ from regtui.protocol.control import Pause, Resume, Stop
 from regtui.protocol.events import ControlApplied, EpochDone, Event, Paused, Resumed, RunFinished, RunStarted, Saving
 from regtui.settings import Charts
 from regtui.text import one_line
+from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.curves import CHART, TWO_CHARTS, Curves
 from regtui.tui.charts.pacer import Pacer
-from regtui.tui.charts.view import QUANTITIES, View
+from regtui.tui.charts.view import QUANTITIES, RECENT, SMOOTHING, View
 from regtui.tui.pages.preset import PresetPage
 from regtui.tui.pages.what_if_screen import WhatIfScreen
 from regtui.tui.run import answers
@@ -278,7 +279,27 @@ class RunScreen(Screen[None]):
 
     def action_recent(self) -> None:
         """Switch between recent epochs and all."""
-        self.view.recent = not self.view.recent
+        self.view.part = RECENT if self.view.part == 1 else 1.0
+        self._draw()
+
+    @on(Chart.Wheeled)
+    def _zoom(self, event: Chart.Wheeled) -> None:
+        self.view.zoom(self.session.history.epochs, event.by)
+        self._draw()
+
+    @on(Chart.Pointed)
+    def _point(self, event: Chart.Pointed) -> None:
+        self._read_at(self._curves.epoch_at(event.x))
+
+    def action_log_x(self) -> None:
+        """Switch between a logarithmic and a linear axis of epochs."""
+        self.view.log_x = not self.view.log_x
+        self._draw()
+
+    def action_smooth(self) -> None:
+        """Smooth the curve of the steps over the next number of them."""
+        following = (SMOOTHING.index(self.view.smooth) + 1) % len(SMOOTHING)
+        self.view.smooth = SMOOTHING[following]
         self._draw()
 
     def action_axes(self) -> None:
