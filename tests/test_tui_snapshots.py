@@ -21,6 +21,8 @@ from regtui.engine.clock import Clock
 from regtui.runs import log as runlog
 from regtui.tui.app import RegtuiApp
 from regtui.tui.choose.screen import ChooseScreen
+from regtui.tui.review.preview import Preview
+from regtui.tui.review.screen import ReviewScreen
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.verdict_panel import VerdictPanel
 from tests.conftest import small_preset
@@ -156,6 +158,10 @@ async def test_saved_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: f"{len(SAMPLES)} of {len(SAMPLES)} runs" in text_of(app))
         await pilot.press("space", "space", "down", "down", "down", "down", "space")
+        screen = app.screen
+        assert isinstance(screen, ReviewScreen)
+        shown = screen.query_one(Preview)
+        await until(pilot, lambda: shown._contents is not None and shown._run is screen.at_cursor)
         await compare(app, pilot, "review-120x36")
         await pilot.press("c")
         await until(pilot, lambda: "3 runs · differ" in text_of(app) and "A batch-norm" in text_of(app))
