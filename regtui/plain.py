@@ -7,7 +7,7 @@ IN_CELLS = str.maketrans(
         **dict.fromkeys("─╌┄┈╴╶╸╺▔▁▂▃⎯", "-"),
         **dict.fromkeys("━═", "="),
         **dict.fromkeys("│┃║╎┆┊▏▕▎▍┤├╵╷╹╻", "|"),
-        **dict.fromkeys("┌┐└┘├┼┬┴╭╮╰╯╔╗╚╝╞╡╪┏┓┗┛┣┫┳┻╋", "+"),
+        **dict.fromkeys("┌┐└┘┼┬┴╭╮╰╯╔╗╚╝╞╡╪┏┓┗┛┣┫┳┻╋", "+"),
         **dict.fromkeys("█▉▊▋▌▐▀▄▅▆▇▙▛▜▟▚▞▗▖▘▝▮■▶⬤", "#"),
         **dict.fromkeys("░▒▓▯□", "."),
         **dict.fromkeys(map(chr, range(0x2801, 0x2900)), "."),  # braille
@@ -50,7 +50,7 @@ IN_CELLS = str.maketrans(
         "₂": "2",
         "≤": "<",
         "≥": ">",
-        "≈": "~",
+        **dict.fromkeys("≈±", "~"),
         "’": "'",
         "“": '"',
         "”": '"',

@@ -6,8 +6,9 @@ nothing of the code that speaks.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -175,6 +176,27 @@ def test_the_verdict_is_true_of_every_run(run: CurveRun) -> None:
             lines = verdict_lines(verdict, width)
             assert max(map(len, lines)) <= max(width, 80)
             rules_verdict.check(history, lines)
+
+
+@pytest.mark.parametrize(
+    ("told", "changed"),
+    [
+        (r"(points \(.)(\d)", lambda m: f"{m[1]}{(int(m[2]) + 1) % 10}"),
+        (r"(test loss .)(\d)", lambda m: f"{m[1]}{(int(m[2]) + 1) % 10}"),
+        (r"better here|worse here", lambda m: "worse here" if m[0] == "better here" else "better here"),
+        (r"loss is (lower|higher)", lambda m: f"loss is {'higher' if m[1] == 'lower' else 'lower'}"),
+        (r"ahead ───(.*)─ ◆", lambda m: f"ahead ─{m[1]}─── ◆"),
+        (r"one seed \(\d", lambda _: "one seed (7"),
+    ],
+)
+def test_the_rules_of_a_headline_find_what_is_wrong(told: str, changed: Callable[[re.Match[str]], str]) -> None:
+    run = next(run for run in curves.runs() if run.facts["preset"] == "small-data" and run.facts["seed"] != 7)
+    history = History.of(run.events())
+    lines = "\n".join(verdict_lines(judge_run(history, None)))
+    wrong = re.sub(told, changed, lines, count=1)
+    assert wrong != lines
+    with pytest.raises(AssertionError):
+        rules_verdict.check(history, wrong.splitlines())
 
 
 # What other patience would have come to

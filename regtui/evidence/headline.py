@@ -197,7 +197,8 @@ def _of_several(verdicts: Sequence[Verdict], best: Verdict, numbers: str) -> str
     name = several.labelled(best.arm.name, several.marks_in(verdicts))
     others = f", {worse} worse" if worse else ""
     if better:
-        return f"{name} {_is_better(best)}: {numbers}{NBSP}· {better} of {count} arms better{others}"
+        found = f"{better} of {count} arms better{others}".replace(" ", NBSP)
+        return f"{name} {_is_better(best)}: {numbers}{NBSP}· {found}"
     if worse:
         most = f"{name} is" if worse == 1 else f"{worse} are, {name} by the most"
         return f"No arm of {count} is better here, and {most} worse: {numbers}"
