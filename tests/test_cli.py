@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from regtui import __version__
-from regtui.preset.file import available, load
+from regtui.preset.file import load
+from regtui.preset.places import available
 from tests.command import TINY, call, command, environment, run
 
 HEAVY = ("torch", "torchvision", "textual", "plotext", "scipy", "numpy", "rich", "pydantic")

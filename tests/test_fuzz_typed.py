@@ -22,7 +22,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from regtui.engine.trainer import Trainer
 from regtui.errors import InputError
-from regtui.preset.file import available, load, to_table, to_toml
+from regtui.preset.file import load, to_table, to_toml
+from regtui.preset.places import available
 from regtui.preset.validation import validate
 from regtui.protocol.control import Command, Control, Resume
 from regtui.protocol.events import ControlApplied, Event, Paused

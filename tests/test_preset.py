@@ -16,8 +16,9 @@ from regtui.cli.presets import print_schema
 from regtui.errors import InputError
 from regtui.models import KINDS
 from regtui.preset.faults import Fault, PresetError
-from regtui.preset.file import available, find, load, to_table, to_toml
+from regtui.preset.file import find, load, to_table, to_toml
 from regtui.preset.model import Preset
+from regtui.preset.places import available
 from regtui.preset.validation import validate
 from regtui.techniques import REGISTRY
 

@@ -14,8 +14,9 @@ from textual.widgets import Static
 from regtui.cli.presets import print_schema
 from regtui.errors import InputError
 from regtui.preset.arms import BASELINE, LONGEST_ARM, MOST_ARMS
-from regtui.preset.file import available, load, to_table, to_toml
+from regtui.preset.file import load, to_table, to_toml
 from regtui.preset.model import Preset
+from regtui.preset.places import available
 from regtui.preset.save import save_as
 from regtui.preset.validation import validate
 from regtui.tui.choose.draft import Draft, from_typed

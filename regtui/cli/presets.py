@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from regtui.console import complain, say
 from regtui.errors import InputError
 from regtui.preset.faults import PresetError
-from regtui.preset.file import available, load
+from regtui.preset.file import load
 from regtui.preset.model import Preset
+from regtui.preset.places import available
 from regtui.text import one_line
 
 

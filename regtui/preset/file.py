@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -26,29 +25,9 @@ from regtui.files import text_of as text_in
 from regtui.preset import hints
 from regtui.preset.faults import MAX_VALUE, Fault, PresetError
 from regtui.preset.model import Preset
+from regtui.preset.places import available
 from regtui.preset.validation import MAX_PATH, nearest, validate
 from regtui.text import one_line, quoted
-
-
-def folders() -> list[Path]:
-    """The folders in which presets are looked up by name, in order: ./presets, then the program's own."""
-    package = Path(__file__).parents[1]
-    # In a wheel the presets are inside the package, in a checkout beside it.
-    own = next((f for f in (package / "presets", package.parent / "presets") if f.is_dir()), package / "presets")
-    here = Path("presets")
-    try:
-        return [here, own] if os.path.isdir(here) and not own.samefile(here) else [own]  # noqa: PTH112, never raises
-    except OSError:
-        return [own]
-
-
-def available() -> dict[str, Path]:
-    """Every preset file by name; one in ./presets hides the program's own of the same name."""
-    found: dict[str, Path] = {}
-    for folder in folders():
-        for path in sorted(folder.glob("*.toml")):
-            found.setdefault(path.stem, path)
-    return found
 
 
 def find(source: str) -> Path:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regtui.preset.faults import Fault, PresetError
-from regtui.preset.file import available, load
+from regtui.preset.file import load
 from regtui.preset.model import Preset
+from regtui.preset.places import available
 from regtui.text import one_line
 from regtui.tui.choose.draft import Draft
 

@@ -16,8 +16,8 @@ from textual.widgets import Button, OptionList, Static
 
 from regtui.errors import InputError
 from regtui.preset.faults import MAX_VALUE
-from regtui.preset.file import available
 from regtui.preset.model import Preset
+from regtui.preset.places import available
 from regtui.preset.save import save_as
 from regtui.preset.validation import validate
 from regtui.text import one_line

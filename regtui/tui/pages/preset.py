@@ -12,8 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from regtui.errors import RegtuiError
-from regtui.preset.file import available, load, to_table, to_toml
+from regtui.preset.file import load, to_table, to_toml
 from regtui.preset.model import Preset
+from regtui.preset.places import available
 from regtui.runs.files import leaves
 from regtui.text import UNKNOWN, one_line
 from regtui.tui.widgets.dialogs import Page
