@@ -11,18 +11,18 @@ import tomllib
 from collections.abc import Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from regtui.errors import InputError
 from regtui.files import MAX_PRESET, read_plain, table_of_toml, text_of
-from regtui.preset import hints
 from regtui.preset.faults import MAX_VALUE, Fault
-from regtui.preset.model import Preset
 from regtui.preset.train import Device
-from regtui.preset.validation import MAX_PATH, SENTENCES, nearest
 from regtui.text import lines, one_line
+
+if TYPE_CHECKING:
+    from regtui.preset.model import Preset
 
 ThemeName = Literal["auto", "dark", "light", "high-contrast"]
 
@@ -113,7 +113,7 @@ def read_settings() -> Known:
     file = settings_file()
     if file is None:
         return Known(Settings())
-    origin = one_line(file, MAX_PATH)
+    origin = one_line(file)
     try:
         text = text_of(read_plain(file, MAX_PRESET))
     except (FileNotFoundError, NotADirectoryError):
@@ -125,6 +125,8 @@ def read_settings() -> Known:
     try:
         table = table_of_toml(text)
     except (ValueError, RecursionError) as error:
+        from regtui.preset import hints
+
         slip = hints.of_toml(text, error) if isinstance(error, tomllib.TOMLDecodeError) else ""
         return Known(Settings(), [Fault("", slip or f"this is not TOML: {one_line(error, 200)}", origin)], file)
     settings, faults = _valid(table, origin)
@@ -147,6 +149,8 @@ def _valid(table: dict[str, Any], origin: str) -> tuple[Settings, list[Fault]]:
 
 
 def _fault(mistake: Mapping[str, Any], origin: str) -> Fault:
+    from regtui.preset.validation import SENTENCES, nearest
+
     *tables, last = map(str, mistake["loc"])
     model = Charts if tables == ["charts"] else Settings
     kind, given = mistake["type"], mistake["input"]

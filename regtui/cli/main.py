@@ -1,4 +1,4 @@
-"""The command line. Only typer is imported at the top, so that --help is fast; each command imports what it needs."""
+"""The command line. At the top only typer is imported, so that --help is fast; each command imports what it needs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from regtui.cli import completion
+
 if TYPE_CHECKING:
     from regtui.errors import RegtuiError
 
@@ -22,7 +24,6 @@ app = typer.Typer(
     name="regtui",
     help="Train a baseline and a regularized model as a matched pair, and see what the evidence supports.",
     epilog="Exit codes: 0 done, 1 failed, 2 usage or invalid preset, 3 diverged, 4 stopped and kept, 129+ a signal.",
-    add_completion=False,
     rich_markup_mode=None,  # rich would take 0.1 s of a help that should be there in 0.25 s
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -36,7 +37,11 @@ LogDir = Annotated[
 Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")]
 Theme = Annotated[
     str | None,
-    typer.Option(metavar="auto|dark|light|high-contrast", help="The colours; auto asks the terminal's background."),
+    typer.Option(
+        metavar="auto|dark|light|high-contrast",
+        help="The colours; auto asks the terminal's background.",
+        autocompletion=completion.themes,
+    ),
 ]
 presets_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(presets_app, name="presets")
@@ -45,7 +50,10 @@ app.add_typer(presets_app, name="presets")
 @app.callback(invoke_without_command=True)
 def start(
     context: typer.Context,
-    preset: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="A preset's name, or its file.")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="A preset's name, or its file.", autocompletion=completion.presets),
+    ] = None,
     start_now: Annotated[bool, typer.Option("--start", help="Run the preset at once.")] = False,
     quit_when_done: Annotated[bool, typer.Option("--quit-when-done", help="Leave when the run has ended.")] = False,
     ascii_only: Ascii = False,
@@ -54,7 +62,12 @@ def start(
     json: Annotated[bool, typer.Option("--json", help="With --headless: one JSON event a line.")] = False,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change the preset: regularized.dropout.rate=0.3. Repeatable."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change the preset: regularized.dropout.rate=0.3. Repeatable.",
+            autocompletion=completion.keys,
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the training examples.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="All randomness follows from it.")] = None,
@@ -62,7 +75,10 @@ def start(
         int | None,
         typer.Option(metavar="N", help="Early stopping of the arms that have it; of all, if none has."),
     ] = None,
-    device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where to train.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where to train.", autocompletion=completion.devices),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -156,8 +172,10 @@ def presets_list() -> None:
 
 @presets_app.command("show")
 def presets_show(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE")],
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", autocompletion=completion.presets)],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", autocompletion=completion.keys)
+    ] = None,
 ) -> None:
     """Print a preset with every value resolved; what is printed is a preset itself."""
     from regtui.console import say
@@ -167,7 +185,9 @@ def presets_show(
 
 
 @presets_app.command("check")
-def presets_check(files: Annotated[list[str], typer.Argument(metavar="FILE...")]) -> None:
+def presets_check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", autocompletion=completion.presets)],
+) -> None:
     """Check preset files: one line a fault, exit code 2 if there is any."""
     from regtui.cli.presets import check_presets
 
@@ -185,7 +205,8 @@ def presets_schema() -> None:
 @app.command()
 def review(
     runs: Annotated[
-        list[str] | None, typer.Argument(metavar="[DIR | RUN...]", help="A folder of runs, or runs.")
+        list[str] | None,
+        typer.Argument(metavar="[DIR | RUN...]", help="A folder of runs, or runs.", autocompletion=completion.runs),
     ] = None,
     log_dir: LogDir = None,
     ascii_only: Ascii = False,
@@ -235,7 +256,12 @@ def list_runs(
 
 @app.command("show")
 def show_run(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or the beginning of its name.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="A run's folder, or the beginning of its name.", autocompletion=completion.runs
+        ),
+    ],
     json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
     log_dir: LogDir = None,
 ) -> None:
@@ -247,8 +273,16 @@ def show_run(
 
 @app.command()
 def export(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Folders, or the beginnings of their names.")],
-    to: Annotated[str, typer.Option(metavar="csv|tensorboard|html|svg|png", help="The format.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...", help="Folders, or the beginnings of their names.", autocompletion=completion.runs
+        ),
+    ],
+    to: Annotated[
+        str,
+        typer.Option(metavar="csv|tensorboard|html|svg|png", help="The format.", autocompletion=completion.formats),
+    ],
     out: Annotated[
         Path | None, typer.Option(metavar="PATH", readable=False, help="A folder; or the file of one report.")
     ] = None,

@@ -1,0 +1,114 @@
+"""What a shell completes: presets, saved runs, the keys of --set. Somebody waits meanwhile, so it imports little."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from regtui.preset.places import available
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+MOST = 1000
+"""Names that are offered at most."""
+
+
+def presets(incomplete: str) -> list[str]:
+    """The presets of this name; the shell itself completes files only where there are none."""
+    return [name for name in available() if name.startswith(incomplete)]
+
+
+def runs(context: typer.Context, incomplete: str) -> list[str]:
+    """The saved runs whose names begin so, the newest first."""
+    from regtui.runs.list import is_run
+
+    folder = _logs(context)
+    with suppress(OSError):
+        names = sorted((path.name for path in folder.iterdir() if path.name.startswith(incomplete)), reverse=True)
+        return [name for name in names[:MOST] if is_run(folder / name)]
+    return []
+
+
+def keys(context: typer.Context, incomplete: str) -> list[str]:
+    """The dotted keys of a preset, each with '=', also of what it leaves out; arms are those of --preset."""
+    if "=" in incomplete:
+        return []
+    from regtui.models import KINDS
+    from regtui.preset.model import Preset
+    from regtui.techniques import Techniques
+
+    table = _table(context)
+    arms = ["baseline", *(f"arms.{arm}" for arm in table.get("arms", {}))]
+    if "arms" not in table:
+        arms.append("regularized")
+    kind = KINDS.get(table.get("model", {}).get("kind", "mlp"), KINDS["mlp"])
+    found = [
+        *(f"{arm}.{key}" for arm in arms for key in _fields(Techniques)),
+        *(f"model.{key}" for key in _fields(kind)),
+    ]
+    found += [f"{part}.{key}" for part in ("data", "train") for key in _fields(_model(Preset, part))]
+    return [f"{key}=" for key in (*found, "title", "summary") if key.startswith(incomplete)]
+
+
+def themes(incomplete: str) -> list[str]:
+    """The themes."""
+    return [name for name in ("auto", "dark", "light", "high-contrast") if name.startswith(incomplete)]
+
+
+def devices(incomplete: str) -> list[str]:
+    """Devices that every machine may have."""
+    return [name for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete)]
+
+
+def formats(incomplete: str) -> list[str]:
+    """The formats of an export."""
+    return [name for name in ("csv", "tensorboard", "html", "svg", "png") if name.startswith(incomplete)]
+
+
+def _logs(context: typer.Context) -> Path:
+    if chosen := context.params.get("log_dir"):
+        return Path(chosen)
+    from regtui.settings import read_settings
+
+    return read_settings().settings.logs
+
+
+def _table(context: typer.Context) -> dict[str, Any]:
+    """The preset that --preset names, as it is written; nothing if there is none that can be read."""
+    import tomllib
+
+    name = context.params.get("preset") or context.params.get("name") or ""
+    with suppress(OSError, ValueError, RecursionError):
+        table = tomllib.loads((available().get(name) or Path(name)).read_text(encoding="utf-8"))
+        if all(isinstance(table.get(part, {}), Mapping) for part in ("arms", "model")):
+            return table
+    return {}
+
+
+def _model(model: type[BaseModel], field: str) -> type[BaseModel]:
+    from pydantic import BaseModel
+
+    found = model.model_fields[field].annotation
+    assert isinstance(found, type)
+    assert issubclass(found, BaseModel)
+    return found
+
+
+def _fields(model: type[BaseModel]) -> Iterator[str]:
+    """The dotted names of all values in a model, those of optional tables included."""
+    from typing import get_args
+
+    from pydantic import BaseModel
+
+    for name, field in model.model_fields.items():
+        inner = [t for t in (field.annotation, *get_args(field.annotation)) if isinstance(t, type)]
+        table = next((t for t in inner if issubclass(t, BaseModel)), None)
+        if table is None:
+            yield field.alias or name
+        else:
+            yield from (f"{field.alias or name}.{key}" for key in _fields(table))
