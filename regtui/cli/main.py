@@ -172,9 +172,13 @@ def presets_list() -> None:
 
 @presets_app.command("show")
 def presets_show(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", autocompletion=completion.presets)],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME|FILE", help="A preset's name, or its file.", autocompletion=completion.presets),
+    ],
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", autocompletion=completion.keys)
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the preset.", autocompletion=completion.keys),
     ] = None,
 ) -> None:
     """Print a preset with every value resolved; what is printed is a preset itself."""
@@ -186,7 +190,9 @@ def presets_show(
 
 @presets_app.command("check")
 def presets_check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", autocompletion=completion.presets)],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Presets' files.", autocompletion=completion.presets)
+    ],
 ) -> None:
     """Check preset files: one line a fault, exit code 2 if there is any."""
     from regtui.cli.presets import check_presets
