@@ -138,15 +138,20 @@ async def test_runs_that_were_trained_and_left_are_freed(logs: Path) -> None:
 @pytest.mark.slow
 def test_a_hundred_saved_runs_looked_at_take_no_more_memory_than_ten(tmp_path: Path) -> None:
     saved = next(path for path in sorted(Path("logs").iterdir()) if "small-data" in path.name)
-    shutil.copytree(saved, tmp_path / "logs" / saved.name)
+    names = [f"{saved.name[:-4]}{number:04}" for number in (1, 0)]  # in the order of the list
+    for name in names:
+        shutil.copytree(saved, tmp_path / "logs" / name)
     with Terminal("-m", "regtui", "review", tmp_path / "logs", cwd=tmp_path) as terminal:
-        terminal.until("1 of 1 runs")
+        terminal.until("2 of 2 runs")
         memory = {}
         for count in range(1, 101):
             terminal.press("\r")
-            terminal.until("On this")
+            terminal.until("one seed (")
             terminal.press("\x1b")
-            terminal.until("of 1 runs")
+            terminal.until("of 2 runs")
+            terminal.press("j" if count % 2 else "k")
+            terminal.until(names[count % 2])  # the preview of the other one
+            terminal.until("is better here")
             if count in (10, 100):
                 terminal.read(3)  # a quiet moment, in which closed screens are freed
                 memory[count] = terminal.process.memory_info().rss / 2**20
