@@ -90,21 +90,30 @@ def number(value: float | None, form: str) -> str:
     return signed(f"{value:{form if size < 1000 else f'{sign},.0f' if size < 1e5 else f'{sign}.1e'}}")
 
 
+def loss(value: float | None, form: str = ".4f") -> str:
+    """A loss or, as '+.4f', a difference of losses: like `number`, but with three significant digits or more."""
+    if value is None or not math.isfinite(value) or abs(value) >= 0.01 or value == 0:
+        return number(value, form)
+    return ("+" if form.startswith("+") and value > 0 else "") + brief(value)
+
+
 def short(value: float | None, digits: int = 4) -> str:
-    """A loss in at most seven cells: '0.3101', '23.10', '1e+04'; 'NaN' if it is not finite.
+    """A loss in at most seven cells: '0.3101', '23.10', '0.00123', '1.23e−4', '1e+04'; 'NaN' if it is not finite.
 
     Args:
         value: The loss, or a difference of losses; None if it is not finite.
-        digits: Decimals of a value below 10.
+        digits: Decimals of a value below 10; a small one gets as many as three significant digits need.
     """
     if value is None:
         return "NaN"
     size = abs(value)
+    if 0 < size < 10.0 ** (2 - digits):
+        return brief(value)
     return signed(f"{value:.{digits}f}" if size < 10 else f"{value:.2f}" if size < 1000 else f"{value:.0e}")
 
 
-def brief(value: float | None) -> str:
-    """A loss with three significant digits, for where there is little room: '0.310', '0.00123', '1.23e−5', '1234'."""
+def brief(value: float | None, digits: int = 3) -> str:
+    """A loss with so many significant digits, for where there is little room: '0.310', '0.00123', '1.23e−5', '1234'."""
     if value is None or not math.isfinite(value):
         return "NaN"
     if value == 0:
@@ -112,14 +121,9 @@ def brief(value: float | None) -> str:
     size = abs(value)
     exponent = math.floor(math.log10(size))
     if -4 < exponent < 4:
-        return signed(f"{value:.{max(0, 2 - exponent)}f}")
-    mantissa, _, power = f"{value:.2e}".partition("e")
+        return signed(f"{value:.{max(0, digits - 1 - exponent)}f}")
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
     return signed(f"{mantissa}e{int(power)}")
-
-
-def loss_in_words(value: float | None) -> str:
-    """A loss for a sentence: like `short`, but a loss below 0.001 gets two significant digits: '0.00023', '2.3e−05'."""
-    return short(value) if value is None or value == 0 or abs(value) >= 0.001 else signed(f"{value:.2g}")
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:

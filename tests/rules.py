@@ -83,6 +83,8 @@ def is_percent(text: str, share: float) -> None:
 
 def seen(value: float) -> float:
     """The value as a table shows it."""
+    if 0 < abs(value) < 0.01:
+        return float(f"{value:.2e}")
     return round(value, 4) if abs(value) < 10 else round(value, 2)
 
 
@@ -109,8 +111,8 @@ L, E, P = r"([\d.,]+(?:e[−+]?\d+)?)", r"(\d+)", r"((?:< )?[\d.,]+)"
 ARM = r"(Baseline|Regularized)"
 ABOVE = rf"(?:{P} % above its lowest|far above its lowest|as low as its lowest|at its lowest), {L} at epoch {E}"
 VERSUS = (
-    rf"(?:; (?:regularized is )?{L} (above|below) the baseline at epoch {E}"
-    rf"|; (the arms are level), within 0\.5 %, at epoch {E})?"
+    rf"(?:regularized's validation loss is {L} (above|below) the baseline's|"
+    r"the arms' validation losses are (level), within 0\.5 %)"
 )
 
 
@@ -169,31 +171,37 @@ def is_above(arm: Logged, percent: str | None, loss: str, epoch: str, words: str
         hold(arm.newest[1] > arm.lowest[1], "not above")
 
 
-def is_versus(run: Run, groups: Sequence[Any]) -> None:
-    """The comparison at a sentence's end: value, side, epoch, or 'level' and epoch."""
-    value, side, epoch, level, level_epoch = groups
-    if value is None and level is None:
-        return
-    at = int(epoch or level_epoch)
-    baseline, regularized = run.arms["baseline"].val, run.arms["regularized"].val
-    hold(at == max(baseline.keys() & regularized.keys()), "there is a newer epoch that both have")
-    difference = regularized[at] - baseline[at]
+def is_versus(baseline: float, regularized: float, value: str | None, side: str | None, level: str | None) -> None:
+    difference = regularized - baseline
     if level:
-        hold(abs(difference) <= 0.005 * baseline[at] * (1 + 1e-9), "not level")
+        hold(abs(difference) <= 0.005 * baseline * (1 + 1e-9), "not level")
     else:
-        is_loss(value, abs(difference))
+        is_loss(str(value), abs(difference))
         hold((difference > 0) == (side == "above"), "the other side")
-        hold(abs(difference) > 0.005 * baseline[at], "that is level")
+        hold(abs(difference) > 0.005 * baseline, "that is level")
+
+
+@rule(rf"Epoch {E}: {VERSUS}\.")
+def _(run: Run, g: Sequence[Any]) -> None:
+    at, baseline, regularized = int(g[0]), run.arms["baseline"].val, run.arms["regularized"].val
+    hold(at == max(baseline.keys() & regularized.keys()), "there is a newer epoch that both have")
+    hold(not any(arm.stopped for arm in run.arms.values()), "one has stopped")
+    is_versus(baseline[at], regularized[at], *g[1:])
+
+
+@rule(rf"Lowest so far: {VERSUS}\.")
+def _(run: Run, g: Sequence[Any]) -> None:
+    hold(any(arm.stopped for arm in run.arms.values()), "none has stopped")
+    is_versus(run.arms["baseline"].lowest[1], run.arms["regularized"].lowest[1], *g)
 
 
 # Sentences on a run that goes on
 
 
-@rule(rf"The first of {L} epochs is measured{VERSUS}\.")
+@rule(rf"The first of {L} epochs is measured\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     hold(int(g[0].replace(",", "")) == run.planned, "not so many planned")
     hold(all(arm.last_epoch == 1 for arm in run.arms.values()), "not the first")
-    is_versus(run, g[1:])
 
 
 def still_falls(arm: Logged) -> None:
@@ -210,32 +218,24 @@ def hardly_moves(arm: Logged, epochs: str) -> None:
     hold(len(arm.val) == int(epochs) or spread(arm.recent(int(epochs) + 1)) > 0.02 * (1 - 1e-9), "flat for longer")
 
 
-@rule(rf"Both validation losses still fall{VERSUS}\.")
-def _(run: Run, g: Sequence[Any]) -> None:
+@rule(r"Both validation losses still fall\.")
+def _(run: Run, g: Sequence[Any]) -> None:  # noqa: ARG001
     for arm in run.arms.values():
         still_falls(arm)
-    is_versus(run, g)
 
 
-@rule(rf"Both validation losses are flat, within 2 % over {E} epochs{VERSUS}\.")
+@rule(rf"Both validation losses are flat, within 2 % over {E} epochs\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     for arm in run.arms.values():
         hardly_moves(arm, g[0])
-    is_versus(run, g[1:])
 
 
-@rule(
-    rf"{ARM} overfitting since epoch {E}: validation loss (?:\+{P} %|far up) \({L} → {L}\), "
-    rf"gap (−?{L[1:-1]}) → (−?{L[1:-1]}){VERSUS}\."
-)
+@rule(rf"{ARM} overfitting since epoch {E}: validation loss (?:\+{P} %|far up) \({L} → {L}\)\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     arm = arm_of(run, g[0])
     overfits(arm, int(g[1]), g[2])
     is_loss(g[3], arm.lowest[1])
     is_loss(g[4], arm.newest[1])
-    for text, (epoch, loss) in zip(g[5:7], (arm.lowest, arm.newest), strict=True):
-        is_loss(text, loss - arm.train[epoch])
-    is_versus(run, g[7:])
 
 
 def overfits(arm: Logged, epoch: int, percent: str | None) -> None:
@@ -256,7 +256,7 @@ def rose(arm: Logged, epoch: int) -> bool:
     return {epoch - 1, epoch} <= arm.val.keys() and seen(arm.val[epoch]) > seen(arm.val[epoch - 1])
 
 
-@rule(rf"{ARM}: validation loss has risen for {E} epochs, ({ABOVE}){VERSUS}\.")
+@rule(rf"{ARM}: validation loss has risen for {E} epochs, ({ABOVE})\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     arm = arm_of(run, g[0])
     count, last = int(g[1]), arm.newest[0]
@@ -265,10 +265,9 @@ def _(run: Run, g: Sequence[Any]) -> None:
         hold(rose(arm, epoch), f"not in epoch {epoch}")
     hold(not rose(arm, last - count), "it rose for longer")
     is_above(arm, g[3], g[4], g[5], g[2])
-    is_versus(run, g[6:])
 
 
-@rule(rf"{ARM}: validation loss falls, but is ({ABOVE}){VERSUS}\.")
+@rule(rf"{ARM}: validation loss falls, but is ({ABOVE})\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     arm = arm_of(run, g[0])
     before, last = arm.recent(2)
@@ -276,34 +275,30 @@ def _(run: Run, g: Sequence[Any]) -> None:
     hold(above(arm) > 0.05, "it is near its lowest")
     hold(arm.recent(5)[0] > last or len(arm.val) < 6, "it is no lower than five epochs ago")
     is_above(arm, g[2], g[3], g[4], g[1])
-    is_versus(run, g[5:])
 
 
-@rule(rf"{ARM}: validation loss is ({ABOVE}){VERSUS}\.")
+@rule(rf"{ARM}: validation loss is ({ABOVE})\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     arm = arm_of(run, g[0])
     is_above(arm, g[2], g[3], g[4], g[1])
-    is_versus(run, g[5:])
 
 
-@rule(rf"{ARM}: validation loss is flat, within 2 % over {E} epochs, ({ABOVE}){VERSUS}\.")
+@rule(rf"{ARM}: validation loss is flat, within 2 % over {E} epochs, ({ABOVE})\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     arm = arm_of(run, g[0])
     hardly_moves(arm, g[1])
     is_above(arm, g[3], g[4], g[5], g[2])
-    is_versus(run, g[6:])
 
 
-@rule(rf"{ARM}: validation loss hardly falls any more, within 2 % over {E} epochs: {L} at epoch {E}{VERSUS}\.")
+@rule(rf"{ARM}: validation loss hardly falls any more, within 2 % over {E} epochs: {L} at epoch {E}\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     arm = arm_of(run, g[0])
     hardly_moves(arm, g[1])
     is_newest(arm, g[2], g[3])
     hold(arm.newest[0] == arm.lowest[0], "not its lowest")
-    is_versus(run, g[4:])
 
 
-@rule(rf"{ARM}: validation loss wavers within 5 % of its lowest, {L} at epoch {E}{VERSUS}\.")
+@rule(rf"{ARM}: validation loss wavers within 5 % of its lowest, {L} at epoch {E}\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     arm = arm_of(run, g[0])
     is_lowest(arm, g[1], g[2])
@@ -311,23 +306,20 @@ def _(run: Run, g: Sequence[Any]) -> None:
     hold(all(loss <= arm.lowest[1] * 1.05 * (1 + 1e-9) for loss in recent), "further than 5 % away")
     steps = [after - before for before, after in pairwise(recent)]
     hold(min(steps) < 0 < max(steps), "it goes one way only")
-    is_versus(run, g[3:])
 
 
-@rule(rf"{ARM}: validation loss still falls, {L} at epoch {E}{VERSUS}\.")
+@rule(rf"{ARM}: validation loss still falls, {L} at epoch {E}\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     arm = arm_of(run, g[0])
     still_falls(arm)
     is_newest(arm, g[1], g[2])
-    is_versus(run, g[3:])
 
 
-@rule(rf"{ARM}: validation loss is {L} at epoch {E}{VERSUS}\.")
+@rule(rf"{ARM}: validation loss is {L} at epoch {E}\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     arm = arm_of(run, g[0])
     is_newest(arm, g[1], g[2])
     hold(len(arm.val) == 1, "there are others to compare with")
-    is_versus(run, g[3:])
 
 
 @rule(rf"{ARM}: the validation loss of epoch {E} is not finite\.")
@@ -395,7 +387,9 @@ def _(run: Run, g: Sequence[Any]) -> None:
 # What the user did
 
 
-@rule(rf"(Patience|Early stopping) of (both arms|baseline|regularized) was (?:set to {E}|(turned off)) in epoch {E}\.")
+@rule(
+    rf"(Patience|Early stopping) of (both arms|baseline|regularized) was (?:set to {E}|(switched off)) in epoch {E}\."
+)
 def _(run: Run, g: Sequence[Any]) -> None:
     epoch = int(g[4])
     changed = {arm: value for arm, knob, value, at in run.controls if knob == "patience" and at == epoch}

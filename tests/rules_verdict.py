@@ -16,7 +16,7 @@ from tests.rules import Rules, hold, sentences
 from tests.telling import paired
 
 VERDICT = Rules[History]()
-SIGNED, NUMBER, PERCENT = r"([+−][\d.,e+]+)", r"([\d.,]+(?:e[+−]\d+)?)", r"([<>]? ?[\d.]+) %"
+SIGNED, NUMBER, PERCENT = r"([+−][\d.,]+(?:e[+−]?\d+)?)", r"([\d.,]+(?:e[+−]?\d+)?)", r"([<>]? ?[\d.]+) %"
 
 
 def value(text: str) -> float:
@@ -31,7 +31,9 @@ def tells(text: str, number: float) -> None:
     elif text.startswith(">"):
         hold(number > value(text), f"{text} is not {number}")
     else:
-        hold(abs(value(text) - number) <= 0.5 * 10.0 ** -len(digits) + 1e-9, f"{text} is not {number}")
+        mantissa, _, power = digits.partition("e")
+        half = 0.5 * 10.0 ** (-len(mantissa) + int(power.replace("−", "-") or 0))
+        hold(abs(value(text) - number) <= half + 1e-9, f"{text} is not {number}")
 
 
 def tells_share(text: str, share: float) -> None:

@@ -56,7 +56,7 @@ def epochs(text: str) -> int:
 
 N = r"([\d,]+ epochs?)"
 KEPT = (
-    r"epoch (\d+), (?:(?:\+([\d.e-]+)|−([<\d.]+) points) off )?the best"
+    r"epoch (\d+), (?:(?:\+([\d.e−-]+)|−([<\d.]+) points) off )?the best"
     rf"(?: of the {N} that were run)?(?:, epoch (\d+))?"
 )
 
@@ -144,7 +144,7 @@ def check_row(past: Past, patience: int, cells: Sequence[str]) -> None:
     elif cost.removeprefix("★").strip() == "best":
         hold(past.cost(patience) == 0, "not the best")
     else:
-        shown = re.sub("[+−]", "", cost)
+        shown = re.sub("^[+−]", "", cost)
         hold(past.cost(patience) > 0, "it is the best")
         tells(shown, past.cost(patience) * (1 if past.rule.monitor == "val_loss" else 100))
     hold((0 if saved == "–" else int(saved)) == (past.epochs - stop if stop else 0), "another number is saved")

@@ -12,7 +12,7 @@ from regtui.text import (
     counted,
     duration,
     fitting,
-    loss_in_words,
+    loss,
     number,
     one_line,
     p_value,
@@ -49,19 +49,21 @@ def test_a_number_keeps_to_its_column(value: float | None, form: str, written: s
 
 
 @pytest.mark.parametrize(
-    ("value", "narrow", "in_words"),
+    ("value", "narrow", "wide"),
     [
-        (None, "NaN", "NaN"), (0.0, "0.0000", "0.0000"), (0.31006, "0.3101", "0.3101"), (23.101, "23.10", "23.10"),
-        (12_345.0, "1e+04", "1e+04"), (-0.5, "−0.5000", "−0.5000"), (0.000234, "0.0002", "0.00023"),
-        (0.0000234, "0.0000", "2.3e−05"),
+        (None, "NaN", "–"), (0.0, "0.0000", "0.0000"), (0.31006, "0.3101", "0.3101"), (23.101, "23.10", "23.1010"),
+        (12_345.0, "1e+04", "12,345"), (-0.5, "−0.5000", "−0.5000"), (0.00234, "0.00234", "0.00234"),
+        (0.000234, "2.34e−4", "2.34e−4"), (0.0000234, "2.34e−5", "2.34e−5"),
     ],
 )  # fmt: skip
-def test_a_loss_is_narrow_in_a_table_and_told_from_0_in_a_sentence(
-    value: float | None, narrow: str, in_words: str
+def test_a_loss_is_narrow_and_never_told_with_less_than_three_digits(
+    value: float | None, narrow: str, wide: str
 ) -> None:
     assert short(value) == narrow
     assert len(narrow) <= 7
-    assert loss_in_words(value) == in_words
+    assert loss(value) == wide
+    if value is not None and value > 0:
+        assert loss(value, "+.4f") == f"+{wide}"
 
 
 def test_a_p_value_is_as_precise_as_it_means_something() -> None:

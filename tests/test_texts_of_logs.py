@@ -147,7 +147,7 @@ def test_the_table_of_the_arms_says_what_was_logged_at_each_epoch(run: CurveRun)
         begins = dict(zip(ends, [0, *ends.values()], strict=False))
         for row, arm in zip(rows, at.arms.values(), strict=True):
             check_arm({name: row[begins[name] : end].split()[-1] for name, end in ends.items() if name not in
-                       {"patience", "beat", "stops"}}, arm, preset.train.epochs)  # fmt: skip
+                       {"patience", "needs", "stops"}}, arm, preset.train.epochs)  # fmt: skip
 
 
 # What seeds say together

@@ -18,7 +18,7 @@ def rows(telling: Telling, width: int = 118) -> list[str]:
     return [row.plain for row in arm_rows(telling.preset, telling.history, width, COLOURS)]
 
 
-def cells(telling: Telling, arm: int, width: int = 140) -> dict[str, str]:
+def cells(telling: Telling, arm: int, width: int = 144) -> dict[str, str]:
     """An arm's row, by header: the text that ends where the header ends."""
     header, *arms = rows(telling, width)
     found, begin = {}, 37
@@ -37,8 +37,8 @@ def test_a_row_shows_what_was_measured() -> None:
     assert (regularized["train"], regularized["val"], regularized["gap"]) == ("0.0500", "0.2300", "0.180")
     assert (regularized["acc"], regularized["best"], regularized["value"]) == ("90.0%", "2", "0.2100")
     assert (regularized["s/epoch"], regularized["img/s"], regularized["zeros"]) == ("0.50", "640", "12.5%")
-    assert (regularized["patience"], regularized["beat"], regularized["stops"]) == ("▮▮▯▯▯ 2/5", "0.2100", "at 7")
-    assert rows(telling, 140)[1].endswith("1 since best")
+    assert (regularized["patience"], regularized["needs"], regularized["stops"]) == ("▮▮▯▯▯ 2/5", "0.2100", "at 7")
+    assert rows(telling, 144)[1].endswith("1 since best")
 
 
 def test_before_the_first_epoch_nothing_is_invented() -> None:
@@ -51,9 +51,9 @@ def test_min_delta_and_accuracy_change_the_value_to_beat() -> None:
     knobs = {"patience": 3, "monitor": "val_accuracy", "min_delta": 0.01}
     telling = Telling(small_preset(train={"epochs": 10}, regularized={"early_stopping": knobs})).start()
     telling.epoch("regularized", 0.5, accuracy=0.9)
-    assert (cells(telling, 1)["value"], cells(telling, 1)["beat"]) == ("0.5000", "91.00%")
+    assert (cells(telling, 1)["value"], cells(telling, 1)["needs"]) == ("0.5000", "91.00%")
     telling.control("regularized", "min_delta", 0.02)
-    assert cells(telling, 1)["beat"] == "92.00%"
+    assert cells(telling, 1)["needs"] == "92.00%"
 
 
 def test_the_meter_is_full_only_when_patience_has_run_out() -> None:
@@ -127,9 +127,9 @@ def test_every_width_keeps_the_row_within_it_and_nothing_moves(width: int, epoch
 def test_the_columns_of_the_three_sizes() -> None:
     telling = Telling(PRESET).start()
     assert rows(telling, 118)[0].split() == [
-        "epoch", "train", "val", "gap", "acc", "best", "s/epoch", "img/s", "zeros", "patience", "beat", "stops",
+        "epoch", "train", "val", "gap", "acc", "best", "s/epoch", "zeros", "patience", "needs", "stops",
     ]  # fmt: skip
-    assert rows(telling, 78)[0].split() == ["epoch", "train", "val", "gap", "acc", "best", "patience", "stops"]
+    assert rows(telling, 78)[0].split() == ["epoch", "train", "val", "gap", "acc", "best", "patience"]
     assert rows(telling, 58)[0].split() == ["epoch", "val", "gap", "acc", "best", "wait"]
     assert rows(telling, 38)[0].split() == ["val", "acc", "wait"]
 

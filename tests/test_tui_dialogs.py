@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.visual import RenderOptions
 from textual.widgets import Input, Static
 
+from regtui.preset.model import Preset
 from regtui.techniques import REGISTRY, Techniques
 from regtui.techniques.dropout import Dropout
 from regtui.techniques.early_stopping import EarlyStopping
@@ -19,6 +20,8 @@ from regtui.tui.pages.explain import ExplainScreen
 from regtui.tui.pages.help import HelpScreen
 from regtui.tui.widgets.dialogs import Ask, AskText, Choice
 from regtui.tui.widgets.keys import EVERYWHERE, Key
+from tests.conftest import small_preset
+from tests.telling import Telling
 
 MARKUP = "Stop [b]now[/b] [/] [@click=a]?"
 CHOICES = (Choice("g", "go", "Go on [red]"), Choice("s", "stop", "Stop and keep"), Choice("n", "now", "Stop at once"))
@@ -167,7 +170,7 @@ async def test_a_page_is_closed_by_mouse(where: str) -> None:
 
 
 async def test_a_page_scrolls_by_keys_and_wheel() -> None:
-    app = Host(ExplainScreen({"baseline": Techniques(), "regularized": Techniques(dropout=Dropout(rate=0.5))}))
+    app = Host(ExplainScreen(Preset(regularized=Techniques(dropout=Dropout(rate=0.5)))))
     async with app.run_test(size=(40, 12)) as pilot:
         panel = app.screen.query_one(".panel")
         await pilot.press("down")
@@ -179,11 +182,11 @@ async def test_a_page_scrolls_by_keys_and_wheel() -> None:
 
 
 async def test_the_running_techniques_are_explained_in_their_own_words() -> None:
-    arms = {
-        "baseline": Techniques(dropout=Dropout(rate=0.25)),
-        "regularized": Techniques(dropout=Dropout(rate=0.5, after=[1, 2]), early_stopping=EarlyStopping(patience=7)),
-    }
-    app = Host(ExplainScreen(arms))
+    preset = Preset(
+        baseline=Techniques(dropout=Dropout(rate=0.25)),
+        regularized=Techniques(dropout=Dropout(rate=0.5, after=[1, 2]), early_stopping=EarlyStopping(patience=7)),
+    )
+    app = Host(ExplainScreen(preset))
     async with app.run_test(size=(120, 36)) as pilot:
         said = words(pilot)
         for technique in (Dropout, EarlyStopping):
@@ -205,9 +208,22 @@ async def test_the_running_techniques_are_explained_in_their_own_words() -> None
         assert app.answers == [None]
 
 
+async def test_what_was_changed_while_training_is_told_with_its_epoch() -> None:
+    arm = {"dropout": {"rate": 0.5}, "early_stopping": {"patience": 7}}
+    told = Telling(small_preset(train={"epochs": 10}, regularized=arm)).start()
+    told.epochs([0.5] * 6, [0.5] * 6).control("regularized", "dropout.rate", 0.6, epoch=7)
+    told.control("regularized", "patience", 9, epoch=7)
+    app = Host(ExplainScreen(told.preset, told.history))
+    async with app.run_test(size=(120, 36)) as pilot:
+        said = words(pilot)
+        assert "Dropout: dropout 0.5 → 0.6 at epoch 7" in said
+        assert "◆ regularized rate 0.5 → 0.6 at epoch 7 · after all" in said
+        assert "patience 7 → 9 at epoch 7 · min_delta 0" in said
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_all_techniques_are_explained_where_none_runs(size: tuple[int, int]) -> None:
-    app = Host(ExplainScreen({"baseline": Techniques(), "regularized": Techniques()}))
+    app = Host(ExplainScreen(Preset()))
     async with app.run_test(size=size) as pilot:
         said = words(pilot)
         assert "No technique runs" in shown(pilot)

@@ -175,7 +175,7 @@ async def test_the_saved_runs_are_a_key_away_and_lead_back(tmp_path: Path) -> No
 async def test_a_tiny_terminal_shows_what_goes_on(tmp_path: Path) -> None:
     async with running(tmp_path, size=(20, 6)) as (app, pilot, training):
         await epochs(app, pilot, training, 2)
-        await until(pilot, lambda: "0.5000" in text_of(app))
+        await until(pilot, lambda: "0.50" in text_of(app))
         await finish(app, pilot, training)
 
 

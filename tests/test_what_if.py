@@ -160,4 +160,4 @@ def test_a_stop_too_early_is_told_as_a_cost_and_a_lead_below_min_delta_is_none()
     table = what_if(told([0.5, 0.4, 0.399, 0.45, 0.46]), EarlyStopping(min_delta=0.01), 5)
     assert table.takeaway() == "Patience 1 would have kept epoch 3, the best, and saved 2 epochs."
     last = what_if(told([0.5, 0.4, 0.401, 0.45, 0.46]), EarlyStopping(restore_best=False), 5)
-    assert last.takeaway() == "Patience 1 would have kept epoch 3, +0.0010 off the best, epoch 2, and saved 2 epochs."
+    assert last.takeaway() == "Patience 1 would have kept epoch 3, +0.00100 off the best, epoch 2, and saved 2 epochs."

@@ -13,7 +13,7 @@ from regtui.protocol.applied import Applied, kept_epoch
 from regtui.protocol.events import ArmStopped, EpochDone, Event, RunStarted
 from regtui.protocol.history import History
 from regtui.tasks import Metric
-from regtui.text import NBSP, counted, number, seconds
+from regtui.text import NBSP, counted, loss, seconds
 
 
 def table_lines(event: Event, history: History, preset: Preset | None, width: int) -> list[str]:
@@ -46,9 +46,9 @@ class _Column(NamedTuple):
     value: Callable[[EpochDone], str]
 
 
-_TRAIN_LOSS = _Column("train loss", 10, lambda epoch: number(epoch.train_loss, ".4f"))
-_VAL_LOSS = _Column("val loss", 8, lambda epoch: number(epoch.val_loss, ".4f"))
-_GAP = _Column("gap", 9, lambda epoch: number(epoch.gap, "+.4f"))
+_TRAIN_LOSS = _Column("train loss", 10, lambda epoch: loss(epoch.train_loss))
+_VAL_LOSS = _Column("val loss", 8, lambda epoch: loss(epoch.val_loss))
+_GAP = _Column("gap", 9, lambda epoch: loss(epoch.gap, "+.4f"))
 _SECONDS = _Column("s", 6, lambda epoch: seconds(epoch.seconds))
 _GIVE_WAY = ("gap", "s", "train metric", "train loss", "val metric")
 """The columns that are left out in a narrow terminal, in this order."""

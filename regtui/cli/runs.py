@@ -18,7 +18,7 @@ from regtui.runs.before import brought_up
 from regtui.runs.files import Field, read_json, read_toml
 from regtui.runs.filter import parse_filter
 from regtui.runs.list import ArmFigures, RunInfo, check_folder, find_run, read_run
-from regtui.text import UNKNOWN, number, one_line, quoted
+from regtui.text import UNKNOWN, loss, one_line, quoted
 
 if TYPE_CHECKING:
     from regtui.preset.model import Preset
@@ -38,8 +38,8 @@ _COLUMNS: list[tuple[str, str, Callable[[RunInfo], str], bool]] = [
     ("test", "regul", lambda run: run.metric.fitting(run.other.test_metric, 7), False),
     ("", "seed", lambda run: UNKNOWN if run.seed is None else one_line(run.seed, 6), False),
     ("", "ep", lambda run: UNKNOWN if run.epochs is None else one_line(run.epochs, 6), False),
-    ("val loss", "base", lambda run: number(run.baseline.best_val_loss, ".4f"), False),
-    ("val loss", "regul", lambda run: number(run.other.best_val_loss, ".4f"), False),
+    ("val loss", "base", lambda run: loss(run.baseline.best_val_loss), False),
+    ("val loss", "regul", lambda run: loss(run.other.best_val_loss), False),
     ("", "device", lambda run: one_line(run.device or UNKNOWN, 8), True),
 ]
 

@@ -10,23 +10,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from regtui.evidence.trend import FLAT, NEAR, Kind, Trend, trend
-from regtui.preset.arms import BASELINE, marks_of
+from regtui.preset.arms import BASELINE, REGULARIZED, marks_of
 from regtui.protocol.events import ArmStopped, ControlApplied, StopReason
 from regtui.protocol.history import ArmHistory, History
-from regtui.text import counted, listed, loss_in_words, number, share, short
+from regtui.text import counted, listed, number, share, short
 
 LEVEL = 0.005
 """Arms are level if their validation losses differ by no more than this share of the baseline's."""
 ROOM = 2 * 115
-"""The most characters of two sentences, which fit into two lines of a terminal of 120 columns."""
+"""The most characters of all sentences, which fit into two lines of a terminal of 120 columns."""
 MOST_NAMES = 3
 """So many arms are named; more are counted."""
+MOST = 3
+"""So many sentences are told at most."""
 FAR = 100
 """A loss so many times above its lowest is called 'far above', without a percentage."""
 
 
 def describe(history: History, planned_epochs: int, *, over: bool = False) -> str:
-    """What is happening now in a run, or what happened in one that has ended.
+    """What is happening now in a run, or what happened in one that has ended: as many sentences as have room.
+
+    How the arms compare comes first, then what matters most, so that whoever has less room cuts the rest.
 
     Args:
         history: The run's history.
@@ -34,8 +38,12 @@ def describe(history: History, planned_epochs: int, *, over: bool = False) -> st
         over: Whether the run is over even though the history has no end.
     """
     ended = over or history.finished is not None
-    sentences = _ended(history) if ended else _going_on(history, planned_epochs)
-    return " ".join(islice(sentences, 2))
+    words = ""
+    for sentence in islice(_ended(history) if ended else _going_on(history, planned_epochs), MOST):
+        if words and len(words) + 1 + len(sentence) > ROOM:
+            break
+        words += f" {sentence}" if words else sentence
+    return words
 
 
 def _going_on(history: History, planned_epochs: int) -> Iterator[str]:
@@ -43,13 +51,15 @@ def _going_on(history: History, planned_epochs: int) -> Iterator[str]:
     if history.started is None:
         yield "Nothing is trained yet: the arms are being built."
         return
-    if history.paused:
-        yield _paused(history)
     running = {name: arm for name, arm in history.arms.items() if arm.stopped is None}
     several = len(history.arms) > 2
     if not running:
         yield "All arms have stopped; the run is coming to its end."
         return
+    standing = _standing(running, _labels(history)) if several else iter((_versus(history),))
+    yield from filter(None, islice(standing, 1))
+    if history.paused:
+        yield _paused(history)
     yield from _some_stopped(history, list(running))
     newest = max(len(arm.epochs) for arm in running.values())
     changes = history.changes
@@ -59,9 +69,9 @@ def _going_on(history: History, planned_epochs: int) -> Iterator[str]:
     if newest == 0:
         yield _first_epoch_of_several(running) if several else _first_epoch(running)
     elif several:
-        yield from _standing(running, _labels(history))
+        yield from standing
     else:
-        yield from _trends(history, running, planned_epochs)
+        yield from _trends(running, planned_epochs)
     if changes and not fresh:
         yield _steered(history)
 
@@ -76,7 +86,7 @@ def _paused(history: History) -> str:
 
 def _stopped(name: str, arm: ArmHistory, stopped: ArmStopped) -> str:
     """How an arm ended, without the full stop."""
-    who = name.capitalize()
+    who = _beginning(name)
     if stopped.reason == "non_finite":
         return f"{who} diverged in epoch {stopped.epoch}: its loss at step {stopped.step:,} is not finite"
     if stopped.reason == "exploded":
@@ -88,6 +98,11 @@ def _stopped(name: str, arm: ArmHistory, stopped: ArmStopped) -> str:
     return f"{who} {how}{lowest}" if stopped.reason == "max_epochs" else f"{who} {how} {when}{lowest}"
 
 
+def _beginning(name: str) -> str:
+    """An arm's name at the beginning of a sentence; what its preset calls it is not changed."""
+    return name.capitalize() if name in (BASELINE, REGULARIZED) else name
+
+
 def _cut_short(arm: ArmHistory) -> bool:
     """Whether its last epoch is not a whole one."""
     return arm.last is not None and arm.last.partial
@@ -97,30 +112,25 @@ def _first_epoch(running: dict[str, ArmHistory]) -> str:
     parts = []
     for name, arm in running.items():
         first, now = arm.first_step_loss, arm.recent_step_loss
-        if math.isfinite(first) and math.isfinite(now) and loss_in_words(now) != loss_in_words(first):
+        if math.isfinite(first) and math.isfinite(now) and short(now) != short(first):
             way = "has come down" if now < first else "has gone up"
-            parts.append(f"{way} from {loss_in_words(first)} to {loss_in_words(now)} ({name})")
+            parts.append(f"{way} from {short(first)} to {short(now)} ({name})")
     if not parts:
         return "Training the first epoch."
     return f"Training the first epoch: step loss {', '.join(parts)}."
 
 
-def _trends(history: History, running: dict[str, ArmHistory], planned_epochs: int) -> Iterator[str]:
-    """Sentences on the validation losses of the running arms: overfitting first, then how the arms compare."""
+def _trends(running: dict[str, ArmHistory], planned_epochs: int) -> Iterator[str]:
+    """Sentences on the validation losses of the running arms, overfitting first."""
     unmeasured = [name for name, arm in running.items() if arm.last is not None and arm.last.val_loss is None]
     for name in unmeasured:
-        yield f"{name.capitalize()}: the validation loss of epoch {running[name].epochs[-1].epoch} is not finite."
+        yield f"{_beginning(name)}: the validation loss of epoch {running[name].epochs[-1].epoch} is not finite."
     trends = {name: t for name, arm in running.items() if name not in unmeasured and (t := trend(arm)) is not None}
-    versus = _versus(history)
-    words = _both(list(trends.values()), planned_epochs) if len(trends) == 2 else ""
-    if words:
-        yield f"{words}; {versus}." if versus else f"{words}."
+    if len(trends) == 2 and (words := _both(list(trends.values()), planned_epochs)):
+        yield f"{words}."
         return
     told = sorted(trends, key=lambda name: (_FIRST_TOLD.index(trends[name].kind), -trends[name].above))
-    sentences = [_arm_trend(name, trends[name]) for name in told]
-    if versus and sum(map(len, [*sentences, versus])) <= ROOM:
-        sentences[-1] += f"; {versus.removeprefix(f'{told[-1]} is ')}"
-    yield from (f"{sentence}." for sentence in sentences)
+    yield from (f"{_arm_trend(name, trends[name])}." for name in told)
 
 
 _FIRST_TOLD: Sequence[Kind] = (
@@ -142,11 +152,10 @@ def _both(trends: Sequence[Trend], planned_epochs: int) -> str:
 
 def _arm_trend(name: str, of: Trend) -> str:
     """A sentence on the trend of an arm's validation loss, without the full stop."""
-    who, last = name.capitalize(), f"{loss_in_words(of.last.val_loss)} at epoch {of.last.epoch}"
+    who, last = _beginning(name), f"{short(of.last.val_loss)} at epoch {of.last.epoch}"
     if of.kind == "overfits":
-        losses = f"{loss_in_words(of.lowest.val_loss)} → {loss_in_words(of.last.val_loss)}"
-        gaps = f"gap {short(of.lowest.gap, digits=3)} → {short(of.last.gap, digits=3)}"
-        return f"{who} overfitting since epoch {of.lowest.epoch}: validation loss {_size(of)} ({losses}), {gaps}"
+        losses = f"{short(of.lowest.val_loss)} → {short(of.last.val_loss)}"
+        return f"{who} overfitting since epoch {of.lowest.epoch}: validation loss {_size(of)} ({losses})"
     flat = f"within {share(FLAT, 0)} over {of.calm} epochs"
     words = {
         "rises": f"has risen for {of.risen} epochs, {_above(of)}",
@@ -166,13 +175,13 @@ def _above(of: Trend) -> str:
     """The newest loss compared with the lowest: '2.5 % above its lowest, 0.3101 at epoch 6'."""
     if of.last is of.lowest:
         return f"at its lowest, {_lowest(of)}"
-    if loss_in_words(of.last.val_loss) == loss_in_words(of.lowest.val_loss):
+    if short(of.last.val_loss) == short(of.lowest.val_loss):
         return f"as low as its lowest, {_lowest(of)}"
     return f"{'far' if of.above >= FAR else _rise(of)} above its lowest, {_lowest(of)}"
 
 
 def _lowest(of: Trend) -> str:
-    return f"{loss_in_words(of.lowest.val_loss)} at epoch {of.lowest.epoch}"
+    return f"{short(of.lowest.val_loss)} at epoch {of.lowest.epoch}"
 
 
 def _rise(of: Trend) -> str:
@@ -185,20 +194,27 @@ def _size(of: Trend) -> str:
 
 
 def _versus(history: History) -> str:
-    """How the arms compare in the newest epoch measured by both; empty before that, and if one has stopped."""
-    arms = list(history.arms.values())
-    if any(arm.stopped for arm in arms):
+    """How the arms compare in the newest epoch measured by both, or if one has stopped by what was lowest in each.
+
+    Empty before that, and if an arm diverged.
+    """
+    arms, (name,) = list(history.arms.values()), history.others
+    if any(arm.diverged for arm in arms):
         return ""
-    losses, others = ({done.epoch: done.val_loss for done in arm.epochs} for arm in arms)
-    epoch = max(losses.keys() & others.keys(), default=0)
-    (name,) = history.others
-    baseline, difference = losses.get(epoch), history.differences(name).get(epoch)
+    if any(arm.stopped for arm in arms):
+        lowest = [None if arm.best is None else arm.best.val_loss for arm in arms]
+        baseline, other = lowest
+        difference, when = None if baseline is None or other is None else other - baseline, "Lowest so far"
+    else:
+        losses, others = ({done.epoch: done.val_loss for done in arm.epochs} for arm in arms)
+        epoch = max(losses.keys() & others.keys(), default=0)
+        baseline, difference, when = losses.get(epoch), history.differences(name).get(epoch), f"Epoch {epoch}"
     if baseline is None or difference is None:
         return ""
     if abs(difference) <= LEVEL * baseline:
-        return f"the arms are level, within {share(LEVEL)}, at epoch {epoch}"
+        return f"{when}: the arms' validation losses are level, within {share(LEVEL)}."
     side = "below" if difference < 0 else "above"
-    return f"{name} is {loss_in_words(abs(difference))} {side} the baseline at epoch {epoch}"
+    return f"{when}: {name}'s validation loss is {short(abs(difference))} {side} the baseline's."
 
 
 # Several arms beside the baseline: what each does would be too much, so they are counted
@@ -258,7 +274,7 @@ def _standing(running: dict[str, ArmHistory], labels: Mapping[str, str]) -> Iter
         name: {e.epoch: e.val_loss for e in arm.epochs if e.val_loss is not None} for name, arm in measured.items()
     }
     common = set.intersection(*(set(of_arm) for of_arm in losses.values())) if losses else set()
-    if common:
+    if common and len(losses) > 1:
         yield _lowest_of({name: of_arm[max(common)] for name, of_arm in losses.items()}, max(common))
     trends = {name: found for name, arm in measured.items() if (found := trend(arm)) is not None}
     overfitting = [name for name, of in trends.items() if of.kind == "overfits"]
@@ -266,7 +282,7 @@ def _standing(running: dict[str, ArmHistory], labels: Mapping[str, str]) -> Iter
     above = [name for name in trends if name not in {*overfitting, *at_lowest}]
     groups = {"overfitting": overfitting, "at their lowest": at_lowest, "above their lowest": above}
     parts = [f"{_names(names)} {words}" for words, names in groups.items() if names]
-    if parts and any(arm.last is not None and arm.last.epoch > 1 for arm in measured.values()):
+    if parts and len(measured) > 1 and any(arm.last is not None and arm.last.epoch > 1 for arm in measured.values()):
         yield f"Validation losses: {', '.join(parts)}."
 
 
@@ -274,18 +290,18 @@ def _lowest_of(losses: dict[str, float], epoch: int) -> str:
     """Which of several losses of one epoch is the lowest, and how far that is from the baseline's."""
     name, *others = sorted(losses, key=lambda arm: losses[arm])
     lowest = f"At epoch {epoch} {name} has the lowest validation loss of {counted(len(losses), 'arm')}"
-    lowest += f", {loss_in_words(losses[name])}"
+    lowest += f", {short(losses[name])}"
     if not others or BASELINE not in losses:
         return f"{lowest}."
     if name == BASELINE:
         above = losses[others[0]] - losses[name]
         level = above <= LEVEL * losses[name]
-        how = f"level with it within {share(LEVEL)}" if level else f"next, {loss_in_words(above)} above"
+        how = f"level with it within {share(LEVEL)}" if level else f"next, {short(above)} above"
         return f"{lowest}; {others[0]} is {how}."
     difference = losses[BASELINE] - losses[name]
     if difference <= LEVEL * losses[BASELINE]:
         return f"{lowest}, level with the baseline within {share(LEVEL)}."
-    return f"{lowest}; that is {loss_in_words(difference)} below the baseline."
+    return f"{lowest}; that is {short(difference)} below the baseline."
 
 
 def _steered(history: History) -> str:
@@ -307,7 +323,7 @@ def _change(change: Sequence[ControlApplied], labels: Mapping[str, str]) -> str:
     changed = [labels[control.arm] for control in change if control.arm is not None]
     arms = every if last.arm is None or len(change) == len(labels) > 1 else _names(changed)
     if last.value is None:
-        return f"Early stopping of {arms} was turned off {when}"
+        return f"Early stopping of {arms} was switched off {when}"
     return f"{knob} of {arms} was set to {last.value:g} {when}"
 
 

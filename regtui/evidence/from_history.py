@@ -6,7 +6,7 @@ from regtui.evidence.steered import changes_in_words
 from regtui.evidence.verdict import ArmResult, Conditions, Verdict, judge
 from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
-from regtui.protocol.applied import same_experiment
+from regtui.protocol.applied import label_with_changes, same_experiment
 from regtui.protocol.history import ArmHistory, History
 from regtui.tasks.comparison import holm
 
@@ -39,7 +39,7 @@ def judge_run(history: History, preset: Preset | None) -> dict[str, Verdict]:
     adjusted = dict(zip(drawn, holm([comparisons[name].p_value() for name in drawn]), strict=True))
     return {
         name: judge(
-            *_results(history.arms[BASELINE], name, history.arms[name]),
+            *_results(history, preset, name),
             comparisons.get(name),
             same=same[name],
             unpaired_because=history.unpaired_because,
@@ -58,18 +58,24 @@ def judge_run(history: History, preset: Preset | None) -> dict[str, Verdict]:
     }
 
 
-def _results(baseline: ArmHistory, name: str, arm: ArmHistory) -> tuple[ArmResult, ArmResult]:
+def _results(history: History, preset: Preset | None, name: str) -> tuple[ArmResult, ArmResult]:
+    baseline, arm = history.arms[BASELINE], history.arms[name]
     # An arm that goes on alone has the whole machine, so only epochs trained side by side are compared.
     together = min(one.last.epoch if one.last else 0 for one in (baseline, arm))
-    return _result(BASELINE, baseline, together), _result(name, arm, together)
+    labels = {
+        one: (label_with_changes(preset, history, one) if preset is not None else "")
+        or history.arms[one].info.techniques
+        for one in (BASELINE, name)
+    }
+    return _result(BASELINE, baseline, together, labels[BASELINE]), _result(name, arm, together, labels[name])
 
 
-def _result(name: str, arm: ArmHistory, together: int) -> ArmResult:
+def _result(name: str, arm: ArmHistory, together: int, label: str) -> ArmResult:
     test, best, kept = arm.test, arm.best, arm.kept
     whole = [epoch.seconds for epoch in arm.epochs if epoch.epoch <= together and not epoch.partial]
     return ArmResult(
         name=name,
-        label=BASELINE if arm.info.is_plain and name == BASELINE else arm.info.techniques,
+        label=BASELINE if arm.info.is_plain and name == BASELINE else label,
         is_plain=arm.info.is_plain,
         epochs=arm.stopped.epoch if arm.stopped and arm.stopped.diverged else arm.last.epoch if arm.last else 0,
         best_epoch=best.epoch if best else None,

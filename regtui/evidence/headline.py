@@ -12,7 +12,7 @@ from typing import Literal
 from regtui.evidence import several
 from regtui.evidence.verdict import ArmResult, Verdict
 from regtui.tasks import words
-from regtui.text import NBSP, counted, listed, loss_in_words, signed
+from regtui.text import NBSP, counted, listed, short, signed
 
 Tone = Literal["better", "worse", "level", "warning"]
 """How a verdict is coloured: green and red for a clean run that settles it, a warning for one that is not clean."""
@@ -240,7 +240,7 @@ def _agreement_of_one(verdict: Verdict) -> str:
     change = _loss_change(verdict)
     if change is None:
         return "Accuracy alone was compared: a test loss was not measured, or not finite."
-    losses = " against ".join(loss_in_words(arm.test_loss) for arm in (verdict.arm, verdict.baseline))
+    losses = " against ".join(short(arm.test_loss) for arm in (verdict.arm, verdict.baseline))
     level = abs(change) < LEVEL
     side = f"the test loss is {'lower' if change < 0 else 'higher'}, {losses}"
     if verdict.outcome not in CALLED:

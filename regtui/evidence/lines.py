@@ -11,7 +11,7 @@ from regtui.evidence.several import Columns
 from regtui.evidence.verdict import ArmResult, Verdict, epoch_seconds, shown_epoch
 from regtui.preset.arms import marks_of
 from regtui.tasks import Task, words
-from regtui.text import NBSP, number, share
+from regtui.text import NBSP, loss, number, share
 
 WIDTH = 80
 """The default width of the text in columns."""
@@ -57,11 +57,11 @@ def arms_table(width: int, task: Task, arms: Sequence[ArmResult]) -> list[str]:
     columns = [
         ("", "", [f"{marks[arm.name]} {arm.name}" for arm in arms]),
         ("test", task.metric.title, [task.metric.show(arm.test_metric) for arm in arms]),
-        ("test", "loss", [number(arm.test_loss, ".4f") for arm in arms]),
+        ("test", "loss", [loss(arm.test_loss) for arm in arms]),
         ("kept", "epoch", [shown_epoch(arm.kept_epoch) for arm in arms]),
-        ("gap", "kept", [number(arm.gap_at_kept, "+.4f") for arm in arms]),
+        ("gap", "kept", [loss(arm.gap_at_kept, "+.4f") for arm in arms]),
         ("best", "epoch", [shown_epoch(arm.best_epoch) for arm in arms]),
-        ("best val", "loss", [number(arm.best_val_loss, ".4f") for arm in arms]),
+        ("best val", "loss", [loss(arm.best_val_loss) for arm in arms]),
         ("weights", "zero", [share(arm.zero_weights, 1) for arm in arms]),
         ("", "‖w‖", [number(arm.weight_norm, ".1f") for arm in arms]),
         ("", "s/epoch", epoch_seconds(*arms)),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from regtui.tasks import TASKS, Comparison, Task, words
-from regtui.text import NBSP, UNKNOWN, counted, number, p_value, seconds
+from regtui.text import NBSP, UNKNOWN, counted, loss, p_value, seconds
 
 if TYPE_CHECKING:
     from regtui.protocol.events import Status  # imports pydantic, which the list of runs does not need
@@ -193,16 +193,16 @@ class Verdict:
         """Compare the generalization gaps of the weights each arm kept, unless they look the same in print."""
         arms = (self.arm, self.baseline)
         gap, base_gap = (arm.gap_at_kept for arm in arms)
-        ours, theirs = number(gap, "+.4f"), number(base_gap, "+.4f")
+        ours, theirs = loss(gap, "+.4f"), loss(base_gap, "+.4f")
         if gap is None or base_gap is None or ours == theirs:
             return ""
         kept = " against ".join(f"epoch{NBSP}{shown_epoch(arm.kept_epoch)}" for arm in arms)
         words = f"Generalization gap (validation − training loss) of the kept weights, {kept}: {ours} against {theirs}."
         if self.underfits:
-            loss, base_loss = (number(arm.val_loss_at_kept, ".4f") for arm in arms)
+            here, there = (loss(arm.val_loss_at_kept) for arm in arms)
             epochs = counted(self.arm.kept_epoch or 0, "epoch")
             words += (
-                f" The gap is smaller, yet their validation loss is higher ({loss} against {base_loss}): "
+                f" The gap is smaller, yet their validation loss is higher ({here} against {there}): "
                 f"{self.arm.label} may be too strong here, or {epochs} too few."
             )
         return words

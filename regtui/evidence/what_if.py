@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory
 from regtui.techniques.early_stopping import EarlyStopping, Monitor, StoppingRule, followed_metric, restores_best
-from regtui.text import NBSP, counted, loss_in_words
+from regtui.text import NBSP, counted, short
 
 MAX_PATIENCE = 50
 """Patiences from 1 up to this are considered."""
@@ -97,7 +97,7 @@ class WhatIf:
         if cost == 0:
             return "best"
         metric = followed_metric(self.monitor)
-        return f"+{loss_in_words(cost)}" if metric is None else metric.difference(-cost).replace(NBSP, " ")
+        return f"+{short(cost)}" if metric is None else metric.difference(-cost).replace(NBSP, " ")
 
     def _nothing(self) -> str:
         """Why no patience can be judged."""

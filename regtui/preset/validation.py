@@ -71,7 +71,7 @@ def validate(table: Mapping[str, Any], origin: str, named: Mapping[str, str] | N
         elsewhere = f"{origin}, with {one_line(', '.join(named.values()), MAX_PATH)}" if together and named else origin
         faults = [fault._replace(origin=_origin(fault.key, elsewhere, named)) for fault in faults]
         if count > MAX_FAULTS:
-            faults.append(Fault("", f"and {count - MAX_FAULTS:,} more faults; mend these first", origin))
+            faults.append(Fault("", f"and {count - MAX_FAULTS:,} more faults; correct these first", origin))
         raise PresetError(faults) from None
 
 

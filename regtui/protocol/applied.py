@@ -74,8 +74,13 @@ def present_rate(preset: Preset, history: History) -> float:
 def label_with_changes(preset: Preset, history: History, arm: str) -> str:
     """An arm's techniques in a few words, with what was changed while it trained: 'dropout 0.5 → 0.6 at epoch 7'.
 
-    Empty if it has no technique, and none was turned on.
+    Empty if it has no technique, and none was switched on.
     """
+    return " + ".join(labels_with_changes(preset, history, arm).values())
+
+
+def labels_with_changes(preset: Preset, history: History, arm: str) -> dict[str, str]:
+    """What an arm does by technique, each in a few words, with what was changed while it trained."""
     techniques = preset.arms()[arm].active()
     words = {name: [technique.label()] for name, technique in techniques.items()}
     epochs: dict[str, int] = {}
@@ -94,7 +99,14 @@ def label_with_changes(preset: Preset, history: History, arm: str) -> str:
         if label != words[name][-1]:
             words[name].append(label)
             epochs[name] = control.epoch
-    return " + ".join(_in_turn(labels, epochs.get(name)) for name, labels in words.items())
+    return {name: _in_turn(labels, epochs.get(name)) for name, labels in words.items()}
+
+
+def knob_with_changes(history: History, arm: str, key: str, value: str) -> str:
+    """A knob's value as its preset has it, then each that it was set to: '0.5 → 0.6 at epoch 7'."""
+    changes = [c for c in history.controls if c.accepted and c.arm == arm and c.key == key]
+    values = dict.fromkeys([value, *("off" if c.value is None else f"{c.value:g}" for c in changes)])
+    return " → ".join(values) + (f" at epoch {changes[-1].epoch}" if len(values) > 1 else "")
 
 
 def _in_turn(labels: list[str], epoch: int | None) -> str:

@@ -85,7 +85,7 @@ class Dropout(Technique):
         "it mostly needs more epochs. A step costs the drawing of the masks.",
         inference="Nothing is dropped and nothing is scaled: the division by 1 − p, done while training, keeps each "
         "unit's mean output what it is without a mask. What several layers make of it need not keep its mean.",
-        look_for="Validation loss goes on falling, or stays flat, where the baseline's turns upward; the gap between "
+        look_for="Validation loss goes on falling, or stays flat, where the baseline's rises again; the gap between "
         "training and validation loss is smaller. Too much, or too few epochs for it: training loss itself stays high, "
         "and validation loss with it.",
         source="Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov: Dropout: A Simple Way to Prevent Neural "

@@ -32,7 +32,7 @@ class LabelSmoothing(Technique):
         "ε = 0.1 and ten classes.",
         inference="Nothing changes but what was learned: the network is less certain, also where it is right.",
         look_for="The training loss levels off well above zero while the training accuracy goes to 100 %. Where the "
-        "baseline grows overconfident and its validation loss turns upward, this arm's stays flat. Too much: both "
+        "baseline grows overconfident and its validation loss rises again, this arm's stays flat. Too much: both "
         "losses stay high though the answers are right.",
         source="Szegedy, Vanhoucke, Ioffe, Shlens, Wojna: Rethinking the Inception Architecture for Computer Vision. "
         "CVPR 2016, section 7. On when it helps: Müller, Kornblith, Hinton, NeurIPS 2019.",

@@ -359,7 +359,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
 
     @on(ChooseScreen.Explain)
     def _explain_chosen(self, event: ChooseScreen.Explain) -> None:
-        self.push_screen(ExplainScreen(event.preset.arms()))
+        self.push_screen(ExplainScreen(event.preset))
 
     @on(Ready)
     def _say_ready(self, event: Ready) -> None:
@@ -397,7 +397,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
     def _explain_running(self, event: RunScreen.Explain) -> None:
         if isinstance(self.screen, RunScreen):
             machine = machine_words(event.session.history, event.session.gauges.words)
-            self.push_screen(ExplainScreen(event.session.preset.arms(), machine))
+            self.push_screen(ExplainScreen(event.session.preset, event.session.history, machine))
 
     @on(RunScreen.Weights)
     def _show_weights(self, event: RunScreen.Weights) -> None:

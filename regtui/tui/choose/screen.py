@@ -341,7 +341,7 @@ class ChooseScreen(Screen[None]):
         """The selected preset with its edits; None, after a word on where the fault is, if there is one."""
         draft = self.entry.draft
         if draft is None:
-            words = self.entry.words or "This file is broken: mend it, or choose another preset."
+            words = self.entry.words or "This file is broken: correct it, or choose another preset."
             tell(self, words, error=True)
             return None
         if draft.preset is None:

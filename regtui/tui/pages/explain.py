@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from rich.table import Table
@@ -11,7 +11,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
-from regtui.techniques import REGISTRY, Techniques
+from regtui.preset.model import Preset
+from regtui.protocol.applied import knob_with_changes, labels_with_changes
+from regtui.protocol.history import History
+from regtui.techniques import REGISTRY
 from regtui.techniques.base import Technique
 from regtui.text import listed
 from regtui.tui.look import arm_looks
@@ -38,15 +41,17 @@ class ExplainScreen(Page):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("i,q", "dismiss(None)", show=False)]
 
-    def __init__(self, arms: Mapping[str, Techniques], machine: str = "") -> None:
+    def __init__(self, preset: Preset, history: History | None = None, machine: str = "") -> None:
         """Make the chapters.
 
         Args:
-            arms: The techniques of each arm, the baseline first.
+            preset: What is trained.
+            history: What has happened by now; None where nothing is trained.
             machine: What their training uses of the machine now, in words; empty where nothing is trained.
         """
         super().__init__()
-        self._arms = arms
+        self._preset, self._arms = preset, preset.arms()
+        self._history = history or History()
         self._machine = machine
 
     def contents(self) -> ComposeResult:
@@ -65,14 +70,17 @@ class ExplainScreen(Page):
         technique = REGISTRY[name]
         about = technique.explanation
         used = {arm: active[name] for arm, techniques in self._arms.items() if name in (active := techniques.active())}
-        labels = ", ".join(dict.fromkeys(one.label() for one in used.values()))
+        by_arm = [labels_with_changes(self._preset, self._history, arm) for arm in used]
+        labels = ", ".join(dict.fromkeys(of_arm[name] for of_arm in by_arm))
         yield _plain(f"{about.title}: {labels}" if labels else about.title, "title")
         yield _plain(about.idea, "idea")
         yield _plain(about.formula.replace(";   ", "\n"), "formula")
         if used:
             looks = arm_looks(self._arms)
-            marked = {arm: (looks[arm].mark, one) for arm, one in used.items()}
-            yield from _section("In this run", _in_use(marked))
+            rows = Table.grid(padding=(0, 2))
+            for arm, one in used.items():
+                rows.add_row(Text(f"{looks[arm].mark} {arm}", no_wrap=True), Text(self._knobs_of(arm, name, one)))
+            yield from _section("In this run", rows)
         yield from _section("While training", about.training)
         yield from _section("At inference", about.inference)
         yield from _section("What to look for", about.look_for)
@@ -82,6 +90,15 @@ class ExplainScreen(Page):
             yield _plain(f"{listed(fixed)} can't change while training: {technique.why_not_live}.", "body")
         yield _plain(about.source, "source")
 
+    def _knobs_of(self, arm: str, name: str, technique: Technique) -> str:
+        """An arm's values of a technique's knobs, with what was changed while it trained."""
+        keys = {knob: "patience" if knob == "patience" else f"{name}.{knob}" for knob in type(technique).model_fields}
+        values = {knob: _value(getattr(technique, knob)) for knob in keys}
+        if name == "early_stopping":
+            keys["min_delta"] = "min_delta"
+        told = [f"{knob} {knob_with_changes(self._history, arm, key, values[knob])}" for knob, key in keys.items()]
+        return " · ".join(told)
+
 
 def _plain(text: str, classes: str) -> Static:
     return Static(text, classes=classes, markup=False)
@@ -90,15 +107,6 @@ def _plain(text: str, classes: str) -> Static:
 def _section(heading: str, body: str | Table) -> Iterator[Static]:
     yield _plain(heading, "heading")
     yield Static(body, classes="body", markup=False)
-
-
-def _in_use(used: Mapping[str, tuple[str, Technique]]) -> Table:
-    """Which arms, by mark and name, use the technique with which knobs."""
-    rows = Table.grid(padding=(0, 2))
-    for arm, (mark, technique) in used.items():
-        knobs = [f"{knob} {_value(getattr(technique, knob))}" for knob in type(technique).model_fields]
-        rows.add_row(Text(f"{mark} {arm}", no_wrap=True), Text(" · ".join(knobs)))
-    return rows
 
 
 def _knobs(technique: type[Technique]) -> Table:

@@ -11,7 +11,7 @@ from regtui.evidence.verdict import OUTCOMES
 from regtui.preset.arms import MARKS
 from regtui.runs.list import ArmFigures, RunInfo
 from regtui.runs.settings import settings, settings_by_arm
-from regtui.text import UNKNOWN, number, one_line
+from regtui.text import UNKNOWN, loss, one_line
 from regtui.tui.widgets.row_list import Cell, Column
 
 STATUS_COLOURS = {
@@ -90,12 +90,12 @@ FIELDS = (
     RunColumn(Column("epochs", 6, right=True), lambda r: _whole(r.epochs), lambda r: r.epochs),
     RunColumn(
         Column("● val", 7, right=True, colour="baseline"),
-        lambda r: Cell(number(r.baseline.best_val_loss, ".4f")),
+        lambda r: Cell(loss(r.baseline.best_val_loss)),
         lambda r: r.baseline.best_val_loss,
     ),
     RunColumn(
         Column("◆ val", 7, right=True, colour="regularized", joined=True),
-        lambda r: Cell(number(r.other.best_val_loss, ".4f")),
+        lambda r: Cell(loss(r.other.best_val_loss)),
         lambda r: r.other.best_val_loss,
     ),
     RunColumn(Column("note", 0), lambda r: Cell(r.note.line), lambda r: r.note.line or None),

@@ -91,9 +91,9 @@ class CompareScreen(Screen[None]):
     """
     _HERE = (
         Key("enter", "open", "open", "Open the run under the cursor.", "enter", footer=True),
-        Key("v", "quantity", "view", "Validation loss, difference, gap, metric, in turn.", "v", footer=True),
-        Key("b", "by", "axis", "By epoch, by step, by seconds of training, in turn.", "b", footer=True),
-        Key("o", "arms", "arms", "All arms, the baselines, the others, each of several, in turn.", "o", footer=True),
+        Key("v", "quantity", "view", "Validation loss, difference, gap, metric, one after another.", "v", footer=True),
+        Key("b", "by", "axis", "By epoch, by step, by seconds of training, one after another.", "b", footer=True),
+        Key("o", "arms", "arms", "All arms, the baselines, the others, each of several.", "o", footer=True),
         Key("l", "log", "log", "Logarithmic or linear loss.", "l", footer=True),
         Key("escape", "dismiss", "back", "Back to the list.", "esc", footer=True),
     )

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from regtui.preset.arms import BASELINE, LONGEST_ARM, MARKS
 from regtui.runs.list import RunInfo
 from regtui.runs.settings import setting
-from regtui.text import UNKNOWN, number, one_line, share
+from regtui.text import UNKNOWN, loss, one_line, share
 from regtui.tui.review.columns import (
     CALLED,
     NARROW,
@@ -93,7 +93,7 @@ def _arm_cells(run: RunInfo, arm: str, settings: int, width: int) -> list[Cell]:
         test_cell(run, figures),
         *[nothing] * settings,
         nothing,
-        Cell(number(figures.best_val_loss, ".4f")),
+        Cell(loss(figures.best_val_loss)),
         Cell(UNKNOWN if epochs is None else str(epochs)),
         Cell(_cost(run, arm), "faint"),
         Cell(_zeros(run, arm), "faint"),
@@ -148,10 +148,10 @@ OUTCOME: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
     ),
 ]
 REST: list[tuple[Column, Callable[[RunInfo], Cell]]] = [
-    (Column("● val", 7, right=True, colour="baseline"), lambda r: Cell(number(r.baseline.best_val_loss, ".4f"))),
+    (Column("● val", 7, right=True, colour="baseline"), lambda r: Cell(loss(r.baseline.best_val_loss))),
     (
         Column("◆ val", 7, right=True, colour="regularized", joined=True),
-        lambda r: Cell(number(r.other.best_val_loss, ".4f")),
+        lambda r: Cell(loss(r.other.best_val_loss)),
     ),
     (Column("epochs", 6, right=True), lambda r: Cell(UNKNOWN if r.epochs is None else str(r.epochs))),
     (Column("◆ cost", 6, right=True), lambda r: Cell(_cost(r, _only(r)), "faint")),

@@ -98,7 +98,7 @@ class ReviewScreen(Screen[None]):
         Key("e", "export", "export", "Write the run, or the marked ones, in another format.", "e", footer=True),
         Key("T", "tags", "tags", "Tag the run, or the marked ones.", "T", footer=True),
         Key("s", "sort", "sort", "Sort by the next column; a click on a header sorts by it.", "s", footer=True),
-        Key("S", "turn", "turn", "Turn the order round.", "S"),
+        Key("S", "turn", "reverse", "Reverse the order.", "S"),
         Key("a", "mark_all", "mark all", "Mark all runs of the list, or none.", "a"),
         Key("Y", "copy_path", "copy path", "Copy the path of the run's log.", "Y"),
         Key("f5,R", "update", "reload", "Read the folder again.", "f5 R"),

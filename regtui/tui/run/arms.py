@@ -11,10 +11,12 @@ from regtui.protocol.applied import ArmApplied, kept_epoch, stop_epoch_if_nothin
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory
 from regtui.techniques.early_stopping import followed_metric
-from regtui.text import UNKNOWN, fitting, seconds, share, short
+from regtui.text import UNKNOWN, brief, fitting, seconds, share, short
 
 METER = 5
 """Width of the patience meter in cells."""
+GAP = 6
+"""Width of a gap in cells."""
 
 
 class ArmRow(NamedTuple):
@@ -63,8 +65,12 @@ def _last(text: Callable[[EpochDone], str]) -> Callable[[ArmRow], str]:
 
 
 def gap_text(epoch: EpochDone) -> str:
-    """The generalization gap in at most seven cells."""
-    return short(epoch.gap, digits=3)
+    """The generalization gap in at most six cells."""
+    gap = epoch.gap
+    text = short(gap, digits=3)
+    if gap is None or len(text) <= GAP:
+        return text
+    return next((text for digits in (2, 1) if len(text := brief(gap, digits)) <= GAP), text)
 
 
 def _zeros(epoch: EpochDone) -> str:
@@ -123,17 +129,17 @@ COLUMNS = {
     "epoch": ArmColumn(
         "epoch", 5, lambda arm: f"{arm.history.last.epoch if arm.history.last else 0}/{arm.preset.train.epochs}"
     ),
-    "train": ArmColumn("train", 6, _last(lambda epoch: short(epoch.train_loss))),
-    "val": ArmColumn("val", 6, _last(lambda epoch: short(epoch.val_loss))),
-    "gap": ArmColumn("gap", 6, _last(gap_text)),
+    "train": ArmColumn("train", 7, _last(lambda epoch: short(epoch.train_loss))),
+    "val": ArmColumn("val", 7, _last(lambda epoch: short(epoch.val_loss))),
+    "gap": ArmColumn("gap", GAP, _last(gap_text)),
     "metric": ArmColumn("", 6, _metric),
     "best": ArmColumn("best", 4, lambda arm: str(arm.history.best.epoch) if arm.history.best else UNKNOWN),
-    "value": ArmColumn("value", 6, lambda arm: short(arm.history.best.val_loss) if arm.history.best else UNKNOWN),
+    "value": ArmColumn("value", 7, lambda arm: short(arm.history.best.val_loss) if arm.history.best else UNKNOWN),
     "seconds": ArmColumn("s/epoch", 7, _whole_epoch(lambda took, _arm: seconds(took))),
     "samples": ArmColumn("", 7, _whole_epoch(_samples)),
     "zeros": ArmColumn("zeros", 5, _last(_zeros)),
     "patience": ArmColumn("patience", 11, _patience),
-    "beat": ArmColumn("beat", 6, lambda arm: _monitored(value_to_beat(arm.history, arm.settings), arm.settings)),
+    "needs": ArmColumn("needs", 7, lambda arm: _monitored(value_to_beat(arm.history, arm.settings), arm.settings)),
     "stops": ArmColumn("stops", 5, _stops),
 }
 """The columns in order; what the metric and the samples are called, and so their headers, depends on the preset."""

@@ -24,9 +24,9 @@ BAR_MOST = 24
 LONG_NAME = 16
 """Cells for marks and names; longer names are cut unless there is room left beside the columns."""
 _COST = frozenset({"seconds", "samples", "zeros"})
-_PATIENCE = frozenset({"patience", "beat", "stops"})
+_PATIENCE = frozenset({"patience", "needs", "stops"})
 _FIRST_TO_GO = (
-    "value", "samples", "seconds", "zeros", "bar", "beat", "stops", "train", "patience", "gap", "name", "epoch",
+    "value", "samples", "seconds", "zeros", "bar", "needs", "stops", "train", "patience", "gap", "name", "epoch",
     "best",
 )  # fmt: skip
 """The columns that give way, in this order; 'patience' loses its meter and 'name' is cut."""

@@ -33,7 +33,7 @@ HERE = (
     Key("right", "walk(1)", "later epoch", "Read all values at a later epoch.", "→"),
     Key("home", "first_epoch", "first epoch", "Read all values at the first epoch.", "home"),
     Key("end", "newest_epoch", "newest epoch", "Read all values at the newest epoch.", "end"),
-    Key("v", "quantity", "view", "Loss, metric, generalization gap, in turn.", "v", footer=True),
+    Key("v", "quantity", "view", "Loss, metric, generalization gap, one after another.", "v", footer=True),
     Key("o", "overlay", "overlay", "All arms in one chart, or one each.", "o", footer=True),
     Key("l", "log", "log", "Logarithmic or linear loss.", "l"),
     Key("L", "log_x", "log epochs", "Logarithmic or linear axis of epochs.", "L"),

@@ -83,6 +83,7 @@ class RunScreen(Screen[None]):
     class Review(Asked):
         """Open the saved runs."""
 
+    AUTO_FOCUS = ""  # keys act on the run until tab leads to a control
     KEYS = (*HERE, TO_CONTROLS, *Stepper.KEYS)
     BINDINGS = bindings((*HERE, *EVERYWHERE))
 

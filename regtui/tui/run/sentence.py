@@ -34,9 +34,11 @@ class Sentence(Lines):
         if self._history.stalled is not None:
             words = f"T{self._history.stalled.words()[1:]}. Stopping the run keeps what was measured."
         elif self._history.started is not None:
-            at = "" if self._cursor is None else f"Epoch {self._cursor} · "
+            told = describe(self._history, self._epochs, over=self._over)
+            at = f"Epoch {self._cursor}"
+            at = "" if self._cursor is None or told.startswith(f"{at}: ") else f"{at} · "
             unsaved = "".join(f"NOT SAVED: {words}. " for words in self._history.unsaved.values())
-            words = unsaved + at + describe(self._history, self._epochs, over=self._over)
+            words = unsaved + at + told
         elif self._history.finished is not None:
             words = "The log has no usable events, so there is nothing to tell."
         lines = textwrap.wrap(words, width, max_lines=max(1, height), placeholder=" …")
