@@ -97,6 +97,15 @@ def test_the_steep_beginning_does_not_flatten_the_rest() -> None:
     assert drawn.y_limits[1] < 1.0
 
 
+def test_a_run_can_be_hidden_and_the_selected_one_covers_the_others() -> None:
+    runs = [shown(index, told(FALLING, RISING)) for index in range(2)]
+    assert letters(plot(runs, CompareView(), SPACE, 0, {1})) == {"a", "A"}
+    assert plot(runs, CompareView(), SPACE, 0, {0, 1}).empty == "all runs are hidden"
+    both = draw(plot(runs, CompareView(), SPACE, 1), *SPACE, {**DARK.variables, "background": "#000000"})
+    lines = [row.plain[s.start : s.end] for row in both for s in row.spans if DARK.variables["run-2"] in str(s.style)]
+    assert len("".join(lines).strip()) > SPACE.width, "where two lines are the same, that of the selected run is seen"
+
+
 def test_a_run_that_has_told_nothing_leaves_the_others_alone() -> None:
     assert letters(plotted(CompareView(), History(), told(FALLING, FALLING))) == {"b", "B"}
     assert plotted(CompareView(), History()).empty

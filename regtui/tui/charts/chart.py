@@ -81,7 +81,7 @@ def draw(plot: Plot, width: int, height: int, colours: Mapping[str, str], *, asc
 
 def _characters(plot: Plot, grid: Grid, *, ascii_only: bool) -> dict[Cell, tuple[str, str]]:
     """Every character inside the axes with the name of its colour: lines, marks, and words where nothing else is."""
-    drawn = [traced(curve, grid) for curve in sorted(plot.curves, key=lambda curve: RANKS[curve.stroke])]
+    drawn = [traced(curve, grid) for curve in sorted(plot.curves, key=lambda curve: curve.rank)]
     lines = cells(drawn, ascii_only=ascii_only)
     found = {cell: (character, colour) for cell, (character, colour, _) in lines.items()}
     taken = {cell: rank for cell, (_, _, rank) in lines.items()}
@@ -93,7 +93,7 @@ def _characters(plot: Plot, grid: Grid, *, ascii_only: bool) -> dict[Cell, tuple
         taken.setdefault(cell, 0)  # a name may stand over a line from bottom to top, if it must
     across = grid.columns + grid.reserve
     names = [
-        Name(curve.name, one.end, _text_colour(curve.colour), must=RANKS[curve.stroke] == max(RANKS.values()))
+        Name(curve.name, one.end, _text_colour(curve.colour), must=curve.rank == max(RANKS.values()))
         for one in reversed(drawn)
         if (curve := one.curve).name
     ]

@@ -33,6 +33,11 @@ class Curve:
     line: bool = True
     name: tuple[str, ...] = ()
 
+    @property
+    def rank(self) -> int:
+        """How important it is; what is as faint as steps gives way to what is not."""
+        return min(RANKS[self.stroke], 1) if self.colour.endswith("-steps") else RANKS[self.stroke]
+
 
 @dataclass(frozen=True)
 class Plot:

@@ -200,7 +200,7 @@ def cells(drawn: Sequence[Drawn], *, ascii_only: bool) -> dict[Cell, tuple[str, 
         character = _letter(curve, content.bits) if ascii_only else chr(0x2800 + content.bits)
         found[column, row] = (character, curve.colour, content.rank)
     for one in drawn:
-        curve, rank = one.curve, RANKS[one.curve.stroke]
+        curve, rank = one.curve, one.curve.rank
         if not curve.line:
             for x, y in one.dots:
                 _put(found, (x // ACROSS, y // UP), curve.mark, curve.colour, rank)
@@ -215,7 +215,7 @@ def _contents(drawn: Sequence[Drawn]) -> dict[Cell, _Content]:
     for one in drawn:
         if not one.curve.line:
             continue
-        rank = RANKS[one.curve.stroke]
+        rank = one.curve.rank
         shown, of = _SHOWN[one.curve.stroke]
         for n, (x, y) in enumerate(one.dots):
             if n % of >= shown:

@@ -25,7 +25,7 @@ from regtui.runs.comparison import Seeds, differing, seeds, why_not_counted
 from regtui.runs.follow import Follower
 from regtui.runs.list import RunInfo, read_run
 from regtui.tasks import Metric
-from regtui.text import one_line
+from regtui.text import listed, one_line
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.view import Space
 from regtui.tui.review.compare_table import cells, columns, differ, rows
@@ -95,6 +95,7 @@ class CompareScreen(Screen[None]):
         Key("b", "by", "axis", "By epoch, by step, by seconds of training, one after another.", "b", footer=True),
         Key("o", "arms", "arms", "All arms, the baselines, the others, each of several.", "o", footer=True),
         Key("l", "log", "log", "Logarithmic or linear loss.", "l", footer=True),
+        Key("h", "hide", "hide", "Take the run under the cursor out of the chart, and put it back.", "h", footer=True),
         Key("escape", "dismiss", "back", "Back to the list.", "esc", footer=True),
     )
     KEYS = (*_HERE, *RowList.KEYS)
@@ -123,6 +124,7 @@ class CompareScreen(Screen[None]):
         self._rows = [(place, "") for place in range(len(folders))]
         self._judged: Sequence[Judged] = ()
         self._view = CompareView()
+        self._hidden: set[int] = set()
         self._due: Timer | None = None
         self._head = Static(f"reading {len(folders)} runs …", id="head", markup=False)
         self._chart = Chart(classes="panel")
@@ -231,13 +233,17 @@ class CompareScreen(Screen[None]):
     def _draw(self) -> None:
         self._due = None
         if self._chart.content_size.width:
-            self._chart.show(plot(self._shown, self._view, Space(*self._chart.content_size), self._at_cursor))
+            self._chart.show(
+                plot(self._shown, self._view, Space(*self._chart.content_size), self._at_cursor, self._hidden)
+            )
         self._entitle()
 
     def _entitle(self) -> None:
         log = " · log" if self._view.log and self._view.quantity in ("loss", "metric") else ""
         words = compared_title(self._shown, self._view.quantity)
-        self._chart.entitle(f"{words} {BY[self._view.by]}{log}", runs_legend(self._view))
+        letters = listed([self._shown[index].letter for index in sorted(self._hidden)])
+        hidden = f" · without {letters}" if letters else ""
+        self._chart.entitle(f"{words} {BY[self._view.by]}{log}{hidden}", runs_legend(self._view))
 
     # What the user does
 
@@ -260,6 +266,11 @@ class CompareScreen(Screen[None]):
         """Show all arms, or some of them."""
         known, now = choices(self._shown), (self._view.arms, self._view.arm)
         self._view.arms, self._view.arm = known[(known.index(now) + 1) % len(known) if now in known else 0]
+        self._draw()
+
+    def action_hide(self) -> None:
+        """Take the run under the cursor out of the chart, or put it back."""
+        self._hidden ^= {self._at_cursor}
         self._draw()
 
     def action_log(self) -> None:

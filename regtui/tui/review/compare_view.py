@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
@@ -26,6 +26,8 @@ WHOSE: tuple[Whose, ...] = ("all arms", "baselines", "other arms")
 COMPARED: tuple[Compared, ...] = ("loss", "difference", "gap", "metric")
 AXES: tuple[By, ...] = ("epoch", "step", "time")
 BY: dict[By, str] = {"epoch": "by epoch", "step": "by step", "time": "by seconds of each arm's own training"}
+MARKED = 8
+"""Of more curves, those that are faded have no letters along them."""
 SETTLING = 12
 """With so many epochs or more the scale ignores the first ones, one in so many; they are drawn at the edge."""
 
@@ -69,9 +71,13 @@ def choices(runs: Sequence[Shown]) -> list[tuple[Whose, str]]:
     return [*((whose, "") for whose in WHOSE), *(("other arms", name) for name in names)]
 
 
-def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) -> Plot:
-    """All runs in one chart; the one under the cursor is drawn last, on top, and its several arms have their names."""
+def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int, hidden: Collection[int] = ()) -> Plot:
+    """The runs in one chart, but for those that are hidden.
+
+    The one under the cursor is drawn on top and its arms have their names; the others fade.
+    """
     order = [index for index in range(len(runs)) if index != cursor] + [cursor] * (cursor < len(runs))
+    order = [index for index in order if index not in hidden]
     curves: list[Curve] = []
     settled: list[float] = []
     diverged: list[float] = []
@@ -99,7 +105,9 @@ def plot(runs: Sequence[Shown], view: CompareView, space: Space, cursor: int) ->
                     )
                 )  # fmt: skip
     if not curves:
-        return Plot(empty="no epoch of these runs is in their logs")
+        return Plot(empty="all runs are hidden" if not order else "no epoch of these runs is in their logs")
+    if len(curves) > MARKED:
+        curves = [replace(curve, mark="") if curve.colour.endswith("-steps") else curve for curve in curves]
     right = max(curve.x[-1] for curve in curves)
     left = 0.0 if right > 1 or view.by == "time" else right - 1
     metrics = metrics_of(runs) if view.quantity == "metric" else []
