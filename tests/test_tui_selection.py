@@ -96,7 +96,7 @@ async def test_no_screen_gives_a_name_for_a_text(tmp_path: Path, size: tuple[int
                 await until(pilot, lambda below=below: app.screen is below)  # type: ignore[misc]
             training.open(2)
             await until(pilot, lambda: app.session is not None and app.session.ended)
-            await until(pilot, lambda: "another seed" in text_of(app))
+            await until(pilot, lambda: "new seed" in text_of(app))
             await everywhere(app, pilot)
         finally:
             training.close()
@@ -137,12 +137,12 @@ async def test_a_text_is_copied_once_and_then_ctrl_c_leaves(tmp_path: Path) -> N
     app = RegtuiApp(tmp_path / "logs", small_preset(), start=True, training=training)
     async with app.run_test(size=(120, 36)) as pilot:
         try:
-            await until(pilot, lambda: "this split and seed" in text_of(app))
+            await until(pilot, lambda: "one seed" in text_of(app))
             rows = text_of(app).splitlines()
-            y = next(y for y, row in enumerate(rows) if "this split and seed" in row)
-            await drag(app, pilot, (rows[y].index("this"), y), (rows[y].index("seed") + 3, y))
+            y = next(y for y, row in enumerate(rows) if "one seed" in row)
+            await drag(app, pilot, (rows[y].index("one"), y), (rows[y].index("seed") + 3, y))
             await pilot.press("ctrl+c")
-            await until(pilot, lambda: app.clipboard.startswith("this split and"))
+            await until(pilot, lambda: app.clipboard.startswith("one see"))
             assert app.is_running
             assert not app._exit
             await pilot.press("ctrl+c")

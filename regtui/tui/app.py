@@ -31,6 +31,7 @@ from regtui.settings import Settings
 from regtui.tui.choose.screen import ChooseScreen
 from regtui.tui.inputs import OneByOne
 from regtui.tui.look import PlainText
+from regtui.tui.pages.commands import CommandScreen
 from regtui.tui.pages.explain import ExplainScreen
 from regtui.tui.pages.help import HelpScreen
 from regtui.tui.review.compare_screen import CompareScreen
@@ -60,6 +61,14 @@ QUIT_CHOICES = (
     Choice("k", "keep", "Stop, keep and leave: validate, test, save"),
     Choice("x", "at once", "Leave at once: no validation, no test"),
 )
+
+
+class LeaveQuestion(Ask):
+    """Asks what becomes of the run that goes on."""
+
+    def __init__(self) -> None:
+        words = "What was trained up to now is in the log either way."
+        super().__init__("Leave while the run goes on?", words, QUIT_CHOICES)
 
 
 class RegtuiApp(OneByOne, inherit_bindings=False):
@@ -413,6 +422,10 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         keys = getattr(self.screen, "KEYS", ())
         self.push_screen(HelpScreen([("Here", keys), ("Everywhere", EVERYWHERE)]))
 
+    def action_command_palette(self) -> None:
+        """List what can be done now, found by its words."""
+        self.push_screen(CommandScreen())
+
     def action_change_theme(self) -> None:
         """Switch to the next theme: dark, light, high contrast."""
         names = [theme.name for theme in THEMES.values()]
@@ -443,13 +456,8 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         """Quit; ask first while a run goes on. While the run is stopping, a second press quits without waiting."""
         if self._leaving or self.session is None or self.session.ended:
             self.leave()
-        elif not isinstance(self.screen, Ask):
-            self.push_screen(
-                Ask(
-                    "Leave while the run goes on?", "What was trained up to now is in the log either way.", QUIT_CHOICES
-                ),
-                self._quit_answered,
-            )
+        elif not any(isinstance(screen, LeaveQuestion) for screen in self.screen_stack):
+            self.push_screen(LeaveQuestion(), self._quit_answered)
 
     def _quit_answered(self, answer: str | None) -> None:
         if answer not in {"keep", "at once"} or self.session is None:

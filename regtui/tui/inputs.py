@@ -29,6 +29,7 @@ class OneByOne(App[int], inherit_bindings=False):
 
     A key that opens or closes a screen counts once, even if it repeats before the new screen is drawn: whoever holds
     enter or escape means one thing. Clicks are ignored until then, because they were meant for the previous screen.
+    A question takes nothing that was typed before it could be read.
     """
 
     class _Passed(Message):
@@ -79,6 +80,8 @@ class OneByOne(App[int], inherit_bindings=False):
                 await asyncio.wait_for(seen.wait(), AT_MOST)
             while self._waiting and _meant_the_same(self._waiting[0], event):
                 self._waiting.popleft()
+            if getattr(self._front, "DROPS_TYPED_AHEAD", False):
+                self._waiting.clear()
         self.call_later(self._take)
 
     async def _pass(self, target: DOMNode, front: Screen[Any]) -> None:

@@ -206,6 +206,11 @@ class WeightsScreen(Screen[None]):
         """Walk only through several arms."""
         return action != "arm" or len(self._looks) > 2
 
+    def key_label(self, action: str) -> str:
+        """Which weights the key leads to."""
+        other = "best" if self._which == "last" else "last"
+        return f"{other} weights" if action == "toggle_best" else ""
+
     def action_arm(self, by: int) -> None:
         """Show the weights of the next arm beside the baseline, or of the one before."""
         self._view.walk(list(self._looks), by)

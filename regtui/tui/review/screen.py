@@ -102,7 +102,7 @@ class ReviewScreen(Screen[None]):
         Key("a", "mark_all", "mark all", "Mark all runs of the list, or none.", "a"),
         Key("Y", "copy_path", "copy path", "Copy the path of the run's log.", "Y"),
         Key("f5,R", "update", "reload", "Read the folder again.", "f5 R"),
-        Key("escape", "escape", "back", "No filter, then no marks, then back.", "esc"),
+        Key("escape", "escape", "back", "No filter, then no marks, then back.", "esc", footer=True),
     )
     KEYS = (*_HERE, *RowList.KEYS)
     BINDINGS = bindings((*_HERE, *EVERYWHERE))
@@ -522,8 +522,16 @@ class ReviewScreen(Screen[None]):
         self._tell_moved([folder.name for folder in restored], "back in the list", faults)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Undo only what can be undone."""
+        """Undo only what can be undone, and go back only from somewhere."""
+        if action == "escape":
+            return self._input.is_open or bool(self._marked) or len(self.app.screen_stack) > 2
         return action != "undo" or bool(self._deleted) or any(map(is_in_trash, self._selected))
+
+    def key_label(self, action: str) -> str:
+        """What escape does now, one step at a time."""
+        if action != "escape":
+            return ""
+        return "all runs" if self._input.is_open else "no marks" if self._marked else ""
 
     @property
     def _selected(self) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from regtui.tui.charts.view import View
 from regtui.tui.run.session import Session
 from regtui.tui.widgets.keys import Key
 
@@ -19,7 +20,14 @@ HERE = (
     Key("greater_than_sign", "rate(1)", "higher rate", "A step up with the learning rate of all arms.", ">"),
     Key("less_than_sign", "rate(-1)", "lower rate", "A step down with the learning rate of all arms.", "<"),
     Key("s", "stop", "stop", "Stop the run; asks how.", "s", footer=True),
-    Key("escape", "back", "back", "Put the cursor away; from a saved run: back to the list.", "esc", footer=True),
+    Key(
+        "escape",
+        "back",
+        "back",
+        "A step back: from a control, an epoch, the details, the run.",
+        "esc",
+        footer=True,
+    ),
     Key("n", "again", "new seed", "After the end: run the same preset with another seed.", "n", footer=True),
     Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
     Key("d", "details", "details", "After the end: what the verdict rests on, and back.", "d", footer=True),
@@ -37,9 +45,9 @@ HERE = (
     Key("o", "overlay", "overlay", "All arms in one chart, or one each.", "o", footer=True),
     Key("l", "log", "log", "Logarithmic or linear loss.", "l"),
     Key("L", "log_x", "log epochs", "Logarithmic or linear axis of epochs.", "L"),
-    Key("r", "recent", "recent", "The recent epochs, or all; the mouse wheel on a chart shows fewer or more.", "r"),
+    Key("r", "recent", "recent", "The recent epochs, or all; also by the wheel on a chart.", "r"),
     Key("m", "smooth", "smooth", "Curve of the steps: as it is, or the mean of 10, 100, 1000.", "m"),
-    Key("a", "axes", "axes", "The same axes for both charts, or each its own.", "a"),
+    Key("a", "axes", "same axes", "The same axes for both charts, or each its own.", "a"),
     Key("w", "weights", "weights", "The weights, layer by layer.", "w", footer=True),
     Key("x", "what_if", "what if", "What another patience would have brought.", "x", footer=True),
     Key("i", "explain", "about", "What the running techniques do.", "i", footer=True),
@@ -48,10 +56,35 @@ HERE = (
     Key("f", "preset", "preset", "The preset, and how its file differs from it by now.", "f", footer=True),
 )
 """All keys of this screen. In a narrow terminal the key bar shows the first usable main keys."""
-TO_CONTROLS = Key("tab", "app.focus_next", "controls", "To the next control.", "tab")
-"""A key that Textual has on every screen; the help lists it here because it leads to the controls."""
+TO_CONTROLS = Key("tab", "to_controls", "controls", "To the next control.", "tab", footer=True)
+"""The key that Textual has on every screen, where it leads to the controls."""
 WHILE_RUNNING = frozenset({"pause", "one_epoch", "patience", "toggle_patience", "rate", "stop"})
 AFTER_THE_END = frozenset({"again", "change", "details", "scroll", "scroll_page", "copy_verdict"})
+
+
+def label(action: str, session: Session, view: View, *, details: bool, reading: bool) -> str:
+    """What a key does in the present state, where that is another thing than the table says; else empty.
+
+    Args:
+        action: The key's, from the table.
+        session: The run.
+        view: How the charts are shown.
+        details: Whether the verdict's details are shown.
+        reading: Whether the cursor is on an epoch.
+    """
+    back = "newest" if reading else "verdict" if details else "presets" if session.live else ""
+    now = {
+        "pause": (session.history.paused, "resume"),
+        "details": (details, "back"),
+        "overlay": (view.overlay, "side by side"),
+        "log": (view.log, "linear"),
+        "log_x": (view.log_x, "linear epochs"),
+        "recent": (view.part < 1, "all epochs"),
+        "axes": (view.shared, "own axes"),
+        "back": (bool(back), back),
+    }
+    holds, words = now.get(action, (False, ""))
+    return words if holds else ""
 
 
 def usable(action: str, session: Session) -> bool:
@@ -62,7 +95,7 @@ def usable(action: str, session: Session) -> bool:
     if action == "arm":
         return len(session.preset.arms()) > 2
     if action == "back":
-        return not session.live
+        return session.ended or not session.live
     if action == "review":  # for a saved run, going back leads to the list
         return session.live and session.ended
     return session.ended if action in AFTER_THE_END else True

@@ -26,7 +26,7 @@ from regtui.tui.run import answers
 from regtui.tui.run.arms_table import ArmsTable
 from regtui.tui.run.gauges import SECONDS
 from regtui.tui.run.header import Header
-from regtui.tui.run.keys import HERE, TO_CONTROLS, usable
+from regtui.tui.run.keys import HERE, TO_CONTROLS, label, usable
 from regtui.tui.run.sentence import Sentence
 from regtui.tui.run.session import Session
 from regtui.tui.run.steering import SteeringPanel
@@ -85,7 +85,8 @@ class RunScreen(Screen[None]):
 
     AUTO_FOCUS = ""  # keys act on the run until tab leads to a control
     KEYS = (*HERE, TO_CONTROLS, *Stepper.KEYS)
-    BINDINGS = bindings((*HERE, *EVERYWHERE))
+    BINDINGS = bindings((*HERE, TO_CONTROLS, *EVERYWHERE))
+    AUTO_FOCUS = ""  # the arrows belong to the charts until tab is pressed
 
     def __init__(self, session: Session, charts: Charts | None = None) -> None:
         """Show a run; its charts at first as `charts` says."""
@@ -228,7 +229,20 @@ class RunScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Allow only actions that are possible now."""
+        if action == "to_controls":
+            return bool(self.focus_chain)
         return usable(action, self.session) or (action == "back" and self._cursor is not None)
+
+    def key_label(self, action: str) -> str:
+        """What a key does in the present state."""
+        if action == "toggle_patience":
+            return f"patience {'on' if self._steering.is_off else 'off'}"
+        reading = self._cursor is not None
+        return label(action, self.session, self.view, details=self._details, reading=reading)
+
+    def action_to_controls(self) -> None:
+        """Go to the first control."""
+        self.focus_next()
 
     def action_pause(self) -> None:
         """Pause or go on: the opposite of the last request, which the engine may not have applied yet."""
@@ -372,11 +386,15 @@ class RunScreen(Screen[None]):
         self.call_after_refresh(self._draw)
 
     def action_back(self) -> None:
-        """Remove the cursor; without one, close a saved run."""
-        if self._cursor is None:
-            self.dismiss()
-        else:
+        """One step back: remove the cursor, else the details, else leave a run that has ended."""
+        if self._cursor is not None:
             self._read_at(None)
+        elif self._details:
+            self.action_details()
+        elif self.session.live:
+            self.action_change()
+        else:
+            self.dismiss()
 
     def action_details(self) -> None:
         """Show what the verdict rests on as well, or no more."""

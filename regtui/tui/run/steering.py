@@ -121,7 +121,7 @@ class SteeringPanel(Widget):
         if refused:
             for stepper in (*self._patience, *self._min_delta, self._rate, *self._strengths):
                 stepper.take_back()
-        if refused or self._asked_off == self._is_off:
+        if refused or self._asked_off == self.is_off:
             self._asked_off = None
         self._answers = len(history.controls)
         ended = self._why_not(*preset.arms())
@@ -242,7 +242,7 @@ class SteeringPanel(Widget):
 
     def _switch(self, *, compact: bool) -> str:
         """Whose patience it is and, unless the stepper says so, whether it is on."""
-        state = "" if compact else "off" if self._is_off else "on "
+        state = "" if compact else "off" if self.is_off else "on "
         return f"Patience {self._whose_patience}{state}".rstrip(" " if compact else "")
 
     def _still_training(self, arms: list[str]) -> list[str]:
@@ -256,7 +256,7 @@ class SteeringPanel(Widget):
         return max((wait(known[arm]) for arm in self._still_training(arms) if arm in known), default=0)
 
     @property
-    def _is_off(self) -> bool:
+    def is_off(self) -> bool:
         """Whether early stopping is off in all steered arms."""
         return all(stepper.off for stepper in self._patience)
 
@@ -289,7 +289,7 @@ class SteeringPanel(Widget):
         if not able:
             self.toggle_patience()
         for stepper in able:
-            if self._is_off or not stepper.off:
+            if self.is_off or not stepper.off:
                 stepper.action_step(direction)
 
     def toggle_patience(self) -> None:
@@ -305,7 +305,7 @@ class SteeringPanel(Widget):
             self.post_message(self.PauseAsked())
         elif event.word is self._one_epoch:
             self.post_message(self.Steer(Resume(one_epoch=True)))
-        elif self._is_off if self._asked_off is None else self._asked_off:
+        elif self.is_off if self._asked_off is None else self._asked_off:
             self._asked_off = False
             self._ask_for_patience({arm: int(s.value) for s, arms in self._patience.items() for arm in arms})
         else:

@@ -15,10 +15,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from regtui.tui.widgets.key_bar import KeyBar
-from regtui.tui.widgets.keys import Key, bindings
+from regtui.tui.widgets.keys import LEAVE, Key, bindings
 from regtui.tui.widgets.text_input import TextInput
-
-LEAVE = Key("escape", "dismiss(None)", "back", "One step back.", "esc", footer=True)
 
 
 class Choice(NamedTuple):
@@ -33,6 +31,21 @@ class Choice(NamedTuple):
     key: str
     value: str
     label: str
+
+
+class _Panel(VerticalScroll, inherit_bindings=False):
+    """What is read on a page."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        (
+            Key("up", "scroll_up", "up", "Scroll up.", "↑", footer=True),
+            Key("down", "scroll_down", "down", "Scroll down.", "↓", footer=True),
+            Key("pageup", "page_up", "page up", "A page up.", "pgup"),
+            Key("pagedown,space", "page_down", "page", "A page down.", "pgdn", footer=True),
+            Key("home", "scroll_home", "top", "To the top.", "home"),
+            Key("end", "scroll_end", "end", "To the end.", "end"),
+        )
+    )
 
 
 class _Question(ModalScreen[str | None]):
@@ -53,6 +66,8 @@ class _Question(ModalScreen[str | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = bindings([LEAVE])
+    DROPS_TYPED_AHEAD = True
+    """Keys that were pressed before the question was seen were not meant for it."""
 
     def __init__(self, title: str, text: str) -> None:
         super().__init__()
@@ -220,7 +235,7 @@ class Page(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The panel around the contents."""
-        with VerticalScroll(classes="panel") as panel:
+        with _Panel(classes="panel") as panel:
             panel.border_title = self.TITLE
             with Vertical(classes="contents"):
                 yield from self.contents()

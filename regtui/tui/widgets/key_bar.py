@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from rich.style import Style
 from rich.text import Text
+from textual.binding import ActiveBinding
 from textual.dom import DOMNode
 from textual.events import Click
 from textual.geometry import Size
@@ -19,7 +20,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from regtui.text import one_line
-from regtui.tui.widgets.keys import Labelling
+from regtui.tui.widgets.keys import EVERYWHERE, Labelling
 from regtui.tui.widgets.lines import Lines
 
 LOW = 16
@@ -104,10 +105,16 @@ class KeyBar(Lines):
     def shown(self) -> list[Shown]:
         """The main keys that do something now: those of what has the focus first."""
         keys = list[Shown]()
-        for key, (node, binding, enabled, _) in self.screen.active_bindings.items():
-            if binding.show and enabled:
-                label = node.key_label(binding.action) if isinstance(node, Labelling) else ""
-                keys.append(Shown(key, (binding.key_display or key).partition(" ")[0], label or binding.description))
+        # Textual has tab before all of a screen's own keys; it comes after them, but before those that work everywhere.
+        order = ["tab", *(key.keys.partition(",")[0] for key in EVERYWHERE)]
+        active_keys = self.screen.active_bindings.items()
+        for key, active in sorted(
+            active_keys,
+            key=lambda item: order.index(item[0]) if item[0] in order and item[1].node is self.screen else -1,
+        ):
+            binding = active.binding
+            if binding.show and active.enabled:
+                keys.append(Shown(key, (binding.key_display or key).partition(" ")[0], label_of(active)))
         return keys
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
@@ -157,6 +164,12 @@ class KeyBar(Lines):
     def on_click(self, event: Click) -> None:
         """A click here is no click beside a dialog."""
         event.stop()
+
+
+def label_of(active: ActiveBinding) -> str:
+    """What a key does in the present state, in a word or two."""
+    node, binding = active.node, active.binding
+    return (node.key_label(binding.action) if isinstance(node, Labelling) else "") or binding.description
 
 
 def tell(node: DOMNode, words: object, *, error: bool = False) -> None:

@@ -36,10 +36,23 @@ class Labelling(Protocol):
         """What the key of an action does now; empty for what the table says."""
 
 
-def bindings(keys: Sequence[Key]) -> list[BindingType]:
-    """Textual's bindings for a table of keys. The footer has the first key of a row, if that is what dispatches."""
+def bindings(keys: Sequence[Key], *, first: bool = False) -> list[BindingType]:
+    """Textual's bindings for a table of keys. The footer has the first key of a row, if that is what dispatches.
+
+    Args:
+        keys: The table.
+        first: Whether they come before those of what has the focus.
+    """
     return [
-        Binding(one, key.action, key.label, show=key.footer and not place, key_display=key.shown, tooltip=key.help)
+        Binding(
+            one,
+            key.action,
+            key.label,
+            show=key.footer and not place,
+            key_display=key.shown,
+            priority=first,
+            tooltip=key.help,
+        )
         for key in keys
         for place, one in enumerate(key.keys.split(","))
     ]
@@ -47,7 +60,12 @@ def bindings(keys: Sequence[Key]) -> list[BindingType]:
 
 NEXT = Key("tab", "app.focus_next", "next", "To the next control.", "tab", footer=True)
 """A key that Textual has on every screen; it is told where something has the focus."""
+LEAVE = Key("escape", "dismiss(None)", "back", "One step back.", "esc", footer=True)
+"""What leads out of a question or a page."""
 EVERYWHERE = (
+    Key(
+        "ctrl+p", "app.command_palette", "commands", "All that can be done now, found by its words.", "^p", footer=True
+    ),
     Key("question_mark,f1", "app.help", "keys", "List the keys that work here.", "?", footer=True),
     Key("t", "app.change_theme", "theme", "Dark, light or high contrast.", "t"),
     Key("q", "app.quit", "quit", "Leave; a run that goes on is asked about first.", "q", footer=True),
