@@ -158,6 +158,11 @@ def _(history: History, g: Sequence[Any]) -> None:
     hold(int(g[0]) == history.started.seed, "another seed")
 
 
+@SEVERAL.rule(r"Of the test losses no test is made\.")
+def _(history: History, g: Sequence[Any]) -> None:  # noqa: ARG001
+    hold(history.task.name == "classification", "the loss is what is tested")
+
+
 @SEVERAL.rule(r"Whether a technique makes the difference, several seeds can tell\.")
 def _(history: History, g: Sequence[Any]) -> None: ...
 

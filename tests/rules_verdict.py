@@ -363,6 +363,11 @@ def _(history: History, g: Sequence[Any]) -> None:
     hold(int(g[0]) == history.started.seed, "another seed")
 
 
+@VERDICT.rule(r"Of the test losses no test is made\.")
+def _(history: History, g: Sequence[Any]) -> None:  # noqa: ARG001
+    hold(history.task.name == "classification", "the loss is what is tested")
+
+
 @VERDICT.rule(r"Whether the technique makes the difference, several seeds can tell\.")
 def _(history: History, g: Sequence[Any]) -> None: ...
 

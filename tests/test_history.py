@@ -111,6 +111,16 @@ def test_a_run_stopped_at_once_is_judged_by_the_epochs_that_were_measured() -> N
     assert "Stopped by hand after 2 of 3 epochs." in " ".join(" ".join(verdict_lines(verdicts)).split())
 
 
+def test_an_arm_that_was_steered_is_named_with_what_was_changed() -> None:
+    telling = Telling(small_preset(train={"epochs": 9})).start().epochs([0.5], [0.5])
+    telling.control("regularized", "dropout.rate", 0.6, epoch=7)
+    verdict = judge_run(telling.finish().history, telling.preset)["regularized"]
+    assert verdict.arm.label.startswith("dropout 0.5 → 0.6 at epoch 7")
+    assert verdict.changes == (
+        "dropout\N{NO-BREAK SPACE}0.5\N{NO-BREAK SPACE}→\N{NO-BREAK SPACE}0.6 at epoch\N{NO-BREAK SPACE}7",
+    )
+
+
 @pytest.mark.parametrize(("techniques", "label"), [("no technique", "baseline"), ("L2 0.5", "L2 0.5")])
 def test_a_baseline_with_techniques_is_named_by_them(techniques: str, label: str) -> None:
     telling = Telling(small_preset()).start().epochs([0.5], [0.5]).finish()

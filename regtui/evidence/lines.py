@@ -42,7 +42,8 @@ def detail_lines(verdicts: Mapping[str, Verdict], width: int = WIDTH) -> list[st
 
 def _details(verdict: Verdict) -> str:
     assert verdict.comparison is not None
-    return words.details(verdict.comparison, verdict.arm.name, verdict.examples)
+    told = words.details(verdict.comparison, verdict.arm.name, verdict.examples)
+    return f"{told} {words.UNTESTED}" if verdict.task.name == "classification" else told
 
 
 def _comparisons(width: int, verdicts: Sequence[Verdict]) -> list[str]:

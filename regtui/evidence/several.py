@@ -110,11 +110,12 @@ def reasons(verdicts: Sequence[Verdict], marks: Mapping[str, str]) -> list[str]:
 def _method(drawn: Sequence[Verdict]) -> str:
     comparison = drawn[0].comparison
     assert comparison is not None
+    untested = f" {words.UNTESTED}" if drawn[0].task.name == "classification" else ""
     if len(drawn) == 1:
-        return f"Interval: {comparison.method}; p: {comparison.test}."
+        return f"Interval: {comparison.method}; p: {comparison.test}.{untested}"
     return (
         f"Each interval ({comparison.method}) is of its own comparison; the p-values ({comparison.test}) are adjusted "
-        f"for {len(drawn)} comparisons after Holm."
+        f"for {len(drawn)} comparisons after Holm.{untested}"
     )
 
 

@@ -16,6 +16,10 @@ Found = Literal["more", "fewer", "closer", "farther"]
 """More examples classified correctly, or fewer; predictions closer to the truth, or farther from it."""
 
 
+UNTESTED = "Of the test losses no test is made."
+"""Where examples are right or wrong, that is what is tested."""
+
+
 def found(comparison: Comparison) -> tuple[Found, Found]:
     """What an arm did compared with the baseline, by how its difference reads: above 0, and below."""
     return ("more", "fewer") if isinstance(comparison, RightWrong) else ("farther", "closer")
