@@ -110,10 +110,7 @@ def is_newest(arm: Logged, loss: str, epoch: str) -> None:
 L, E, P = r"([\d.,]+(?:e[−+]?\d+)?)", r"(\d+)", r"((?:< )?[\d.,]+)"
 ARM = r"(Baseline|Regularized)"
 ABOVE = rf"(?:{P} % above its lowest|far above its lowest|as low as its lowest|at its lowest), {L} at epoch {E}"
-VERSUS = (
-    rf"(?:regularized's validation loss is {L} (above|below) the baseline's|"
-    r"the arms' validation losses are (level), within 0\.5 %)"
-)
+VERSUS = rf"(?:Regularized is {L} (above|below) the baseline|The arms are (level)) in"
 
 
 T = TypeVar("T")
@@ -181,15 +178,15 @@ def is_versus(baseline: float, regularized: float, value: str | None, side: str 
         hold(abs(difference) > 0.005 * baseline, "that is level")
 
 
-@rule(rf"Epoch {E}: {VERSUS}\.")
+@rule(rf"{VERSUS} validation loss at epoch {E}(?:, within 0\.5 %)?\.")
 def _(run: Run, g: Sequence[Any]) -> None:
-    at, baseline, regularized = int(g[0]), run.arms["baseline"].val, run.arms["regularized"].val
+    at, baseline, regularized = int(g[3]), run.arms["baseline"].val, run.arms["regularized"].val
     hold(at == max(baseline.keys() & regularized.keys()), "there is a newer epoch that both have")
     hold(not any(arm.stopped for arm in run.arms.values()), "one has stopped")
-    is_versus(baseline[at], regularized[at], *g[1:])
+    is_versus(baseline[at], regularized[at], *g[:3])
 
 
-@rule(rf"Lowest so far: {VERSUS}\.")
+@rule(rf"{VERSUS} lowest validation loss so far(?:, within 0\.5 %)?\.")
 def _(run: Run, g: Sequence[Any]) -> None:
     hold(any(arm.stopped for arm in run.arms.values()), "none has stopped")
     is_versus(run.arms["baseline"].lowest[1], run.arms["regularized"].lowest[1], *g)

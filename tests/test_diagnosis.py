@@ -47,16 +47,16 @@ def test_both_fall() -> None:
     telling = told([0.3, 0.2, 0.12], [0.3, 0.2, 0.109])
     assert (
         said(telling)
-        == "Epoch 3: regularized's validation loss is 0.0110 below the baseline's. Both validation losses still fall."
+        == "Regularized is 0.0110 below the baseline in validation loss at epoch 3. Both validation losses still fall."
     )
     assert "0.0110 above" in said(told([0.3, 0.2, 0.109], [0.3, 0.2, 0.12]))
-    assert "Epoch 3: the arms' validation losses are level, within 0.5 %. Both" in said(
+    assert "The arms are level in validation loss at epoch 3, within 0.5 %. Both" in said(
         told([0.3, 0.2, 0.12], [0.3, 0.2, 0.1201])
     )
 
 
 def test_the_arms_are_compared_at_an_epoch_that_both_have() -> None:
-    assert "Epoch 2: regularized's validation loss is 0.1000 below the baseline's." in said(
+    assert "Regularized is 0.1000 below the baseline in validation loss at epoch 2." in said(
         told([0.4, 0.3, 0.2], [0.4, 0.2])
     )
 
@@ -64,7 +64,7 @@ def test_the_arms_are_compared_at_an_epoch_that_both_have() -> None:
 def test_where_the_log_has_lost_an_epoch_the_same_epochs_are_compared() -> None:
     telling = told([0.4, 0.3, 0.2], [0.4, 0.25, 0.1])
     del telling.history.arms["baseline"].epochs[1]
-    assert "Epoch 3: regularized's validation loss is 0.1000 below the baseline's." in said(telling)
+    assert "Regularized is 0.1000 below the baseline in validation loss at epoch 3." in said(telling)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_losses_that_are_not_finite() -> None:
 def test_an_arm_that_ended_is_told_first_and_the_other_goes_on_alone() -> None:
     telling = told([0.3, 0.2, 0.1], [0.3, 0.2, 0.3]).stop("regularized", "early_stopping")
     assert said(telling) == (
-        "Lowest so far: regularized's validation loss is 0.1000 above the baseline's. "
+        "Regularized is 0.1000 above the baseline in lowest validation loss so far. "
         "Regularized stopped early after epoch 3; its lowest validation loss was 0.2000 at epoch 2; baseline goes on "
         "alone."
     )

@@ -184,7 +184,7 @@ async def test_the_cursor_walks_a_run_that_goes_on_and_the_run_goes_on(tmp_path:
             assert caption == f"epoch 2  training {brief(done.train_loss)}  validation {brief(done.val_loss)}"
         rows = [row for row in text_of(app).splitlines() if "2/6" in row]
         assert [row.split()[1] for row in rows] == ["baseline", "regularized"]
-        assert " Epoch 2: the arms' validation losses" in text_of(app)
+        assert " Epoch 2 · The arms are level in validation loss" in text_of(app)
         await epochs(app, pilot, training, 1)
         await until(pilot, lambda: "epoch 2 of 4 · cursor" in text_of(app))
         await pilot.press("right", "right", "right")

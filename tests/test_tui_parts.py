@@ -26,7 +26,7 @@ from tests.conftest import small_preset
 from tests.screen_double import until
 from tests.telling import Telling
 
-COLOURS = {**DARK.variables, "primary": "#7aa2c8", "success": "#7fbf7f", "error": "#e5736b"}
+COLOURS = {**DARK.variables, "primary": "#7aa2c8", "success": "#7fbf7f", "error": "#e5736b", "warning": "#e6b450"}
 PRESET = small_preset(train={"epochs": 6})
 
 
@@ -143,6 +143,15 @@ def test_an_end_that_the_events_do_not_tell_is_believed(cursor: int | None) -> N
     assert "going on" not in shown
     assert ("interrupted · 0:01" in shown) == (cursor is None)
     assert header_line(PRESET, Telling(PRESET).history, 120, COLOURS, status="finished").plain.endswith("finished")
+
+
+def test_a_word_says_that_the_run_was_steered() -> None:
+    told = telling().start().epochs([0.3], [0.2])
+    assert "steered" not in line(told)
+    told.control("regularized", "dropout.rate", 0.6)
+    assert "paired ✓ · steered" in line(told)
+    assert "steered" in line(told, 60)
+    assert "epoch" in line(told, 40)
 
 
 def test_words_in_a_name_are_no_markup() -> None:

@@ -204,17 +204,22 @@ def _versus(history: History) -> str:
     if any(arm.stopped for arm in arms):
         lowest = [None if arm.best is None else arm.best.val_loss for arm in arms]
         baseline, other = lowest
-        difference, when = None if baseline is None or other is None else other - baseline, "Lowest so far"
+        difference = None if baseline is None or other is None else other - baseline
+        what = "lowest validation loss so far"
     else:
         losses, others = ({done.epoch: done.val_loss for done in arm.epochs} for arm in arms)
         epoch = max(losses.keys() & others.keys(), default=0)
-        baseline, difference, when = losses.get(epoch), history.differences(name).get(epoch), f"Epoch {epoch}"
+        baseline, difference, what = (
+            losses.get(epoch),
+            history.differences(name).get(epoch),
+            f"validation loss at epoch {epoch}",
+        )
     if baseline is None or difference is None:
         return ""
     if abs(difference) <= LEVEL * baseline:
-        return f"{when}: the arms' validation losses are level, within {share(LEVEL)}."
+        return f"The arms are level in {what}, within {share(LEVEL)}."
     side = "below" if difference < 0 else "above"
-    return f"{when}: {name}'s validation loss is {short(abs(difference))} {side} the baseline's."
+    return f"{_beginning(name)} is {short(abs(difference))} {side} the baseline in {what}."
 
 
 # Several arms beside the baseline: what each does would be too much, so they are counted

@@ -84,19 +84,18 @@ def header_line(
     while len(words) > 1 and len(left) + len(" · ".join(words)) >= width:
         words.pop(1)
     right = " · ".join(words)
-    paired = _pairing(history, colours)
-    while parts and len(left) + sum(len(p) + 3 for p in parts) + len(paired) + len(right) + 5 > width:
+    marks = _marks(history, colours)
+    while parts and len(left) + sum(len(p) + 3 for p in parts) + len(marks[0]) + len(right) + 5 > width:
         gone = giving_way.pop(0)
         at = parts.index(gone)
         parts[at : at + 1] = [shorter[gone]] if gone in shorter else []
     for part in parts:
         left.append(" · ", faint)
         left.append(part)
-    if len(left) + len(paired) + len(right) + 5 > width:
-        paired = paired[: len("NOT PAIRED")]
-    if paired and len(left) + len(paired) + len(right) + 5 <= width:
+    fitting = next((mark for mark in marks if mark and len(left) + len(mark) + len(right) + 5 <= width), None)
+    if fitting is not None:
         left.append(" · ", faint)
-        left.append_text(paired)
+        left.append_text(fitting)
     gap = max(1, width - len(left) - len(right))
     left.append(" " * gap)
     left.append(right, faint)
@@ -115,6 +114,17 @@ def _rate(preset: Preset, history: History, cursor: int | None) -> float:
             if done.epoch == cursor and done.learning_rate is not None:
                 return done.learning_rate
     return present_rate(preset, history)
+
+
+def _marks(history: History, colours: Mapping[str, str]) -> list[Text]:
+    """Whether the arms are a matched pair and whether the user has steered them, from long to short."""
+    paired = _pairing(history, colours)
+    if not history.interventions:
+        return [paired, paired[: len("NOT PAIRED")]]
+    steered = Text("steered", Style(color=colours["warning"], bold=True))
+    shorter = paired[: len("NOT PAIRED")]
+    both = [Text(" · ").join([one, steered]) for one in (paired, shorter)]
+    return [*both, shorter if history.unpaired_because else steered]
 
 
 def _pairing(history: History, colours: Mapping[str, str]) -> Text:

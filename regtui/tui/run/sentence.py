@@ -35,8 +35,7 @@ class Sentence(Lines):
             words = f"T{self._history.stalled.words()[1:]}. Stopping the run keeps what was measured."
         elif self._history.started is not None:
             told = describe(self._history, self._epochs, over=self._over)
-            at = f"Epoch {self._cursor}"
-            at = "" if self._cursor is None or told.startswith(f"{at}: ") else f"{at} · "
+            at = "" if self._cursor is None else f"Epoch {self._cursor} · "
             unsaved = "".join(f"NOT SAVED: {words}. " for words in self._history.unsaved.values())
             words = unsaved + at + told
         elif self._history.finished is not None:
