@@ -280,6 +280,12 @@ def test_a_title_tells_the_strength_as_it_is_now_and_gives_the_arms_name_up_for_
         assert titles(preset, told.history, View(), list(ARMS), width) == ["● baseline", words]
 
 
+def test_a_low_chart_of_both_arms_shows_validation_alone() -> None:
+    low, high = (plots(usual(), View(overlay=True), Space(36, rows))[0] for rows in (5, 9))
+    assert [curve.colour for curve in low.curves] == list(ARMS)
+    assert len(high.curves) == 4
+
+
 def change(command: str, key: str, *, epoch: int, step: int) -> ControlApplied:
     return ControlApplied(
         t=1, command=command, arm="regularized", key=key, value=1, accepted=True, epoch=epoch, step=step

@@ -11,23 +11,31 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
+from regtui.preset.model import Preset
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import History
+from regtui.tui.charts.chart import draw
 from regtui.tui.charts.view import Space, View, plots
 from regtui.tui.run.arms_table import arm_rows
+from regtui.tui.themes import DARK
 from tests.conftest import small_preset
 from tests.telling import Telling
 from tests.test_tui_arms import COLOURS
 
 PRESET = small_preset(train={"epochs": 100_000, "batch_size": 32})
+SEVENTEEN = small_preset(
+    train={"epochs": 100_000, "batch_size": 32}, arms={f"arm{n}": {"l2": {"strength": n * 1e-4}} for n in range(1, 17)}
+)
+PALETTE = {**DARK.variables, "accent": "#e6c07b", "warning": "#e6b450", "error": "#e5736b"}
 SHORT, LONG = 1_000, 100_000
 ROUNDS = 7
 
 
-def history(epochs: int) -> History:
+def history(epochs: int, preset: Preset = PRESET) -> History:
     """A run of so many epochs, of ten steps each."""
-    told = Telling(PRESET).start().epoch("baseline", 0.5).epoch("regularized", 0.5).history
+    told = Telling(preset).start().epochs(*[[0.5]] * len(preset.arms())).history
     for arm in told.arms.values():
         arm.step_losses.extend([0.5] * (10 * epochs - 10))
         known = dict(arm.epochs[0])
@@ -53,15 +61,21 @@ def main() -> int:
     space, missed = Space(57, 18), False
     short, long = history(SHORT), history(LONG)
     print(f"{LONG:,} epochs and {10 * LONG:,} steps against {SHORT:,} and {10 * SHORT:,}")
-    for name, draw in {
+    for name, make in {
         "charts": lambda told: plots(told, View(), space),
         "charts, overlaid": lambda told: plots(told, View(overlay=True), space),
         "the arms' table": lambda told: arm_rows(PRESET, told, 118, COLOURS),
     }.items():
-        few, many = seconds(lambda draw=draw: draw(short)), seconds(lambda draw=draw: draw(long))  # type: ignore[misc]
+        few, many = seconds(partial(make, short)), seconds(partial(make, long))
         late = many > 2 * (LONG / SHORT) * few
         missed |= late
         print(f"{name:<20} {1000 * few:8.2f} ms {1000 * many:8.2f} ms {many / few:7.1f} ×{'   MISSED' if late else ''}")
+    for name, told, view, room in (
+        ("one chart of two, drawn", short, View(), space),
+        ("17 arms, drawn", history(SHORT, SEVENTEEN), View(overlay=True), Space(115, 18)),
+    ):
+        (plot, *_) = plots(told, view, room)
+        print(f"{name:<24} {1000 * seconds(partial(draw, plot, *room, PALETTE)):8.2f} ms")
     return int(missed)
 
 

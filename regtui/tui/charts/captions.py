@@ -17,7 +17,7 @@ from regtui.tui.look import arm_looks
 def titles(preset: Preset, history: History, view: View, arms: Sequence[str], width: int) -> list[str]:
     """A title for each chart, of `width` cells: one for all arms with `view.overlay`, else one for each of `arms`.
 
-    It says what an arm does; what was changed while it trained is more worth than its name where both do not fit.
+    It says what an arm does, and what was changed while it trained; its name goes first where there is no room.
     """
     kind = "" if view.quantity == "loss" else f" · {title(view.quantity, preset.task.metric)}"
     looks = arm_looks(preset.arms())
@@ -87,4 +87,4 @@ def _value(epoch: EpochDone | None, quantity: Quantity, metric: Metric) -> str:
 def _label(preset: Preset, history: History, arm: str, room: int) -> str:
     techniques = label_with_changes(preset, history, arm)
     label = f"{arm} · {techniques}" if techniques else arm
-    return label if len(label) <= room or "→" not in techniques else techniques
+    return label if len(label) <= room or not techniques else techniques

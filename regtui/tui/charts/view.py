@@ -35,6 +35,8 @@ LONG, BEGINNING, MUCH = 4, 0.08, 1 / 3
 """From LONG epochs on, the y axis leaves out this share at the beginning if that saves so much of its length."""
 MOST_TICKS = 12
 """Labels at the left of the highest chart."""
+LOW = 8
+"""A chart of all arms that has fewer rows shows validation alone."""
 NAMES = 4
 """Names of several arms take at most one column in so many."""
 
@@ -229,7 +231,8 @@ def _curves(history: History, name: str, view: View, space: Space, window: tuple
             Curve([x for x, _ in line], [y for _, y in line], f"{colour}-steps", "steps", name=steps),
             Curve([x for x, _ in spikes], [y for _, y in spikes], f"{colour}-steps", "steps", mark="·", line=False),
         ]
-    if view.quantity != "gap" and (not view.overlay or len(history.arms) == 2):  # those of several arms would hide all
+    roomy = len(history.arms) == 2 and space.height >= LOW  # the training losses of several arms would hide all
+    if view.quantity != "gap" and (not view.overlay or roomy):
         x, y = decimate(*_epoch_series(arm, f"train_{view.quantity}", metric, window), fine)
         value = _newest(arm, f"train_{view.quantity}", metric)
         words = [f"{mark} training", mark] if view.overlay else ["training", "train"]
