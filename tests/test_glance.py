@@ -222,3 +222,37 @@ def test_a_learning_rate_that_was_steered_is_no_condition() -> None:
     text = " ".join(text_of(row) for row in glance({"regularized": lowered}, 77))
     assert text.count("learning rate") == 1
     assert "steered (learning rate 0.001 → 0.0005 at epoch 3)." in text
+
+
+def told_of(outcome: Comparison | None, *arms: ArmResult, same: bool = False, status: Status = "finished") -> str:
+    base, *others = arms
+    verdicts = [
+        judge(
+            base, arm, outcome, same=same, unpaired_because="", interventions=0, status=status, seed=0, dataset="MNIST"
+        )
+        for arm in others
+    ]
+    return headline(verdicts).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_why_nothing_is_compared_is_told_in_a_few_words() -> None:
+    lost, base = replace(DROPOUT, stop_reason="non_finite"), replace(BASELINE, stop_reason="non_finite")
+    diverged: Status = "diverged"
+    assert told_of(None, BASELINE, lost, status=diverged) == "◇ No comparison: dropout 0.5 diverged"
+    assert told_of(None, base, DROPOUT, status=diverged) == "◇ No comparison: the baseline diverged"
+    assert told_of(None, base, lost, status=diverged) == "◇ No comparison: both arms diverged"
+    assert told_of(None, base, lost, lost, status=diverged) == "◇ No comparison: all arms diverged"
+    assert told_of(None, BASELINE, lost, lost, status=diverged).endswith("all arms diverged but the baseline")
+    assert told_of(None, BASELINE, DROPOUT, status="failed") == "◇ No comparison: the run failed"
+    assert told_of(None, BASELINE, DROPOUT) == "◇ No comparison: the test images were not scored"
+    unmeasured = replace(BASELINE, epochs=0)
+    assert told_of(None, unmeasured, DROPOUT, status="stopped").endswith("stopped before an epoch was measured")
+    alike, apart = RightWrong(9_000, 0, 0, 1_000), RightWrong(9_000, 10, 15, 975)
+    assert told_of(alike, BASELINE, DROPOUT, same=True) == (
+        "◇ Both arms are the same experiment (dropout 0.5): "
+        "both networks are right on the same of the 10,000 test images"
+    )
+    assert told_of(apart, BASELINE, DROPOUT, same=True).endswith("(dropout 0.5): +0.05 points of chance alone")
+    assert told_of(apart, BASELINE, DROPOUT, DROPOUT, same=True).endswith(
+        "all 2 arms are the same experiment as the baseline"
+    )

@@ -214,7 +214,8 @@ def _nothing_drawn(verdicts: Sequence[Verdict]) -> str:
     if len(same) == len(verdicts) == 1 and first.comparison is not None:
         comparison = first.comparison
         by = words.amount(comparison, words.difference(comparison, comparison.difference)).replace(" ", NBSP)
-        return f"Both arms are the same experiment ({first.arm.label}): {by} of chance alone"
+        found = words.alike(comparison, f"{comparison.total:,} test {first.examples}") or f"{by} of chance alone"
+        return f"Both arms are the same experiment ({first.arm.label}): {found}"
     if same:
         every = f"all {len(same)} arms are" if len(same) > 1 else f"{same[0].arm.name} is"
         return f"No comparison: {every} the same experiment as the baseline"
@@ -225,7 +226,9 @@ def _why_in_few_words(verdicts: Sequence[Verdict]) -> str:
     first = verdicts[0]
     if all(verdict.diverged for verdict in verdicts):
         if first.baseline.diverged:
-            return "the baseline diverged"
+            all_of_them = all(verdict.arm.diverged for verdict in verdicts)
+            every = "both arms" if len(verdicts) == 1 else "all arms"
+            return f"{every} diverged" if all_of_them else "the baseline diverged"
         return f"{_named(first)} diverged" if len(verdicts) == 1 else "all arms diverged but the baseline"
     if first.status == "failed":
         return "the run failed"
