@@ -101,10 +101,11 @@ def settings_file() -> Path | None:
     """The user's file, whether it is there or not; None for a user without a home."""
     if chosen := os.environ.get("REGTUI_CONFIG"):
         return Path(chosen)
-    from platformdirs import user_config_path
+    if os.environ.get("XDG_CONFIG_HOME") or os.path.isdir(os.path.expanduser("~")):  # noqa: PTH111, PTH112, they never raise
+        from platformdirs import user_config_path
 
-    with suppress(RuntimeError):
-        return user_config_path("regtui", appauthor=False) / "config.toml"
+        with suppress(RuntimeError):
+            return user_config_path("regtui", appauthor=False) / "config.toml"
     return None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from regtui.cli import doctor
-from regtui.settings import Charts, Settings, read_settings, remember, settings_file
+from regtui.settings import Charts, Known, Settings, read_settings, remember, settings_file
 from regtui.tui.app import RegtuiApp
 from regtui.tui.run.screen import RunScreen
 from tests.command import TINY, call
@@ -69,6 +69,16 @@ def test_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("REGTUI_CONFIG")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert settings_file() == tmp_path / "regtui" / "config.toml"
+
+
+def test_without_a_home_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REGTUI_CONFIG", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/nonexistent")
+    assert read_settings() == Known(Settings())
+    remember({"theme": "light"})
+    assert not Path("/nonexistent").exists()
+    assert [finding.state for finding in doctor._settings()] == ["note"]
 
 
 FAULTS = {
