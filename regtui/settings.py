@@ -36,6 +36,8 @@ class Charts(BaseModel):
     overlay: bool = Field(False, description="All arms in one chart.")
     log: bool = Field(False, description="A logarithmic axis for losses.")
     shared: bool = Field(True, description="The same axes in both charts.")
+    log_x: bool = Field(False, description="A logarithmic axis of epochs.")
+    smooth: Literal[0, 10, 100, 1000] = Field(0, description="The curve of the steps is the mean of so many.")
 
 
 class Settings(BaseModel):
@@ -164,7 +166,8 @@ def _fault(mistake: Mapping[str, Any], origin: str) -> Fault:
         sentence = "must be auto, cpu, cuda, cuda:N or mps"
     else:
         sentence = SENTENCES.get(kind, mistake["msg"]).format_map(mistake.get("ctx", {}))
-    near = nearest(given, get_args(model.model_fields[last].annotation)) if kind == "literal_error" else ""
+    choices = get_args(model.model_fields[last].annotation) if kind == "literal_error" else ()
+    near = nearest(given, choices) if isinstance(given, str) and choices else ""
     shown = str(given).lower() if isinstance(given, bool) else repr(given)
     return Fault(".".join((*tables, last)), f"{sentence}, not {one_line(shown, MAX_VALUE)}{near}", origin)
 

@@ -6,12 +6,14 @@ import json
 import os
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from regtui.cli import doctor
 from regtui.settings import Charts, Known, Settings, read_settings, remember, settings_file
 from regtui.tui.app import RegtuiApp
+from regtui.tui.charts.view import QUANTITIES, SMOOTHING, View
 from regtui.tui.run.screen import RunScreen
 from tests.command import TINY, call
 from tests.conftest import small_preset
@@ -30,6 +32,8 @@ quantity = "gap"
 overlay = true
 log = true
 shared = false
+log_x = true
+smooth = 100
 """
 
 
@@ -51,7 +55,7 @@ def test_every_setting_is_read(file: Path, tmp_path: Path) -> None:
     write(file, WHOLE)
     known = read_settings()
     assert known.faults == []
-    charts = Charts(quantity="gap", overlay=True, log=True, shared=False)
+    charts = Charts(quantity="gap", overlay=True, log=True, shared=False, log_x=True, smooth=100)
     wanted = Settings(theme="light", ascii=True, bell=False, log_dir="~/runs", device="cuda:1", charts=charts)
     assert known.settings == wanted
     assert known.settings.logs == tmp_path / "runs"
@@ -91,6 +95,7 @@ FAULTS = {
     "charts = 3": "charts: must be a table, not 3",
     "[charts]\noverly = true": "charts.overly: is not known here; did you mean 'overlay'?",
     "[charts]\noverlay = 'no'": "charts.overlay: must be true or false, not 'no'",
+    "[charts]\nsmooth = 50": "charts.smooth: must be 0, 10, 100 or 1000, not 50",
     "theme = dark": "",
     "a = \x00": "",
     "a=" + "[" * 5000: "",
@@ -172,9 +177,11 @@ async def test_theme_and_charts_are_as_the_user_left_them(tmp_path: Path) -> Non
         training.open(100)
         await until(pilot, lambda: app.session is not None and app.session.ended)
         assert app.chosen() == {}
-        await pilot.press("t", "v", "a", "o")
+        await pilot.press("t", "m", "L", "v", "a", "o")
         app.leave()
     chosen = app.chosen()
+    assert chosen.pop("charts.log_x") is True
+    assert chosen.pop("charts.smooth") == SMOOTHING[1]
     assert chosen == {"theme": "light", "charts.quantity": "metric", "charts.shared": False, "charts.overlay": True}
     known = Settings(theme="light", charts=Charts(quantity="metric", shared=False, overlay=True))
     again = RegtuiApp(tmp_path, small_preset(), start=True, training=ScriptedTraining(), theme="light", settings=known)
@@ -188,6 +195,13 @@ async def test_theme_and_charts_are_as_the_user_left_them(tmp_path: Path) -> Non
         again._training.close()
         again.leave()
     assert again.chosen() == {}
+
+
+def test_charts_can_be_kept_as_each_key_has_them_drawn() -> None:
+    fields = Charts.model_fields
+    assert get_args(fields["quantity"].annotation) == QUANTITIES
+    assert get_args(fields["smooth"].annotation) == SMOOTHING
+    assert set(fields) == set(View.__dataclass_fields__) - {"arm", "part"}  # these belong to a run
 
 
 async def test_one_chart_for_want_of_room_is_no_choice(tmp_path: Path) -> None:
