@@ -169,6 +169,9 @@ async def test_every_key_twice_on_the_list_and_the_comparison(saved: Path, then:
 
     async def reach() -> None:
         await to_only(app, pilot, ReviewScreen)
+        if not isinstance(app.screen, ReviewScreen):  # another key led to the presets, which leave nothing behind
+            RegtuiApp.pop_screen(app)
+            app._list_saved(())
         if not isinstance(app.screen, ReviewScreen):  # b led to the presets
             await RegtuiApp.pop_screen(app)
             app._list_saved(())
