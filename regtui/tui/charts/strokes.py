@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, groupby, pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 from regtui.tui.charts.plot import RANKS, Curve, Plot, Stroke
@@ -109,8 +110,8 @@ def traced(curve: Curve, grid: Grid) -> Drawn:
         return drawn
     drawn.end = grid.cell(curve.x[-1], curve.y[-1])
     if curve.line:
-        dots = (dot for a, b in pairwise(points) for dot in _segment(a, b, top))
-        drawn.dots = list(dict.fromkeys(dots))
+        segments = (_segment(a, b, top) for a, b in pairwise(_thinned(points)))
+        drawn.dots = list(dict.fromkeys(chain.from_iterable(segments)))
         if len(points) == 1 and 0 <= points[0][1] <= top:
             drawn.dots.append(points[0])
     else:
@@ -119,21 +120,30 @@ def traced(curve: Curve, grid: Grid) -> Drawn:
     return drawn
 
 
-def _segment(a: Dot, b: Dot, top: int) -> Iterator[Dot]:
+def _segment(a: Dot, b: Dot, top: int) -> Sequence[Dot]:
     """The dots of a straight line that lie within the grid, from a to b."""
-    if max(a[1], b[1]) < 0 or min(a[1], b[1]) > top:
-        return
-    across, up = b[0] - a[0], b[1] - a[1]
-    count = max(abs(across), abs(up), 1)
-    for n in range(count + 1):
-        y = a[1] + _half_up(up * n, count)
-        if 0 <= y <= top:
-            yield a[0] + _half_up(across * n, count), y
+    (x, y), across, up = a, b[0] - a[0], b[1] - a[1]
+    if max(y, b[1]) < 0 or min(y, b[1]) > top:
+        return ()
+    whole = max(abs(across), abs(up), 1)
+    if across == 0:  # most segments of a jagged line
+        way = 1 if up >= 0 else -1
+        return [(x, row) for row in range(y, b[1] + way, way) if 0 <= row <= top]
+    halves = 2 * whole
+    dots = [(x + (2 * across * n + whole) // halves, y + (2 * up * n + whole) // halves) for n in range(whole + 1)]
+    return dots if min(y, b[1]) >= 0 and max(y, b[1]) <= top else [dot for dot in dots if 0 <= dot[1] <= top]
 
 
-def _half_up(part: int, whole: int) -> int:
-    """The quotient, rounded."""
-    return (2 * part + whole) // (2 * whole)
+def _thinned(points: Sequence[Dot]) -> list[Dot]:
+    """The points without those that a vertical line between others in their column runs through anyway."""
+    found: list[Dot] = []
+    for _, group in groupby(points, key=itemgetter(0)):
+        column = list(group)
+        if len(column) > 2:
+            extremes = {0, len(column) - 1, *(f(range(len(column)), key=lambda n: column[n][1]) for f in (min, max))}
+            column = [column[n] for n in sorted(extremes)]
+        found += column
+    return found
 
 
 def _arrows(points: Sequence[Dot], top: int, *, joined: bool) -> dict[Cell, str]:
@@ -217,17 +227,25 @@ def _contents(drawn: Sequence[Drawn]) -> dict[Cell, _Content]:
             continue
         rank = one.curve.rank
         shown, of = _SHOWN[one.curve.stroke]
-        for n, (x, y) in enumerate(one.dots):
-            if n % of >= shown:
-                continue
-            content = contents.setdefault((x // ACROSS, y // UP), _Content())
+        dots = one.dots if shown == of else [dot for n, dot in enumerate(one.dots) if n % of < shown]
+        for cell, bits in _bits(dots).items():
+            content = contents.setdefault(cell, _Content())
             if rank > content.rank:
                 content.bits = content.bits if content.rank > 0 else 0
                 content.rank, content.curves = rank, [one.curve]
             elif content.curves[-1] is not one.curve:
                 content.curves.append(one.curve)
-            content.bits |= _BITS[y % UP][x % ACROSS]
+            content.bits |= bits
     return contents
+
+
+def _bits(dots: Sequence[Dot]) -> dict[Cell, int]:
+    """The bits of these dots in each of their cells."""
+    bits: dict[Cell, int] = {}
+    for x, y in dots:
+        cell = (x // ACROSS, y // UP)
+        bits[cell] = bits.get(cell, 0) | _BITS[y % UP][x % ACROSS]
+    return bits
 
 
 def _put(found: dict[Cell, tuple[str, str, int]], cell: Cell, character: str, colour: str, rank: int) -> None:
