@@ -214,6 +214,7 @@ class ReviewScreen(Screen[None]):
         self._marked &= {run.folder for run in self._runs}
         self._words_of_reading = "\n".join(map(one_line, event.words[:3]))
         self._show()
+        self.query_one(KeyBar).redraw()  # a run of the trash can be brought back
 
     @on(Changed)
     def _changed(self, event: Changed) -> None:
@@ -525,7 +526,8 @@ class ReviewScreen(Screen[None]):
         """Undo only what can be undone, and go back only from somewhere."""
         if action == "escape":
             return self._input.is_open or bool(self._marked) or len(self.app.screen_stack) > 2
-        return action != "undo" or bool(self._deleted) or any(map(is_in_trash, self._selected))
+        in_trash = self.at_cursor is not None and is_in_trash(self.at_cursor.folder)
+        return action != "undo" or bool(self._deleted) or in_trash
 
     def key_label(self, action: str) -> str:
         """What escape does now, one step at a time."""
@@ -536,7 +538,7 @@ class ReviewScreen(Screen[None]):
     @property
     def _selected(self) -> list[Path]:
         """The folders of the marked runs; if none is, of the run under the cursor."""
-        marked = [run.folder for run in self._runs if run.folder in self._marked]
+        marked = [run.folder for run in self._runs if run.folder in self._marked] if self._marked else []
         return marked or ([self.at_cursor.folder] if self.at_cursor else [])
 
     def _move(self, move: Callable[[Path], Path]) -> tuple[list[tuple[Path, Path]], list[str]]:
