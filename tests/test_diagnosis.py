@@ -255,7 +255,7 @@ def test_of_several_arms_those_that_stopped_are_told_by_how() -> None:
     )
     assert "has the lowest validation loss of 3 arms" in said(telling)
     telling.stop("b", "exploded")
-    assert "above. B b diverged; A a stopped early; 2 arms go on. Validation" in said(telling)
+    assert said(telling).startswith("B b diverged; A a stopped early; 2 arms go on. At epoch 2")
     assert said(telling.stop("c", "max_epochs")).startswith(
         "B b diverged; A a stopped early; C c trained all epochs; baseline goes on alone."
     )
@@ -280,4 +280,4 @@ def test_an_arm_called_all_is_not_all_arms() -> None:
     telling = of_several(baseline=[0.5, 0.4], all=[0.5, 0.3], b=[0.5, 0.45])
     assert said(telling).startswith("At epoch 2 A all has the lowest validation loss of 3 arms")
     assert "baseline. Patience of A all was set to 3" in said(telling.control("all", "patience", 3, epoch=3))
-    assert ". A all diverged in epoch 2" in said(telling.stop("all", "exploded"))
+    assert said(telling.stop("all", "exploded")).startswith("A all diverged in epoch 2")

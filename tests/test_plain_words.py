@@ -16,9 +16,8 @@ def texts(source: str) -> Iterator[str]:
     tree = ast.parse(source)
     documented = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
     for node in ast.walk(tree):
-        told = isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in documented
-        if told and " " in node.value.strip():
-            yield node.value
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in documented:
+            yield from [node.value] * (" " in node.value.strip())
 
 
 def test_what_a_user_reads_has_plain_words() -> None:

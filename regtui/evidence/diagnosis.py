@@ -30,7 +30,7 @@ FAR = 100
 def describe(history: History, planned_epochs: int, *, over: bool = False) -> str:
     """What is happening now in a run, or what happened in one that has ended: as many sentences as have room.
 
-    How the arms compare comes first, then what matters most, so that whoever has less room cuts the rest.
+    How the arms compare comes first, unless one diverged, then what matters most: whoever has less room cuts the rest.
 
     Args:
         history: The run's history.
@@ -56,11 +56,16 @@ def _going_on(history: History, planned_epochs: int) -> Iterator[str]:
     if not running:
         yield "All arms have stopped; the run is coming to its end."
         return
+    some_stopped = list(_some_stopped(history, list(running)))
+    diverged = any(arm.diverged for arm in history.arms.values())
+    if diverged:
+        yield from some_stopped
     standing = _standing(running, _labels(history)) if several else iter((_versus(history),))
     yield from filter(None, islice(standing, 1))
     if history.paused:
         yield _paused(history)
-    yield from _some_stopped(history, list(running))
+    if not diverged:
+        yield from some_stopped
     newest = max(len(arm.epochs) for arm in running.values())
     changes = history.changes
     fresh = bool(changes) and changes[-1][-1].epoch > newest  # its effect was not measured yet
