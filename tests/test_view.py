@@ -170,6 +170,17 @@ def test_a_steep_beginning_does_not_flatten_a_long_run() -> None:
     assert y_limits(STEEP[:3])[1] == 2.0
 
 
+def test_in_the_first_epochs_the_newer_steps_lie_on_the_axis() -> None:
+    told = telling(epochs=50, steps=100)
+    for arm in ARMS:
+        told.epoch(arm, 0.20, train=0.19)
+        told.history.arms[arm].step_losses = StepCurve()
+        told.history.arms[arm].step_losses.extend([2.0 / (1 + n / 10) for n in range(140)])
+    low, high = plots(told.history, View(), SPACE)[0].y_limits
+    assert 0.3 < high < 0.5
+    assert low <= 0.19
+
+
 def test_a_later_rise_and_a_beginning_that_takes_little_stay_on_the_axis() -> None:
     assert y_limits([*STEEP[:-1], 1.5])[1] >= 1.5
     assert y_limits([*STEEP[:4], 1.5, *STEEP[5:]])[1] >= 1.5  # the fifth of fifty

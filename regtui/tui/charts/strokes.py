@@ -112,8 +112,9 @@ def traced(curve: Curve, grid: Grid) -> Drawn:
     if curve.line:
         segments = (_segment(a, b, top) for a, b in pairwise(_thinned(points)))
         drawn.dots = list(dict.fromkeys(chain.from_iterable(segments)))
-        if len(points) == 1 and 0 <= points[0][1] <= top:
-            drawn.dots.append(points[0])
+        if len(points) == 1 and 0 <= points[0][1] <= top:  # one dot is hardly seen
+            x, y = (place - place % 2 for place in points[0])
+            drawn.dots = [(x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1)]
     else:
         drawn.dots = [dot for dot in points if 0 <= dot[1] <= top]
     drawn.beyond = _arrows(points, top, joined=curve.line)

@@ -269,7 +269,8 @@ def _logarithmic(curve: Curve) -> Curve:
 def _range(curves: list[Curve], view: View, metric: Metric) -> tuple[float, float]:
     """Lower and upper end of the y axis, for all that epochs measured but a steep beginning.
 
-    Steps after the first epoch widen it, each way by no more than what the epochs need; single spikes do not.
+    Steps after the first epoch widen it, each way by no more than what the epochs need; single spikes do not. In the
+    first two epochs the newer half of the steps has all the room it needs.
     """
     measured = [p for c in curves if c.stroke != "steps" for p in zip(c.x, c.y, strict=True)]
     steps = [p for c in curves if c.stroke == "steps" and c.line for p in zip(c.x, c.y, strict=True)]
@@ -277,8 +278,9 @@ def _range(curves: list[Curve], view: View, metric: Metric) -> tuple[float, floa
     if measured:
         shown, begin = _without_beginning(measured, newest)
         low, high = min(shown), max(shown)
-        room = high - low
-        later = [y for x, y in steps if x > max(1, begin)]
+        early = newest < 2  # there is little else to see then
+        room = math.inf if early else high - low
+        later = [y for x, y in steps if x > (newest / 2 if early else max(1, begin))]
         shown += [min(max(y, low - room), high + room) for y in later]
     else:
         shown = [y for _, y in steps[len(steps) // 4 :]]
