@@ -64,7 +64,7 @@ def frame(widget: Widget) -> dict[Color, float]:
 
 async def looked_at(app: RegtuiApp, pilot: Pilot[int]) -> set[str]:
     """Give the focus to one of each kind here that can have it, and compare; returns the names of the classes."""
-    widgets = {(type(w), w.id, *w.classes): w for w in app.screen.focus_chain if w.region.area}
+    widgets = {(type(w), w.id): w for w in app.screen.focus_chain if w.region.area}
     assert widgets
     for widget in widgets.values():
         look = frame if isinstance(widget, VerticalScroll) else grounds

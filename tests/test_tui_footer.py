@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,7 @@ class Recording(RegtuiApp):
 
 async def honest(app: Recording, pilot: Pilot[int]) -> set[str]:
     """Press each key of the footer with the focus on one of each kind; returns the names of the classes."""
-    widgets = {(type(w), w.id, *w.classes): w for w in app.screen.focus_chain if w.region.area}
+    widgets = {type(w): w for w in app.screen.focus_chain if w.region.area}
     bar = app.screen.query_one(KeyBar)
     for widget in [*widgets.values(), *([None] if not app.screen.is_modal else [])]:
         app.screen.set_focus(widget)
@@ -72,51 +74,75 @@ async def honest(app: Recording, pilot: Pilot[int]) -> set[str]:
     return {type(widget).__name__ for widget in widgets.values()}
 
 
-async def test_each_key_of_the_footer_does_what_it_says_whatever_has_the_focus(tmp_path: Path) -> None:
-    run(small_preset(), tmp_path, Control(), lambda _: None, ScriptedCrew({"baseline": [1.0], "regularized": [1.0]}))
+@asynccontextmanager
+async def started(tmp_path: Path, *, start: bool) -> AsyncIterator[tuple[Recording, Pilot[int], ScriptedTraining]]:
+    """The program in a wide terminal, with a run that has begun if `start`."""
     training = ScriptedTraining()
-    app = Recording(tmp_path, small_preset(), training=training)
-    seen: set[str] = set()
+    app = Recording(tmp_path, small_preset(), start=start, training=training)
     async with app.run_test(size=(250, 60)) as pilot:
         try:
-            await until(pilot, lambda: len(app.screen.query("Line")) > 3)
-            seen |= await honest(app, pilot)
-            app.screen.query_one("PresetList").focus()
-            await pilot.press("slash")
-            seen |= await honest(app, pilot)
-            app.screen.query_one("PresetList").focus()
-            await pilot.press("enter")
-            await until(pilot, lambda: app.session is not None and app.session.history.started is not None)
-            await until(pilot, lambda: len(app.screen.query("Stepper")) > 1)
-            training.open(1)
-            await until(pilot, lambda: app.session is not None and app.session.history.epochs)
-            seen |= await honest(app, pilot)
-            for key in ("w", "x", "i", "f", "s", "ctrl+p", "question_mark"):
-                app.screen.set_focus(None)
-                before = app.screen
-                await pilot.press(key)
-                await until(pilot, lambda before=before: app.screen is not before)  # type: ignore[misc]
-                await pilot.pause(0.05)
-                seen |= await honest(app, pilot)
-                if app.screen.focus_chain:
-                    app.screen.focus_next()
-                await pilot.press("escape")
-                await until(pilot, lambda before=before: app.screen is before)  # type: ignore[misc]
-            training.open(99)
-            await until(pilot, lambda: app.session is not None and app.session.ended)
-            await pilot.press("d")
-            seen |= await honest(app, pilot)
-            app._list_saved(())
-            await until(pilot, lambda: "small" in text_of(app))
-            seen |= await honest(app, pilot)
-            await pilot.press("slash", "s")
-            seen |= await honest(app, pilot)
-            await pilot.press("escape", "a", "c")
-            await until(pilot, lambda: type(app.screen).__name__ == "CompareScreen")
-            seen |= await honest(app, pilot)
+            if start:
+                await until(pilot, lambda: len(app.screen.query("Stepper")) > 1)
+                training.open(1)
+                await until(pilot, lambda: app.session is not None and app.session.history.epochs)
+            else:
+                await until(pilot, lambda: len(app.screen.query("Line")) > 3)
+            yield app, pilot, training
         finally:
             training.close()
-    assert seen >= {"PresetList", "Line", "OneOf", "Tick", "PushButton", "Stepper", "Word", "_Button", "RowList"}
+
+
+async def test_the_footer_is_honest_on_the_presets(tmp_path: Path) -> None:
+    async with started(tmp_path, start=False) as (app, pilot, _):
+        seen = await honest(app, pilot)
+        app.screen.query_one("PresetList").focus()
+        await pilot.press("slash")
+        seen |= await honest(app, pilot)
+    assert seen >= {"PresetList", "Line", "OneOf", "Tick", "PushButton", "FilterInput"}
+
+
+async def test_the_footer_is_honest_on_a_run_and_its_question(tmp_path: Path) -> None:
+    async with started(tmp_path, start=True) as (app, pilot, _):
+        seen = await honest(app, pilot)
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        seen |= await honest(app, pilot)
+    assert seen >= {"Stepper", "Word", "_Button"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["w", "x", "i", "f", "ctrl+p", "question_mark"])
+async def test_the_footer_is_honest_on_what_opens_from_a_run(tmp_path: Path, key: str) -> None:
+    async with started(tmp_path, start=True) as (app, pilot, _):
+        app.screen.set_focus(None)
+        before = app.screen
+        await pilot.press(key)
+        await until(pilot, lambda: app.screen is not before)
+        await pilot.pause(0.1)
+        await honest(app, pilot)
+        if app.screen.focus_chain:
+            app.screen.focus_next()
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is before)
+
+
+@pytest.mark.slow
+async def test_the_footer_is_honest_after_the_end_and_on_saved_runs(tmp_path: Path) -> None:
+    run(small_preset(), tmp_path, Control(), lambda _: None, ScriptedCrew({"baseline": [1.0], "regularized": [1.0]}))
+    async with started(tmp_path, start=True) as (app, pilot, training):
+        training.open(99)
+        await until(pilot, lambda: app.session is not None and app.session.ended)
+        await pilot.press("d")
+        await honest(app, pilot)
+        app._list_saved(())
+        await until(pilot, lambda: "2 of 2 runs" in text_of(app))
+        seen = await honest(app, pilot)
+        await pilot.press("slash", "s")
+        seen |= await honest(app, pilot)
+        await pilot.press("escape", "a", "c")
+        await until(pilot, lambda: type(app.screen).__name__ == "CompareScreen")
+        seen |= await honest(app, pilot)
+    assert seen >= {"RowList", "FilterInput"}
 
 
 async def test_what_a_key_does_now_is_its_label(tmp_path: Path) -> None:

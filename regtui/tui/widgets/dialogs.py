@@ -48,6 +48,10 @@ class _Panel(VerticalScroll, inherit_bindings=False):
     )
 
 
+class _Box(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """What holds a question; it scrolls with the focus, and leaves the arrows to the answers."""
+
+
 class _Question(ModalScreen[str | None]):
     """The base of both kinds: a small panel with a title and a text; escape leaves it without an answer."""
 
@@ -75,7 +79,7 @@ class _Question(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         """The panel: title, text, and the widgets for answering."""
-        with VerticalScroll(classes="panel", can_focus=False):
+        with _Box(classes="panel"):
             yield Static(self._title, classes="title", markup=False)
             if self._text:
                 yield Static(self._text, classes="text", markup=False)
