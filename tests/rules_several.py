@@ -6,12 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scipy.stats import binomtest
-
 from regtui.protocol.history import History
 from regtui.tasks.comparison import RightWrong
 from tests.rules import Rules, hold, sentences
-from tests.rules_verdict import SIGNED, check_table, gap, kept, loss, tells, value
+from tests.rules_verdict import SIGNED, check_table, exact_p, gap, kept, limits, loss, tells, value
 
 SEVERAL = Rules[History]()
 NAMES = r"(?:[A-Q] )?[\w-]+(?:, (?:[A-Q] )?[\w-]+)*(?: and (?:[A-Q] )?[\w-]+)?"
@@ -33,10 +31,8 @@ def tables(history: History) -> Mapping[str, RightWrong]:
 def adjusted(history: History) -> dict[str, float]:
     """Each arm's p-value after Holm, by the definition: the hypotheses are rejected one by one, the smallest first."""
     plain = {
-        name: float(binomtest(min(t.only_arm, t.only_baseline), t.only_arm + t.only_baseline, 0.5).pvalue)
-        if t.only_arm + t.only_baseline
-        else 1.0
-        for name, t in tables(history).items()
+        name: exact_p(min(table.only_arm, table.only_baseline), table.only_arm + table.only_baseline)
+        for name, table in tables(history).items()
     }
     found, before = {}, 0.0
     for left, name in zip(range(len(plain), 0, -1), sorted(plain, key=plain.__getitem__), strict=True):
@@ -47,7 +43,7 @@ def adjusted(history: History) -> dict[str, float]:
 def outcome(history: History, arm: str) -> str:
     if arm not in tables(history):
         return "none"
-    low, high = tables(history)[arm].interval()
+    low, high = limits(tables(history)[arm])
     if adjusted(history)[arm] >= 0.05 or low <= 0 <= high:
         return "undecided"
     return "more" if low > 0 else "fewer"
@@ -73,7 +69,7 @@ def are_numbers(history: History, arm: str, did: str, points: str, low: str, hig
     table = tables(history)[arm]
     hold(did == outcome(history, arm), f"{arm} is not {did}")
     tells(points, 100 * table.difference)
-    for text, limit in zip((low, high), table.interval(), strict=True):
+    for text, limit in zip((low, high), limits(table), strict=True):
         tells(text, 100 * limit)
     is_p(history, arm, p)
 
@@ -119,7 +115,7 @@ def _(history: History, g: Sequence[Any]) -> None:
     unsettled = {
         name
         for name, table in tables(history).items()
-        if adjusted(history)[name] >= 0.05 and not table.interval()[0] <= 0 <= table.interval()[1]
+        if adjusted(history)[name] >= 0.05 and not limits(table)[0] <= 0 <= limits(table)[1]
     }
     hold(set(named(history, g[0])) == unsettled, f"it is {unsettled}")
 
@@ -176,7 +172,7 @@ def are_of(history: History, arm: str, numbers: str) -> None:
     points, low, high = re.findall(SIGNED, numbers)[:3]
     table = tables(history)[arm]
     tells(points, 100 * table.difference)
-    for text, limit in zip((low, high), table.interval(), strict=True):
+    for text, limit in zip((low, high), limits(table), strict=True):
         tells(text, 100 * limit)
 
 

@@ -6,12 +6,14 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from scipy.stats import binomtest
 
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory, History
+from regtui.tasks.comparison import RightWrong
 from tests.rules import Rules, hold, sentences
 from tests.telling import paired
 
@@ -60,9 +62,13 @@ def are_the_accuracies(history: History, ours: str, theirs: str, points: str, im
 
 def p_value(history: History) -> float:
     _, baseline, regularized, _ = counts(history)
-    if baseline + regularized == 0:
-        return 1.0
-    return float(binomtest(min(baseline, regularized), baseline + regularized, 0.5).pvalue)
+    return exact_p(min(baseline, regularized), baseline + regularized)
+
+
+@cache
+def exact_p(fewer: int, differ: int) -> float:
+    """The p-value of the exact McNemar test, of so many examples on which the arms differ."""
+    return float(binomtest(fewer, differ, 0.5).pvalue) if differ else 1.0
 
 
 def is_p(history: History, sign: str, text: str) -> None:
@@ -286,7 +292,13 @@ def check_bar(history: History, line: str, under: str) -> None:
 
 def interval(history: History) -> tuple[float, float]:
     assert history.scored is not None
-    return paired(history.scored).interval()
+    return limits(paired(history.scored))
+
+
+@cache
+def limits(table: RightWrong) -> tuple[float, float]:
+    """A comparison's interval."""
+    return table.interval()
 
 
 @VERDICT.rule(
