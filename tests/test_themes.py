@@ -155,14 +155,14 @@ async def test_all_can_be_read_while_and_after_a_run(tmp_path: Path, monkeypatch
         await until(pilot, lambda: app.session is not None and app.session.history.epochs == 5)
         reader = Reader(app, pilot)
         await reader.look(themes=THEMES)
-        for _ in range(4):
+        for _ in range(2):
             await reader.look("tab")
         await reader.look("s")
         await reader.look("escape", "q")
         await pilot.press("escape")
         training.open(100)
         await until(pilot, lambda: app.screen.query_one(VerdictPanel).display)
-        for key in ("tab", "d", "w", "escape"):
+        for key in ("tab", "d", "left", "x", "escape", "f", "escape", "w", "escape"):
             await reader.look(key)
         assert not reader.found
 
@@ -173,10 +173,12 @@ async def test_all_can_be_read_where_presets_are_chosen(tmp_path: Path) -> None:
         await until(pilot, lambda: "ready" in text_of(app))
         reader = Reader(app, pilot)
         await reader.look(themes=THEMES)
-        for _ in range(4):
+        for _ in range(2):
             await reader.look("tab")
         await reader.look("question_mark")
         await reader.look("escape", "i")
+        await reader.look("escape", "ctrl+p")
+        await reader.look("d", "down")
         assert not reader.found
 
 
@@ -189,6 +191,9 @@ async def test_all_can_be_read_in_saved_runs(tmp_path: Path, monkeypatch: pytest
         await until(pilot, lambda: "4 of 4 runs" in text_of(app))
         reader = Reader(app, pilot)
         await reader.look()
+        for key in ("n", "T", "D", "e"):
+            await reader.look(key)
+            await pilot.press("escape")
         await reader.look("slash")
         await reader.look("escape", "space", "down", "space")
         await pilot.press("c")
