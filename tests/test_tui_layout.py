@@ -11,10 +11,12 @@ from regtui.preset.model import Preset
 from regtui.tui.app import RegtuiApp
 from regtui.tui.run.arms_table import ArmsTable
 from regtui.tui.run.screen import RunScreen
+from regtui.tui.run.sentence import Sentence
 from regtui.tui.run.steering import SteeringPanel
 from regtui.tui.widgets.word import Word
 from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, text_of, until
+from tests.telling import Telling
 
 BASELINE, REGULARIZED = [1.5, 1.25, 0.8125, 0.75], [1.5, 1.125, 0.625, 0.6875]
 
@@ -73,3 +75,16 @@ async def test_the_arms_can_be_compared_and_nothing_overlaps(tmp_path: Path, siz
                 assert panel.size.height == 1
         finally:
             training.close()
+
+
+@pytest.mark.parametrize("width", [38, 58, 78, 118])
+def test_the_sentence_keeps_who_is_ahead_and_is_cut_at_a_word(width: int) -> None:
+    told = Telling(preset_of(2)).start().epochs([0.5, 0.4, 0.45, 0.5, 0.49, 0.58], [0.5, 0.4, 0.3, 0.31, 0.3, 0.29])
+    sentence = Sentence(12)
+    sentence.update_from(told.history)
+    (row,) = (row.plain for row in sentence.rows(width, 1))
+    assert row.startswith("Regularized is 0.2900 below the")
+    assert len(row) <= width
+    whole = " ".join(row.plain for row in sentence.rows(118, 2))
+    assert "…" not in whole
+    assert f"{whole} ".startswith(row.removesuffix("…"))
