@@ -159,6 +159,13 @@ async def test_what_a_key_does_now_is_its_label(tmp_path: Path) -> None:
             await until(pilot, lambda: app.session is not None and app.session.history.epochs)
             app.screen.set_focus(None)
             assert (labels()["space"], labels()["o"]) == ("pause", "overlay")
+            app.screen.query("Stepper").first().focus()
+            await pilot.press("7")
+            assert labels() == {"enter": "set", "escape": "as before", "tab": "next", "ctrl+p": "commands"}
+            await pilot.press("escape")
+            assert (labels()["left"], labels()["enter"], labels()["space"]) == ("less", "type", "pause")
+            await pilot.press("escape")
+            assert (labels()["left"], labels()["tab"]) == ("epochs", "controls")
             await pilot.press("o", "left", "space")
             training.open(1)
             await until(pilot, lambda: "space resume" in text_of(app))

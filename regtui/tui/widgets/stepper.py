@@ -19,6 +19,9 @@ from regtui.tui.widgets.key_bar import tell
 from regtui.tui.widgets.keys import NEXT, Key, bindings
 from regtui.tui.widgets.scales import Scale
 
+SIDEWAYS = ("left", "right")
+"""Keys that step, and mean nothing while a value is typed."""
+
 
 class Stepper(Widget, can_focus=True):
     """Shows the applied value. A new value is a request until `set_applied` confirms it."""
@@ -156,10 +159,10 @@ class Stepper(Widget, can_focus=True):
         """Step only while no value is typed."""
         return action != "step" or self.draft is None
 
-    def check_consume_key(self, key: str, character: str | None) -> bool:  # noqa: ARG002
+    def check_consume_key(self, key: str, character: str | None) -> bool:
         """Digits are typed here, and while a value is typed all characters are."""
-        character = character or ""
-        return character.isdecimal() or (self.draft is not None and character.isprintable() and bool(character))
+        character, typing = character or "", self.draft is not None
+        return character.isdecimal() or (typing and (character > " " or key in ("space", *SIDEWAYS)))
 
     def watch_draft(self) -> None:
         """Other keys work while a value is typed."""
@@ -175,7 +178,7 @@ class Stepper(Widget, can_focus=True):
                 tell(self, self.why_not)
             else:
                 self.draft = ((self.draft or "") + character)[:20]
-        elif not (typing and (event.is_printable or event.key in {"left", "right"})):
+        elif not (typing and (event.is_printable or event.key in SIDEWAYS)):
             return
         event.stop()
         event.prevent_default()
