@@ -38,7 +38,7 @@ class Said(NamedTuple):
     error: bool
 
 
-class Shown(NamedTuple):
+class ShownKey(NamedTuple):
     """A key in the footer.
 
     Attributes:
@@ -102,9 +102,9 @@ class KeyBar(Lines):
 
     # Keys
 
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[ShownKey]:
         """The main keys that do something now: those of what has the focus first."""
-        keys = list[Shown]()
+        keys = list[ShownKey]()
         # Textual has tab before all of a screen's own keys; it comes after them, but before those that work everywhere.
         order = ["tab", *(key.keys.partition(",")[0] for key in EVERYWHERE)]
         active_keys = self.screen.active_bindings.items()
@@ -114,7 +114,7 @@ class KeyBar(Lines):
         ):
             binding = active.binding
             if binding.show and active.enabled:
-                keys.append(Shown(key, (binding.key_display or key).partition(" ")[0], label_of(active)))
+                keys.append(ShownKey(key, (binding.key_display or key).partition(" ")[0], label_of(active)))
         return keys
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
