@@ -14,7 +14,7 @@ from regtui.preset.arms import MARKS
 from regtui.protocol.curves import StepCurve
 from regtui.protocol.events import ControlApplied, EpochDone
 from regtui.protocol.history import History
-from regtui.tui.charts.captions import manner, titles
+from regtui.tui.charts.captions import below_chart, manner, titles
 from regtui.tui.charts.chart import draw
 from regtui.tui.charts.difference import strip
 from regtui.tui.charts.plot import Plot
@@ -362,11 +362,12 @@ def test_a_small_loss_has_three_significant_digits(loss: float, words: str) -> N
 
 
 def test_what_is_not_as_usual_stands_on_the_chart() -> None:
-    assert manner(View()) == ""
-    assert manner(View(log=True, part=0.25, shared=False, smooth=10, log_x=True)) == (
-        "log · log epochs · newest 25 % · steps: mean of 10 · own axes"
-    )
-    assert manner(View(overlay=True, shared=False)) == ""
+    assert manner(View()) == []
+    view = View(log=True, part=0.25, shared=False, smooth=10, log_x=True)
+    assert manner(view) == ["own axes", "log", "log epochs", "newest 25 %", "steps: mean of 10"]
+    assert below_chart(usual(), view, ["baseline"], None, 33) == "own axes · log · log epochs"
+    assert below_chart(usual(), view, ["baseline"], 2, 44) == "epoch 2  train 0.0500  val 0.500 · own axes"
+    assert manner(View(overlay=True, shared=False)) == []
 
 
 def test_there_are_words_until_there_is_something_to_draw() -> None:

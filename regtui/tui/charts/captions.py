@@ -35,27 +35,30 @@ def titles(preset: Preset, history: History, view: View, arms: Sequence[str], wi
     return [f"{chosen}  among  {beside}"]
 
 
-def manner(view: View) -> str:
-    """How it is drawn, where that is not as usual."""
+def manner(view: View) -> list[str]:
+    """How it is drawn, where that is not as usual; the most important first."""
     ways = {
+        "own axes": not view.shared and not view.overlay,
         "log": view.log and view.quantity == "loss",
         "log epochs": view.log_x,
         f"newest {100 * view.part:.0f} %": view.part < 1,
         f"steps: mean of {view.smooth}": view.smooth > 0 and view.has_steps,
-        "own axes": not view.shared and not view.overlay,
     }
-    return " · ".join(words for words, is_so in ways.items() if is_so)
+    return [words for words, is_so in ways.items() if is_so]
 
 
 def below_chart(history: History, view: View, arms: Sequence[str], epoch: int | None, width: int) -> str:
     """The words below a chart of these arms, in `width` cells: values at the cursor, if any, and how it is drawn."""
-    how = manner(view)
-    if epoch is None:
-        return how
-    words = reading(history, view, arms, epoch)
-    if len(words) > width:
-        words = words.replace("training", "train").replace("validation", "val")
-    return f"{words} · {how}" if how and len(words) + 3 + len(how) <= width else words
+    parts = []
+    if epoch is not None:
+        words = reading(history, view, arms, epoch)
+        short = words.replace("training", "train").replace("validation", "val")
+        how = manner(view)[:1]
+        parts = [words if len(" · ".join([words, *how])) <= width else short]
+    for way in manner(view):
+        if len(" · ".join([*parts, way])) <= width:
+            parts.append(way)
+    return " · ".join(parts)
 
 
 def reading(history: History, view: View, arms: Sequence[str], epoch: int) -> str:

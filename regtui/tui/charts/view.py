@@ -27,7 +27,7 @@ ZOOM = 1.5
 """Each turn of the wheel shows so many times fewer or more epochs."""
 SMOOTHING = (0, 10, 100, 1000)
 """Over how many steps the curve of their losses may be the mean."""
-FIRST = {True: 0.1, False: 1.0}
+FIRST = {True: 0.5, False: 1.0}
 """Where a logarithmic axis of epochs begins: with steps, and without."""
 WHOLE = 40
 """The axis shows all planned epochs from the start if they are no more than this; else it grows."""
