@@ -86,15 +86,16 @@ async def test_only_the_run_on_which_the_cursor_rests_is_read(logs: Path, monkey
             super().__init__(folder, **more)
 
     monkeypatch.setattr(preview, "Follower", Watched)
-    monkeypatch.setattr(preview, "REST", 0.4)
+    monkeypatch.setattr(preview, "REST", 1000.0)
     app = app_on(logs)
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: app.screen.query_one(RowList).virtual_size.height == 4)
-        for key in ("down", "down", "up", "down"):
-            app.screen.query_one(RowList).action_move(1 if key == "down" else -1)
+        await pilot.press("down", "down", "up")
+        monkeypatch.setattr(preview, "REST", 0.01)
+        await pilot.press("down")
         await says(app, pilot, listed(logs)[2].name, "No difference that 4 test images")
-        await pilot.press("T", "escape")
-        await pilot.pause(0.6)
+        await pilot.press("R", "space")
+        await until(pilot, lambda: "1 marked" in text_of(app))
         assert read == [listed(logs)[2]]
 
 
