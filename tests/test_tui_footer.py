@@ -286,3 +286,8 @@ async def test_a_click_on_a_key_that_has_just_appeared_means_what_stood_there(tm
         finally:
             app.dispatched = None
             training.close()
+
+
+def test_no_message_lies_over_the_screen() -> None:
+    files = Path(app_module.__file__).parent.rglob("*.py")
+    assert [str(file) for file in files if ".notify(" in file.read_text()] == [], "tell() says it in the status line"
