@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -31,8 +32,10 @@ FIRST = {True: 0.5, False: 1.0}
 """Where a logarithmic axis of epochs begins: with steps, and without."""
 WHOLE = 40
 """The axis shows all planned epochs from the start if they are no more than this; else it grows."""
-LONG, BEGINNING, MUCH = 4, 0.08, 1 / 3
-"""From LONG epochs on, the y axis leaves out this share at the beginning if that saves so much of its length."""
+BEGINNING = 0.25
+"""The share of the epochs so far in which a curve may begin steeply."""
+AIR = 0.5
+"""A steep beginning, and the steps, lengthen the y axis by this share of what all else needs."""
 MOST_TICKS = 12
 """Labels at the left of the highest chart."""
 LOW = 8
@@ -161,9 +164,11 @@ def _logarithmic_x(plot: Plot, first: float, space: Space) -> Plot:
         points = [(math.log10(x), y) for x, y in zip(curve.x, curve.y, strict=True) if x >= left]
         return replace(curve, x=[x for x, _ in points], y=[y for _, y in points])
 
+    curves = [curve for curve in map(cut, plot.curves) if curve.x]
     return replace(
         plot,
-        curves=[curve for curve in map(cut, plot.curves) if curve.x],
+        curves=curves,
+        empty="" if curves else plot.empty or f"a logarithmic axis begins at epoch {left:g}",
         x_limits=(low, high),
         x_ticks=log_ticks(low, high, max(2, space.width // 8)) if plot.x_ticks else [],
         verticals=[(math.log10(x), colour) for x, colour in plot.verticals if x >= left],
@@ -269,19 +274,21 @@ def _logarithmic(curve: Curve) -> Curve:
 def _range(curves: list[Curve], view: View, metric: Metric) -> tuple[float, float]:
     """Lower and upper end of the y axis, for all that epochs measured but a steep beginning.
 
-    Steps after the first epoch widen it, each way by no more than what the epochs need; single spikes do not. In the
-    first two epochs the newer half of the steps has all the room it needs.
+    That and the steps after it lengthen the axis, each way by no more than a share of what the epochs need; single
+    spikes of steps do not. In the first two epochs the newer half of the steps has all the room it needs.
     """
-    measured = [p for c in curves if c.stroke != "steps" for p in zip(c.x, c.y, strict=True)]
+    measured = [curve for curve in curves if curve.stroke != "steps"]
     steps = [p for c in curves if c.stroke == "steps" and c.line for p in zip(c.x, c.y, strict=True)]
-    newest = max((x for x, _ in measured), default=0.0)
+    newest = max((x for curve in measured for x in curve.x), default=0.0)
     if measured:
-        shown, begin = _without_beginning(measured, newest)
+        begins = [_steep(curve, BEGINNING * newest) for curve in measured]
+        shown = [y for curve, begin in zip(measured, begins, strict=True) for y in curve.y[begin:]]
         low, high = min(shown), max(shown)
         early = newest < 2  # there is little else to see then
-        room = math.inf if early else high - low
-        later = [y for x, y in steps if x > (newest / 2 if early else max(1, begin))]
-        shown += [min(max(y, low - room), high + room) for y in later]
+        room = math.inf if early else AIR * (high - low)
+        beside = [y for x, y in steps if x > (newest / 2 if early else max(1, BEGINNING * newest))]
+        beside += [y for curve, begin in zip(measured, begins, strict=True) for y in curve.y[:begin]]
+        shown += [min(max(y, low - room), high + room) for y in beside]
     else:
         shown = [y for _, y in steps[len(steps) // 4 :]]
     floor = 0.0 if view.quantity == "loss" and not view.log else None
@@ -291,17 +298,14 @@ def _range(curves: list[Curve], view: View, metric: Metric) -> tuple[float, floa
     return low, min(high, metric.factor * metric.high) if view.quantity == "metric" else high
 
 
-def _without_beginning(points: list[tuple[float, float]], epochs: float) -> tuple[list[float], float]:
-    """The heights of these points, and the epoch after which they begin.
-
-    The first epochs are left out if they take up much of the axis.
-    """
-    heights = [y for _, y in points]
-    begin = math.ceil(BEGINNING * epochs)
-    later = [y for x, y in points if x > begin]
-    if epochs < LONG or not later or max(later) - min(later) > (1 - MUCH) * (max(heights) - min(heights)):
-        return heights, 0.0
-    return later, float(begin)
+def _steep(curve: Curve, until: float) -> int:
+    """How many points up to this epoch a curve has before it first goes the other way than at its beginning."""
+    count = bisect_right(curve.x, until)
+    falls = len(curve.y) > 1 and curve.y[1] < curve.y[0]
+    for index in range(count):
+        if index + 1 < len(curve.y) and (curve.y[index + 1] < curve.y[index]) != falls:
+            return index
+    return count
 
 
 def _reserve(curves: list[Curve], arms: int, space: Space) -> int:
@@ -322,7 +326,7 @@ def _plot(
 ) -> Plot:
     low, high = y_range
     logarithmic = view.log and view.quantity == "loss"
-    rows = min(MOST_TICKS, max(2, (space.height - 1) // 2))
+    rows = min(MOST_TICKS, max(2, (space.height + 2) // 3))
     looks = arm_looks(history.arms)
     words: list[tuple[str, float, float, str]] = []
     verticals: list[tuple[float, str]] = []
