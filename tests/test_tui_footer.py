@@ -67,6 +67,7 @@ async def honest(app: Recording, pilot: Pilot[int]) -> set[str]:
             name = name.rpartition(".")[2]
             assert hasattr(owner, f"action_{name}") or hasattr(owner, f"_action_{name}"), f"{where}: {key}"
             assert key.label == label_of(active[key.key])
+            assert action != "app.focus_next" or len(widgets) > 1 or len(app.screen.focus_chain) > 1, where
         if isinstance(widget, Input):
             assert widget.value == value, f"{where}: a key of the footer was typed"
             assert not any(len(key.key) == 1 for key in shown), where

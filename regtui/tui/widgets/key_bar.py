@@ -113,7 +113,8 @@ class KeyBar(Lines):
             key=lambda item: order.index(item[0]) if item[0] in order and item[1].node is self.screen else -1,
         ):
             binding = active.binding
-            if binding.show and active.enabled:
+            alone = binding.action.startswith("app.focus_") and len(self.screen.focus_chain) < 2
+            if binding.show and active.enabled and not alone:
                 keys.append(ShownKey(key, (binding.key_display or key).partition(" ")[0], label_of(active)))
         return keys
 
