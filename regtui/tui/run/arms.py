@@ -47,7 +47,7 @@ def instead_of_patience(arm: ArmRow) -> Sequence[str]:
     stopped = arm.history.stopped
     if stopped is None:
         since = arm.history.since_best
-        return (f"{since} since best", f"{since}") if arm.settings.patience is None else ()
+        return (f"{since} since best", f"{since} ago", f"{since}") if arm.settings.patience is None else ()
     kept = f", kept {kept_epoch(arm.history, arm.settings) or 0}"
     if stopped.diverged:
         return f"diverged at {stopped.epoch}", "diverged", "NaN"
