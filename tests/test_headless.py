@@ -234,7 +234,7 @@ def test_ctrl_c_stops_the_run_validates_it_and_keeps_it(endless: Callable[..., R
     outcome = end(process)
     assert outcome.code == 4
     assert re.fullmatch(r"stopping after step [\d,]+: validating, testing, saving\n", outcome.err)
-    assert "stopped by the user" in outcome.out
+    assert "stopped by hand" in outcome.out
     summary = summary_of(tmp_path)
     assert (summary.status, summary.error) == ("stopped", "")
     for arm in summary.arms.values():

@@ -182,7 +182,7 @@ def test_an_arm_goes_on_in_the_middle_of_an_epoch(mnist_file: Path, tmp_path: Pa
     for _ in range(2):
         assert other.train_steps(99) == arm.train_steps(99)
         assert other.start_epoch() == arm.start_epoch()
-    assert other.measure()[:-1] == arm.measure()[:-1]
+    assert other.measure()._replace(seconds=0) == arm.measure()._replace(seconds=0)
     assert [t.test({"regularized": True})[:2] for t in (arm, other)] == [arm.test({"regularized": True})[:2]] * 2
 
 
