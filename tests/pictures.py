@@ -95,11 +95,10 @@ SCENES = {
     "weights": Scene(review="l1", keys=("w",)),
     "list": Scene(review="", keys=("down", "down")),
     "list-note": Scene(review="", keys=("n",)),
-    "compare": Scene(review="", keys=("space", "space", "down", "down", "space", "c")),
+    "compare": Scene(review="", keys=(*["down"] * 4, "space", *["down"] * 4, "space", "c")),
 }
 README = {
     "run": ("run", (120, 36)),
-    "run-80x24": ("run", (80, 24)),
     "verdict": ("verdict", (120, 36)),
     "arms": ("arms-overlay", (120, 36)),
     "list": ("list", (120, 36)),
