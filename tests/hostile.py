@@ -37,6 +37,8 @@ _ALLOWED = re.compile(
     rb"|\x1b\[[0-9;]*[tnc]"
     rb"|\x1b\[\?[0-9]+[su]"
     rb"|\x1b\]22;[a-z-]+\x07"  # the pointer's shape
+    rb"|\x1b\]11;\?\x1b\\"  # the question for the background
+    rb"|\x1b\]2;[^\x00-\x1f\x7f]*\x07"  # the title, which ends at the first character that could end it
     rb"|\x1b[78=>]|\x1b\([B0]"
 )
 """What the screen itself has a terminal obey."""

@@ -29,6 +29,7 @@ from pathlib import Path
 from regtui.console import complain
 from regtui.errors import RegtuiError
 from regtui.preset.file import load
+from regtui.settings import Known, Settings
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.start import show
 
@@ -41,8 +42,7 @@ def fail(screen):
 
 RunScreen._draw = fail
 try:
-    show(load("smoke", ["train.epochs=500"]), Path(sys.argv[1]), start=True, quit_when_done=False,
-         ascii_only=False, debug=False)
+    show(load("smoke", ["train.epochs=500"]), Path(sys.argv[1]), theme="dark", known=Known(Settings()), start=True)
 except RegtuiError as error:
     complain(f"regtui: {error}")
     sys.exit(error.exit_code)
@@ -142,10 +142,10 @@ def test_a_light_terminal_is_recognized_and_a_late_answer_is_no_keys(logs: Path)
     with regtui(logs, env={"COLORFGBG": ""}) as terminal:
         terminal.until("\x1b]11;?")
         terminal._type("\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62;22c")
-        terminal.until("small-data")
+        terminal.until("batch-norm")
         assert light in terminal.written
     with regtui(logs, env={"COLORFGBG": ""}) as terminal:
-        terminal.until("small-data")
+        terminal.until("batch-norm")
         terminal._type("\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62;22c")
         terminal.read(0.5)
         assert light not in terminal.written
@@ -158,9 +158,9 @@ def test_with_ascii_no_other_byte_is_written(logs: Path) -> None:
     plain = {"LANG": "C", "LC_ALL": "C", "TERM": "vt100"}
     with regtui(logs, "--preset", "smoke", "--start", "--ascii", "--epochs", "1", env=plain) as terminal:
         terminal.until(lambda: told(logs, "run_finished"))
-        terminal.until("log  ")
+        terminal.until(" ahead")
         terminal.press("d", "w", "\x1b", "i", "\x1b", "?", "\x1b", "c")
-        terminal.until("small-data")
+        terminal.until("batch-norm")
         terminal.press("q")
         assert terminal.wait() == 0, terminal.normal_screen
         assert_restored(terminal)
@@ -191,7 +191,7 @@ def test_patience_lowered_by_keys_stops_the_run(logs: Path) -> None:
         terminal.press("-", "-")
         terminal.until(lambda: told(logs, "control_applied"))
         terminal.until(lambda: told(logs, "run_finished"))
-        terminal.until("log  ")
+        terminal.until(" ahead")
         terminal.press("q")
         assert terminal.wait() == 0
     (first, *_) = told(logs, "control_applied")
@@ -210,6 +210,7 @@ def test_quitting_asks_and_is_gone(logs: Path, ask: str, answer: str) -> None:
         until_told(terminal, logs, "epoch_done")
         terminal.press(ask)
         terminal.until("Leave while the run goes on?")
+        time.sleep(1)  # as somebody reads it: a question takes nothing that was typed before it was seen
         answered = time.perf_counter()
         terminal.press(answer)
         assert terminal.wait() == 4
@@ -222,7 +223,7 @@ def test_quitting_asks_and_is_gone(logs: Path, ask: str, answer: str) -> None:
 
 def test_quitting_while_torch_is_imported_is_gone(logs: Path) -> None:
     with regtui(logs) as terminal:
-        terminal.until("small-data")
+        terminal.until("batch-norm")
         terminal.until(lambda: len(terminal.family()) >= 3)
         pressed = time.perf_counter()
         terminal.press("q")
@@ -252,11 +253,11 @@ SIGNALS = (SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM)
 
 def come_to(terminal: Terminal, logs: Path, phase: str) -> None:
     if phase == "presets":
-        terminal.until("small-data")
+        terminal.until("batch-norm")
     elif phase == "loading":
         terminal.until("Loading PyTorch")
     elif phase == "verdict":
-        terminal.until("log  ")
+        terminal.until(" ahead")
     else:
         until_told(terminal, logs, "epoch_done")
         key, wanted = {"paused": (" ", None), "question": ("s", "Stop the run?"), "weights": ("w", "Weights")}.get(
@@ -327,7 +328,7 @@ def test_a_terminal_that_goes_while_it_trains_ends_it_and_keeps_the_run(logs: Pa
 
 def test_a_terminal_that_goes_while_presets_are_shown_ends_it(logs: Path) -> None:
     with regtui(logs) as terminal:
-        terminal.until("small-data")
+        terminal.until("batch-norm")
         terminal.until(lambda: len(terminal.family()) >= 3)
         terminal.hang_up()
         assert terminal.all_gone(5)
@@ -388,7 +389,7 @@ def test_the_screen_is_on_the_terminal_wherever_stderr_leads_to(logs: Path, word
 def test_where_the_encoding_has_no_more_all_is_ascii_by_itself(logs: Path, env: dict[str, str]) -> None:
     with regtui(logs, "--preset", "smoke", "--start", "--epochs", "1", env=env) as terminal:
         terminal.until(lambda: told(logs, "run_finished"))
-        terminal.until("log  ")
+        terminal.until(" ahead")
         terminal.press("d", "?", "\x1b", "q")
         assert terminal.wait() == 0, terminal.normal_screen
         assert_restored(terminal)
