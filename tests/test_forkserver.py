@@ -46,6 +46,7 @@ def test_what_is_imported_is_shared_and_how_a_process_ended_is_told() -> None:
     assert all_gone([parent, first, second])
 
 
+@pytest.mark.slow
 def test_nothing_is_left_when_the_server_is_killed() -> None:
     with ProcessCrew() as crew:
         crew.warm_up()
@@ -67,6 +68,7 @@ def test_a_server_that_stands_still_holds_up_nobody() -> None:
     assert all_gone(family)
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_while_the_server_stands_still_is_told() -> None:
     with ProcessCrew() as crew:
         crew.warm_up()
