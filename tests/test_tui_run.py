@@ -397,6 +397,19 @@ async def test_leaving_while_a_run_goes_on_asks_and_keeps_it(tmp_path: Path) -> 
     assert training.result.summary.status == "stopped"
 
 
+@pytest.mark.parametrize(("key", "question"), [("s", "Stop the run?"), ("q", "Leave while the run goes on?")])
+async def test_a_question_about_the_run_goes_away_when_the_run_ends(tmp_path: Path, key: str, question: str) -> None:
+    async with running(tmp_path) as (app, pilot, training):
+        await pilot.press(key)
+        await until(pilot, lambda: question in text_of(app))
+        training.open(100)
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.query_one(VerdictPanel).display)
+        assert question not in text_of(app)
+        await until(pilot, lambda: "The run has ended before the question was answered." in text_of(app))
+        assert app.session is not None
+        assert app.session.status == "finished"
+
+
 async def test_quit_when_done_leaves_with_the_run_s_exit_code(tmp_path: Path) -> None:
     async with running(tmp_path, quit_when_done=True) as (app, pilot, training):
         training.open(100)

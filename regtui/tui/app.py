@@ -43,7 +43,7 @@ from regtui.tui.run.session import Session
 from regtui.tui.run.training import ProcessTraining, Training
 from regtui.tui.themes import THEMES
 from regtui.tui.widgets.clipboard import copy
-from regtui.tui.widgets.dialogs import Ask, Choice
+from regtui.tui.widgets.dialogs import Ask, AskWhileItTrains, Choice
 from regtui.tui.widgets.key_bar import KeyBar, tell
 from regtui.tui.widgets.keys import EVERYWHERE
 from regtui.tui.widgets.thread import in_thread
@@ -63,7 +63,7 @@ QUIT_CHOICES = (
 )
 
 
-class LeaveQuestion(Ask):
+class LeaveQuestion(AskWhileItTrains):
     """Asks what becomes of the run that goes on."""
 
     def __init__(self) -> None:
@@ -250,6 +250,9 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             self._back_to_presets(session.preset)
             self.push_screen(Ask("The run could not begin", str(session.error), (Choice("o", "ok", "OK"),)))
         else:
+            if isinstance(self.screen, AskWhileItTrains):
+                self.screen.dismiss(None)
+                tell(self, "The run has ended before the question was answered.")
             for screen in self.screen_stack:
                 if isinstance(screen, RunScreen) and screen.session is session:
                     screen.ended()

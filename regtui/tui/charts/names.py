@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from regtui.tui.charts.strokes import Cell
 
-NEAR = 2
+NEAR = 1
 """A longer form of a name may stand so many rows away from its line's end before a shorter one is tried."""
 
 

@@ -32,7 +32,7 @@ from regtui.tui.run.session import Session
 from regtui.tui.run.steering import SteeringPanel
 from regtui.tui.run.verdict_panel import VerdictPanel
 from regtui.tui.widgets.clipboard import copy
-from regtui.tui.widgets.dialogs import Ask, Choice
+from regtui.tui.widgets.dialogs import AskWhileItTrains, Choice
 from regtui.tui.widgets.key_bar import KeyBar, tell
 from regtui.tui.widgets.keys import EVERYWHERE, bindings
 from regtui.tui.widgets.stepper import Stepper
@@ -412,7 +412,7 @@ class RunScreen(Screen[None]):
     def action_stop(self) -> None:
         """Ask how to stop."""
         words = "What was trained up to now is in the log either way."
-        self.app.push_screen(Ask("Stop the run?", words, STOP_CHOICES), self._stop_answered)
+        self.app.push_screen(AskWhileItTrains("Stop the run?", words, STOP_CHOICES), self._stop_answered)
 
     def _stop_answered(self, answer: str | None) -> None:
         if answer in {"keep", "at once"}:

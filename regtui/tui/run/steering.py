@@ -18,7 +18,7 @@ from regtui.protocol.history import History
 from regtui.techniques.base import Technique
 from regtui.text import counted
 from regtui.tui.look import arm_looks
-from regtui.tui.widgets.dialogs import Ask, Choice
+from regtui.tui.widgets.dialogs import AskWhileItTrains, Choice
 from regtui.tui.widgets.key_bar import tell
 from regtui.tui.widgets.scales import SCALES, Counts, Magnitudes, Rates
 from regtui.tui.widgets.stepper import Stepper
@@ -351,7 +351,7 @@ class SteeringPanel(Widget):
         who = "each ends" if len(stopping) > 1 else "it ends"
         text = f"With patience {patience} {who} with the epoch that it is in, unless that counts as an improvement."
         choices = [Choice("n", "leave", "leave it as it is"), Choice("y", "lower", f"set patience to {patience}")]
-        self.app.push_screen(Ask(f"Stops now: {waited}", text, choices), answer)
+        self.app.push_screen(AskWhileItTrains(f"Stops now: {waited}", text, choices), answer)
 
     def _set_patience(self, wanted: Mapping[str, int | None]) -> None:
         """Send the patience to the arms that still train, with one command if it is the same for all."""

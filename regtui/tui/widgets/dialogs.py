@@ -175,6 +175,10 @@ class Ask(_Question):
         self.dismiss(message.choice.value)
 
 
+class AskWhileItTrains(Ask):
+    """A question about the run that goes on; it goes away when that has ended."""
+
+
 class AskText(_Question):
     """A question that is answered with a text."""
 
