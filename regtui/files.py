@@ -1,4 +1,7 @@
-"""Reading files of unknown content: only regular files, never blocking, with limits checked before parsing."""
+"""Reading files of unknown content: only regular files, never blocking, with limits checked before parsing.
+
+And writing one at once, so that no other program ever reads half of it.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ import json
 import math
 import os
 import re
+import secrets
 import stat
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -171,6 +176,27 @@ class TooLargeError(OSError):
 
 class NotTextError(ValueError):
     """A file that is not text, or text in another encoding than UTF-8."""
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file at once; one that is there keeps its mode.
+
+    Raises:
+        OSError: It can't be written; what was there is as before.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with draft.open("xb") as file:  # never through a link that somebody put there
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            draft.chmod(path.stat().st_mode & 0o777)
+        draft.replace(path)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
 
 
 class TooDeepError(ValueError):

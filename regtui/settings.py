@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from regtui.errors import InputError
-from regtui.files import MAX_PRESET, read_plain, table_of_toml, text_of
+from regtui.files import MAX_PRESET, read_plain, table_of_toml, text_of, write_whole
 from regtui.preset.faults import MAX_VALUE, Fault
 from regtui.preset.train import Device
 from regtui.text import lines, one_line
@@ -202,17 +202,5 @@ def remember(chosen: Mapping[str, object]) -> None:
             if of.get(last) != value:
                 of[last] = value
         if (text := tomlkit.dumps(document)) != before:
-            _replace(file, text)
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write the file at once, so that another program never reads half of it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        if file.exists():
-            temporary.chmod(file.stat().st_mode & 0o777)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(file, text.encode())

@@ -11,6 +11,7 @@ import pytest
 
 from regtui.cli.runs import print_run
 from regtui.engine.run import run
+from regtui.files import write_whole
 from regtui.preset.train import TrainTable
 from regtui.protocol.control import Control
 from regtui.protocol.events import EpochDone, Event, LayerWeights, RunFinished, parse
@@ -74,7 +75,7 @@ def test_the_longest_summary_is_read_wherever_one_is(tmp_path: Path) -> None:
         update={"pairing": pairing.model_copy(update={"order": [f"{n:016x}" for n in range(MOST)]})}
     )
     path = result.folder / "summary.json"
-    log._write_whole(path, log._json(longest.model_dump(by_alias=True)))
+    write_whole(path, log._json(longest.model_dump(by_alias=True)))
     assert path.stat().st_size < min(files.MAX_BYTES, summary.LONGEST_SUMMARY) / 2
     assert read_summary(result.folder) == longest
     info = read_run(result.folder)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from regtui import files
 from regtui.engine.crew import LocalCrew, ProcessCrew
 from regtui.engine.run import RunResult, run
 from regtui.errors import RegtuiError
@@ -110,14 +111,14 @@ def test_a_stopped_run_has_them_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS])
 def test_that_they_can_t_be_kept_fails_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    write = runlog._write_whole
+    write = files.write_whole
 
     def full(path: Path, content: bytes) -> None:
         if path.name == FILE:
             raise OSError(code, os.strerror(code))
         write(path, content)
 
-    monkeypatch.setattr(runlog, "_write_whole", full)
+    monkeypatch.setattr(runlog, "write_whole", full)
     events: list[Event] = []
     losses = {"baseline": [1.0] * 9, "regularized": [1.0] * 9}
     result = run(small_preset(), tmp_path, Control(), events.append, ScriptedCrew(losses))

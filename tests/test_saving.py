@@ -23,6 +23,7 @@ from regtui.arm.split import load
 from regtui.arm.streams import stream
 from regtui.cli import headless
 from regtui.engine.run import RunResult, run
+from regtui.files import write_whole
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control
 from regtui.protocol.events import EpochDone, Event, RunFinished, RunStarted, Saving, Scored, StepsDone
@@ -267,14 +268,14 @@ def test_a_disk_that_tells_only_at_the_end_that_it_was_full_is_heard(
 
 @pytest.mark.parametrize("code", FAULTS)
 def test_a_summary_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    own = runlog._write_whole
+    own = write_whole
 
     def write(path: Path, content: bytes) -> None:
         if path.name == "summary.json":
             raise OSError(code, os.strerror(code))
         own(path, content)
 
-    monkeypatch.setattr(runlog, "_write_whole", write)
+    monkeypatch.setattr(runlog, "write_whole", write)
     result, events = train(tmp_path, lambda *_: None)
     assert told_of_saving(events) == [("summary", False)]
     assert isinstance(events[-1], RunFinished)

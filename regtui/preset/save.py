@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import MutableMapping
 from contextlib import suppress
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from regtui.errors import InputError
-from regtui.files import MAX_PRESET, read_plain, text_of
+from regtui.files import MAX_PRESET, read_plain, text_of, write_whole
 from regtui.preset.file import load, to_table, to_toml
 from regtui.preset.model import Preset
 from regtui.preset.validation import validate
@@ -33,19 +32,11 @@ def save_as(preset: Preset, name: str, folder: Path = Path("presets"), *, origin
     """
     named = validate({**to_table(preset), "name": name}, "the new preset")
     path = folder / f"{name}.toml"
-    # Without the suffix '.toml', so that an incomplete file is never listed as a preset.
-    temporary = folder / f".{name}.{os.getpid()}.tmp"
     content = _content(named, original).encode()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_whole(path, content)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise InputError(f"{path}: can't be written ({error.strerror}); check the folder's permissions") from None
     return path
 

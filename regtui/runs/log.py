@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from regtui import SCHEMA, __version__
 from regtui.errors import InputError, unwritable
+from regtui.files import write_whole
 from regtui.preset.file import to_toml
 from regtui.preset.model import Preset
 from regtui.protocol.events import EpochDone, Event, Saving, StepsDone
@@ -149,7 +150,7 @@ class RunLog:
         try:
             self._make_whole()
             path = self.folder / name
-            _write_whole(path, content)
+            write_whole(path, content)
         except OSError as error:
             return f"{path}: {unwritable(error)}"
         return ""
@@ -200,7 +201,7 @@ class RunLog:
         (folder / "checkpoint").mkdir(exist_ok=True)
         for name, content in self._small_files.items():
             if not (folder / name).exists():
-                _write_whole(folder / name, content)
+                write_whole(folder / name, content)
 
     def _hold(self) -> None:
         """Keep the folder open, so that it is found after a rename; Windows does not rename folders in use."""
@@ -267,25 +268,6 @@ def _json(content: dict[str, Any]) -> bytes:
     # A command line may contain bytes that are not text; as escapes they are valid JSON.
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     return text.encode(errors="backslashreplace")
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file atomically.
-
-    Raises:
-        OSError: It can't be written.
-    """
-    temporary = path.with_suffix(".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
 
 
 def _is_at(handle: int, path: Path) -> bool:

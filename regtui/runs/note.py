@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from regtui.errors import InputError
+from regtui.files import write_whole
 from regtui.runs.files import LONGEST, read_toml
 from regtui.text import one_line, quoted
 
@@ -84,19 +82,12 @@ def write_note(folder: Path, note: Note) -> None:
     text = one_line(note.text.strip(), MAX_NOTE)
     lines = [f"note = {_toml(text)}"] if text else []
     lines += [f"tags = {_toml(_checked(note.tags))}"] if note.tags else []
-    draft = folder / f".{NAME}.{secrets.token_hex(4)}.tmp"
     try:
-        if not lines:
+        if lines:
+            write_whole(path, "\n".join([*lines, ""]).encode())
+        else:
             path.unlink(missing_ok=True)
-            return
-        with draft.open("xb") as file:  # never through a link that somebody put there
-            file.write("\n".join([*lines, ""]).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
         raise InputError(f"{quoted(path)}: the note can't be written ({error.strerror})") from None
 
 
