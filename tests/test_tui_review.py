@@ -617,7 +617,7 @@ async def test_runs_are_exported_by_key_and_over_nothing(logs: Path, monkeypatch
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: rows(app) == 3)
         assert isinstance(app.screen, ReviewScreen)
-        name = app.screen._selected[0].name
+        name = app.screen.selected[0].name
         await pilot.press("e", "h")
         await until(pilot, lambda: f"Written: {name}.html" in text_of(app))
         written = (logs.parent / f"{name}.html").read_bytes()

@@ -34,9 +34,10 @@ from regtui.tui.look import PlainText
 from regtui.tui.pages.commands import CommandScreen
 from regtui.tui.pages.explain import ExplainScreen
 from regtui.tui.pages.help import HelpScreen
+from regtui.tui.review.chores import Deleted
 from regtui.tui.review.compare_screen import CompareScreen
 from regtui.tui.review.saved_run import OpenRun, SavedRunScreen
-from regtui.tui.review.screen import Deleted, ReviewScreen
+from regtui.tui.review.screen import ReviewScreen
 from regtui.tui.run.gauges import Gauges, machine_words
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session

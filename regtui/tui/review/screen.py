@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence, Set
 from operator import itemgetter
 from pathlib import Path
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from regtui.errors import InputError, RegtuiError
-from regtui.preset.file import load
-from regtui.preset.model import Preset
+from regtui.errors import InputError
 from regtui.runs.comparison import AT_MOST
 from regtui.runs.filter import parse_filter
 from regtui.runs.index import read_runs
 from regtui.runs.list import RunInfo, read_run
-from regtui.runs.note import MAX_NOTE, Note, read_note, tags_of, write_note
-from regtui.runs.note import NAME as NOTE
-from regtui.runs.trash import discard, is_in_trash, restore
+from regtui.runs.trash import is_in_trash
 from regtui.text import one_line
+from regtui.tui.review.chores import Chores, Deleted
 from regtui.tui.review.columns import (
     FIELDS,
     NARROW,
@@ -47,32 +41,21 @@ from regtui.tui.review.columns import (
 )
 from regtui.tui.review.preview import Preview
 from regtui.tui.review.saved_run import OpenRun
-from regtui.tui.widgets.clipboard import copy
-from regtui.tui.widgets.dialogs import Ask, AskText, Choice
 from regtui.tui.widgets.filter_input import FilterInput
 from regtui.tui.widgets.key_bar import KeyBar, tell
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
 from regtui.tui.widgets.row_list import Cell, Column, RowList
 from regtui.tui.widgets.thread import in_thread
 
-Deleted = list[list[tuple[Path, Path]]]
-"""What was deleted together: where each run was, and where it is in the trash."""
 BESIDE, BELOW = 100, 24
 """Columns from which the preview stands beside the list, and rows from which it stands below."""
 LIST_ROWS = 12
 """Rows that the preview leaves where it stands below: eight runs, their header, and the lines around."""
-EXPORTS = (
-    Choice("h", "html", "HTML: a report of one file"),
-    Choice("c", "csv", "CSV: tables of epochs and steps"),
-    Choice("s", "svg", "SVG: a figure"),
-    Choice("p", "png", "PNG: a figure"),
-    Choice("t", "tensorboard", "TensorBoard: event files"),
-)
 LOOK_AGAIN = 2.0
 """Seconds between two readings of the runs that go on."""
 
 
-class ReviewScreen(Screen[None]):
+class ReviewScreen(Chores):
     """The list of all runs below a folder, or of chosen ones."""
 
     DEFAULT_CSS = """
@@ -117,20 +100,6 @@ class ReviewScreen(Screen[None]):
     class Presets(Message):
         """The user wants to choose a preset."""
 
-    class Rerun(Message):
-        """The user wants to run a saved run's preset again."""
-
-        def __init__(self, preset: Preset) -> None:
-            super().__init__()
-            self.preset = preset
-
-    class Exported(Message):
-        """An export has ended: the sentence on it, and whether it is an error."""
-
-        def __init__(self, words: str, *, error: bool) -> None:
-            super().__init__()
-            self.words, self.error = words, error
-
     class Listed(Message):
         """The runs were read."""
 
@@ -153,9 +122,8 @@ class ReviewScreen(Screen[None]):
             chosen: If there are any, lists these instead.
             deleted: What was deleted before, the last at the end, to be brought back; more is added to it.
         """
-        super().__init__()
-        self._folder, self._chosen = folder, chosen
-        self._deleted: Deleted = [] if deleted is None else deleted
+        super().__init__(folder, deleted)
+        self._chosen = chosen
         self._gone = set[Path]()
         """Runs moved away by this screen, which a list that was begun before may still name."""
         self._runs: list[RunInfo] = []
@@ -202,7 +170,11 @@ class ReviewScreen(Screen[None]):
     def _look_again(self) -> None:
         going_on = [run.folder for run in self._runs if run.may_go_on]
         if going_on and self.is_current:
-            self._read_again(going_on)
+            self.read_again(going_on)
+
+    def read_again(self, folders: Sequence[Path]) -> None:
+        """Read some of the listed runs again."""
+        self._read_again(folders)
 
     @in_thread("listing")
     def _read_again(self, folders: Sequence[Path]) -> None:
@@ -403,124 +375,9 @@ class ReviewScreen(Screen[None]):
         self._turned = not self._turned
         self._show()
 
-    def action_rerun(self) -> None:
-        """Open the preset of the run under the cursor, with all values as they were run."""
-        run = self.at_cursor
-        if run is not None:
-            try:
-                self.post_message(self.Rerun(load(str(run.folder / "preset.toml"))))
-            except InputError as error:
-                tell(self, error, error=True)
-
-    @work
-    async def action_export(self) -> None:
-        """Ask for a format, and write the marked runs, or the one under the cursor, where `regtui export` would."""
-        runs = self._selected
-        if not runs:
-            return
-        title = f"Export {one_line(runs[0].name)}" if len(runs) == 1 else f"Export {len(runs):,} runs"
-        to = await self.app.push_screen_wait(Ask(title, "Nothing that exists is overwritten.", EXPORTS))
-        if to is not None:
-            tell(self, "Exporting …")
-            self._export(runs, to)
-
-    @in_thread("export", exclusive=False)
-    def _export(self, runs: Sequence[Path], to: str) -> None:
-        from regtui.export.write import write_runs  # 40 ms that nobody waits for here
-
-        try:
-            written = write_runs(runs, to)
-        except RegtuiError as error:
-            self.post_message(self.Exported(str(error), error=True))
-        else:
-            places = (
-                one_line(written[0]) if len(written) == 1 else f"{len(written):,} into {one_line(written[0].parent)}"
-            )
-            self.post_message(self.Exported(f"Written: {places}", error=False))
-
-    @on(Exported)
-    def _tell_exported(self, event: Exported) -> None:
-        tell(self, event.words, error=event.error)
-
     def action_presets(self) -> None:
         """Go to the presets."""
         self.post_message(self.Presets())
-
-    def action_delete(self) -> None:
-        """Move the marked runs, or the one under the cursor, into the trash."""
-        moved, faults = self._move(lambda folder: discard(folder, self._folder))
-        if moved:
-            self._deleted.append(moved)
-        them = "it" if len(moved) == 1 else "them"
-        self._tell_moved([folder.name for folder, _ in moved], f"in the trash; u brings {them} back", faults)
-
-    def action_copy_path(self) -> None:
-        """Copy the path of the log of the run under the cursor."""
-        if (run := self.at_cursor) is not None:
-            copy(self, one_line(run.folder.absolute()), "the path of the log")
-
-    @work
-    async def action_note(self) -> None:
-        """Ask for a note on the run under the cursor."""
-        run = self.at_cursor
-        if run is None:
-            return
-        text = "It is kept in note.toml beside the run's log, and found by the filter."
-        ask = AskText("A note on the run", f"{run.name}\n{text}", run.note.text, _note_fault)
-        answer = await self.app.push_screen_wait(ask)
-        if answer is not None:
-            self._write_notes([run.folder], lambda note: replace(note, text=answer))
-
-    @work
-    async def action_tags(self) -> None:
-        """Ask for the tags of the marked runs, or of the one under the cursor; tags that not all have are kept."""
-        runs = [run for run in self._runs if run.folder in self._selected]
-        if not runs:
-            return
-        common = [tag for tag in runs[0].note.tags if all(tag in run.note.tags for run in runs)]
-        title = "Tags of the run" if len(runs) == 1 else f"Tags of {len(runs):,} runs"
-        text = "Words with blanks between them; the filter finds them: tag=good."
-        answer = await self.app.push_screen_wait(AskText(title, text, " ".join(common), _tags_fault))
-        if answer is not None:
-            typed = tags_of(answer)
-            self._write_notes(
-                [run.folder for run in runs],
-                lambda note: replace(note, tags=(*(tag for tag in note.tags if tag not in common), *typed)),
-            )
-
-    def _write_notes(self, folders: Sequence[Path], change: Callable[[Note], Note]) -> None:
-        """Change what is written of these runs."""
-        faults = list[str]()
-        for folder in folders:
-            try:
-                write_note(folder, change(read_note(folder)))
-            except InputError as error:
-                faults.append(str(error))
-            except OSError as error:
-                faults.append(f"{one_line(folder)}: {NOTE} can't be read ({error.strerror})")
-        if faults:
-            tell(self, f"{faults[0]}{_and_more(faults)}", error=True)
-        self._read_again(folders)
-
-    def action_undo(self) -> None:
-        """In the list of the trash: bring back the marked runs, or the one under the cursor; else what went last."""
-        if self._selected and is_in_trash(self._selected[0]):
-            moved, faults = self._move(restore)
-            self._tell_moved([folder.name for folder, _ in moved], "back in its place", faults)
-            return
-        restored, faults = list[Path](), list[str]()
-        for folder, place in self._deleted.pop():
-            try:
-                restore(place)
-                restored.append(folder)
-            except InputError as error:
-                faults.append(str(error))
-        self._gone -= set(restored)
-        listed = {run.folder for run in self._runs}
-        self._runs += [read_run(folder) for folder in restored if folder not in listed]
-        self._show(restored[0] if restored else None)
-        self._read()  # a list that was begun before lacks them
-        self._tell_moved([folder.name for folder in restored], "back in the list", faults)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Undo only what can be undone, and go back only from somewhere."""
@@ -536,20 +393,13 @@ class ReviewScreen(Screen[None]):
         return "all runs" if self._input.is_open else "no marks" if self._marked else ""
 
     @property
-    def _selected(self) -> list[Path]:
-        """The folders of the marked runs; if none is, of the run under the cursor."""
-        marked = [run.folder for run in self._runs if run.folder in self._marked] if self._marked else []
-        return marked or ([self.at_cursor.folder] if self.at_cursor else [])
+    def selected_runs(self) -> list[RunInfo]:
+        """The marked runs; if none is, the run under the cursor."""
+        marked = [run for run in self._runs if run.folder in self._marked] if self._marked else []
+        return marked or ([self.at_cursor] if self.at_cursor else [])
 
-    def _move(self, move: Callable[[Path], Path]) -> tuple[list[tuple[Path, Path]], list[str]]:
-        """Move the selected runs away and off the list; returns from where to where, and what went wrong."""
-        moved, faults = list[tuple[Path, Path]](), list[str]()
-        for folder in self._selected:
-            try:
-                moved.append((folder, move(folder)))
-            except InputError as error:
-                faults.append(str(error))
-        gone = {folder for folder in self._selected if not os.path.lexists(folder)}  # also what others moved
+    def take_off(self, gone: Set[Path]) -> None:
+        """Take runs off the list that are no longer in their places."""
         row = self._list.cursor
         left = [run for run in self._shown[row:] if run.folder not in gone] or [
             run for run in reversed(self._shown[:row]) if run.folder not in gone
@@ -558,15 +408,14 @@ class ReviewScreen(Screen[None]):
         self._marked -= gone
         self._runs = [run for run in self._runs if run.folder not in gone]
         self._show(left[0].folder if left else None)
-        return moved, faults
 
-    def _tell_moved(self, names: Sequence[str], where: str, faults: Sequence[str]) -> None:
-        """Say what was moved, or why not."""
-        self.query_one(KeyBar).redraw()
-        what = one_line(names[0]) if len(names) == 1 else f"{len(names):,} runs"
-        words = [f"{what}: {where}."] if names else []
-        words += [f"{faults[0]}{_and_more(faults)}."] if faults else []
-        tell(self, " ".join(words), error=bool(faults))
+    def put_back(self, restored: Sequence[Path]) -> None:
+        """List runs that are in their places again."""
+        self._gone -= set(restored)
+        listed = {run.folder for run in self._runs}
+        self._runs += [read_run(folder) for folder in restored if folder not in listed]
+        self._show(restored[0] if restored else None)
+        self._read()  # a list that was begun before lacks them
 
     def action_update(self) -> None:
         """Read the folder again."""
@@ -592,19 +441,3 @@ class ReviewScreen(Screen[None]):
             self._tell()
         elif len(self.app.screen_stack) > 2:  # the first is Textual's own
             self.dismiss()
-
-
-def _and_more(faults: Sequence[str]) -> str:
-    return f" (and {len(faults) - 1:,} more)" if len(faults) > 1 else ""
-
-
-def _note_fault(text: str) -> str:
-    return f"A note has at most {MAX_NOTE} characters." if len(text) > MAX_NOTE else ""
-
-
-def _tags_fault(text: str) -> str:
-    try:
-        tags_of(text)
-    except InputError as error:
-        return str(error)
-    return ""
