@@ -251,10 +251,10 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             self._back_to_presets(session.preset)
             self.push_screen(Ask("The run could not begin", str(session.error), (Choice("o", "ok", "OK"),)))
         else:
-            if isinstance(self.screen, AskWhileItTrains):
-                self.screen.dismiss(None)
-                tell(self, "The run has ended before the question was answered.")
-            for screen in self.screen_stack:
+            for screen in self.screen_stack[:]:
+                if isinstance(screen, AskWhileItTrains) and screen.is_current:
+                    screen.dismiss(None)
+                    tell(self, "The run has ended before the question was answered.")
                 if isinstance(screen, RunScreen) and screen.session is session:
                     screen.ended()
 
