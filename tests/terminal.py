@@ -21,6 +21,8 @@ from typing import Any, Self
 
 import psutil
 
+_ENVIRON = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+"""The environment without a size of the terminal, which pytest gives its own processes."""
 LEFT = b"\x1b[?1049l"
 """What a program writes last of its own screen: from here on it is the normal one again."""
 QUIET = 0.15
@@ -61,7 +63,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             cwd=cwd,
-            env=os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | dict(env or {}),
+            env=_ENVIRON | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | dict(env or {}),
         )
         os.close(slave)
         self.process = psutil.Process(self._process.pid)
