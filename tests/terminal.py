@@ -111,12 +111,12 @@ class Terminal:
         self._type(key)
         return self.until(wanted, seconds)
 
-    def press_and_change(self, key: str, seconds: float = 30) -> float:
+    def press_and_change(self, key: str, seconds: float = 30, quiet: float = QUIET) -> float:
         """Type a key and take in what it writes until the screen is quiet again; the seconds until the last of it."""
         began = last = time.perf_counter()
         before = len(self.written)
         self._type(key)
-        while (now := time.perf_counter()) < last + QUIET or len(self.written) == before:
+        while (now := time.perf_counter()) < last + quiet or len(self.written) == before:
             assert now < began + seconds, "the key changed nothing in time"
             if select.select([self._master], [], [], 0.01)[0] and self._take():
                 last = time.perf_counter()
