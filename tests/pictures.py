@@ -129,8 +129,9 @@ async def picture(scene: Scene, size: tuple[int, int], look: str = "dark") -> Im
                 await pilot.pause(0.1)
             await pilot.pause(1)
             rows = app.screen._compositor.render_strips()
-            if app.session is not None:
-                app.session.control.send(Stop(at_once=True))
+            if (session := app.session) is not None and not session.ended:
+                session.control.send(Stop(at_once=True))
+                await until(pilot, lambda: session.ended)
             training.close()
             app.exit()
     return drawn(rows, app.ansi_theme.background_color)
