@@ -4,7 +4,8 @@ from __future__ import annotations
 
 IN_CELLS = str.maketrans(
     {
-        **dict.fromkeys("─╌┄┈╴╶╸╺▔▁▂▃⎯", "-"),
+        **dict.fromkeys("─┄┈╴╶╸╺▔▁▂▃⎯", "-"),
+        "╌": "=",
         **dict.fromkeys("━═", "="),
         **dict.fromkeys("│┃║╎┆┊▏▕▎▍┤├╵╷╹╻", "|"),
         **dict.fromkeys("┌┐└┘┼┬┴╭╮╰╯╔╗╚╝╞╡╪┏┓┗┛┣┫┳┻╋", "+"),

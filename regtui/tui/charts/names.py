@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from regtui.tui.charts.strokes import Cell
 
-NEAR = 1
-"""A longer form of a name may stand so many rows away from its line's end before a shorter one is tried."""
+NEAR, FAR = 1, 3
+"""A name stands so many rows away from its line's end at first, a shorter form a row further; and at most."""
 
 
 class Name(NamedTuple):
     """A name to place.
 
     Attributes:
-        forms: Its forms from long to short.
+        forms: Its forms from long to short; the last may be its value alone.
         end: The cell of its line's end.
         colour: The name of its colour.
         must: Whether it stands far from its line's end rather than nowhere.
@@ -58,18 +58,20 @@ def placed_names(names: Sequence[Name], taken: Mapping[Cell, int], columns: int,
 
 def _place(name: Name, full: Mapping[Cell, int], columns: int, rows: int, *, upwards: bool) -> Placed | None:
     ways = (1, -1) if upwards else (-1, 1)
+    *named, bare = name.forms
+    tries = [(form, away) for shorter, form in enumerate(named) for away in range(NEAR + shorter + 1)]
+    tries += [(form, away) for form in (*named, bare) for away in range(FAR + 1)]
+    tries += [(bare, away) for away in range(FAR + 1, rows)] if name.must else []
     for over_steps in (False, True):
-        for near in (NEAR, rows) if name.must else (NEAR,):
-            for form in name.forms if near == NEAR else name.forms[-1:]:
-                for away in range(near + 1):
-                    for way in ways if away else (1,):
-                        row = name.end[1] + way * away
-                        start = _start(name.end[0], len(form), columns, beside=away == 0)
-                        if start is None or not 0 <= row < rows:
-                            continue
-                        cells = [(column, row) for column in range(max(0, start - 1), start + len(form))]
-                        if all(cell not in full or (over_steps and full[cell] == 0) for cell in cells):
-                            return Placed(form, (start, row), name.colour)
+        for form, away in tries:
+            for way in ways if away else (1,):
+                row = name.end[1] + way * away
+                start = _start(name.end[0], len(form), columns, beside=away == 0)
+                if start is None or not 0 <= row < rows:
+                    continue
+                cells = [(column, row) for column in range(max(0, start - 1), start + len(form))]
+                if all(cell not in full or (over_steps and full[cell] == 0) for cell in cells):
+                    return Placed(form, (start, row), name.colour)
     return None
 
 
