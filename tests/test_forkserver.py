@@ -80,6 +80,7 @@ def test_a_process_that_ends_while_the_server_stands_still_is_told() -> None:
     assert all_gone(family)
 
 
+@pytest.mark.slow
 def test_where_a_library_has_started_threads_each_process_begins_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

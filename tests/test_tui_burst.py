@@ -162,7 +162,8 @@ async def test_every_key_twice_on_a_saved_run_and_on_what_it_opens(saved: Path, 
         await twice(app, pilot, training, reach)
 
 
-@pytest.mark.parametrize("then", ["", *(pytest.param(key, marks=pytest.mark.slow) for key in "c/")])
+@pytest.mark.slow
+@pytest.mark.parametrize("then", ["", "c", "/"])
 async def test_every_key_twice_on_the_list_and_the_comparison(saved: Path, then: str) -> None:
     training = ScriptedTraining()
     app = Counting(saved, training=training, review=())

@@ -71,7 +71,8 @@ async def everywhere(app: RegtuiApp, pilot: Pilot[int]) -> None:
     app.screen.clear_selection()
 
 
-@pytest.mark.parametrize("size", [(120, 36), pytest.param((60, 20), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(120, 36), (60, 20)])
 async def test_no_screen_gives_a_name_for_a_text(tmp_path: Path, size: tuple[int, int]) -> None:
     training = ScriptedTraining()
     preset = small_preset(train={"epochs": 3}, regularized={"dropout": {}, "batch_norm": {}, "early_stopping": {}})
