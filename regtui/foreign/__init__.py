@@ -1,0 +1,1 @@
+"""Logs of other programs, read as series of values by epoch or step."""
