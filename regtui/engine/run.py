@@ -181,6 +181,7 @@ def _summarize_arm(arm: ArmHistory) -> ArmSummary:
         final=Scores.model_validate(arm.last, from_attributes=True) if arm.last else None,
         kept=score.kept if score else None,
         kept_epoch=score.epoch if score else None,
+        at_kept=Scores.model_validate(arm.kept, from_attributes=True) if score and arm.kept else None,
         test={"loss": score.loss, **score.metrics} if score else None,
         zero_weights=arm.zero_weights,
         weight_norm=arm.weight_norm,

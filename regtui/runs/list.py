@@ -44,8 +44,8 @@ _ENDED: tuple[RunStatus, ...] = ("finished", "stopped", "diverged", "failed")
 
 
 RESULTS = frozenset({
-    "epochs", "stop_reason", "best_epoch", "best_val_loss", "final", "kept", "kept_epoch", "test", "zero_weights",
-    "weight_norm", "seconds", "parameters",
+    "epochs", "stop_reason", "best_epoch", "best_val_loss", "final", "kept", "kept_epoch", "at_kept", "test",
+    "zero_weights", "weight_norm", "seconds", "parameters",
 })  # fmt: skip
 """What a summary tells of an arm: 'arms.NAME.epochs'; all else below 'arms.NAME' is the preset's."""
 

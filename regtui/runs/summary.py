@@ -18,7 +18,7 @@ LONGEST_SUMMARY = 2**24
 
 
 class Scores(BaseModel):
-    """An arm's newest epoch, in evaluation mode."""
+    """One epoch of an arm, in evaluation mode."""
 
     train_loss: Number
     val_loss: Number
@@ -32,7 +32,9 @@ class ArmSummary(BaseModel):
     Attributes:
         best_epoch: The epoch with the lowest validation loss, whatever early stopping monitors or counts.
         best_val_loss: Its validation loss. Before there was `kept_epoch`, both were those of the last that counted.
+        final: Its newest epoch.
         kept_epoch: The epoch whose weights were tested.
+        at_kept: That epoch; None in summaries of earlier versions.
         test: Loss and metrics on the test set, by name.
     """
 
@@ -43,6 +45,7 @@ class ArmSummary(BaseModel):
     final: Scores | None
     kept: Text | None
     kept_epoch: int | None = None
+    at_kept: Scores | None = None
     test: dict[Text, Number] | None
     zero_weights: float | None
     weight_norm: Number

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from regtui.tasks.comparison import Comparison
-from regtui.tasks.facts import METRICS, TASKS, Metric, Task, TaskName
+from regtui.tasks.facts import LOSS, METRICS, TASKS, Metric, Task, TaskName
 
 if TYPE_CHECKING:
     from regtui.tasks.base import Arithmetic
 
-__all__ = ["METRICS", "TASKS", "Comparison", "Metric", "Task", "TaskName", "arithmetic"]
+__all__ = ["LOSS", "METRICS", "TASKS", "Comparison", "Metric", "Task", "TaskName", "arithmetic"]
 
 
 def arithmetic(name: TaskName) -> Arithmetic:

@@ -122,5 +122,7 @@ TASKS: Mapping[str, Task] = {
         ErrorDifference,
     ),
 }
+LOSS = Metric("loss", "loss", "loss", "lower", 1, "", "", 4, -math.inf, math.inf)
+"""The test loss as something to judge by, whatever the task."""
 METRICS: Mapping[str, Metric] = {task.metric.name: task.metric for task in TASKS.values()}
 """Every task's metric, by its name in a log."""
