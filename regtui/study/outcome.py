@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from regtui.evidence.over_seeds import Compared, Interval
+from regtui.preset.arms import BASELINE
 from regtui.study.plan import PlannedCell, StudyPlan
+from regtui.tasks import LOSS, METRICS, Metric
 
 State = Literal["running", "finished", "decided", "futile", "stopped", "interrupted"]
 """Of a study: "decided" and "futile" ended at a planned look, since every comparison was called, or none can be."""
@@ -46,18 +48,26 @@ class CellOutcome:
         baseline: By seed: the baseline's test metric, as it is shown.
         baseline_validation: By seed: its metric on the validation set.
         arms: Those beside the baseline, in the plan's order.
-        runs: By seed: the folder of its run, or of the chosen trial's.
+        runs: By seed and trial (0 where nothing is tuned): the folder of the run.
         left_out: Runs that do not count, and why: "seed 3: it was steered".
-        exploratory: The same arms over all seeds, where some were added beyond the plan; empty otherwise.
+        exploratory: The same arms over all seeds, where some were added beyond the plan; empty otherwise. They bear no
+            verdict: each call is "open".
+        baseline_chosen: By seed: the baseline's best trial on validation, where something was tuned.
     """
 
     cell: PlannedCell
     baseline: Mapping[int, float]
     baseline_validation: Mapping[int, float]
     arms: Mapping[str, ArmOutcome]
-    runs: Mapping[int, Path]
+    runs: Mapping[tuple[int, int], Path]
     left_out: tuple[str, ...]
     exploratory: Mapping[str, Compared]
+    baseline_chosen: Mapping[int, int] = field(default_factory=dict)
+
+    def run_of(self, arm: str, seed: int) -> Path | None:
+        """The folder of the run in which an arm's value of a seed was measured."""
+        chosen = self.baseline_chosen if arm == BASELINE else self.arms[arm].chosen
+        return self.runs.get((seed, chosen.get(seed, 0)))
 
 
 @dataclass(frozen=True)
@@ -69,9 +79,21 @@ class StudyOutcome:
         state: Whether it goes on, and how it ended.
         cells: By name, in the plan's order; the first is what the verdict's sentence speaks of.
         runs: How many runs are done, of how many.
+        strangers: Names of runs in its folder that belong to none of its jobs.
     """
 
     plan: StudyPlan
     state: State
     cells: Mapping[str, CellOutcome]
     runs: tuple[int, int]
+    strangers: tuple[str, ...] = ()
+
+    @property
+    def metric(self) -> Metric:
+        """What is judged; the test loss is a metric as well."""
+        return metric_of(self.plan)
+
+
+def metric_of(plan: StudyPlan) -> Metric:
+    """The metric that a plan judges by."""
+    return LOSS if plan.metric == LOSS.name else METRICS[plan.metric]
