@@ -67,7 +67,16 @@ def test_a_setting_that_came_later_than_a_run_had_its_default_then() -> None:
     assert settings(old)["train.schedule"] == settings(new)["train.schedule"] == "constant"
     assert "data.train_samples" not in settings(new), "it has no value where it is left out"
     assert "baseline.dropout.rate" not in settings(new), "a technique that is not used has no knobs"
-    for key, value in (("model.activation", "gelu"), ("train.clip_norm", 1.0), ("train.schedule", "cosine")):
+    assert settings(old)["data.bootstrap"] == "false"
+    later = replace(new, fields={**new.fields, "data.bootstrap": "false"})
+    assert differing([old, later]) == ["train.seed"]
+    for key, value in (
+        ("model.activation", "gelu"),
+        ("train.clip_norm", 1.0),
+        ("train.schedule", "cosine"),
+        ("data.seed", 0),
+        ("data.bootstrap", "true"),
+    ):
         other = replace(new, fields={**new.fields, key: value})
         assert set(differing([old, other])) == {key, "train.seed"}
         assert seeds([old, other]) == []

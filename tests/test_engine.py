@@ -48,7 +48,7 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
 
 
 def data_for(preset: Preset, mnist_file: Path) -> Data:
-    return load(mnist_file, preset.data, stream(preset.train.seed, "split"), CPU)
+    return load(mnist_file, preset.data, preset.train.seed, CPU)
 
 
 def make_arm(preset: Preset, mnist_file: Path, name: str = "regularized") -> Arm:
@@ -235,6 +235,14 @@ def test_too_little_memory_is_a_sentence_and_no_other_fault_is() -> None:
     assert _too_large(other.value) is None
 
 
+def test_a_seed_of_the_data_keeps_the_split_apart_from_weights_and_order(mnist_file: Path) -> None:
+    presets = [small_preset(data={"seed": 7}, train={"seed": seed}) for seed in (0, 1)]
+    arms = [Arm("baseline", preset, load(mnist_file, preset.data, preset.train.seed, CPU), CPU) for preset in presets]
+    assert arms[0].built().split == arms[1].built().split
+    assert arms[0].built().tensors != arms[1].built().tensors
+    assert arms[0].start_epoch() != arms[1].start_epoch()
+
+
 def test_streams_of_other_names_and_seeds_are_others() -> None:
     draws = {
         (seed, name): tuple(torch.rand(4, generator=stream(seed, name)).tolist())
@@ -262,7 +270,7 @@ def test_on_a_gpu_a_step_waits_for_nothing(mnist_file: Path, techniques: dict[st
 
     preset = small_preset(regularized=techniques)
     device = torch.device("cuda")
-    arm = Arm("regularized", preset, load(mnist_file, preset.data, stream(0, "split"), device), device)
+    arm = Arm("regularized", preset, load(mnist_file, preset.data, 0, device), device)
     arm.start_epoch()
     arm.train_steps(2)
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA], acc_events=True) as profiler:

@@ -8,6 +8,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from regtui.arm.split import Data, Rows, load, normalize
+from regtui.arm.streams import stream
 from regtui.preset.model import DataTable
 
 CPU = torch.device("cpu")
@@ -36,13 +37,17 @@ def split(
     train_samples: int | None = None,
     seed: int = 0,
     val_samples: int | None = None,
+    data_seed: int | None = None,
+    bootstrap: bool = False,
 ) -> Data:
-    return load(
-        path,
-        DataTable(val_fraction=val_fraction, train_samples=train_samples, val_samples=val_samples),
-        torch.Generator().manual_seed(seed),
-        CPU,
+    table = DataTable(
+        val_fraction=val_fraction,
+        train_samples=train_samples,
+        val_samples=val_samples,
+        seed=data_seed,
+        bootstrap=bootstrap,
     )
+    return load(path, table, seed, CPU)
 
 
 def numbers(images: Rows) -> list[int]:
@@ -70,6 +75,34 @@ def test_the_test_set_is_whole_and_types_are_small_for_images_and_int64_for_labe
 def test_the_seed_decides_the_split(path: Path) -> None:
     assert numbers(split(path, seed=3).train_examples) == numbers(split(path, seed=3).train_examples)
     assert numbers(split(path, seed=3).train_examples) != numbers(split(path, seed=4).train_examples)
+
+
+def test_without_the_keys_of_the_data_the_split_is_the_one_that_it_always_was(path: Path) -> None:
+    order = torch.randperm(TRAIN, generator=stream(3, "split")).tolist()
+    data = split(path, seed=3)
+    assert (numbers(data.val_examples), numbers(data.train_examples)) == (order[:200], order[200:])
+
+
+def test_the_datas_own_seed_decides_the_split_whatever_the_runs_seed(path: Path) -> None:
+    fixed, other_seed = (split(path, seed=seed, data_seed=7) for seed in (0, 1))
+    assert fixed.fingerprint == other_seed.fingerprint == split(path, seed=7).fingerprint
+    assert fixed.fingerprint.split["training"] != split(path, seed=0).fingerprint.split["training"]
+    assert fixed.fingerprint.split["training"] != split(path, seed=7, data_seed=0).fingerprint.split["training"]
+
+
+def test_a_bootstrap_draws_as_many_with_replacement_by_the_runs_seed_from_the_training_part_alone(path: Path) -> None:
+    part = split(path, train_samples=500, data_seed=7)
+    drawn = [split(path, seed=seed, train_samples=500, data_seed=7, bootstrap=True) for seed in (0, 1, 0)]
+    for data in drawn:
+        few = set(numbers(data.train_examples))
+        assert len(data.train_examples) == len(part.train_examples) == 500
+        assert few <= set(numbers(part.train_examples))
+        assert 0.55 < len(few) / 500 < 0.71  # 1 − 1/e is 0.63
+        assert data.train_targets.tolist() == [number % 10 for number in numbers(data.train_examples)]
+        assert numbers(data.val_examples) == numbers(part.val_examples)
+    hashes = [data.fingerprint.split["training"] for data in drawn]
+    assert hashes[0] == hashes[2]
+    assert len({*hashes, part.fingerprint.split["training"]}) == 3
 
 
 def test_fewer_training_samples_are_a_beginning_of_all_and_leave_validation_as_it_is(path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from regtui.evidence import bars
 from regtui.evidence.glance import Part, glance, text_of
-from regtui.evidence.headline import Tone, agreement, headline, loss_words, ranked, tone
+from regtui.evidence.headline import Tone, agreement, conditions, headline, loss_words, ranked, tone
 from regtui.evidence.lines import verdict_lines
 from regtui.evidence.verdict import ArmResult, Conditions, Verdict, judge
 from regtui.protocol.events import Status
@@ -74,6 +74,14 @@ def run(outcomes: list[str], cloud: str = "clean", task: str = "classification")
         )
         for arm, table in found
     }
+
+
+def test_a_verdict_over_examples_drawn_with_replacement_names_that() -> None:
+    (plain,) = run(["better"]).values()
+    drawn = replace(plain, conditions=replace(HELD, bootstrap=True))
+    told = {conditions([verdict]).replace("\N{NO-BREAK SPACE}", " ") for verdict in (plain, drawn)}
+    line = "one seed (0) · 10 epochs · learning rate 0.001 · batch 64 · 48,000 images"
+    assert told == {line, f"{line} drawn with replacement"}
 
 
 ARMS = {"1": 1, "2": 2, "16": 16}

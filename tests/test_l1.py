@@ -11,7 +11,6 @@ from torch import Tensor
 
 from regtui.arm.arm import Arm
 from regtui.arm.split import load
-from regtui.arm.streams import stream
 from regtui.techniques.l1 import L1, soft_threshold
 from tests.conftest import small_preset
 
@@ -24,7 +23,7 @@ def arm(mnist_file: Path, optimizer: str, l1: dict[str, Any] | None, decay: floa
         train={"optimizer": optimizer, "learning_rate": RATE, "weight_decay": decay},
         regularized={} if l1 is None else {"l1": l1},
     )
-    return Arm("regularized", preset, load(mnist_file, preset.data, stream(0, "split"), torch.device("cpu")),
+    return Arm("regularized", preset, load(mnist_file, preset.data, 0, torch.device("cpu")),
                torch.device("cpu"))  # fmt: skip
 
 

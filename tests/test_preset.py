@@ -139,6 +139,12 @@ def test_a_wrong_type_is_refused(text: str, fault: str, tmp_path: Path) -> None:
         ("[train]\nepochs = 100001", "train.epochs: must be at most 100,000, not 100001"),
         ("[train]\nbatch_size = 0", "train.batch_size: must be at least 1, not 0"),
         ("[train]\nseed = -1", "train.seed: must be at least 0, not -1"),
+        ("[data]\nseed = -1", "data.seed: must be at least 0, not -1"),
+        (f"[data]\nseed = {2**63}", "data.seed: must be less than 9,223,372,036,854,775,808, not 92233"),
+        ("[data]\nseed = true", "data.seed: must be a whole number, not true; write it in digits"),
+        ('[data]\nbootstrap = "yes"', "data.bootstrap: must be true or false, not 'yes'; write true"),
+        ("[data]\nbootstrap = 1", "data.bootstrap: must be true or false, not 1"),
+        ("[data]\nbootstraps = true", "data.bootstraps: is not known here; did you mean 'bootstrap'?"),
         (f"[train]\nseed = {2**63}", "train.seed: must be less than 9,223,372,036,854,775,808, not 92233"),
         ("[train]\nlearning_rate = nan", "train.learning_rate: must be a finite number, not nan"),
         ("[train]\nlearning_rate = inf", "train.learning_rate: must be a finite number, not inf"),
@@ -574,6 +580,12 @@ def test_fewer_images_to_validate_on_leave_as_many_to_train_on(changed: Changed)
     assert (every.val, few.val) == (12_000, 250)
     assert few._replace(val=every.val) == every
     assert changed(["data.val_samples=12000"]).sizes == every
+
+
+def test_what_randomness_follows_from_is_said_in_a_few_words(changed: Changed) -> None:
+    assert changed(["train.seed=3"]).seeds == "seed 3"
+    assert changed(["train.seed=3", "data.seed=0"]).seeds == "seed 3, split 0"
+    assert changed(["train.seed=3", "data.seed=7", "data.bootstrap=true"]).seeds == "seed 3, split 7, bootstrap"
 
 
 def test_a_contradiction_between_file_and_command_line_names_both() -> None:

@@ -20,7 +20,6 @@ import torch
 from regtui.arm.arm import Arm
 from regtui.arm.reports import Saved
 from regtui.arm.split import load
-from regtui.arm.streams import stream
 from regtui.cli import headless
 from regtui.engine.run import RunResult, run
 from regtui.files import write_whole
@@ -337,7 +336,7 @@ def arm() -> Arm:
     from regtui.data.source import ensure
 
     preset, cpu = small_preset(), torch.device("cpu")
-    return Arm("baseline", preset, load(ensure("mnist"), preset.data, stream(0, "split"), cpu), cpu)
+    return Arm("baseline", preset, load(ensure("mnist"), preset.data, 0, cpu), cpu)
 
 
 @pytest.mark.parametrize("code", FAULTS)

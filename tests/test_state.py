@@ -18,7 +18,6 @@ from torch import Tensor
 
 from regtui.arm.arm import BEST, OPTIMIZER, STREAM, Arm
 from regtui.arm.split import load as load_data
-from regtui.arm.streams import stream
 from regtui.engine.crew import Crew, LocalCrew, ProcessCrew
 from regtui.engine.progress import from_json, start, to_json
 from regtui.engine.run import run
@@ -170,7 +169,7 @@ def test_a_run_killed_before_its_test_is_tested_with_the_weights_it_keeps(mnist_
 
 def test_an_arm_goes_on_in_the_middle_of_an_epoch(mnist_file: Path, tmp_path: Path) -> None:
     preset = small_preset(regularized=EVERYTHING, train={"batch_size": 30})  # the last batch has 20
-    data = load_data(mnist_file, preset.data, stream(0, "split"), CPU)
+    data = load_data(mnist_file, preset.data, 0, CPU)
     arm, other = (Arm("regularized", preset, data, CPU) for _ in range(2))
     arm.start_epoch()
     arm.train_steps(4)
@@ -198,7 +197,7 @@ def test_a_stopped_run_s_state_is_inside_its_epoch(mnist_file: Path, tmp_path: P
     manifest = read_manifest(tmp_path / "cut")
     assert manifest is not None
     assert 0 < manifest.step < 10
-    data = load_data(mnist_file, preset.data, stream(0, "split"), CPU)
+    data = load_data(mnist_file, preset.data, 0, CPU)
     for name in preset.arms():
         again = Arm(name, preset, data, CPU)
         again.load(tmp_path / "cut", manifest.arms)
@@ -314,7 +313,7 @@ def test_a_commit_cut_anywhere_leaves_the_one_before_or_the_next(
     saved: Path, mnist_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preset = preset_of("dropout")
-    data = load_data(mnist_file, preset.data, stream(0, "split"), CPU)
+    data = load_data(mnist_file, preset.data, 0, CPU)
 
     def arms(folder: Path) -> tuple[int, dict[str, Arm]]:
         manifest = read_manifest(folder)

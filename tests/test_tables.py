@@ -50,7 +50,7 @@ def test_a_damaged_table_is_a_sentence(tmp_path: Path, damage: str) -> None:
 
 
 def test_columns_are_standardized_by_what_is_trained_on_alone(tmp_path: Path) -> None:
-    data = load(_cache(tmp_path), DataTable(dataset="diabetes"), torch.Generator().manual_seed(1), CPU)
+    data = load(_cache(tmp_path), DataTable(dataset="diabetes"), 1, CPU)
     for part in (data.train_examples.read(), data.train_targets[:, None]):
         assert torch.allclose(part.mean(0), torch.zeros(part.shape[1]), atol=1e-5)
         assert torch.allclose(part.std(0, correction=0), torch.ones(part.shape[1]), atol=1e-4)
@@ -62,7 +62,7 @@ def test_a_column_that_never_changes_is_no_division_by_zero(tmp_path: Path) -> N
     arrays = dict(read_diabetes())
     arrays["train_images"] = arrays["train_images"].copy()
     arrays["train_images"][:, 3] = 7
-    data = load(_cache(tmp_path, arrays), DataTable(dataset="diabetes"), torch.Generator().manual_seed(1), CPU)
+    data = load(_cache(tmp_path, arrays), DataTable(dataset="diabetes"), 1, CPU)
     assert not data.train_examples.read()[:, 3].any()
     assert data.test_examples.read().isfinite().all()
 
@@ -72,7 +72,7 @@ def test_a_target_that_is_constant_or_not_finite_is_a_sentence(tmp_path: Path, v
     arrays = dict(read_diabetes())
     arrays["train_labels"] = np.full_like(arrays["train_labels"], value)
     with pytest.raises(InputError, match=words):
-        load(_cache(tmp_path, arrays), DataTable(dataset="diabetes"), torch.Generator().manual_seed(1), CPU)
+        load(_cache(tmp_path, arrays), DataTable(dataset="diabetes"), 1, CPU)
 
 
 def _cache(folder: Path, arrays: Arrays | None = None) -> Path:

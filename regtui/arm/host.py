@@ -13,7 +13,6 @@ from regtui.arm import device
 from regtui.arm.arm import Arm
 from regtui.arm.interface import Call, HostCalls
 from regtui.arm.split import load
-from regtui.arm.streams import stream
 from regtui.preset.model import Preset
 
 
@@ -49,7 +48,7 @@ class Host(HostCalls):
         torch.set_flush_denormal(True)  # before torch starts threads of its own, which inherit it
         torch.set_num_threads(threads)
         place = torch.device(where)
-        data = load(data_file, preset.data, stream(preset.train.seed, "split"), place)
+        data = load(data_file, preset.data, preset.train.seed, place)
         self._arms = {name: Arm(name, preset, data, place) for name in names}
 
     def call(self, call: Call) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from regtui.arm.streams import stream
 from regtui.errors import InputError
 from regtui.preset.model import DataTable
 
@@ -91,16 +92,18 @@ class Data:
     test_targets: Tensor
 
 
-def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.device) -> Data:
+def load(path: Path, data: DataTable, seed: int, device: torch.device) -> Data:
     """Load a cache file and split its training set at random.
 
     A permutation of the training set is drawn; its beginning is for validation, the rest for training. If fewer
-    examples are wanted, the first of each part are taken, so that the size of one part does not affect the other.
+    examples are wanted, the first of each part are taken, so that the size of one part does not affect the other. With
+    `bootstrap` as many are then drawn with replacement from those for training.
 
     Args:
         path: A cache file, as `regtui.data.source.ensure` returns it.
         data: How to split; the preset guarantees that both parts have examples.
-        generator: Draws the permutation; on the CPU, so that a seed gives the same split on every device.
+        seed: The run's. The split follows it unless `data` has a seed of its own; what is drawn with replacement
+            always does. Both are drawn on the CPU, so that a seed gives the same on every device.
         device: The device for the tensors.
 
     Returns:
@@ -113,9 +116,11 @@ def load(path: Path, data: DataTable, generator: torch.Generator, device: torch.
     tensors = load_file(path)  # which maps the file and reads nothing yet
     examples, targets = tensors["train_images"], tensors["train_labels"]
     test_examples, test_targets = tensors["test_images"], tensors["test_labels"]
-    order = torch.randperm(len(examples), generator=generator)
+    order = torch.randperm(len(examples), generator=stream(seed if data.seed is None else data.seed, "split"))
     kept = data.kept_for_validation(len(examples))
     val, train = order[:kept][: data.val_samples], order[kept:][: data.train_samples]
+    if data.bootstrap:
+        train = train[torch.randint(len(train), (len(train),), generator=stream(seed, "bootstrap"))]
     parts = {"training": train, "validation": val, "test": torch.arange(len(test_examples))}
     if examples.is_floating_point():
         examples, test_examples = _standardized(examples, test_examples, train)

@@ -144,11 +144,12 @@ def _header(preset: Preset, started: RunStarted, unpaired_because: str, layout: 
     paired = "NOT PAIRED" if unpaired_because else "paired ✓"
     data = "data, split and batches" if all(arm.data for arm in started.arms.values()) else "batches"
     proof = unpaired_because or f"{started.shared_tensors} of {tensors} tensors start equal; the same {data}"
-    parts = f"{sizes.train:,} training, {sizes.val:,} validation, {sizes.test:,}"
+    drawn = " drawn with replacement" if preset.data.bootstrap else ""
+    parts = f"{sizes.train:,} training{drawn}, {sizes.val:,} validation, {sizes.test:,}"
     rows = [
         ("data", f"{started.dataset}: {parts} test {started.examples}"),
         ("model", f"{preset.network} · {optimizer}{decay} · batch {train.batch_size}"),
-        ("device", f"{started.device}{threads} · seed {train.seed}"),
+        ("device", f"{started.device}{threads} · {preset.seeds}"),
         *((name, f"{arm.techniques} · {arm.parameters:,} parameters") for name, arm in started.arms.items()),
         (paired, proof),
         *([("note", preset.warning)] if preset.warning else []),

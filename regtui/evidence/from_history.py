@@ -33,6 +33,7 @@ def judge_run(history: History, preset: Preset | None) -> dict[str, Verdict]:
         learning_rate=preset.train.learning_rate if preset is not None else None,
         batch_size=started.batch_size,
         train_examples=started.sizes.get("train"),
+        bootstrap=preset is not None and preset.data.bootstrap,
     )
     same = {name: preset is not None and same_experiment(preset, history, name) for name in history.others}
     drawn = [name for name in history.others if name in comparisons and not same[name]]

@@ -85,7 +85,8 @@ def conditions(verdicts: Sequence[Verdict]) -> str:
         rate = None if steered else held.learning_rate
         told += [f"learning rate {signed(f'{rate:g}')}"] if rate is not None else []
         told += [f"batch {held.batch_size:,}"] if held.batch_size else []
-        told += [f"{held.train_examples:,} {first.examples}"] if held.train_examples else []
+        drawn = " drawn with replacement" if held.bootstrap else ""
+        told += [f"{held.train_examples:,} {first.examples}{drawn}"] if held.train_examples else []
     return f"{NBSP}· ".join(part.replace(" ", NBSP) for part in told)
 
 

@@ -75,6 +75,7 @@ class Conditions:
     learning_rate: float | None
     batch_size: int
     train_examples: int | None
+    bootstrap: bool = False  # whether these are drawn with replacement
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,8 @@ def _facts(run: SavedRun) -> list[str]:
     network = started.network or "-".join(map(str, started.layers))
     took, stood_still = run.history.going_seconds, run.history.stood_still
     pauses = f" and {seconds(stood_still, 1)} s of pauses" if stood_still >= 1 else ""
-    return [*facts, f"network {network}", f"seed {started.seed}", f"{seconds(took, 1)} s{pauses}"]
+    seeds = run.preset.seeds if run.preset is not None else f"seed {started.seed}"
+    return [*facts, f"network {network}", seeds, f"{seconds(took, 1)} s{pauses}"]
 
 
 def _verdict(run: SavedRun) -> list[str] | str:

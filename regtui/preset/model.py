@@ -15,7 +15,7 @@ from regtui.models.mlp import MLP
 from regtui.preset import schedule
 from regtui.preset.arms import ARM_PATTERN, BASELINE, MOST_ARMS, REGULARIZED
 from regtui.preset.faults import ContradictionError, Fault
-from regtui.preset.train import Table, TrainTable
+from regtui.preset.train import SEEDS, Table, TrainTable
 from regtui.tasks import TASKS, Task, TaskName
 from regtui.techniques import Techniques
 from regtui.techniques.base import Setting, Technique
@@ -57,6 +57,10 @@ class DataTable(Table):
         None, description="What the network is trained for; what the data set is made for when left out."
     )
     root: str | None = Field(None, description="A folder in torchvision's layout to read from instead of downloading.")
+    seed: int | None = Field(None, ge=0, lt=SEEDS, description="The split follows it; train.seed when left out.")
+    bootstrap: bool = Field(
+        False, description="Train on as many examples drawn with replacement from the training part, by train.seed."
+    )
 
     def kept_for_validation(self, examples: int) -> int:
         """How many examples of a training set are kept for validation; `val_samples` may use fewer of them."""
@@ -128,6 +132,12 @@ class Preset(Table):
     def network(self) -> str:
         """The network in a few words: '784-256-128-10'."""
         return self.model.words(self.shape, self.dataset.outputs)
+
+    @property
+    def seeds(self) -> str:
+        """What randomness follows from, in a few words: 'seed 0'; 'seed 3, split 0, bootstrap'."""
+        split = "" if self.data.seed is None else f", split {self.data.seed}"
+        return f"seed {self.train.seed}{split}{', bootstrap' if self.data.bootstrap else ''}"
 
     @property
     def steps_per_epoch(self) -> int:

@@ -51,5 +51,7 @@ class TrainTable(Table):
         allow_inf_nan=False,
         description="The optimizer's own, in all arms, on all parameters as in PyTorch.",
     )
-    seed: int = Field(0, ge=0, lt=SEEDS, description="All randomness of the run follows from it.")
+    seed: int = Field(
+        0, ge=0, lt=SEEDS, description="All randomness of the run follows from it; but for the split, with data.seed."
+    )
     device: Device = Field("auto", description="auto, cpu, cuda, cuda:1 or mps; auto takes a GPU where there is one.")

@@ -61,13 +61,12 @@ def arm_step() -> Callable[[int], None]:
 
     from regtui.arm.arm import Arm
     from regtui.arm.split import load as load_data
-    from regtui.arm.streams import stream
     from regtui.data.source import ensure
     from regtui.preset.file import load
 
     preset = load("cnn", [f"data.train_samples={48_000}", "data.val_fraction=0.2", f"train.batch_size={BATCH}"])
     device = torch.device("cpu")
-    data = load_data(ensure("mnist"), preset.data, stream(preset.train.seed, "split"), device)
+    data = load_data(ensure("mnist"), preset.data, preset.train.seed, device)
     arm = Arm("baseline", preset, data, device)
 
     def steps(count: int) -> None:

@@ -265,7 +265,7 @@ def _conditions(run: RunInfo, read: Contents | None) -> Iterator[Paragraph]:
                 counted(train.epochs, "epoch"),
                 f"batch {train.batch_size}",
                 f"{train.optimizer} {train.learning_rate:g}",
-                f"seed {train.seed}",
+                preset.seeds,
                 run.device or train.device,
             )
         ),

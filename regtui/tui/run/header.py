@@ -75,7 +75,7 @@ def header_line(
     device = started.device if started else preset.train.device
     threads = counted(started.threads, "thread") if started and started.threads else ""
     now = "" if is_steady(preset.train) or cursor is not None else " now"  # the control beside it has the base rate
-    seed, rate = f"seed {preset.train.seed}", f"lr {_rate(preset, history, cursor):.3g}{now}"
+    seed, rate = preset.seeds, f"lr {_rate(preset, history, cursor):.3g}{now}"
     machine = machine_words(history, gauges)
     parts = [part for part in (data, machine or device, threads, seed, rate) if part]
     giving_way = [part for part in (threads, data, machine, title, device, seed, rate) if part]
