@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from regtui.evidence.dose import KeptLosses
 from regtui.evidence.over_seeds import Compared, Interval
 from regtui.preset.arms import BASELINE
 from regtui.study.plan import PlannedCell, StudyPlan
@@ -28,6 +29,7 @@ class ArmOutcome:
         validation: By seed: the arm's metric on the validation set with the weights it kept.
         cost: The arm's time per epoch over the baseline's; None where not known.
         chosen: By seed: which trial was best on validation, where something was tuned.
+        losses: By seed: of the weights it kept; without seeds of which they are not known.
     """
 
     score: Compared
@@ -37,6 +39,7 @@ class ArmOutcome:
     validation: Mapping[int, float]
     cost: float | None
     chosen: Mapping[int, int]
+    losses: Mapping[int, KeptLosses] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class CellOutcome:
         exploratory: The same arms over all seeds, where some were added beyond the plan; empty otherwise. They bear no
             verdict: each call is "open".
         baseline_chosen: By seed: the baseline's best trial on validation, where something was tuned.
+        baseline_losses: By seed: of the weights that the baseline kept.
     """
 
     cell: PlannedCell
@@ -63,6 +67,7 @@ class CellOutcome:
     left_out: tuple[str, ...]
     exploratory: Mapping[str, Compared]
     baseline_chosen: Mapping[int, int] = field(default_factory=dict)
+    baseline_losses: Mapping[int, KeptLosses] = field(default_factory=dict)
 
     def run_of(self, arm: str, seed: int) -> Path | None:
         """The folder of the run in which an arm's value of a seed was measured."""

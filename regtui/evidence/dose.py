@@ -1,0 +1,368 @@
+"""Dose and response over seeds: a metric over the values of a strength, and a difference over an amount of data.
+
+Every value of a strength is an arm of its own beside one baseline, and every setting of data or training a cell of the
+study. What is compared are paired differences; the sentences are in `evidence/dose_words.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from regtui.evidence.over_seeds import Compared, Interval, t_interval, t_p_value
+from regtui.evidence.trend import NEAR, excess
+from regtui.tasks import Metric
+from regtui.tasks.comparison import holm
+from regtui.techniques import REGISTRY
+
+
+class KeptLosses(NamedTuple):
+    """Losses of the weights that an arm kept with one seed, in evaluation mode and without penalties.
+
+    Attributes:
+        train: On the training examples.
+        val: On the validation examples.
+        lowest: The lowest validation loss of any of its epochs.
+    """
+
+    train: float
+    val: float
+    lowest: float
+
+
+class OverSeeds(NamedTuple):
+    """What one arm was measured to be, by seed.
+
+    Attributes:
+        test: The metric on the test set, as it is shown.
+        validation: The same on the validation set.
+        losses: Of the weights it kept; without seeds of which they are not known.
+    """
+
+    test: Mapping[int, float]
+    validation: Mapping[int, float]
+    losses: Mapping[int, KeptLosses]
+
+
+@dataclass(frozen=True)
+class Level:
+    """Where an arm lies, over seeds: a point of the chart, or of the baseline the band behind it.
+
+    Attributes:
+        test: By seed: the metric on the test set, as it is shown; the chart's dots.
+        mean: Of these; None without a seed.
+        interval: Student's t interval for the mean over seeds, of this arm alone; None where it has none. Whether two
+            arms differ is asked of the paired differences, whose intervals are shorter.
+        validation: Mean of the metric on the validation set; None where it is not known.
+        train_loss: Mean training loss of the kept weights; None where losses are not known.
+        val_loss: The same on the validation set.
+        rise: How far the latter lies above the lowest validation loss of its run, as a share of it, on average.
+        overfits: Whether the interval for the mean rise lies above `NEAR`.
+    """
+
+    test: Mapping[int, float]
+    mean: float | None
+    interval: Interval | None
+    validation: float | None
+    train_loss: float | None
+    val_loss: float | None
+    rise: float | None
+    overfits: bool
+
+
+@dataclass(frozen=True)
+class Dose:
+    """One value of a strength.
+
+    Attributes:
+        value: The knob's.
+        arm: The arm that has it.
+        level: Where it lies.
+        difference: From the baseline, as the study judges it.
+        underfits: Whether its gap is smaller than the baseline's, but training and validation loss are both higher:
+            each of the three has a t interval that says so, at the level of `Compared.together`.
+    """
+
+    value: float
+    arm: str
+    level: Level
+    difference: Compared
+    underfits: bool
+
+
+class Runner(NamedTuple):
+    """The value that comes second by validation.
+
+    Attributes:
+        value: The knob's.
+        behind: How far its mean lies behind the best one's, positive.
+        interval: For that, paired by seed; None where the differences are equal.
+    """
+
+    value: float
+    behind: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class DoseResponse:
+    """One strength over its values, in one cell of a study.
+
+    Attributes:
+        key: The knob's dotted key without its arm: 'dropout.rate'.
+        of: The arm of the preset whose knob it is.
+        metric: What is shown over it.
+        baseline: The band.
+        doses: In the order of their values.
+        best: The one with the best mean on validation, over the seeds that all have; None where that is not known.
+        runner: The second best on validation; None where there is none.
+        chosen_over: How many seeds `best` was chosen over.
+        is_log: Whether the axis of values is logarithmic: the technique steers the knob as a magnitude.
+    """
+
+    key: str
+    of: str
+    metric: Metric
+    baseline: Level
+    doses: Sequence[Dose]
+    best: Dose | None
+    runner: Runner | None
+    chosen_over: int
+    is_log: bool
+
+    def place(self, value: float) -> float:
+        """Where a value stands on the axis: itself, or its decimal logarithm.
+
+        On a logarithmic axis 0 stands left of the smallest value above it, as far as the next one lies right of it, or
+        where there is none a decade.
+        """
+        if not self.is_log:
+            return value
+        places = [math.log10(dose.value) for dose in self.doses if dose.value > 0]
+        if value > 0:
+            return math.log10(value)
+        return places[0] - (places[1] - places[0] if len(places) > 1 else 1.0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the study is between two looks, or has too few seeds, so that nothing is said of it in words."""
+        return any(dose.difference.call in ("open", "none") for dose in self.doses)
+
+
+def dose_response(
+    key: str,
+    of: str,
+    metric: Metric,
+    baseline: OverSeeds,
+    arms: Mapping[str, tuple[float, OverSeeds, Compared]],
+    alpha: float = 0.05,
+) -> DoseResponse:
+    """A strength over its values.
+
+    The best value is chosen on the validation set alone; what the test set says of it was not asked before. The joint
+    interval of its difference holds for all values together, hence also for one that was chosen among them.
+
+    Args:
+        key: The knob's dotted key without its arm.
+        of: The arm of the preset whose knob it is.
+        metric: What is judged.
+        baseline: The one baseline of all.
+        arms: By arm: the knob's value, what the arm was measured to be, and its difference from the baseline.
+        alpha: Intervals of one arm hold with probability 1 − alpha.
+    """
+    doses = []
+    for arm, (value, measured, difference) in sorted(arms.items(), key=lambda item: item[1][0]):
+        level = level_of(measured, alpha)
+        underfits = _underfits(baseline.losses, measured.losses, difference.together)
+        doses.append(Dose(value, arm, level, difference, underfits))
+    seeds = set.intersection(*(set(measured.validation) for _, measured, _ in arms.values()))
+    means = {
+        arm: statistics.fmean(measured.validation[seed] for seed in seeds)
+        for arm, (_, measured, _) in arms.items()
+        if seeds
+    }
+    sign = 1 if metric.better == "higher" else -1
+    ranked = sorted(means, key=lambda arm: (-sign * means[arm], arms[arm][0]))
+    runner = None
+    if len(ranked) > 1:
+        first, second = (arms[arm][1].validation for arm in ranked[:2])
+        behind = [sign * (first[seed] - second[seed]) for seed in sorted(seeds)]
+        runner = Runner(arms[ranked[1]][0], statistics.fmean(behind), mean_interval(behind, alpha))
+    return DoseResponse(
+        key=key,
+        of=of,
+        metric=metric,
+        baseline=level_of(baseline, alpha),
+        doses=doses,
+        best=next((dose for dose in doses if ranked and dose.arm == ranked[0]), None),
+        runner=runner,
+        chosen_over=len(seeds),
+        is_log=_is_magnitude(key) and any(dose.value > 0 for dose in doses),
+    )
+
+
+def level_of(measured: OverSeeds, alpha: float = 0.05) -> Level:
+    """Where an arm lies over its seeds."""
+    test, losses = list(measured.test.values()), list(measured.losses.values())
+    rises = [excess(of.val, of.lowest) for of in losses]
+    above = mean_interval(rises, alpha)
+    return Level(
+        test=measured.test,
+        mean=_mean(test),
+        interval=mean_interval(test, alpha),
+        validation=_mean(list(measured.validation.values())),
+        train_loss=_mean([of.train for of in losses]),
+        val_loss=_mean([of.val for of in losses]),
+        rise=_mean(rises),
+        overfits=above is not None and above[0] > NEAR,
+    )
+
+
+def _underfits(baseline: Mapping[int, KeptLosses], arm: Mapping[int, KeptLosses], level: float) -> bool:
+    """Whether the arm fits less than the baseline and does worse for it; all three must be so, so none is adjusted."""
+    pairs = [(baseline[seed], of) for seed, of in arm.items() if seed in baseline]
+    trains = [ours.train - theirs.train for theirs, ours in pairs]
+    vals = [ours.val - theirs.val for theirs, ours in pairs]
+    gaps = [train - val for train, val in zip(trains, vals, strict=True)]  # by how much the gap is smaller
+    intervals = [mean_interval(values, level) for values in (trains, vals, gaps)]
+    return all(interval is not None and interval[0] > 0 for interval in intervals)
+
+
+def mean_interval(values: Sequence[float], level: float) -> Interval | None:
+    """Student's t interval at 1 − level for the mean; None for fewer than two values and for equal ones."""
+    if len(values) < 2 or not all(map(math.isfinite, values)) or not (deviation := statistics.stdev(values)):
+        return None
+    return t_interval(statistics.fmean(values), deviation, len(values), level)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.fmean(values) if values else None
+
+
+def _is_magnitude(key: str) -> bool:
+    """Whether a technique steers this knob as a magnitude, which may be of any size."""
+    name, _, knob = key.partition(".")
+    return name in REGISTRY and knob in (live := REGISTRY[name].live) and live[knob].scale == "magnitude"
+
+
+class Gain(NamedTuple):
+    """An arm at one value of what varies: its difference from the baseline there, and both their means."""
+
+    value: float
+    difference: Compared
+    arm: float | None
+    baseline: float | None
+
+
+@dataclass(frozen=True)
+class GainTrend:
+    """How the difference of one arm from the baseline changes with data or training.
+
+    Attributes:
+        arm: The arm.
+        gains: In the order of the values.
+        slope: By how much the difference changes for each doubling: the mean over seeds of each seed's least-squares
+            slope over log2 of the value, in the metric's shown unit; None with fewer than two seeds that have all.
+        interval: Student's t interval for it at 1 − `level`; None where the slopes are equal.
+        p: Student's two-sided p-value of "no trend", adjusted after Holm for the arms that are told together.
+        seeds: How many seeds have all values.
+        level: What `p` may be at most for a trend to be told.
+    """
+
+    arm: str
+    gains: Sequence[Gain]
+    slope: float | None
+    interval: Interval | None
+    p: float | None
+    seeds: int
+    level: float
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the trend over seeds is shown, and the study is at an end or a look."""
+        is_open = any(gain.difference.call in ("open", "none") for gain in self.gains)
+        return not is_open and self.p is not None and self.p <= self.level
+
+
+@dataclass(frozen=True)
+class Gains:
+    """The arms' differences from the baseline over one setting of data or training, such as 'data.train_samples'.
+
+    Attributes:
+        key: The setting's dotted key.
+        metric: What the differences are in.
+        trends: Each arm's.
+        is_log: Whether the axis of values is logarithmic, as it is where all values are above 0.
+    """
+
+    key: str
+    metric: Metric
+    trends: Sequence[GainTrend]
+    is_log: bool
+
+
+def gains_over(key: str, metric: Metric, arms: Mapping[str, Mapping[float, Gain]]) -> Gains:
+    """Differences over a setting.
+
+    Args:
+        key: The setting's dotted key.
+        metric: What the differences are in.
+        arms: By arm and value.
+    """
+    is_log = all(value > 0 for gains in arms.values() for value in gains)
+    found = {arm: _trend(arm, [gains[value] for value in sorted(gains)], is_log=is_log) for arm, gains in arms.items()}
+    known = {arm: of.p for arm, of in found.items() if of.p is not None}
+    adjusted = dict(zip(known, holm(list(known.values())), strict=True))
+    trends = [replace(trend, p=adjusted.get(arm)) for arm, trend in found.items()]
+    return Gains(key, metric, trends, is_log)
+
+
+def _trend(arm: str, gains: Sequence[Gain], *, is_log: bool) -> GainTrend:
+    """The trend of one arm, its p-value not yet adjusted.
+
+    A seed's differences at several sizes are not independent, since its larger training sets hold its smaller ones and
+    its weights start the same; its slope is one number, and the slopes of the seeds are.
+    """
+    level = min(gain.difference.level for gain in gains)
+    seeds = sorted(set.intersection(*(set(gain.difference.differences) for gain in gains)))
+    if not is_log or len(gains) < 2 or len(seeds) < 2:
+        return GainTrend(arm, gains, None, None, None, len(seeds), level)
+    places = [math.log2(gain.value) for gain in gains]
+    slopes = [
+        statistics.linear_regression(places, [gain.difference.differences[seed] for gain in gains]).slope
+        for seed in seeds
+    ]
+    mean, interval = statistics.fmean(slopes), mean_interval(slopes, level)
+    p = t_p_value(mean, statistics.stdev(slopes), len(slopes)) if interval is not None else None
+    return GainTrend(arm, gains, mean, interval, p, len(seeds), level)
+
+
+@dataclass(frozen=True)
+class EffectMap:
+    """Differences from the baseline over two settings at once, for a heat map.
+
+    Attributes:
+        row_key: What varies from row to row.
+        column_key: What varies from column to column.
+        rows: Its values, ascending.
+        columns: Those of the columns, ascending.
+        effects: By row and column: the difference there; missing where nothing was run.
+        arms: By row and column: the cell's name and the arm's.
+        metric: What the differences are in.
+    """
+
+    row_key: str
+    column_key: str
+    rows: Sequence[float]
+    columns: Sequence[float]
+    effects: Mapping[tuple[float, float], Compared]
+    arms: Mapping[tuple[float, float], tuple[str, str]]
+    metric: Metric
+
+    @property
+    def reach(self) -> float:
+        """The largest absolute mean, where the colours of a scale around 0 end; 0 where there is none."""
+        return max((abs(of.mean) for of in self.effects.values() if of.mean is not None), default=0.0)
