@@ -98,12 +98,15 @@ class LocalCrew:
 class ProcessCrew:
     """Holds arms in processes of their own. Use it as a context manager, which ends the processes."""
 
-    def __init__(self, threads: int | None = None, processes: int | None = None) -> None:
+    def __init__(
+        self, threads: int | None = None, processes: int | None = None, server: ForkServer | None = None
+    ) -> None:
         """Start processes for two arms, as many as a run has at least; this returns at once.
 
         Args:
             threads: Threads of each process; None gives each its share of what the machine grants.
             processes: The most processes; there are never more than arms or processors.
+            server: Forks them, and belongs to the caller; if left out, there is one for several processes.
         """
         granted = grant()
         self._granted, self._wanted = granted.threads, threads
@@ -114,7 +117,7 @@ class ProcessCrew:
         self.watch: Callable[[Wait], object] = nobody_watches
         self.processes: list[Process] = []
         self._home: dict[str, Process] = {}
-        self._server: ForkServer | None = None
+        self._server, self._own_server = server, server is None
         self.prepare(2)
 
     def prepare(self, arms: int) -> None:
@@ -129,6 +132,11 @@ class ProcessCrew:
     def idle(self) -> bool:
         """Whether all calls were answered, so that the processes can be used again."""
         return not any(process.owes for process in self.processes)
+
+    @property
+    def has_lost_one(self) -> bool:
+        """Whether a process has ended."""
+        return any(process.has_ended for process in self.processes)
 
     def warm_up(self) -> str:
         """Wait until all processes have imported torch, unless `watch` ends the waiting; returns torch's version."""
@@ -180,7 +188,7 @@ class ProcessCrew:
         """End the processes, even in the middle of their work."""
         for process in self.processes:
             process.hang_up()
-        if self._server is not None:
+        if self._server is not None and self._own_server:
             self._server.close()
         _end(self.processes)
 
@@ -194,7 +202,7 @@ class ProcessCrew:
 
     def _start(self, stdin: int, stdout: int) -> Child:
         """Start a process; several are forked from one that has imported torch, where that is possible."""
-        if self._most == 1 or not ForkServer.is_possible():
+        if self._server is None and (self._most == 1 or not ForkServer.is_possible()):
             return Spawned(self.threads, (stdin, stdout))
         if self._server is None:
             self._server = ForkServer(self.threads)

@@ -105,6 +105,11 @@ class ForkServer:
         self._listener = threading.Thread(target=self._listen, name=f"forks of {self._server.pid}", daemon=True)
         self._listener.start()
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has ended, so that it forks no more."""
+        return self._gone
+
     def fork(self, stdin: int, stdout: int) -> Forked:
         """Have a process forked with these streams; returns at once."""
         forked = Forked(self._server)

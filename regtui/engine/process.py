@@ -54,7 +54,12 @@ _NO_MORE = object()
 
 
 class Process:
-    """A process that trains; it imports torch as soon as it has started."""
+    """A process that trains; it imports torch as soon as it has started.
+
+    Attributes:
+        arms: Those that it trains.
+        has_ended: Whether it answers no more.
+    """
 
     def __init__(self, start: Callable[[int, int], Child]) -> None:
         """Start the process, which returns at once; `start` does it, with its stdin and stdout.
@@ -63,6 +68,7 @@ class Process:
             RegtuiError: It can't be started.
         """
         self.arms: tuple[str, ...] = ()
+        self.has_ended = False
         self._hung_up = False
         self._asked: list[str] = []
         self._usual: dict[str, float] = {}
@@ -160,6 +166,7 @@ class Process:
         with os.fdopen(pipe, "rb") as replies, suppress(EOFError, OSError, pickle.UnpicklingError):
             while True:
                 self._replies.put(pickle.load(replies))
+        self.has_ended = True
         self._replies.put(_NO_MORE)
 
     def _gone(self) -> RegtuiError:

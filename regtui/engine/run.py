@@ -40,6 +40,8 @@ def run(
     crew: Crew | None = None,
     begun: Callable[[Path], None] = lambda _folder: None,
     threads: int | None = None,
+    *,
+    checkpoints: bool = True,
 ) -> RunResult:
     """Train `preset` and save the run in a new folder below `logs`.
 
@@ -51,6 +53,7 @@ def run(
         crew: Holds the arms; if left out, they get processes of their own.
         begun: Receives the run's folder before the first event.
         threads: Threads of each process; if left out, each gets its share of what the machine grants.
+        checkpoints: Whether the weights are saved after each epoch.
 
     Raises:
         InputError: The preset asks for what isn't there (a device, a data set), or `logs` can't be written. Nothing is
@@ -58,9 +61,9 @@ def run(
         RegtuiError: Training could not begin. Whatever fails later is told by the result's status instead.
     """
     if crew is not None:
-        return _run(preset, logs, control, emit, crew, begun)
+        return _run(preset, logs, control, emit, crew, begun, checkpoints=checkpoints)
     with ProcessCrew(threads) as processes:  # the processes import torch while the log and the data are prepared
-        return _run(preset, logs, control, emit, processes, begun)
+        return _run(preset, logs, control, emit, processes, begun, checkpoints=checkpoints)
 
 
 def _run(
@@ -70,6 +73,8 @@ def _run(
     emit: Callable[[Event], object],
     crew: Crew,
     begun: Callable[[Path], None],
+    *,
+    checkpoints: bool,
 ) -> RunResult:
     history = History()
     crew.prepare(len(preset.arms()))
@@ -92,7 +97,7 @@ def _run(
                 tell(word)
 
         began = time.perf_counter()
-        trainer = Trainer(preset, crew, control, tell, lambda: log.checkpoint)
+        trainer = Trainer(preset, crew, control, tell, (lambda: log.checkpoint) if checkpoints else None)
         status: Status = "failed"
         sentence = "the program was ended from outside"
         try:

@@ -18,8 +18,14 @@ SAVED_AGAIN = "the weights are saved again, as they are now"
 class Saver:
     """Saves the newest state of a run to disk."""
 
-    def __init__(self, crew: Crew, progress: RunProgress, checkpoint: Callable[[], Path]) -> None:
-        """Begin without a saved state; `checkpoint` returns the current place, because a run's folder may be moved."""
+    def __init__(self, crew: Crew, progress: RunProgress, checkpoint: Callable[[], Path] | None) -> None:
+        """Begin without a saved state.
+
+        Args:
+            crew: Has the arms.
+            progress: Of the run.
+            checkpoint: Returns the current place, because a run's folder may be moved; None saves nothing.
+        """
         self._crew = crew
         self._progress = progress
         self._checkpoint = checkpoint
@@ -37,6 +43,8 @@ class Saver:
 
         Earlier files of other arms stay valid; all arms together are one commit.
         """
+        if self._checkpoint is None:
+            return
         progress, folder = self._progress, self._checkpoint()
         gone = {name for name, files in self._files.items() if not (folder / files.last).exists()}
         self._unsaved |= {*names, *gone}
@@ -69,6 +77,8 @@ class Saver:
         Raises:
             InputError: There is none, or it is damaged, or of another preset.
         """
+        if self._checkpoint is None:
+            raise InputError("a run that saves no checkpoints has none to go on from")
         folder = self._checkpoint()
         try:
             manifest = read_manifest(folder)

@@ -41,7 +41,7 @@ class Trainer:
         crew: Crew,
         control: Control,
         emit: Callable[[Event], object],
-        checkpoint: Callable[[], Path],
+        checkpoint: Callable[[], Path] | None,
     ) -> None:
         """Set up a run of arms that `crew` has built.
 
@@ -50,7 +50,8 @@ class Trainer:
             crew: Holds the arms.
             control: Delivers the user's commands.
             emit: Receives every event, in this thread.
-            checkpoint: Returns the current folder of the checkpoint, which may be moved while the run trains.
+            checkpoint: Returns the current folder of the checkpoint, which may be moved while the run trains; None for
+                a run without checkpoints.
         """
         self.preset = preset
         self.crew = crew

@@ -6,12 +6,18 @@ A cell and a seed is an ordinary run. Where a setting is tuned, a cell and a see
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from regtui.preset.arms import BASELINE, REGULARIZED
 from regtui.preset.model import Preset
-from regtui.preset.train import Table
+from regtui.preset.train import SEEDS, Table
+from regtui.preset.validation import validate
 
 Value = bool | int | float | str
 """A setting's value."""
@@ -78,6 +84,58 @@ class StudyPlan(Table):
     tune: dict[str, list[Value]] = Field({})
     resample: Literal["split", "bootstrap"] | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that another plan has not; study.toml keeps them, so that a change is noticed."""
+        whole = json.dumps(self.model_dump(by_alias=True, exclude_none=True), sort_keys=True)
+        return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+    @property
+    def trials(self) -> list[dict[str, Value]]:
+        """The tuned settings of each trial; one trial without any where nothing is tuned."""
+        return [dict(zip(self.tune, values, strict=True)) for values in itertools.product(*self.tune.values())]
+
+    def jobs(self, seeds: Sequence[int] | None = None) -> list[Job]:
+        """Every run: by seed, then by cell, then by trial, so that all cells fill evenly.
+
+        Args:
+            seeds: Of these; of the plan's if left out.
+
+        Raises:
+            PresetError: The preset of a cell or a trial is not valid.
+        """
+        presets = [
+            (cell.name, trial, self._preset(cell.settings, tuned))
+            for cell in self.cells
+            for trial, tuned in enumerate(self.trials)
+        ]
+        return [
+            Job(cell, seed, trial, self._seeded(preset, seed, trial))
+            for seed in (self.seeds if seeds is None else seeds)
+            for cell, trial, preset in presets
+        ]
+
+    def _preset(self, *settings: Mapping[str, Value]) -> Preset:
+        """The preset with these settings."""
+        table, origin = self.preset, "the study's preset"
+        for one in settings:
+            for key, value in one.items():
+                table = with_setting(table, key, value)
+                origin += f", with {key} = {value}"
+        return validate(table, origin)
+
+    def _seeded(self, preset: Preset, seed: int, trial: int) -> Preset:
+        """The preset of a seed's trial.
+
+        Where a knob of one arm is tuned, the other arms have as many trials, which differ in their random streams
+        alone: the trial's own `train.seed`, and the seed itself as `data.seed`, so that split and test set stay.
+        """
+        if not any(is_of_arm(key) for key in self.tune):
+            return preset.model_copy(update={"train": preset.train.model_copy(update={"seed": seed})})
+        train = preset.train.model_copy(update={"seed": seed_of_trial(seed, trial)})
+        data = preset.data if preset.data.seed is not None else preset.data.model_copy(update={"seed": seed})
+        return preset.model_copy(update={"train": train, "data": data})
+
 
 class Job(NamedTuple):
     """A run of a study: a cell, a seed, and where something is tuned the number of a trial, from 0; what is run."""
@@ -86,3 +144,36 @@ class Job(NamedTuple):
     seed: int
     trial: int
     preset: Preset
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """What tells it from the study's other jobs: cell, seed, trial."""
+        return self[:3]
+
+
+def is_of_arm(key: str) -> bool:
+    """Whether a dotted key is a setting of an arm, the baseline included."""
+    return key.partition(".")[0] in (BASELINE, REGULARIZED, "arms")
+
+
+def seed_of_trial(seed: int, trial: int) -> int:
+    """The `train.seed` of a trial: the seed itself for the first, for others one that follows from both."""
+    if trial == 0:
+        return seed
+    digest = hashlib.sha256(f"seed {seed}, trial {trial}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % SEEDS
+
+
+def with_setting(table: Mapping[str, Any], key: str, value: object) -> dict[str, Any]:
+    """A copy of nested tables with the value at a dotted key; missing tables are made.
+
+    Raises:
+        KeyError: A part of the key is a value, not a table.
+    """
+    part, _, rest = key.partition(".")
+    if not rest:
+        return {**table, part: value}
+    inner = table.get(part, {})
+    if not isinstance(inner, Mapping):
+        raise KeyError(part)
+    return {**table, part: with_setting(inner, rest, value)}

@@ -1,0 +1,367 @@
+"""A study on disk: its folder with the plan, study.toml, its runs, and what it came to, study.json.
+
+    logs/20261126-123456-study-dropout-1a2b/
+        study.toml    the plan, written before the first run and never changed; its fingerprint tells if it was
+        added.toml    seeds added after the plan, if there are any
+        study.json    what the study has come to, written anew after each run (study/outcome.py)
+        runs/         ordinary runs
+
+A run belongs to the job whose preset equals its own, whatever its folder is called.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from regtui.errors import InputError, RegtuiError, unwritable
+from regtui.files import NotPlainError, TooLargeError, read_plain, table_of_toml, text_of, write_whole
+from regtui.preset.file import to_table
+from regtui.preset.validation import validate
+from regtui.runs.files import read_json, read_toml
+from regtui.runs.list import is_run
+from regtui.study.plan import FILE, Job, StudyPlan
+from regtui.text import quoted
+
+ADDED = "added.toml"
+OUTCOME = "study.json"
+RUNS = "runs"
+LONGEST_PLAN = 2**20
+"""Largest plan in bytes; one of 10,000 seeds has a tenth."""
+MAX_DEPTH = 3
+"""The most levels below the log folder at which a study is found."""
+
+_NAME = re.compile(r"\d{8}-\d{6}-study-.+-[0-9a-f]{4}")
+_KEPT = ("finished", "diverged")
+"""How a run ends that is never made again; one that was stopped or failed is begun anew."""
+
+
+@dataclass(frozen=True)
+class StudyRuns:
+    """The runs in a study's folder.
+
+    Attributes:
+        done: The folder of each job's run that has ended, by `Job.key`.
+        failed: Those that failed or were stopped, which are made again when the study is resumed.
+        unfinished: Folders of runs that go on or were interrupted.
+        strangers: Folders of runs that are of no job: of another preset, or of seeds that the study has not.
+    """
+
+    done: Mapping[tuple[str, int, int], Path]
+    failed: Mapping[tuple[str, int, int], Path]
+    unfinished: Sequence[Path]
+    strangers: Sequence[Path]
+
+
+class StudyFolder:
+    """One study on disk: `create` begins one, `open` reads one.
+
+    Attributes:
+        path: The folder.
+        plan: What was decided before the first run.
+        added: Seeds added since, which are exploratory.
+    """
+
+    def __init__(self, path: Path, plan: StudyPlan, added: Sequence[int] = ()) -> None:
+        """A study that is there; see `create` and `open`."""
+        self.path = path
+        self.plan = plan
+        self.added = list(added)
+
+    @classmethod
+    def create(cls, plan: StudyPlan, logs: Path) -> Self:
+        """Begin a study in a new folder below `logs`.
+
+        Raises:
+            InputError: The folder can't be written.
+        """
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        path = logs / f"{stamp}-study-{plan.preset['name']}-{secrets.token_hex(2)}"
+        try:
+            path.mkdir(parents=True)
+            (path / RUNS).mkdir()
+            write_whole(path / FILE, _plan_toml(plan))
+        except (OSError, ValueError) as error:  # ValueError: a null character
+            with suppress(OSError):
+                shutil.rmtree(path)
+            why = error.strerror if isinstance(error, OSError) else error
+            raise InputError(
+                f"{logs}: studies can't be saved here ({why}); name another folder with --log-dir"
+            ) from None
+        return cls(path, plan)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The study in a folder.
+
+        Raises:
+            InputError: There is none, its plan can't be read, or was changed after it was written.
+        """
+        plan = _read_plan(path / FILE)
+        return cls(path, plan, _read_added(path / ADDED))
+
+    @property
+    def runs(self) -> Path:
+        """Where its runs are."""
+        return self.path / RUNS
+
+    @property
+    def outcome(self) -> Path:
+        """Where it is kept what the study came to."""
+        return self.path / OUTCOME
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Every run of the study, in the order in which they are made; those of added seeds come last."""
+        return [*self._planned, *(self.plan.jobs(self.added) if self.added else [])]
+
+    @cached_property
+    def _planned(self) -> list[Job]:
+        return self.plan.jobs()
+
+    def add(self, seeds: Sequence[int]) -> None:
+        """Add seeds beyond the plan, which stays as it is: what they add is exploratory.
+
+        Raises:
+            RegtuiError: The folder can't be written.
+        """
+        known = {*self.plan.seeds, *self.added}
+        self.added += [seed for seed in dict.fromkeys(seeds) if seed not in known]
+        text = f"# Seeds added after the plan was written: what they add is exploratory.\nseeds = {self.added}\n"
+        try:
+            write_whole(self.path / ADDED, text.encode())
+        except OSError as error:
+            raise RegtuiError(f"{self.path / ADDED}: can't be written ({unwritable(error)})") from None
+
+    def find_runs(self) -> StudyRuns:
+        """The runs that are there, each with the job that it is of.
+
+        Raises:
+            InputError: Two runs that have ended are of one job.
+        """
+        jobs = {identity(to_table(job.preset)): job.key for job in self.jobs}
+        done: dict[tuple[str, int, int], Path] = {}
+        failed: dict[tuple[str, int, int], Path] = {}
+        unfinished, strangers = [], []
+        for folder in self._folders():
+            table = _preset_table(folder)
+            if table is None:
+                (unfinished if _is_begun(folder) else strangers).append(folder)
+                continue
+            key = jobs.get(identity(table)) or jobs.get(_identity_now(table))
+            status = _status(folder)
+            if key is None:
+                strangers.append(folder)
+            elif not status:
+                unfinished.append(folder)
+            elif status not in _KEPT:
+                failed[key] = folder
+            elif key in done:
+                raise InputError(
+                    f"{quoted(done[key].name)} and {quoted(folder.name)} in {quoted(self.path)} are runs of the same "
+                    "settings and seed; move one of them away"
+                )
+            else:
+                done[key] = folder
+        return StudyRuns(done, failed, unfinished, strangers)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep others from making runs of this study meanwhile; it is let go even if this program is killed.
+
+        Raises:
+            InputError: Another program makes its runs.
+        """
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            yield
+            return
+        with (self.path / FILE).open("r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    f"{quoted(self.name)} is being run by another program; wait for it, or end it first"
+                ) from None
+            except OSError:  # a file system without locks
+                pass
+            yield
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a program makes its runs now, on this machine or, where the file system tells, on another."""
+        try:
+            with self.held():
+                return False
+        except InputError:
+            return True
+        except OSError:
+            return False
+
+    def _folders(self) -> list[Path]:
+        try:
+            return sorted(Path(entry.path) for entry in os.scandir(self.runs) if entry.is_dir(follow_symlinks=False))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise InputError(f"{quoted(self.runs)}: this can't be looked into ({error.strerror})") from None
+
+
+def identity(preset: Mapping[str, Any]) -> str:
+    """What two runs have in common that are of the same job: every setting but texts for people and the device."""
+    same = {key: value for key, value in preset.items() if key not in ("title", "summary")}
+    if isinstance(train := same.get("train"), Mapping):
+        same["train"] = {key: value for key, value in train.items() if key != "device"}
+    return json.dumps(same, sort_keys=True, default=str)
+
+
+def is_study(path: Path) -> bool:
+    """Whether a folder is that of a study."""
+    return (path / FILE).is_file()
+
+
+def find_studies(logs: Path) -> list[Path]:
+    """The folders of studies in and below `logs`, the newest last; folders that can't be read are passed over."""
+    found, level = [], [logs]
+    for _ in range(MAX_DEPTH + 1):
+        below: list[Path] = []
+        for path in level:
+            with suppress(OSError):
+                if is_study(path):
+                    found.append(path)
+                    continue
+                entries = [entry for entry in os.scandir(path) if not entry.name.startswith(".")]
+                below += [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+        level = below
+    return sorted(found, key=lambda path: path.name)
+
+
+def find_study(text: str, logs: Path) -> Path:
+    """The folder of the study that `text` means: a path, or a unique beginning of a name below `logs`.
+
+    Raises:
+        InputError: There is no such study, or several; the message names the nearest.
+    """
+    with suppress(OSError, ValueError):
+        if text and is_study(Path(text)):
+            return Path(text)
+    if not text or Path(text).name != text:
+        raise InputError(f"{quoted(text)} is no study's folder: it has no {FILE}")
+    studies = find_studies(logs)
+    if not studies:
+        raise InputError(f"{quoted(text)}: there are no studies in {quoted(logs)}; name it with --log-dir")
+    matching = [path for path in studies if path.name.startswith(text)]
+    exact = [path for path in matching if path.name == text]
+    if len(exact or matching) == 1:
+        return (exact or matching)[0]
+    if matching:
+        names = ", ".join(quoted(path.name) for path in matching[:5])
+        raise InputError(
+            f"{quoted(text)} begins the names of {len(matching)} studies: {names}{', …' * (len(matching) > 5)}"
+        )
+    names = [path.name for path in studies]
+    near = difflib.get_close_matches(text[:100], names, n=1, cutoff=0.3) or names[-1:]
+    raise InputError(f"no study in {quoted(logs)} begins with {quoted(text)}; did you mean {quoted(near[0])}?")
+
+
+def _plan_toml(plan: StudyPlan) -> bytes:
+    import tomlkit  # 40 ms
+
+    table = {"fingerprint": plan.fingerprint, **plan.model_dump(by_alias=True, exclude_none=True)}
+    note = (
+        "# The plan of a study, written before its first run. A plan that is changed afterwards is refused: a verdict\n"
+        "# holds for what was decided on before.\n"
+    )
+    return (note + tomlkit.dumps(table)).encode()
+
+
+def _read_plan(file: Path) -> StudyPlan:
+    table = _read_table(file)
+    fingerprint = table.pop("fingerprint", None)
+    try:
+        plan = StudyPlan.model_validate(table)
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        if type(table.get("schema")) is int and table["schema"] > 1:
+            raise InputError(f"{quoted(file)} is from a later version of regtui; update regtui to read it") from None
+        raise InputError(f"{quoted(file)} is no plan of a study: {key} is not as it was written") from None
+    if plan.fingerprint != fingerprint:
+        raise InputError(
+            f"{quoted(file)} was changed after it was written, and a plan holds only if it was made before; put it "
+            "back as it was, or begin a new study"
+        )
+    return plan
+
+
+def _read_added(file: Path) -> list[int]:
+    if not file.exists():
+        return []
+    seeds = _read_table(file).get("seeds")
+    if not isinstance(seeds, list) or not all(type(seed) is int and seed >= 0 for seed in seeds):
+        raise InputError(f"{quoted(file)} is damaged: it should have a line such as 'seeds = [8, 9]'")
+    return seeds
+
+
+def _read_table(file: Path) -> dict[str, Any]:
+    try:
+        return table_of_toml(text_of(read_plain(file, LONGEST_PLAN)))
+    except FileNotFoundError:
+        raise InputError(f"{quoted(file.parent)} is no study's folder: it has no {file.name}") from None
+    except (NotPlainError, IsADirectoryError):
+        raise InputError(f"{quoted(file)} is no file") from None
+    except TooLargeError:
+        raise InputError(f"{quoted(file)} is too large to be a plan") from None
+    except OSError as error:
+        raise InputError(f"{quoted(file)} can't be read ({error.strerror})") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{quoted(file)} is damaged: it is no TOML") from None
+
+
+def _preset_table(run: Path) -> dict[str, Any] | None:
+    """A run's preset as it was written; None if it has none that can be read."""
+    try:
+        return read_toml(run / "preset.toml")
+    except (OSError, InputError):
+        return None
+
+
+def _identity_now(table: Mapping[str, Any]) -> str:
+    """The identity of a preset that an earlier version wrote, which had fewer settings."""
+    try:
+        return identity(to_table(validate(table, "a run")))
+    except InputError:
+        return ""
+
+
+def _status(run: Path) -> str:
+    """How a run ended; empty if it has not ended, or does not tell."""
+    try:
+        status = read_json(run / "summary.json").get("status")
+    except (OSError, InputError):
+        return ""
+    return status if isinstance(status, str) else ""
+
+
+def _is_begun(run: Path) -> bool:
+    """Whether a folder is what is left of a run that was interrupted before its preset was written."""
+    names = {name for name in os.listdir(run) if not name.startswith(".")}  # noqa: PTH208
+    return is_run(run) and names <= {"checkpoint"}

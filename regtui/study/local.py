@@ -1,0 +1,199 @@
+"""Makes the runs of a study on this machine: long-lived workers, each a process that holds all arms of one run.
+
+One run in one process wastes nothing: its arms would wait for each other in several. All workers are forked from one
+process that has imported torch, where the system can do that, so that its import is paid once and its memory shared.
+"""
+
+from __future__ import annotations
+
+import queue
+import shutil
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from regtui.engine.crew import ProcessCrew
+from regtui.engine.forkserver import ForkServer
+from regtui.engine.run import RunResult, run
+from regtui.errors import RegtuiError
+from regtui.protocol.control import Control
+from regtui.protocol.events import Event, StepsDone
+from regtui.study.engine import Began, Ended, News, Told
+from regtui.study.plan import Job
+
+ATTEMPTS = 3
+"""So often a run is begun whose worker dies; then it is told as failed."""
+
+
+class LocalEngine:
+    """Makes runs in processes of this machine; see `regtui.study.engine.Engine`. The losses of steps are not told."""
+
+    def __init__(self, jobs: int, threads: int = 1, *, checkpoints: bool = False) -> None:
+        """Plan the workers; entering the engine starts them.
+
+        Args:
+            jobs: Runs at the same time.
+            threads: Threads with which each computes.
+            checkpoints: Whether runs save their weights after each epoch.
+        """
+        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
+        self._workers = [_Worker(f"worker {i + 1}", self._news, threads, checkpoints) for i in range(jobs)]
+        self._server = _Server(threads)
+
+    @property
+    def room(self) -> int:
+        """How many more runs would begin at once."""
+        return sum(not worker.is_busy for worker in self._workers)
+
+    def begin(self, job: Job, runs: Path) -> None:
+        """Begin a run in a new folder below `runs`; returns at once."""
+        next(worker for worker in self._workers if not worker.is_busy).begin(job, runs)
+
+    def news(self, timeout: float) -> list[News]:
+        """What has happened since the last call, in order; waits up to `timeout` seconds for the first."""
+        found: list[News] = []
+        try:
+            found.append(self._news.get(timeout=timeout))
+            while True:
+                found.append(self._news.get_nowait())
+        except queue.Empty:
+            return found
+
+    def __enter__(self) -> Self:
+        for worker in self._workers:
+            worker.start(self._server)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._workers:
+            worker.hang_up()
+        self._server.close()
+        for worker in self._workers:
+            worker.close()
+
+
+class _Server:
+    """The process from which workers are forked; a new one if it has died."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._server: ForkServer | None = None
+
+    def crew(self) -> ProcessCrew:
+        """A process for one run at a time, which begins to import torch."""
+        if not ForkServer.is_possible():
+            return ProcessCrew(self._threads, processes=1)
+        with self._lock:
+            if self._server is None or self._server.is_gone:
+                self._server = ForkServer(self._threads)
+            return ProcessCrew(self._threads, processes=1, server=self._server)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._server is not None:
+                self._server.close()
+
+
+class _Worker:
+    """A process, and the thread that conducts the run in it."""
+
+    def __init__(self, name: str, news: queue.SimpleQueue[News], threads: int, checkpoints: bool) -> None:
+        self._name, self._news, self._checkpoints = name, news, checkpoints
+        self._threads = threads
+        self._deaths = 0
+        self._lock = threading.Lock()
+        self._closed = False
+        self._crew: ProcessCrew | None = None
+        self._thread: threading.Thread | None = None
+        self.is_busy = False
+
+    def start(self, server: _Server) -> None:
+        """Start the process."""
+        self._server = server
+        self._crew = server.crew()
+
+    def begin(self, job: Job, runs: Path) -> None:
+        """Begin a run; returns at once."""
+        self.is_busy = True
+        self._thread = threading.Thread(target=self._run, args=(job, runs), name=self._name, daemon=True)
+        self._thread.start()
+
+    def hang_up(self) -> None:
+        """Drop what runs."""
+        with self._lock:
+            self._closed = True
+            if self._crew is not None:
+                self._crew.close()
+
+    def close(self) -> None:
+        """Wait until nothing of it is left, after `hang_up`."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self, job: Job, runs: Path) -> None:
+        ended = Ended(job, None, "failed", "")
+        try:
+            for _ in range(ATTEMPTS):
+                ended = self._attempt(job, runs)
+                crew = self._working()
+                if crew is None or not crew.has_lost_one:
+                    if crew is not None and not crew.idle:  # it still answers what the failed run has asked
+                        self._replace()
+                    break
+                _remove(ended.folder)
+                ended = Ended(job, None, "failed", f"its worker died {ATTEMPTS} times: {ended.error}")
+                self._deaths += 1
+                self._replace()
+        finally:
+            if self._closed:
+                _remove(ended.folder)
+            self.is_busy = False
+            self._news.put(ended)
+
+    def _attempt(self, job: Job, runs: Path) -> Ended:
+        begun: list[Path] = []
+
+        def begin(folder: Path) -> None:
+            begun.append(folder)
+            self._news.put(Began(job, folder, self._where))
+
+        def emit(event: Event) -> None:
+            if not isinstance(event, StepsDone):
+                self._news.put(Told(job, event))
+
+        try:
+            result = run(job.preset, runs, Control(), emit, self._crew, begin, checkpoints=self._checkpoints)
+        except RegtuiError as error:
+            return Ended(job, None, "failed", str(error))
+        except Exception as error:
+            return Ended(job, begun[0] if begun else None, "failed", f"unforeseen {error!r}")
+        return _ended(job, result)
+
+    @property
+    def _where(self) -> str:
+        return self._name + (f", begun anew {self._deaths} times" if self._deaths else "")
+
+    def _working(self) -> ProcessCrew | None:
+        with self._lock:
+            return None if self._closed else self._crew
+
+    def _replace(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            if self._crew is not None:
+                self._crew.close()
+            self._crew = self._server.crew()
+
+
+def _ended(job: Job, result: RunResult) -> Ended:
+    return Ended(job, result.folder, result.summary.status, result.summary.error)
+
+
+def _remove(folder: Path | None) -> None:
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
