@@ -70,6 +70,29 @@ def formats(incomplete: str) -> list[str]:
     return [name for name in ("csv", "tensorboard", "html", "svg", "png") if name.startswith(incomplete)]
 
 
+def studies(context: typer.Context, incomplete: str) -> list[str]:
+    """The studies whose names begin so, the newest first."""
+    with suppress(OSError):
+        found = [p.name for p in _logs(context).iterdir() if p.name.startswith(incomplete) and "-study-" in p.name]
+        return sorted(found, reverse=True)[:MOST]
+    return []
+
+
+def resamples(incomplete: str) -> list[str]:
+    """How training sets may differ from seed to seed."""
+    return [name for name in ("split", "bootstrap") if name.startswith(incomplete)]
+
+
+def metrics(incomplete: str) -> list[str]:
+    """What a study may judge by."""
+    return [name for name in ("accuracy", "r2", "loss") if name.startswith(incomplete)]
+
+
+def engines(incomplete: str) -> list[str]:
+    """What may make the runs of a study."""
+    return [name for name in ("local", "ray", "slurm") if name.startswith(incomplete)]
+
+
 def _logs(context: typer.Context) -> Path:
     if chosen := context.params.get("log_dir"):
         return Path(chosen)

@@ -111,5 +111,3 @@ class Pace:
             began = self._began.get((cell, seed, trial))
             total += expected if began is None else max(0.0, expected - (now - began))
         return total / min(self._at_once, max(1, len(self._left)))
-
-

@@ -160,7 +160,8 @@ class StudyFolder:
         jobs = {identity(to_table(job.preset)): job.key for job in self.jobs}
         done: dict[tuple[str, int, int], Path] = {}
         failed: dict[tuple[str, int, int], Path] = {}
-        unfinished, strangers = [], []
+        unfinished: list[Path] = []
+        strangers: list[Path] = []
         for folder in self._folders():
             table = _preset_table(folder)
             if table is None:
@@ -274,9 +275,9 @@ def find_study(text: str, logs: Path) -> Path:
     if len(exact or matching) == 1:
         return (exact or matching)[0]
     if matching:
-        names = ", ".join(quoted(path.name) for path in matching[:5])
+        begun = ", ".join(quoted(path.name) for path in matching[:5])
         raise InputError(
-            f"{quoted(text)} begins the names of {len(matching)} studies: {names}{', …' * (len(matching) > 5)}"
+            f"{quoted(text)} begins the names of {len(matching)} studies: {begun}{', …' * (len(matching) > 5)}"
         )
     names = [path.name for path in studies]
     near = difflib.get_close_matches(text[:100], names, n=1, cutoff=0.3) or names[-1:]

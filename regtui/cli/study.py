@@ -1,0 +1,290 @@
+"""`regtui study`: plans a study, runs it without a screen, prints a line a run, and what it came to."""
+
+from __future__ import annotations
+
+import json as json_text
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event as Flag
+from types import FrameType
+from typing import TYPE_CHECKING, Literal, get_args
+
+from regtui.console import can_draw, complain, room, say
+from regtui.errors import EXIT_CODES, InputError, RegtuiError
+from regtui.preset.faults import MAX_VALUE
+from regtui.preset.model import Preset
+from regtui.preset.validation import nearest
+from regtui.processors import grant
+from regtui.signals import Received, ending
+from regtui.study.conduct import Pace, Resumed, conduct
+from regtui.study.design import MANY_RUNS, Wishes, describe_size, make_plan, seeds_beyond
+from regtui.study.engine import Ended, Engine, News
+from regtui.study.folder import StudyFolder, find_study
+from regtui.study.plan import Job, StudyPlan
+from regtui.text import duration, number, one_line, quoted
+
+if TYPE_CHECKING:
+    pass
+
+EngineName = Literal["local", "ray", "slurm"]
+MOST_JOBS = 1_000
+"""Runs at the same time at most."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """How a study is run: nothing of it changes what the study finds.
+
+    Attributes:
+        jobs: Runs at the same time; None for as many as the processors that are granted have room for.
+        threads: Threads of each.
+        engine: What makes the runs.
+        ray_address: Of the cluster.
+        checkpoints: Whether runs save their weights after each epoch.
+        yes: Whether many runs need not be asked about.
+        headless: Whether the screen stays closed, even if there is one.
+        json: Whether to print JSON instead of a table.
+    """
+
+    jobs: int | None = None
+    threads: int = 1
+    engine: str = "local"
+    ray_address: str | None = None
+    checkpoints: bool = False
+    yes: bool = False
+    headless: bool = False
+    json: bool = False
+
+
+def begin_study(preset: Preset, wishes: Wishes, running: Running, logs: Path) -> StudyFolder:
+    """Plan a study and make its folder.
+
+    Raises:
+        InputError: What was asked for can't be done, is more than was meant, or the folder can't be written.
+    """
+    _check(running)
+    plan = make_plan(preset, wishes)
+    _ask(plan, running)
+    return StudyFolder.create(plan, logs)
+
+
+def resume_study(name: str, seeds: str | None, running: Running, logs: Path) -> StudyFolder:
+    """Open a study that is to go on, with more seeds where these are named.
+
+    Raises:
+        InputError: There is no such study, its plan was changed, or fewer seeds are named than it has.
+    """
+    _check(running)
+    study = StudyFolder.open(find_study(name, logs))
+    if seeds is not None and (added := seeds_beyond(study.plan, seeds)):
+        study.add(added)
+    return study
+
+
+def run_study(study: StudyFolder, running: Running) -> int:
+    """Run what is left of a study and print it; returns the exit code.
+
+    Ctrl-C, or another signal that ends programs, drops what runs and keeps what is done: exit code 4. A second one ends
+    the program at once; the study can be resumed after either.
+
+    Raises:
+        RegtuiError: The engine can't make runs.
+    """
+    stop = Flag()
+    with _signals(stop) as received, _progress(wanted=not running.json) as shown:
+        printer = _JsonPrinter(study) if running.json else _TablePrinter(study, shown)
+        failed: list[Ended] = []
+
+        def tell(news: News | Resumed) -> None:
+            if isinstance(news, Ended) and news.status == "failed":
+                failed.append(news)
+            try:
+                printer.tell(news)
+            except (BrokenPipeError, RegtuiError):  # nobody reads any more; what is done is kept
+                stop.set()
+
+        state = conduct(study, make_engine(running), stop, tell)
+    for ended in failed:
+        complain(f"regtui: {_job(ended.job)} failed: {one_line(ended.error)}")
+    printer.end(state)
+    if state == "stopped":
+        if received.first or not running.json:
+            complain(f"regtui: stopped, and what is done is kept; 'regtui study --resume {study.name}' goes on")
+        return EXIT_CODES["stopped"]
+    return EXIT_CODES["failed" if failed else "finished"]
+
+
+def make_engine(running: Running) -> Engine:
+    """What makes the runs.
+
+    Raises:
+        RegtuiError: It can't be had here.
+    """
+    from regtui.study.local import LocalEngine
+
+    return LocalEngine(jobs_of(running), running.threads, checkpoints=running.checkpoints)
+
+
+def jobs_of(running: Running) -> int:
+    """How many runs are made at the same time."""
+    return running.jobs or max(1, grant().processors // running.threads)
+
+
+def _check(running: Running) -> None:
+    if running.jobs is not None and not 1 <= running.jobs <= MOST_JOBS:
+        raise InputError(f"--jobs {running.jobs}: so many runs are made at the same time, from 1 to {MOST_JOBS:,}")
+    engines = get_args(EngineName)
+    if running.engine not in engines:
+        near = nearest(running.engine, engines) or f"; known are {', '.join(engines)}"
+        raise InputError(f"--engine {quoted(running.engine, MAX_VALUE)}: there is no such engine{near}")
+    if running.ray_address is not None and running.engine != "ray":
+        raise InputError("--ray-address is for --engine ray")
+
+
+def _ask(plan: StudyPlan, running: Running) -> None:
+    """Ask whether so many runs are meant.
+
+    Raises:
+        InputError: They are not, or there is nobody to ask.
+    """
+    runs = len(plan.seeds) * len(plan.cells) * len(plan.trials)
+    if runs <= MANY_RUNS or running.yes:
+        return
+    words = f"this study has {runs:,} runs ({describe_size(plan)})"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InputError(f"{words}; add --yes if they are meant")
+    sys.stderr.write(f"{words}; begin? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise InputError("nothing was begun")
+
+
+class _TablePrinter:
+    """A header, then a line for each run that ends, with the time that is left."""
+
+    def __init__(self, study: StudyFolder, shown: Callable[[int, int, str], None]) -> None:
+        self._study, self._shown = study, shown
+        self._pace = Pace([], set(), 1)
+        self._total = self._done = 0
+
+    def tell(self, news: News | Resumed) -> None:
+        if isinstance(news, Resumed):
+            self._begin(news)
+            return
+        self._pace(news)
+        if isinstance(news, Ended):
+            self._done += 1
+            say(f"{self._done:>{len(str(self._total))}} of {self._total}  {_ended_words(news)}"[: room()])
+        left = self._pace.seconds_left
+        self._shown(self._done, self._total, "" if left is None else f"about {duration(left)} left")
+
+    def _begin(self, news: Resumed) -> None:
+        plan = self._study.plan
+        self._pace = Pace(news.jobs, set(news.done), 1)
+        self._total, self._done = len(news.jobs), len(news.done)
+        say(f"study  {describe_size(plan)}")
+        say(f"folder {one_line(self._study.path)}")
+        if news.done:
+            say(f"done   {len(news.done)} of {len(news.jobs)} runs, which are not made again")
+        for folder in news.strangers:
+            complain(f"regtui: {one_line(folder.name)} is a run of other settings or seeds, and does not count")
+        say()
+
+    def end(self, state: str) -> None:
+        say()
+        say(f"{state}: {self._done} of {self._total} runs")
+
+
+class _JsonPrinter:
+    """One JSON object a line."""
+
+    def __init__(self, study: StudyFolder) -> None:
+        self._study = study
+
+    def tell(self, news: News | Resumed) -> None:
+        if isinstance(news, Resumed):
+            self._say(kind="study_started", folder=str(self._study.path), runs=len(news.jobs), done=len(news.done))
+        elif isinstance(news, Ended):
+            job = news.job
+            self._say(
+                kind="run_ended",
+                cell=job.cell,
+                seed=job.seed,
+                trial=job.trial,
+                status=news.status,
+                error=one_line(news.error),
+                folder=None if news.folder is None else str(news.folder),
+                differences=_differences(news.folder),
+            )
+
+    def end(self, state: str) -> None:
+        self._say(kind="study_ended", state=state)
+
+    def _say(self, **content: object) -> None:
+        say(json_text.dumps(content, ensure_ascii=False))
+
+
+def _ended_words(ended: Ended) -> str:
+    """What a run came to: 'seed 3  rate-0_1 +0.42  rate-0_3 +0.65'."""
+    found = "  ".join(f"{arm} {number(value, '+.2f')}" for arm, value in _differences(ended.folder).items())
+    return f"{_job(ended.job)}  {found or ended.status}"
+
+
+def _job(job: Job) -> str:
+    words = [f"seed {job.seed}"] + ([job.cell] if job.cell else []) + ([f"trial {job.trial + 1}"] if job.trial else [])
+    return "  ".join(words)
+
+
+def _differences(folder: Path | None) -> Mapping[str, float]:
+    """Each arm's metric on the test set minus the baseline's, as it is shown."""
+    from regtui.runs.list import read_run
+
+    return {} if folder is None else read_run(folder).differences
+
+
+@contextmanager
+def _progress(*, wanted: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar on stderr if that is a terminal; yields a function of runs done, all runs, and words."""
+    if not (wanted and can_draw(sys.stderr)):
+        yield lambda _done, _total, _words: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} runs"),
+        TextColumn("{task.fields[words]}"),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
+        task = progress.add_task("runs", total=1, words="loading PyTorch")
+        yield lambda done, total, words: progress.update(task, completed=done, total=total, words=words)
+
+
+@contextmanager
+def _signals(stop: Flag) -> Iterator[Received]:
+    """At the first signal have the study stop, at a second end the program at once; yields the signals."""
+    received = Received()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        if not received.first:
+            received.again(number)
+            stop.set()
+        elif received.again(number):
+            from regtui.engine.child import kill_all
+
+            kill_all()
+            os._exit(128 + number)
+
+    before = {number: signal.signal(number, interrupt) for number in ending()}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
