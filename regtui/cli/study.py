@@ -21,7 +21,7 @@ from regtui.preset.model import Preset
 from regtui.preset.validation import nearest
 from regtui.processors import grant
 from regtui.signals import Received, ending
-from regtui.study.conduct import Pace, Resumed, conduct
+from regtui.study.conduct import Opened, Pace, conduct
 from regtui.study.design import MANY_RUNS, Wishes, describe_size, make_plan, seeds_beyond
 from regtui.study.engine import Ended, Engine, News
 from regtui.study.folder import StudyFolder, find_study
@@ -100,7 +100,7 @@ def run_study(study: StudyFolder, running: Running) -> int:
         printer = _JsonPrinter(study) if running.json else _TablePrinter(study, shown)
         failed: list[Ended] = []
 
-        def tell(news: News | Resumed) -> None:
+        def tell(news: News | Opened) -> None:
             if isinstance(news, Ended) and news.status == "failed":
                 failed.append(news)
             try:
@@ -172,8 +172,8 @@ class _TablePrinter:
         self._pace = Pace([], set(), 1)
         self._total = self._done = 0
 
-    def tell(self, news: News | Resumed) -> None:
-        if isinstance(news, Resumed):
+    def tell(self, news: News | Opened) -> None:
+        if isinstance(news, Opened):
             self._begin(news)
             return
         self._pace(news)
@@ -183,7 +183,7 @@ class _TablePrinter:
         left = self._pace.seconds_left
         self._shown(self._done, self._total, "" if left is None else f"about {duration(left)} left")
 
-    def _begin(self, news: Resumed) -> None:
+    def _begin(self, news: Opened) -> None:
         plan = self._study.plan
         self._pace = Pace(news.jobs, set(news.done), 1)
         self._total, self._done = len(news.jobs), len(news.done)
@@ -206,8 +206,8 @@ class _JsonPrinter:
     def __init__(self, study: StudyFolder) -> None:
         self._study = study
 
-    def tell(self, news: News | Resumed) -> None:
-        if isinstance(news, Resumed):
+    def tell(self, news: News | Opened) -> None:
+        if isinstance(news, Opened):
             self._say(kind="study_started", folder=str(self._study.path), runs=len(news.jobs), done=len(news.done))
         elif isinstance(news, Ended):
             job = news.job

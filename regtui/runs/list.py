@@ -278,7 +278,7 @@ def find_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None)
                 if (status.st_dev, status.st_ino) in seen:
                     continue
                 seen.add((status.st_dev, status.st_ino))
-                if _RUN_NAME.fullmatch(os.path.basename(path)):  # noqa: PTH119, it need not be looked into
+                if _is_named_as_run(path):  # it need not be looked into
                     yield Path(path)
                     continue
                 with os.scandir(path) as scan:
@@ -297,10 +297,17 @@ def is_run(folder: Path) -> bool:
     """Whether a folder is that of a run, by its name or its files; folders below it are not searched."""
     try:
         return os.path.isdir(folder) and (  # noqa: PTH112, it never raises
-            bool(_RUN_NAME.fullmatch(folder.name)) or _has_files(set(os.listdir(folder)))  # noqa: PTH208
+            _is_named_as_run(str(folder)) or _has_files(set(os.listdir(folder)))  # noqa: PTH208
         )
     except OSError:
         return False
+
+
+def _is_named_as_run(path: str) -> bool:
+    """Whether a folder has a run's name, and is no study, whose folder has runs in it and is named much alike."""
+    return bool(_RUN_NAME.fullmatch(os.path.basename(path))) and not (  # noqa: PTH119, a Path takes a while
+        "-study-" in path and os.path.exists(f"{path}/study.toml")  # noqa: PTH110
+    )
 
 
 def _has_files(names: Set[str]) -> bool:

@@ -19,7 +19,7 @@ TICK = 0.2
 """Seconds until a wish to stop is noticed at the latest."""
 
 
-class Resumed(NamedTuple):
+class Opened(NamedTuple):
     """A study begins, or goes on: what of it was there.
 
     Attributes:
@@ -33,7 +33,7 @@ class Resumed(NamedTuple):
     strangers: list[Path]
 
 
-def conduct(study: StudyFolder, engine: Engine, stop: Flag, tell: Callable[[News | Resumed], object]) -> State:
+def conduct(study: StudyFolder, engine: Engine, stop: Flag, tell: Callable[[News | Opened], object]) -> State:
     """Make the runs of a study that are not done yet; returns how it ended.
 
     May be called from any thread: everything happens in it, `tell` included. Runs that were interrupted, failed or
@@ -44,7 +44,7 @@ def conduct(study: StudyFolder, engine: Engine, stop: Flag, tell: Callable[[News
         engine: Makes the runs; it is entered and left here.
         stop: As soon as it is set, what still runs is dropped, since it would come out the same another time; what is
             done is kept. Within a second this function returns "stopped".
-        tell: Receives first a `Resumed`, then all that the runs tell.
+        tell: Receives first a `Opened`, then all that the runs tell.
 
     Raises:
         InputError: Another program runs the study, or two of its runs are of the same settings and seed.
@@ -54,7 +54,7 @@ def conduct(study: StudyFolder, engine: Engine, stop: Flag, tell: Callable[[News
         found = study.find_runs()
         for folder in (*found.unfinished, *found.failed.values()):
             shutil.rmtree(folder, ignore_errors=True)
-        tell(Resumed(study.jobs, dict(found.done), list(found.strangers)))
+        tell(Opened(study.jobs, dict(found.done), list(found.strangers)))
         to_come = deque(job for job in study.jobs if job.key not in found.done)
         running = 0
         if to_come:

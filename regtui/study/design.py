@@ -78,7 +78,7 @@ def make_plan(preset: Preset, wishes: Wishes) -> StudyPlan:
     table = _resampled(table, preset, resample)
     cells = _cells({key: values for key, values in varied.items() if not _is_beside(key)})
     if wishes.sensitivity:
-        cells += _sensitivity(table, cells[0])
+        cells += _sensitivity(table, cells)
     looks = list(LOOKS) if wishes.looks else []
     plan = StudyPlan(
         preset=table,
@@ -262,8 +262,9 @@ def _shown(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _sensitivity(table: Mapping[str, Any], first: PlannedCell) -> list[PlannedCell]:
-    """Cells with half and twice the epochs and the learning rate of the first one."""
+def _sensitivity(table: Mapping[str, Any], known: Sequence[PlannedCell]) -> list[PlannedCell]:
+    """Cells with half and twice the epochs and the learning rate of the first of those known, but for these."""
+    first, names = known[0], {cell.name for cell in known}
     epochs = first.settings.get("train.epochs", table["train"]["epochs"])
     rate = first.settings.get("train.learning_rate", table["train"]["learning_rate"])
     assert isinstance(epochs, int)
@@ -276,7 +277,7 @@ def _sensitivity(table: Mapping[str, Any], first: PlannedCell) -> list[PlannedCe
     for key, value in changes:
         settings = {**first.settings, key: value}
         cells.append(PlannedCell(name=_cell_name(settings), settings=settings, role="sensitivity"))
-    return cells
+    return [cell for cell in cells if cell.name not in names]
 
 
 def _resample(text: str | None) -> Resample | None:
