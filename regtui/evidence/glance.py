@@ -47,12 +47,12 @@ Row = list[Part]
 def glance(verdicts: Mapping[str, Verdict], width: int) -> list[Row]:
     """The rows that answer a run's question, at most `width` columns wide."""
     of_all = list(verdicts.values())
-    rows = [[Part(line, "headline")] for line in _wrap(headline(of_all), width)]
-    rows += [[Part(line, "warning")] for words in warnings(of_all) for line in _wrap(words, width)]
-    rows += [[Part(line, "soft")] for line in _wrap(conditions(of_all), width)]
+    rows = [[Part(line, "headline")] for line in wrap(headline(of_all), width)]
+    rows += [[Part(line, "warning")] for words in warnings(of_all) for line in wrap(words, width)]
+    rows += [[Part(line, "soft")] for line in wrap(conditions(of_all), width)]
     rows += _single_bar(of_all[0], width) if len(of_all) == 1 else list(_ranking(of_all, width))
     apart = any(disagrees(verdict) for verdict in of_all)
-    return rows + [[Part(line, "warning" if apart else "")] for line in _wrap(agreement(of_all), width)]
+    return rows + [[Part(line, "warning" if apart else "")] for line in wrap(agreement(of_all), width)]
 
 
 def text_of(row: Row) -> str:
@@ -171,6 +171,6 @@ def _difference(verdict: Verdict) -> str:
     return words.difference(verdict.comparison, verdict.difference)
 
 
-def _wrap(sentence: str, width: int) -> list[str]:
+def wrap(sentence: str, width: int) -> list[str]:
     """Lines of at most `width` columns; no-break spaces keep numbers and units together, and become blanks."""
     return [line.replace(NBSP, " ") for line in textwrap.wrap(sentence, width, break_on_hyphens=False)]

@@ -49,7 +49,7 @@ def _details(verdict: Verdict) -> str:
 def _comparisons(width: int, verdicts: Sequence[Verdict]) -> list[str]:
     """A row for each comparison; in a narrow terminal a sentence, because no column may be left out."""
     columns = several.comparisons(verdicts)
-    return _set_out(columns) if _width(columns) <= width else _wrap(width, *several.sentences(verdicts))
+    return set_out(columns) if table_width(columns) <= width else _wrap(width, *several.sentences(verdicts))
 
 
 def arms_table(width: int, task: Task, arms: Sequence[ArmResult]) -> list[str]:
@@ -67,20 +67,21 @@ def arms_table(width: int, task: Task, arms: Sequence[ArmResult]) -> list[str]:
         ("", "‖w‖", [number(arm.weight_norm, ".1f") for arm in arms]),
         ("", "s/epoch", epoch_seconds(*arms)),
     ]
-    while len(columns) > 2 and _width(columns) > width:
+    while len(columns) > 2 and table_width(columns) > width:
         columns.pop()
-    return _set_out(columns)
+    return set_out(columns)
 
 
 def _widths(columns: Columns) -> list[int]:
     return [max(len(top), len(bottom), *map(len, cells)) for top, bottom, cells in columns]
 
 
-def _width(columns: Columns) -> int:
+def table_width(columns: Columns) -> int:
+    """The columns of the terminal that a table takes."""
     return sum(_widths(columns)) + len(columns) - 1
 
 
-def _set_out(columns: Columns) -> list[str]:
+def set_out(columns: Columns) -> list[str]:
     """A table's lines: the first column is aligned at the left, all others at the right."""
     widths = _widths(columns)
     rows = zip(*((top, bottom, *cells) for top, bottom, cells in columns), strict=True)

@@ -1,0 +1,291 @@
+"""A study's verdict at a glance, as rows of coloured text, and in full as lines.
+
+The screen gives each part its colour; whatever prints plain text joins the parts. So all of them say the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from regtui.evidence import bars
+from regtui.evidence.bars import Ruler
+from regtui.evidence.glance import LONGEST_BAR, SHORTEST_BAR, Part, Role, Row, text_of, wrap
+from regtui.evidence.lines import set_out, table_width
+from regtui.evidence.over_seeds import Call, Compared
+from regtui.evidence.several import Columns
+from regtui.preset.arms import BASELINE
+from regtui.study.outcome import CellOutcome, StudyOutcome
+from regtui.study.words import StudyWords
+from regtui.text import NBSP, UNKNOWN, number, p_value
+
+WIDTH = 80
+"""The default width of the text in columns."""
+DOT, TWO = "·", ":"
+"""A seed's difference; two in the same cell. More are told by their number, up to 9."""
+BOUND = "┆"
+"""What the mean has to pass, so that a call is made."""
+ROLES: dict[Call, Role] = {"helps": "better", "hurts": "worse", "no difference": "level", "inconclusive": "level"}
+"""How a call is coloured; one that is open is soft."""
+SHOWN: dict[Call, str] = {
+    "helps": "HELPS", "hurts": "HURTS", "no difference": "NO DIFFERENCE", "inconclusive": "INCONCLUSIVE",
+    "open": "open", "none": UNKNOWN,
+}  # fmt: skip
+"""A call in a table."""
+
+
+def glance(outcome: StudyOutcome, width: int, *, drawn: bool = True) -> list[Row]:
+    """The rows that answer a study's question, at most `width` columns wide.
+
+    The first has the headline (role "headline"), then come warnings ("warning"), what the verdict holds for ("soft"),
+    one arm's dots and interval around zero or several arms' ranking, and whether the test loss says the same.
+
+    Args:
+        outcome: What the study came to, or has come to so far.
+        width: Columns.
+        drawn: Whether to draw dots and intervals; a screen that has its own leaves them out.
+    """
+    words = StudyWords(outcome)
+    rows = [[Part(line, "headline")] for line in wrap(words.headline(), width)]
+    rows += [[Part(line, "warning")] for told in words.warnings() for line in wrap(told, width)]
+    rows += [[Part(line, "soft")] for line in wrap(words.conditions(), width)]
+    held = [told for arm in words.first.arms if (told := words.sensitivity(arm))]
+    beside = [words.ended(), words.over_cells(), *words.limits(), *_first_of(held), *words.left_out()]
+    rows += [[Part(line)] for told in beside if told for line in wrap(told, width)]
+    if drawn:
+        many = words.several or len(outcome.cells) > 1
+        rows += _table_rows(words, width) if many else _single(words, width)
+    for arm, of in words.first.arms.items():
+        if told := words.loss(words.first, arm):
+            apart = words.disagrees(of)
+            if apart or not words.several:
+                rows += [[Part(line, "warning" if apart else "")] for line in wrap(told, width)]
+    return rows
+
+
+def verdict_lines(outcome: StudyOutcome, width: int = WIDTH) -> list[str]:
+    """The verdict and all that it rests on, as plain text, at most `width` columns wide."""
+    return [*(text_of(row) for row in glance(outcome, width)), "", *details(outcome, width)]
+
+
+def details(outcome: StudyOutcome, width: int = WIDTH) -> list[str]:
+    """What a verdict rests on: a table, the tests, both scopes, the losses, other conditions, trials, added seeds."""
+    words = StudyWords(outcome)
+    columns = table(words)
+    while len(columns) > 3 and table_width(columns) > width:
+        columns.pop()
+    sentences = [words.method()]
+    (arm, _), *others = words.first.arms.items()
+    held = [told for name in words.first.arms if (told := words.sensitivity(name))]
+    if others:
+        blocks = [set_out(columns), *_tests(words, width)]
+        sentences += held
+    else:
+        blocks = [set_out(columns)]
+        sentences += [words.statistics(words.first, arm), *words.scopes(words.first, arm), *held]
+    sentences += [words.trials(), *words.exploratory()]
+    blocks.append([line for sentence in sentences if sentence for line in wrap(sentence, width)])
+    return [line for block in blocks if block for line in ("", *block)][1:]
+
+
+def _first_of(held: Sequence[str]) -> list[str]:
+    return [f"Under other conditions, each judged by itself, {held[0]}", *held[1:]] if held else []
+
+
+def _tests(words: StudyWords, width: int) -> list[list[str]]:
+    """Tables of the tests of several arms in the first cell: of the metric, and of the test loss."""
+    ours = words.first.arms
+    if all(of.score.call in ("open", "none") for of in ours.values()):
+        return []
+    names = [words.named(arm) for arm in ours]
+    examples = words.preset.dataset.examples
+    of_metric: Columns = [
+        ("", "", names),
+        ("Student's", "t p", [_p(of.score.p_t) for of in ours.values()]),
+        ("sign-flip", "p", [_p(of.score.p_flip) for of in ours.values()]),
+        ("max-T", "p", [_p(of.score.p_joint) for of in ours.values()]),
+        (f"new {examples}", "too", [words.interval(of.both_scopes) for of in ours.values()]),
+        ("corre-", "lation", [number(of.score.correlation, ".2f") for of in ours.values()]),
+        (
+            "variance",
+            "unpaired",
+            [UNKNOWN if of.score.gain is None else f"{of.score.gain:.2g} ×" for of in ours.values()],
+        ),
+    ]
+    losses = [of.loss for of in ours.values()]
+    of_loss: Columns = [
+        ("", "", names),
+        ("Δ test", "loss", [UNKNOWN if of is None else number(of.mean, "+.4f") for of in losses]),
+        ("95 %", "interval", [_loss_interval(of) for of in losses]),
+        ("max-T", "p", [UNKNOWN if of is None else _p(of.p_joint) for of in losses]),
+    ]
+    tables = [of_metric, of_loss] if any(of is not None for of in losses) else [of_metric]
+    for columns in tables:
+        while len(columns) > 2 and table_width(columns) > width:
+            columns.pop()
+    return [set_out(columns) for columns in tables]
+
+
+def table(words: StudyWords) -> Columns:
+    """A row for each arm in each cell, the cells in the plan's order; the columns that matter most come first."""
+    metric = words.metric
+    places = [(cell, arm) for cell in words.outcome.cells.values() for arm in cell.arms]
+    ours = [cell.arms[arm] for cell, arm in places]
+    columns: Columns = [
+        ("", "", [_row_name(words, cell, arm) for cell, arm in places]),
+        ("Δ", _unit(words), [words.difference(of.score.mean) for of in ours]),
+        (f"{100 * (1 - words.plan.alpha):g} %", "interval", [_interval(words, of.score) for of in ours]),
+        ("", "verdict", [SHOWN[of.score.call] for of in ours]),
+        ("", "p", [UNKNOWN if of.score.call == "open" else _p(of.score.p) for of in ours]),
+        ("seeds", "ahead", [f"{of.score.wins}/{len(of.score.differences)}" for of in ours]),
+        ("test", metric.title, [words.level(of.values) for of in ours]),
+        ("", BASELINE, [words.level(cell.baseline) for cell, _ in places]),
+        ("time an", "epoch", [_times(of.cost, ".2f") for of in ours]),
+        ("Δ test", "loss", [UNKNOWN if of.loss is None else number(of.loss.mean, "+.4f") for of in ours]),
+    ]
+    return columns
+
+
+def _row_name(words: StudyWords, cell: CellOutcome, arm: str) -> str:
+    """What a row is of: the arm, the setting, or both."""
+    own = words.named(arm) if words.several else f"{words.marks[arm]} {words.label(arm)}"
+    if len(words.outcome.cells) < 2:
+        return own
+    where = words.where(cell.cell) or "as in the preset"
+    return f"{own} · {where}" if words.several else where
+
+
+def _interval(words: StudyWords, score: Compared) -> str:
+    """The joint interval; between looks there is none that could be told."""
+    return UNKNOWN if score.call == "open" else words.interval(score.joint)
+
+
+def _loss_interval(of: Compared | None) -> str:
+    if of is None or of.joint is None:
+        return UNKNOWN
+    return f"{NBSP}to{NBSP}".join(number(end, "+.4f") for end in of.joint)
+
+
+def _unit(words: StudyWords) -> str:
+    return words.metric.points.strip() or words.metric.title
+
+
+def _times(ratio: float | None, form: str) -> str:
+    return UNKNOWN if ratio is None else f"{ratio:{form}} ×"
+
+
+def _p(p: float | None) -> str:
+    return UNKNOWN if p is None else p_value(p).removeprefix(f"p{NBSP}").removeprefix(f"={NBSP}")
+
+
+def _single(words: StudyWords, width: int) -> list[Row]:
+    """One arm's dots, its interval around zero, and the ends' values; none where there is no dot."""
+    (arm, of), *_ = words.first.arms.items()
+    score = of.score
+    if not score.differences or score.mean is None:
+        return []
+    own, base = words.marks[arm], words.marks[BASELINE]
+    higher = words.metric.better == "higher"
+    left, right = (f"{base} ahead ", f" {own} ahead") if higher else (f"{own} ahead ", f" {base} ahead")
+    room = min(LONGEST_BAR, width - len(left) - len(right))
+    if room < SHORTEST_BAR:
+        return []
+    names = (BASELINE, arm) if higher else (arm, BASELINE)
+    scale = _scale([score], words.plan.smallest_effect, room)
+    rows: list[Row] = [[Part(" " * len(left)), Part(_dots(score, scale), "arm", arm)]]
+    rows.append([Part(left, "arm", names[0]), *_bar(words, score, arm, scale), Part(right, "arm", names[1])])
+    if score.call != "open" and bars.is_drawn(score.joint) and score.joint is not None:
+        ends = words.difference(score.joint[0]), words.difference(score.joint[1])
+        rows.append([Part(f"{'':{len(left)}}{bars.labels(score.joint, ends, scale)}", "soft")])
+    if words.plan.looks and bars.is_drawn(score.joint) and score.joint is not None:
+        reach = words.plain(float(f"{(score.joint[1] - score.joint[0]) / 2:.3g}"))
+        told = f"At a look a call needs a mean beyond {BOUND}, {reach} from zero with the present spread."
+        rows += [[Part(line, "soft")] for line in wrap(told, width)]
+    return rows
+
+
+def _scale(scores: Sequence[Compared], smallest: float | None, room: int) -> Ruler:
+    """A ruler on which all dots and intervals lie, and what matters; with zero in its middle where there is one."""
+    values = [value for score in scores for value in score.differences.values() if math.isfinite(value)]
+    values += [end for score in scores if bars.is_drawn(score.joint) for end in score.joint or ()]
+    values += [smallest, -smallest] if smallest else []
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    return bars.around_zero((low, high), room) if len(scores) == 1 else bars.common([(low, high)], room)
+
+
+def _dots(score: Compared, scale: Ruler) -> str:
+    cells = [" "] * scale.width
+    counts = Counter(scale.cell(value) for value in score.differences.values() if math.isfinite(value))
+    for cell, count in counts.items():
+        cells[cell] = DOT if count == 1 else TWO if count == 2 else str(min(9, count))
+    return "".join(cells)
+
+
+def _bar(words: StudyWords, score: Compared, arm: str, scale: Ruler) -> Row:
+    """The interval on its axis with zero, the mean and the bounds of a look."""
+    assert score.mean is not None
+    roles: dict[str, Role] = {"axis": "soft", "zero": "", "interval": ROLES.get(score.call, "soft"), "mark": "arm"}
+    joint = score.joint if score.joint is not None and bars.is_drawn(score.joint) else (score.mean, score.mean)
+    shown = (score.mean, score.mean) if score.call == "open" else joint
+    drawn = bars.bar(shown, score.mean, words.marks[arm], scale)
+    if not words.plan.looks or joint[0] == joint[1]:
+        return [Part(text, roles[what], arm if what == "mark" else "") for text, what in drawn]
+    cells = [(character, what) for text, what in drawn for character in text]
+    reach = (joint[1] - joint[0]) / 2
+    for bound in (-reach, reach):
+        if cells[scale.cell(bound)][1] in ("axis", "interval"):
+            cells[scale.cell(bound)] = (BOUND, "axis")
+    return [Part(character, roles[what], arm if what == "mark" else "") for character, what in cells]
+
+
+def _table_rows(words: StudyWords, width: int) -> list[Row]:
+    """A row for each arm in each cell, the largest mean first in each, with its dots and interval on a common scale."""
+    rows: list[Row] = []
+    places = [(cell, arm) for cell in words.outcome.cells.values() for arm in _ranked(words, cell)]
+    ours = [cell.arms[arm] for cell, arm in places]
+    names = [words.named(arm) if words.several else f"{words.marks[arm]} {words.label(arm)}" for _, arm in places]
+    by = [words.difference(of.score.mean) for of in ours]
+    found = [SHOWN[of.score.call] for of in ours]
+    cost = ["" if of.cost is None else f"{of.cost:.2f} ×" for of in ours]
+    sizes = [max(map(len, column)) for column in (names, by, found, cost)]
+    with_cost = sum(sizes) + 4 + SHORTEST_BAR + 2 <= width
+    name = min(sizes[0], max(8, width - sizes[1] - sizes[2] - 3))
+    room = min(LONGEST_BAR, width - name - sizes[1] - sizes[2] - 5 - (sizes[3] + 1 if with_cost else 0))
+    scale = _scale([of.score for of in ours], None, room) if room >= SHORTEST_BAR else None
+    last: CellOutcome | None = None
+    rows.append([Part(_head(words, scale, name, sizes, with_cost), "soft")])
+    for place, (cell, arm) in enumerate(places):
+        if cell is not last and len(words.outcome.cells) > 1:
+            also = " (does it hold there?)" if cell.cell.role == "sensitivity" else ""
+            rows += [
+                [Part(line, "soft")]
+                for line in wrap(f"{words.where(cell.cell) or 'as the preset has it'}{also}", width)
+            ]
+        last = cell
+        label = names[place] if len(names[place]) <= name else f"{names[place][: name - 1]}…"
+        score = ours[place].score
+        row = [Part(f"{label:{name}}", "arm", arm), Part(f" {by[place]:>{sizes[1]}} ")]
+        if scale is not None:
+            empty = [Part(bars.LINE * scale.width, "soft")]
+            row += [*(_bar(words, score, arm, scale) if score.mean is not None else empty), Part(" ")]
+        row.append(Part(f" {found[place]:{sizes[2]}}", ROLES.get(score.call, "soft")))
+        row += [Part(f" {cost[place]:>{sizes[3]}}", "soft")] if with_cost else []
+        rows.append(row)
+    return rows
+
+
+def _ranked(words: StudyWords, cell: CellOutcome) -> list[str]:
+    sign = 1 if words.metric.better == "higher" else -1
+    return sorted(cell.arms, key=lambda arm: -sign * (cell.arms[arm].score.mean or 0.0))
+
+
+def _head(words: StudyWords, scale: Ruler | None, name: int, sizes: Sequence[int], with_cost: bool) -> str:
+    line = f"{words.quantity[:name]:{name}} {'Δ':>{sizes[1]}} "
+    if scale is not None:
+        zero = scale.cell(0)
+        higher = words.metric.better == "higher"
+        left, right = ("baseline ahead ", " arm ahead") if higher else ("arm ahead ", " baseline ahead")
+        axis = f"{left if zero >= len(left) else '':>{zero}}0{right if scale.width - zero > len(right) else ''}"
+        line += f"{axis:{scale.width}} "
+    return line + f" {'':{sizes[2]}}" + (f" {'time':>{sizes[3]}}" if with_cost else "")
