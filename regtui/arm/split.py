@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,7 +114,7 @@ def load(path: Path, data: DataTable, seed: int, device: torch.device) -> Data:
     Raises:
         InputError: The target is the same in all examples that are trained on, or a number is not finite.
     """
-    tensors = load_file(path)  # which maps the file and reads nothing yet
+    tensors, hash_of_all = _read(path, path.stat().st_mtime_ns)
     examples, targets = tensors["train_images"], tensors["train_labels"]
     test_examples, test_targets = tensors["test_images"], tensors["test_labels"]
     order = torch.randperm(len(examples), generator=stream(seed if data.seed is None else data.seed, "split"))
@@ -131,7 +132,7 @@ def load(path: Path, data: DataTable, seed: int, device: torch.device) -> Data:
         targets, test_targets = targets.long(), test_targets.long()
     return Data(
         fingerprint=Fingerprint(
-            hash_of(*(tensors[name] for name in sorted(tensors))),
+            hash_of_all,
             {name: hash_of(numbers) for name, numbers in parts.items()},
         ),
         train_examples=Rows(examples, train).to(device),
@@ -141,6 +142,18 @@ def load(path: Path, data: DataTable, seed: int, device: torch.device) -> Data:
         test_examples=Rows.all(test_examples).to(device),
         test_targets=test_targets.to(device),
     )
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, changed: int) -> tuple[dict[str, Tensor], str]:  # noqa: ARG001
+    """The tensors of a file, mapped into memory, and their hash; kept for the next run in this process.
+
+    Args:
+        path: The file.
+        changed: When it was changed last; after a change it is read again.
+    """
+    tensors = load_file(path)
+    return tensors, hash_of(*(tensors[name] for name in sorted(tensors)))
 
 
 def hash_of(*tensors: Tensor) -> str:

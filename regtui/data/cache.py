@@ -1,4 +1,4 @@
-"""Decoded data sets on disk: one safetensors file each, written atomically and checked at each use."""
+"""Decoded data sets on disk: one safetensors file each, written atomically, and checked by whoever uses it first."""
 
 from __future__ import annotations
 
@@ -87,11 +87,17 @@ def cache_file(name: DatasetName, of_root: str = "") -> Path:
 
 
 def is_good(path: Path, name: DatasetName) -> bool:
-    """Whether a cache file is undamaged: safetensors checks its structure, the rest is checked here."""
+    """Whether a cache file is undamaged: safetensors checks its structure, the rest is checked here.
+
+    A process checks a file again only if it was changed: a study has many runs.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
-        size = path.stat().st_size if path.is_file() else 0  # a pipe would block
+        status = path.stat()
+        size = status.st_size if stat.S_ISREG(status.st_mode) else 0  # a pipe would block
+        if _GOOD.get(path) == (signature := (status.st_mtime_ns, size, status.st_ino)):
+            return True
         if not 0 <= size - _bytes_of(name) <= MAX_HEADER:
             return False
         with safe_open(path, "numpy") as file:
@@ -99,7 +105,14 @@ def is_good(path: Path, name: DatasetName) -> bool:
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, the file is no mapping
     except (OSError, ValueError, SafetensorError, TypeError):  # TypeError: a number type that numpy lacks
         return False
-    return find_fault(name, arrays) is None and _checksums(arrays) == checksums
+    if find_fault(name, arrays) is not None or _checksums(arrays) != checksums:
+        return False
+    _GOOD[path] = signature
+    return True
+
+
+_GOOD: dict[Path, tuple[int, int, int]] = {}
+"""Files that were checked by this process: when they were changed last, their size and their number."""
 
 
 def _bytes_of(name: DatasetName) -> int:
