@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+import random
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,6 +12,7 @@ from scipy import stats
 
 from regtui.evidence.dose import (
     DoseResponse,
+    EffectMap,
     Gain,
     KeptLosses,
     OverSeeds,
@@ -17,8 +20,10 @@ from regtui.evidence.dose import (
     gains_over,
     mean_interval,
 )
+from regtui.evidence.dose_words import dose_sentences, dose_table, gain_sentences, gain_table, map_table
 from regtui.evidence.over_seeds import Compared, Decided, Pairs, compare
-from regtui.tasks import LOSS, METRICS
+from regtui.tasks import LOSS, METRICS, Metric
+from tests.rules_dose import DOSE, GAIN, Doses, Trends
 
 ACCURACY = METRICS["accuracy"]
 SEEDS = range(8)
@@ -171,3 +176,122 @@ def test_a_trend_uses_the_seeds_that_all_values_have_and_needs_two_and_values_ab
     zero = {0.0: gain(0, FALLING[500]), 1e-3: gain(1e-3, FALLING[4000])}
     assert not gains_over("train.weight_decay", ACCURACY, {"a": zero}).is_log
     assert gains_over("train.weight_decay", ACCURACY, {"a": zero}).trends[0].slope is None
+
+
+def test_every_sentence_on_doses_is_as_the_seeds_have_it() -> None:
+    chance = random.Random(3)
+    said = Counter[str]()
+    for _ in range(30):
+        metric, unit = chance.choice([(ACCURACY, 1.0), (LOSS, 0.02)])
+        better = 1 if metric is ACCURACY else -1
+        count = chance.choice([3, 8])
+        base = made(chance, count, 90 * unit, 0.0, unit)
+        doses = {
+            value: made(chance, count, (90 + better * chance.choice([-2, 0, 1.5, 1.6])) * unit, index / 3, unit)
+            for index, value in enumerate(sorted(chance.sample([0.0, 1e-4, 0.25, 0.5, 0.75], chance.choice([2, 3, 4]))))
+        }
+        judged = compare(
+            {value: Pairs(base.test, of.test) for value, of in doses.items()},
+            Decided(metric.better, count, unit * chance.choice([0.5, 3])),
+        )
+        found = dose_response(
+            "dropout.rate",
+            "regularized",
+            metric,
+            base,
+            {f"{value}": (value, of, judged[value]) for value, of in doses.items()},
+        )
+        for sentence in dose_sentences(found):
+            DOSE.check(Doses(metric, base, doses, judged), sentence.replace("\N{NO-BREAK SPACE}", " "))
+            said[sentence[:14]] += 1
+    begins = ("Of the ", "Validation", "On the test", "dropout", "It underfits", "It overfits")
+    for begin in begins:
+        assert any(words.startswith(begin) for words in said), begin
+
+
+def made(chance: random.Random, count: int, test: float, strength: float, unit: float) -> OverSeeds:
+    """A stronger technique fits the training set less and its validation loss rises less after its lowest."""
+    seeds = range(count)
+    lowest = 0.3 + 0.2 * strength**2
+    return OverSeeds(
+        {seed: test + unit * (math.sin(seed) + chance.gauss(0, 0.3)) for seed in seeds},
+        {seed: test + unit * (math.sin(seed) + chance.gauss(0, 0.3)) for seed in seeds},
+        {
+            seed: KeptLosses(
+                0.01 + 0.4 * strength + chance.gauss(0, 0.002),
+                lowest * (1 + max(0.0, 0.4 - strength) + abs(chance.gauss(0, 0.01))),
+                lowest,
+            )
+            for seed in seeds
+        },
+    )
+
+
+def test_every_sentence_on_a_trend_is_as_the_seeds_have_it() -> None:
+    chance = random.Random(4)
+    said = Counter[str]()
+    for _ in range(30):
+        metric, unit = chance.choice([(ACCURACY, 1.0), (LOSS, 0.02)])
+        key, values = chance.choice(
+            [
+                ("data.train_samples", [500.0, 1000, 4000]),
+                ("train.epochs", [10.0, 60]),
+                ("model.x", [1e-3, 0.5]),
+            ]
+        )
+        arms = {
+            arm: {
+                value: {seed: unit * (begin + slope * place + chance.gauss(0, 0.5)) for seed in range(6)}
+                for place, value in enumerate(values)
+            }
+            for arm in ("a", "b")[: chance.choice([1, 2])]
+            for begin, slope in [chance.choice([(4, -1), (0, 2), (1, 0), (-1, 3), (-4, 1)])]
+        }
+        found = gains_over(
+            key,
+            metric,
+            {
+                arm: {value: Gain(value, judged(of, metric), None, None) for value, of in by_value.items()}
+                for arm, by_value in arms.items()
+            },
+        )
+        for sentence in gain_sentences(found, {}):
+            GAIN.check(Trends(metric, key, arms), sentence.replace("\N{NO-BREAK SPACE}", " "))
+            said.update(
+                word for word in ("gain", "difference", "grows", "shrinks", "rises", "falls") if word in sentence
+            )
+    assert len(said) == 6, said
+
+
+def judged(differences: Mapping[int, float], metric: Metric) -> Compared:
+    pairs = {"": Pairs(dict.fromkeys(differences, 0.0), differences)}
+    return compare(pairs, Decided(metric.better, len(differences)))[""]
+
+
+def test_nothing_is_said_between_looks_and_where_no_trend_is_shown() -> None:
+    early = {seed: 2.0 + 0.1 * seed for seed in range(5)}
+    pairs = {"": Pairs(dict.fromkeys(early, 0.0), early)}
+    (between,) = compare(pairs, Decided("higher", 12, looks=(7, 9, 12)), range(5)).values()
+    assert between.call == "open"
+    arms = {"a": (0.1, measured(91, 92), between), "b": (0.2, measured(91, 91), between)}
+    assert dose_sentences(dose_response("dropout.rate", "regularized", ACCURACY, BASELINE, arms)) == []
+    falling = {size: Gain(size, between, None, None) for size in FALLING}
+    assert gain_sentences(gains_over("data.train_samples", ACCURACY, {"a": falling}), {}) == []
+    flat = {size: gain(size, [1.0, 1.2, 0.9, 1.1 + size / 1e6]) for size in FALLING}
+    assert gain_sentences(gains_over("data.train_samples", ACCURACY, {"a": flat}), {}) == []
+
+
+def test_tables_have_a_row_for_each_value_and_a_dash_where_nothing_was_run() -> None:
+    head, rows = dose_table(response(DOSES, BASELINE))
+    assert [row[0] for row in rows] == ["baseline", "0.25", "0.5", "0.75"]
+    assert {len(row) for row in rows} == {len(head)}
+    sizes = {size: gain(size, of) for size, of in FALLING.items()}
+    head, rows = gain_table(gains_over("data.train_samples", ACCURACY, {"a": sizes}), {"a": "dropout"})
+    assert [row[:2] for row in rows] == [["500", "dropout"], ["1,000", "dropout"], ["4,000", "dropout"]]
+    assert {len(row) for row in rows} == {len(head)}
+    effects = EffectMap(
+        "dropout.rate", "data.train_samples", [0.1, 0.5], [500.0, 1000.0],
+        {(0.1, 500.0): sizes[500].difference, (0.5, 1000.0): sizes[1000].difference}, {}, ACCURACY,
+    )  # fmt: skip
+    assert map_table(effects)[1] == [["0.1", "+2.12", "–"], ["0.5", "–", "+1.18"]]
+    assert effects.reach == pytest.approx(2.125)

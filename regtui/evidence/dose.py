@@ -121,6 +121,7 @@ class DoseResponse:
         runner: The second best on validation; None where there is none.
         chosen_over: How many seeds `best` was chosen over.
         is_log: Whether the axis of values is logarithmic: the technique steers the knob as a magnitude.
+        alpha: Intervals of one arm, and that of the second best, hold with probability 1 − alpha.
     """
 
     key: str
@@ -132,6 +133,7 @@ class DoseResponse:
     runner: Runner | None
     chosen_over: int
     is_log: bool
+    alpha: float
 
     def place(self, value: float) -> float:
         """Where a value stands on the axis: itself, or its decimal logarithm.
@@ -201,6 +203,7 @@ def dose_response(
         runner=runner,
         chosen_over=len(seeds),
         is_log=_is_magnitude(key) and any(dose.value > 0 for dose in doses),
+        alpha=alpha,
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from regtui.evidence.dose import DoseResponse, EffectMap, Gain, Gains, OverSeeds, dose_response, gains_over
+from regtui.evidence.dose import DoseResponse, EffectMap, Gain, Gains, KeptLosses, OverSeeds, dose_response, gains_over
 from regtui.study.outcome import ArmOutcome, CellOutcome, StudyOutcome
 from regtui.study.plan import PlannedArm, Value
 
@@ -17,16 +17,12 @@ def dose_responses(outcome: StudyOutcome, cell: str | None = None) -> list[DoseR
         cell: The cell's name; None for the first.
     """
     where = next(iter(outcome.cells.values())) if cell is None else outcome.cells[cell]
-    baseline = OverSeeds(where.baseline, where.baseline_validation, where.baseline_losses)
     found = []
     for (of, key), arms in _strengths(outcome).items():
-        values = {
-            arm: (value, _measured(where.arms[arm]), where.arms[arm].score)
-            for value, arm in arms.items()
-            if arm in where.arms
-        }
-        if values:
-            found.append(dose_response(key, of, outcome.metric, baseline, values, outcome.plan.alpha))
+        values = {arm: (value, _measured(where.arms[arm]), where.arms[arm].score) for value, arm in arms.items()}
+        seeds = {seed for _, _, score in values.values() for seed in score.differences}
+        baseline = _judged(where.baseline, where.baseline_validation, where.baseline_losses, seeds)
+        found.append(dose_response(key, of, outcome.metric, baseline, values, outcome.plan.alpha))
     return found
 
 
@@ -62,7 +58,21 @@ def effect_maps(outcome: StudyOutcome) -> list[EffectMap]:
 
 
 def _measured(arm: ArmOutcome) -> OverSeeds:
-    return OverSeeds(arm.values, arm.validation, arm.losses)
+    """An arm over the seeds that the verdict speaks of; others are exploratory."""
+    return _judged(arm.values, arm.validation, arm.losses, arm.score.differences)
+
+
+def _judged(
+    test: Mapping[int, float],
+    validation: Mapping[int, float],
+    losses: Mapping[int, KeptLosses],
+    seeds: Collection[int],
+) -> OverSeeds:
+    return OverSeeds(
+        {seed: value for seed, value in test.items() if seed in seeds},
+        {seed: value for seed, value in validation.items() if seed in seeds},
+        {seed: value for seed, value in losses.items() if seed in seeds},
+    )
 
 
 def _gain(value: float, cell: CellOutcome, arm: str) -> Gain:

@@ -1,0 +1,216 @@
+"""Dose and response in sentences and tables; silent where the numbers carry nothing.
+
+Means of an arm and of the baseline are told over the seeds that their difference is made of, so that the three agree.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+
+from regtui.evidence.dose import Dose, DoseResponse, EffectMap, Gains, GainTrend
+from regtui.evidence.over_seeds import Call, Compared, Interval
+from regtui.preset.arms import REGULARIZED
+from regtui.tasks import Metric
+from regtui.text import NBSP, UNKNOWN, counted, listed, loss, number, p_value, share
+
+WHAT: Mapping[Call, str] = {
+    "helps": "helps at",
+    "hurts": "hurts at",
+    "no difference": "makes no difference that matters at",
+    "inconclusive": "is not settled at",
+}
+"""What a strength does at some of its values, in the order in which it is told."""
+AMOUNTS: Mapping[str, str] = {
+    "data.train_samples": "training examples",
+    "train.epochs": "epochs",
+    "train.learning_rate": "the learning rate",
+    "train.batch_size": "the batch size",
+}
+"""What a setting is an amount of; others are called by their key."""
+MORE_DATA = "The epochs were planned alike for every amount of data, so more data also meant more steps."
+
+
+def told_value(metric: Metric, value: float | None) -> str:
+    """A value of the metric as it is shown, with its unit: '93.12 %'."""
+    shown = loss(value) if metric.name == "loss" else number(value, f".{metric.digits}f")
+    return shown if shown == UNKNOWN else f"{shown}{metric.unit}"
+
+
+def told_difference(metric: Metric, value: float | None, *, unit: bool = True) -> str:
+    """A difference in its shown unit, with its sign: '+1.42 points'."""
+    shown = loss(value, "+.4f") if metric.name == "loss" else number(value, f"+.{metric.digits}f")
+    return f"{shown}{metric.points}" if unit and shown != UNKNOWN else shown
+
+
+def told_interval(metric: Metric, interval: Interval, level: float) -> str:
+    """An interval with its confidence: '95 % interval +0.96 to +1.93'."""
+    low, high = (told_difference(metric, limit, unit=False) for limit in interval)
+    return f"{100 * (1 - level):.4g}{NBSP}% interval {low}{NBSP}to{NBSP}{high}"
+
+
+def knob_of(response: DoseResponse) -> str:
+    """The knob by its key, with its arm's name where that has one: 'dropout.rate', 'both.dropout.rate'."""
+    return response.key if response.of == REGULARIZED else f"{response.of}.{response.key}"
+
+
+def dose_sentences(response: DoseResponse) -> list[str]:
+    """What a strength does over its values; empty while the study is open."""
+    return [] if response.is_open else list(_of_doses(response))
+
+
+def _of_doses(response: DoseResponse) -> Iterator[str]:
+    doses, parts = response.doses, []
+    for call, words in WHAT.items():
+        at = [dose for dose in doses if dose.difference.call == call]
+        parts += [f"{words} {_values(at)}"] if at else []
+    counts = sorted({len(dose.difference.differences) for dose in doses})
+    over = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    yield f"{knob_of(response)}, {len(doses)} values over {over}: {'; '.join(parts)}."
+    if response.best is not None:
+        yield _best(response, response.best)
+        yield from _beside_the_best(response, response.best)
+    base = response.baseline
+    if low := [dose for dose in doses if dose.underfits]:
+        trains, vals = (listed([loss(value) for value in values]) for values in zip(*map(_losses, low), strict=True))
+        yield (
+            f"It underfits at {_values(low)}: training loss ({trains}) and validation loss ({vals}) are higher than "
+            f"the baseline's ({loss(base.train_loss)} and {loss(base.val_loss)}), while the gap is smaller."
+        )
+    if high := [dose for dose in doses if dose.level.overfits]:
+        rises = listed([share(dose.level.rise, 0, NBSP) for dose in high])
+        theirs = f", the baseline's {share(base.rise, 0, NBSP)}" if base.rise is not None else ""
+        yield (
+            f"It overfits at {_values(high)}: the validation loss of the kept weights lies {rises} above the lowest of "
+            f"their run on average{theirs}."
+        )
+
+
+def _values(doses: Sequence[Dose]) -> str:
+    return listed([f"{dose.value:g}" for dose in doses])
+
+
+def _losses(dose: Dose) -> tuple[float | None, float | None]:
+    return dose.level.train_loss, dose.level.val_loss
+
+
+def _best(response: DoseResponse, best: Dose) -> str:
+    metric, difference = response.metric, best.difference
+    ours, theirs = (
+        statistics.fmean(level.test[seed] for seed in difference.differences)
+        for level in (best.level, response.baseline)
+    )
+    joint = ""
+    if difference.joint is not None:
+        interval = told_interval(metric, difference.joint, difference.level)
+        joint = f" ({interval}, which holds for all comparisons of this study together)"
+    return (
+        f"Of the {len(response.doses)} values {best.value:g} has the best validation {metric.title} on average over "
+        f"{counted(response.chosen_over, 'seed')}; its test {metric.title} is {told_value(metric, ours)} against the "
+        f"baseline's {told_value(metric, theirs)}, {told_difference(metric, difference.mean)}{joint}."
+    )
+
+
+def _beside_the_best(response: DoseResponse, best: Dose) -> Iterator[str]:
+    """What makes the choice uncertain: a near second, another value ahead on test, the end of what was tried."""
+    metric, runner = response.metric, response.runner
+    if runner is not None and runner.interval is not None and runner.interval[0] <= 0:
+        behind = told_difference(metric, runner.behind).lstrip("+")
+        yield (
+            f"Validation does not tell it from the second, {runner.value:g}, which is {behind} behind "
+            f"({told_interval(metric, runner.interval, response.alpha)})."
+        )
+    sign = 1 if metric.better == "higher" else -1
+    ahead = max(response.doses, key=lambda dose: sign * (dose.difference.mean or 0.0))
+    if ahead is not best and sign * ((ahead.difference.mean or 0.0) - (best.difference.mean or 0.0)) > 0:
+        difference = told_difference(metric, ahead.difference.mean)
+        yield (
+            f"On the test set the mean of {ahead.value:g} is better, {difference} from the baseline; the test set was "
+            "not asked for the choice."
+        )
+    values = [dose.value for dose in response.doses]
+    if best.value == values[-1]:
+        yield f"{best.value:g} is the largest value that was tried; what a larger one does was not measured."
+    elif best.value == values[0] > 0:
+        yield f"{best.value:g} is the smallest value that was tried; what a smaller one does was not measured."
+
+
+def gain_sentences(gains: Gains, labels: Mapping[str, str]) -> list[str]:
+    """How the arms' differences change over a setting, for each arm of which that is shown; else nothing.
+
+    Args:
+        gains: The differences.
+        labels: What each arm is called.
+    """
+    shown = [trend for trend in gains.trends if trend.is_shown]
+    several = sum(trend.p is not None for trend in gains.trends)
+    words = [_trend(gains, trend, labels.get(trend.arm, trend.arm), several) for trend in shown]
+    return words + ([MORE_DATA] if words and gains.key == "data.train_samples" else [])
+
+
+def _trend(gains: Gains, trend: GainTrend, label: str, several: int) -> str:
+    metric, slope = gains.metric, trend.slope or 0.0
+    sign = 1 if metric.better == "higher" else -1
+    first, last = trend.gains[0], trend.gains[-1]
+    means = [gain.difference.mean or 0.0 for gain in trend.gains]
+    if "helps" in (first.difference.call, last.difference.call) and min(sign * mean for mean in means) >= 0:
+        what = f"The gain of {label} {'grows' if sign * slope > 0 else 'shrinks'}"
+    else:
+        what = f"The difference of {label} from the baseline {'rises' if slope > 0 else 'falls'}"
+    ends = ""
+    if (means[-1] - means[0]) * slope > 0:
+        here, there = (told_difference(metric, mean) for mean in (means[0], means[-1]))
+        ends = f", from {here} at {first.value:,g} to {there} at {last.value:,g}"
+    interval = f"{told_interval(metric, trend.interval, trend.level)}; " if trend.interval is not None else ""
+    p = f"{p_value(trend.p)}{f' by Holm for {several} arms' if several > 1 else ''}" if trend.p is not None else ""
+    return (
+        f"{what} with {AMOUNTS.get(gains.key, gains.key)}{ends}: on average {told_difference(metric, slope)} for each "
+        f"doubling ({interval}t test on the slopes of {trend.seeds} seeds, {p})."
+    )
+
+
+def dose_table(response: DoseResponse) -> tuple[Sequence[str], list[list[str]]]:
+    """The head and the rows of a table: each value, what validation and test say of it, its difference and call."""
+    metric = response.metric
+    head = [knob_of(response), f"validation {metric.titled}", f"test {metric.titled}", "difference", "interval", ""]
+    base = response.baseline
+    rows = [["baseline", _plain(metric, base.validation), _plain(metric, base.mean), "", "", ""]]
+    for dose in response.doses:
+        numbers = [_plain(metric, value) for value in (dose.level.validation, dose.level.mean)]
+        rows.append([f"{dose.value:g}", *numbers, *_compared(metric, dose.difference)])
+    return head, rows
+
+
+def gain_table(gains: Gains, labels: Mapping[str, str]) -> tuple[Sequence[str], list[list[str]]]:
+    """The head and the rows of a table: each arm at each value of the setting."""
+    head = [gains.key, "arm", f"baseline's test {gains.metric.titled}", "difference", "interval", ""]
+    rows = []
+    for trend in gains.trends:
+        for gain in trend.gains:
+            label, base = labels.get(trend.arm, trend.arm), _plain(gains.metric, gain.baseline)
+            rows.append([f"{gain.value:,g}", label, base, *_compared(gains.metric, gain.difference)])
+    return head, rows
+
+
+def map_table(effects: EffectMap) -> tuple[Sequence[str], list[list[str]]]:
+    """The head and the rows of a table: mean differences by row and column."""
+    head = [f"{effects.row_key} \\ {effects.column_key}", *(f"{column:,g}" for column in effects.columns)]
+    rows = []
+    for row in effects.rows:
+        found = [effects.effects.get((row, column)) for column in effects.columns]
+        told = [UNKNOWN if of is None else told_difference(effects.metric, of.mean, unit=False) for of in found]
+        rows.append([f"{row:,g}", *told])
+    return head, rows
+
+
+def _compared(metric: Metric, difference: Compared) -> list[str]:
+    interval = ""
+    if difference.joint is not None:
+        low, high = (told_difference(metric, limit, unit=False) for limit in difference.joint)
+        interval = f"{low} to {high}"
+    word = "" if difference.call in ("open", "none") else difference.call
+    return [told_difference(metric, difference.mean, unit=False), interval, word]
+
+
+def _plain(metric: Metric, value: float | None) -> str:
+    return loss(value) if metric.name == "loss" else number(value, f".{metric.digits}f")
