@@ -65,10 +65,16 @@ class StudyWords:
         """What is judged: 'test accuracy'."""
         return f"test {self.metric.title}"
 
+    @cached_property
+    def labels(self) -> Mapping[str, str]:
+        """What each arm beside the baseline does: 'dropout 0.5 + L2 0.0001'."""
+        arms = self.preset.arms()
+        return {arm.name: one_line(arms[arm.name].label()) for arm in self.plan.arms}
+
     def label(self, arm: str) -> str:
-        """What an arm does, 'dropout 0.5'; its name where that is long, or all it does was tuned."""
-        label = self.preset.arms()[arm].label()
-        return one_line(label) if len(label) <= LONGEST_LABEL else f"the {arm} arm"
+        """What an arm does; its name where that is long."""
+        label = self.labels[arm]
+        return label if len(label) <= LONGEST_LABEL else f"the {arm} arm"
 
     def named(self, arm: str) -> str:
         """An arm as sentences and tables call it: alone by what it does, else by its mark and that, or its name."""
@@ -79,17 +85,17 @@ class StudyWords:
     @cached_property
     def _short(self) -> Mapping[str, str]:
         """What each arm does, where that is short and no other does the same; else its name."""
-        labels = {arm.name: one_line(self.preset.arms()[arm.name].label()) for arm in self.plan.arms}
-        told = list(labels.values())
+        told = list(self.labels.values())
         return {
-            arm: label if len(label) <= SHORT_LABEL and told.count(label) == 1 else arm for arm, label in labels.items()
+            arm: label if len(label) <= SHORT_LABEL and told.count(label) == 1 else arm
+            for arm, label in self.labels.items()
         }
 
     # Headline
 
     def headline(self) -> str:
         """What the study comes to, in one line; of several arms the one with the best call, and how many there are."""
-        best = self._best()
+        best = self.best_arm
         score = self.first.arms[best].score
         if score.call in ("open", "none") and all(of.score.call not in CALLED for of in self.first.arms.values()):
             return f"{NOTHING} {self._open(best)}"
@@ -100,7 +106,8 @@ class StudyWords:
             return f"{self.marks[best]} {self.label(best)} {TITLES[score.call]}: {numbers}"
         return f"{NOTHING} {TITLES[score.call]}: {self.label(best)} against the baseline {numbers}"
 
-    def _best(self) -> str:
+    @property
+    def best_arm(self) -> str:
         """The arm that the headline tells: of those with the best call the one with the largest mean."""
         order = ("helps", "hurts", "no difference", "inconclusive", "open", "none")
         return min(
@@ -287,7 +294,7 @@ class StudyWords:
         count = len(self.judged) * len(self.plan.arms)
         if all(of.score.call in ("open", "none") for cell in self.judged for of in cell.arms.values()):
             return ""
-        level, percent = self.first.arms[self._best()].score.level, f"{100 * (1 - self.plan.alpha):g}{NBSP}%"
+        level, percent = self.first.arms[self.best_arm].score.level, f"{100 * (1 - self.plan.alpha):g}{NBSP}%"
         smallest = self.plan.smallest_effect
         matters = "" if smallest is None else f" No difference matters within ±{self.plain(smallest)}."
         if count == 1 and not self.plan.looks:
