@@ -11,6 +11,8 @@ from regtui.preset.file import to_table
 from regtui.study.dose import dose_responses, effect_maps, gains
 from regtui.study.outcome import ArmOutcome, CellOutcome, StudyOutcome
 from regtui.study.plan import PlannedArm, PlannedCell, StudyPlan, Value
+from regtui.study.varied import varied_blocks
+from regtui.study.words import StudyWords
 from tests.conftest import small_preset
 
 SEEDS = range(4)
@@ -30,8 +32,14 @@ def outcome(
         )
         for number, of in enumerate(cells)
     ]
+    tables = {arm.name: {"dropout": {"rate": arm.settings.get("dropout.rate", 0.1)}} for arm in planned}
     plan = StudyPlan(
-        schema=1, preset=to_table(small_preset()), arms=planned, cells=places, seeds=list(SEEDS), metric="accuracy"
+        schema=1,
+        preset=to_table(small_preset(arms=tables)),
+        arms=planned,
+        cells=places,
+        seeds=list(SEEDS),
+        metric="accuracy",
     )
     return StudyOutcome(plan, "finished", {cell.name: made(cell, planned) for cell in places}, (4, 4))
 
@@ -111,3 +119,29 @@ def test_a_strength_and_a_setting_are_a_map_and_so_are_two_strengths() -> None:
         (rate, strength): f"arm-{number}" for number, (rate, strength) in enumerate(product(RATES, (1e-4, 1e-3)))
     }
     assert dose_responses(outcome(both)) == []
+
+
+def test_details_tell_what_varies_and_fit_into_the_width() -> None:
+    strengths: list[dict[str, Value]] = [{"dropout.rate": rate} for rate in RATES]
+    sizes: list[dict[str, Value]] = [{"data.train_samples": size} for size in (160, 320)]
+    plain = varied(outcome([{}]), 80)
+    assert plain == []
+    both = varied(outcome(strengths, sizes), 80)
+    assert max(map(len, both)) <= 80
+    assert both[0] == "At 160 training images:"
+    assert both[1].split()[:3] == ["dropout.rate", "validation", "test"]
+    assert [line.split()[0] for line in both[2:5]] == ["baseline", "0.25", "0.5"]
+    assert "dropout.rate, 2 values over 4 seeds: " in " ".join(both)
+    at = both.index("Mean differences from the baseline in test accuracy in points:")
+    assert [line.split() for line in both[at + 1 : at + 4]] == [
+        ["dropout.rate", "\\", "data.train_samples", "160", "320"],
+        ["0.25", "+2.15", "+2.15"],
+        ["0.5", "+1.15", "+1.15"],
+    ]
+    narrow = varied(outcome(strengths, sizes), 40)
+    assert max(map(len, narrow)) <= 40
+    assert narrow[1].split() == ["dropout.rate", "validation", "test"]
+
+
+def varied(study: StudyOutcome, width: int) -> list[str]:
+    return [line for block in varied_blocks(StudyWords(study), width) for line in block]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
-from regtui.evidence.dose import Dose, DoseResponse, EffectMap, Gains, GainTrend
+from regtui.evidence.dose import Dose, DoseResponse, EffectMap, Gains, GainTrend, Level
 from regtui.evidence.over_seeds import Call, Compared, Interval
 from regtui.preset.arms import REGULARIZED
 from regtui.tasks import Metric
@@ -72,7 +72,10 @@ def _of_doses(response: DoseResponse) -> Iterator[str]:
         yield from _beside_the_best(response, response.best)
     base = response.baseline
     if low := [dose for dose in doses if dose.underfits]:
-        trains, vals = (listed([loss(value) for value in values]) for values in zip(*map(_losses, low), strict=True))
+        trains, vals = (
+            listed([loss(value) for value in values])
+            for values in zip(*(_losses(dose.level) for dose in low), strict=True)
+        )
         yield (
             f"It underfits at {_values(low)}: training loss ({trains}) and validation loss ({vals}) are higher than "
             f"the baseline's ({loss(base.train_loss)} and {loss(base.val_loss)}), while the gap is smaller."
@@ -90,8 +93,13 @@ def _values(doses: Sequence[Dose]) -> str:
     return listed([f"{dose.value:g}" for dose in doses])
 
 
-def _losses(dose: Dose) -> tuple[float | None, float | None]:
-    return dose.level.train_loss, dose.level.val_loss
+def _losses(level: Level) -> tuple[float | None, float | None]:
+    return level.train_loss, level.val_loss
+
+
+def _metrics(metric: Metric, level: Level) -> list[str]:
+    """Means of the metric on the validation and on the test set."""
+    return [told_value(metric, level.validation), told_value(metric, level.mean)]
 
 
 def _best(response: DoseResponse, best: Dose) -> str:
@@ -170,24 +178,24 @@ def _trend(gains: Gains, trend: GainTrend, label: str, several: int) -> str:
 
 
 def dose_table(response: DoseResponse) -> tuple[Sequence[str], list[list[str]]]:
-    """The head and the rows of a table: each value, what validation and test say of it, its difference and call."""
-    metric = response.metric
-    head = [knob_of(response), f"validation {metric.titled}", f"test {metric.titled}", "difference", "interval", ""]
-    base = response.baseline
-    rows = [["baseline", _plain(metric, base.validation), _plain(metric, base.mean), "", "", ""]]
+    """The head and the rows of a table: the baseline and each value, what was measured of it, and how it is judged."""
+    metric, base = response.metric, response.baseline
+    head = [knob_of(response), "validation", "test", "difference", "train loss", "val loss", "interval", "verdict"]
+    rows = [["baseline", *_metrics(metric, base), "", *map(loss, _losses(base)), "", ""]]
     for dose in response.doses:
-        numbers = [_plain(metric, value) for value in (dose.level.validation, dose.level.mean)]
-        rows.append([f"{dose.value:g}", *numbers, *_compared(metric, dose.difference)])
+        difference, *judged = _compared(metric, dose.difference)
+        measured = [*_metrics(metric, dose.level), difference, *map(loss, _losses(dose.level))]
+        rows.append([f"{dose.value:g}", *measured, *judged])
     return head, rows
 
 
 def gain_table(gains: Gains, labels: Mapping[str, str]) -> tuple[Sequence[str], list[list[str]]]:
     """The head and the rows of a table: each arm at each value of the setting."""
-    head = [gains.key, "arm", f"baseline's test {gains.metric.titled}", "difference", "interval", ""]
+    head = [gains.key, "arm", "baseline's test", "difference", "interval", "verdict"]
     rows = []
     for trend in gains.trends:
         for gain in trend.gains:
-            label, base = labels.get(trend.arm, trend.arm), _plain(gains.metric, gain.baseline)
+            label, base = labels.get(trend.arm, trend.arm), told_value(gains.metric, gain.baseline)
             rows.append([f"{gain.value:,g}", label, base, *_compared(gains.metric, gain.difference)])
     return head, rows
 
@@ -210,7 +218,3 @@ def _compared(metric: Metric, difference: Compared) -> list[str]:
         interval = f"{low} to {high}"
     word = "" if difference.call in ("open", "none") else difference.call
     return [told_difference(metric, difference.mean, unit=False), interval, word]
-
-
-def _plain(metric: Metric, value: float | None) -> str:
-    return loss(value) if metric.name == "loss" else number(value, f".{metric.digits}f")

@@ -17,6 +17,7 @@ from regtui.evidence.over_seeds import Call, Compared
 from regtui.evidence.several import Columns
 from regtui.preset.arms import BASELINE
 from regtui.study.outcome import CellOutcome, StudyOutcome
+from regtui.study.varied import varied_blocks
 from regtui.study.words import StudyWords
 from regtui.text import NBSP, UNKNOWN, number, p_value
 
@@ -86,6 +87,7 @@ def details(outcome: StudyOutcome, width: int = WIDTH) -> list[str]:
         sentences += [words.statistics(words.first, arm), *words.scopes(words.first, arm), *held]
     sentences += [words.trials(), *words.exploratory()]
     blocks.append([line for sentence in sentences if sentence for line in wrap(sentence, width)])
+    blocks += varied_blocks(words, width)
     return [line for block in blocks if block for line in ("", *block)][1:]
 
 
