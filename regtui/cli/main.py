@@ -330,7 +330,7 @@ def study(
     log_dir: LogDir = None,
 ) -> None:
     """Run a preset over many seeds, strengths and conditions, and judge what they support together."""
-    from regtui.cli.study import Running, begin_study, resume_study, run_study
+    from regtui.cli.study import RunOptions, begin_study, resume_study, run_study
     from regtui.errors import InputError
     from regtui.preset.file import load
     from regtui.study.design import Wishes
@@ -341,7 +341,7 @@ def study(
         raise InputError(f"--seeds is there {len(seeds)} times; name one number, or all seeds at once: 3,5,9")
     named = seeds[0] if seeds else None
     wishes = Wishes(named, vary or (), tune or (), sensitivity, looks, resample, metric, smallest_effect, alpha)
-    running = Running(jobs, threads, engine, ray_address, checkpoints, yes, headless, json)
+    running = RunOptions(jobs, threads, engine, ray_address, checkpoints, yes, headless, json)
     logs = log_dir or _logs()
     if resume is not None:
         if preset is not None or settings or wishes != Wishes(named):

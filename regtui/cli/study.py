@@ -37,7 +37,7 @@ MOST_JOBS = 1_000
 
 
 @dataclass(frozen=True)
-class Running:
+class RunOptions:
     """How a study is run: nothing of it changes what the study finds.
 
     Attributes:
@@ -61,7 +61,7 @@ class Running:
     json: bool = False
 
 
-def begin_study(preset: Preset, wishes: Wishes, running: Running, logs: Path) -> StudyFolder:
+def begin_study(preset: Preset, wishes: Wishes, running: RunOptions, logs: Path) -> StudyFolder:
     """Plan a study and make its folder.
 
     Raises:
@@ -73,7 +73,7 @@ def begin_study(preset: Preset, wishes: Wishes, running: Running, logs: Path) ->
     return StudyFolder.create(plan, logs)
 
 
-def resume_study(name: str, seeds: str | None, running: Running, logs: Path) -> StudyFolder:
+def resume_study(name: str, seeds: str | None, running: RunOptions, logs: Path) -> StudyFolder:
     """Open a study that is to go on, with more seeds where these are named.
 
     Raises:
@@ -86,7 +86,7 @@ def resume_study(name: str, seeds: str | None, running: Running, logs: Path) -> 
     return study
 
 
-def run_study(study: StudyFolder, running: Running) -> int:
+def run_study(study: StudyFolder, running: RunOptions) -> int:
     """Run what is left of a study and print it; returns the exit code.
 
     Ctrl-C, or another signal that ends programs, drops what runs and keeps what is done: exit code 4. A second one ends
@@ -119,7 +119,7 @@ def run_study(study: StudyFolder, running: Running) -> int:
     return EXIT_CODES["failed" if failed else "finished"]
 
 
-def make_engine(running: Running) -> Engine:
+def make_engine(running: RunOptions) -> Engine:
     """What makes the runs.
 
     Raises:
@@ -130,12 +130,12 @@ def make_engine(running: Running) -> Engine:
     return LocalEngine(jobs_of(running), running.threads, checkpoints=running.checkpoints)
 
 
-def jobs_of(running: Running) -> int:
+def jobs_of(running: RunOptions) -> int:
     """How many runs are made at the same time."""
     return running.jobs or max(1, grant().processors // running.threads)
 
 
-def _check(running: Running) -> None:
+def _check(running: RunOptions) -> None:
     if running.jobs is not None and not 1 <= running.jobs <= MOST_JOBS:
         raise InputError(f"--jobs {running.jobs}: so many runs are made at the same time, from 1 to {MOST_JOBS:,}")
     engines = get_args(EngineName)
@@ -146,7 +146,7 @@ def _check(running: Running) -> None:
         raise InputError("--ray-address is for --engine ray")
 
 
-def _ask(plan: StudyPlan, running: Running) -> None:
+def _ask(plan: StudyPlan, running: RunOptions) -> None:
     """Ask whether so many runs are meant.
 
     Raises:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event as Flag
 from typing import NamedTuple
 
 from regtui.study.engine import Began, Ended, Engine, News
 from regtui.study.folder import StudyFolder
-from regtui.study.outcome import State
+from regtui.study.outcome import State, StudyOutcome, end_at_look, outcome_of
 from regtui.study.plan import Job
 
 TICK = 0.2
 """Seconds until a wish to stop is noticed at the latest."""
+SELDOM = 4
+"""Between two judgements passes at least so many times the time that the last one took."""
 
 
 class Opened(NamedTuple):
@@ -33,18 +37,27 @@ class Opened(NamedTuple):
     strangers: list[Path]
 
 
-def conduct(study: StudyFolder, engine: Engine, stop: Flag, tell: Callable[[News | Opened], object]) -> State:
+def conduct(
+    study: StudyFolder,
+    engine: Engine,
+    stop: Flag,
+    tell: Callable[[News | Opened], object],
+    judged: Callable[[StudyOutcome], object] = lambda _outcome: None,
+) -> State:
     """Make the runs of a study that are not done yet; returns how it ended.
 
-    May be called from any thread: everything happens in it, `tell` included. Runs that were interrupted, failed or
-    stopped are begun anew; runs that are done are never made again.
+    May be called from any thread: everything happens in it, `tell` and `judged` included. Runs that were interrupted,
+    failed or stopped are begun anew; runs that are done are never made again. A study with looks makes the runs of one
+    look after the other, and ends at the first that decides it; seeds that were added are run after that.
 
     Args:
         study: What to run; nobody else may run it meanwhile.
         engine: Makes the runs; it is entered and left here.
         stop: As soon as it is set, what still runs is dropped, since it would come out the same another time; what is
             done is kept. Within a second this function returns "stopped".
-        tell: Receives first a `Opened`, then all that the runs tell.
+        tell: Receives first an `Opened`, then all that the runs tell.
+        judged: Receives what the study has come to: at the beginning, after each run unless judging takes far longer
+            than the runs, and at the end.
 
     Raises:
         InputError: Another program runs the study, or two of its runs are of the same settings and seed.
@@ -55,18 +68,76 @@ def conduct(study: StudyFolder, engine: Engine, stop: Flag, tell: Callable[[News
         for folder in (*found.unfinished, *found.failed.values()):
             shutil.rmtree(folder, ignore_errors=True)
         tell(Opened(study.jobs, dict(found.done), list(found.strangers)))
-        to_come = deque(job for job in study.jobs if job.key not in found.done)
+        conductor = _Conductor(study, engine, stop, tell, judged)
+        state = conductor.run({job.key for job in study.jobs} - found.done.keys())
+        conductor.judge(state)
+    return state
+
+
+class _Conductor:
+    """Hands runs out, look after look."""
+
+    def __init__(
+        self,
+        study: StudyFolder,
+        engine: Engine,
+        stop: Flag,
+        tell: Callable[[News | Opened], object],
+        judged: Callable[[StudyOutcome], object],
+    ) -> None:
+        self._study, self._engine, self._stop = study, engine, stop
+        self._tell, self._judged = tell, judged
+        self._judged_at = -math.inf
+        self._judging = 0.0
+
+    def run(self, missing: set[tuple[str, int, int]]) -> State:
+        """Make the runs that are missing, and return how the study ended."""
+        with ExitStack() as stack:
+            engine = stack.enter_context(self._engine) if missing else self._engine
+            return self._run(engine, missing)
+
+    def judge(self, state: State = "running") -> StudyOutcome:
+        """Judge what there is, keep it and tell it."""
+        began = time.monotonic()
+        outcome = outcome_of(self._study, state)
+        self._judged(outcome)
+        self._judged_at = time.monotonic()
+        self._judging = self._judged_at - began
+        return outcome
+
+    def _run(self, engine: Engine, missing: set[tuple[str, int, int]]) -> State:
+        plan = self._study.plan
+        state: State = "finished"
+        self.judge()
+        done = 0
+        for look in plan.looks or [len(plan.seeds)]:
+            if not self._make(engine, missing, plan.seeds[done:look]):
+                return "stopped"
+            done = look
+            later = {*plan.seeds[done:]}
+            went_on = any(job.seed in later and job.key not in missing for job in self._study.jobs)
+            if later and not went_on and (end := end_at_look(self.judge())) is not None:
+                state = end
+                break
+        return state if self._make(engine, missing, self._study.added) else "stopped"
+
+    def _make(self, engine: Engine, missing: set[tuple[str, int, int]], seeds: Sequence[int]) -> bool:
+        """Make the runs of these seeds that are missing; returns whether all were made, not stopped."""
+        wanted = {*seeds}
+        to_come = deque(job for job in self._study.jobs if job.seed in wanted and job.key in missing)
         running = 0
-        if to_come:
-            with engine:
-                while (to_come or running) and not stop.is_set():
-                    while to_come and engine.room > 0:
-                        engine.begin(to_come.popleft(), study.runs)
-                        running += 1
-                    for news in engine.news(TICK):
-                        running -= isinstance(news, Ended)
-                        tell(news)
-    return "stopped" if to_come or running else "finished"
+        while (to_come or running) and not self._stop.is_set():
+            while to_come and engine.room > 0:
+                engine.begin(to_come.popleft(), self._study.runs)
+                running += 1
+            told = engine.news(TICK)
+            for news in told:
+                running -= isinstance(news, Ended)
+                self._tell(news)
+            due = time.monotonic() > self._judged_at + SELDOM * self._judging
+            if due and any(isinstance(news, Ended) for news in told):
+                self.judge()
+        return not (to_come or running)
 
 
 class Pace:

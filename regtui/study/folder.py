@@ -14,14 +14,13 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -44,7 +43,8 @@ LONGEST_PLAN = 2**20
 MAX_DEPTH = 3
 """The most levels below the log folder at which a study is found."""
 
-_NAME = re.compile(r"\d{8}-\d{6}-study-.+-[0-9a-f]{4}")
+MOST_READ = 20_000
+"""So many runs are remembered."""
 _KEPT = ("finished", "diverged")
 """How a run ends that is never made again; one that was stopped or failed is begun anew."""
 
@@ -137,6 +137,11 @@ class StudyFolder:
     def _planned(self) -> list[Job]:
         return self.plan.jobs()
 
+    @cached_property
+    def _identities(self) -> dict[str, tuple[str, int, int]]:
+        """The key of each job by what it runs."""
+        return {identity(to_table(job.preset)): job.key for job in self.jobs}
+
     def add(self, seeds: Sequence[int]) -> None:
         """Add seeds beyond the plan, which stays as it is: what they add is exploratory.
 
@@ -145,6 +150,7 @@ class StudyFolder:
         """
         known = {*self.plan.seeds, *self.added}
         self.added += [seed for seed in dict.fromkeys(seeds) if seed not in known]
+        self.__dict__.pop("_identities", None)
         text = f"# Seeds added after the plan was written: what they add is exploratory.\nseeds = {self.added}\n"
         try:
             write_whole(self.path / ADDED, text.encode())
@@ -157,19 +163,17 @@ class StudyFolder:
         Raises:
             InputError: Two runs that have ended are of one job.
         """
-        jobs = {identity(to_table(job.preset)): job.key for job in self.jobs}
+        jobs = self._identities
         done: dict[tuple[str, int, int], Path] = {}
         failed: dict[tuple[str, int, int], Path] = {}
         unfinished: list[Path] = []
         strangers: list[Path] = []
         for folder in self._folders():
-            table = _preset_table(folder)
-            if table is None:
+            same, status = _read_run(folder)
+            key = jobs.get(same) or (jobs.get(_identity_now(folder)) if same else None)
+            if not same:
                 (unfinished if _is_begun(folder) else strangers).append(folder)
-                continue
-            key = jobs.get(identity(table)) or jobs.get(_identity_now(table))
-            status = _status(folder)
-            if key is None:
+            elif key is None:
                 strangers.append(folder)
             elif not status:
                 unfinished.append(folder)
@@ -337,29 +341,38 @@ def _read_table(file: Path) -> dict[str, Any]:
         raise InputError(f"{quoted(file)} is damaged: it is no TOML") from None
 
 
-def _preset_table(run: Path) -> dict[str, Any] | None:
-    """A run's preset as it was written; None if it has none that can be read."""
+def _read_run(run: Path) -> tuple[str, str]:
+    """The identity of a run's preset, empty if it can't be read; and how the run ended, empty if it did not."""
     try:
-        return read_toml(run / "preset.toml")
-    except (OSError, InputError):
-        return None
+        ended = os.stat(run / "summary.json")  # noqa: PTH116
+    except OSError:
+        return _identity_of(run), ""
+    return _read_ended(run, ended.st_mtime_ns, ended.st_size)
 
 
-def _identity_now(table: Mapping[str, Any]) -> str:
-    """The identity of a preset that an earlier version wrote, which had fewer settings."""
-    try:
-        return identity(to_table(validate(table, "a run")))
-    except InputError:
-        return ""
-
-
-def _status(run: Path) -> str:
-    """How a run ended; empty if it has not ended, or does not tell."""
+@lru_cache(MOST_READ)
+def _read_ended(run: Path, _changed: int, _size: int) -> tuple[str, str]:
+    """Of a run that has ended, which is read once: a study looks at its runs after each of them."""
     try:
         status = read_json(run / "summary.json").get("status")
     except (OSError, InputError):
+        status = ""
+    return _identity_of(run), status if isinstance(status, str) else ""
+
+
+def _identity_of(run: Path) -> str:
+    try:
+        return identity(read_toml(run / "preset.toml"))
+    except (OSError, InputError):
         return ""
-    return status if isinstance(status, str) else ""
+
+
+def _identity_now(run: Path) -> str:
+    """The identity of a run's preset as it is read now: an earlier version may have had fewer settings."""
+    try:
+        return identity(to_table(validate(read_toml(run / "preset.toml"), "a run")))
+    except (OSError, InputError):
+        return ""
 
 
 def _is_begun(run: Path) -> bool:
