@@ -327,6 +327,10 @@ def study(
         bool, typer.Option("--headless", help="No screen: a line for each run, and the verdict.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    verdict_exit: Annotated[
+        bool,
+        typer.Option("--verdict-exit", help="Exit code 0 helps, 10 neither, 11 hurts, where all runs were made."),
+    ] = False,
     log_dir: LogDir = None,
 ) -> None:
     """Run a preset over many seeds, strengths and conditions, and judge what they support together."""
@@ -341,7 +345,7 @@ def study(
         raise InputError(f"--seeds is there {len(seeds)} times; name one number, or all seeds at once: 3,5,9")
     named = seeds[0] if seeds else None
     wishes = Wishes(named, vary or (), tune or (), sensitivity, looks, resample, metric, smallest_effect, alpha)
-    running = RunOptions(jobs, threads, engine, ray_address, checkpoints, yes, headless, json)
+    running = RunOptions(jobs, threads, engine, ray_address, checkpoints, yes, headless, json, verdict_exit)
     logs = log_dir or _logs()
     if resume is not None:
         if preset is not None or settings or wishes != Wishes(named):

@@ -6,16 +6,17 @@ import json as json_text
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 from types import FrameType
 from typing import TYPE_CHECKING, Literal, get_args
 
-from regtui.console import can_draw, complain, room, say
+from regtui.console import PROSE, can_draw, complain, room, say
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
+from regtui.preset.arms import BASELINE
 from regtui.preset.faults import MAX_VALUE
 from regtui.preset.model import Preset
 from regtui.preset.validation import nearest
@@ -25,8 +26,11 @@ from regtui.study.conduct import Opened, Pace, conduct
 from regtui.study.design import MANY_RUNS, Wishes, describe_size, make_plan, seeds_beyond
 from regtui.study.engine import Ended, Engine, News
 from regtui.study.folder import StudyFolder, find_study
+from regtui.study.outcome import StudyOutcome, metric_of
 from regtui.study.plan import Job, StudyPlan
-from regtui.text import duration, number, one_line, quoted
+from regtui.study.scores import read_scores
+from regtui.study.words import span, verdict_exit
+from regtui.text import counted, duration, number, one_line, quoted
 
 if TYPE_CHECKING:
     pass
@@ -49,6 +53,7 @@ class RunOptions:
         yes: Whether many runs need not be asked about.
         headless: Whether the screen stays closed, even if there is one.
         json: Whether to print JSON instead of a table.
+        verdict_exit: Whether the exit code tells the verdict.
     """
 
     jobs: int | None = None
@@ -59,6 +64,7 @@ class RunOptions:
     yes: bool = False
     headless: bool = False
     json: bool = False
+    verdict_exit: bool = False
 
 
 def begin_study(preset: Preset, wishes: Wishes, running: RunOptions, logs: Path) -> StudyFolder:
@@ -93,30 +99,31 @@ def run_study(study: StudyFolder, running: RunOptions) -> int:
     the program at once; the study can be resumed after either.
 
     Raises:
-        RegtuiError: The engine can't make runs.
+        RegtuiError: The engine can't make runs, or what the study came to can't be saved.
     """
     stop = Flag()
+    outcomes: list[StudyOutcome] = []
     with _signals(stop) as received, _progress(wanted=not running.json) as shown:
-        printer = _JsonPrinter(study) if running.json else _TablePrinter(study, shown)
-        failed: list[Ended] = []
+        printer = _JsonPrinter(study) if running.json else _TablePrinter(study, shown, jobs_of(running))
 
         def tell(news: News | Opened) -> None:
-            if isinstance(news, Ended) and news.status == "failed":
-                failed.append(news)
             try:
                 printer.tell(news)
             except (BrokenPipeError, RegtuiError):  # nobody reads any more; what is done is kept
                 stop.set()
 
-        state = conduct(study, make_engine(running), stop, tell)
-    for ended in failed:
-        complain(f"regtui: {_job(ended.job)} failed: {one_line(ended.error)}")
-    printer.end(state)
+        state = conduct(study, make_engine(running), stop, tell, outcomes.append)
+    with suppress(BrokenPipeError):
+        printer.end(outcomes[-1])
+    for ended in printer.failed:
+        complain(f"regtui: {_job(ended.job)}: this run failed: {one_line(ended.error)}")
     if state == "stopped":
-        if received.first or not running.json:
-            complain(f"regtui: stopped, and what is done is kept; 'regtui study --resume {study.name}' goes on")
+        by = f" by signal {received.first}" if received.first not in (0, signal.SIGINT) else ""
+        complain(f"regtui: stopped{by}, and what is done is kept; 'regtui study --resume {study.name}' goes on")
         return EXIT_CODES["stopped"]
-    return EXIT_CODES["failed" if failed else "finished"]
+    if printer.failed:
+        return EXIT_CODES["failed"]
+    return verdict_exit(outcomes[-1]) if running.verdict_exit else EXIT_CODES["finished"]
 
 
 def make_engine(running: RunOptions) -> Engine:
@@ -165,10 +172,15 @@ def _ask(plan: StudyPlan, running: RunOptions) -> None:
 
 
 class _TablePrinter:
-    """A header, then a line for each run that ends, with the time that is left."""
+    """A header, then a line for each run that ends, with the time that is left; at the end the verdict.
 
-    def __init__(self, study: StudyFolder, shown: Callable[[int, int, str], None]) -> None:
-        self._study, self._shown = study, shown
+    Attributes:
+        failed: The runs that failed.
+    """
+
+    def __init__(self, study: StudyFolder, shown: Callable[[int, int, str], None], jobs: int) -> None:
+        self.failed: list[Ended] = []
+        self._study, self._shown, self._jobs = study, shown, jobs
         self._pace = Pace([], set(), 1)
         self._total = self._done = 0
 
@@ -177,61 +189,79 @@ class _TablePrinter:
             self._begin(news)
             return
         self._pace(news)
+        left = self._pace.seconds_left
+        words = "" if left is None else f"{'about ' * (left >= 1)}{duration(left)} left"
         if isinstance(news, Ended):
             self._done += 1
-            say(f"{self._done:>{len(str(self._total))}} of {self._total}  {_ended_words(news)}"[: room()])
-        left = self._pace.seconds_left
-        self._shown(self._done, self._total, "" if left is None else f"about {duration(left)} left")
+            self.failed += [news] if news.status == "failed" else []
+            line = f"{self._done:>{len(str(self._total))}} of {self._total}  {_ended_words(news, self._study.plan)}"
+            say(f"{line}  {words if self._done < self._total else ''}".rstrip())
+        self._shown(self._done, self._total, words)
+
+    def end(self, outcome: StudyOutcome) -> None:
+        """Print what the study came to."""
+        from regtui.study.glance import verdict_lines
+
+        say()
+        for line in verdict_lines(outcome, min(room(), PROSE)):
+            say(line)
+        say()
+        say(f"study  {one_line(self._study.path)}")
 
     def _begin(self, news: Opened) -> None:
-        plan = self._study.plan
-        self._pace = Pace(news.jobs, set(news.done), 1)
+        self._pace = Pace(news.jobs, set(news.done), self._jobs)
         self._total, self._done = len(news.jobs), len(news.done)
-        say(f"study  {describe_size(plan)}")
+        say(f"study  {describe_size(self._study.plan)}; {counted(self._jobs, 'run')} at a time")
+        if self._study.added:
+            say(f"       seeds {span(self._study.added)} were added to the plan, and are exploratory")
         say(f"folder {one_line(self._study.path)}")
         if news.done:
-            say(f"done   {len(news.done)} of {len(news.jobs)} runs, which are not made again")
+            say(f"done   {len(news.done):,} of {counted(len(news.jobs), 'run')}, which are not made again")
         for folder in news.strangers:
             complain(f"regtui: {one_line(folder.name)} is a run of other settings or seeds, and does not count")
         say()
 
-    def end(self, state: str) -> None:
-        say()
-        say(f"{state}: {self._done} of {self._total} runs")
-
 
 class _JsonPrinter:
-    """One JSON object a line."""
+    """One JSON object a line: the study's beginning, each run that ends, and what study.json holds at the end.
+
+    Attributes:
+        failed: The runs that failed.
+    """
 
     def __init__(self, study: StudyFolder) -> None:
+        self.failed: list[Ended] = []
         self._study = study
 
     def tell(self, news: News | Opened) -> None:
         if isinstance(news, Opened):
-            self._say(kind="study_started", folder=str(self._study.path), runs=len(news.jobs), done=len(news.done))
+            strangers = [one_line(folder.name) for folder in news.strangers]
+            counts = {"runs": len(news.jobs), "done": len(news.done)}
+            self._say(kind="study_started", folder=str(self._study.path), **counts, strangers=strangers)
         elif isinstance(news, Ended):
-            job = news.job
+            self.failed += [news] if news.status == "failed" else []
+            cell, seed, trial = news.job.key
             self._say(
                 kind="run_ended",
-                cell=job.cell,
-                seed=job.seed,
-                trial=job.trial,
-                status=news.status,
-                error=one_line(news.error),
+                **{"cell": cell, "seed": seed, "trial": trial, "status": news.status, "error": one_line(news.error)},
                 folder=None if news.folder is None else str(news.folder),
-                differences=_differences(news.folder),
+                differences=_differences(news.folder, self._study.plan),
             )
 
-    def end(self, state: str) -> None:
-        self._say(kind="study_ended", state=state)
+    def end(self, outcome: StudyOutcome) -> None:
+        """Print what the study came to."""
+        from regtui.study.record import to_json
+
+        self._say(kind="study_ended", **to_json(outcome, self._study.name))
 
     def _say(self, **content: object) -> None:
         say(json_text.dumps(content, ensure_ascii=False))
 
 
-def _ended_words(ended: Ended) -> str:
+def _ended_words(ended: Ended, plan: StudyPlan) -> str:
     """What a run came to: 'seed 3  rate-0_1 +0.42  rate-0_3 +0.65'."""
-    found = "  ".join(f"{arm} {number(value, '+.2f')}" for arm, value in _differences(ended.folder).items())
+    form = f"+.{metric_of(plan).digits}f"
+    found = "  ".join(f"{arm} {number(value, form)}" for arm, value in _differences(ended.folder, plan).items())
     return f"{_job(ended.job)}  {found or ended.status}"
 
 
@@ -240,11 +270,16 @@ def _job(job: Job) -> str:
     return "  ".join(words)
 
 
-def _differences(folder: Path | None) -> Mapping[str, float]:
-    """Each arm's metric on the test set minus the baseline's, as it is shown."""
-    from regtui.runs.list import read_run
-
-    return {} if folder is None else read_run(folder).differences
+def _differences(folder: Path | None, plan: StudyPlan) -> dict[str, float]:
+    """Each arm's value in the plan's metric on the test set minus the baseline's, as it is shown."""
+    scores = None if folder is None else read_scores(folder)
+    if scores is None:
+        return {}
+    metric = metric_of(plan)
+    tested = {arm: metric.factor * of.test[metric.name] for arm, of in scores.arms.items() if metric.name in of.test}
+    if BASELINE not in tested:
+        return {}
+    return {arm: round(value - tested[BASELINE], 9) for arm, value in tested.items() if arm != BASELINE}
 
 
 @contextmanager

@@ -7,15 +7,17 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event as Flag
 from typing import NamedTuple
 
+from regtui.errors import RegtuiError
 from regtui.study.engine import Began, Ended, Engine, News
 from regtui.study.folder import StudyFolder
 from regtui.study.outcome import State, StudyOutcome, end_at_look, outcome_of
 from regtui.study.plan import Job
+from regtui.study.record import write_outcome
 
 TICK = 0.2
 """Seconds until a wish to stop is noticed at the latest."""
@@ -97,10 +99,16 @@ class _Conductor:
             return self._run(engine, missing)
 
     def judge(self, state: State = "running") -> StudyOutcome:
-        """Judge what there is, keep it and tell it."""
+        """Judge what there is, keep it in study.json and tell it.
+
+        Raises:
+            RegtuiError: It can't be kept, at the end; until then it is tried again after each run.
+        """
         began = time.monotonic()
         outcome = outcome_of(self._study, state)
         self._judged(outcome)
+        with suppress(*([RegtuiError] if state == "running" else [])):
+            write_outcome(self._study, outcome)
         self._judged_at = time.monotonic()
         self._judging = self._judged_at - began
         return outcome
