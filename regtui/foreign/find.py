@@ -1,0 +1,159 @@
+"""Finds the logs that somebody names: files, folders, patterns such as 'base_*/metrics.csv', and runs in a file.
+
+FILE::RUN names one run of a file that has several, as a chart of W&B's, and FILE::base* all whose names begin so. A
+folder stands for the logs in it, or, where it has none itself, for those in the folders below.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from regtui.errors import InputError
+from regtui.foreign import tensorboard_events
+from regtui.foreign.read import read_log
+from regtui.foreign.series import LoggedRun
+from regtui.text import listed, one_line, quoted
+
+RUN_OF = "::"
+"""Between a file and the name of a run in it."""
+MOST_FILES = 1_000
+MOST_LOOKED_AT = 20_000
+"""Files that are looked at below a folder."""
+DEPTH = 4
+"""Folders below the one that is named."""
+KNOWN = ("trainer_state.json", "metrics.csv", "events.jsonl")
+"""Names of which a folder has one as its log; else its event files, or its only file of another name."""
+ENDINGS = (".csv", ".jsonl", ".ndjson")
+PHASES = frozenset({"train", "training", "val", "valid", "validation", "eval", "evaluation", "test"})
+"""Folders in which Keras and others keep event files of one run."""
+
+
+def find_runs(patterns: Sequence[str], side: str) -> list[LoggedRun]:
+    """The runs that patterns name, each once, in the order of their names.
+
+    Args:
+        patterns: Files, folders, patterns, each perhaps with ::RUN.
+        side: The option that they were given to, for sentences.
+
+    Raises:
+        InputError: A pattern names nothing, or what it names is no log.
+    """
+    runs: dict[tuple[str, str], LoggedRun] = {}
+    for pattern in patterns:
+        file, wanted = _parts(pattern)
+        for path in _paths(file, side):
+            found = _read(path, side)
+            chosen = [run for run in found if wanted is None or _is_named(run, wanted)]
+            if not chosen:
+                inside = [run.name.rpartition(RUN_OF)[2] for run in found]
+                raise InputError(f"{side} {quoted(pattern)}: no run of that name is there, but {_some(inside)}")
+            runs |= {(os.path.realpath(path), run.name): run for run in chosen}
+            if len(runs) > MOST_FILES:
+                raise InputError(f"{side} names more than {MOST_FILES:,} runs; name fewer")
+    return list(runs.values())
+
+
+def _parts(pattern: str) -> tuple[str, str | None]:
+    file, between, run = pattern.partition(RUN_OF)
+    if not between or Path(pattern).exists():
+        return pattern, None
+    return file, run
+
+
+def _is_named(run: LoggedRun, wanted: str) -> bool:
+    _, between, name = run.name.rpartition(RUN_OF)
+    return bool(between) and fnmatch.fnmatchcase(name, wanted)
+
+
+def _paths(pattern: str, side: str) -> list[Path]:
+    """The files and folders of a pattern."""
+    if not pattern:
+        raise InputError(f"{side} needs a file, a folder or a pattern such as 'base_*/metrics.csv'")
+    pattern = os.path.expanduser(pattern)  # noqa: PTH111, which raises where there is no home
+    try:
+        if os.path.lexists(pattern):
+            return [Path(pattern)]
+        found = sorted(islice(glob.iglob(pattern, recursive=True), MOST_LOOKED_AT), key=_natural)  # noqa: PTH207
+    except (ValueError, OSError, re.error, RecursionError):  # a null character, or a name that can't be one
+        found = []
+    if not found:
+        what = "nothing has a name of that pattern" if glob.has_magic(pattern) else "there is no such file or folder"
+        raise InputError(f"{side} {quoted(pattern)}: {what}; a relative name begins in the current folder")
+    if len(found) > MOST_FILES:
+        raise InputError(f"{side} {quoted(pattern)} names more than {MOST_FILES:,} files; name fewer")
+    return list(map(Path, found))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts numbers in names by size: base_2 before base_10."""
+    return [(int(part), "") if part.isdecimal() and len(part) < 20 else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _read(path: Path, side: str) -> list[LoggedRun]:
+    if not path.is_dir():
+        return read_log(path, one_line(path))
+    found = list(_in_folder(path, DEPTH))
+    if not found:
+        raise InputError(
+            f"{side} {quoted(path)}: no log is in that folder (metrics.csv, trainer_state.json, event files of "
+            "TensorBoard, *.csv, *.jsonl)"
+        )
+    return found
+
+
+def _in_folder(folder: Path, depth: int) -> Iterator[LoggedRun]:
+    """The runs of the log in a folder; where it has none, of those in the folders below."""
+    name = one_line(folder)
+    try:
+        entries = sorted(islice(os.scandir(folder), MOST_LOOKED_AT), key=lambda entry: _natural(entry.name))
+        folders = [folder / entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+        files = [folder / entry.name for entry in entries if entry.is_file()]
+    except OSError as error:
+        raise InputError(f"{name} can't be read: {error.strerror or error}") from None
+    for known in KNOWN:
+        if folder / known in files:
+            yield from read_log(folder / known, one_line(folder / known))
+            return
+    if events := _event_files(files, folders):
+        try:
+            yield from tensorboard_events.read(events, name, folder)
+        except OSError as error:
+            raise InputError(f"{name} can't be read: {error.strerror or error}") from None
+        return
+    others = [file for file in files if file.suffix.lower() in ENDINGS]
+    if len(others) > 1:
+        raise InputError(
+            f"{name} has several logs, {_some([file.name for file in others])}; name one, as in '*/{others[0].name}'"
+        )
+    if others:
+        yield from read_log(others[0], one_line(others[0]))
+        return
+    saved = [below for below in folders if re.fullmatch(r"checkpoint-\d+", below.name)]
+    if saved:  # Hugging Face keeps the trainer's state with each checkpoint: the last has all of it
+        folders = [max(saved, key=lambda below: int(below.name[11:30]))]
+    for below in folders if depth else ():
+        yield from _in_folder(below, depth - 1)
+
+
+def _event_files(files: Sequence[Path], folders: Sequence[Path]) -> list[tuple[str, Path]]:
+    """The event files of one run in a folder, with what the names of their metrics begin with."""
+    own = [("", file) for file in files if "tfevents" in file.name]
+    phases = [below for below in folders if below.name.lower() in PHASES]
+    beside = [
+        (f"{below.name}/", file)
+        for below in (phases if len(phases) > 1 or own else ())
+        for file in sorted(islice(below.iterdir(), MOST_LOOKED_AT))
+        if "tfevents" in file.name and file.is_file()
+    ]
+    return own + beside
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = [quoted(name, 60) for name in names[:5]]
+    return listed(shown) if len(names) <= 5 else f"{', '.join(shown)} and {len(names) - 5} more"
