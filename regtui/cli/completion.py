@@ -93,6 +93,28 @@ def engines(incomplete: str) -> list[str]:
     return [name for name in ("local", "ray", "slurm") if name.startswith(incomplete)]
 
 
+def logged_metrics(context: typer.Context, incomplete: str) -> list[str]:
+    """The metrics of the first run that --baseline names."""
+    from regtui.errors import RegtuiError
+    from regtui.foreign.find import find_runs
+
+    with suppress(RegtuiError, OSError):
+        named = context.params.get("baseline") or ()
+        runs = find_runs(list(named)[:1], "--baseline") if named else []
+        return [name for run in runs[:1] for name in run.series if name.startswith(incomplete)][:MOST]
+    return []
+
+
+def directions(incomplete: str) -> list[str]:
+    """Which values of a metric may be better."""
+    return [name for name in ("higher", "lower") if name.startswith(incomplete)]
+
+
+def values_at(incomplete: str) -> list[str]:
+    """Which value of each run may count, but for an epoch's number."""
+    return [name for name in ("last", "best") if name.startswith(incomplete)]
+
+
 def _logs(context: typer.Context) -> Path:
     if chosen := context.params.get("log_dir"):
         return Path(chosen)

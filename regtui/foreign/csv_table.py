@@ -14,13 +14,13 @@ from pathlib import Path
 
 from regtui.errors import InputError
 from regtui.foreign import wandb_chart
-from regtui.foreign.series import LoggedRun, Rows, number
+from regtui.foreign.series import LoggedRows, LoggedRun, number
 from regtui.text import one_line
 
 MOST_COLUMNS = 10_000
 
 
-def read(text: str, name: str, folder: Path) -> list[LoggedRun]:
+def read(text: str, name: str, path: Path) -> list[LoggedRun]:
     """The run of a table, or the runs of a chart's.
 
     Raises:
@@ -37,10 +37,10 @@ def read(text: str, name: str, folder: Path) -> list[LoggedRun]:
     if not table:
         raise InputError(f"{name} has a row of names, and no row of values below it")
     if wandb_chart.is_chart(header):
-        return wandb_chart.read(header, table, name, folder)
+        return wandb_chart.read(header, table, name, path)
     if {"name", "state"} <= {cell.lower() for cell in header}:
         raise InputError(f"{name} has a row for each run, not for each epoch; export a chart instead, or the history")
-    collected, cut = Rows(), False
+    collected, cut = LoggedRows(), False
     for index, cells in enumerate(table):
         if len(cells) > len(header):
             raise InputError(
@@ -54,7 +54,7 @@ def read(text: str, name: str, folder: Path) -> list[LoggedRun]:
         raise InputError(f"{name} has no column of numbers but epochs, steps and times")
     notes = ["its last row is cut short and left out"] if cut else []
     notes += ["it goes back to an earlier epoch or step: what came later replaces it"] if collected.replaced else []
-    return [LoggedRun(name, folder, collected.series, notes=tuple(notes))]
+    return [LoggedRun(name, path, collected.series, notes=tuple(notes))]
 
 
 def _rows(text: str, name: str) -> Iterator[list[str]]:

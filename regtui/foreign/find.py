@@ -17,11 +17,9 @@ from pathlib import Path
 from regtui.errors import InputError
 from regtui.foreign import tensorboard_events
 from regtui.foreign.read import read_log
-from regtui.foreign.series import LoggedRun
+from regtui.foreign.series import RUN_OF, LoggedRun
 from regtui.text import listed, one_line, quoted
 
-RUN_OF = "::"
-"""Between a file and the name of a run in it."""
 MOST_FILES = 1_000
 MOST_LOOKED_AT = 20_000
 """Files that are looked at below a folder."""
@@ -53,7 +51,7 @@ def find_runs(patterns: Sequence[str], side: str) -> list[LoggedRun]:
             if not chosen:
                 inside = [run.name.rpartition(RUN_OF)[2] for run in found]
                 raise InputError(f"{side} {quoted(pattern)}: no run of that name is there, but {_some(inside)}")
-            runs |= {(os.path.realpath(path), run.name): run for run in chosen}
+            runs |= {run.identity: run for run in chosen}
             if len(runs) > MOST_FILES:
                 raise InputError(f"{side} names more than {MOST_FILES:,} runs; name fewer")
     return list(runs.values())

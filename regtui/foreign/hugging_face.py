@@ -22,7 +22,7 @@ def is_state(table: object) -> bool:
     return isinstance(table, dict) and isinstance(table.get(HISTORY), list)
 
 
-def read(table: Mapping[str, Any], name: str, folder: Path) -> list[LoggedRun]:
+def read(table: Mapping[str, Any], name: str, path: Path) -> list[LoggedRun]:
     """The run of a trainer's state.
 
     Raises:
@@ -31,4 +31,4 @@ def read(table: Mapping[str, Any], name: str, folder: Path) -> list[LoggedRun]:
     rows = [row for row in table[HISTORY] if isinstance(row, dict)]
     if not rows:
         raise InputError(f"{name} has an empty log_history: its run has logged nothing yet")
-    return [run_of(rows, name, folder, [])]
+    return [run_of(rows, name, path, [])]

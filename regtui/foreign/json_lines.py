@@ -13,11 +13,11 @@ from typing import Any
 
 from regtui.errors import InputError
 from regtui.foreign import own_events
-from regtui.foreign.series import LoggedRun, Rows, flat
+from regtui.foreign.series import LoggedRows, LoggedRun, flat
 from regtui.text import counted
 
 
-def read(text: str, name: str, folder: Path) -> list[LoggedRun]:
+def read(text: str, name: str, path: Path) -> list[LoggedRun]:
     """The runs of a file of JSON: one, but of this program's own events one an arm.
 
     Raises:
@@ -28,23 +28,23 @@ def read(text: str, name: str, folder: Path) -> list[LoggedRun]:
     if not tables:
         raise InputError(f"{name} is damaged JSON, or cut short: it has no whole table")
     if own_events.is_own(tables[0]):
-        return own_events.read(text, name, folder)
-    return [run_of(tables, name, folder, notes)]
+        return own_events.read(text, name, path)
+    return [run_of(tables, name, path, notes)]
 
 
-def run_of(tables: Sequence[Mapping[Any, Any]], name: str, folder: Path, notes: list[str]) -> LoggedRun:
+def run_of(tables: Sequence[Mapping[Any, Any]], name: str, path: Path, notes: list[str]) -> LoggedRun:
     """A run of rows as tables.
 
     Raises:
         InputError: None has a number.
     """
-    rows = Rows()
+    rows = LoggedRows()
     for table in tables:
         rows.add(dict(flat(table)))
     if not rows.series:
         raise InputError(f"{name} has no numbers but epochs, steps and times")
     more = ["it goes back to an earlier epoch or step: what came later replaces it"] if rows.replaced else []
-    return LoggedRun(name, folder, rows.series, notes=(*notes, *more))
+    return LoggedRun(name, path, rows.series, notes=(*notes, *more))
 
 
 def _tables(text: str, notes: list[str]) -> Iterator[Mapping[Any, Any]]:

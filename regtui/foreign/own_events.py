@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from regtui.errors import InputError
-from regtui.foreign.series import LoggedRun, Point, Rows
+from regtui.foreign.series import RUN_OF, LoggedRows, LoggedRun, Point
 
 
 def is_own(table: Mapping[str, Any]) -> bool:
@@ -16,7 +16,7 @@ def is_own(table: Mapping[str, Any]) -> bool:
     return table.get("kind") == "run_started" and isinstance(table.get("arms"), dict)
 
 
-def read(text: str, name: str, folder: Path) -> list[LoggedRun]:
+def read(text: str, name: str, path: Path) -> list[LoggedRun]:
     """The arms of a run, with the losses and metrics of each epoch, and those of the test: 'val_loss', 'test_accuracy'.
 
     Raises:
@@ -26,7 +26,7 @@ def read(text: str, name: str, folder: Path) -> list[LoggedRun]:
 
     from regtui.protocol.events import EpochDone, RunStarted, Scored, parse
 
-    arms: dict[str, Rows] = {}
+    arms: dict[str, LoggedRows] = {}
     seed = None
     for line in text.splitlines():
         try:
@@ -36,17 +36,17 @@ def read(text: str, name: str, folder: Path) -> list[LoggedRun]:
         if isinstance(event, RunStarted):
             seed = event.seed
         elif isinstance(event, EpochDone):
-            rows = arms.setdefault(event.arm, Rows())
+            rows = arms.setdefault(event.arm, LoggedRows())
             _put(rows, "train", event.epoch, {"loss": event.train_loss, **event.train_metrics})
             _put(rows, "val", event.epoch, {"loss": event.val_loss, **event.val_metrics})
         elif isinstance(event, Scored):
             for arm, scores in event.arms.items():
-                _put(arms.setdefault(arm, Rows()), "test", scores.epoch, {"loss": scores.loss, **scores.metrics})
+                _put(arms.setdefault(arm, LoggedRows()), "test", scores.epoch, {"loss": scores.loss, **scores.metrics})
     if not arms:
         raise InputError(f"{name}: no epoch of this run has ended")
-    return [LoggedRun(f"{name}::{arm}", folder, rows.series, seed) for arm, rows in arms.items()]
+    return [LoggedRun(f"{name}{RUN_OF}{arm}", path, rows.series, seed) for arm, rows in arms.items()]
 
 
-def _put(rows: Rows, part: str, epoch: int, values: Mapping[str, float | None]) -> None:
+def _put(rows: LoggedRows, part: str, epoch: int, values: Mapping[str, float | None]) -> None:
     for key, value in values.items():  # what is not finite is logged as null
         rows.put(f"{part}_{key}", Point(epoch, None, math.nan if value is None else value))

@@ -28,7 +28,7 @@ def read_log(path: Path, name: str) -> list[LoggedRun]:
         with open_plain(path) as file:
             beginning = file.read(64)
         if tensorboard_events.is_events(beginning):
-            return tensorboard_events.read([("", path)], name, path.parent)
+            return tensorboard_events.read([("", path)], name, path)
         text = text_of(read_plain(path, MOST_BYTES))
     except TooLargeError:
         raise InputError(f"{name} has more than {MOST_BYTES:,} bytes; export the metric alone") from None
@@ -40,17 +40,17 @@ def read_log(path: Path, name: str) -> list[LoggedRun]:
         raise InputError(f"{name} is empty: its run has logged nothing yet, or it was cut short")
     if "\0" in text:
         raise InputError(f"{name} is no log that is known here: it is no text")
-    return _of_text(text, name, path.parent)
+    return _of_text(text, name, path)
 
 
-def _of_text(text: str, name: str, folder: Path) -> list[LoggedRun]:
+def _of_text(text: str, name: str, path: Path) -> list[LoggedRun]:
     if text.lstrip()[0] not in "{[":
-        return csv_table.read(text, name, folder)
+        return csv_table.read(text, name, path)
     if f'"{hugging_face.HISTORY}"' in text:
         try:
             table = json.loads(text)
         except (ValueError, RecursionError):
             raise InputError(f"{name} is a trainer's state that is damaged or cut short") from None
         if hugging_face.is_state(table):
-            return hugging_face.read(table, name, folder)
-    return json_lines.read(text, name, folder)
+            return hugging_face.read(table, name, path)
+    return json_lines.read(text, name, path)

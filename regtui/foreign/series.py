@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ STEPS = frozenset(
 )
 PHASES = frozenset({"phase", "split", "mode", "stage", "subset"})
 """Names, in small letters, of what says when a row was measured, and on what."""
+RUN_OF = "::"
+"""Between a file and the name of a run in it."""
 NO_METRICS = frozenset({"_runtime", "_timestamp", "wall_time", "timestamp", "time", "relative time (process)"})
 LONGEST_NAME = 200
 MOST_METRICS = 5_000
@@ -37,21 +40,31 @@ class LoggedRun:
 
     Attributes:
         name: Its file, as it was named; a run of a file that has several as FILE::RUN. Safe to show.
-        folder: Where its log is, beside which its settings may be.
+        path: Its log: a file, or a folder of event files.
         series: Its values by metric, in the order of training.
         seed: What the log itself tells of its seed.
         notes: What had to be passed over while it was read, in words.
     """
 
     name: str
-    folder: Path
+    path: Path
     series: Mapping[str, list[Point]]
     seed: int | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def folder(self) -> Path:
+        """Where its log is, beside which its settings may be."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What tells it from every other run, however its file was named."""
+        return os.path.realpath(self.path), self.name.partition(RUN_OF)[2]
+
 
 @dataclass
-class Rows:
+class LoggedRows:
     """Collects the rows of a log into series; a row that goes back, as after a resumption, replaces what was later."""
 
     series: dict[str, list[Point]] = field(default_factory=dict)
@@ -88,9 +101,10 @@ class Rows:
             return
         self.count += 1
         points = self.series.setdefault(name, [])
-        while points and _is_before(point, points[-1]):
-            points.pop()
+        if points and _is_before(point, points[-1]):
             self.replaced = True
+            while points and not _is_before(points[-1], point):
+                points.pop()
         if points and point.step is not None and points[-1][:2] == point[:2]:
             points.pop()  # measured twice: the later one is the program's last word
         points.append(point)

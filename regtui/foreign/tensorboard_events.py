@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from regtui.errors import InputError
 from regtui.files import open_plain
-from regtui.foreign.series import EPOCHS, LoggedRun, Point, Rows
+from regtui.foreign.series import EPOCHS, LoggedRows, LoggedRun, Point
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
@@ -33,7 +33,7 @@ def is_events(beginning: bytes) -> bool:
     return MARK in beginning[:64]
 
 
-def read(files: Sequence[tuple[str, Path]], name: str, folder: Path) -> list[LoggedRun]:
+def read(files: Sequence[tuple[str, Path]], name: str, path: Path) -> list[LoggedRun]:
     """The run of one or several event files, each with what its metrics' names begin with ("" or "validation/").
 
     Raises:
@@ -46,10 +46,10 @@ def read(files: Sequence[tuple[str, Path]], name: str, folder: Path) -> list[Log
         raise InputError(
             f"{name} is an event file of TensorBoard, which is not installed: pip install 'regtui[tensorboard]'"
         ) from None
-    rows, notes = Rows(), []
-    for prefix, path in files:
+    rows, notes = LoggedRows(), []
+    for prefix, part in files:
         try:
-            with open_plain(path) as file:
+            with open_plain(part) as file:
                 for event in _events(file, Event):
                     _add(rows, prefix, event)
         except _DamagedError:
@@ -57,7 +57,7 @@ def read(files: Sequence[tuple[str, Path]], name: str, folder: Path) -> list[Log
     if not rows.series:
         raise InputError(f"{name} has no scalar" + (": it is cut short or damaged" if notes else ""))
     _tell_epochs(rows)
-    return [LoggedRun(name, folder, rows.series, notes=tuple(dict.fromkeys(notes)))]
+    return [LoggedRun(name, path, rows.series, notes=tuple(dict.fromkeys(notes)))]
 
 
 class _DamagedError(Exception):
@@ -86,7 +86,7 @@ def _events(file: BinaryIO, kind: type[Event]) -> Iterator[Event]:
             raise _DamagedError from None
 
 
-def _add(rows: Rows, prefix: str, event: Event) -> None:
+def _add(rows: LoggedRows, prefix: str, event: Event) -> None:
     for value in event.summary.value:
         which = value.WhichOneof("value")
         if which == "simple_value":
@@ -110,7 +110,7 @@ def _one_number(tensor: Any) -> float | None:
     return None
 
 
-def _tell_epochs(rows: Rows) -> None:
+def _tell_epochs(rows: LoggedRows) -> None:
     """Give each value its epoch, where the program wrote epochs as a scalar beside, at the same steps."""
     names = [name for name in rows.series if name.lower() in EPOCHS]
     epochs = {point.step: point.value for name in names for point in rows.series.pop(name)}

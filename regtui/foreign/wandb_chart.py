@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from regtui.errors import InputError
-from regtui.foreign.series import EPOCHS, STEPS, LoggedRun, Point, Rows, number
+from regtui.foreign.series import EPOCHS, RUN_OF, STEPS, LoggedRows, LoggedRun, Point, number
 
 BETWEEN = " - "
 LEAST, LARGEST, STEP = "__MIN", "__MAX", " - _step"
@@ -24,14 +24,14 @@ def is_chart(header: Sequence[str]) -> bool:
     return bool(values) and any(f"{name}{LEAST}" in header for name in values)
 
 
-def read(header: Sequence[str], table: Sequence[Sequence[str]], name: str, folder: Path) -> list[LoggedRun]:
+def read(header: Sequence[str], table: Sequence[Sequence[str]], name: str, path: Path) -> list[LoggedRun]:
     """Each run of a chart, named FILE::RUN.
 
     Raises:
         InputError: No run has a value.
     """
     axis = header[0].strip().lower()
-    runs: dict[str, Rows] = {}
+    runs: dict[str, LoggedRows] = {}
     for column, title in enumerate(header):
         if BETWEEN not in title or title.endswith((LEAST, LARGEST, STEP)):
             continue
@@ -42,7 +42,7 @@ def read(header: Sequence[str], table: Sequence[Sequence[str]], name: str, folde
                 continue
             at = number(cells[0])
             epoch, step = at if axis in EPOCHS else None, at if axis in STEPS else None
-            runs.setdefault(run, Rows()).put(metric, Point(epoch, step, value))
+            runs.setdefault(run, LoggedRows()).put(metric, Point(epoch, step, value))
     if not runs:
         raise InputError(f"{name} is a chart of W&B's without a value")
-    return [LoggedRun(f"{name}::{run}", folder, rows.series) for run, rows in runs.items()]
+    return [LoggedRun(f"{name}{RUN_OF}{run}", path, rows.series) for run, rows in runs.items()]
