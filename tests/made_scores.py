@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from regtui.preset.arms import BASELINE
-from regtui.preset.file import to_table
-from regtui.study.outcome import State, StudyOutcome, judge
-from regtui.study.plan import PlannedArm, PlannedCell, StudyPlan
+from regtui.preset.file import to_table, to_toml
+from regtui.runs.summary import ArmSummary, Pairing, Scores, Summary, TaskSummary
+from regtui.study.folder import StudyFolder
+from regtui.study.outcome import State, StudyOutcome, judge, outcome_of
+from regtui.study.plan import Job, PlannedArm, PlannedCell, StudyPlan
+from regtui.study.record import write_outcome
 from regtui.study.scores import ArmScores, RunScores
 from tests.conftest import small_preset
 
@@ -71,3 +74,42 @@ def noisy(means: Mapping[str, float] | float, spread: float = 0.6, number: int =
 def made(plan: StudyPlan, value: Value, state: State = "finished", done: int | None = None) -> StudyOutcome:
     """What such a study came to."""
     return judge(plan, scores_of(plan, value, done), state)
+
+
+def write_study(
+    plan: StudyPlan, value: Value, logs: Path, done: int | None = None, state: State | None = "finished"
+) -> StudyFolder:
+    """A study's folder with the small files of its runs, and what it came to in study.json unless `state` is None."""
+    study = StudyFolder.create(plan, logs)
+    jobs = plan.jobs(plan.seeds[:done])
+    for number, job in enumerate(jobs):
+        folder = study.runs / f"20260101-{number:06}-small-{number:04x}"
+        folder.mkdir()
+        (folder / "preset.toml").write_text(to_toml(job.preset))
+        (folder / "events.jsonl").write_text("{}\n")
+        (folder / "run.json").write_text('{"started": "2026-01-01T00:00:00+00:00", "preset": "small"}')
+        scores = run_scores(plan, *job.key, value)
+        (folder / "summary.json").write_text(_summary(job, scores).model_dump_json(by_alias=True))
+    if state is not None:
+        write_outcome(study, outcome_of(study, state))
+    return study
+
+
+def _summary(job: Job, scores: RunScores) -> Summary:
+    def arm(of: ArmScores) -> ArmSummary:
+        accuracy, loss = of.test["accuracy"], of.test["loss"]
+        epoch = Scores(train_loss=loss, val_loss=loss, train_metrics={}, val_metrics={"accuracy": accuracy})
+        return ArmSummary(
+            epochs=of.epochs, stop_reason="max_epochs", best_epoch=1, best_val_loss=loss, final=epoch, kept="last",
+            kept_epoch=of.epochs, at_kept=epoch, test=dict(of.test), zero_weights=0.0, weight_norm=1.0,
+            seconds=of.seconds, parameters=1,
+        )  # fmt: skip
+
+    hashes = dict.fromkeys(scores.arms, "h")
+    return Summary(
+        schema=2, status="finished", preset="small", seed=job.seed, device="cpu", wall_seconds=1.0, train_seconds=1.0,
+        task=TaskSummary(name="classification", metric="accuracy", better="higher"),
+        arms={name: arm(of) for name, of in scores.arms.items()},
+        pairing=Pairing(initial_weights=hashes, shared_tensors=1, tensors=dict.fromkeys(scores.arms, 1), order=["o"]),
+        interventions=0,
+    )  # fmt: skip

@@ -78,6 +78,11 @@ def studies(context: typer.Context, incomplete: str) -> list[str]:
     return []
 
 
+def saved(context: typer.Context, incomplete: str) -> list[str]:
+    """The saved runs and studies whose names begin so, the newest first."""
+    return sorted([*runs(context, incomplete), *studies(context, incomplete)], reverse=True)[:MOST]
+
+
 def resamples(incomplete: str) -> list[str]:
     """How training sets may differ from seed to seed."""
     return [name for name in ("split", "bootstrap") if name.startswith(incomplete)]

@@ -375,20 +375,35 @@ def list_runs(
 
 
 @app.command("show")
-def show_run(
-    run: Annotated[
+def show_saved(
+    saved: Annotated[
         str,
         typer.Argument(
-            metavar="RUN", help="A run's folder, or the beginning of its name.", autocompletion=completion.runs
+            metavar="RUN|STUDY",
+            help="A run's or a study's folder, or the beginning of its name.",
+            autocompletion=completion.saved,
         ),
     ],
-    json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The summary, or all numbers of a study, as JSON.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Of a study: its verdict as a block to paste.")] = False,
     log_dir: LogDir = None,
 ) -> None:
-    """Print a saved run: header, epochs, verdict."""
+    """Print a saved run, its header, epochs and verdict; or a saved study, its verdict and what that rests on."""
+    from regtui.cli.studies import find_saved, print_study
+    from regtui.errors import InputError
+    from regtui.study.folder import is_study
+
+    logs = log_dir or _logs()
+    folder = find_saved(saved, logs)
+    if json and markdown:
+        raise InputError("--json and --markdown are two ways to print the same; choose one")
+    if is_study(folder):
+        raise typer.Exit(print_study(folder, json=json, markdown=markdown))
+    if markdown:
+        raise InputError("--markdown is for studies; a run of one seed has no verdict to paste")
     from regtui.cli.runs import print_run
 
-    raise typer.Exit(print_run(run, log_dir or _logs(), json=json))
+    raise typer.Exit(print_run(str(folder), logs, json=json))
 
 
 @app.command()

@@ -51,9 +51,10 @@ def glance(outcome: StudyOutcome, width: int, *, drawn: bool = True) -> list[Row
     rows = [[Part(line, "headline")] for line in wrap(words.headline(), width)]
     rows += [[Part(line, "warning")] for told in words.warnings() for line in wrap(told, width)]
     rows += [[Part(line, "soft")] for line in wrap(words.conditions(), width)]
-    held = [told for arm in words.first.arms if (told := words.sensitivity(arm))]
-    beside = [words.ended(), words.over_cells(), *words.limits(), *_first_of(held), *words.left_out()]
+    beside = [words.ended(), words.over_cells(), *words.limits(), *words.left_out()]
     rows += [[Part(line)] for told in beside if told for line in wrap(told, width)]
+    if held := words.sensitivity(words.best_arm):
+        rows += [[Part(line)] for line in wrap(f"Under other conditions: {held}", width)]
     if drawn:
         many = words.several or len(outcome.cells) > 1
         rows += _table_rows(words, width) if many else _single(words, width)
@@ -76,19 +77,21 @@ def details(outcome: StudyOutcome, width: int = WIDTH) -> list[str]:
     columns = table(words)
     while len(columns) > 3 and table_width(columns) > width:
         columns.pop()
-    sentences = [words.method()]
-    (arm, _), *others = words.first.arms.items()
-    held = [told for name in words.first.arms if (told := words.sensitivity(name))]
-    if others:
-        blocks = [set_out(columns), *_tests(words, width)]
-        sentences += held
-    else:
-        blocks = [set_out(columns)]
-        sentences += [words.statistics(words.first, arm), *words.scopes(words.first, arm), *held]
-    sentences += [words.trials(), *words.exploratory()]
-    blocks.append([line for sentence in sentences if sentence for line in wrap(sentence, width)])
+    blocks = [set_out(columns), *(_tests(words, width) if words.several else [])]
+    blocks.append([line for sentence in details_sentences(words) for line in wrap(sentence, width)])
     blocks += varied_blocks(words, width)
     return [line for block in blocks if block for line in ("", *block)][1:]
+
+
+def details_sentences(words: StudyWords) -> list[str]:
+    """What the tables leave open: how a call is made, of one arm its tests and scopes, other conditions, trials."""
+    sentences = [words.method()]
+    if not words.several:
+        (arm,) = words.first.arms
+        sentences += [words.statistics(words.first, arm), *words.scopes(words.first, arm)]
+    held = [told for arm in words.first.arms if (told := words.sensitivity(arm))]
+    sentences += [*_first_of(held), words.trials(), *words.exploratory()]
+    return [sentence for sentence in sentences if sentence]
 
 
 def _first_of(held: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from regtui.evidence.dose import KeptLosses
 from regtui.evidence.over_seeds import Compared, Decided, Interval, Pairs, after_look, compare
@@ -18,6 +18,7 @@ from regtui.text import one_line
 
 State = Literal["running", "finished", "decided", "futile", "stopped", "interrupted"]
 """Of a study: "decided" and "futile" ended at a planned look, since every comparison was called, or none can be."""
+STATES: tuple[State, ...] = get_args(State)
 ENDED: frozenset[State] = frozenset({"finished", "decided", "futile"})
 """The states in which a verdict is due; a study that was stopped by hand has none until it has gone on."""
 

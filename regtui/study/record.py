@@ -31,11 +31,12 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from regtui.errors import RegtuiError, unwritable
+from regtui.errors import InputError, RegtuiError, unwritable
 from regtui.evidence.over_seeds import Compared
 from regtui.files import write_whole
+from regtui.runs.files import read_json
 from regtui.study.folder import StudyFolder
-from regtui.study.outcome import ArmOutcome, CellOutcome, StudyOutcome
+from regtui.study.outcome import STATES, ArmOutcome, CellOutcome, State, StudyOutcome
 from regtui.study.words import StudyWords, verdict_exit
 from regtui.text import NBSP, one_line
 
@@ -141,3 +142,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def state_of(study: StudyFolder) -> State:
+    """How a saved study stands: as study.json tells, unless it tells of a study that goes on and none does."""
+    try:
+        told = read_json(study.outcome).get("state")
+    except (OSError, InputError):
+        told = None
+    state: State | None = next((state for state in STATES if state == told), None)
+    if study.is_held:
+        return "running"
+    return "interrupted" if state is None or state == "running" else state

@@ -91,6 +91,13 @@ class StudyWords:
             for arm, label in self.labels.items()
         }
 
+    def question(self) -> str:
+        """What the study asks: 'Does dropout 0.5 help small-data?'."""
+        name = one_line(self.plan.preset["name"])
+        if not self.several:
+            return f"Does {self.label(self.plan.arms[0].name)} help {name}?"
+        return f"Which of {len(self.plan.arms)} arms help {name}?"
+
     # Headline
 
     def headline(self) -> str:
@@ -296,7 +303,7 @@ class StudyWords:
             return ""
         level, percent = self.first.arms[self.best_arm].score.level, f"{100 * (1 - self.plan.alpha):g}{NBSP}%"
         smallest = self.plan.smallest_effect
-        matters = "" if smallest is None else f" No difference matters within ±{self.plain(smallest)}."
+        matters = "" if smallest is None else f" Differences within ±{self.plain(smallest)} do not matter."
         if count == 1 and not self.plan.looks:
             return f"Called at Student's t p ≤ {level:g}; interval {percent}.{matters}"
         of = f" for {count} comparisons" if count > 1 else ""

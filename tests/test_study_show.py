@@ -1,0 +1,108 @@
+"""`regtui show STUDY`: as a table with the verdict, as JSON, and as Markdown to paste."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from regtui.cli.studies import find_saved, print_study
+from regtui.errors import InputError
+from regtui.study.folder import StudyFolder
+from regtui.study.markdown import escaped, markdown
+from regtui.study.outcome import outcome_of
+from regtui.study.record import state_of, to_json
+from tests.hostile import HOSTILE
+from tests.made_scores import made, noisy, plan_of, write_study
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> StudyFolder:
+    return write_study(plan_of(seeds=5), noisy(3.0, 0.2), tmp_path)
+
+
+def test_runs_of_a_folder_are_joined_to_the_plan(study: StudyFolder) -> None:
+    outcome = outcome_of(study, "finished")
+    score = outcome.cells[""].arms["regularized"].score
+    told = made(study.plan, noisy(3.0, 0.2))
+    for arm, of in outcome.cells[""].arms.items():
+        wanted = told.cells[""].arms[arm]
+        assert of.score.differences.keys() == wanted.score.differences.keys()
+        assert of.score.mean == pytest.approx(wanted.score.mean)
+        assert of.validation == pytest.approx(wanted.validation)
+        assert of.losses.keys() == of.values.keys()
+    renamed = study.runs / "renamed-by-hand"
+    next(study.runs.iterdir()).rename(renamed)
+    assert (
+        outcome_of(study, "finished").cells[""].arms["regularized"].score == outcome.cells[""].arms["regularized"].score
+    )
+
+
+def test_a_run_of_other_settings_is_named(study: StudyFolder) -> None:
+    run = next(study.runs.iterdir())
+    stranger = study.runs / "20260101-999999-small-ffff"
+    shutil.copytree(run, stranger)
+    preset = (stranger / "preset.toml").read_text()
+    (stranger / "preset.toml").write_text(preset.replace("epochs = 3", "epochs = 4"))
+    outcome = outcome_of(study, "finished")
+    assert outcome.strangers == (stranger.name,)
+    assert outcome.runs == (5, 5)
+
+
+def test_a_study_is_shown_with_its_verdict(study: StudyFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert print_study(study.path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "study  small, finished: 5 of 5 runs"
+    assert any(line.startswith("◆ dropout 0.5 HELPS: ") for line in lines)
+    assert all(len(line) <= 100 for line in lines[:-1])
+
+
+def test_json_is_what_study_json_has(study: StudyFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    print_study(study.path, json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told == json.loads(study.outcome.read_text())
+    assert told == json.loads(json.dumps(to_json(outcome_of(study, "finished"), study.name)))
+
+
+def test_markdown_has_the_verdict_the_numbers_and_the_plan(study: StudyFolder) -> None:
+    text = markdown(outcome_of(study, "finished"), study.name)
+    assert text.startswith("**Does dropout 0.5 help small?**\n\n**◆ dropout 0.5 HELPS: +")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in rows}) == 1
+    assert "plan    5 seeds (0–4), alpha 0.05, smallest effect 0.5 points, no looks" in text
+    assert f"study   {study.name}" in text
+
+
+def test_hostile_names_are_safe_in_markdown() -> None:
+    name = f"{HOSTILE}```"
+    text = markdown(made(plan_of(seeds=3), noisy(1.0)), name)
+    assert text.count("```") == 2
+    shown = escaped(f"{name} <script> | [a](b) `c` **d**")
+    assert "<script>" not in shown
+    assert all(character not in shown.replace("\\" + character, "") for character in "<|[`*")
+
+
+def test_how_a_study_stands(study: StudyFolder) -> None:
+    assert state_of(study) == "finished"
+    table = json.loads(study.outcome.read_text())
+    for told, is_then in (("running", "interrupted"), ("decided", "decided"), ("nonsense", "interrupted")):
+        study.outcome.write_text(json.dumps(table | {"state": told}))
+        assert state_of(study) == is_then
+    study.outcome.unlink()
+    assert state_of(study) == "interrupted"
+    with study.held():
+        assert state_of(study) == "running"
+
+
+def test_a_study_and_a_run_are_found_by_the_beginning_of_their_names(study: StudyFolder, tmp_path: Path) -> None:
+    run = tmp_path / "20260101-000000-small-eeee"
+    shutil.copytree(next(study.runs.iterdir()), run)
+    assert find_saved(study.name[:22], tmp_path) == study.path
+    assert find_saved(str(study.path), tmp_path) == study.path
+    assert find_saved("20260101-000000-small-e", tmp_path) == run
+    with pytest.raises(InputError, match="begins the names of a study"):
+        find_saved("202", tmp_path)
+    with pytest.raises(InputError, match="no run in"):
+        find_saved("nothing-like-it", tmp_path)
