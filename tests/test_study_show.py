@@ -35,9 +35,7 @@ def test_runs_of_a_folder_are_joined_to_the_plan(study: StudyFolder) -> None:
         assert of.losses.keys() == of.values.keys()
     renamed = study.runs / "renamed-by-hand"
     next(study.runs.iterdir()).rename(renamed)
-    assert (
-        outcome_of(study, "finished").cells[""].arms["regularized"].score == outcome.cells[""].arms["regularized"].score
-    )
+    assert outcome_of(study, "finished").cells[""].arms["regularized"].score == score
 
 
 def test_a_run_of_other_settings_is_named(study: StudyFolder) -> None:
