@@ -121,7 +121,7 @@ async def test_the_charts_keep_half_of_the_screen_and_the_whole_verdict_is_seen(
         assert 1 + charts.region.height >= size[1] // 2  # with the header
         assert panel.max_scroll_y == 0
         shown = text_of(app)
-        for words in ("No difference that", "one seed (0) · 6 epochs", "● ahead ─", "95 %", "test loss", "log  "):
+        for words in ("No difference that", "one seed (0) · dropout 0.5", "● ahead ─", "95 %", "test loss", "log  "):
             assert words in shown
         await pilot.press("d")
         await until(pilot, lambda: "Tango" in text_of(app) or panel.max_scroll_y > 0)

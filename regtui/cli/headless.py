@@ -91,10 +91,13 @@ def _run(preset: Preset, logs: Path, *, json: bool, threads: int | None) -> int:
 
 def _say_outcome(preset: Preset, result: RunResult) -> None:
     from regtui.evidence.from_history import judge_run
-    from regtui.evidence.lines import verdict_lines
+    from regtui.evidence.lines import advice_lines, verdict_lines
+    from regtui.evidence.rules import advice_on_run
 
+    verdicts, width = judge_run(result.history, preset), min(room(), PROSE)
+    advice = advice_lines(advice_on_run(result.history, verdicts, preset, result.folder), width)
     say()
-    for line in verdict_lines(judge_run(result.history, preset), min(room(), PROSE)):
+    for line in (*verdict_lines(verdicts, width), *("" for _ in advice[:1]), *advice):
         say(line)
     say()
     say(f"log  {one_line(result.folder)}")

@@ -115,7 +115,8 @@ def _retell(info: RunInfo) -> None:
     """Print header, epochs and verdict from the events."""
     from regtui.cli.epochs import table_lines
     from regtui.evidence.from_history import judge_run  # pydantic, 0.15 s, of which the list has no need
-    from regtui.evidence.lines import verdict_lines
+    from regtui.evidence.lines import advice_lines, verdict_lines
+    from regtui.evidence.rules import advice_on_run
     from regtui.protocol.history import History
 
     if info.fault:
@@ -129,7 +130,9 @@ def _retell(info: RunInfo) -> None:
         raise InputError(f"{quoted(info.folder)}: events.jsonl tells of no run's start; 'regtui runs' has the outcome")
     say()
     try:
-        for line in verdict_lines(judge_run(history, preset), min(PROSE, room())):
+        verdicts = judge_run(history, preset)
+        advice = advice_lines(advice_on_run(history, verdicts, preset, info.folder), min(PROSE, room()))
+        for line in (*verdict_lines(verdicts, min(PROSE, room())), *("" for _ in advice[:1]), *advice):
             say(line)
     except ValueError:  # no end in the log
         how = info.silence if info.status == "silent" else info.status

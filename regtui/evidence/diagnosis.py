@@ -46,6 +46,11 @@ def describe(history: History, planned_epochs: int, *, over: bool = False) -> st
     return words
 
 
+def end(history: History) -> str:
+    """How and when a run ended, with the lowest validation losses; what went wrong, if something did."""
+    return next(_ended(history))
+
+
 def _going_on(history: History, planned_epochs: int) -> Iterator[str]:
     """Sentences on a run that goes on, the most important first."""
     if history.started is None:

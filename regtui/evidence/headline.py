@@ -23,6 +23,8 @@ LEVEL = 0.005
 """Losses that differ by less than this share are told as level."""
 LONGEST_LABEL = 60
 """An arm whose techniques take more characters goes by its name."""
+MOST_STRENGTHS = 6
+"""Of so many arms the conditions tell what each does."""
 MOST_CHANGES = 3
 """So many changed knobs are told one by one."""
 NOTHING = "◇"
@@ -72,11 +74,14 @@ def warnings(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def conditions(verdicts: Sequence[Verdict]) -> str:
-    """What the verdict holds for: 'one seed (0) · 10 epochs · learning rate 0.001 · batch 64 · 48,000 images'."""
+    """What the verdict holds for: 'one seed (0) · 10 epochs · learning rate 0.001 · batch 64 · 48,000 images'.
+
+    What the arms do follows the seed, unless the headline names it: 'one seed (0) · dropout 0.2 · …'.
+    """
     first = verdicts[0]
     arms = [arm for arm in (first.baseline, *(verdict.arm for verdict in verdicts)) if arm.epochs and not arm.diverged]
     epochs = sorted({arm.epochs for arm in arms})
-    told = [f"one seed ({first.seed})"]
+    told = [f"one seed ({first.seed})", *_strengths(verdicts)]
     if epochs:
         span = f"{epochs[0]:,}–{epochs[-1]:,} epochs" if len(epochs) > 1 else counted(epochs[0], "epoch")
         told.append(span)
@@ -88,6 +93,17 @@ def conditions(verdicts: Sequence[Verdict]) -> str:
         drawn = " drawn with replacement" if held.bootstrap else ""
         told += [f"{held.train_examples:,} {first.examples}{drawn}"] if held.train_examples else []
     return f"{NBSP}· ".join(part.replace(" ", NBSP) for part in told)
+
+
+def _strengths(verdicts: Sequence[Verdict]) -> list[str]:
+    """What each arm does, with its strength, of so few arms as have room."""
+    if len(verdicts) == 1:
+        shown = verdicts[0].arm.label in headline(verdicts)
+        return [] if shown or verdicts[0].interventions else [verdicts[0].arm.label]
+    if len(verdicts) > MOST_STRENGTHS:
+        return []
+    marks = several.marks_in(verdicts)
+    return [f"{marks[verdict.arm.name]} {verdict.arm.label}" for verdict in verdicts]
 
 
 def agreement(verdicts: Sequence[Verdict]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from regtui.evidence import several
 from regtui.evidence.glance import glance, text_of
@@ -12,6 +14,9 @@ from regtui.evidence.verdict import ArmResult, Verdict, epoch_seconds, shown_epo
 from regtui.preset.arms import marks_of
 from regtui.tasks import Task, words
 from regtui.text import NBSP, loss, number, share
+
+if TYPE_CHECKING:
+    from regtui.evidence.advice import Advice  # imports pydantic, which the list of runs does not need
 
 WIDTH = 80
 """The default width of the text in columns."""
@@ -50,6 +55,29 @@ def _comparisons(width: int, verdicts: Sequence[Verdict]) -> list[str]:
     """A row for each comparison; in a narrow terminal a sentence, because no column may be left out."""
     columns = several.comparisons(verdicts)
     return set_out(columns) if table_width(columns) <= width else _wrap(width, *several.sentences(verdicts))
+
+
+def advice_lines(advice: Sequence[Advice], width: int = WIDTH) -> list[str]:
+    """What the rules of diagnosis found: a paragraph for each sentence, then what to try next, as commands."""
+    sentences = [_wrap(width, one.sentence) for one in advice if one.sentence]
+    commands = dict.fromkeys(one.command for one in advice if one.command)
+    pairs = zip(("next  ", "or    "), commands, strict=False)
+    tried = [line for head, command in pairs for line in _typed(head, command, width)]
+    return [line for block in (*sentences, tried) if block for line in ("", *block)][1:]
+
+
+def _typed(head: str, command: str, width: int) -> list[str]:
+    """A command behind a word, on as many lines as it needs, so that a shell takes them as they are."""
+    lines: list[str] = []
+    for word in shlex.split(command):
+        part = shlex.quote(word)
+        follows = bool(lines) and not word.startswith("--")  # an option's value stays beside it
+        if lines and (follows or len(lines[-1]) + 1 + len(part) <= width - len(head) - 2):
+            lines[-1] += f" {part}"
+        else:
+            lines.append(part)
+    continued = [f"{line} \\" for line in lines[:-1]] + lines[-1:]
+    return [f"{head if place == 0 else ' ' * len(head)}{line}" for place, line in enumerate(continued)]
 
 
 def arms_table(width: int, task: Task, arms: Sequence[ArmResult]) -> list[str]:

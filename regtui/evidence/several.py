@@ -137,7 +137,7 @@ def _underfitting(drawn: Sequence[Verdict], marks: Mapping[str, str]) -> str:
         return ""
     return (
         f" The gap of {listed(in_few_words(names, marks))} is smaller than the baseline's, yet the validation loss of "
-        "the kept weights is higher: too strong here, or too few epochs."
+        "the kept weights is higher."
     )
 
 

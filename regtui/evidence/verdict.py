@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from regtui.tasks import TASKS, Comparison, Task, words
-from regtui.text import NBSP, UNKNOWN, counted, loss, p_value, seconds
+from regtui.text import NBSP, UNKNOWN, loss, p_value, seconds
 
 if TYPE_CHECKING:
     from regtui.protocol.events import Status  # imports pydantic, which the list of runs does not need
@@ -201,11 +201,7 @@ class Verdict:
         words = f"Generalization gap (validation − training loss) of the kept weights, {kept}: {ours} against {theirs}."
         if self.underfits:
             here, there = (loss(arm.val_loss_at_kept) for arm in arms)
-            epochs = counted(self.arm.kept_epoch or 0, "epoch")
-            words += (
-                f" The gap is smaller, yet their validation loss is higher ({here} against {there}): "
-                f"{self.arm.label} may be too strong here, or {epochs} too few."
-            )
+            words += f" The gap is smaller, yet their validation loss is higher ({here} against {there})."
         return words
 
     @property

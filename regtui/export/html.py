@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from regtui import __version__
 from regtui.evidence.from_history import judge_run
-from regtui.evidence.lines import verdict_lines
+from regtui.evidence.lines import advice_lines, verdict_lines
+from regtui.evidence.rules import advice_on_run
 from regtui.export.saved_run import SavedRun
 from regtui.export.svg_chart import SvgCurve, chart
 from regtui.preset.arms import BASELINE, MARKS, REGULARIZED, marks_of
@@ -150,13 +151,15 @@ def _facts(run: SavedRun) -> list[str]:
 
 
 def _verdict(run: SavedRun) -> list[str] | str:
-    """The verdict's lines, or why there is none."""
+    """The verdict's lines and what to try next, or why there is none."""
     if run.history.finished is None:
         return "the end of the run is not in the log"
     try:
-        return verdict_lines(judge_run(run.history, run.preset))
+        verdicts = judge_run(run.history, run.preset)
     except ValueError as fault:
         return str(fault)
+    advice = advice_lines(advice_on_run(run.history, verdicts, run.preset, run.folder))
+    return [*verdict_lines(verdicts), *("" for _ in advice[:1]), *advice]
 
 
 def _charts(run: SavedRun, arms: Iterable[_Arm]) -> dict[str, Markup]:

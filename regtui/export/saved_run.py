@@ -22,7 +22,7 @@ class SavedRun:
     """One run as its folder describes it.
 
     Attributes:
-        name: The folder's name.
+        folder: Where it is.
         history: What its events add up to.
         started: What was known before the first step.
         steps: Each arm's step losses; the history keeps only averages of them.
@@ -31,13 +31,18 @@ class SavedRun:
         summary: What summary.json says; None if there is none, or it can't be read.
     """
 
-    name: str
+    folder: Path
     history: History
     started: RunStarted
     steps: dict[str, list[StepsDone]]
     preset: Preset | None
     circumstances: dict[str, Any]
     summary: Summary | None
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.resolve().name
 
     def settings(self) -> dict[str, object]:
         """The preset's values by dotted key: 'regularized.dropout.rate'; empty without a preset."""
@@ -74,9 +79,7 @@ def read_saved_run(folder: Path) -> SavedRun:
     except InputError:
         preset = None
     arms = {arm: steps.get(arm, []) for arm in history.arms}
-    return SavedRun(
-        folder.resolve().name, history, history.started, arms, preset, _circumstances(folder), read_summary(folder)
-    )
+    return SavedRun(folder, history, history.started, arms, preset, _circumstances(folder), read_summary(folder))
 
 
 def _circumstances(folder: Path) -> dict[str, Any]:

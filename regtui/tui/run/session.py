@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from regtui.errors import RegtuiError
-from regtui.evidence.diagnosis import describe
+from regtui.evidence.advice import Advice
+from regtui.evidence.diagnosis import describe, end
 from regtui.evidence.glance import Part, Row, glance, text_of
-from regtui.evidence.lines import detail_lines
+from regtui.evidence.lines import advice_lines, detail_lines
+from regtui.evidence.rules import advice_on_run
 from regtui.evidence.verdict import Verdict
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control
@@ -50,6 +52,7 @@ class Session:
         """What the processes that train use of the machine; replaced by whoever trains."""
         self.silence = ""
         """How long a run that is trained elsewhere has been silent, in words; empty if that is usual."""
+        self._advice: list[Advice] | None = None
         self._notify = notify
         self._lock = threading.Lock()
         self._waiting: list[Event] = []
@@ -97,7 +100,7 @@ class Session:
     def outcome(self, width: int = 80) -> list[str]:
         """The outcome in lines: errors, the verdict or else what the summary says, and where the log is."""
         blocks = [[text_of(row) for row in self.glance(width)]]
-        blocks += [detail_lines(self.verdicts, width)] if self.verdicts else []
+        blocks += [self.details(width)] if self.verdicts else []
         blocks.append(self.place(width))
         return [line for block in blocks if block for line in ("", *block)][1:]
 
@@ -114,12 +117,17 @@ class Session:
         return rows + [[Part(line)] for line in textwrap.wrap(known, width)]
 
     def details(self, width: int) -> list[str]:
-        """How the arms' losses went, and what the verdict rests on."""
-        told = "The log has no usable events, so there is nothing to tell."
-        if self.history.started is not None:
-            told = describe(self.history, self.preset.train.epochs, over=True)
-        course = textwrap.wrap(told, width)
-        return [*course, *(("", *detail_lines(self.verdicts, width)) if self.verdicts else ())]
+        """How the arms' losses went, what the verdict rests on, and what to try next."""
+        if not self.verdicts:
+            told = "The log has no usable events, so there is nothing to tell."
+            if self.history.started is not None:
+                told = describe(self.history, self.preset.train.epochs, over=True)
+            return textwrap.wrap(told, width)
+        if self._advice is None:
+            self._advice = advice_on_run(self.history, self.verdicts, self.preset, self.folder or Path())
+        blocks = textwrap.wrap(end(self.history), width), detail_lines(self.verdicts, width)
+        found = advice_lines(self._advice, width)
+        return [line for block in (*blocks, found) if block for line in ("", *block)][1:]
 
     def place(self, width: int) -> list[str]:
         """The user's note, and where the log is; nothing while there is none."""
