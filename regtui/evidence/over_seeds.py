@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from regtui.evidence.power import seeds_for_flips, seeds_to_exclude, seeds_to_find
+from regtui.evidence.t_power import seeds_for_flips, seeds_to_exclude, seeds_to_find
 
 Call = Literal["helps", "hurts", "no difference", "inconclusive", "open", "none"]
 """What a comparison comes to; "no difference" means none that matters, "open" that the study is between two looks,
@@ -34,7 +34,7 @@ ENUMERATED = 16
 """Up to so many seeds all sign vectors are tried; of more, so many as these have."""
 DRAWS = 8_000
 """Samples from which simultaneous intervals get their level."""
-PATHS = 400_000
+PATHS = 200_000
 """Simulated studies from which the level at looks is found."""
 FUTURES = 2_000
 """Simulated continuations of a study from which its chance of a call is found."""
@@ -169,7 +169,7 @@ def compare(family: Mapping[Key, Pairs], decided: Decided, seeds: Sequence[int] 
 
 
 def after_look(compared: Mapping[Key, Compared], decided: Decided, done: int) -> AfterLook:
-    """Whether a study goes on after one of its looks.
+    """Whether a study goes on after a look: always, unless this is one of its planned looks before the last.
 
     It is futile where the chance that any comparison that is not called yet is called at a later look, added up over
     these comparisons, is below `HOPELESS`. The chance is the predictive power of D. J. Spiegelhalter, L. S. Freedman
@@ -182,7 +182,7 @@ def after_look(compared: Mapping[Key, Compared], decided: Decided, done: int) ->
         done: How many seeds are done.
     """
     left = [found for found in compared.values() if found.call in ("inconclusive", "open", "none")]
-    if done not in decided.looks:
+    if done not in decided.looks[:-1]:
         return "go on"
     if not left:
         return "decided"
@@ -207,16 +207,14 @@ def level_at_looks(alpha: float, looks: tuple[int, ...]) -> float:
     from scipy.special import stdtr  # 0.3 to 0.5 s
 
     random = np.random.default_rng(SEED)
-    smallest = []
-    for _ in range(10):
-        values = random.standard_normal((PATHS // 10, looks[-1]))
-        p_values = []
-        for look in looks:
-            seen = values[:, :look]
-            t = seen.mean(axis=1) / seen.std(axis=1, ddof=1) * math.sqrt(look)
-            p_values.append(2 * stdtr(look - 1, -np.abs(t)))
-        smallest.append(np.min(p_values, axis=0))
-    return float(np.quantile(np.concatenate(smallest), alpha))
+    values = random.standard_normal((PATHS, looks[-1]))
+    p_values = []
+    for look in looks:
+        seen = values[:, :look]
+        mean = seen.mean(axis=1)
+        variance = (np.einsum("ps,ps->p", seen, seen) - look * mean**2) / (look - 1)
+        p_values.append(2 * stdtr(look - 1, -np.abs(mean) * np.sqrt(look / variance)))
+    return float(np.quantile(np.min(p_values, axis=0), alpha))
 
 
 def flips(family: Mapping[Key, Mapping[int, float]]) -> tuple[dict[Key, float], dict[Key, float]]:
@@ -300,9 +298,10 @@ def simultaneous_level(family: Mapping[Key, Mapping[int, float]], level: float) 
     smallest = []
     at_once = max(1, min(DRAWS, 1_000_000 // (len(has) * len(root))))
     for begin in range(0, DRAWS, at_once):
-        drawn = random.standard_normal((min(at_once, DRAWS - begin), len(has), len(root))) @ root * has
+        drawn = random.standard_normal((min(at_once, DRAWS - begin), len(has), len(root))) @ root
+        drawn *= has
         mean = drawn.sum(axis=1) / counts
-        variance = ((drawn**2).sum(axis=1) - counts * mean**2) / (counts - 1)
+        variance = (np.einsum("dsc,dsc->dc", drawn, drawn) - counts * mean**2) / (counts - 1)
         t = np.abs(mean) * np.sqrt(counts / variance)
         p_values = [2 * stdtr(count - 1, -t[:, counts == count].max(axis=1)) for count in np.unique(counts)]
         smallest.append(np.min(p_values, axis=0))
