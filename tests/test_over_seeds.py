@@ -106,7 +106,9 @@ def test_what_pairing_gained_and_who_won() -> None:
 
 def test_seeds_are_joined_by_what_they_are() -> None:
     of = pairs(SMALL_DATA)
-    shuffled = Pairs(dict(reversed(of.baseline.items())), {**dict(sorted(of.arm.items(), key=lambda x: x[1])), 99: 0.0})
+    shuffled = Pairs(
+        dict(reversed(list(of.baseline.items()))), {**dict(sorted(of.arm.items(), key=lambda x: x[1])), 99: 0.0}
+    )
     found, expected = compare({0: shuffled}, PLAN)[0], compare({0: of}, PLAN)[0]
     assert found == expected
     assert list(found.differences) == list(range(8))
