@@ -28,8 +28,8 @@ from regtui.preset.train import SEEDS
 from regtui.preset.validation import validate
 from regtui.protocol.control import Stop
 from regtui.settings import Settings
+from regtui.study.folder import StudyFolder, is_study
 from regtui.tui.choose.screen import ChooseScreen
-from regtui.tui.inputs import OneByOne
 from regtui.tui.look import PlainText
 from regtui.tui.pages.commands import CommandScreen
 from regtui.tui.pages.explain import ExplainScreen
@@ -42,6 +42,8 @@ from regtui.tui.run.gauges import Gauges, machine_words
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.run.training import ProcessTraining, Training
+from regtui.tui.study.desk import StudyDesk, StudyRunner, local_runner
+from regtui.tui.study.screen import StudyScreen
 from regtui.tui.themes import THEMES
 from regtui.tui.widgets.clipboard import copy
 from regtui.tui.widgets.dialogs import Ask, AskWhileItTrains, Choice
@@ -62,6 +64,10 @@ QUIT_CHOICES = (
     Choice("k", "keep", "Stop, keep and leave: validate, test, save"),
     Choice("x", "at once", "Leave at once: no validation, no test"),
 )
+LEAVE_STUDY_CHOICES = (
+    Choice("g", "go on", "Go on with the study"),
+    Choice("k", "keep", "Stop, keep what is done, and leave"),
+)
 
 
 class LeaveQuestion(AskWhileItTrains):
@@ -72,7 +78,15 @@ class LeaveQuestion(AskWhileItTrains):
         super().__init__("Leave while the run goes on?", words, QUIT_CHOICES)
 
 
-class RegtuiApp(OneByOne, inherit_bindings=False):
+class LeaveStudyQuestion(AskWhileItTrains):
+    """Asks what becomes of the study that goes on."""
+
+    def __init__(self) -> None:
+        words = "Its runs that are done are kept; 'go on' in the list of saved runs makes the others."
+        super().__init__("Leave while the study goes on?", words, LEAVE_STUDY_CHOICES)
+
+
+class RegtuiApp(StudyDesk, inherit_bindings=False):
     """The whole program with a screen; `return_value` is the exit code."""
 
     # Takes precedence over Textual's own, which copies whenever something is selected, so that nobody could quit.
@@ -114,6 +128,8 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         theme: str = "dark",
         settings: Settings | None = None,
         faults: Sequence[Fault] = (),
+        study: StudyFolder | None = None,
+        runner: StudyRunner | None = None,
     ) -> None:
         """Set up.
 
@@ -128,6 +144,8 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             theme: Its name, one of `themes.THEMES`.
             settings: The user's own; the defaults if left out.
             faults: What is wrong with the file of the settings.
+            study: Conducted and shown at once, in place of the presets.
+            runner: What makes the runs of studies; processes of this machine if left out.
         """
         super().__init__()
         self.logs = logs
@@ -138,6 +156,8 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self.ascii_only = ascii_only
         self._plain = [PlainText()] if ascii_only else []
         self._training = training or ProcessTraining()
+        self.runner = runner or local_runner()
+        self._to_conduct = study
         self._review = review
         self._deleted: Deleted = []
         self._leaving = self._left = False
@@ -160,7 +180,9 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         """Open the first screen, then import torch in the background."""
         if self._left:
             return
-        if self._review is not None:
+        if self._to_conduct is not None:
+            self.conduct_study(self._to_conduct)
+        elif self._review is not None:
             self._open_review(self._review)
         elif self._start and self._chosen is not None:
             self.start_run(self._chosen)
@@ -267,7 +289,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         if self.signal:
             return BY_SIGNAL + self.signal
         if self.session is None:
-            return 0
+            return self.study_exit_code
         if self.session.error is not None:
             return self.session.error.exit_code
         summary = self.session.summary
@@ -278,7 +300,9 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
     def end_by_signal(self, number: int) -> None:
         """The terminal was closed, or a signal asks the program to end: keep what was trained."""
         self.signal, self._leaving = number, True
-        if self.session is None or self.session.ended or self.session.folder is None:
+        if self.conducts_study and self.study is not None:
+            self.study.stop.set()
+        elif self.session is None or self.session.ended or self.session.folder is None:
             self.leave()
         else:
             self.session.control.send(Stop())
@@ -287,6 +311,8 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         """Remember an error of the screen instead of printing it; the run is kept."""
         if not self._left:  # errors while the screen is being closed are of no interest
             self.failure = traceback.format_exc()
+        if self.study is not None:
+            self.study.stop.set()
         if self.session is not None and not self.session.ended:
             self.session.control.send(Stop())
         self._close_messages_no_wait()
@@ -327,6 +353,8 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self._left = True
         for screen in self.screen_stack:
             self._note_view(screen)
+        if self.study is not None:
+            self.study.stop.set()
         self._training.close()
         self.exit(self.exit_code)
 
@@ -346,6 +374,7 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
 
     @on(RunScreen.Review)
     @on(ChooseScreen.Review)
+    @on(StudyScreen.Review)
     def _review_all(self) -> None:
         self._list_saved(())
 
@@ -359,6 +388,9 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
         self.push_screen(CompareScreen([run.folder for run in event.runs]))
 
     def _open_saved(self, folder: Path) -> None:
+        if is_study(folder):
+            self.open_study(folder)
+            return
         try:
             self.push_screen(SavedRunScreen(folder, self._charts))
         except InputError as error:
@@ -457,11 +489,29 @@ class RegtuiApp(OneByOne, inherit_bindings=False):
             await self.action_quit()
 
     async def action_quit(self) -> None:
-        """Quit; ask first while a run goes on. While the run is stopping, a second press quits without waiting."""
-        if self._leaving or self.session is None or self.session.ended:
+        """Quit; ask first while a run or a study goes on. While it is stopping, a second press quits at once."""
+        if self.conducts_study and not self._leaving:
+            if not any(isinstance(screen, LeaveStudyQuestion) for screen in self.screen_stack):
+                self.push_screen(LeaveStudyQuestion(), self._leave_study_answered)
+        elif self._leaving or self.session is None or self.session.ended:
             self.leave()
         elif not any(isinstance(screen, LeaveQuestion) for screen in self.screen_stack):
             self.push_screen(LeaveQuestion(), self._quit_answered)
+
+    def _leave_study_answered(self, answer: str | None) -> None:
+        if answer != "keep" or self.study is None:
+            return
+        self._leaving = True
+        self.study.stop.set()
+        if self.study.ended:
+            self.leave()
+        else:
+            tell(self, "Stopping …")
+
+    @on(StudyDesk.StudyEnded)
+    def _leave_after_study(self) -> None:
+        if self._leaving or self._quit_when_done:
+            self.leave()
 
     def _quit_answered(self, answer: str | None) -> None:
         if answer not in {"keep", "at once"} or self.session is None:

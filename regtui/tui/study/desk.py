@@ -1,0 +1,207 @@
+"""The part of the app that opens saved studies, and conducts one in its worker thread."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual import on
+from textual.message import Message
+
+from regtui.errors import EXIT_CODES, InputError, RegtuiError
+from regtui.processors import grant
+from regtui.study.conduct import Opened, Pace, conduct
+from regtui.study.engine import Engine, News
+from regtui.study.folder import StudyFolder
+from regtui.study.list import standing_of
+from regtui.study.outcome import judge, outcome_of
+from regtui.text import counted, one_line
+from regtui.tui.inputs import OneByOne
+from regtui.tui.study.screen import StudyScreen
+from regtui.tui.study.session import StudySession
+from regtui.tui.study.subject import Subject
+from regtui.tui.widgets.dialogs import Ask, AskWhileItTrains, Choice
+from regtui.tui.widgets.key_bar import tell
+from regtui.tui.widgets.thread import in_thread
+
+
+@dataclass(frozen=True)
+class StudyRunner:
+    """What makes a study's runs.
+
+    Attributes:
+        engine: Its name: 'local'.
+        jobs: Runs at the same time.
+        make: Makes the engine for so many; called in the worker thread, once for each study.
+    """
+
+    engine: str
+    jobs: int
+    make: Callable[[int], Engine]
+
+
+def local_runner(threads: int = 1) -> StudyRunner:
+    """Processes of this machine, as many as its processors have room for."""
+
+    def make(jobs: int) -> Engine:
+        from regtui.study.local import LocalEngine  # the processes' machinery, which most sessions do not need
+
+        return LocalEngine(jobs, threads)
+
+    return StudyRunner("local", max(1, grant().processors // threads), make)
+
+
+class OpenStudy(Message):
+    """The user opens a saved study."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+
+class StudyDesk(OneByOne, inherit_bindings=False):
+    """Opens studies; at most one is conducted at a time."""
+
+    logs: Path
+    runner: StudyRunner
+    study: StudySession | None = None
+    """The one that is conducted here, or was last."""
+
+    class StudyRead(Message):
+        """A saved study was read."""
+
+        def __init__(self, session: StudySession) -> None:
+            super().__init__()
+            self.session = session
+
+    class StudyUnread(Message):
+        """A saved study can't be read."""
+
+        def __init__(self, words: str) -> None:
+            super().__init__()
+            self.words = words
+
+    class StudyTold(Message):
+        """News of the study wait to be taken in."""
+
+    class StudyEnded(Message):
+        """The worker thread is done with a study."""
+
+        def __init__(self, session: StudySession) -> None:
+            super().__init__()
+            self.session = session
+
+    @property
+    def conducts_study(self) -> bool:
+        """Whether a study is being conducted."""
+        return self.study is not None and not self.study.ended
+
+    # Saved studies
+
+    @on(OpenStudy)
+    def _open_asked_study(self, event: OpenStudy) -> None:
+        if not isinstance(self.screen, StudyScreen):  # the key was pressed again before the page opened
+            self.open_study(event.folder)
+
+    def open_study(self, folder: Path) -> None:
+        """Read a saved study, and show it."""
+        tell(self, f"Reading {one_line(folder.name)} …")
+        self._read_study(folder)
+
+    @in_thread("study")
+    def _read_study(self, folder: Path) -> None:
+        try:
+            study = StudyFolder.open(folder)
+            outcome = outcome_of(study, standing_of(study))
+            session = StudySession(outcome, Subject.of(outcome.plan), folder, ended=outcome.state != "running")
+        except RegtuiError as error:
+            self.post_message(self.StudyUnread(str(error)))
+        else:
+            self.post_message(self.StudyRead(session))
+
+    @on(StudyRead)
+    def _show_study(self, event: StudyRead) -> None:
+        tell(self, "")
+        self.push_screen(StudyScreen(event.session))
+
+    @on(StudyUnread)
+    def _tell_unread(self, event: StudyUnread) -> None:
+        self.push_screen(Ask("This study can't be shown", event.words, (Choice("o", "ok", "OK"),)))
+
+    # A study that goes on
+
+    def conduct_study(self, study: StudyFolder, jobs: int | None = None) -> None:
+        """Make the runs that a study lacks, `jobs` at a time or as many as there is room for, and show it meanwhile."""
+        jobs = jobs or self.runner.jobs
+        outcome = judge(study.plan, {}, "running")
+        session = StudySession(
+            outcome,
+            Subject.of(study.plan),
+            study.path,
+            live=True,
+            machine=f"{self.runner.engine}, {counted(jobs, 'job')}",
+            notify=lambda: self.post_message(self.StudyTold()),
+        )
+        self.study = session
+        self.push_screen(StudyScreen(session))
+        self._conduct(study, session, jobs)
+
+    @in_thread("training", exclusive=False)
+    def _conduct(self, study: StudyFolder, session: StudySession, jobs: int) -> None:
+        pace = Pace([], set(), 1)
+
+        def told(news: News | Opened) -> None:
+            nonlocal pace
+            if isinstance(news, Opened):
+                pace = Pace(news.jobs, set(news.done), jobs)
+            else:
+                pace(news)
+                session.left = pace.seconds_left
+                session.tell(news)
+
+        try:
+            conduct(study, self.runner.make(jobs), session.stop, told, session.tell)
+        except RegtuiError as error:
+            session.error = error
+        except Exception as error:
+            session.traceback = traceback.format_exc()
+            session.error = RegtuiError(f"unforeseen {type(error).__name__}: {error}")
+        session.ended = True
+        self.post_message(self.StudyEnded(session))
+
+    @on(StudyTold)
+    def _pass_on_news(self) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, StudyScreen) and screen.session is self.study:
+                screen.catch_up()
+
+    @on(StudyEnded)
+    def _study_ended(self, event: StudyEnded) -> None:
+        event.session.running.clear()
+        for screen in self.screen_stack[:]:
+            if isinstance(screen, AskWhileItTrains) and screen.is_current:
+                screen.dismiss(None)
+                tell(self, "The study has ended before the question was answered.")
+            if isinstance(screen, StudyScreen) and screen.session is event.session:
+                screen.catch_up()
+
+    @on(StudyScreen.GoOn)
+    def _go_on(self, event: StudyScreen.GoOn) -> None:
+        try:
+            study = StudyFolder.open(event.session.folder)
+        except InputError as error:
+            tell(self, error, error=True)
+            return
+        self.pop_screen()
+        self.conduct_study(study)
+
+    @property
+    def study_exit_code(self) -> int:
+        """As that of `regtui study` without a screen."""
+        if self.study is None:
+            return 0
+        if self.study.error is not None:
+            return self.study.error.exit_code
+        return EXIT_CODES["stopped" if self.study.outcome.state == "stopped" else "finished"]

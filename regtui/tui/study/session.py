@@ -1,0 +1,161 @@
+"""A study as the screen sees it: its plan, what it has come to, what runs where, and the courses of its runs."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from regtui.errors import RegtuiError
+from regtui.preset.arms import BASELINE
+from regtui.protocol.events import EpochDone, Event
+from regtui.runs.follow import Follower
+from regtui.study.engine import Began, Ended, News, Told
+from regtui.study.outcome import StudyOutcome
+from regtui.study.plan import Job
+from regtui.tui.study.subject import Subject
+
+Course = dict[str, dict[int, EpochDone]]
+"""Of a run, by arm, its epochs by their number."""
+
+
+@dataclass
+class Running:
+    """A run that goes on.
+
+    Attributes:
+        job: Which run of the study it is.
+        where: Which worker makes it.
+        folder: Where its log is.
+        since: When it began, by the monotonic clock.
+        epoch: The epoch that its slowest arm has ended; 0 before the first.
+    """
+
+    job: Job
+    where: str
+    folder: Path
+    since: float
+    epoch: int = 0
+
+
+class Spread(NamedTuple):
+    """Of one arm at an epoch, over the runs that have reached it."""
+
+    epoch: int
+    mean: float
+    deviation: float
+    runs: int
+
+
+@dataclass
+class StudySession:
+    """One study. The conductor's thread tells news and outcomes; the screen's thread takes them in.
+
+    Attributes:
+        outcome: What it has come to.
+        subject: Its arms and its unit.
+        folder: Where it is saved.
+        live: Whether it is conducted here and can be stopped.
+        machine: Where it runs, in a few words: 'local, 2 jobs'; empty for a saved one.
+        running: What runs now, by its folder.
+        courses: The epochs of its runs, by their folders.
+        ended: Whether nothing more will come.
+        error: Why it could not go on.
+        traceback: Of a defect, where it happened.
+        left: Seconds until all runs are done, by those that were; None while that is not known.
+    """
+
+    outcome: StudyOutcome
+    subject: Subject
+    folder: Path
+    live: bool = False
+    machine: str = ""
+    running: dict[Path, Running] = field(default_factory=dict)
+    courses: dict[Path, Course] = field(default_factory=dict)
+    ended: bool = False
+    error: RegtuiError | None = None
+    traceback: str = ""
+    left: float | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _waiting: list[News | StudyOutcome] = field(default_factory=list)
+    notify: Callable[[], object] = lambda: None
+
+    def tell(self, news: News | StudyOutcome) -> None:
+        """Accept what has happened, or what the study has come to; called in the conductor's thread."""
+        with self._lock:
+            self._waiting.append(news)
+            first = len(self._waiting) == 1
+        if first:
+            self.notify()
+
+    def take_in(self) -> None:
+        """Bring up to date what is shown, by all that was told."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for news in waiting:
+            match news:
+                case StudyOutcome():
+                    self.outcome = news
+                case Began(job, folder, where):
+                    for before in [run.folder for run in self.running.values() if _same(run.job, job)]:
+                        del self.running[before]  # its worker died, and another has begun it anew
+                        self.courses.pop(before, None)
+                    self.running[folder] = Running(job, where, folder, time.monotonic())
+                case Told(job, event):
+                    self._told(job, event)
+                case Ended(job):
+                    for folder in [run.folder for run in self.running.values() if _same(run.job, job)]:
+                        del self.running[folder]
+
+    def _told(self, job: Job, event: Event) -> None:
+        run = next((run for run in self.running.values() if _same(run.job, job)), None)
+        if run is not None and isinstance(event, EpochDone):
+            course = self.courses.setdefault(run.folder, {})
+            course.setdefault(event.arm, {})[event.epoch] = event
+            run.epoch = max(run.epoch, event.epoch)
+
+    def runs_of(self, cell: str, arm: str) -> list[Path]:
+        """The folders of the runs in which an arm counts, and of those that go on, unless they are trials."""
+        of_cell = self.outcome.cells[cell]
+        seeds = of_cell.baseline if arm == BASELINE else of_cell.arms[arm].values
+        folders = [folder for seed in seeds if (folder := of_cell.run_of(arm, seed)) is not None]
+        if self.outcome.plan.tune:
+            return folders
+        return folders + [run.folder for run in self.running.values() if run.job.cell == cell]
+
+    def spread(self, cell: str, arm: str, value: Callable[[EpochDone], float | None]) -> list[Spread]:
+        """An arm's mean and standard deviation over its runs in a cell, at each epoch that at least one has reached."""
+        by_epoch: dict[int, list[float]] = {}
+        for folder in self.runs_of(cell, arm):
+            for epoch, done in self.courses.get(folder, {}).get(arm, {}).items():
+                if (found := value(done)) is not None:
+                    by_epoch.setdefault(epoch, []).append(found)
+        return [
+            Spread(epoch, statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values))
+            for epoch, values in sorted(by_epoch.items())
+        ]
+
+
+def _same(one: Job, other: Job) -> bool:
+    return one[:3] == other[:3]
+
+
+def read_courses(folders: Iterable[Path]) -> Mapping[Path, Course]:
+    """The epochs of saved runs, without the losses of their steps; of one that can't be read, none."""
+    found: dict[Path, Course] = {}
+    for folder in folders:
+        course = found.setdefault(folder, {})
+        follower = Follower(folder, without_steps=True)
+        try:
+            while events := follower.new_events():
+                for event in events:
+                    if isinstance(event, EpochDone):
+                        course.setdefault(event.arm, {})[event.epoch] = event
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,261 @@
+"""A study on screen: it fills while it runs, says what it came to, and leads from a dot into its run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from regtui.study.design import Wishes, make_plan
+from regtui.study.folder import StudyFolder
+from regtui.study.outcome import StudyOutcome
+from regtui.study.plan import PlannedCell
+from regtui.tui.app import RegtuiApp
+from regtui.tui.charts.chart import Chart
+from regtui.tui.review.saved_run import SavedRunScreen
+from regtui.tui.study.forest import places
+from regtui.tui.study.screen import StudyScreen
+from regtui.tui.study.session import StudySession
+from regtui.tui.study.subject import Subject
+from regtui.tui.widgets.dialogs import Ask
+from regtui.tui.widgets.key_bar import KeyBar
+from tests.conftest import small_preset
+from tests.gated_engine import GatedEngine, gated_runner
+from tests.made_courses import made_courses
+from tests.made_scores import made, noisy, plan_of
+from tests.screen_double import text_of, until
+
+SIZES = ((80, 24), (40, 12), (120, 36), (200, 60))
+
+
+def new_study(logs: Path, seeds: int = 4, **wishes: Any) -> StudyFolder:
+    """A study of the small preset, of which nothing has run."""
+    return StudyFolder.create(make_plan(small_preset(), Wishes(seeds=str(seeds), **wishes)), logs)
+
+
+@asynccontextmanager
+async def showing(
+    outcome: StudyOutcome, logs: Path, size: tuple[int, int] = (120, 36)
+) -> AsyncIterator[tuple[StudyScreen, Pilot[Any]]]:
+    """A study that was made up, on screen above the list of saved runs."""
+    app = RegtuiApp(logs, review=(), runner=gated_runner(GatedEngine()))
+    session = StudySession(outcome, Subject.of(outcome.plan), logs, ended=outcome.state != "running")
+    session.courses.update(made_courses(outcome))
+    async with app.run_test(size=size) as pilot:
+        screen = StudyScreen(session)
+        app.push_screen(screen)
+        await until(pilot, lambda: app.screen is screen and screen.size.width)
+        await pilot.pause()
+        yield screen, pilot
+
+
+def texts_of(app: RegtuiApp) -> str:
+    """What the screen shows, without the lines around it and where its rows end."""
+    return " ".join(row.strip("│ ") for row in text_of(app).splitlines())
+
+
+def keys_shown(screen: StudyScreen) -> dict[str, str]:
+    """The footer: what each of its keys does."""
+    return {key.name: key.label for key in screen.query_one(KeyBar).shown()}
+
+
+async def test_it_fills_while_it_runs_and_a_dot_leads_into_its_run(tmp_path: Path) -> None:
+    engine = GatedEngine(epochs=4)
+    app = RegtuiApp(tmp_path, study=new_study(tmp_path), runner=gated_runner(engine))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "worker" in text_of(app))
+        screen = app.screen
+        assert isinstance(screen, StudyScreen)
+        await until(pilot, lambda: any(run.epoch for run in screen.session.running.values()))
+        shown = text_of(app)
+        assert "0/4 runs" in shown
+        assert "local, 2 jobs" in shown
+        assert "HELPS" not in shown
+        assert "enter" not in keys_shown(screen)
+        engine.gate.release(1000)
+        await until(pilot, lambda: screen.session.ended)
+        await pilot.pause()
+        shown = text_of(app)
+        assert "4/4 runs" in shown
+        assert "worker" not in shown
+        assert screen.session.outcome.runs == (4, 4)
+        await pilot.press("right")
+        folder = screen.run_at_cursor
+        assert keys_shown(screen)["enter"] == "open its run"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, SavedRunScreen))
+        opened = app.screen
+        assert isinstance(opened, SavedRunScreen)
+        assert opened.session.folder == folder
+    assert app.exit_code == 0
+
+
+async def test_stopping_asks_keeps_what_is_done_and_the_study_goes_on(tmp_path: Path) -> None:
+    engine = GatedEngine(jobs=1, epochs=3)  # those of one run
+    study = new_study(tmp_path, seeds=3)
+    app = RegtuiApp(tmp_path, study=study, runner=gated_runner(engine))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.study is not None and app.study.outcome.runs == (1, 3))
+        first = app.study
+        assert first is not None
+        await pilot.press("escape")
+        assert isinstance(app.screen, Ask)
+        await pilot.press("g")
+        assert not first.stop.is_set()
+        await pilot.press("s", "k")
+        await until(pilot, lambda: first.ended)
+        assert first.outcome.state == "stopped"
+        await pilot.pause()
+        assert len(list(study.runs.iterdir())) == 1
+        screen = app.screen
+        assert isinstance(screen, StudyScreen)
+        assert keys_shown(screen)["g"] == "go on"
+        engine = GatedEngine()
+        app.runner = gated_runner(engine)
+        await pilot.press("g")
+        await until(pilot, lambda: app.study is not first and app.study is not None and app.study.ended)
+        assert app.study is not None
+        assert app.study.outcome.state == "finished"
+        assert [job.seed for job in engine.begun] == [1, 2], "what is done is never made again"
+
+
+async def test_leaving_asks_and_keeps_what_is_done(tmp_path: Path) -> None:
+    app = RegtuiApp(tmp_path, study=new_study(tmp_path), runner=gated_runner(GatedEngine(epochs=2)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "worker" in text_of(app))
+        await pilot.press("q")
+        assert "Leave while the study goes on?" in text_of(app)
+        await pilot.press("g", "q", "k")
+        await until(pilot, lambda: app.study is not None and app.study.ended)
+    assert app.exit_code == 4
+
+
+async def test_a_study_that_another_program_runs_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    study = new_study(tmp_path)
+    with study.held():
+        app = RegtuiApp(tmp_path, study=StudyFolder.open(study.path), runner=gated_runner(GatedEngine()))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: app.study is not None and app.study.ended)
+            await pilot.pause()
+            assert "is being run by another program" in text_of(app)
+    assert app.exit_code == 2
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_answer_is_first_and_every_arm_has_its_interval_and_dots(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
+    effects = {"rate-0_1": 1.5, "rate-0_2": 0.1, "rate-0_3": -1.5}
+    outcome = made(plan_of(arms=3), noisy(effects))
+    async with showing(outcome, tmp_path, size) as (screen, pilot):
+        rows = text_of(pilot.app).splitlines()  # type: ignore[arg-type]
+        assert all(len(row) == size[0] for row in rows)
+        assert "HELPS" in rows[1]
+        shown = "\n".join(rows)
+        assert shown.count("├") >= 3
+        assert all(word in shown for word in ("•", "helps", "hurts"))
+        assert screen.query_one(Chart).display is (size[1] >= 24)
+        for place in places(outcome):
+            assert place.arm in shown or screen.session.subject.labels[place.arm] in shown
+
+
+async def test_between_looks_there_is_no_verdict_and_no_interval_but_what_the_mean_must_pass(tmp_path: Path) -> None:
+    plan = plan_of(arms=2, seeds=12, looks=[7, 9, 12])
+    outcome = made(plan, noisy({"rate-0_1": 3.0, "rate-0_2": -3.0}), "running", done=5)
+    async with showing(outcome, tmp_path) as (_, pilot):
+        shown = text_of(pilot.app)  # type: ignore[arg-type]
+        assert "what the mean must pass at 7 seeds" in shown
+        assert not any(word in shown for word in ("HELPS", "HURTS", "helps", "hurts", "inconclusive", "├"))
+        assert "[" in shown
+    outcome = made(plan, noisy({"rate-0_1": 3.0, "rate-0_2": -3.0}), "decided", done=7)
+    async with showing(outcome, tmp_path) as (_, pilot):
+        assert "helps" in text_of(pilot.app)  # type: ignore[arg-type]
+
+
+async def test_arrows_choose_arm_cell_and_dot(tmp_path: Path) -> None:
+    cells = [PlannedCell(name=f"data.train_samples={n}", settings={"data.train_samples": n}) for n in (160, 320)]
+    outcome = made(plan_of(arms=3, cells=cells), noisy({"rate-0_1": 1.5}))
+    async with showing(outcome, tmp_path) as (screen, pilot):
+        order = places(outcome)
+        assert len(order) == 6
+        await pilot.press("down")
+        assert screen.at == order[1]
+        for expected in (*order[2:], order[0]):
+            screen.action_arm(1)
+            assert screen.at == expected
+        await pilot.press("right_square_bracket")
+        assert screen.at == order[3]
+        differences = outcome.cells[screen.at.cell].arms[screen.at.arm].score.differences
+        walked = []
+        for _ in differences:
+            screen.action_seed(1)
+            assert screen.seed is not None
+            walked.append(differences[screen.seed])
+        assert walked == sorted(differences.values())
+        await pilot.pause()
+        assert f"seed {screen.seed}:" in text_of(pilot.app)  # type: ignore[arg-type]
+        assert keys_shown(screen)["esc"] == "all seeds"
+        await pilot.press("escape")
+        assert screen.seed is None
+
+
+async def test_views_are_those_that_the_study_has(tmp_path: Path) -> None:
+    async with showing(made(plan_of(), noisy(1.0)), tmp_path) as (screen, _):
+        assert screen.views == ["differences", "curves"]
+    cells = [PlannedCell(name=f"data.train_samples={n}", settings={"data.train_samples": n}) for n in (160, 320)]
+    outcome = made(plan_of(arms=3, cells=cells), noisy({"rate-0_1": 1.5}))
+    async with showing(outcome, tmp_path) as (screen, pilot):
+        seen = dict[str, str]()
+        for _ in screen.views:
+            await pilot.pause()
+            seen[screen.view] = text_of(pilot.app)  # type: ignore[arg-type]
+            label = keys_shown(screen)["v"]
+            screen.action_view()
+            assert label == {"map": "heat map"}.get(screen.view, screen.view)
+        assert list(seen) == ["differences", "ranking", "response", "gain", "map", "curves"]
+        assert "joint interval" in seen["ranking"]
+        assert "over dropout.rate" in seen["response"]
+        assert "best by validation" in seen["response"]
+        assert "over data.train_samples" in seen["gain"]
+        assert "160" in seen["map"]
+        assert "✓" in seen["map"]
+        assert "mean ± standard deviation" in seen["curves"]
+
+
+async def test_the_details_scroll_and_tell_all(tmp_path: Path) -> None:
+    outcome = made(plan_of(arms=3), noisy({"rate-0_1": 1.5}))
+    async with showing(outcome, tmp_path, (80, 24)) as (screen, pilot):
+        await pilot.press("d")
+        await pilot.pause()
+        assert "sign-flip" in text_of(pilot.app)  # type: ignore[arg-type]
+        before = screen.at
+        await pilot.press("down", "pagedown")
+        assert screen.at == before
+        assert keys_shown(screen)["d"] == "back"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "├" in text_of(pilot.app)  # type: ignore[arg-type]
+
+
+async def test_a_saved_study_is_opened_from_the_command_line(tmp_path: Path) -> None:
+    study = new_study(tmp_path)
+    app = RegtuiApp(tmp_path, review=[study.path], runner=gated_runner(GatedEngine()))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, StudyScreen))
+        await pilot.pause()
+        assert "interrupted" in text_of(app)
+        assert isinstance(app.screen, StudyScreen)
+        assert keys_shown(app.screen)["g"] == "go on"
+
+
+async def test_a_plan_that_was_changed_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    study = new_study(tmp_path)
+    file = study.path / "study.toml"
+    file.write_text(file.read_text().replace("alpha = 0.05", "alpha = 0.2"))
+    app = RegtuiApp(tmp_path, review=[study.path], runner=gated_runner(GatedEngine()))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "was changed after it was written" in texts_of(app))
