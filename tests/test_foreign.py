@@ -130,6 +130,26 @@ def test_what_comes_after_a_resumption_replaces_what_was_later(tmp_path: Path) -
     assert run.notes
 
 
+def test_trainings_one_after_the_other_are_not_mixed(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("epoch,val_acc\n0,0.1\n1,0.2\n0,0.15\n1,0.25\n")
+    with pytest.raises(InputError, match="several trainings one after the other"):
+        read_log(path, "log.csv")
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_column_tells_runs_apart(tmp_path: Path, lines: bool) -> None:
+    path = tmp_path / "log"
+    rows = [{"seed": seed, "epoch": epoch, "val_acc": seed + epoch / 10} for seed in (3, 4) for epoch in (0, 1)]
+    table = "seed,epoch,val_acc\n" + "".join("{seed},{epoch},{val_acc}\n".format(**row) for row in rows)
+    path.write_text("\n".join(map(json.dumps, rows)) if lines else table)
+    runs = read_log(path, "log")
+    assert [(run.name, run.seed, values(run, "val_acc")) for run in runs] == [
+        ("log::3", 3, [3.0, 3.1]),
+        ("log::4", 4, [4.0, 4.1]),
+    ]
+
+
 def test_steps_that_begin_anew_in_each_epoch_are_no_resumption(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("epoch,step,val_acc\n0,0,0.1\n0,9,0.2\n1,0,0.3\n1,9,0.4\n")
@@ -155,7 +175,7 @@ def test_a_spreadsheet_s_table_with_a_mark_of_its_encoding(tmp_path: Path, delim
         (b"\x89PNG\r\n\x1a\n\xff\xfe\xff" * 9, "is not UTF-8"),
         ("epoch,val_acc\n1,0.5\n".encode("utf-16"), "UTF-16"),
         (b"epoch,val_acc\n", "no row of values"),
-        (b"epoch,note\n1,good\n", "no column of numbers"),
+        (b"epoch,note\n1,good\n", "no numbers but epochs"),
         (b"0.1,0.2\n0.3,0.4\n", "a row of names"),
         (b"Name,State,val_acc\nbase,finished,0.9\n", "a row for each run"),
         (b"epoch,val_acc\n1,0.5,0.6,0.7\n", "row 2 has 4 cells"),

@@ -18,7 +18,7 @@ from scipy import stats
 
 from regtui.errors import InputError
 from regtui.evidence.over_seeds_words import TITLES
-from regtui.foreign.judged import JudgedLogs, Wishes, judge
+from regtui.foreign.judged import JudgedLogs, JudgeWishes, judge
 from regtui.foreign.series import LoggedRun, Point
 from regtui.foreign.words import headline, markdown, table, verdict_lines
 from tests import foreign_logs as logs
@@ -59,7 +59,7 @@ def made(side: dict[str, list[float]], metric: str = "val_score") -> list[Logged
     ]
 
 
-def of_values(base: list[float], drop: list[float], *, seeds: bool, wishes: Wishes) -> JudgedLogs:
+def of_values(base: list[float], drop: list[float], *, seeds: bool, wishes: JudgeWishes) -> JudgedLogs:
     """Two sides whose runs have two values each, of which the last counts."""
     names = ["{}_seed{}" if seeds else "{}-{}-x" for _ in range(2)]
     words = "abcdefghijklmnopqrstuvwxyz"
@@ -73,7 +73,7 @@ def of_values(base: list[float], drop: list[float], *, seeds: bool, wishes: Wish
     return judge(made(sides[0]), made(sides[1]), wishes)
 
 
-HIGHER = Wishes(better="higher", metric="val_score")
+HIGHER = JudgeWishes(better="higher", metric="val_score")
 
 
 # Numbers
@@ -120,7 +120,7 @@ values = st.lists(st.integers(-50, 50).map(lambda n: n / 10), min_size=2, max_si
 def test_every_sentence_s_numbers_are_those_of_scipy(
     base: list[float], drop: list[float], seeds: bool, higher: bool, smallest: float | None
 ) -> None:
-    wishes = Wishes(metric="val_score", better="higher" if higher else "lower", smallest=smallest)
+    wishes = JudgeWishes(metric="val_score", better="higher" if higher else "lower", smallest=smallest)
     if seeds:
         base, drop = base[: len(drop)], drop[: len(base)]
     found = of_values(base, drop, seeds=seeds, wishes=wishes)
@@ -283,13 +283,15 @@ def test_an_accuracy_in_two_units_is_refused() -> None:
         judge(
             made({"a1": [0.5, 0.9], "a2": [0.5, 0.8]}, "val_acc"),
             made({"b1": [50.0, 91.0], "b2": [50, 92]}, "val_acc"),
-            Wishes(),
+            JudgeWishes(),
         )
 
 
 def test_what_only_looks_like_a_share_is_shown_as_it_is() -> None:
     found = judge(
-        made({"a1": [0.5, 0.9], "a2": [0.5, 0.8]}, "val_f1"), made({"b1": [0, 0.7], "b2": [0, 0.9]}, "val_f1"), Wishes()
+        made({"a1": [0.5, 0.9], "a2": [0.5, 0.8]}, "val_f1"),
+        made({"b1": [0, 0.7], "b2": [0, 0.9]}, "val_f1"),
+        JudgeWishes(),
     )
     assert found.metric.points == ""
     assert found.smallest is None

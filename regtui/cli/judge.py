@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from regtui.console import PROSE, room, say
 from regtui.errors import InputError
+from regtui.evidence.decided import check_alpha, check_smallest_effect
 from regtui.text import quoted
 
 if TYPE_CHECKING:
@@ -36,16 +37,15 @@ def print_judged(
     """
     if json and markdown:
         raise InputError("--json and --markdown are two forms of one output: leave one out")
-    if smallest is not None and not 0 < smallest < math.inf:
-        raise InputError(f"--smallest-effect {smallest:g}: the smallest difference that matters is above 0")
-    if not 0 < alpha <= 0.5:
-        raise InputError(f"--alpha {alpha:g}: the share of false calls is above 0 and at most 0.5; 0.05 is usual")
+    if smallest is not None:
+        check_smallest_effect(smallest)
+    check_alpha(alpha)
     from regtui.evidence.over_seeds_words import VERDICT_EXIT
     from regtui.foreign import words
     from regtui.foreign.find import find_runs
-    from regtui.foreign.judged import Wishes, judge
+    from regtui.foreign.judged import JudgeWishes, judge
 
-    wishes = Wishes(metric, _better(better), _at(at), smallest, alpha)
+    wishes = JudgeWishes(metric, _better(better), _at(at), smallest, alpha)
     judged = judge(find_runs(baseline, "--baseline"), find_runs(regularized, "--regularized"), wishes)
     if json:
         say(json_text.dumps(words.table_of_json(judged), indent=2, allow_nan=False))

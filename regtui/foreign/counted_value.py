@@ -84,6 +84,11 @@ def whole(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 
+def _typed(value: float) -> str:
+    """An epoch or a step as it is typed: '1234567', '2.5'."""
+    return str(int(value)) if value == int(value) else str(value)
+
+
 def _when(point: Point, index: int, axis: Axis) -> float:
     found = point.epoch if axis == "epoch" else point.step if axis == "step" else index + 1
     assert found is not None
@@ -130,7 +135,7 @@ def _refuse_other_ends(runs: Sequence[LoggedRun], whens: Sequence[Sequence[float
     told = [f"{names[0]} at {axis} {whole(end)}" for end, names in kinds]
     more = f" and {len(ends) - len(kinds)} others" if len(ends) > len(kinds) else ""
     shared = set.intersection(*(set(when) for when in whens))
-    hint = f", or --at {max(shared):g} for {axis} {whole(max(shared))}, which all have" if shared else ""
+    hint = f", or --at {_typed(max(shared))} for {axis} {whole(max(shared))}, which all have" if shared else ""
     raise InputError(
         f"the runs end at different {axis}s: {listed(told) if not more else ', '.join(told)}{more}; add --at best for "
         f"the best value of each{hint}"

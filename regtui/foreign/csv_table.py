@@ -14,7 +14,7 @@ from pathlib import Path
 
 from regtui.errors import InputError
 from regtui.foreign import wandb_chart
-from regtui.foreign.series import LoggedRows, LoggedRun, number
+from regtui.foreign.series import LoggedRun, number, runs_of
 from regtui.text import one_line
 
 MOST_COLUMNS = 10_000
@@ -40,21 +40,16 @@ def read(text: str, name: str, path: Path) -> list[LoggedRun]:
         return wandb_chart.read(header, table, name, path)
     if {"name", "state"} <= {cell.lower() for cell in header}:
         raise InputError(f"{name} has a row for each run, not for each epoch; export a chart instead, or the history")
-    collected, cut = LoggedRows(), False
-    for index, cells in enumerate(table):
+    notes = []
+    if len(table[-1]) < len(header) and not text.endswith(("\n", "\r")):  # its last number may have lost digits
+        table.pop()
+        notes.append("its last row is cut short and left out")
+    for row, cells in enumerate(table, 2):
         if len(cells) > len(header):
             raise InputError(
-                f"{name} is damaged: row {index + 2} has {len(cells)} cells, and only {len(header)} columns have a name"
+                f"{name} is damaged: row {row} has {len(cells)} cells, and only {len(header)} columns have a name"
             )
-        if len(cells) < len(header) and index == len(table) - 1 and not text.endswith(("\n", "\r")):
-            cut = True  # its last number may have lost digits
-            continue
-        collected.add(dict(zip(header, cells, strict=False)))
-    if not collected.series:
-        raise InputError(f"{name} has no column of numbers but epochs, steps and times")
-    notes = ["its last row is cut short and left out"] if cut else []
-    notes += ["it goes back to an earlier epoch or step: what came later replaces it"] if collected.replaced else []
-    return [LoggedRun(name, path, collected.series, notes=tuple(notes))]
+    return runs_of((dict(zip(header, cells, strict=False)) for cells in table), name, path, notes)
 
 
 def _rows(text: str, name: str) -> Iterator[list[str]]:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from regtui.errors import InputError
-from regtui.foreign.json_lines import run_of
-from regtui.foreign.series import LoggedRun
+from regtui.foreign.series import LoggedRun, runs_of
 
 HISTORY = "log_history"
 
@@ -31,4 +30,4 @@ def read(table: Mapping[str, Any], name: str, path: Path) -> list[LoggedRun]:
     rows = [row for row in table[HISTORY] if isinstance(row, dict)]
     if not rows:
         raise InputError(f"{name} has an empty log_history: its run has logged nothing yet")
-    return [run_of(rows, name, path, [])]
+    return runs_of(rows, name, path, [])

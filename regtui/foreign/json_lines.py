@@ -7,13 +7,13 @@ null was not measured there; NaN, as Python's json writes it, was.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from regtui.errors import InputError
 from regtui.foreign import own_events
-from regtui.foreign.series import LoggedRows, LoggedRun, flat
+from regtui.foreign.series import LoggedRun, flat, runs_of
 from regtui.text import counted
 
 
@@ -21,7 +21,7 @@ def read(text: str, name: str, path: Path) -> list[LoggedRun]:
     """The runs of a file of JSON: one, but of this program's own events one an arm.
 
     Raises:
-        InputError: No line is a table, or none has a number.
+        InputError: No line is a table, none has a number, or one training follows another.
     """
     notes: list[str] = []
     tables = list(_tables(text, notes))
@@ -29,22 +29,7 @@ def read(text: str, name: str, path: Path) -> list[LoggedRun]:
         raise InputError(f"{name} is damaged JSON, or cut short: it has no whole table")
     if own_events.is_own(tables[0]):
         return own_events.read(text, name, path)
-    return [run_of(tables, name, path, notes)]
-
-
-def run_of(tables: Sequence[Mapping[Any, Any]], name: str, path: Path, notes: list[str]) -> LoggedRun:
-    """A run of rows as tables.
-
-    Raises:
-        InputError: None has a number.
-    """
-    rows = LoggedRows()
-    for table in tables:
-        rows.add(dict(flat(table)))
-    if not rows.series:
-        raise InputError(f"{name} has no numbers but epochs, steps and times")
-    more = ["it goes back to an earlier epoch or step: what came later replaces it"] if rows.replaced else []
-    return LoggedRun(name, path, rows.series, notes=(*notes, *more))
+    return runs_of(map(dict, map(flat, tables)), name, path, notes)
 
 
 def _tables(text: str, notes: list[str]) -> Iterator[Mapping[Any, Any]]:

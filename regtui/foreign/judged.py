@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from regtui.errors import InputError
+from regtui.evidence.decided import MATTERS
 from regtui.evidence.over_seeds import Call, Compared, Decided, Interval, Pairs, compare
 from regtui.evidence.unpaired import Unpaired, welch
 from regtui.foreign.counted_value import At, Axis, Value, count_values
@@ -18,15 +19,13 @@ from regtui.tasks.facts import Metric
 
 FEWEST = 2
 """Runs of each side; one has no spread."""
-MATTERS = 0.5
-"""The smallest difference of accuracies that matters where nobody said, in points."""
 HUGE = 1e100
 """Larger values are taken for infinite, as everywhere here."""
 ALIKE = 5
 """So many equal values in a row are no accident."""
 
 
-class Wishes(NamedTuple):
+class JudgeWishes(NamedTuple):
     """What somebody asked for; None where nothing was said.
 
     Attributes:
@@ -111,7 +110,7 @@ class JudgedLogs:
         return fmean(value.value for value in side)
 
 
-def judge(baseline: Sequence[LoggedRun], regularized: Sequence[LoggedRun], wishes: Wishes) -> JudgedLogs:
+def judge(baseline: Sequence[LoggedRun], regularized: Sequence[LoggedRun], wishes: JudgeWishes) -> JudgedLogs:
     """Compare the runs of two sides in one metric.
 
     Joined runs are compared by `evidence/over_seeds.py::compare`, as a study's are, others by Welch's t test.
@@ -131,7 +130,7 @@ def judge(baseline: Sequence[LoggedRun], regularized: Sequence[LoggedRun], wishe
     for side, name in zip(finite, ("--baseline", "--regularized"), strict=True):
         if len(side) < FEWEST:
             raise InputError(_too_few(name, len(side), left_out))
-    smallest = wishes.smallest if wishes.smallest is not None or not metric.points else MATTERS
+    smallest = wishes.smallest if wishes.smallest is not None or not metric.points else MATTERS["accuracy"]
     decided = Decided(metric.better, len(counted), smallest, wishes.alpha)
     paired = _paired(*finite)
     compared = unpaired = None

@@ -70,7 +70,7 @@ def choose(runs: Sequence[LoggedRun], wanted: str | None) -> Chosen:
     """The metric to judge by: the one that is named, else the one that all runs have and that is plainly meant.
 
     Without a name it is the accuracy on the test set, else that on the validation set, else another score of the one,
-    of the other, else a loss or error of the one, of the other; the first of these of which there is exactly one.
+    of the other, else a loss or error of the one, of the other, else the same of names that do not tell.
 
     Raises:
         InputError: A run does not have it, or it is not plain which is meant.
@@ -78,12 +78,13 @@ def choose(runs: Sequence[LoggedRun], wanted: str | None) -> Chosen:
     if wanted is not None:
         return Chosen(_named(runs, wanted), True)
     shared = reduce(lambda names, run: [name for name in names if name in run.series], runs, list(runs[0].series))
-    ranks: dict[tuple[int, int], list[str]] = {}
+    ranks: dict[tuple[bool, int, int], list[str]] = {}
     for name in shared:
         better, part = better_of(name), measured_on(name)
         if better is not None and part != "training" and not name.endswith("_step"):
             kind = 0 if set(words_of(name)) & ACCURACY else 1 if better == "higher" else 2
-            ranks.setdefault((kind, ("test", "validation", "").index(part)), []).append(name)
+            rank = (part == "", kind, ("test", "validation", "").index(part))
+            ranks.setdefault(rank, []).append(name)
     if not ranks:
         if shared:
             raise InputError(

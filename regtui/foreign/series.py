@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from regtui.errors import InputError
 from regtui.text import one_line
 
 EPOCHS = frozenset({"epoch", "epochs", "current_epoch", "train/epoch", "trainer/epoch"})
@@ -17,6 +19,8 @@ STEPS = frozenset(
 )
 PHASES = frozenset({"phase", "split", "mode", "stage", "subset"})
 """Names, in small letters, of what says when a row was measured, and on what."""
+APART = ("seed", "random_seed", "run", "run_id", "run_name", "trial")
+"""Columns, in small letters, that tell several runs in one table apart."""
 RUN_OF = "::"
 """Between a file and the name of a run in it."""
 NO_METRICS = frozenset({"_runtime", "_timestamp", "wall_time", "timestamp", "time", "relative time (process)"})
@@ -65,10 +69,16 @@ class LoggedRun:
 
 @dataclass
 class LoggedRows:
-    """Collects the rows of a log into series; a row that goes back, as after a resumption, replaces what was later."""
+    """Collects the rows of a log into series; a row that goes back, as after a resumption, replaces what was later.
+
+    Attributes:
+        replaced: Whether one did.
+        anew: Whether one went back to the beginning, as where one training follows another.
+    """
 
     series: dict[str, list[Point]] = field(default_factory=dict)
     replaced: bool = False
+    anew: bool = False
     count: int = 0
 
     def add(self, row: Mapping[str, object]) -> None:
@@ -103,11 +113,42 @@ class LoggedRows:
         points = self.series.setdefault(name, [])
         if points and _is_before(point, points[-1]):
             self.replaced = True
+            self.anew |= len(points) > 1 and not _is_before(points[0], point)
             while points and not _is_before(points[-1], point):
                 points.pop()
         if points and point.step is not None and points[-1][:2] == point[:2]:
             points.pop()  # measured twice: the later one is the program's last word
         points.append(point)
+
+
+def runs_of(tables: Iterable[Mapping[str, object]], name: str, path: Path, notes: Sequence[str]) -> list[LoggedRun]:
+    """The run of a table's rows; several where a column such as 'seed' or 'run' tells them apart.
+
+    Raises:
+        InputError: There are no numbers, or one training follows another.
+    """
+    groups: dict[str, LoggedRows] = {}
+    apart = ""
+    for table in tables:
+        small = {key.strip().lower(): key for key in table}
+        apart = apart or next((small[key] for key in APART if key in small), "")
+        group = str(table[apart]).strip() if apart in table else ""
+        groups.setdefault(group, LoggedRows()).add({key: value for key, value in table.items() if key != apart})
+    groups = {group: rows for group, rows in groups.items() if rows.series}
+    if not groups:
+        raise InputError(f"{name} has no numbers but epochs, steps and times")
+    runs = []
+    for group, rows in groups.items():
+        title = f"{name}{RUN_OF}{one_line(group, LONGEST_NAME)}" if len(groups) > 1 else name
+        if rows.anew:
+            raise InputError(
+                f"{title} has several trainings one after the other: its epochs or steps begin anew; split it, or give "
+                "it a column 'seed' or 'run'"
+            )
+        more = ["it goes back to an earlier epoch or step: what came later replaces it"] if rows.replaced else []
+        seed = int(group) if "seed" in apart.lower() and re.fullmatch(r"\d{1,18}", group) else None
+        runs.append(LoggedRun(title, path, rows.series, seed, (*notes, *more)))
+    return runs
 
 
 def number(value: object) -> float | None:

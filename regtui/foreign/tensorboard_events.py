@@ -56,6 +56,8 @@ def read(files: Sequence[tuple[str, Path]], name: str, path: Path) -> list[Logge
             notes.append(CUT)
     if not rows.series:
         raise InputError(f"{name} has no scalar" + (": it is cut short or damaged" if notes else ""))
+    if rows.replaced:
+        notes.append("it goes back to an earlier step: what came later replaces it")
     _tell_epochs(rows)
     return [LoggedRun(name, path, rows.series, notes=tuple(dict.fromkeys(notes)))]
 

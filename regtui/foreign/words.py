@@ -13,7 +13,7 @@ from typing import Any
 from regtui.evidence.bars import around_zero, bar, is_drawn, labels
 from regtui.evidence.over_seeds_words import TITLES
 from regtui.foreign.counted_value import Value, whole
-from regtui.foreign.judged import MATTERS, JudgedLogs
+from regtui.foreign.judged import JudgedLogs
 from regtui.foreign.metric import measured_on
 from regtui.text import NBSP, number, p_value, signed
 
@@ -44,7 +44,7 @@ def verdict_lines(judged: JudgedLogs, width: int) -> list[str]:
     """The verdict as plain text for people, at most `width` columns wide but for the names of files."""
     blocks = [[headline(judged)], _drawn(judged, width), *([text] for text in paragraphs(judged))]
     lines = [line for block in blocks if block for line in ("", *_wrapped(block, width))][1:]
-    lines += ["", *table(judged)]
+    lines += ["", *textwrap.wrap(f"{judged.metric.titled}:", width), *table(judged)]
     for text in remarks(judged):
         lines += _wrapped([text], width)
     return [line.replace(NBSP, " ") for line in lines]
@@ -52,22 +52,20 @@ def verdict_lines(judged: JudgedLogs, width: int) -> list[str]:
 
 def table(judged: JudgedLogs) -> list[str]:
     """A row a pair, or a row a run where nothing is joined."""
-    metric = judged.metric
-    unit = f"  ({metric.titled})"
     if judged.joined_by:
-        lines = [f"{judged.joined_by:>10}  {SIDES[0]:>12}  {SIDES[1]:>12}  {'difference':>12}{unit}"]
-        for key, first, second in list(_pairs(judged))[:MOST_ROWS]:
-            both = f"{_shown(judged, first.value):>12}  {_shown(judged, second.value):>12}"
-            lines.append(f"{key:>10}  {both}  {_difference(judged, second.value - first.value):>12}")
-        count = len(judged.keys)
+        rows = [(judged.joined_by, *SIDES, "difference")]
+        for key, first, second in _pairs(judged):
+            difference = _difference(judged, second.value - first.value)
+            rows.append((str(key), _shown(judged, first.value), _shown(judged, second.value), difference))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     else:
-        lines = [f"{'side':<12}  {metric.name:>12}  run{unit}"]
-        rows = [(name, value) for name, side in zip(SIDES, _sides(judged), strict=True) for value in side]
-        lines += [
-            f"{name:<12}  {_shown(judged, value.value):>12}  {value.run.name}" for name, value in rows[:MOST_ROWS]
-        ]
-        count = len(rows)
-    return [*lines, *([f"… and {count - MOST_ROWS} more; --json has all"] if count > MOST_ROWS else [])]
+        sides = [(name, value) for name, side in zip(SIDES, _sides(judged), strict=True) for value in side]
+        width = max(len(_shown(judged, value.value)) for _, value in sides)
+        lines = [f"{'side':<11}  {'value':>{width}}  run"]
+        lines += [f"{name:<11}  {_shown(judged, value.value):>{width}}  {value.run.name}" for name, value in sides]
+    more = len(lines) - 1 - MOST_ROWS
+    return [*lines[: MOST_ROWS + 1], *([f"… and {more} more; --json has all"] if more > 0 else [])]
 
 
 def remarks(judged: JudgedLogs) -> list[str]:
@@ -223,8 +221,7 @@ def _limits(judged: JudgedLogs) -> Iterator[str]:
     elif judged.call == "no difference" and judged.shown:
         yield f"The difference is shown, but it is smaller than the {_matters(judged)} that matter."
     elif judged.call in ("no difference", "inconclusive"):
-        default = ", unless --smallest-effect says otherwise" if smallest == MATTERS and judged.metric.points else ""
-        yield f"No difference matters within ±{_matters(judged)}{default}."
+        yield f"No difference matters within ±{_matters(judged)} (--smallest-effect)."
     if judged.call == "inconclusive" and found is not None and found.needed is not None:
         yield f"About {found.needed:,} seeds would probably settle it, decided on beforehand, all of them new."
     yield "It holds if the runs were decided on before their values were seen, and all of them are named here."

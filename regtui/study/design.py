@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from regtui.errors import InputError
+from regtui.evidence.decided import MATTERS, check_alpha, check_smallest_effect
 from regtui.preset.arms import ARM_PATTERN, BASELINE, MOST_ARMS, REGULARIZED, arm_of_setting
 from regtui.preset.faults import MAX_VALUE
 from regtui.preset.file import to_table, toml_value
@@ -29,10 +29,6 @@ MOST_SEEDS = 100_000
 """Seeds of a study at most."""
 MANY_RUNS = 10_000
 """More runs than so many are asked about first."""
-MATTERS = {"accuracy": 0.5}
-"""The smallest difference that matters where nobody said, in the metric's shown unit."""
-HIGHEST_ALPHA = 0.2
-"""No larger share of false calls can be asked for."""
 
 Resample = Literal["split", "bootstrap"]
 
@@ -348,20 +344,14 @@ def _metric(text: str | None, preset: Preset) -> str:
 def _smallest_effect(value: float | None, metric: str) -> float | None:
     if value is None:
         return MATTERS.get(metric)
-    if not (math.isfinite(value) and value > 0):
-        raise InputError(
-            f"--smallest-effect {value:g}: the smallest difference that matters is above 0, such as 0.5 points"
-        )
+    check_smallest_effect(value)
     return value
 
 
 def _alpha(value: float | None) -> float:
     if value is None:
         return 0.05
-    if not 0 < value <= HIGHEST_ALPHA:  # NaN too
-        raise InputError(
-            f"--alpha {value:g}: the share of false calls is above 0 and at most {HIGHEST_ALPHA}; 0.05 is usual"
-        )
+    check_alpha(value)
     return value
 
 

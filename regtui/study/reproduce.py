@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from regtui.errors import InputError
+from regtui.evidence.decided import MATTERS
 from regtui.preset.arms import REGULARIZED
 from regtui.preset.file import load, to_table
 from regtui.preset.model import Preset
 from regtui.runs.files import leaves
-from regtui.study.design import LOOKS, MATTERS, Wishes, make_plan
+from regtui.study.design import LOOKS, Wishes, make_plan
 from regtui.study.plan import StudyPlan, Value, is_of_arm
 
 _TEXTS = ("title", "summary", "name")
