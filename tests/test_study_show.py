@@ -10,7 +10,8 @@ import pytest
 
 from regtui.cli.studies import find_saved, print_study
 from regtui.errors import InputError
-from regtui.study.folder import StudyFolder
+from regtui.runs.list import find_runs
+from regtui.study.folder import StudyFolder, find_studies
 from regtui.study.markdown import escaped, markdown
 from regtui.study.outcome import outcome_of
 from regtui.study.record import state_of, to_json
@@ -104,3 +105,15 @@ def test_a_study_and_a_run_are_found_by_the_beginning_of_their_names(study: Stud
         find_saved("202", tmp_path)
     with pytest.raises(InputError, match="no run in"):
         find_saved("nothing-like-it", tmp_path)
+
+
+def test_a_study_stands_for_its_runs_unless_it_is_asked_for(study: StudyFolder, tmp_path: Path) -> None:
+    run = tmp_path / "20260101-000000-small-eeee"
+    shutil.copytree(next(study.runs.iterdir()), run)
+    assert list(find_runs(tmp_path)) == [run]
+    assert len(list(find_runs(study.path))) == len(list(find_runs(study.runs))) == 5
+    assert len(list(find_runs(tmp_path, in_studies=True))) == 6
+    assert find_studies(tmp_path) == find_studies(study.path) == [study.path]
+    moved = study.path.rename(tmp_path / "renamed")
+    assert list(find_runs(tmp_path)) == [run]
+    assert find_studies(tmp_path) == [moved]

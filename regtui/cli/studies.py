@@ -29,7 +29,7 @@ def find_saved(text: str, logs: Path) -> Path:
     if not studies:
         return find_run(text, logs)
     study = find_study(text, logs)
-    run = next((run for run in find_runs(logs) if run.name.startswith(text)), None)
+    run = next((run for run in find_runs(logs, in_studies=True) if run.name.startswith(text)), None)
     if run is not None and study.name != text:
         raise InputError(
             f"{quoted(text)} begins the names of a study, {quoted(study.name)}, and of a run, {quoted(run.name)}"

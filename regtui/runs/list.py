@@ -33,6 +33,8 @@ from regtui.text import UNKNOWN, number, one_line, quoted
 
 FILES = ("preset.toml", "run.json", "summary.json", "events.jsonl")
 """A folder with two of these files is a run, whatever its name."""
+STUDY = "study.toml"
+"""A folder with this file is a study, whatever its name."""
 MAX_DEPTH = 4
 """The most levels below the given folder at which a run is found."""
 
@@ -262,15 +264,30 @@ class RunInfo:
         return value if isinstance(value, int) else None
 
 
-def find_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None) -> Iterator[Path]:
+def find_runs(
+    folder: Path, tell: Callable[[str], object] = lambda _words: None, *, in_studies: bool = False
+) -> Iterator[Path]:
     """The folders of runs in and below `folder`, each once, even if links lead there too or in a circle.
+
+    Runs of a study are passed over, since the study stands for them, unless `folder` is that study or inside it.
 
     Args:
         folder: Where to look; it may be a run's own folder.
         tell: Receives a sentence for each folder that can't be read.
+        in_studies: Whether to look for runs in studies as well.
     """
+    return (path for path, is_study in _walk(folder, tell, in_studies=in_studies) if not is_study)
+
+
+def find_study_folders(folder: Path) -> Iterator[Path]:
+    """The folders of studies in and below `folder`, each once; those that can't be read are passed over."""
+    return (path for path, is_study in _walk(folder, lambda _words: None, in_studies=False) if is_study)
+
+
+def _walk(folder: Path, tell: Callable[[str], object], *, in_studies: bool) -> Iterator[tuple[Path, bool]]:
+    """The folders of runs and studies in and below `folder`, and whether each is a study."""
     level, seen = [str(folder)], set()
-    for _ in range(MAX_DEPTH + 1):
+    for depth in range(MAX_DEPTH + 1):
         below: list[str] = []
         for path in level:
             try:
@@ -279,16 +296,20 @@ def find_runs(folder: Path, tell: Callable[[str], object] = lambda _words: None)
                     continue
                 seen.add((status.st_dev, status.st_ino))
                 if _is_named_as_run(path):  # it need not be looked into
-                    yield Path(path)
+                    yield Path(path), False
                     continue
                 with os.scandir(path) as scan:
                     entries = list(scan)
             except (OSError, ValueError) as error:
                 tell(f"{one_line(path)}: passed over, it can't be read ({_why(error)})")
                 continue
-            if _has_files({entry.name for entry in entries}):
-                yield Path(path)
-            else:
+            names = {entry.name for entry in entries}
+            if STUDY in names:
+                yield Path(path), True
+            elif _has_files(names):
+                yield Path(path), False
+                continue
+            if STUDY not in names or in_studies or depth == 0:
                 below += sorted(e.path for e in entries if not e.name.startswith(".") and _is_folder(e))
         level = below
 
@@ -306,7 +327,7 @@ def is_run(folder: Path) -> bool:
 def _is_named_as_run(path: str) -> bool:
     """Whether a folder has a run's name, and is no study, whose folder has runs in it and is named much alike."""
     return bool(_RUN_NAME.fullmatch(os.path.basename(path))) and not (  # noqa: PTH119, a Path takes a while
-        "-study-" in path and os.path.exists(f"{path}/study.toml")  # noqa: PTH110
+        "-study-" in path and os.path.exists(f"{path}/{STUDY}")  # noqa: PTH110
     )
 
 
@@ -352,7 +373,7 @@ def find_run(text: str, logs: Path) -> Path:
             f"{quoted(text)}{closed or what}; name a folder that holds a run, or the beginning of a run's name"
         )
     words: list[str] = []
-    runs = sorted(find_runs(logs, words.append), key=lambda run: run.name)
+    runs = sorted(find_runs(logs, words.append, in_studies=True), key=lambda run: run.name)
     if not runs:
         why = f" ({words[0]})" if words and os.path.lexists(logs) else ""
         raise InputError(

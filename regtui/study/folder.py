@@ -31,7 +31,7 @@ from regtui.files import NotPlainError, TooLargeError, read_plain, table_of_toml
 from regtui.preset.file import to_table
 from regtui.preset.validation import validate
 from regtui.runs.files import read_json, read_toml
-from regtui.runs.list import is_run
+from regtui.runs.list import find_study_folders, is_run
 from regtui.study.plan import FILE, Job, StudyPlan
 from regtui.text import quoted
 
@@ -40,8 +40,6 @@ OUTCOME = "study.json"
 RUNS = "runs"
 LONGEST_PLAN = 2**20
 """Largest plan in bytes; one of 10,000 seeds has a tenth."""
-MAX_DEPTH = 3
-"""The most levels below the log folder at which a study is found."""
 
 MOST_READ = 20_000
 """So many runs are remembered."""
@@ -246,18 +244,7 @@ def is_study(path: Path) -> bool:
 
 def find_studies(logs: Path) -> list[Path]:
     """The folders of studies in and below `logs`, the newest last; folders that can't be read are passed over."""
-    found, level = [], [logs]
-    for _ in range(MAX_DEPTH + 1):
-        below: list[Path] = []
-        for path in level:
-            with suppress(OSError):
-                if is_study(path):
-                    found.append(path)
-                    continue
-                entries = [entry for entry in os.scandir(path) if not entry.name.startswith(".")]
-                below += [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
-        level = below
-    return sorted(found, key=lambda path: path.name)
+    return sorted(find_study_folders(logs), key=lambda path: path.name)
 
 
 def find_study(text: str, logs: Path) -> Path:
