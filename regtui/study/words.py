@@ -228,7 +228,8 @@ class StudyWords:
         )
         if not self.several:
             yield self.label(self.plan.arms[0].name)
-        yield f"{preset.sizes.train:,} training {preset.dataset.examples}"
+        drawn = " drawn with replacement" if preset.data.bootstrap else ""
+        yield f"{preset.sizes.train:,} training {preset.dataset.examples}{drawn}"
 
     def over_cells(self) -> str:
         """Where data or training vary: how many of all comparisons came to what; empty otherwise."""
