@@ -1,0 +1,163 @@
+"""Runs of a study on this machine, in real processes: the same as ordinary ones, whatever becomes of the processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regtui.engine.run import run
+from regtui.preset.file import load
+from regtui.protocol.control import Control
+from regtui.study.conduct import Opened, conduct
+from regtui.study.design import Wishes, make_plan
+from regtui.study.engine import Began, Ended, News
+from regtui.study.folder import StudyFolder, find_studies
+from regtui.study.local import LocalEngine
+from tests.command import start
+
+pytestmark = pytest.mark.slow
+TIMES = {"t", "seconds", "train_seconds", "wall_seconds", "gpu_bytes"}
+
+
+def begun(logs: Path, seeds: str, *settings: str) -> StudyFolder:
+    return StudyFolder.create(make_plan(load("smoke", settings), Wishes(seeds)), logs)
+
+
+def told(run: Path) -> list[Any]:
+    """All that a run has logged, but times."""
+    lines = (run / "events.jsonl").read_text().splitlines()
+    return [_timeless(json.loads(line)) for line in [*lines, (run / "summary.json").read_text()]]
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _timeless(one) for key, one in value.items() if key not in TIMES}
+    return [_timeless(one) for one in value] if isinstance(value, list) else value
+
+
+def results(study: StudyFolder) -> dict[int, list[Any]]:
+    return {seed: told(folder) for (_, seed, _), folder in study.find_runs().done.items()}
+
+
+def children_of(pid: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(path.parent.name))
+    return found
+
+
+def wait_until(is_so: Callable[[], object], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_every_number_is_that_of_an_ordinary_run(tmp_path: Path) -> None:
+    study = begun(tmp_path, "3")
+    news: list[News | Opened] = []
+    assert conduct(study, LocalEngine(2), threading.Event(), news.append) == "finished"
+    assert [one.status for one in news if isinstance(one, Ended)] == ["finished"] * 3
+    done = study.find_runs().done
+    assert not any(path.suffix == ".safetensors" for folder in done.values() for path in folder.glob("checkpoint/*"))
+    for job in study.jobs:
+        ordinary = run(job.preset, tmp_path / "ordinary", Control(), lambda _event: None, threads=1).folder
+        assert told(done[job.key]) == told(ordinary)
+        predictions = "predictions.safetensors"
+        assert (done[job.key] / predictions).read_bytes() == (ordinary / predictions).read_bytes()
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_run_begun_anew(tmp_path: Path) -> None:
+    study = begun(tmp_path, "4")
+    killed: list[Path] = []
+
+    def tell(news: News | Opened) -> None:
+        if isinstance(news, Began) and len(killed) < 2:
+            killed.append(news.folder)
+            [server] = [child for child in children_of(os.getpid()) if children_of(child)]
+            for worker in children_of(server):
+                os.kill(worker, signal.SIGKILL)
+
+    assert conduct(study, LocalEngine(2), threading.Event(), tell) == "finished"
+    assert not any(folder.exists() for folder in killed)
+    untroubled = begun(tmp_path / "other", "4")
+    conduct(untroubled, LocalEngine(1), threading.Event(), lambda _news: None)
+    assert results(study) == results(untroubled)
+    assert len(list(study.runs.iterdir())) == 4
+    wait_until(lambda: not any(children_of(child) for child in children_of(os.getpid())))
+
+
+def test_a_run_whose_worker_always_dies_is_told_as_failed_and_others_go_on(tmp_path: Path) -> None:
+    study = begun(tmp_path, "2")
+    ended: list[Ended] = []
+
+    def tell(news: News | Opened) -> None:
+        if isinstance(news, Ended):
+            ended.append(news)
+        if isinstance(news, Began) and news.job.seed == 0:
+            [server] = [child for child in children_of(os.getpid()) if children_of(child)]
+            for worker in children_of(server):
+                os.kill(worker, signal.SIGKILL)
+
+    conduct(study, LocalEngine(1), threading.Event(), tell)
+    assert [(one.job.seed, one.status) for one in ended] == [(0, "failed"), (1, "finished")]
+    assert "SIGKILL" in ended[0].error
+    assert len(list(study.runs.iterdir())) == 1
+
+
+def test_a_stop_drops_what_runs(tmp_path: Path) -> None:
+    study, stop = begun(tmp_path, "4", "train.epochs=100000"), threading.Event()
+
+    def tell(news: News | Opened) -> None:
+        if isinstance(news, Began):
+            stop.set()
+
+    assert conduct(study, LocalEngine(2), stop, tell) == "stopped"
+    assert not list(study.runs.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_caller_that_is_ended_at_any_moment_goes_on_to_the_same_results(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    logs = tmp_path / "logs"
+    named = ["smoke", "--seeds", "6"]
+    for _ in range(3):
+        with start("study", *named, "--jobs", "2", "--headless", "--log-dir", logs, cwd=tmp_path) as process:
+            wait_until(lambda: find_studies(logs))
+            time.sleep(random.uniform(0, 4))
+            children = {pid for child in children_of(process.pid) for pid in (child, *children_of(child))}
+            process.send_signal(number)
+            process.communicate(timeout=60)
+        wait_until(lambda living=children: not any(map(lives, living)))  # type: ignore[misc]
+        [path] = find_studies(logs)
+        named = ["--resume", path.name]
+    with start("study", *named, "--headless", "--log-dir", logs, cwd=tmp_path) as process:
+        process.communicate(timeout=300)
+    assert process.returncode == 0
+    study = StudyFolder.open(path)
+    assert len(list(study.runs.iterdir())) == 6
+    whole = begun(tmp_path, "6")
+    conduct(whole, LocalEngine(2), threading.Event(), lambda _news: None)
+    assert results(study) == results(whole)
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
