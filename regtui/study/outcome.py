@@ -12,6 +12,7 @@ from regtui.evidence.over_seeds import Compared, Decided, Interval, Pairs, after
 from regtui.preset.arms import BASELINE
 from regtui.study.folder import StudyFolder
 from regtui.study.plan import PlannedCell, StudyPlan
+from regtui.study.scopes import both_scopes
 from regtui.study.scores import RunScores, gather, read_scores
 from regtui.tasks import LOSS, METRICS, Metric
 from regtui.text import one_line
@@ -235,10 +236,18 @@ class _Bench:
     def _arm(self, cell: str, arm: str, found: Mapping[_Place, _Found]) -> ArmOutcome:
         read = self.read[cell]
         score, loss = found[cell, arm]
+        scope = None
+        if score.call not in ("open", "none"):
+            of_baseline, of_arm = read.chosen[BASELINE], read.chosen[arm]
+            runs = {
+                seed: (self.scores[cell, seed, of_baseline[seed]].folder, self.scores[cell, seed, of_arm[seed]].folder)
+                for seed in score.differences
+            }
+            scope = both_scopes(runs, arm, self.metric, score)
         return ArmOutcome(
             score=score,
             loss=loss,
-            both_scopes=None,
+            both_scopes=scope,
             values=read.values[arm],
             validation=read.validation[arm],
             cost=read.cost(arm),

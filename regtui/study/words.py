@@ -186,10 +186,15 @@ class StudyWords:
             if of.score.disagree and of.score.call not in ("open", "none"):
                 assert of.score.p_t is not None
                 assert of.score.p_flip is not None
+                lowest = 2 / 2 ** len(of.score.differences)
+                told = (
+                    f"with {len(of.score.differences)} seeds sign-flip can't go below {lowest:.3g}"
+                    if of.score.p_flip > of.score.level >= of.score.p_t and lowest > of.score.level
+                    else "look at the dots; with few or skewed values t is easily too sure"
+                )
                 lines.append(
                     f"{self.named(arm)}: Student's t ({p_value(of.score.p_t)}) and the exact sign-flip "
-                    f"({p_value(of.score.p_flip)}) fall on different sides of {of.score.level:g}: look at the dots; "
-                    "with few or skewed values t is easily too sure."
+                    f"({p_value(of.score.p_flip)}) fall on different sides of {of.score.level:g}: {told}."
                 )
         return [line for line in lines if line]
 
