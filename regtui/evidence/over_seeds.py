@@ -246,7 +246,7 @@ def flips(family: Mapping[Key, Mapping[int, float]]) -> tuple[dict[Key, float], 
     norms = np.sqrt((differences**2).sum(axis=0))
     scaled = differences / np.where(norms > 0, norms, 1.0)
     observed = np.abs(scaled.sum(axis=0)) - TIED
-    signs = _signs(len(differences))
+    signs = sign_vectors(len(differences))
     exact = len(differences) <= ENUMERATED
 
     def share(as_large: Array) -> float:
@@ -455,15 +455,20 @@ def _table(family: Mapping[Key, Mapping[int, float]], missing: float = 0.0) -> A
     return np.array(rows, dtype=float).reshape(len(seeds), len(family))
 
 
-def _signs(count: int) -> Array:
-    """Sign vectors, one a row: all whose first sign is plus, or so many random ones where that were too many."""
+def sign_vectors(count: int, enumerated: int = ENUMERATED) -> Array:
+    """Sign vectors, one a row: all whose first sign is plus, or as many random ones as `enumerated` seeds have.
+
+    Args:
+        count: How many signs each has.
+        enumerated: Up to so many signs all vectors are given.
+    """
     import numpy as np
 
-    if count <= ENUMERATED:
+    if count <= enumerated:
         numbers = np.arange(2 ** (count - 1))
         return 1.0 - 2.0 * (numbers[:, None] >> np.arange(count - 1, -1, -1) & 1)
     random = np.random.default_rng(SEED)
-    return random.choice((-1.0, 1.0), (2 ** (ENUMERATED - 1) - 1, count))
+    return random.choice((-1.0, 1.0), (2 ** (enumerated - 1) - 1, count))
 
 
 def _chance(found: Compared, decided: Decided, later: Sequence[int]) -> float:
