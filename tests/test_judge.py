@@ -326,6 +326,16 @@ def test_fewer_than_two_common_seeds_are_compared_unpaired(judged: Judge, tmp_pa
     assert "5 runs of the baseline and 5 regularized ones, not joined" in out
 
 
+def test_a_few_runs_that_nothing_joins_show_a_difference_only_of_normal_values() -> None:
+    few = of_values([1.0, 1.1], [2.0, 2.1], seeds=False, wishes=HIGHER)
+    assert few.call == "helps"
+    words = " ".join(verdict_lines(few, 900))
+    exact = stats.permutation_test(([2.0, 2.1], [1.0, 1.1]), lambda a, b: np.mean(a) - np.mean(b))
+    assert f"no p-value could be below {exact.pvalue:.2g}" in words
+    more = of_values([1.0, 1.1, 1.2, 1.1], [2.0, 2.1, 2.2, 2.3], seeds=False, wishes=HIGHER)
+    assert "So few runs" not in " ".join(verdict_lines(more, 900))
+
+
 def test_copies_of_a_run_are_noticed(judged: Judge, tmp_path: Path) -> None:
     (tmp_path / "base_seed1" / "metrics.csv").write_bytes((tmp_path / "base_seed0" / "metrics.csv").read_bytes())
     out = " ".join(judged(*SIDES).out.split())

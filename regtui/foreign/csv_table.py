@@ -14,7 +14,7 @@ from pathlib import Path
 
 from regtui.errors import InputError
 from regtui.foreign import wandb_chart
-from regtui.foreign.series import LoggedRun, number, runs_of
+from regtui.foreign.series import LoggedRun, number, runs_of_columns
 from regtui.text import one_line
 
 MOST_COLUMNS = 10_000
@@ -49,7 +49,7 @@ def read(text: str, name: str, path: Path) -> list[LoggedRun]:
             raise InputError(
                 f"{name} is damaged: row {row} has {len(cells)} cells, and only {len(header)} columns have a name"
             )
-    return runs_of((dict(zip(header, cells, strict=False)) for cells in table), name, path, notes)
+    return runs_of_columns(header, table, name, path, notes)
 
 
 def _rows(text: str, name: str) -> Iterator[list[str]]:

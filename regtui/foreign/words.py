@@ -6,6 +6,7 @@ differed.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -216,6 +217,11 @@ def _limits(judged: JudgedLogs) -> Iterator[str]:
             f"Student's t ({p_value(found.p_t)}) and the exact sign-flip ({p_value(found.p_flip)}) fall on different "
             f"sides of {judged.alpha:g}: look at each difference; with few or skewed values t is easily too sure."
         )
+    if found is None and judged.shown and _least_p(judged) > judged.alpha:
+        yield (
+            f"So few runs show it only if values are normally distributed: by exchanging runs between the sides, no "
+            f"p-value could be below {_least_p(judged):.2g}."
+        )
     if smallest is None:
         yield "No smallest effect was named (--smallest-effect), so that no difference can be called too small."
     elif judged.call == "no difference" and judged.shown:
@@ -225,6 +231,12 @@ def _limits(judged: JudgedLogs) -> Iterator[str]:
     if judged.call == "inconclusive" and found is not None and found.needed is not None:
         yield f"About {found.needed:,} seeds would probably settle it, decided on beforehand, all of them new."
     yield "It holds if the runs were decided on before their values were seen, and all of them are named here."
+
+
+def _least_p(judged: JudgedLogs) -> float:
+    """The least two-sided p-value of a permutation test of two sides that nothing joins."""
+    first, second = len(judged.baseline), len(judged.regularized)
+    return (2 if first == second else 1) / math.comb(first + second, first)
 
 
 # Numbers
