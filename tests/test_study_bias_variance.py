@@ -12,6 +12,7 @@ from regtui.study.bias_variance import bias_variance, shared_between_sets
 from regtui.study.outcome import StudyOutcome, judge
 from regtui.study.plan import StudyPlan
 from regtui.study.varied import varied_blocks
+from regtui.study.varied_numbers import varied_numbers, varied_tables
 from regtui.study.words import StudyWords
 from tests.made_scores import noisy, plan_of, scores_of
 
@@ -50,6 +51,14 @@ def test_arms_are_taken_apart_over_the_training_sets_of_their_runs(tmp_path: Pat
         arrays = [of.arms[arm] for of in every]
         expected = of_probabilities([of["probabilities"] for of in arrays], [of["classes"] for of in arrays], TARGETS)
         assert found[arm] == expected
+    numbers = varied_numbers(outcome)["bias_variance"][""]
+    assert numbers["regularized"]["squared"] == found["regularized"].squared.terms._asdict()
+    assert numbers["regularized"]["shifts"]["bias"]["difference"] == pytest.approx(
+        numbers["regularized"]["squared"]["bias"] - numbers["baseline"]["squared"]["bias"]
+    )
+    ((name, head, rows),) = varied_tables(outcome)
+    assert (name, [row[1] for row in rows], {len(row) for row in rows}) == ("bias_variance", names, {len(head)})
+    assert rows[0][head.index("squared_variance")] == found["baseline"].squared.terms.variance
     told = "\n".join(line for block in varied_blocks(StudyWords(outcome), 80) for line in block)
     assert "squared bias" in told
     assert "Over 4 training sets" in told

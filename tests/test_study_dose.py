@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from itertools import product
 
@@ -12,6 +13,7 @@ from regtui.study.dose import dose_responses, effect_maps, gains
 from regtui.study.outcome import ArmOutcome, CellOutcome, StudyOutcome
 from regtui.study.plan import PlannedArm, PlannedCell, StudyPlan, Value
 from regtui.study.varied import varied_blocks
+from regtui.study.varied_numbers import varied_numbers, varied_tables
 from regtui.study.words import StudyWords
 from tests.conftest import small_preset
 
@@ -145,3 +147,32 @@ def test_details_tell_what_varies_and_fit_into_the_width() -> None:
 
 def varied(study: StudyOutcome, width: int) -> list[str]:
     return [line for block in varied_blocks(StudyWords(study), width) for line in block]
+
+
+def test_numbers_for_other_programs_are_those_of_the_analysis() -> None:
+    strengths: list[dict[str, Value]] = [{"dropout.rate": rate} for rate in RATES]
+    sizes: list[dict[str, Value]] = [{"data.train_samples": size} for size in (160, 320)]
+    study = outcome(strengths, sizes)
+    found = varied_numbers(study)
+    assert [(of["key"], of["best"], of["second"]) for of in found["strengths"]] == [("dropout.rate", 0.25, 0.5)] * 2
+    assert [of["cell"] for of in found["strengths"]] == list(study.cells)
+    assert found["gains"][0]["arms"]["arm-0"]["values"] == [160, 320]
+    assert found["bias_variance"] == {}
+    assert varied_numbers(outcome([{}])) == {"strengths": [], "gains": [], "bias_variance": {}}
+    json.dumps(found, allow_nan=False)
+
+
+def test_tables_in_full_precision_have_a_row_for_each_value_and_the_baseline() -> None:
+    strengths: list[dict[str, Value]] = [{"dropout.rate": rate} for rate in RATES]
+    sizes: list[dict[str, Value]] = [{"data.train_samples": size} for size in (160, 320)]
+    tables = {name: (head, rows) for name, head, rows in varied_tables(outcome(strengths, sizes))}
+    assert list(tables) == ["strengths", "gains"]
+    for head, rows in tables.values():
+        assert {len(row) for row in rows} == {len(head)}
+    head, rows = tables["strengths"]
+    assert [row[head.index("value")] for row in rows] == [None, 0.25, 0.5] * 2
+    assert [row[head.index("best_by_validation")] for row in rows] == [0, 1, 0] * 2
+    assert rows[1][head.index("mean")] == pytest.approx(93.65)
+    head, rows = tables["gains"]
+    assert [row[head.index("difference")] for row in rows] == pytest.approx([1.15, 1.15, 2.15, 2.15])
+    assert list(varied_tables(outcome([{}]))) == []

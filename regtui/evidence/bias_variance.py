@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 Term = Literal["error", "bias", "variance"]
+TERMS: Sequence[Term] = ("error", "bias", "variance")
 AT_ONCE = 200_000
 """Numbers of one training set that are worked on at once, in double precision."""
 SAME = 1e-3

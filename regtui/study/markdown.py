@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from regtui.study.glance import details_sentences, table
 from regtui.study.outcome import StudyOutcome
 from regtui.study.reproduce import command_of
+from regtui.study.varied import Section, sections
 from regtui.study.words import StudyWords, span
 from regtui.text import NBSP, counted, listed, one_line
 
@@ -34,11 +35,20 @@ def markdown(outcome: StudyOutcome, name: str) -> str:
         "",
         *(f"- {escaped(sentence)}" for sentence in told),
         "",
+        *(line for section in sections(words) for line in _section(section)),
         "```",
         *(f"{key:<8}{value}" for key, value in _facts(outcome, name)),
         "```",
     ]
     return "\n".join(lines)
+
+
+def _section(section: Section) -> list[str]:
+    """What varies: a title, a table, and what can be said, each with an empty line below."""
+    title = [escaped(section.title), ""] if section.title else []
+    table_lines = [*_table(section.head, section.rows), ""] if section.head else []
+    told = [f"- {escaped(sentence)}" for sentence in section.sentences]
+    return [*title, *table_lines, *([*told, ""] if told else [])]
 
 
 def escaped(text: str) -> str:

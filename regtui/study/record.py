@@ -18,6 +18,7 @@
                     look), p_t, p_flip, p_joint, p (which decides), level, wins, ties, correlation, gain, call
                     (helps, hurts, no difference, inconclusive, open, none), shown, needed, disagree
       exploratory   by arm, a score over all seeds, where some were added beyond the plan
+    varied          strengths, gains, bias_variance: see study/varied_numbers.py; null while the study runs
     strangers       runs in the folder that are of no job
 
 A number that is not known is null. While `call` is "open" no look has come, and nothing in the numbers is a verdict.
@@ -37,6 +38,7 @@ from regtui.files import write_whole
 from regtui.runs.files import read_json
 from regtui.study.folder import StudyFolder
 from regtui.study.outcome import STATES, ArmOutcome, CellOutcome, State, StudyOutcome
+from regtui.study.varied_numbers import varied_numbers
 from regtui.study.words import StudyWords, verdict_exit
 from regtui.text import NBSP, one_line
 
@@ -89,6 +91,7 @@ def to_json(outcome: StudyOutcome, name: str) -> dict[str, Any]:
         },
         "seeds": list(outcome.seeds),
         "cells": [_cell(cell, words) for cell in outcome.cells.values()],
+        "varied": _plain(varied_numbers(outcome)) if outcome.state != "running" else None,
         "strangers": list(outcome.strangers),
     }
 
@@ -139,7 +142,7 @@ def _plain(value: Any) -> Any:
     """A value as JSON has it: numbers that are not finite are null."""
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
