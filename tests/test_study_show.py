@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from regtui.cli.runs import print_runs
 from regtui.cli.studies import find_saved, print_study
 from regtui.errors import InputError
 from regtui.runs.list import find_runs
@@ -117,3 +118,21 @@ def test_a_study_stands_for_its_runs_unless_it_is_asked_for(study: StudyFolder, 
     moved = study.path.rename(tmp_path / "renamed")
     assert list(find_runs(tmp_path)) == [run]
     assert find_studies(tmp_path) == [moved]
+
+
+def test_studies_are_listed_among_runs_a_line_each(
+    study: StudyFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shutil.copytree(next(study.runs.iterdir()), tmp_path / "20260101-000000-small-eeee")
+    print_runs(tmp_path, json=False)
+    first, second = capsys.readouterr().out.splitlines()[2:]
+    assert first.split()[:4] == [study.name[:15], "small", "finished", "helps"]
+    assert "(5 seeds)" in first
+    assert "(one seed)" in second
+    print_runs(study.path, json=False)
+    assert len(capsys.readouterr().out.splitlines()) == 7
+    print_runs(tmp_path, json=True, filter="verdict=helps test.difference>1")
+    (line,) = capsys.readouterr().out.splitlines()
+    told = json.loads(line)
+    assert (told["kind"], told["name"], told["verdict"]) == ("study", study.name, "helps")

@@ -368,7 +368,7 @@ def list_runs(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     filter_by: Annotated[str, typer.Option("--filter", metavar="TEXT", help="'dropout test.difference>0.5'.")] = "",
 ) -> None:
-    """List the saved runs, newest first."""
+    """List the saved runs and studies, newest first; a study's own runs, if its folder is named."""
     from regtui.cli.runs import print_runs
 
     raise typer.Exit(print_runs(folder or _logs(), json=json, filter=filter_by))

@@ -17,7 +17,7 @@ from regtui.preset.arms import BASELINE, REGULARIZED
 from regtui.runs.before import brought_up
 from regtui.runs.files import Field, read_json, read_toml
 from regtui.runs.filter import parse_filter
-from regtui.runs.list import ArmFigures, RunInfo, check_folder, find_run, read_run
+from regtui.runs.list import ArmFigures, RunInfo, check_folder, find_run, find_study_folders, read_run
 from regtui.text import UNKNOWN, loss, one_line, quoted
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ _COLUMNS: list[tuple[str, str, Callable[[RunInfo], str], bool]] = [
 def print_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A002, as the option is called
     """Print the runs in and below `folder`, newest first: a table, or one JSON object a line; returns the exit code.
 
+    A study is one line, which stands for its runs; those are listed where `folder` is the study's own.
+
     Raises:
         InputError: There is no such folder, the filter is not valid, or it asks for a field that no run has.
     """
@@ -54,7 +56,7 @@ def print_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A
 
     chosen = parse_filter(filter)
     check_folder(folder)
-    runs = read_runs(folder, lambda words: complain(f"regtui: {one_line(words)}"))
+    runs = _with_studies(read_runs(folder, lambda words: complain(f"regtui: {one_line(words)}")), folder)
     if unknown := chosen.unknown(runs):
         raise InputError(f"--filter: {unknown}")
     shown = chosen.select(runs)
@@ -75,6 +77,16 @@ def print_runs(folder: Path, *, json: bool, filter: str = "") -> int:  # noqa: A
     if len(faulty) > MAX_WORDS:
         complain(f"regtui: {len(faulty) - MAX_WORDS} more runs have damaged files; --json names them")
     return 0
+
+
+def _with_studies(runs: list[RunInfo], folder: Path) -> list[RunInfo]:
+    """The runs, and the studies in and below `folder`, newest first."""
+    studies = [path for path in find_study_folders(folder) if not path.samefile(folder)]
+    if not studies:
+        return runs
+    from regtui.study.list import read_study  # pydantic, 0.15 s, of which a list without studies has no need
+
+    return sorted([*runs, *map(read_study, studies)], key=lambda run: (run.started, run.name), reverse=True)
 
 
 def print_run(run: str, logs: Path, *, json: bool) -> int:
@@ -208,6 +220,7 @@ def _fit(cell: str, size: int) -> str:
 def _to_json(run: RunInfo) -> str:
     return json_text.dumps(
         {
+            "kind": "study" if run.fields.get("study") else "run",
             "folder": str(run.folder),
             "name": run.name,
             "preset": run.preset,

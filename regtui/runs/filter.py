@@ -8,7 +8,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from regtui.errors import InputError
 from regtui.runs.files import LONGEST, TABLES, Field
@@ -69,16 +69,18 @@ class Filter:
 
     def unknown(self, runs: Sequence[RunInfo]) -> str:
         """A sentence on a key or verdict that no run has, with the nearest that exists; empty if all exist."""
-        from regtui.evidence.verdict import OUTCOMES  # which most lists do not need
+        from regtui.evidence.over_seeds import Call  # which most lists do not need
+        from regtui.evidence.verdict import OUTCOMES
 
         for comparison in self.comparisons:
             several = {"several"} if comparison.key == "verdict" else set[str]()
-            if _is_verdict(comparison.key) and comparison.value.casefold() not in {*OUTCOMES, *several}:
+            verdicts = {*OUTCOMES, *several, *(word for call in get_args(Call) for word in (call, *call.split()))}
+            if _is_verdict(comparison.key) and comparison.value.casefold() not in verdicts:
                 return (
                     f"{comparison.key}{comparison.sign}{comparison.value}: the verdict of one run is "
                     f"{', '.join(OUTCOMES[:-1])} or {OUTCOMES[-1]}, and of several arms 'several', with each arm's in "
-                    "verdict.ARM: how a network did on the test set against the baseline's; which technique is better, "
-                    "only several seeds can tell"
+                    "verdict.ARM: how a network did on the test set against the baseline's; that a technique helps or "
+                    "hurts, only a study of several seeds can tell"
                 )
         for key in dict.fromkeys(comparison.key for comparison in self.comparisons):
             if runs and key not in {"tag", *LONGEST} and all(_field(run, key) is None for run in runs):
