@@ -20,6 +20,7 @@ from regtui.tasks.comparison import RightWrong
 from tests import curves
 from tests.conftest import small_preset
 from tests.curves import CurveRun, Rule
+from tests.diagnosis_page import PAGE, page
 from tests.rules_advice import check_command, check_sentences
 from tests.telling import Telling
 
@@ -228,7 +229,13 @@ def test_what_diverged_is_tried_with_a_tenth(arm: str, key: str) -> None:
 def test_every_rule_has_a_test_that_it_fires() -> None:
     written = Path(__file__).read_text("utf-8")
     for rule in RULES:
-        assert written.count(f'"{rule.name}"') >= 1, rule.name
+        assert rule.in_run is None or written.count(f'"{rule.name}"') >= 1, rule.name
+
+
+def test_the_page_of_all_rules_is_that_of_the_code() -> None:
+    assert PAGE.read_text("utf-8") == page(), "python -m tests.diagnosis_page makes it anew"
+    assert len({rule.name for rule in RULES}) == len(RULES)
+    assert all(rule.in_run or rule.in_study for rule in RULES)
 
 
 # The commands

@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from regtui.evidence import rules_of_run as of_run
+from regtui.evidence import rules_of_study as of_study
 from regtui.evidence.advice import Advice
 from regtui.evidence.rules_of_run import RunCase
+from regtui.evidence.rules_of_study import StudyCase
 from regtui.evidence.verdict import Verdict
 from regtui.preset.model import Preset
 from regtui.preset.wording import Wording, wording
 from regtui.protocol.history import History
 
 MOST_SENTENCES = 3
-"""So many findings are told at most."""
+"""So many findings are told at most of a run."""
+MOST_OF_STUDY = 2
+"""So many are told of a study."""
 
 
 class Rule(NamedTuple):
@@ -31,6 +35,7 @@ class Rule(NamedTuple):
         suggests: What its command tries next.
         wrong_when: The case in which it is wrong.
         in_run: The test for a run; None if it has none.
+        in_study: The test for a study; None if it has none.
     """
 
     name: str
@@ -38,7 +43,8 @@ class Rule(NamedTuple):
     holds_when: str
     suggests: str
     wrong_when: str
-    in_run: Callable[[RunCase], Advice | None] | None
+    in_run: Callable[[RunCase], Advice | None] | None = None
+    in_study: Callable[[StudyCase], Advice | None] | None = None
 
 
 RULES = (
@@ -49,6 +55,7 @@ RULES = (
         "a tenth of the learning rate; a tenth of the arm's strength where the baseline did not diverge",
         "data or code are at fault: inputs that are not scaled diverge at any learning rate",
         of_run.diverged,
+        of_study.diverged,
     ),
     Rule(
         "not converged equally",
@@ -59,6 +66,7 @@ RULES = (
         "the schedule lowers the learning rate at the end, which lets the loss fall for the last time; or the "
         "losses wander slowly, which a slope takes for a trend",
         of_run.not_converged_equally,
+        of_study.not_converged_equally,
     ),
     Rule(
         "still improving",
@@ -67,6 +75,7 @@ RULES = (
         "twice the epochs",
         "few epochs are wanted, since a budget is what is compared; or as above",
         of_run.still_improving,
+        of_study.still_improving,
     ),
     Rule(
         "too strong",
@@ -76,6 +85,7 @@ RULES = (
         "the training loss is measured without the technique's noise, so a higher one is real; but the cause may "
         "be a learning rate that suits the baseline alone",
         of_run.too_strong,
+        of_study.too_strong,
     ),
     Rule(
         "one seed",
@@ -86,6 +96,23 @@ RULES = (
         of_run.one_seed,
     ),
     Rule(
+        "too few seeds",
+        "the verdict over seeds",
+        "an arm is inconclusive, and at most 64 seeds would probably settle it; nothing is said, since the verdict "
+        "does",
+        "a study of so many seeds",
+        "the difference that was measured is what the number of seeds follows from, and it may be luck",
+        in_study=of_study.too_few_seeds,
+    ),
+    Rule(
+        "at the edge",
+        "the mean of the metric on the validation set, by strength",
+        "of three or more strengths the largest or the smallest is best, by more than two standard errors over seeds",
+        "a study of this strength and two beyond",
+        "the best of several is picked, so that its lead is a little too large",
+        in_study=of_study.at_the_edge,
+    ),
+    Rule(
         "overfits",
         "validation and training loss since the lowest validation loss, of arms whose last weights are tested",
         "the last three validation losses are 5 % and twice their noise above the lowest, neither they nor all since "
@@ -93,6 +120,7 @@ RULES = (
         "early stopping for that arm, with twice the shortest patience that would have kept its lowest",
         "only the loss rises: a network grows surer of its errors while as many examples are right, or more",
         of_run.overfits,
+        of_study.overfits,
     ),
     Rule(
         "too weak",
@@ -101,6 +129,7 @@ RULES = (
         "a study of this strength and two larger ones",
         "the technique does not act on the gap, whatever its strength; then more of it only harms",
         of_run.too_weak,
+        of_study.too_weak,
     ),
     Rule(
         "underfits",
@@ -109,6 +138,7 @@ RULES = (
         "a tenth of the training examples, where that leaves a hundred",
         "the validation examples are easier than those trained on, which hides a gap",
         of_run.underfits,
+        of_study.underfits,
     ),
     Rule(
         "patience too short",
@@ -117,6 +147,7 @@ RULES = (
         "that patience",
         "it is read off one curve: of another seed the luck of a late epoch comes elsewhere, or not at all",
         of_run.patience_too_short,
+        of_study.patience_too_short,
     ),
     Rule(
         "patience too long",
@@ -133,6 +164,7 @@ RULES = (
         "a study of these epochs and of so many more as the arm's time would allow",
         "the machine was busy with something else, or the arm's time is spent on validation",
         of_run.costs_more,
+        of_study.costs_more,
     ),
     Rule(
         "plateau",
@@ -141,6 +173,15 @@ RULES = (
         "fewer epochs, six beyond the beginning of the plateau",
         "the losses come down once more after a long rest, as with a learning rate that is cut later",
         of_run.plateau,
+    ),
+    Rule(
+        "one condition",
+        "the verdict over seeds",
+        "something is called at one number of epochs and one learning rate; nothing is said, since the verdict names "
+        "both",
+        "the same study with half and twice of each",
+        "never: what was not tried is not known",
+        in_study=of_study.one_condition,
     ),
 )
 
@@ -159,6 +200,15 @@ def advice_on_run(
     named = wording(preset, folder / "preset.toml") if preset is not None else Wording()
     case = RunCase(history, verdicts, preset, named)
     return _told(rule.in_run(case) for rule in RULES if rule.in_run is not None)
+
+
+def advice_on_case(case: StudyCase) -> list[Advice]:
+    """What the rules find in a study that has ended, the most important first, and one command."""
+    found = [one for rule in RULES if rule.in_study is not None and (one := rule.in_study(case)) is not None]
+    said = [one for one in found if one.sentence][:MOST_OF_STUDY]
+    command = next((one.command for one in (*said, *found) if one.command), "")
+    told = [one._replace(command="") for one in said]
+    return told + [one._replace(sentence="") for one in found if one.command == command][:1] if command else told
 
 
 def _told(advice: Iterable[Advice | None]) -> list[Advice]:

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from regtui.evidence import bars
 from regtui.evidence.bars import Ruler
 from regtui.evidence.glance import LONGEST_BAR, SHORTEST_BAR, Part, Role, Row, text_of, wrap
-from regtui.evidence.lines import set_out, table_width
+from regtui.evidence.lines import advice_lines, set_out, table_width
 from regtui.evidence.over_seeds import Call, Compared
 from regtui.evidence.several import Columns
 from regtui.preset.arms import BASELINE
+from regtui.study.diagnosis import advice_on_study
 from regtui.study.outcome import CellOutcome, StudyOutcome
 from regtui.study.varied import varied_blocks
 from regtui.study.words import StudyWords
@@ -72,14 +73,17 @@ def verdict_lines(outcome: StudyOutcome, width: int = WIDTH) -> list[str]:
 
 
 def details(outcome: StudyOutcome, width: int = WIDTH) -> list[str]:
-    """What a verdict rests on: a table, the tests, both scopes, the losses, other conditions, trials, added seeds."""
+    """What a verdict rests on: a table, the tests, both scopes, the losses, other conditions, trials, added seeds.
+
+    At the end stands what the runs' curves say, and what to try next.
+    """
     words = StudyWords(outcome)
     columns = table(words)
     while len(columns) > 3 and table_width(columns) > width:
         columns.pop()
     blocks = [set_out(columns), *(_tests(words, width) if words.several else [])]
     blocks.append([line for sentence in details_sentences(words) for line in wrap(sentence, width)])
-    blocks += varied_blocks(words, width)
+    blocks += [*varied_blocks(words, width), advice_lines(advice_on_study(outcome), width)]
     return [line for block in blocks if block for line in ("", *block)][1:]
 
 

@@ -1,0 +1,282 @@
+"""Diagnosis of a study: what is told of the curves of its runs is so in most seeds, and its commands work."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+import pytest
+
+from regtui.evidence.advice import Advice, Strength
+from regtui.evidence.rules import RULES, advice_on_case
+from regtui.evidence.rules_of_study import ArmEnd, ArmOverSeeds, StudyCase
+from regtui.preset.file import load
+from regtui.study.design import Wishes, make_plan
+from regtui.study.diagnosis import advice_on_study
+from regtui.study.outcome import judge
+from tests.made_scores import noisy, scores_of, write_study
+from tests.rules import Rules, hold
+from tests.rules_advice import check_command
+from tests.rules_verdict import tells
+
+SAYS = Rules[StudyCase]()
+End = Callable[[int], ArmEnd]
+
+
+def late(seed: int) -> ArmEnd:
+    """Its lowest validation loss is its last, or the one before."""
+    return ArmEnd(60, "max_epochs", True, 59 + seed % 2, 0.30, 0.305, 0.1, 0.30)
+
+
+def risen(seed: int) -> ArmEnd:
+    return ArmEnd(60, "max_epochs", True, 12 + seed, 0.40, 0.60 + seed / 100, 0.001, 0.60 + seed / 100)
+
+
+def settled(seed: int) -> ArmEnd:
+    return ArmEnd(60, "max_epochs", True, 40 + seed, 0.40, 0.404, 0.2, 0.404)
+
+
+def close(seed: int) -> ArmEnd:
+    return ArmEnd(60, "max_epochs", True, 40 + seed, 0.50, 0.501, 0.49, 0.501)
+
+
+def weak(seed: int) -> ArmEnd:
+    return ArmEnd(60, "max_epochs", True, 40 + seed, 0.60, 0.61, 0.5, 0.61)
+
+
+def early(seed: int) -> ArmEnd:
+    return ArmEnd(20, "early_stopping", False, 12 + seed % 2, 0.45, 0.47, 0.2, 0.45)
+
+
+def case(baseline: End, arm: End, seeds: int = 8, **of_arm: Any) -> StudyCase:
+    strength = Strength("regularized.dropout.rate", 0.5, "share")
+    arms = {
+        "baseline": ArmOverSeeds("the baseline", {s: baseline(s) for s in range(seeds)}, is_plain=True),
+        "regularized": ArmOverSeeds(
+            "dropout 0.5", {s: arm(s) for s in range(seeds)}, **{"call": "inconclusive", "strength": strength, **of_arm}
+        ),
+    }
+    return StudyCase(
+        arms, {}, 60, 1e-3, 1000, True, shlex.split("regtui study small-data --seeds 8"),
+        {"regularized": "regularized"}, frozenset(), False,
+    )  # fmt: skip
+
+
+def found(about: StudyCase) -> list[str]:
+    """The names of what is found; each sentence is checked against the numbers, each command by the command line."""
+    told = []
+    for rule in RULES:
+        one = rule.in_study(about) if rule.in_study is not None else None
+        if one is not None:
+            told.append(one.rule)
+            if one.sentence:
+                SAYS.check(about, one.sentence)
+            if one.command:
+                check_command(one.command)
+    shown = advice_on_case(about)
+    assert sum(bool(one.sentence) for one in shown) <= 2
+    assert sum(bool(one.command) for one in shown) <= 1
+    return told
+
+
+def ends(about: StudyCase, name: str) -> list[ArmEnd]:
+    return list(next(arm for arm in about.arms.values() if arm.name == name).ends.values())
+
+
+N, K, E, L = r"(\d+)", r"(\d+) of (\d+)", r"([\d,]+)", r"([\d.,]+(?:e[−+]?\d+)?)"
+
+
+def is_count(about: StudyCase, name: str, count: str, total: str, test: Callable[[ArmEnd], bool]) -> list[ArmEnd]:
+    own = ends(about, name)
+    hold(len(own) == int(total) and sum(map(test, own)) == int(count) >= max(0.75 * len(own), 1), "another count")
+    hold(len(own) >= 4, "too few seeds")
+    return [end for end in own if test(end)]
+
+
+def in_last_tenth(end: ArmEnd) -> bool:
+    return end.epochs - end.best_epoch < max(1, end.epochs / 10)
+
+
+@SAYS.rule(rf"In {K} seeds (.+) has its lowest validation loss in the last tenth of {E} epochs, while (.+) has it at "
+           rf"epoch {N} \(median\): they are compared before both have settled\.")  # fmt: skip
+def _(about: StudyCase, g: Sequence[Any]) -> None:
+    is_count(about, g[2], g[0], g[1], in_last_tenth)
+    hold(int(g[3]) == about.epochs, "other epochs")
+    hold(abs(median(end.best_epoch for end in ends(about, g[4])) - int(g[5])) <= 0.5, "another epoch")
+    hold(sum(map(in_last_tenth, ends(about, g[4]))) <= len(ends(about, g[4])) / 4, "it is late too")
+
+
+@SAYS.rule(rf"In {K} seeds or more (?:both arms have their|each arm has its) lowest validation loss in the last "
+           rf"tenth of {E} epochs: train longer before judging\.")  # fmt: skip
+def _(about: StudyCase, g: Sequence[Any]) -> None:
+    hold(all(sum(map(in_last_tenth, arm.ends.values())) >= int(g[0]) for arm in about.arms.values()), "fewer")
+
+
+@SAYS.rule(rf"(.+) underfits: its training loss is above the baseline's in {K} seeds \({L} against {L} on average\), "
+           rf"its validation loss in {N}: too strong here, or {E} epochs too few\.")  # fmt: skip
+def _(about: StudyCase, g: Sequence[Any]) -> None:
+    both = list(zip(ends(about, g[0]), ends(about, "the baseline"), strict=True))
+    hold(sum(a.train > b.train for a, b in both) == int(g[1]) and len(both) == int(g[2]), "another count")
+    tells(g[3], mean(a.train for a, _ in both))
+    tells(g[4], mean(b.train for _, b in both))
+    hold(sum(a.val > b.val for a, b in both) == int(g[5]), "another count")
+    hold(next(arm for arm in about.arms.values() if arm.name == g[0]).call == "hurts", "it does not hurt")
+
+
+@SAYS.rule(rf"In {K} seeds the baseline overfits from epoch {N} on \(median\), and its last weights are tested: its "
+           rf"validation loss is {N} % above its lowest by then\.")  # fmt: skip
+def _(about: StudyCase, g: Sequence[Any]) -> None:
+    own = is_count(about, "the baseline", g[0], g[1], lambda end: end.last > 1.05 * end.lowest)
+    hold(abs(median(end.best_epoch for end in ends(about, "the baseline")) - int(g[2])) <= 0.5, "another epoch")
+    tells(g[3], 100 * mean(end.last / end.lowest - 1 for end in own))
+
+
+@SAYS.rule(rf"(.+) holds little back: it overfits in {K} seeds, with a gap of {L} \(median\) between training and "
+           rf"validation loss against the baseline's {L}\.")  # fmt: skip
+def _(about: StudyCase, g: Sequence[Any]) -> None:
+    is_count(about, g[0], g[1], g[2], lambda end: end.last > 1.05 * end.lowest)
+    gaps = [median(end.val - end.train for end in ends(about, name)) for name in (g[0], "the baseline")]
+    tells(g[3], gaps[0])
+    tells(g[4], gaps[1])
+    hold(gaps[0] >= 0.8 * gaps[1], "it holds back")
+
+
+@SAYS.rule(rf"In {K} seeds the baseline does not overfit: training and validation loss are {L} and {L} \(medians\)\. A "
+           r"technique against overfitting has little to do here; with fewer training examples or a larger network it "
+           r"has more\.")  # fmt: skip
+def _(about: StudyCase, g: Sequence[Any]) -> None:
+    own = is_count(about, "the baseline", g[0], g[1], lambda end: end.val - end.train <= 0.05 * end.val)
+    tells(g[2], median(end.train for end in own))
+    tells(g[3], median(end.val for end in own))
+
+
+@SAYS.rule(rf"Patience {N} of (.+) was too short in {K} seeds: the baseline, equal up to there, came {N} % lower on "
+           r"average\.")  # fmt: skip
+def _(about: StudyCase, g: Sequence[Any]) -> None:
+    both = list(zip(ends(about, g[1]), ends(about, "the baseline"), strict=True))
+    missed = [a.lowest / b.lowest - 1 for a, b in both if a.lowest > 1.02 * b.lowest]
+    hold(len(missed) == int(g[2]) and len(both) == int(g[3]), "another count")
+    tells(g[4], 100 * mean(missed))
+
+
+@SAYS.rule(r"(.+) takes ([\d.]+) times as long an epoch and (does worse|makes no difference that matters) \((.+)\)\.")
+def _(about: StudyCase, g: Sequence[Any]) -> None:
+    arm = next(arm for arm in about.arms.values() if arm.name == g[0])
+    tells(g[1], arm.cost or 0.0)
+    hold(arm.call == ("hurts" if g[2] == "does worse" else "no difference") and g[3] == arm.amount, "another outcome")
+
+
+@SAYS.rule(rf"The best of {N} strengths by validation, (.+), is the (largest|smallest) tried, ([\d.]+) ahead of the "
+           r"next: the best may lie beyond\.")  # fmt: skip
+def _(about: StudyCase, g: Sequence[Any]) -> None:
+    arms = [arm for name, arm in about.arms.items() if name != "baseline"]
+    order = sorted(arms, key=lambda arm: arm.strength.value if arm.strength else 0.0)
+    hold(len(order) == int(g[0]) and order[-1 if g[2] == "largest" else 0].name == g[1], "another one")
+    values = sorted(mean((arm.validation or {}).values()) for arm in arms)
+    tells(g[3], values[-1] - values[-2])
+
+
+@SAYS.rule(rf"(.+) diverged in {K} seeds at learning rate {L}: a tenth is worth a try\.")
+def _(about: StudyCase, g: Sequence[Any]) -> None:
+    hold(int(g[1]) in about.diverged.values(), "another count")
+    tells(g[3], about.learning_rate)
+
+
+@pytest.mark.parametrize(
+    ("about", "expected"),
+    [
+        (case(risen, late), "not converged equally"),
+        (case(late, settled), "not converged equally"),
+        (case(late, late), "still improving"),
+        (case(settled, weak, call="hurts"), "too strong"),
+        (case(risen, settled, call="helps"), "overfits"),
+        (case(risen, risen), "too weak"),
+        (case(close, close), "underfits"),
+        (case(settled, early, patience=5, is_plain=True), "patience too short"),
+        (case(settled, settled, call="no difference", cost=1.5, amount="+0.01 points"), "costs more than it brings"),
+        (case(settled, settled, needed=20), "too few seeds"),
+        (case(settled, settled, call="helps"), "one condition"),
+        (replace(case(settled, settled), diverged={"regularized": 2}), "diverged"),
+    ],
+)
+def test_it_is_found_where_most_seeds_show_it(about: StudyCase, expected: str) -> None:
+    assert expected in found(about)
+
+
+def mixed(one: End, other: End, share: float) -> End:
+    return lambda seed: one(seed) if seed < 8 * share else other(seed)
+
+
+@pytest.mark.parametrize(
+    ("about", "silent"),
+    [
+        (case(late, late, seeds=3), {"still improving"}),
+        (case(mixed(late, settled, 0.6), late), {"still improving", "not converged equally"}),
+        (case(mixed(risen, settled, 0.6), mixed(risen, settled, 0.6)), {"overfits", "too weak"}),
+        (case(risen, risen, call="helps"), {"too weak"}),
+        (case(risen, settled), {"too weak"}),
+        (case(settled, weak), {"too strong"}),
+        (case(settled, mixed(weak, late, 0.6), call="hurts"), {"too strong"}),
+        (case(mixed(close, settled, 0.6), close), {"underfits"}),
+        (case(settled, early, patience=5), {"patience too short"}),
+        (case(settled, settled, cost=1.5), {"costs more than it brings", "one condition", "too few seeds"}),
+        (case(settled, settled, call="no difference", cost=1.2), {"costs more than it brings"}),
+        (case(settled, settled, needed=500), {"too few seeds"}),
+        (replace(case(settled, settled, call="helps"), has_sensitivity=True), {"one condition"}),
+    ],
+)
+def test_it_is_silent_where_too_few_seeds_do(about: StudyCase, silent: set[str]) -> None:
+    assert not silent & set(found(about))
+
+
+@pytest.mark.parametrize(("spread", "best", "told"), [(0.1, 2, True), (0.1, 0, True), (0.1, 1, False), (8.0, 2, False)])
+def test_a_best_strength_at_the_edge_is_told_if_it_leads_by_more_than_noise(
+    spread: float, best: int, told: bool
+) -> None:
+    of = case(settled, settled)
+    rates = [0.1, 0.2, 0.4]
+    arms = {
+        f"rate-{place}": replace(
+            of.arms["regularized"],
+            name=f"dropout {rate}",
+            strength=Strength("regularized.dropout.rate", rate, "share"),
+            validation={s: 90 - abs(place - best) + spread * (-1) ** (s * (place + 1)) for s in range(8)},
+        )
+        for place, rate in enumerate(rates)
+    }
+    vary = "regularized.dropout.rate=0.1,0.2,0.4"
+    about = replace(
+        of, arms={"baseline": of.arms["baseline"], **arms}, varied=frozenset({"regularized.dropout.rate"}),
+        command=[*of.command, "--vary", vary],
+    )  # fmt: skip
+    assert ("at the edge" in found(about)) == told
+    told_of = next((rule.in_study(about) for rule in RULES if rule.name == "at the edge" and rule.in_study), None)
+    assert told_of is None or told_of.command.count("--vary") == 1
+
+
+def test_a_command_changes_the_study_s_own() -> None:
+    about = replace(case(late, late), command=shlex.split("regtui study small-data --seeds 8 --set train.epochs=60"))
+    (told,) = [one for one in advice_on_case(about) if one.command]
+    assert told.command == "regtui study small-data --seeds 8 --set train.epochs=120"
+    varied = replace(about, varied=frozenset({"train.epochs"}))
+    assert not [one for one in advice_on_case(varied) if one.command]
+
+
+def test_a_study_on_disk_is_told_of_and_one_that_goes_on_is_not(tmp_path: Path) -> None:
+    plan = make_plan(load("small-data"), Wishes("8"))
+    folder = write_study(plan, noisy(2.0), tmp_path)
+    outcome = judge(plan, scores_of(plan, noisy(2.0)), "finished")
+    assert advice_on_study(outcome) == [Advice("one condition", "", "regtui study small-data --seeds 8 --sensitivity")]
+    assert advice_on_study(replace(outcome, state="running")) == []
+    assert folder is not None
+
+
+def test_every_rule_of_a_study_has_a_test_that_it_fires() -> None:
+    written = Path(__file__).read_text("utf-8")
+    for rule in RULES:
+        assert rule.in_study is None or re.search(rf'"{rule.name}"', written), rule.name
