@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from html import unescape
+from itertools import product
+from operator import mul
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from scipy.stats import nct, t, ttest_1samp
 
 from regtui.cli import runs as runs_command
 from regtui.engine.run import summarize
-from regtui.evidence.seeds import describe_seeds, seed_statistics
+from regtui.evidence.seeds import describe_seeds, judge_seeds
 from regtui.export import html
 from regtui.export.saved_run import read_saved_run
 from regtui.preset.file import load
@@ -153,10 +155,13 @@ def test_the_table_of_the_arms_says_what_was_logged_at_each_epoch(run: CurveRun)
 # What seeds say together
 
 
-SPREAD = r"([+−][\d.]+)(?: points)? on average, 95 % interval ([+−][\d.]+) to ([+−][\d.]+) \(paired t over seeds, p ([<=]) ([\d.e-]+)\)"  # noqa: E501
+SPREAD = r"([+−][\d.]+)(?: points)? on average, 95 % interval ([+−][\d.]+) to ([+−][\d.]+) \(paired t over seeds, p ([<=]) ([\d.e-]+); sign-flip p ([<=]) ([\d.e-]+)\)"  # noqa: E501
 SEEDS = (
     rf"(\S+), (\d+) seeds: test accuracy ◆ − ● {SPREAD}, ◆ ahead with (\d+), ● with (\d+); test loss {SPREAD}\. "
     r"Over these seeds and on this test set (.+?)\.( That holds if their number was decided on beforehand\.)?"
+    r"(?: (It rests) on t, which assumes normal differences: sign-flip needs 6 seeds for p below 0\.05\.)?"
+    r"(?: By (accuracy|loss|accuracy and loss) t and sign-flip disagree: look at each seed's difference before you "
+    r"trust either\.)?"
     r"(?: To settle a difference in accuracy of this size with 80 % power, decide on (more than )?([\d,]+) new seeds "
     r"beforehand and judge those alone: adding seeds until one shows finds some where there is none\.)?"
 )
@@ -169,8 +174,11 @@ def test_what_the_seeds_of_each_preset_say_together_is_what_they_say(tmp_path: P
     for group in found:
         runs = [run for run in curves.runs() if run.facts["preset"] == group.name]
         accuracy, losses = (
-            seed_statistics(group.arms["regularized"].differences),
-            seed_statistics(group.arms["regularized"].losses),
+            judge_seeds({"regularized": differences}, better)["regularized"]
+            for differences, better in (
+                (group.arms["regularized"].differences, group.metric.better),
+                (group.arms["regularized"].losses, "lower"),
+            )
         )
         for width in (60, 120):
             text = " ".join(describe_seeds(group.name, "regularized", group.metric, accuracy, losses, width))
@@ -187,8 +195,8 @@ def check_seeds(g: list[str], runs: list[CurveRun]) -> None:
         for _, arms in scored
     ]
     losses = [arms["regularized"]["loss"] - arms["baseline"]["loss"] for _, arms in scored]
-    better = [spread(g[2:7], points), -spread(g[9:14], losses)]
-    assert [int(g[7]), int(g[8])] == [sum(p > 1e-9 for p in points), sum(p < -1e-9 for p in points)]
+    better = [spread(g[2:9], points), -spread(g[11:18], losses)]
+    assert [int(g[9]), int(g[10])] == [sum(p > 1e-9 for p in points), sum(p < -1e-9 for p in points)]
     arm = {1: "the regularized arm", -1: "the baseline"}
     by_accuracy, by_loss = (arm.get(side) for side in better)
     if by_accuracy and by_accuracy == by_loss:
@@ -201,14 +209,26 @@ def check_seeds(g: list[str], runs: list[CurveRun]) -> None:
         expected = f"{by_loss} is better by loss; by accuracy that is not settled"
     else:
         expected = "neither arm is shown to be better, by accuracy or by loss"
-    assert g[14] == expected
-    assert bool(g[15]) == bool(by_accuracy or by_loss)
-    assert (g[17] is None) == bool(by_accuracy)
-    if g[17] is not None:
-        count, mean = int(value(g[17])), sum(points) / len(points)
+    assert g[18] == expected
+    assert bool(g[19]) == bool(by_accuracy or by_loss)
+    unsure = [name for name, values in (("accuracy", points), ("loss", losses)) if disagree(values)]
+    assert (bool(g[20]), g[21]) == ((True, None) if unsure and len(runs) < 6 else (False, " and ".join(unsure) or None))
+    assert (g[23] is None) == bool(by_accuracy)
+    if g[23] is not None:
+        count, mean = int(value(g[23])), sum(points) / len(points)
         deviation = (sum((p - mean) ** 2 for p in points) / (len(points) - 1)) ** 0.5
         enough = [power(abs(mean) / deviation, n) >= 0.8 for n in (count - 1, count)]
-        hold(enough == ([False, False] if g[16] else [False, True]), f"{count} seeds have another power")
+        hold(enough == ([False, False] if g[22] else [False, True]), f"{count} seeds have another power")
+
+
+def flips(values: list[float]) -> float:
+    """The sign-flip p-value, by trying all signs."""
+    sums = [abs(sum(map(mul, values, signs))) for signs in product((1, -1), repeat=len(values))]
+    return float(sum(s >= abs(sum(values)) - 1e-9 for s in sums) / len(sums))
+
+
+def disagree(values: list[float]) -> bool:
+    return bool((ttest_1samp(values, 0.0).pvalue <= 0.05) != (flips(values) <= 0.05))
 
 
 def power(effect: float, count: int) -> float:
@@ -219,11 +239,11 @@ def power(effect: float, count: int) -> float:
 
 
 def spread(g: list[str], values: list[float]) -> int:
-    """Checks mean, interval and p-value; returns the side on which the interval lies, 0 if on both."""
+    """Checks mean, interval and p-values; returns the side on which the interval lies, 0 if on both."""
     result = ttest_1samp(values, 0.0)
     low, high = result.confidence_interval(0.95)
     for text, number in zip(g[:3], (sum(values) / len(values), low, high), strict=True):
         tells(text, float(number))
-    p = float(result.pvalue)
-    hold(p < value(g[4]) if g[3] == "<" else abs(p - value(g[4])) <= 0.06 * p, f"p is {p}")
+    for sign, text, p in ((g[3], g[4], float(result.pvalue)), (g[5], g[6], flips(values))):
+        hold(p < value(text) if sign == "<" else abs(p - value(text)) <= 0.06 * p, f"p is {p}")
     return int(low > 0) - int(high < 0)

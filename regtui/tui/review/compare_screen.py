@@ -18,7 +18,8 @@ from textual.timer import Timer
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
-from regtui.evidence.seeds import SeedStatistics, describe_seeds, describe_several, seed_statistics
+from regtui.evidence.over_seeds import Compared
+from regtui.evidence.seeds import describe_seeds, describe_several, judge_seeds
 from regtui.protocol.events import Event
 from regtui.protocol.history import History
 from regtui.runs.comparison import Seeds, differing, seeds, why_not_counted
@@ -56,18 +57,19 @@ NAME = 22
 
 
 class Judged(NamedTuple):
-    """The seeds of one preset: its name, and each arm's differences in the test set's metric and, if known, loss."""
+    """The seeds of one preset: its name, and each arm compared in the test set's metric and, if known of all, loss."""
 
     name: str
     metric: Metric
-    scores: Mapping[str, SeedStatistics]
-    losses: Mapping[str, SeedStatistics]
+    scores: Mapping[str, Compared]
+    losses: Mapping[str, Compared]
 
     @classmethod
     def of(cls, group: Seeds) -> Judged:
         """Judge the seeds of a preset."""
-        scores = {arm: seed_statistics(found.differences) for arm, found in group.arms.items()}
-        losses = {arm: seed_statistics(found.losses) for arm, found in group.arms.items() if found.losses}
+        scores = judge_seeds({arm: found.differences for arm, found in group.arms.items()}, group.metric.better)
+        known = all(found.losses for found in group.arms.values())
+        losses = judge_seeds({arm: found.losses for arm, found in group.arms.items()}, "lower") if known else {}
         return cls(group.name, group.metric, scores, losses)
 
     def lines(self, width: int) -> list[str]:
