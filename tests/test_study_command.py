@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 
@@ -145,3 +146,14 @@ def test_many_runs_begin_with_yes(study: Study, monkeypatch: pytest.MonkeyPatch)
     [fault] = study(*QUICK, "--seeds", "4").faults()
     assert "add --yes" in fault
     assert study(*QUICK, "--seeds", "4", "--yes").code == 0
+
+
+def test_what_it_can_find_is_said_first_with_the_spread_of_earlier_runs(study: Study) -> None:
+    first = study(*QUICK, "--seeds", "3")
+    assert "which no earlier run tells" in " ".join(first.out.split())
+    spread = statistics.stdev([1.0, 1.1, 1.2])
+    again = study(*QUICK, "--seeds", "4")
+    assert f"earlier runs (standard deviation {spread:.2f} points)" in " ".join(again.out.split())
+    assert again.out.index("finds") < again.out.index("1 of 4")
+    other = study(*QUICK, "--seeds", "4", "--set", "train.batch_size=32")
+    assert "which no earlier run tells" in " ".join(other.out.split())

@@ -6,6 +6,7 @@ import json as json_text
 import os
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,11 +27,12 @@ from regtui.study.conduct import Opened, Pace, conduct
 from regtui.study.design import MANY_RUNS, Wishes, describe_size, make_plan, seeds_beyond
 from regtui.study.engine import Ended, Engine, News
 from regtui.study.folder import StudyFolder, find_study
+from regtui.study.forecast import forecast
 from regtui.study.outcome import StudyOutcome, metric_of
 from regtui.study.plan import Job, StudyPlan
 from regtui.study.scores import read_scores
 from regtui.study.words import span, verdict_exit
-from regtui.text import counted, duration, number, one_line, quoted
+from regtui.text import NBSP, counted, duration, number, one_line, quoted
 
 if TYPE_CHECKING:
     pass
@@ -219,6 +221,10 @@ class _TablePrinter:
             say(f"done   {len(news.done):,} of {counted(len(news.jobs), 'run')}, which are not made again")
         for folder in news.strangers:
             complain(f"regtui: {one_line(folder.name)} is a run of other settings or seeds, and does not count")
+        if not news.done:
+            words = forecast(self._study.plan, self._study.path.parent)
+            for line in textwrap.wrap(f"finds  {words}", min(room(), PROSE), subsequent_indent=" " * 7):
+                say(line.replace(NBSP, " "))
         say()
 
 
@@ -237,7 +243,8 @@ class _JsonPrinter:
         if isinstance(news, Opened):
             strangers = [one_line(folder.name) for folder in news.strangers]
             counts = {"runs": len(news.jobs), "done": len(news.done)}
-            self._say(kind="study_started", folder=str(self._study.path), **counts, strangers=strangers)
+            finds = "" if news.done else forecast(self._study.plan, self._study.path.parent)
+            self._say(kind="study_started", folder=str(self._study.path), **counts, strangers=strangers, finds=finds)
         elif isinstance(news, Ended):
             self.failed += [news] if news.status == "failed" else []
             cell, seed, trial = news.job.key

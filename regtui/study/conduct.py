@@ -69,9 +69,13 @@ def conduct(
         found = study.find_runs()
         for folder in (*found.unfinished, *found.failed.values()):
             shutil.rmtree(folder, ignore_errors=True)
-        tell(Opened(study.jobs, dict(found.done), list(found.strangers)))
+        missing = {job.key for job in study.jobs} - found.done.keys()
         conductor = _Conductor(study, engine, stop, tell, judged)
-        state = conductor.run({job.key for job in study.jobs} - found.done.keys())
+        with ExitStack() as stack:
+            if missing:
+                stack.enter_context(engine)
+            tell(Opened(study.jobs, dict(found.done), list(found.strangers)))
+            state = conductor.run(missing)
         conductor.judge(state)
     return state
 
@@ -94,9 +98,20 @@ class _Conductor:
 
     def run(self, missing: set[tuple[str, int, int]]) -> State:
         """Make the runs that are missing, and return how the study ended."""
-        with ExitStack() as stack:
-            engine = stack.enter_context(self._engine) if missing else self._engine
-            return self._run(engine, missing)
+        plan = self._study.plan
+        state: State = "finished"
+        self.judge()
+        done = 0
+        for look in plan.looks or [len(plan.seeds)]:
+            if not self._make(missing, plan.seeds[done:look]):
+                return "stopped"
+            done = look
+            later = {*plan.seeds[done:]}
+            went_on = any(job.seed in later and job.key not in missing for job in self._study.jobs)
+            if later and not went_on and (end := end_at_look(self.judge())) is not None:
+                state = end
+                break
+        return state if self._make(missing, self._study.added) else "stopped"
 
     def judge(self, state: State = "running") -> StudyOutcome:
         """Judge what there is, keep it in study.json and tell it.
@@ -113,32 +128,16 @@ class _Conductor:
         self._judging = self._judged_at - began
         return outcome
 
-    def _run(self, engine: Engine, missing: set[tuple[str, int, int]]) -> State:
-        plan = self._study.plan
-        state: State = "finished"
-        self.judge()
-        done = 0
-        for look in plan.looks or [len(plan.seeds)]:
-            if not self._make(engine, missing, plan.seeds[done:look]):
-                return "stopped"
-            done = look
-            later = {*plan.seeds[done:]}
-            went_on = any(job.seed in later and job.key not in missing for job in self._study.jobs)
-            if later and not went_on and (end := end_at_look(self.judge())) is not None:
-                state = end
-                break
-        return state if self._make(engine, missing, self._study.added) else "stopped"
-
-    def _make(self, engine: Engine, missing: set[tuple[str, int, int]], seeds: Sequence[int]) -> bool:
+    def _make(self, missing: set[tuple[str, int, int]], seeds: Sequence[int]) -> bool:
         """Make the runs of these seeds that are missing; returns whether all were made, not stopped."""
         wanted = {*seeds}
         to_come = deque(job for job in self._study.jobs if job.seed in wanted and job.key in missing)
         running = 0
         while (to_come or running) and not self._stop.is_set():
-            while to_come and engine.room > 0:
-                engine.begin(to_come.popleft(), self._study.runs)
+            while to_come and self._engine.room > 0:
+                self._engine.begin(to_come.popleft(), self._study.runs)
                 running += 1
-            told = engine.news(TICK)
+            told = self._engine.news(TICK)
             for news in told:
                 running -= isinstance(news, Ended)
                 self._tell(news)
