@@ -30,6 +30,8 @@ STATUS = {
     "2": "Wrong usage, an invalid preset, or, without a screen, a fault in the settings.",
     "3": "Diverged: a loss was not finite.",
     "4": "Stopped, and kept.",
+    "10": "With --verdict-exit: no difference that matters, or inconclusive; without it never.",
+    "11": "With --verdict-exit: it hurts.",
     "128 + n": "Ended by signal n.",
 }
 

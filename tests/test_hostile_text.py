@@ -167,6 +167,8 @@ HOSTILE_NAME = HOSTILE.replace("\x00", "").replace("/", "|").replace("\x1b\\", "
         ["review", HOSTILE], ["review", "--log-dir", HOSTILE], ["presets", HOSTILE], ["presets", "show", HOSTILE],
         ["presets", "check", HOSTILE], ["runs", HOSTILE, HOSTILE], ["--log-dir", HOSTILE, "runs"],
         ["--preset", "tiny.toml", "--set", f"data.root={toml(HOSTILE)}"],
+        ["judge", "--baseline", HOSTILE, "--regularized", HOSTILE],
+        ["judge", "--baseline", ".", "--regularized", ".", "--at", HOSTILE],
     ],
 )  # fmt: skip
 def test_what_was_typed_is_harmless_in_the_answer(

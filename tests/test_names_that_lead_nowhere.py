@@ -57,6 +57,8 @@ NAMES = [
         ["review", "NAME", "NAME"],
         ["export", "NAME", "--to", "csv"],
         ["export", "RUN", "NAME", "--to", "html"],
+        ["judge", "--baseline", "NAME", "--regularized", "RUN"],
+        ["judge", "--baseline", "RUN::baseline", "--regularized", "NAME::regularized"],
     ],
     ids=" ".join,
 )
@@ -64,7 +66,7 @@ def test_a_run_that_is_none_is_one_sentence(
     here: Path, words: list[str], name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = next((here / "logs").iterdir())
-    args = [name if word == "NAME" else str(run) if word == "RUN" else word for word in words]
+    args = [word.replace("NAME", name).replace("RUN", str(run)) for word in words]
     assert len(call(args, capsys, monkeypatch).faults()) == 1
 
 

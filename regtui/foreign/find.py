@@ -59,9 +59,7 @@ def find_runs(patterns: Sequence[str], side: str) -> list[LoggedRun]:
 
 def _parts(pattern: str) -> tuple[str, str | None]:
     file, between, run = pattern.partition(RUN_OF)
-    if not between or Path(pattern).exists():
-        return pattern, None
-    return file, run
+    return (file, run) if between and not _is_there(pattern) else (pattern, None)
 
 
 def _is_named(run: LoggedRun, wanted: str) -> bool:
@@ -75,7 +73,7 @@ def _paths(pattern: str, side: str) -> list[Path]:
         raise InputError(f"{side} needs a file, a folder or a pattern such as 'base_*/metrics.csv'")
     pattern = os.path.expanduser(pattern)  # noqa: PTH111, which raises where there is no home
     try:
-        if os.path.lexists(pattern):
+        if _is_there(pattern):
             return [Path(pattern)]
         found = sorted(islice(glob.iglob(pattern, recursive=True), MOST_LOOKED_AT), key=_natural)  # noqa: PTH207
     except (ValueError, OSError, re.error, RecursionError):  # a null character, or a name that can't be one
@@ -86,6 +84,13 @@ def _paths(pattern: str, side: str) -> list[Path]:
     if len(found) > MOST_FILES:
         raise InputError(f"{side} {quoted(pattern)} names more than {MOST_FILES:,} files; name fewer")
     return list(map(Path, found))
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return os.path.lexists(name)
+    except ValueError:  # a null character
+        return False
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

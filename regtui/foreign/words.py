@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from regtui.evidence.bars import around_zero, bar, is_drawn, labels
-from regtui.evidence.over_seeds_words import TITLES
+from regtui.evidence.over_seeds_words import TITLES, disagreement
 from regtui.foreign.counted_value import Value, whole
 from regtui.foreign.judged import JudgedLogs
 from regtui.foreign.metric import measured_on
@@ -212,11 +212,8 @@ def _test(judged: JudgedLogs) -> str:
 def _limits(judged: JudgedLogs) -> Iterator[str]:
     """What the smallest effect is, where t and sign-flip disagree, and what would settle it."""
     found, smallest = judged.compared, judged.smallest
-    if found is not None and found.disagree and found.p_t is not None and found.p_flip is not None:
-        yield (
-            f"Student's t ({p_value(found.p_t)}) and the exact sign-flip ({p_value(found.p_flip)}) fall on different "
-            f"sides of {judged.alpha:g}: look at each difference; with few or skewed values t is easily too sure."
-        )
+    if found is not None and (told := disagreement(found)):
+        yield told
     if found is None and judged.shown and _least_p(judged) > judged.alpha:
         yield (
             f"So few runs show it only if values are normally distributed: by exchanging runs between the sides, no "

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from regtui.evidence.over_seeds import Call, Interval
-from regtui.evidence.over_seeds_words import TITLES, VERDICT_EXIT
+from regtui.evidence.over_seeds_words import TITLES, VERDICT_EXIT, disagreement
 from regtui.preset.arms import BASELINE, marks_of
 from regtui.preset.model import Preset
 from regtui.preset.validation import validate
@@ -183,19 +183,8 @@ class StudyWords:
         """What a reader should know before believing the headline."""
         lines = [self._stopped()] if self.outcome.state in ("stopped", "interrupted") else []
         for arm, of in self.first.arms.items():
-            if of.score.disagree and of.score.call not in ("open", "none"):
-                assert of.score.p_t is not None
-                assert of.score.p_flip is not None
-                lowest = 2 / 2 ** len(of.score.differences)
-                told = (
-                    f"with {len(of.score.differences)} seeds sign-flip can't go below {lowest:.3g}"
-                    if of.score.p_flip > of.score.level >= of.score.p_t and lowest > of.score.level
-                    else "look at the dots; with few or skewed values t is easily too sure"
-                )
-                lines.append(
-                    f"{self.named(arm)}: Student's t ({p_value(of.score.p_t)}) and the exact sign-flip "
-                    f"({p_value(of.score.p_flip)}) fall on different sides of {of.score.level:g}: {told}."
-                )
+            if told := disagreement(of.score):
+                lines.append(f"{self.named(arm)}: {told}")
         return [line for line in lines if line]
 
     def _stopped(self) -> str:
