@@ -258,7 +258,8 @@ def _table_rows(words: StudyWords, width: int) -> list[Row]:
     found = [SHOWN[of.score.call] for of in ours]
     cost = ["" if of.cost is None else f"{of.cost:.2f} ×" for of in ours]
     sizes = [max(map(len, column)) for column in (names, by, found, cost)]
-    with_cost = sum(sizes) + 4 + SHORTEST_BAR + 2 <= width
+    sizes[3] = max(sizes[3], len("time"))
+    with_cost = any(cost) and sum(sizes) + 4 + SHORTEST_BAR + 2 <= width
     name = min(sizes[0], max(8, width - sizes[1] - sizes[2] - 3))
     room = min(LONGEST_BAR, width - name - sizes[1] - sizes[2] - 5 - (sizes[3] + 1 if with_cost else 0))
     scale = _scale([of.score for of in ours], None, room) if room >= SHORTEST_BAR else None
