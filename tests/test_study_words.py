@@ -91,7 +91,7 @@ def sentences(words: StudyWords) -> Iterator[str]:
             yield from words.scopes(words.first, arm)
 
 
-MADE = list(outcomes(160))
+MADE = list(outcomes(110))
 
 
 def test_every_sentence_holds() -> None:
