@@ -293,12 +293,12 @@ def simultaneous_level(family: Mapping[Key, Mapping[int, float]], level: float) 
     if centred.shape[1] < 2:
         return level
     _, sizes, axes = np.linalg.svd(centred, full_matrices=False)
-    root = sizes[:, None] * axes  # root.T @ root is the matrix of correlations
+    root = (sizes[:, None] * axes).astype(np.float32)  # root.T @ root is the matrix of correlations
     random = np.random.default_rng(SEED)
     smallest = []
     at_once = max(1, min(DRAWS, 1_000_000 // (len(has) * len(root))))
     for begin in range(0, DRAWS, at_once):
-        drawn = random.standard_normal((min(at_once, DRAWS - begin), len(has), len(root))) @ root
+        drawn = random.standard_normal((min(at_once, DRAWS - begin), len(has), len(root)), dtype=np.float32) @ root
         drawn *= has
         mean = drawn.sum(axis=1) / counts
         variance = (np.einsum("dsc,dsc->dc", drawn, drawn) - counts * mean**2) / (counts - 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 Array = Any
@@ -17,7 +18,7 @@ POWER = 0.8
 """The probability with which a planned set of seeds settles a difference."""
 MOST_SEEDS = 1_000
 """The largest set of seeds that is proposed."""
-GRID = 512
+GRID = 256
 """Points at which the distribution of the measured spread is taken."""
 
 
@@ -86,6 +87,7 @@ def seeds_for_flips(level: float) -> int:
     return math.ceil(1 - math.log2(level) - 1e-9)
 
 
+@cache  # of at most MOST_SEEDS numbers, 2 kB each
 def _deviations(seeds: int) -> Array:
     """Evenly spaced quantiles of the standard deviation that so many seeds measure, whose true value is 1."""
     import numpy as np
