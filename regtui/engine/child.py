@@ -22,7 +22,7 @@ from regtui.signals import ending
 
 MAX_WORDS = 100_000
 """The most bytes read of a process's messages from before it serves."""
-_LINE = "import sys; sys.path[:] = sys.argv[2:]; from regtui.engine.worker import begin; begin(sys.argv[1])"
+_LINE = "import sys; sys.path[:] = sys.argv[2:]; from {} import begin; begin(sys.argv[1])"
 _POOLS = ("OMP", "MKL", "VECLIB_MAXIMUM")
 """Environment variables that set the number of threads of torch and its libraries."""
 
@@ -58,15 +58,22 @@ def kill_all() -> None:
 
 
 class Spawned:
-    """A Python of its own that runs `regtui.engine.worker`."""
+    """A Python of its own that runs `begin` of a module."""
 
-    def __init__(self, threads: int, streams: tuple[int, int] | None = None, channel: int | None = None) -> None:
+    def __init__(
+        self,
+        threads: int,
+        streams: tuple[int, int] | None = None,
+        channel: int | None = None,
+        module: str = "regtui.engine.worker",
+    ) -> None:
         """Start it, which returns at once.
 
         Args:
             threads: The default for its libraries.
             streams: Its stdin and stdout, through which it is called.
             channel: A socket through which it is asked to fork processes that are called.
+            module: Whose `begin` it runs.
 
         Raises:
             RegtuiError: It can't be started.
@@ -86,7 +93,10 @@ class Spawned:
         try:
             with _signals_blocked():
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", *flags, "-c", _LINE, str(channel or ""), *without_current_folder(sys.path)],
+                    [
+                        *(sys.executable, "-P", *flags, "-c", _LINE.format(module)),
+                        *(str(channel or ""), *without_current_folder(sys.path)),
+                    ],
                     stdin=stdin,
                     stdout=stdout,
                     stderr=self._words,

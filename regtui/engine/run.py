@@ -78,7 +78,7 @@ def _run(
 ) -> RunResult:
     history = History()
     crew.prepare(len(preset.arms()))
-    with RunLog(logs, preset, crew.threads) as log:
+    with RunLog(logs, preset, crew.threads, checkpoints=checkpoints) as log:
         try:
             data_file = ensure(preset.data.dataset, Path(preset.data.root) if preset.data.root else None)
             crew.watch = Watch(control, nobody_watches, PATIENCE)

@@ -38,7 +38,7 @@ def begin(channel: str) -> None:
     """Answer calls, or, given the number of a socket, fork processes that do. Does not return."""
     for number in ending():  # signals are meant for the run, which decides what to do
         signal.signal(number, signal.SIG_IGN)
-    _keep_freed_memory()
+    keep_freed_memory()
     if channel:
         host = _attempt(_host)
         _become_forked(socket.socket(fileno=int(channel)))
@@ -47,7 +47,7 @@ def begin(channel: str) -> None:
         _answer(lambda: _attempt(_host))
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let the C library keep freed memory instead of returning it to the system.
 
     Every step frees gradients of about a megabyte and allocates as much again. If the memory was returned in between,

@@ -36,18 +36,20 @@ class RunLog:
     place with everything that belongs in it.
     """
 
-    def __init__(self, logs: Path, preset: Preset, threads: int | None = None) -> None:
+    def __init__(self, logs: Path, preset: Preset, threads: int | None = None, *, checkpoints: bool = True) -> None:
         """Create a new folder below `logs` and write the preset and the circumstances into it.
 
         Args:
             logs: The folder for runs.
             preset: The preset of the run.
             threads: Threads of each process, if known.
+            checkpoints: Whether the folder gets one for a checkpoint.
 
         Raises:
             InputError: The folder can't be written.
         """
         self._made: list[Path] = []
+        self._checkpoints = checkpoints
         self._handle: int | None = None
         try:
             self._made = [path for path in (logs, *logs.parents) if not path.exists()]
@@ -94,7 +96,7 @@ class RunLog:
             self._steps.setdefault(event.arm, []).append(event)
             return []
         for steps in self._steps.values():
-            self._events.add(_joined(steps))
+            self._events.add(joined(steps))
         self._steps.clear()
         self._events.add(event)
         if isinstance(event, EpochDone):
@@ -199,7 +201,8 @@ class RunLog:
         folder.mkdir(parents=True, exist_ok=True)
         if self._handle is None or not _is_at(self._handle, folder):
             self._hold()
-        (folder / "checkpoint").mkdir(exist_ok=True)
+        if self._checkpoints:
+            (folder / "checkpoint").mkdir(exist_ok=True)
         for name, content in self._small_files.items():
             if not (folder / name).exists():
                 write_whole(folder / name, content)
@@ -224,7 +227,7 @@ class RunLog:
                 path.rmdir()
 
 
-def _joined(parts: list[StepsDone]) -> StepsDone:
+def joined(parts: list[StepsDone]) -> StepsDone:
     """One event for consecutive steps of an epoch."""
     losses = [loss for part in parts for loss in part.losses]
     return parts[0].model_copy(
@@ -242,7 +245,6 @@ def _new_folder(logs: Path, name: str) -> Path:
             if not logs.is_dir():
                 raise
             continue  # two runs of the same second drew the same four digits
-        (folder / "checkpoint").mkdir()
         return folder
 
 

@@ -80,9 +80,9 @@ def time_steps(loop: str, steps: int) -> None:
     """Print the milliseconds of a step of this loop, after a warm-up."""
     import torch
 
-    from regtui.engine.worker import _keep_freed_memory
+    from regtui.engine.worker import keep_freed_memory
 
-    _keep_freed_memory()  # a plain loop gains as much by it
+    keep_freed_memory()  # a plain loop gains as much by it
     torch.set_num_threads(1)
     step = arm_step() if loop == "arm" else expert_step(channels_last=loop == "channels last")
     step(20)

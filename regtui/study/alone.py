@@ -1,0 +1,35 @@
+"""Makes one run in this process, all its arms in turn: what a task of Ray and a job of Slurm do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from regtui.engine.crew import LocalCrew
+from regtui.engine.run import RunResult, run
+from regtui.engine.worker import keep_freed_memory
+from regtui.preset.model import Preset
+from regtui.protocol.control import Control
+from regtui.protocol.events import Event
+
+
+def run_alone(
+    preset: Preset,
+    runs: Path,
+    threads: int,
+    *,
+    checkpoints: bool,
+    control: Control,
+    emit: Callable[[Event], object] = lambda _event: None,
+    begun: Callable[[Path], None] = lambda _folder: None,
+) -> RunResult:
+    """Make a run in a new folder below `runs`; see `regtui.engine.run.run`."""
+    return run(preset, runs, control, emit, _crew(threads), begun, checkpoints=checkpoints)
+
+
+@cache
+def _crew(threads: int) -> LocalCrew:
+    """What trains here; kept, so that torch is imported once a process."""
+    keep_freed_memory()
+    return LocalCrew(threads)

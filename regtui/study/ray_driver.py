@@ -1,0 +1,185 @@
+"""The process that speaks with a Ray cluster for a study: takes runs from its stdin, tells their parts on its stdout.
+
+A process of its own, because Ray writes to the terminal, takes signals for itself, waits for minutes for a cluster that
+is not there, and ends its program when the cluster goes. `regtui.study.ray_engine` is the other end.
+
+Messages are pickled. To it, first an `Address`, then a `Task` for each run. From it, first the number of processors of
+the cluster, or a sentence that says why there is none; then a number of a task with a `Part`, or with a sentence of a
+task that could not be carried out, or with None for one that ended without its last part.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import regtui
+from regtui import __version__
+from regtui.preset.model import Preset
+from regtui.signals import ending
+from regtui.study.ray_task import Part, make, wrong_version
+from regtui.text import one_line
+
+RETRIES = 3
+"""So often Ray begins a run anew whose worker or node has died."""
+PROBED = 60.0
+"""Seconds in which each node must have answered."""
+STORE = 256 * 2**20
+"""Bytes of memory for what tasks return, on a cluster that is started for the purpose."""
+
+
+class Address(NamedTuple):
+    """The cluster: where it is, or, without an address, with how many processors one is started."""
+
+    address: str | None
+    processors: int
+
+
+class Task(NamedTuple):
+    """A run to make; one with a number that was given before replaces that."""
+
+    number: int
+    preset: Preset
+    threads: int
+    checkpoints: bool
+
+
+def begin(_channel: str) -> None:
+    """Serve until stdin is closed."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ending())  # blocked while this began; Ray's own processes need them
+    calls, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1):  # what Ray prints must not get between the answers; stderr goes into a file
+        os.dup2(null, stream)
+    lock = threading.Lock()
+
+    def tell(message: Any) -> None:
+        content = pickle.dumps(message)
+        with lock:
+            replies.write(content)
+            replies.flush()
+
+    warnings.simplefilter("ignore")
+    os.chdir(Path(regtui.__file__).parents[1])  # Ray puts the current folder on the import path of workers
+    cluster = _Cluster()
+    try:
+        tell(cluster.join(pickle.load(calls)))
+        tasks: dict[int, Any] = {}
+        while True:
+            task: Task = pickle.load(calls)
+            if (before := tasks.get(task.number)) is not None:
+                cluster.cancel(before)
+            parts = tasks[task.number] = cluster.start(task)
+            threading.Thread(target=_pass_on, args=(cluster, task.number, parts, tell), daemon=True).start()
+    except EOFError:  # the study has ended, or its program has
+        cluster.leave()
+    finally:
+        os._exit(0)
+
+
+def _pass_on(cluster: _Cluster, number: int, parts: Any, tell: Any) -> None:
+    """Tell the parts of one run as they come."""
+    try:
+        for reference in parts:
+            part: Part = cluster.get(reference)
+            tell((number, part))
+            if part.files is not None or part.error:
+                return
+        tell((number, None))
+    except cluster.cancelled:
+        return
+    except Exception as error:
+        tell((number, cluster.words(error)))
+
+
+class _Cluster:
+    """A Ray cluster."""
+
+    def join(self, address: Address) -> int | str:
+        """Join it, or start one; returns its processors, or why that can't be done."""
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        try:
+            import ray
+        except ImportError as error:
+            return f"Ray can't be imported: {one_line(error)}; install regtui[ray] again"
+        self._ray: Any = ray
+        self.cancelled = ray.exceptions.TaskCancelledError
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
+        try:
+            if address.address:
+                ray.init(address=address.address, **quiet)
+            else:
+                ray.init(
+                    address="local",
+                    num_cpus=address.processors,
+                    include_dashboard=False,
+                    object_store_memory=STORE,
+                    **quiet,
+                )
+            if fault := self._fault():
+                return fault
+        except Exception as error:
+            return self.words(error)
+        self._make = ray.remote(num_returns="streaming", max_retries=RETRIES)(make)
+        return int(self._ray.cluster_resources().get("CPU", 0))
+
+    def start(self, task: Task) -> Any:
+        """Start a run; returns a generator of references to its parts."""
+        gpus = 1 if task.preset.train.device.startswith("cuda") else 0
+        options = self._make.options(num_cpus=task.threads, num_gpus=gpus, name=f"regtui {task.preset.name}")
+        return options.remote(task.preset, task.threads, task.checkpoints, __version__)
+
+    def get(self, reference: Any) -> Any:
+        """What a reference stands for."""
+        return self._ray.get(reference)
+
+    def cancel(self, parts: Any) -> None:
+        """End a run."""
+        self._ray.cancel(parts, force=False)
+
+    def leave(self) -> None:
+        """Leave the cluster; what still runs there for us ends, and a cluster that was started for us does."""
+        if hasattr(self, "_make"):
+            self._ray.shutdown()
+
+    def words(self, error: Exception) -> str:
+        """An error of Ray's in one sentence."""
+        cause = getattr(error, "cause", None)
+        if isinstance(error, self._ray.exceptions.WorkerCrashedError):
+            return f"its worker died {1 + RETRIES} times; the machine may have run out of memory"
+        if isinstance(error, self._ray.exceptions.NodeDiedError):
+            return f"the nodes on which it ran were lost {1 + RETRIES} times"
+        lines = [line.strip() for line in str(cause or error).splitlines() if line.strip()]
+        return one_line(" ".join(lines) if len(lines) < 8 else lines[-1])
+
+    def _fault(self) -> str:
+        """Why a node can't make runs; empty if all can."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        probe = self._ray.remote(num_cpus=0, max_retries=1)(version)
+        there = {
+            node["NodeManagerAddress"]: probe.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ).remote()
+            for node in self._ray.nodes()
+            if node["Alive"]
+        }
+        for node, answer in there.items():
+            try:
+                found = self._ray.get(answer, timeout=PROBED)
+            except Exception as error:
+                return f"{node} can't make runs ({self.words(error)}); install regtui {__version__} on all nodes"
+            if found != __version__:
+                return wrong_version(node, found, __version__)
+        return ""
+
+
+def version() -> str:
+    """The version of regtui where this is called."""
+    return __version__

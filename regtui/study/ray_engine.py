@@ -1,0 +1,316 @@
+"""Makes the runs of a study on a Ray cluster: each a task on whatever node is free, its events back as they happen."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import socket
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from regtui.engine.child import Spawned
+from regtui.errors import InputError, RegtuiError, unwritable
+from regtui.files import write_whole
+from regtui.preset.model import Preset
+from regtui.processors import grant
+from regtui.protocol.events import Event, RunFinished, StepsDone
+from regtui.runs.log import RunLog
+from regtui.study.engine import Began, Ended, News, Told
+from regtui.study.plan import Job
+from regtui.study.ray_driver import Address, Task
+from regtui.study.ray_task import Part, chained
+from regtui.text import one_line, quoted
+
+REACHED = 5.0
+"""Seconds in which a cluster's address must take a connection."""
+JOINED = 120.0
+"""Seconds in which a cluster must have been joined or started, and its nodes have answered."""
+LEFT = 15.0
+"""Seconds to leave a cluster in order; then its connection is cut."""
+ATTEMPTS = 3
+"""So often a run is begun whose parts do not fit together; then it is told as failed."""
+_CALLERS = ("preset.toml",)
+"""Files that stay as the caller wrote them: on the node its own paths and devices are meant."""
+
+
+@dataclass
+class _Attempt:
+    """A run that was begun.
+
+    Attributes:
+        job: What is run.
+        runs: Below which its folder is.
+        log: Its folder, once the first part has come.
+        attempt: Which attempt of Ray's its last part was of.
+        chain: A hash of what was measured so far.
+        deaths: How often it was begun anew.
+    """
+
+    job: Job
+    runs: Path
+    log: RunLog | None = None
+    attempt: str = ""
+    chain: str = ""
+    deaths: int = 0
+    begun: int = 1
+
+
+class RayEngine:
+    """Makes runs as tasks of Ray; see `regtui.study.engine.Engine`. The losses of steps are not told."""
+
+    def __init__(
+        self, address: str | None = None, jobs: int | None = None, threads: int = 1, *, checkpoints: bool = False
+    ) -> None:
+        """Plan the connection; entering the engine makes it.
+
+        Args:
+            address: Of a cluster to which this machine belongs, HOST:PORT or 'auto'. If left out, it is what
+                RAY_ADDRESS says, as it does in jobs of Ray's own; without one, a cluster of this machine alone is
+                started, and ended with the engine.
+            jobs: Runs at the same time; if left out, as many as the cluster has processors for.
+            threads: Processors of each.
+            checkpoints: Whether runs save their weights after each epoch.
+
+        Raises:
+            InputError: Ray is not installed, or the address is none.
+        """
+        if find_spec("ray") is None:
+            raise InputError("--engine ray: Ray is not installed; install regtui[ray]")
+        self._address = address or os.environ.get("RAY_ADDRESS") or None
+        if self._address is not None:
+            _check(self._address)
+        self._jobs, self._threads, self._checkpoints = jobs, threads, checkpoints
+        self._runs: dict[int, _Attempt] = {}
+        self._begun = 0
+        self._messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    @property
+    def room(self) -> int:
+        """How many more runs would begin at once."""
+        return self._most - len(self._runs)
+
+    def begin(self, job: Job, runs: Path) -> None:
+        """Begin a run in a new folder below `runs`; returns at once."""
+        self._begun += 1
+        self._runs[self._begun] = _Attempt(job, runs)
+        self._submit(self._begun)
+
+    def news(self, timeout: float) -> list[News]:
+        """What has happened since the last call, in order; waits up to `timeout` seconds for the first.
+
+        Raises:
+            RegtuiError: The cluster was lost.
+        """
+        found: list[News] = []
+        try:
+            found += self._take_in(self._messages.get(timeout=timeout))
+            while True:
+                found += self._take_in(self._messages.get_nowait())
+        except queue.Empty:
+            return found
+
+    def __enter__(self) -> Self:
+        """Join the cluster, or start one.
+
+        Raises:
+            RegtuiError: That can't be done.
+        """
+        if self._address is not None:
+            _reach(self._address)
+        stdin, calls = os.pipe()
+        replies, stdout = os.pipe()
+        try:
+            self._driver = Spawned(1, (stdin, stdout), module="regtui.study.ray_driver")
+        except BaseException:
+            os.close(calls)
+            os.close(replies)
+            raise
+        finally:
+            os.close(stdin)
+            os.close(stdout)
+        self._calls = os.fdopen(calls, "wb")
+        self._reader = threading.Thread(target=self._read, args=[replies], name="parts of runs", daemon=True)
+        self._reader.start()
+        try:
+            self._join()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for run in self._runs.values():
+            if run.log is not None:
+                run.log.discard()
+        self._runs.clear()
+        self._leave()
+
+    def _join(self) -> None:
+        processors = max(grant().processors, (self._jobs or 1) * self._threads)
+        self._send(Address(self._address, processors))
+        try:
+            answer = self._messages.get(timeout=JOINED)
+        except queue.Empty:
+            raise RegtuiError(f"{self._place}: it did not answer for {JOINED:.0f} s") from None
+        if not isinstance(answer, int):
+            raise RegtuiError(f"{self._place}: {answer}")
+        self._most = self._jobs or max(1, answer // self._threads)
+
+    @property
+    def _place(self) -> str:
+        if self._address is None:
+            return "a Ray cluster can't be started here"
+        return f"the Ray cluster at {quoted(self._address)} can't be used"
+
+    def _submit(self, number: int) -> None:
+        preset = self._runs[number].job.preset
+        self._send(Task(number, _elsewhere(preset), self._threads, self._checkpoints))
+
+    def _send(self, message: Address | Task) -> None:
+        try:
+            self._calls.write(pickle.dumps(message))
+            self._calls.flush()
+        except (OSError, ValueError):
+            raise self._lost() from None
+
+    def _read(self, pipe: int) -> None:
+        with os.fdopen(pipe, "rb") as replies, suppress(EOFError, OSError, pickle.UnpicklingError):
+            while True:
+                self._messages.put(pickle.load(replies))
+        self._messages.put(None)
+
+    def _take_in(self, message: tuple[int, Part | str | None] | None) -> list[News]:
+        """News that follow from a message of the driver's."""
+        if message is None:
+            self._messages.put(None)
+            raise self._lost()
+        number, part = message
+        if (run := self._runs.get(number)) is None:
+            return []
+        if isinstance(part, str):
+            return [self._failed(number, part)]
+        if part is None or (run.attempt not in {"", part.attempt} and part.before != run.chain):
+            return self._begin_anew(number)
+        if part.error:
+            return [self._failed(number, part.error)]
+        try:
+            return self._write(number, part)
+        except InputError as error:
+            return [self._failed(number, str(error))]
+
+    def _write(self, number: int, part: Part) -> list[News]:
+        """Write a part of a run into its folder."""
+        run, job, found = self._runs[number], self._runs[number].job, list[News]()
+        if run.log is None:
+            run.log = RunLog(run.runs, job.preset, self._threads, checkpoints=self._checkpoints)
+        if run.attempt != part.attempt:
+            run.deaths += run.attempt != ""
+            run.attempt = part.attempt
+            anew = run.deaths + run.begun - 1
+            found.append(Began(job, run.log.folder, part.where + (f", begun anew {anew} times" if anew else "")))
+        told: list[Event] = []
+        for event in part.events:
+            told += [event, *run.log(event)]
+        run.chain = chained(run.chain, part.events)
+        if part.files is None:
+            return found + [Told(job, event) for event in told if not isinstance(event, StepsDone)]
+        folder = run.log.folder
+        run.log.close(0.0)
+        del self._runs[number]
+        finished = next(event for event in told if isinstance(event, RunFinished))
+        ended = Ended(job, folder, finished.status, finished.error)
+        try:
+            for name in sorted(part.files, key=lambda name: name == "summary.json"):  # it says that all is there
+                if name not in _CALLERS:
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    write_whole(folder / name, part.files[name])
+        except OSError as error:
+            ended = Ended(job, folder, "failed", f"{folder}: {unwritable(error)}")
+        return [*found, *(Told(job, event) for event in told if not isinstance(event, StepsDone)), ended]
+
+    def _begin_anew(self, number: int) -> list[News]:
+        """Begin a run anew whose second attempt measured something else than the first, as on another processor."""
+        run = self._runs[number]
+        if run.begun == ATTEMPTS:
+            return [self._failed(number, f"its workers died, and {ATTEMPTS} attempts did not measure the same")]
+        if run.log is not None:
+            run.log.discard()
+        self._runs[number] = _Attempt(run.job, run.runs, deaths=run.deaths, begun=run.begun + 1)
+        self._submit(number)
+        return []
+
+    def _failed(self, number: int, why: str) -> Ended:
+        run = self._runs.pop(number)
+        if run.log is not None:
+            run.log.discard()
+        return Ended(run.job, None, "failed", why)
+
+    def _lost(self) -> RegtuiError:
+        lines = [line for line in self._driver.words().splitlines() if line.strip()]
+        why = f" ({one_line(lines[-1])})" if lines else ""
+        return RegtuiError(f"the Ray cluster was lost{why}; the study can be resumed")
+
+    def _leave(self) -> None:
+        """Leave the cluster, in order if it takes no more than `LEFT` seconds."""
+        with suppress(OSError):
+            self._calls.close()
+        self._reader.join(LEFT)
+        self._driver.kill()
+        self._driver.wait()
+        self._driver.close()
+        self._reader.join()
+
+
+def _check(address: str) -> None:
+    """Refuse an address of another kind.
+
+    Raises:
+        InputError: It is none that can be used.
+    """
+    if address in {"auto", "local"}:
+        return
+    host, _, port = address.rpartition(":")
+    if "//" in address:
+        raise InputError(
+            f"--ray-address {quoted(address)}: a client of Ray can't receive what runs tell; start regtui on a machine "
+            "of the cluster, with HOST:PORT or 'auto'"
+        )
+    if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise InputError(f"--ray-address {quoted(address)}: an address is HOST:PORT, such as 10.0.0.1:6379, or 'auto'")
+
+
+def _reach(address: str) -> None:
+    """Try whether something answers there, for which Ray itself takes minutes.
+
+    Raises:
+        InputError: Nothing does.
+    """
+    host, _, port = address.rpartition(":")
+    if not host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACHED).close()
+    except (OSError, UnicodeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise InputError(
+            f"--ray-address {quoted(address)}: the cluster can't be reached ({why}); `ray status` on one of its "
+            "machines tells whether it is up"
+        ) from None
+
+
+def _elsewhere(preset: Preset) -> Preset:
+    """The preset as it is given to a node, which has another current folder, and only the GPU that Ray gives it."""
+    data, train = preset.data, preset.train
+    if data.root:
+        data = data.model_copy(update={"root": str(Path(data.root).absolute())})
+    if train.device.startswith("cuda"):
+        train = train.model_copy(update={"device": "cuda"})
+    return preset.model_copy(update={"data": data, "train": train})
