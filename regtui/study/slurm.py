@@ -1,0 +1,363 @@
+"""Makes the runs of a study as jobs of Slurm, through submitit: a shared folder is the channel.
+
+    runs/                    the runs that have ended
+    slurm/123_4_0_log.err    what a job has printed, and submitit's own files
+    slurm/made/RUN/          where a job's run is until it has ended
+
+Slurm decides what runs when and where, and puts a job that it preempts back into its queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from regtui.errors import InputError, RegtuiError, unwritable
+from regtui.protocol.events import RunFinished
+from regtui.runs.follow import Follower
+from regtui.runs.list import is_run
+from regtui.study.engine import Began, Ended, News, Told
+from regtui.study.plan import Job
+from regtui.study.slurm_job import Made, SlurmRun
+from regtui.text import one_line, quoted
+
+FOLDER = "slurm"
+"""Where jobs work, in a study's folder."""
+MOST = 256
+"""Jobs in Slurm's queue at the same time, where nobody says how many."""
+MINUTES = 60
+"""The time limit of a job, where nobody says one."""
+ATTEMPTS = 3
+"""So often a run is begun whose job is killed; then it is told as failed."""
+LOOK = 1.0
+"""Seconds between two looks into the shared folder: each asks the file server some questions for each job."""
+GRACE = 10.0
+"""Seconds in which a job's result must be seen here after its job has ended: file servers are late."""
+_OWN = frozenset({"job_name", "nodes", "ntasks_per_node", "cpus_per_task", "array_parallelism", "num_gpus", "use_srun"})
+"""Parameters that follow from the study, and a deprecated one."""
+_LISTS = frozenset({"setup", "teardown", "srun_args"})
+_NUMBERS = frozenset({"time", "gpus_per_node", "gpus_per_task", "cpus_per_gpu", "signal_delay_s"})
+_GPUS = ("gpus_per_node", "gpus_per_task", "gres")
+
+Cluster = Literal["slurm", "local", "debug"]
+
+
+def slurm_settings(given: Sequence[str]) -> dict[str, Any]:
+    """What `--slurm KEY=VALUE` says, as submitit takes it.
+
+    Raises:
+        InputError: submitit is not installed, or has no such parameter, or a value is none for it.
+    """
+    if find_spec("submitit") is None:
+        raise InputError("--engine slurm: submitit is not installed; install regtui[slurm]")
+    from submitit import SlurmExecutor
+
+    known = {*SlurmExecutor._valid_parameters()} - _OWN - {"additional_parameters"}
+    settings: dict[str, Any] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not value or key not in known:
+            raise InputError(f"--slurm {quoted(text)}: it is KEY=VALUE, where KEY is one of {', '.join(sorted(known))}")
+        if key in _LISTS:
+            settings.setdefault(key, []).append(value)
+        elif key in settings:
+            raise InputError(f"--slurm {quoted(text)}: {key} is given twice")
+        elif key in _NUMBERS:
+            if not value.isascii() or not value.isdecimal() or not 0 < int(value) < 10**6:
+                unit = " of minutes" if key == "time" else ""
+                raise InputError(f"--slurm {quoted(text)}: {key} is a number{unit} from 1 on")
+            settings[key] = int(value)
+        else:
+            settings[key] = value == "true" if value in {"true", "false"} else value
+    return settings
+
+
+@dataclass
+class _Submitted:
+    """A run that was begun.
+
+    Attributes:
+        job: What is run.
+        runs: Where it belongs when it has ended.
+        place: Where it is until then.
+        slurm: Its job, once it was submitted.
+        follower: Reads the events of the run's folder in `place`, once there is one.
+        folders: Those that there were in `place`, one an attempt.
+        finished: How the run has ended, if it has told that.
+        ended: When its job was seen to have ended without a result; 0 if it was not.
+        attempts: How often it was submitted.
+    """
+
+    job: Job
+    runs: Path
+    place: Path
+    slurm: Any = None
+    follower: Follower | None = None
+    folders: list[Path] = field(default_factory=list)
+    finished: RunFinished | None = None
+    ended: float = 0.0
+    attempts: int = 0
+
+
+class SlurmEngine:
+    """Makes runs as jobs of Slurm; see `regtui.study.engine.Engine`. The losses of steps are not told."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        jobs: int | None = None,
+        threads: int = 1,
+        *,
+        checkpoints: bool = False,
+        cluster: Cluster = "slurm",
+    ) -> None:
+        """Plan the jobs.
+
+        Args:
+            settings: What every job asks Slurm for; see `slurm_settings`.
+            jobs: Jobs in Slurm's queue or running at the same time; if left out, `MOST`.
+            threads: Processors of each.
+            checkpoints: Whether runs save their weights after each epoch.
+            cluster: submitit's name of the scheduler; 'local' and 'debug' make the jobs here, for tests.
+        """
+        self._settings, self._cluster = dict(settings), cluster
+        self._most, self._threads, self._checkpoints = jobs or MOST, threads, checkpoints
+        self._executor: Any = None
+        self._folder: Path | None = None
+        self._waiting: list[_Submitted] = []
+        self._running: list[_Submitted] = []
+        self._made = 0
+        self._failed = False
+        self._looked = 0.0
+
+    @property
+    def room(self) -> int:
+        """How many more runs would begin at once."""
+        return self._most - len(self._waiting) - len(self._running)
+
+    def begin(self, job: Job, runs: Path) -> None:
+        """Begin a run in a new folder below `runs`; returns at once. What is begun until `news` becomes one job array.
+
+        Raises:
+            RegtuiError: Jobs can't be submitted here.
+        """
+        if self._executor is None:
+            self._prepare(runs.absolute().parent / FOLDER, job)
+        assert self._folder is not None
+        self._made += 1
+        self._waiting.append(_Submitted(job, runs, self._folder / "made" / f"{self._made}"))
+
+    def news(self, timeout: float) -> list[News]:
+        """What has happened since the last call, in order; waits up to `timeout` seconds for the first.
+
+        Raises:
+            RegtuiError: Jobs can't be submitted.
+        """
+        if self._waiting:
+            self._submit()
+        until = time.monotonic() + timeout
+        while True:
+            now = time.monotonic()
+            if now >= self._looked + LOOK:
+                self._looked = now
+                if found := [news for run in list(self._running) for news in self._look(run)]:
+                    return found
+            if now >= until:
+                return []
+            time.sleep(max(0.0, min(until, self._looked + LOOK) - now))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take back all jobs that have not ended."""
+        left = [run.slurm for run in self._running if run.slurm is not None]
+        if self._cluster == "slurm":
+            _take_back([job.job_id for job in left])
+        else:
+            for job in left:
+                job.cancel()
+        self._running.clear()
+        self._waiting.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder / "made" if self._failed else self._folder, ignore_errors=True)
+
+    def _prepare(self, folder: Path, job: Job) -> None:
+        """Make submitit ready, once the study's folder is known; its jobs of an earlier start are taken back.
+
+        Raises:
+            RegtuiError: There is no Slurm here, the settings do not go together, or the folder can't be written.
+        """
+        import submitit
+
+        logging.getLogger("submitit").handlers.clear()  # it prints on the terminal
+        warnings.filterwarnings("ignore", module="submitit")
+        if self._cluster == "slurm":
+            _watch_quietly()
+            _take_back([path.name.removesuffix("_submitted.pkl") for path in folder.glob("*_submitted.pkl")])
+        shutil.rmtree(folder, ignore_errors=True)
+        python = f"{shlex.quote(sys.executable)} -P"  # the current folder is not on the import path
+        ours: dict[str, Any] = {"name": f"regtui-{job.preset.name}", "cpus_per_task": self._threads}
+        if job.preset.train.device.startswith("cuda") and not any(key in self._settings for key in _GPUS):
+            ours["gpus_per_node"] = 1
+        settings = {"time": MINUTES, "array_parallelism": self._most, **self._settings}
+        try:
+            folder.mkdir(parents=True)
+            self._executor = submitit.AutoExecutor(
+                folder,
+                cluster=self._cluster,
+                slurm_python=python,
+                slurm_max_num_timeout=0,  # a run that was cut short is begun anew, and would be cut short again
+                local_python=python,
+            )
+            self._executor.update_parameters(
+                **ours, timeout_min=settings["time"], **{f"slurm_{key}": value for key, value in settings.items()}
+            )
+        except OSError as error:
+            raise RegtuiError(f"{folder}: {unwritable(error)}") from None
+        except RuntimeError:
+            raise InputError(
+                "--engine slurm: there is no Slurm on this machine (srun is not found); start the study on one of the "
+                "cluster's, such as its login node"
+            ) from None
+        except Exception as error:  # submitit's checks raise whatever comes
+            raise InputError(f"--slurm: {one_line(error)}") from None
+        self._folder = folder
+
+    def _submit(self) -> None:
+        """Submit what waits, several as an array.
+
+        Raises:
+            RegtuiError: Slurm does not take it.
+        """
+        waiting, self._waiting = self._waiting, []
+        try:
+            with self._executor.batch():
+                for run in waiting:
+                    call = SlurmRun(run.job.preset, run.place, self._threads, self._checkpoints)
+                    run.slurm = self._executor.submit(call)
+        except Exception as error:  # what sbatch says, as submitit's error
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            said = next((line for line in reversed(lines) if "error" in line.lower()), lines[-1] if lines else "")
+            raise RegtuiError(
+                f"Slurm does not take the jobs: {one_line(said)}; --slurm sets what they ask for"
+            ) from None
+        for run in waiting:
+            run.attempts += 1
+        self._running += waiting
+
+    def _look(self, run: _Submitted) -> Iterator[News]:
+        """What has happened to one run since the last look."""
+        has_ended = run.slurm.done()  # asked before its folder is looked into, so that nothing is missed
+        yield from self._follow(run)
+        if not has_ended:
+            return
+        if self._cluster == "debug" or run.slurm.paths.result_pickle.exists():
+            yield from self._end(run)
+        elif not run.ended:
+            run.ended = time.monotonic()
+        elif time.monotonic() >= run.ended + (GRACE if self._cluster == "slurm" else 0):
+            yield from self._begin_anew(run)
+
+    def _follow(self, run: _Submitted) -> Iterator[News]:
+        """What its folder tells since the last look."""
+        for folder in _runs_in(run.place):
+            if folder not in run.folders:
+                run.folders.append(folder)
+                run.follower = Follower(folder, without_steps=True)
+                anew = f", begun anew {len(run.folders) - 1} times" if len(run.folders) > 1 else ""
+                yield Began(run.job, folder, f"job {run.slurm.job_id}{anew}")
+        if run.follower is None:
+            return
+        with suppress(OSError):  # it has gone, or is not there yet: the next look tells
+            while events := run.follower.new_events():
+                for event in events:
+                    if isinstance(event, RunFinished):  # a run that is preempted has ended, too, and goes on later
+                        run.finished = event
+                    else:
+                        yield Told(run.job, event)
+
+    def _begin_anew(self, run: _Submitted) -> Iterator[News]:
+        """Begin a run anew whose job was killed."""
+        self._running.remove(run)
+        if run.attempts == ATTEMPTS:
+            yield self._failure(run, f"its job was killed {ATTEMPTS} times (the last: {one_line(run.slurm.state)})")
+            return
+        run.follower, run.finished, run.ended = None, None, 0.0
+        self._waiting.append(run)
+        self._submit()
+
+    def _end(self, run: _Submitted) -> Iterator[News]:
+        """Bring a run whose job has ended to where it belongs."""
+        self._running.remove(run)
+        if (error := run.slurm.exception()) is not None:
+            yield self._failure(run, self._words(str(error)))
+            return
+        made: Made = run.slurm.result()
+        if not made.folder:
+            yield self._failure(run, made.error)
+            return
+        folder = run.runs / made.folder
+        try:
+            (run.place / made.folder).rename(folder)
+        except OSError as error:
+            yield self._failure(run, f"{folder}: {unwritable(error)}")
+            return
+        if run.finished is not None:
+            yield Told(run.job, run.finished)
+        self._failed = self._failed or made.status == "failed"
+        yield Ended(run.job, folder, made.status, made.error)
+
+    def _words(self, error: str) -> str:
+        """Why a job failed, from submitit's many lines."""
+        if "timed-out" in error:
+            minutes = self._settings.get("time", MINUTES)
+            return f"its job took longer than the {minutes} min that it had; give more with --slurm time=MINUTES"
+        told = [line.strip() for line in error.splitlines() if "Error" in line]
+        return f"its job failed: {one_line(told[-1] if told else error)}"
+
+    def _failure(self, run: _Submitted, why: str) -> Ended:
+        self._failed = True
+        return Ended(run.job, None, "failed", f"{why} (its log: {run.slurm.paths.stderr})")
+
+
+def _runs_in(place: Path) -> list[Path]:
+    """The folders of runs in a folder, which may not be there."""
+    try:
+        return [folder for folder in place.iterdir() if is_run(folder)]
+    except OSError:
+        return []
+
+
+def _take_back(jobs: Sequence[str]) -> None:
+    """Have Slurm end jobs, or forget them."""
+    if jobs:
+        with suppress(OSError):
+            subprocess.run(["scancel", "--quiet", *jobs], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _watch_quietly() -> None:
+    """Have submitit ask Slurm for the state of jobs without what that prints: the terminal belongs to the screen."""
+    from submitit import SlurmJob
+    from submitit.slurm.slurm import SlurmInfoWatcher
+
+    class QuietWatcher(SlurmInfoWatcher):  # type: ignore[misc]
+        def _make_command(self) -> list[str] | None:
+            command = super()._make_command()
+            return command and ["sh", "-c", 'exec "$@" 2>/dev/null', "sh", *command]
+
+    SlurmJob.watcher = QuietWatcher(delay_s=600)

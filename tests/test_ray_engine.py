@@ -1,0 +1,369 @@
+"""Studies on a Ray cluster: what the engine makes of a run's parts, and a real cluster whose workers and nodes die."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from regtui import __version__
+from regtui.errors import InputError, RegtuiError
+from regtui.protocol.events import EpochDone, RunFinished, StepsDone
+from regtui.runs.events import read_events
+from regtui.study import ray_engine
+from regtui.study.engine import Began, Ended, News, Told
+from regtui.study.local import LocalEngine
+from regtui.study.ray_driver import Address, Task
+from regtui.study.ray_engine import RayEngine
+from regtui.study.ray_task import Part, chained, make
+from tests.engines import by_seed, epochs, jobs, make_all, measured
+
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed, as where it has no build")
+
+
+@pytest.fixture(autouse=True)
+def _no_cluster_by_accident(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    "address", ["ray://10.0.0.1:10001", "host", "host:", ":6379", "host:port", "host:0", "h:99999"]
+)
+def test_an_address_of_another_kind_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "find_spec", lambda _name: object())
+    with pytest.raises(InputError, match=r"^--ray-address '") as refused:
+        RayEngine(address)
+    assert "HOST:PORT" in str(refused.value)
+
+
+def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "find_spec", lambda _name: None)
+    with pytest.raises(InputError, match=r"Ray is not installed; install regtui\[ray\]"):
+        RayEngine()
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "find_spec", lambda _name: object())
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(InputError, match="the cluster can't be reached"), RayEngine(address):
+            pass
+
+
+# The parts of a run
+
+
+@pytest.fixture(scope="module")
+def parts() -> list[Part]:
+    """What a run of three epochs tells."""
+    return list(make(jobs(1)[0].preset, 1, False, __version__))
+
+
+def test_a_run_tells_an_epoch_at_a_time_and_its_files_last(parts: list[Part]) -> None:
+    assert [epochs(part.events) for part in parts] == [[1], [2], [3]]
+    assert all(sum(isinstance(event, StepsDone) for event in part.events) == 2 for part in parts)  # one an arm
+    assert [part.files is None for part in parts] == [True, True, False]
+    assert parts[-1].files is not None
+    assert {"events.jsonl", "predictions.safetensors", "run.json", "summary.json"} < parts[-1].files.keys()
+    assert isinstance(parts[-1].events[-1], RunFinished)
+
+
+def test_a_part_tells_what_was_measured_before_it_whatever_the_time(parts: list[Part]) -> None:
+    again = list(make(jobs(1)[0].preset, 1, False, __version__))
+    other = list(make(jobs(2)[1].preset, 1, False, __version__))
+    assert [part.before for part in again] == [part.before for part in parts]
+    assert parts[0].before == other[0].before == ""
+    assert {part.before for part in parts[1:]}.isdisjoint(part.before for part in other[1:])
+    assert chained("", parts[0].events) == parts[1].before
+    assert parts[0].attempt == parts[1].attempt != again[0].attempt
+
+
+def test_a_node_with_another_version_makes_no_run() -> None:
+    (only,) = make(jobs(1)[0].preset, 1, False, "0.0.1")
+    assert __version__ in only.error
+    assert "0.0.1" in only.error
+
+
+class Scripted:
+    """Stands for the driver's process: answers each task with messages that a test has prepared."""
+
+    answers: Callable[[Task], list[Any]]
+    tasks: list[Task]
+    joined: Any = 2
+
+    def __init__(self, _threads: int, streams: tuple[int, int], module: str) -> None:
+        assert module == "regtui.study.ray_driver"
+        self._calls, self._replies = (
+            os.fdopen(os.dup(pipe), mode) for pipe, mode in zip(streams, ("rb", "wb"), strict=True)
+        )
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with self._calls, self._replies:
+            try:
+                assert isinstance(pickle.load(self._calls), Address)
+                self._tell(self.joined)
+                while True:
+                    task = pickle.load(self._calls)
+                    self.tasks.append(task)
+                    for message in type(self).answers(task):
+                        if message == "dies":
+                            return
+                        self._tell((task.number, message))
+            except EOFError:
+                return
+
+    def _tell(self, message: Any) -> None:
+        self._replies.write(pickle.dumps(message))
+        self._replies.flush()
+
+    def kill(self) -> None:
+        self._thread.join()
+
+    def wait(self) -> int:
+        return 0
+
+    def words(self) -> str:
+        return "E 123 gcs_client.cc: the head node is gone\n"
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> type[Scripted]:
+    class Driver(Scripted):
+        tasks: list[Task] = []  # noqa: RUF012
+
+    monkeypatch.setattr(ray_engine, "Spawned", Driver)
+    monkeypatch.setattr(ray_engine, "find_spec", lambda _name: object())
+    return Driver
+
+
+def replayed(parts: list[Part], after: int) -> list[Part]:
+    """The parts of a run whose worker died after so many of them."""
+    return [*parts[:after], *(part._replace(attempt="second") for part in parts[after:])]
+
+
+def told_epochs(told: list[News]) -> list[int]:
+    return epochs([news.event for news in told if isinstance(news, Told)])
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_run_that_ray_begins_anew_goes_on_in_its_log(
+    after: int, parts: list[Part], driver: type[Scripted], tmp_path: Path
+) -> None:
+    driver.answers = lambda _task: list(replayed(parts, after))  # type: ignore[method-assign, assignment]
+    with RayEngine(jobs=1) as engine:
+        told = make_all(engine, jobs(1), tmp_path)
+    assert told_epochs(told) == [1, 2, 3]
+    (folder,) = by_seed(told).values()
+    assert list(tmp_path.iterdir()) == [folder]
+    where = [news.where for news in told if isinstance(news, Began)]
+    assert where[0] == parts[0].where
+    assert where[1:] == ([f"{parts[0].where}, begun anew 1 times"] if after else [])
+    assert parts[-1].files is not None
+    assert (folder / "events.jsonl").read_bytes() == parts[-1].files["events.jsonl"]
+    assert not any(isinstance(news.event, StepsDone) for news in told if isinstance(news, Told))
+
+
+def test_what_is_written_while_it_runs_is_what_was_told(
+    parts: list[Part], driver: type[Scripted], tmp_path: Path
+) -> None:
+    driver.answers = lambda _task: list(parts[:2])  # type: ignore[method-assign, assignment]
+    with RayEngine(jobs=1) as engine:
+        engine.begin(jobs(1)[0], tmp_path)
+        told: list[News] = []
+        while told_epochs(told) != [1, 2]:
+            told += engine.news(5)
+        (folder,) = tmp_path.iterdir()
+        assert list(read_events(folder)) == [*parts[0].events, *parts[1].events]
+        assert not (folder / "summary.json").exists()
+        assert engine.room == 0
+    assert not any(tmp_path.iterdir())  # what still ran is not kept
+
+
+def test_a_log_begins_anew_where_the_second_attempt_measured_something_else(
+    parts: list[Part], driver: type[Scripted], tmp_path: Path
+) -> None:
+    answers = iter([[*parts[:2], parts[2]._replace(attempt="second", before="else")], parts])
+    driver.answers = lambda _task: list(next(answers))  # type: ignore[method-assign, assignment]
+    with RayEngine(jobs=1) as engine:
+        told = make_all(engine, jobs(1), tmp_path)
+    assert told_epochs(told) == [1, 2, 1, 2, 3]
+    assert len([news for news in told if isinstance(news, Ended)]) == 1
+    (folder,) = by_seed(told).values()
+    assert list(tmp_path.iterdir()) == [folder]
+    assert epochs(list(read_events(folder))) == [1, 2, 3]
+    assert [task.number for task in driver.tasks] == [1, 1]
+
+
+def test_a_run_whose_attempts_never_fit_together_fails_by_itself(
+    parts: list[Part], driver: type[Scripted], tmp_path: Path
+) -> None:
+    driver.answers = lambda _task: [parts[0], None]  # type: ignore[method-assign, assignment]
+    with RayEngine(jobs=1) as engine:
+        *_, ended = make_all(engine, jobs(1), tmp_path)
+    assert isinstance(ended, Ended)
+    assert (ended.folder, ended.status) == (None, "failed")
+    assert "did not measure the same" in ended.error
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_failed_run_does_not_stop_the_others(parts: list[Part], driver: type[Scripted], tmp_path: Path) -> None:
+    def answers(task: Task) -> list[Any]:
+        return ["its worker died 4 times"] if task.number == 1 else list(parts)
+
+    driver.answers = answers  # type: ignore[method-assign, assignment]
+    with RayEngine(jobs=1) as engine:
+        told = make_all(engine, jobs(2), tmp_path)
+    ended = [news for news in told if isinstance(news, Ended)]
+    assert [(news.status, news.error) for news in ended] == [("failed", "its worker died 4 times"), ("finished", "")]
+
+
+def test_a_lost_cluster_is_one_sentence(parts: list[Part], driver: type[Scripted], tmp_path: Path) -> None:
+    driver.answers = lambda _task: [parts[0], "dies"]  # type: ignore[method-assign, assignment]
+    said = r"the Ray cluster was lost \(.*head node is gone\); the study can be resumed"
+    with pytest.raises(RegtuiError, match=said), RayEngine(jobs=1) as engine:
+        make_all(engine, jobs(1), tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_cluster_that_refuses_is_one_sentence(driver: type[Scripted], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "_reach", lambda _address: None)
+    driver.joined = "Version mismatch: Python 3.12 there"
+    said = r"^the Ray cluster at '10\.0\.0\.1:6379' can't be used: Version mismatch"
+    with pytest.raises(RegtuiError, match=said), RayEngine("10.0.0.1:6379"):
+        pass
+
+
+# A real cluster
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[tuple[str, Callable[[], None]]]:
+    """Two nodes with a processor each: their address, and what ends the second at once."""
+    command = [sys.executable, "-m", "tests.ray_cluster", "2"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
+        address = stdout.readline().strip()
+        assert address
+
+        def remove() -> None:
+            stdin.write("remove\n")
+            stdin.flush()
+            assert stdout.readline() == "removed\n"
+
+        yield address, remove
+
+
+@needs_ray
+@pytest.mark.slow
+def test_two_nodes_make_what_this_machine_makes(cluster: tuple[str, Callable[[], None]], tmp_path: Path) -> None:
+    with RayEngine(cluster[0]) as engine:
+        assert engine.room == 2
+        there = by_seed(make_all(engine, jobs(4), tmp_path / "ray"))
+    with LocalEngine(2) as local:
+        here = by_seed(make_all(local, jobs(4), tmp_path / "local"))
+    assert there.keys() == here.keys() == set(range(4))
+    for seed in here:
+        assert measured(there[seed]) == measured(here[seed])
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_killed_worker_and_a_removed_node_change_nothing(
+    cluster: tuple[str, Callable[[], None]], tmp_path: Path
+) -> None:
+    address, remove = cluster
+    wanted = jobs(3, train={"epochs": 60})
+    killed: list[int] = []
+    removed: list[int] = []
+
+    def disturb(news: News) -> None:
+        if isinstance(news, Told) and isinstance(news.event, EpochDone) and news.event.epoch == 5:
+            if not killed:
+                killed.append(news.job.seed)
+                for process in psutil.process_iter(["cmdline"]):
+                    if (process.info["cmdline"] or [""])[0].startswith("ray::regtui"):
+                        process.kill()
+                        break
+            elif not removed and news.job.seed not in killed:
+                removed.append(news.job.seed)
+                remove()
+
+    with RayEngine(address) as engine:
+        told = make_all(engine, wanted, tmp_path / "ray", disturb)
+    assert killed
+    assert removed
+    there = by_seed(told)
+    assert any("begun anew" in news.where for news in told if isinstance(news, Began))
+    for seed in there:
+        of = [news.event for news in told if isinstance(news, Told) and news.job.seed == seed]
+        assert epochs(of) == epochs(of, "regularized") == list(range(1, 61))
+    assert sorted(tmp_path.joinpath("ray").iterdir()) == sorted(there.values())
+    with LocalEngine(2) as local:
+        here = by_seed(make_all(local, wanted, tmp_path / "local"))
+    for seed in here:
+        assert measured(there[seed]) == measured(here[seed])
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import psutil
+from regtui.protocol.events import EpochDone
+from regtui.study.engine import Told
+from regtui.study.ray_engine import RayEngine
+from tests.engines import jobs
+
+runs = Path(sys.argv[1])
+with RayEngine(jobs=2) as engine:
+    for job in jobs(2, train={"epochs": 5000}):
+        engine.begin(job, runs)
+    seen = set()
+    while len(seen) < 2:
+        seen |= {news.job.seed for news in engine.news(1) if isinstance(news, Told)}
+    family = psutil.Process().children(recursive=True)
+gone, alive = psutil.wait_procs(family, 20)
+assert len(family) > 2
+assert not alive, alive
+assert not any(runs.iterdir())
+"""
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_cluster_of_its_own_is_quiet_and_goes_with_the_engine(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+@needs_ray
+@pytest.mark.slow
+def test_something_else_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "JOINED", 3.0)
+    monkeypatch.setattr(ray_engine, "LEFT", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(RegtuiError, match="it did not answer for 3 s"), RayEngine(address):
+            pass
