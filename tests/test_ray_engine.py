@@ -176,7 +176,7 @@ def test_a_run_that_ray_begins_anew_goes_on_in_its_log(
     assert list(tmp_path.iterdir()) == [folder]
     where = [news.where for news in told if isinstance(news, Began)]
     assert where[0] == parts[0].where
-    assert where[1:] == ([f"{parts[0].where}, begun anew 1 times"] if after else [])
+    assert where[1:] == ([f"{parts[0].where}, begun anew 1 time"] if after else [])
     assert parts[-1].files is not None
     assert (folder / "events.jsonl").read_bytes() == parts[-1].files["events.jsonl"]
     assert not any(isinstance(news.event, StepsDone) for news in told if isinstance(news, Told))

@@ -21,6 +21,7 @@ from regtui.protocol.control import Control
 from regtui.protocol.events import Event, StepsDone
 from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.plan import Job
+from regtui.text import counted
 
 ATTEMPTS = 3
 """So often a run is begun whose worker dies; then it is told as failed."""
@@ -175,7 +176,7 @@ class _Worker:
 
     @property
     def _where(self) -> str:
-        return self._name + (f", begun anew {self._deaths} times" if self._deaths else "")
+        return self._name + (f", begun anew {counted(self._deaths, 'time')}" if self._deaths else "")
 
     def _working(self) -> ProcessCrew | None:
         with self._lock:

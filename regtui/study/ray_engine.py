@@ -25,7 +25,7 @@ from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.plan import Job
 from regtui.study.ray_driver import Address, Task
 from regtui.study.ray_task import Part, chained
-from regtui.text import one_line, quoted
+from regtui.text import counted, one_line, quoted
 
 REACHED = 5.0
 """Seconds in which a cluster's address must take a connection."""
@@ -215,7 +215,9 @@ class RayEngine:
             run.deaths += run.attempt != ""
             run.attempt = part.attempt
             anew = run.deaths + run.begun - 1
-            found.append(Began(job, run.log.folder, part.where + (f", begun anew {anew} times" if anew else "")))
+            found.append(
+                Began(job, run.log.folder, part.where + (f", begun anew {counted(anew, 'time')}" if anew else ""))
+            )
         told: list[Event] = []
         for event in part.events:
             told += [event, *run.log(event)]

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -25,13 +25,14 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from regtui.errors import InputError, RegtuiError, unwritable
+from regtui.preset.validation import nearest
 from regtui.protocol.events import RunFinished
 from regtui.runs.follow import Follower
 from regtui.runs.list import is_run
 from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.plan import Job
 from regtui.study.slurm_job import Made, SlurmRun
-from regtui.text import one_line, quoted
+from regtui.text import counted, one_line, quoted
 
 FOLDER = "slurm"
 """Where jobs work, in a study's folder."""
@@ -45,8 +46,18 @@ LOOK = 1.0
 """Seconds between two looks into the shared folder: each asks the file server some questions for each job."""
 GRACE = 10.0
 """Seconds in which a job's result must be seen here after its job has ended: file servers are late."""
-_OWN = frozenset({"job_name", "nodes", "ntasks_per_node", "cpus_per_task", "array_parallelism", "num_gpus", "use_srun"})
-"""Parameters that follow from the study, and a deprecated one."""
+_OWN = {
+    "job_name": "is the preset's name",
+    "nodes": "is 1: a run needs no more",
+    "ntasks_per_node": "is 1: a run is one process",
+    "cpus_per_task": "is set by --threads",
+    "array_parallelism": "is set by --jobs",
+    "num_gpus": "is now gpus_per_node",
+    "use_srun": "is not to be changed",
+    "stderr_to_stdout": "is not to be changed",
+    "additional_parameters": "can't be given in one line",
+}
+"""Parameters that are not the user's, and why."""
 _LISTS = frozenset({"setup", "teardown", "srun_args"})
 _NUMBERS = frozenset({"time", "gpus_per_node", "gpus_per_task", "cpus_per_gpu", "signal_delay_s"})
 _GPUS = ("gpus_per_node", "gpus_per_task", "gres")
@@ -58,26 +69,29 @@ def slurm_settings(given: Sequence[str]) -> dict[str, Any]:
     """What `--slurm KEY=VALUE` says, as submitit takes it.
 
     Raises:
-        InputError: submitit is not installed, or has no such parameter, or a value is none for it.
+        InputError: submitit has no such parameter, or the value is none for it.
     """
-    if find_spec("submitit") is None:
-        raise InputError("--engine slurm: submitit is not installed; install regtui[slurm]")
     from submitit import SlurmExecutor
 
-    known = {*SlurmExecutor._valid_parameters()} - _OWN - {"additional_parameters"}
+    known = sorted({*SlurmExecutor._valid_parameters()} - _OWN.keys())
     settings: dict[str, Any] = {}
     for text in given:
-        key, equals, value = text.partition("=")
-        if not equals or not value or key not in known:
-            raise InputError(f"--slurm {quoted(text)}: it is KEY=VALUE, where KEY is one of {', '.join(sorted(known))}")
+        key, _, value = text.partition("=")
+        if not key or not value:
+            raise InputError(f"--slurm {quoted(text)}: it is KEY=VALUE, such as partition=gpu or time=90")
+        if key in _OWN:
+            raise InputError(f"--slurm {quoted(text)}: {key} {_OWN[key]}")
+        if key not in known:
+            near = nearest(key, known) or f"; known are {', '.join(known)}"
+            raise InputError(f"--slurm {quoted(text)}: submitit has no such parameter{near}")
+        if key in settings and key not in _LISTS:
+            raise InputError(f"--slurm {quoted(text)}: {key} is given twice")
+        if key in _NUMBERS and not (value.isascii() and value.isdecimal() and 0 < int(value[:9]) < 10**6):
+            kind = "number of minutes" if key == "time" else "number"
+            raise InputError(f"--slurm {quoted(text)}: {key} is a {kind}, at least 1")
         if key in _LISTS:
             settings.setdefault(key, []).append(value)
-        elif key in settings:
-            raise InputError(f"--slurm {quoted(text)}: {key} is given twice")
         elif key in _NUMBERS:
-            if not value.isascii() or not value.isdecimal() or not 0 < int(value) < 10**6:
-                unit = " of minutes" if key == "time" else ""
-                raise InputError(f"--slurm {quoted(text)}: {key} is a number{unit} from 1 on")
             settings[key] = int(value)
         else:
             settings[key] = value == "true" if value in {"true", "false"} else value
@@ -116,7 +130,7 @@ class SlurmEngine:
 
     def __init__(
         self,
-        settings: Mapping[str, Any],
+        settings: Sequence[str],
         jobs: int | None = None,
         threads: int = 1,
         *,
@@ -126,13 +140,23 @@ class SlurmEngine:
         """Plan the jobs.
 
         Args:
-            settings: What every job asks Slurm for; see `slurm_settings`.
+            settings: What every job asks Slurm for, KEY=VALUE each; see `slurm_settings`.
             jobs: Jobs in Slurm's queue or running at the same time; if left out, `MOST`.
             threads: Processors of each.
             checkpoints: Whether runs save their weights after each epoch.
             cluster: submitit's name of the scheduler; 'local' and 'debug' make the jobs here, for tests.
+
+        Raises:
+            InputError: submitit is not installed, a setting is none, or there is no Slurm here.
         """
-        self._settings, self._cluster = dict(settings), cluster
+        if find_spec("submitit") is None:
+            raise InputError("--engine slurm: submitit is not installed; install regtui[slurm]")
+        self._settings, self._cluster = slurm_settings(settings), cluster
+        if cluster == "slurm" and shutil.which("srun") is None:
+            raise InputError(
+                "--engine slurm: there is no Slurm on this machine (srun is not found); start the study on one of the "
+                "cluster's, such as its login node"
+            )
         self._most, self._threads, self._checkpoints = jobs or MOST, threads, checkpoints
         self._executor: Any = None
         self._folder: Path | None = None
@@ -229,11 +253,6 @@ class SlurmEngine:
             )
         except OSError as error:
             raise RegtuiError(f"{folder}: {unwritable(error)}") from None
-        except RuntimeError:
-            raise InputError(
-                "--engine slurm: there is no Slurm on this machine (srun is not found); start the study on one of the "
-                "cluster's, such as its login node"
-            ) from None
         except Exception as error:  # submitit's checks raise whatever comes
             raise InputError(f"--slurm: {one_line(error)}") from None
         self._folder = folder
@@ -279,7 +298,7 @@ class SlurmEngine:
             if folder not in run.folders:
                 run.folders.append(folder)
                 run.follower = Follower(folder, without_steps=True)
-                anew = f", begun anew {len(run.folders) - 1} times" if len(run.folders) > 1 else ""
+                anew = f", begun anew {counted(len(run.folders) - 1, 'time')}" if len(run.folders) > 1 else ""
                 yield Began(run.job, folder, f"job {run.slurm.job_id}{anew}")
         if run.follower is None:
             return

@@ -1,0 +1,205 @@
+"""Studies as jobs of Slurm: submitit's own executors make them here, and a made-up Slurm takes them."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import pytest
+
+from regtui.errors import InputError, RegtuiError
+from regtui.protocol.events import EpochDone, RunFinished
+from regtui.study import slurm
+from regtui.study.engine import Began, Ended, News, Told
+from regtui.study.local import LocalEngine
+from regtui.study.slurm import SlurmEngine, slurm_settings
+from tests.engines import by_seed, epochs, jobs, make_all, measured
+
+pytestmark = pytest.mark.skipif(find_spec("submitit") is None, reason="submitit is not installed")
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    folder = tmp_path / "study" / "runs"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Slurm that takes jobs and never begins one: what it was told, a line a command."""
+    told = tmp_path / "told.txt"
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, does in {
+        "srun": "",
+        "sacct": "echo nonsense >&2; exit 1",
+        "scancel": "",
+        "sbatch": f"cat $1 >> {told}; echo Submitted batch job 77",
+    }.items():
+        file = programs / name
+        file.write_text(f'#!/bin/sh\necho {name} "$@" >> {told}\n{does}\n')
+        file.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    return told
+
+
+def test_what_slurm_is_asked_for_is_submitit_s() -> None:
+    given = ["partition=gpu", "time=90", "gpus_per_node=2", "mem=8GB", "exclusive=true", "setup=a", "setup=b"]
+    assert slurm_settings(given) == {
+        "partition": "gpu",
+        "time": 90,
+        "gpus_per_node": 2,
+        "mem": "8GB",
+        "exclusive": True,
+        "setup": ["a", "b"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["partition"], "it is KEY=VALUE"),
+        (["partition="], "it is KEY=VALUE"),
+        (["=x"], "it is KEY=VALUE"),
+        (["partitoin=x"], "did you mean 'partition'"),
+        (["cpus_per_task=4"], "--threads"),
+        (["array_parallelism=4"], "--jobs"),
+        (["time=1:00:00"], "a number of minutes"),
+        (["time=0"], "a number of minutes"),
+        (["gpus_per_node=many"], "a number"),
+        (["qos=a", "qos=b"], "qos is given twice"),
+    ],
+)
+def test_what_it_can_t_be_asked_for_is_refused(given: list[str], said: str) -> None:
+    with pytest.raises(InputError, match=r"^--slurm '") as refused:
+        slurm_settings(given)
+    assert said in str(refused.value)
+
+
+def test_without_submitit_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm, "find_spec", lambda _name: None)
+    with pytest.raises(InputError, match=r"submitit is not installed; install regtui\[slurm\]"):
+        SlurmEngine([])
+
+
+def test_a_machine_without_slurm_is_told_before_anything_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(InputError, match="no Slurm on this machine"):
+        SlurmEngine([])
+
+
+def test_what_is_ready_becomes_one_array_and_is_taken_back_at_the_end(
+    made_up: Path, runs: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with SlurmEngine(["partition=gpu", "time=90"], jobs=3, threads=2) as engine:
+        for job in jobs(3):
+            engine.begin(job, runs)
+        assert engine.room == 0
+        assert engine.news(0) == []
+    told = made_up.read_text()
+    assert told.count("sbatch ") == 1
+    assert {"--array=0-2%3", "--partition=gpu", "--time=90", "--cpus-per-task=2", "--job-name=regtui-small"} <= {
+        line.removeprefix("#SBATCH ") for line in told.splitlines()
+    }
+    assert f"{sys.executable} -P" in told
+    assert "scancel --quiet 77_0 77_1 77_2" in told
+    assert capfd.readouterr() == ("", "")
+    assert [path.name for path in runs.parent.iterdir()] == ["runs"]
+
+
+def test_jobs_of_a_caller_that_was_killed_are_taken_back_first(made_up: Path, runs: Path) -> None:
+    left = runs.parent / "slurm"
+    left.mkdir()
+    (left / "41_3_submitted.pkl").touch()
+    with SlurmEngine([]) as engine:
+        engine.begin(jobs(1)[0], runs)
+        assert made_up.read_text() == "scancel --quiet 41_3\n"
+
+
+def test_a_gpu_is_asked_for_where_the_preset_names_one(made_up: Path, runs: Path) -> None:
+    with SlurmEngine([]) as engine:
+        engine.begin(jobs(1, train={"device": "cuda"})[0], runs)
+        engine.news(0)
+    assert "#SBATCH --gpus-per-node=1" in made_up.read_text()
+
+
+def test_jobs_that_slurm_does_not_take_are_one_sentence(made_up: Path, runs: Path) -> None:
+    sbatch = made_up.parent / "bin" / "sbatch"
+    sbatch.write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: gpus' >&2\nexit 1\n")
+    with SlurmEngine(["partition=gpus"]) as engine:
+        engine.begin(jobs(1)[0], runs)
+        with pytest.raises(RegtuiError, match=r"^Slurm does not take the jobs: .*invalid partition specified: gpus;"):
+            engine.news(0)
+
+
+def test_a_job_s_run_ends_where_those_of_other_engines_do(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm, "LOOK", 0.01)
+    with SlurmEngine([], jobs=1, cluster="debug") as engine:
+        told = make_all(engine, jobs(2), runs)
+    assert sorted(runs.iterdir()) == sorted(by_seed(told).values())
+    assert [path.name for path in runs.parent.iterdir()] == ["runs"]
+    for seed in range(2):
+        of = [news for news in told if news.job.seed == seed]
+        assert isinstance(of[0], Began)
+        events = [news.event for news in of if isinstance(news, Told)]
+        assert epochs(events) == [1, 2, 3]
+        assert isinstance(events[-1], RunFinished)
+
+
+def test_a_run_that_can_t_begin_tells_why_and_keeps_the_job_s_log(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm, "LOOK", 0.01)
+    with SlurmEngine([], jobs=1, cluster="debug") as engine:
+        (ended,) = make_all(engine, jobs(1, data={"root": str(runs / "nowhere")}), runs)
+    assert isinstance(ended, Ended)
+    assert (ended.folder, ended.status) == (None, "failed")
+    assert "data.root" in ended.error
+    log = Path(ended.error.rpartition("its log: ")[2].rstrip(")"))
+    assert log.is_relative_to(runs.parent / "slurm")
+    assert log.exists()
+
+
+# submitit's local executor: jobs are processes of their own, as on a node
+
+
+def disturbing(do: Callable[[psutil.Process], None]) -> Callable[[News], None]:
+    """Do something once to the process of a job, as soon as it has made a few epochs."""
+    done: list[int] = []
+
+    def at(news: News) -> None:
+        if not done and isinstance(news, Told) and isinstance(news.event, EpochDone) and news.event.epoch >= 3:
+            for process in psutil.Process().children(recursive=True):
+                if "submitit.core._submit" in process.cmdline():
+                    done.append(process.pid)
+                    do(process)
+                    return
+
+    return at
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["undisturbed", "preempted", "killed"])
+def test_jobs_make_what_this_machine_makes(
+    how: str, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "LOOK", 0.05)
+    wanted = jobs(2, train={"epochs": 3 if how == "undisturbed" else 100})
+    do: dict[str, Callable[[psutil.Process], None]] = {
+        "undisturbed": lambda _process: None,
+        "preempted": lambda process: process.send_signal(signal.SIGUSR2),
+        "killed": lambda process: process.kill(),
+    }
+    with SlurmEngine([], jobs=2, cluster="local") as engine:
+        told = make_all(engine, wanted, runs, disturbing(do[how]))
+    there = by_seed(told)
+    assert sorted(runs.iterdir()) == sorted(there.values())
+    anew = [news for news in told if isinstance(news, Began) and "begun anew" in news.where]
+    assert len(anew) == (how != "undisturbed")
+    with LocalEngine(2) as local:
+        here = by_seed(make_all(local, wanted, tmp_path / "local"))
+    for seed in here:
+        assert measured(there[seed]) == measured(here[seed])
