@@ -23,9 +23,9 @@ from regtui.runs.events import read_events
 from regtui.study import ray_engine
 from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.local import LocalEngine
-from regtui.study.ray_driver import Address, Task
+from regtui.study.ray_driver import Address, RayTask
 from regtui.study.ray_engine import RayEngine
-from regtui.study.ray_task import Part, chained, make
+from regtui.study.ray_task import RunPart, chained, make
 from tests.engines import by_seed, epochs, jobs, make_all, measured
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed, as where it has no build")
@@ -60,20 +60,20 @@ def test_a_cluster_that_is_not_there_is_told_at_once(monkeypatch: pytest.MonkeyP
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{unused.getsockname()[1]}"
-        with pytest.raises(InputError, match="the cluster can't be reached"), RayEngine(address):
-            pass
+        with pytest.raises(InputError, match="the cluster can't be reached"):
+            RayEngine(address)
 
 
 # The parts of a run
 
 
 @pytest.fixture(scope="module")
-def parts() -> list[Part]:
+def parts() -> list[RunPart]:
     """What a run of three epochs tells."""
     return list(make(jobs(1)[0].preset, 1, False, __version__))
 
 
-def test_a_run_tells_an_epoch_at_a_time_and_its_files_last(parts: list[Part]) -> None:
+def test_a_run_tells_an_epoch_at_a_time_and_its_files_last(parts: list[RunPart]) -> None:
     assert [epochs(part.events) for part in parts] == [[1], [2], [3]]
     assert all(sum(isinstance(event, StepsDone) for event in part.events) == 2 for part in parts)  # one an arm
     assert [part.files is None for part in parts] == [True, True, False]
@@ -82,7 +82,7 @@ def test_a_run_tells_an_epoch_at_a_time_and_its_files_last(parts: list[Part]) ->
     assert isinstance(parts[-1].events[-1], RunFinished)
 
 
-def test_a_part_tells_what_was_measured_before_it_whatever_the_time(parts: list[Part]) -> None:
+def test_a_part_tells_what_was_measured_before_it_whatever_the_time(parts: list[RunPart]) -> None:
     again = list(make(jobs(1)[0].preset, 1, False, __version__))
     other = list(make(jobs(2)[1].preset, 1, False, __version__))
     assert [part.before for part in again] == [part.before for part in parts]
@@ -101,8 +101,8 @@ def test_a_node_with_another_version_makes_no_run() -> None:
 class Scripted:
     """Stands for the driver's process: answers each task with messages that a test has prepared."""
 
-    answers: Callable[[Task], list[Any]]
-    tasks: list[Task]
+    answers: Callable[[RayTask], list[Any]]
+    tasks: list[RayTask]
     joined: Any = 2
 
     def __init__(self, _threads: int, streams: tuple[int, int], module: str) -> None:
@@ -148,14 +148,14 @@ class Scripted:
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> type[Scripted]:
     class Driver(Scripted):
-        tasks: list[Task] = []  # noqa: RUF012
+        tasks: list[RayTask] = []  # noqa: RUF012
 
     monkeypatch.setattr(ray_engine, "Spawned", Driver)
     monkeypatch.setattr(ray_engine, "find_spec", lambda _name: object())
     return Driver
 
 
-def replayed(parts: list[Part], after: int) -> list[Part]:
+def replayed(parts: list[RunPart], after: int) -> list[RunPart]:
     """The parts of a run whose worker died after so many of them."""
     return [*parts[:after], *(part._replace(attempt="second") for part in parts[after:])]
 
@@ -166,9 +166,9 @@ def told_epochs(told: list[News]) -> list[int]:
 
 @pytest.mark.parametrize("after", [0, 1, 2])
 def test_a_run_that_ray_begins_anew_goes_on_in_its_log(
-    after: int, parts: list[Part], driver: type[Scripted], tmp_path: Path
+    after: int, parts: list[RunPart], driver: type[Scripted], tmp_path: Path
 ) -> None:
-    driver.answers = lambda _task: list(replayed(parts, after))  # type: ignore[method-assign, assignment]
+    driver.answers = lambda _task: list(replayed(parts, after))
     with RayEngine(jobs=1) as engine:
         told = make_all(engine, jobs(1), tmp_path)
     assert told_epochs(told) == [1, 2, 3]
@@ -183,9 +183,9 @@ def test_a_run_that_ray_begins_anew_goes_on_in_its_log(
 
 
 def test_what_is_written_while_it_runs_is_what_was_told(
-    parts: list[Part], driver: type[Scripted], tmp_path: Path
+    parts: list[RunPart], driver: type[Scripted], tmp_path: Path
 ) -> None:
-    driver.answers = lambda _task: list(parts[:2])  # type: ignore[method-assign, assignment]
+    driver.answers = lambda _task: list(parts[:2])
     with RayEngine(jobs=1) as engine:
         engine.begin(jobs(1)[0], tmp_path)
         told: list[News] = []
@@ -199,10 +199,10 @@ def test_what_is_written_while_it_runs_is_what_was_told(
 
 
 def test_a_log_begins_anew_where_the_second_attempt_measured_something_else(
-    parts: list[Part], driver: type[Scripted], tmp_path: Path
+    parts: list[RunPart], driver: type[Scripted], tmp_path: Path
 ) -> None:
     answers = iter([[*parts[:2], parts[2]._replace(attempt="second", before="else")], parts])
-    driver.answers = lambda _task: list(next(answers))  # type: ignore[method-assign, assignment]
+    driver.answers = lambda _task: list(next(answers))
     with RayEngine(jobs=1) as engine:
         told = make_all(engine, jobs(1), tmp_path)
     assert told_epochs(told) == [1, 2, 1, 2, 3]
@@ -214,9 +214,9 @@ def test_a_log_begins_anew_where_the_second_attempt_measured_something_else(
 
 
 def test_a_run_whose_attempts_never_fit_together_fails_by_itself(
-    parts: list[Part], driver: type[Scripted], tmp_path: Path
+    parts: list[RunPart], driver: type[Scripted], tmp_path: Path
 ) -> None:
-    driver.answers = lambda _task: [parts[0], None]  # type: ignore[method-assign, assignment]
+    driver.answers = lambda _task: [parts[0], None]
     with RayEngine(jobs=1) as engine:
         *_, ended = make_all(engine, jobs(1), tmp_path)
     assert isinstance(ended, Ended)
@@ -225,19 +225,19 @@ def test_a_run_whose_attempts_never_fit_together_fails_by_itself(
     assert not any(tmp_path.iterdir())
 
 
-def test_a_failed_run_does_not_stop_the_others(parts: list[Part], driver: type[Scripted], tmp_path: Path) -> None:
-    def answers(task: Task) -> list[Any]:
+def test_a_failed_run_does_not_stop_the_others(parts: list[RunPart], driver: type[Scripted], tmp_path: Path) -> None:
+    def answers(task: RayTask) -> list[Any]:
         return ["its worker died 4 times"] if task.number == 1 else list(parts)
 
-    driver.answers = answers  # type: ignore[method-assign, assignment]
+    driver.answers = answers
     with RayEngine(jobs=1) as engine:
         told = make_all(engine, jobs(2), tmp_path)
     ended = [news for news in told if isinstance(news, Ended)]
     assert [(news.status, news.error) for news in ended] == [("failed", "its worker died 4 times"), ("finished", "")]
 
 
-def test_a_lost_cluster_is_one_sentence(parts: list[Part], driver: type[Scripted], tmp_path: Path) -> None:
-    driver.answers = lambda _task: [parts[0], "dies"]  # type: ignore[method-assign, assignment]
+def test_a_lost_cluster_is_one_sentence(parts: list[RunPart], driver: type[Scripted], tmp_path: Path) -> None:
+    driver.answers = lambda _task: [parts[0], "dies"]
     said = r"the Ray cluster was lost \(.*head node is gone\); the study can be resumed"
     with pytest.raises(RegtuiError, match=said), RayEngine(jobs=1) as engine:
         make_all(engine, jobs(1), tmp_path)

@@ -168,15 +168,16 @@ def test_a_run_that_can_t_begin_tells_why_and_keeps_the_job_s_log(runs: Path, mo
 
 def disturbing(do: Callable[[psutil.Process], None]) -> Callable[[News], None]:
     """Do something once to the process of a job, as soon as it has made a few epochs."""
+    controllers: dict[int, int] = {}
     done: list[int] = []
 
     def at(news: News) -> None:
-        if not done and isinstance(news, Told) and isinstance(news.event, EpochDone) and news.event.epoch >= 3:
-            for process in psutil.Process().children(recursive=True):
-                if "submitit.core._submit" in process.cmdline():
-                    done.append(process.pid)
-                    do(process)
-                    return
+        if isinstance(news, Began):
+            controllers[news.job.seed] = int(news.where.split(",")[0].removeprefix("job "))
+        elif not done and isinstance(news, Told) and isinstance(news.event, EpochDone) and news.event.epoch >= 3:
+            (process,) = psutil.Process(controllers[news.job.seed]).children()
+            done.append(process.pid)
+            do(process)
 
     return at
 

@@ -322,6 +322,10 @@ def study(
     ray_address: Annotated[
         str | None, typer.Option(metavar="A", help="With --engine ray: the cluster; one is started if not said.")
     ] = None,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="With --engine slurm: what jobs ask for, partition=gpu; repeatable."),
+    ] = None,
     checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Save the weights of every run.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Begin however many runs there are.")] = False,
     headless: Annotated[
@@ -346,7 +350,9 @@ def study(
         raise InputError(f"--seeds is there {len(seeds)} times; name one number, or all seeds at once: 3,5,9")
     named = seeds[0] if seeds else None
     wishes = Wishes(named, vary or (), tune or (), sensitivity, looks, resample, metric, smallest_effect, alpha)
-    running = RunOptions(jobs, threads, engine, ray_address, checkpoints, yes, headless, json, verdict_exit)
+    running = RunOptions(
+        jobs, threads, engine, ray_address, tuple(slurm or ()), checkpoints, yes, headless, json, verdict_exit
+    )
     logs = log_dir or _logs()
     if resume is not None:
         if preset is not None or settings or wishes != Wishes(named):

@@ -51,6 +51,7 @@ class RunOptions:
         threads: Threads of each.
         engine: What makes the runs.
         ray_address: Of the cluster.
+        slurm: What its jobs ask Slurm for, KEY=VALUE each.
         checkpoints: Whether runs save their weights after each epoch.
         yes: Whether many runs need not be asked about.
         headless: Whether the screen stays closed, even if there is one.
@@ -62,6 +63,7 @@ class RunOptions:
     threads: int = 1
     engine: str = "local"
     ray_address: str | None = None
+    slurm: tuple[str, ...] = ()
     checkpoints: bool = False
     yes: bool = False
     headless: bool = False
@@ -134,6 +136,14 @@ def make_engine(running: RunOptions) -> Engine:
     Raises:
         RegtuiError: It can't be had here.
     """
+    if running.engine == "ray":
+        from regtui.study.ray_engine import RayEngine
+
+        return RayEngine(running.ray_address, running.jobs, running.threads, checkpoints=running.checkpoints)
+    if running.engine == "slurm":
+        from regtui.study.slurm import SlurmEngine
+
+        return SlurmEngine(running.slurm, running.jobs, running.threads, checkpoints=running.checkpoints)
     from regtui.study.local import LocalEngine
 
     return LocalEngine(jobs_of(running), running.threads, checkpoints=running.checkpoints)
@@ -153,6 +163,9 @@ def _check(running: RunOptions) -> None:
         raise InputError(f"--engine {quoted(running.engine, MAX_VALUE)}: there is no such engine{near}")
     if running.ray_address is not None and running.engine != "ray":
         raise InputError("--ray-address is for --engine ray")
+    if running.slurm and running.engine != "slurm":
+        raise InputError("--slurm is for --engine slurm")
+    make_engine(running)  # what it lacks is told before there is a folder
 
 
 def _ask(plan: StudyPlan, running: RunOptions) -> None:

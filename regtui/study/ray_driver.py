@@ -3,9 +3,9 @@
 A process of its own, because Ray writes to the terminal, takes signals for itself, waits for minutes for a cluster that
 is not there, and ends its program when the cluster goes. `regtui.study.ray_engine` is the other end.
 
-Messages are pickled. To it, first an `Address`, then a `Task` for each run. From it, first the number of processors of
-the cluster, or a sentence that says why there is none; then a number of a task with a `Part`, or with a sentence of a
-task that could not be carried out, or with None for one that ended without its last part.
+Messages are pickled. To it, first an `Address`, then a `RayTask` for each run. From it, first the number of processors
+of the cluster, or a sentence that says why there is none; then a number of a task with a `RunPart`, with a sentence if
+it could not be carried out, or with None if it ended without its last part.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import regtui
 from regtui import __version__
 from regtui.preset.model import Preset
 from regtui.signals import ending
-from regtui.study.ray_task import Part, make, wrong_version
+from regtui.study.ray_task import RunPart, make, wrong_version
 from regtui.text import one_line
 
 RETRIES = 3
@@ -40,7 +40,7 @@ class Address(NamedTuple):
     processors: int
 
 
-class Task(NamedTuple):
+class RayTask(NamedTuple):
     """A run to make; one with a number that was given before replaces that."""
 
     number: int
@@ -71,7 +71,7 @@ def begin(_channel: str) -> None:
         tell(cluster.join(pickle.load(calls)))
         tasks: dict[int, Any] = {}
         while True:
-            task: Task = pickle.load(calls)
+            task: RayTask = pickle.load(calls)
             if (before := tasks.get(task.number)) is not None:
                 cluster.cancel(before)
             parts = tasks[task.number] = cluster.start(task)
@@ -86,7 +86,7 @@ def _pass_on(cluster: _Cluster, number: int, parts: Any, tell: Any) -> None:
     """Tell the parts of one run as they come."""
     try:
         for reference in parts:
-            part: Part = cluster.get(reference)
+            part: RunPart = cluster.get(reference)
             tell((number, part))
             if part.files is not None or part.error:
                 return
@@ -129,7 +129,7 @@ class _Cluster:
         self._make = ray.remote(num_returns="streaming", max_retries=RETRIES)(make)
         return int(self._ray.cluster_resources().get("CPU", 0))
 
-    def start(self, task: Task) -> Any:
+    def start(self, task: RayTask) -> Any:
         """Start a run; returns a generator of references to its parts."""
         gpus = 1 if task.preset.train.device.startswith("cuda") else 0
         options = self._make.options(num_cpus=task.threads, num_gpus=gpus, name=f"regtui {task.preset.name}")

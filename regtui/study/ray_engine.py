@@ -23,8 +23,8 @@ from regtui.protocol.events import Event, RunFinished, StepsDone
 from regtui.runs.log import RunLog
 from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.plan import Job
-from regtui.study.ray_driver import Address, Task
-from regtui.study.ray_task import Part, chained
+from regtui.study.ray_driver import Address, RayTask
+from regtui.study.ray_task import RunPart, chained
 from regtui.text import counted, one_line, quoted
 
 REACHED = 5.0
@@ -78,13 +78,14 @@ class RayEngine:
             checkpoints: Whether runs save their weights after each epoch.
 
         Raises:
-            InputError: Ray is not installed, or the address is none.
+            InputError: Ray is not installed, the address is none, or nothing answers there.
         """
         if find_spec("ray") is None:
             raise InputError("--engine ray: Ray is not installed; install regtui[ray]")
         self._address = address or os.environ.get("RAY_ADDRESS") or None
         if self._address is not None:
             _check(self._address)
+            _reach(self._address)
         self._jobs, self._threads, self._checkpoints = jobs, threads, checkpoints
         self._runs: dict[int, _Attempt] = {}
         self._begun = 0
@@ -121,8 +122,6 @@ class RayEngine:
         Raises:
             RegtuiError: That can't be done.
         """
-        if self._address is not None:
-            _reach(self._address)
         stdin, calls = os.pipe()
         replies, stdout = os.pipe()
         try:
@@ -172,9 +171,9 @@ class RayEngine:
 
     def _submit(self, number: int) -> None:
         preset = self._runs[number].job.preset
-        self._send(Task(number, _elsewhere(preset), self._threads, self._checkpoints))
+        self._send(RayTask(number, _elsewhere(preset), self._threads, self._checkpoints))
 
-    def _send(self, message: Address | Task) -> None:
+    def _send(self, message: Address | RayTask) -> None:
         try:
             self._calls.write(pickle.dumps(message))
             self._calls.flush()
@@ -187,7 +186,7 @@ class RayEngine:
                 self._messages.put(pickle.load(replies))
         self._messages.put(None)
 
-    def _take_in(self, message: tuple[int, Part | str | None] | None) -> list[News]:
+    def _take_in(self, message: tuple[int, RunPart | str | None] | None) -> list[News]:
         """News that follow from a message of the driver's."""
         if message is None:
             self._messages.put(None)
@@ -206,7 +205,7 @@ class RayEngine:
         except InputError as error:
             return [self._failed(number, str(error))]
 
-    def _write(self, number: int, part: Part) -> list[News]:
+    def _write(self, number: int, part: RunPart) -> list[News]:
         """Write a part of a run into its folder."""
         run, job, found = self._runs[number], self._runs[number].job, list[News]()
         if run.log is None:

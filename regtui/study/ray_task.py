@@ -26,7 +26,7 @@ from regtui.runs.log import joined
 from regtui.study.alone import run_alone
 
 
-class Part(NamedTuple):
+class RunPart(NamedTuple):
     """A part of what a run tells.
 
     Attributes:
@@ -46,11 +46,11 @@ class Part(NamedTuple):
     error: str = ""
 
 
-def make(preset: Preset, threads: int, checkpoints: bool, version: str) -> Iterator[Part]:
+def make(preset: Preset, threads: int, checkpoints: bool, version: str) -> Iterator[RunPart]:
     """Make a run; `version` is the caller's version of regtui."""
     attempt, where, before = secrets.token_hex(4), socket.gethostname(), ""
     if version != __version__:
-        yield Part(attempt, where, before, (), error=wrong_version(where, __version__, version))
+        yield RunPart(attempt, where, before, (), error=wrong_version(where, __version__, version))
         return
     with tempfile.TemporaryDirectory(prefix="regtui-") as folder:
         work = _Work(preset, Path(folder), threads, checkpoints)
@@ -59,13 +59,13 @@ def make(preset: Preset, threads: int, checkpoints: bool, version: str) -> Itera
             for event in work:
                 if isinstance(event, StepsDone) and any(isinstance(earlier, EpochDone) for earlier in events):
                     told = _told(events)
-                    yield Part(attempt, where, before, told)
+                    yield RunPart(attempt, where, before, told)
                     before, events = chained(before, told), []
                 events.append(event)
         finally:  # a task that is cancelled leaves nothing behind in its worker
             work.stop()
         files = None if work.error else _files(work.folder)
-        yield Part(attempt, where, before, _told(events), files, work.error)
+        yield RunPart(attempt, where, before, _told(events), files, work.error)
 
 
 def wrong_version(where: str, there: str, here: str) -> str:

@@ -323,8 +323,8 @@ class SlurmEngine:
     def _end(self, run: _Submitted) -> Iterator[News]:
         """Bring a run whose job has ended to where it belongs."""
         self._running.remove(run)
-        if (error := run.slurm.exception()) is not None:
-            yield self._failure(run, self._words(str(error)))
+        if (fault := run.slurm.exception()) is not None:
+            yield self._failure(run, self._words(str(fault)))
             return
         made: Made = run.slurm.result()
         if not made.folder:
@@ -374,7 +374,7 @@ def _watch_quietly() -> None:
     from submitit import SlurmJob
     from submitit.slurm.slurm import SlurmInfoWatcher
 
-    class QuietWatcher(SlurmInfoWatcher):  # type: ignore[misc]
+    class QuietWatcher(SlurmInfoWatcher):
         def _make_command(self) -> list[str] | None:
             command = super()._make_command()
             return command and ["sh", "-c", 'exec "$@" 2>/dev/null', "sh", *command]
