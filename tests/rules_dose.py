@@ -90,8 +90,8 @@ def _standing(doses: Doses, groups: Sequence[Any]) -> None:
     words = {
         "helps at ": "helps",
         "hurts at ": "hurts",
-        "makes no difference that matters at ": "no difference",
-        "is not settled at ": "inconclusive",
+        "no difference that matters at ": "no difference",
+        "not settled at ": "inconclusive",
     }
     found = {}
     for part in told.split("; "):
@@ -161,16 +161,20 @@ def _above(of: Mapping[int, KeptLosses], base: Mapping[int, KeptLosses], what: C
 
 
 @DOSE.rule(
-    r"It underfits at ([\d.e, and−-]+): training loss \((.+)\) and validation loss \((.+)\) are higher than the "
-    rf"baseline's \({N} and {N}\), while the gap is smaller\."
+    r"It underfits at ([\d.e, and−-]+): training loss \((.+)\) and validation loss \((.+)\) are higher than "
+    rf"(the baseline's|those at {N}) \({N} and {N}\), while the gap is smaller\."
 )
 def _underfits(doses: Doses, groups: Sequence[Any]) -> None:
-    at, trains, vals, train, val = groups
+    at, trains, vals, _, best, train, val = groups
     base = doses.baseline.losses
+    if best is not None:
+        hold(read(best) == doses.best, "it is the best")
+        base = doses.arms[doses.best].losses
     is_near(train, statistics.fmean(of.train for of in base.values()))
     is_near(val, statistics.fmean(of.val for of in base.values()))
     for value, train, val in zip(numbers(at), texts(trains), texts(vals), strict=True):
-        of, level = doses.arms[value].losses, doses.judged[value].together
+        of = doses.arms[value].losses
+        level = doses.judged[value].together if best is None else 0.05 / math.comb(len(doses.arms), 2)
         is_near(train, statistics.fmean(loss.train for loss in of.values()))
         is_near(val, statistics.fmean(loss.val for loss in of.values()))
         hold(_above(of, base, lambda loss: loss.train) < level, "its training loss is higher")

@@ -115,6 +115,15 @@ def test_it_underfits_where_both_losses_are_higher_and_the_gap_is_smaller_and_no
     assert not any(dose.underfits or dose.level.overfits for dose in response(unknown, BASELINE).doses)
 
 
+def test_a_strong_dose_underfits_beside_the_best_one_though_the_baseline_overfits_more() -> None:
+    strong = measured(88.5, 89, train=0.25, val=0.45, lowest=0.45)
+    found = response({0.25: DOSES[0.25], 0.5: DOSES[0.5], 0.75: strong}, BASELINE)
+    assert [(dose.underfits, dose.than) for dose in found.doses] == [(False, None), (False, None), (True, 0.25)]
+    told = [sentence for sentence in dose_sentences(found) if sentence.startswith("It underfits")]
+    assert len(told) == 1
+    assert "higher than those at 0.25" in told[0]
+
+
 def test_it_overfits_where_the_validation_loss_ends_well_above_its_lowest() -> None:
     found = response(DOSES, BASELINE)
     assert {dose.value: dose.level.overfits for dose in found.doses} == {0.25: True, 0.5: False, 0.75: False}
@@ -203,8 +212,8 @@ def test_every_sentence_on_doses_is_as_the_seeds_have_it() -> None:
         )
         for sentence in dose_sentences(found):
             DOSE.check(Doses(metric, base, doses, judged), sentence.replace("\N{NO-BREAK SPACE}", " "))
-            said[sentence[:14]] += 1
-    begins = ("Of the ", "Validation", "On the test", "dropout", "It underfits", "It overfits")
+            said["beside the best" if "those at" in sentence else sentence[:14]] += 1
+    begins = ("Of the ", "Validation", "On the test", "dropout", "It underfits", "It overfits", "beside the best")
     for begin in begins:
         assert any(words.startswith(begin) for words in said), begin
 

@@ -82,8 +82,10 @@ class Dose:
         arm: The arm that has it.
         level: Where it lies.
         difference: From the baseline, as the study judges it.
-        underfits: Whether its gap is smaller than the baseline's, but training and validation loss are both higher:
-            each of the three has a t interval that says so, at the level of `Compared.together`.
+        underfits: Whether its gap is smaller than the baseline's, or than that of the best value by validation, but
+            training and validation loss are both higher: each of the three has a t interval that says so, adjusted for
+            all values (the baseline's) or all pairs of values (the best one's).
+        than: The best value, where the dose underfits beside that and not beside the baseline; else None.
     """
 
     value: float
@@ -91,6 +93,7 @@ class Dose:
     level: Level
     difference: Compared
     underfits: bool
+    than: float | None = None
 
 
 class Runner(NamedTuple):
@@ -193,6 +196,8 @@ def dose_response(
         first, second = (arms[arm][1].validation for arm in ranked[:2])
         behind = [sign * (first[seed] - second[seed]) for seed in sorted(seeds)]
         runner = Runner(arms[ranked[1]][0], statistics.fmean(behind), mean_interval(behind, alpha))
+    if ranked:
+        doses = _beside_the_best(doses, arms, ranked[0], alpha)
     return DoseResponse(
         key=key,
         of=of,
@@ -205,6 +210,24 @@ def dose_response(
         is_log=_is_magnitude(key) and any(dose.value > 0 for dose in doses),
         alpha=alpha,
     )
+
+
+def _beside_the_best(
+    doses: Sequence[Dose], arms: Mapping[str, tuple[float, OverSeeds, Compared]], best: str, alpha: float
+) -> list[Dose]:
+    """The doses, with those marked that fit less than the best one and do worse for it.
+
+    A strong technique may still have a lower validation loss than a baseline that overfits. Which value is the best was
+    chosen by the data, so the level is adjusted for every pair of values.
+    """
+    value, measured, _ = arms[best]
+    level = alpha / math.comb(len(doses), 2) if len(doses) > 1 else alpha
+    return [
+        replace(dose, underfits=True, than=value)
+        if not dose.underfits and _underfits(measured.losses, arms[dose.arm][1].losses, level)
+        else dose
+        for dose in doses
+    ]
 
 
 def level_of(measured: OverSeeds, alpha: float = 0.05) -> Level:
@@ -224,9 +247,9 @@ def level_of(measured: OverSeeds, alpha: float = 0.05) -> Level:
     )
 
 
-def _underfits(baseline: Mapping[int, KeptLosses], arm: Mapping[int, KeptLosses], level: float) -> bool:
-    """Whether the arm fits less than the baseline and does worse for it; all three must be so, so none is adjusted."""
-    pairs = [(baseline[seed], of) for seed, of in arm.items() if seed in baseline]
+def _underfits(other: Mapping[int, KeptLosses], arm: Mapping[int, KeptLosses], level: float) -> bool:
+    """Whether the arm fits less than another and does worse for it; all three must be so, so none is adjusted."""
+    pairs = [(other[seed], of) for seed, of in arm.items() if seed in other]
     trains = [ours.train - theirs.train for theirs, ours in pairs]
     vals = [ours.val - theirs.val for theirs, ours in pairs]
     gaps = [train - val for train, val in zip(trains, vals, strict=True)]  # by how much the gap is smaller

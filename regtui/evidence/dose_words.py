@@ -17,8 +17,8 @@ from regtui.text import NBSP, UNKNOWN, counted, listed, loss, number, p_value, s
 WHAT: Mapping[Call, str] = {
     "helps": "helps at",
     "hurts": "hurts at",
-    "no difference": "makes no difference that matters at",
-    "inconclusive": "is not settled at",
+    "no difference": "no difference that matters at",
+    "inconclusive": "not settled at",
 }
 """What a strength does at some of its values, in the order in which it is told."""
 AMOUNTS: Mapping[str, str] = {
@@ -71,15 +71,11 @@ def _of_doses(response: DoseResponse) -> Iterator[str]:
         yield _best(response, response.best)
         yield from _beside_the_best(response, response.best)
     base = response.baseline
-    if low := [dose for dose in doses if dose.underfits]:
-        trains, vals = (
-            listed([loss(value) for value in values])
-            for values in zip(*(_losses(dose.level) for dose in low), strict=True)
-        )
-        yield (
-            f"It underfits at {_values(low)}: training loss ({trains}) and validation loss ({vals}) are higher than "
-            f"the baseline's ({loss(base.train_loss)} and {loss(base.val_loss)}), while the gap is smaller."
-        )
+    if low := [dose for dose in doses if dose.underfits and dose.than is None]:
+        yield _underfitting(low, "the baseline's", base)
+    best = response.best
+    if best is not None and (low := [dose for dose in doses if dose.than is not None]):
+        yield _underfitting(low, f"those at {best.value:g}", best.level)
     if high := [dose for dose in doses if dose.level.overfits]:
         rises = listed([share(dose.level.rise, 0, NBSP) for dose in high])
         theirs = f", the baseline's {share(base.rise, 0, NBSP)}" if base.rise is not None else ""
@@ -87,6 +83,16 @@ def _of_doses(response: DoseResponse) -> Iterator[str]:
             f"It overfits at {_values(high)}: the validation loss of the kept weights lies {rises} above the lowest of "
             f"their run on average{theirs}."
         )
+
+
+def _underfitting(low: Sequence[Dose], others: str, level: Level) -> str:
+    trains, vals = (
+        listed([loss(value) for value in values]) for values in zip(*(_losses(dose.level) for dose in low), strict=True)
+    )
+    return (
+        f"It underfits at {_values(low)}: training loss ({trains}) and validation loss ({vals}) are higher than "
+        f"{others} ({loss(level.train_loss)} and {loss(level.val_loss)}), while the gap is smaller."
+    )
 
 
 def _values(doses: Sequence[Dose]) -> str:
