@@ -163,6 +163,25 @@ def test_a_spreadsheet_s_table_with_a_mark_of_its_encoding(tmp_path: Path, delim
     assert values(read(path), "val_acc") == [0.5, 0.6]
 
 
+def test_a_spreadsheet_s_numbers_with_a_comma_and_numpy_s_row_of_names(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("epoch;val_acc\n1;0,5\n2;0,625\n")
+    assert values(read(path), "val_acc") == [0.5, 0.625]
+    path.write_text("# epoch,val_acc\n1.0e+00,5.0e-01\n2.0e+00,6.25e-01\n")
+    assert read(path).series == {"val_acc": [Point(1.0, None, 0.5), Point(2.0, None, 0.625)]}
+
+
+@pytest.mark.parametrize("axis", ["Step", "epoch", "trainer/global_step", "Relative Time (Process)"])
+def test_a_chart_by_another_axis_and_without_bounds(tmp_path: Path, axis: str) -> None:
+    path = tmp_path / "chart.csv"
+    path.write_text(f'"{axis}","base-1 - val_acc","base-2 - val_acc"\n"1","0.5",""\n"2","0.6","0.7"\n')
+    first, second = read_log(path, "chart.csv")
+    assert (values(first, "val_acc"), values(second, "val_acc")) == ([0.5, 0.6], [0.7])
+    assert second.series["val_acc"][0][:2] == {"epoch": (2.0, None), "Relative Time (Process)": (None, None)}.get(
+        axis, (None, 2.0)
+    )
+
+
 # What is no log
 
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from regtui.cli import completion
 from regtui.errors import InputError
 from regtui.evidence.over_seeds_words import TITLES
 from regtui.foreign.judged import JudgedLogs, JudgeWishes, judge
@@ -260,6 +263,14 @@ def test_every_format_gives_the_same_verdict(
     assert [run["value"] for run in told["baseline"] + told["regularized"]] == pytest.approx(expected, abs=1e-5)
     assert (told["metric"], told["joined_by"], told["unit"]) == (metric, "seed", "%")
     assert [run["key"] for run in told["baseline"]] == [0, 1, 2, 3]
+
+
+def test_a_shell_completes_the_metrics_that_a_run_has(judged: Judge) -> None:
+    assert judged(*SIDES).code == 0  # the folder has runs
+    context: Any = SimpleNamespace(params={"baseline": ("base_*",)})
+    assert completion.logged_metrics(context, "val") == ["val_acc", "val_loss"]
+    context.params = {"baseline": ("none",)}
+    assert completion.logged_metrics(context, "") == []
 
 
 # Units

@@ -28,6 +28,7 @@ def read(text: str, name: str, path: Path) -> list[LoggedRun]:
     """
     rows = _rows(text, name)
     header = [one_line(cell.strip(), 500) for cell in next(rows, [])]
+    header[:1] = [cell.removeprefix("#").strip() for cell in header[:1]]  # numpy's mark of a row of names
     names = [cell for cell in header if cell]
     if not names or len(header) > MOST_COLUMNS or any(number(cell) is not None for cell in names):
         raise InputError(
@@ -58,7 +59,7 @@ def _rows(text: str, name: str) -> Iterator[list[str]]:
     delimiter = "," if "," in first else ";" if ";" in first else "\t" if "\t" in first else ","
     try:
         for row in csv.reader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=delimiter):
-            if any(map(str.strip, row)):
-                yield row
+            if any(map(str.strip, row)):  # a semicolon stands where numbers have a comma in them
+                yield [cell.replace(",", ".") for cell in row] if delimiter == ";" else row
     except csv.Error as error:
         raise InputError(f"{name} is damaged: {error}") from None

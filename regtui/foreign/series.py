@@ -25,7 +25,9 @@ APART = ("seed", "random_seed", "run", "run_id", "run_name", "trial")
 """Columns, in small letters, that tell several runs in one table apart."""
 RUN_OF = "::"
 """Between a file and the name of a run in it."""
-NO_METRICS = frozenset({"_runtime", "_timestamp", "wall_time", "timestamp", "time", "relative time (process)"})
+NO_METRICS = frozenset(
+    {"_runtime", "_timestamp", "timestamp", "time", "wall_time", "wall time"},
+).union({"relative time (process)", "relative time (wall)"})
 LONGEST_NAME = 200
 MOST_METRICS = 5_000
 MOST_VALUES = 5_000_000

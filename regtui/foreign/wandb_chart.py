@@ -12,16 +12,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from regtui.errors import InputError
-from regtui.foreign.series import EPOCHS, RUN_OF, STEPS, LoggedRows, LoggedRun, Point, number
+from regtui.foreign.series import EPOCHS, NO_METRICS, RUN_OF, STEPS, LoggedRows, LoggedRun, Point, number
 
 BETWEEN = " - "
+AXES = EPOCHS | STEPS | NO_METRICS
+"""What a chart's first column may be called, in small letters."""
 LEAST, LARGEST, STEP = "__MIN", "__MAX", " - _step"
 
 
 def is_chart(header: Sequence[str]) -> bool:
     """Whether a table's names are those of a chart."""
-    values = [name for name in header if BETWEEN in name and not name.endswith((LEAST, LARGEST, STEP))]
-    return bool(values) and any(f"{name}{LEAST}" in header for name in values)
+    values = [name for name in header[1:] if name and not name.endswith((LEAST, LARGEST, STEP))]
+    return bool(values) and header[0].strip().lower() in AXES and all(BETWEEN in name for name in values)
 
 
 def read(header: Sequence[str], table: Sequence[Sequence[str]], name: str, path: Path) -> list[LoggedRun]:

@@ -198,7 +198,7 @@ def _test(judged: JudgedLogs) -> str:
             told.append(f"exact sign-flip {p_value(found.p_flip)}")
         if found.correlation is not None and found.gain is not None:
             told.append(
-                f"the sides correlate {signed(f'{found.correlation:.2f}')} over {judged.joined_by}s, unpaired the "
+                f"the sides correlate {signed(f'{found.correlation:.2f}')} over the pairs, unpaired the "
                 f"variance would be {found.gain:.2g}{NBSP}×"
             )
         return _capital("; ".join(told)) + "."
