@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from regtui.study.engine import Engine, News
+from regtui.errors import InputError
+from regtui.study.engine import Ended, Engine, News
 from regtui.study.folder import StudyFolder, find_studies
 from tests.command import Outcome, call
 from tests.fake_engine import FakeEngine
@@ -108,7 +109,7 @@ def test_runs_that_fail_are_named_and_the_code_says_so(study: Study, monkeypatch
     monkeypatch.setattr("regtui.cli.study.make_engine", make)
     outcome = study(*QUICK, "--seeds", "4")
     assert outcome.code == 1
-    assert "regtui: seed 2: this run failed: its worker died 3 times" in outcome.err
+    assert "regtui: seed 2: failed: its worker died 3 times" in outcome.err
 
 
 @pytest.mark.parametrize(
@@ -157,3 +158,21 @@ def test_what_it_can_find_is_said_first_with_the_spread_of_earlier_runs(study: S
     assert again.out.index("finds") < again.out.index("1 of 4")
     other = study(*QUICK, "--seeds", "4", "--set", "train.batch_size=32")
     assert "which no earlier run tells" in " ".join(other.out.split())
+
+
+def test_what_no_run_can_have_is_one_sentence_and_leaves_nothing(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    class WithoutDevice(FakeEngine):
+        def news(self, timeout: float) -> list[News]:  # noqa: ARG002
+            [(job, _), *_] = self._waiting
+            return [Ended(job, None, "failed", "", InputError("train.device: there is no CUDA device here"))]
+
+    monkeypatch.setattr("regtui.cli.study.make_engine", lambda _options: WithoutDevice())
+    outcome = study(*QUICK, "--seeds", "4")
+    assert outcome.code == 2
+    assert outcome.err == "regtui: train.device: there is no CUDA device here\n"
+    assert find_studies(Path("logs")) == []
+
+
+def test_arms_that_are_the_same_experiment_are_named_before_they_run(study: Study) -> None:
+    outcome = study(*QUICK, "--seeds", "2", "--vary", "regularized.dropout.rate=0,0.3")
+    assert "baseline and rate-0 are the same experiment" in " ".join(outcome.out.split())

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +32,14 @@ from regtui.study.outcome import StudyOutcome, metric_of
 from regtui.study.plan import Job, StudyPlan
 from regtui.study.scores import read_scores
 from regtui.study.words import span, verdict_exit
-from regtui.text import NBSP, counted, duration, number, one_line, quoted
+from regtui.text import NBSP, counted, duration, listed, number, one_line, quoted
 
 if TYPE_CHECKING:
     pass
 
 EngineName = Literal["local", "ray", "slurm"]
+MOST_NAMED = 6
+"""Of more runs that failed for the same reason the first are named."""
 MOST_JOBS = 1_000
 """Runs at the same time at most."""
 
@@ -119,8 +121,8 @@ def run_study(study: StudyFolder, running: RunOptions) -> int:
         state = conduct(study, make_engine(running), stop, tell, outcomes.append)
     with suppress(BrokenPipeError):
         printer.end(outcomes[-1])
-    for ended in printer.failed:
-        complain(f"regtui: {_job(ended.job)}: this run failed: {one_line(ended.error)}")
+    for error, jobs in _by_error(printer.failed).items():
+        complain(f"regtui: {listed(jobs[:MOST_NAMED])}{', …' * (len(jobs) > MOST_NAMED)}: failed: {one_line(error)}")
     if state == "stopped":
         by = f" by signal {received.first}" if received.first not in (0, signal.SIGINT) else ""
         complain(f"regtui: stopped{by}, and what is done is kept; 'regtui study --resume {study.name}' goes on")
@@ -128,6 +130,14 @@ def run_study(study: StudyFolder, running: RunOptions) -> int:
     if printer.failed:
         return EXIT_CODES["failed"]
     return verdict_exit(outcomes[-1]) if running.verdict_exit else EXIT_CODES["finished"]
+
+
+def _by_error(failed: Sequence[Ended]) -> dict[str, list[str]]:
+    """The runs that failed, by why; many may have failed for the same reason."""
+    found: dict[str, list[str]] = {}
+    for ended in failed:
+        found.setdefault(ended.error, []).append(_job(ended.job))
+    return found
 
 
 def make_engine(running: RunOptions) -> Engine:
@@ -226,7 +236,8 @@ class _TablePrinter:
     def _begin(self, news: Opened) -> None:
         self._pace = Pace(news.jobs, set(news.done), self._jobs)
         self._total, self._done = len(news.jobs), len(news.done)
-        say(f"study  {describe_size(self._study.plan)}; {counted(self._jobs, 'run')} at a time")
+        plan = self._study.plan
+        say(f"study  {describe_size(plan)}; {counted(self._jobs, 'run')} at a time")
         if self._study.added:
             say(f"       seeds {span(self._study.added)} were added to the plan, and are exploratory")
         say(f"folder {one_line(self._study.path)}")
@@ -234,11 +245,15 @@ class _TablePrinter:
             say(f"done   {len(news.done):,} of {counted(len(news.jobs), 'run')}, which are not made again")
         for folder in news.strangers:
             complain(f"regtui: {one_line(folder.name)} is a run of other settings or seeds, and does not count")
+        if warning := news.jobs[0].preset.warning:
+            self._explain("note", warning)
         if not news.done:
-            words = forecast(self._study.plan, self._study.path.parent)
-            for line in textwrap.wrap(f"finds  {words}", min(room(), PROSE), subsequent_indent=" " * 7):
-                say(line.replace(NBSP, " "))
+            self._explain("finds", forecast(plan, self._study.path.parent))
         say()
+
+    def _explain(self, what: str, words: str) -> None:
+        for line in textwrap.wrap(f"{what:<7}{words}", min(room(), PROSE), subsequent_indent=" " * 7):
+            say(line.replace(NBSP, " "))
 
 
 class _JsonPrinter:

@@ -63,7 +63,8 @@ def conduct(
 
     Raises:
         InputError: Another program runs the study, or two of its runs are of the same settings and seed.
-        RegtuiError: The engine can't begin, or can't go on.
+        RegtuiError: The engine can't begin or go on, or the first run that ends could not begin, since it asks for what
+            is not there. A new study in which no run has begun leaves nothing behind.
     """
     with study.held():
         found = study.find_runs()
@@ -71,11 +72,15 @@ def conduct(
             shutil.rmtree(folder, ignore_errors=True)
         missing = {job.key for job in study.jobs} - found.done.keys()
         conductor = _Conductor(study, engine, stop, tell, judged)
-        with ExitStack() as stack:
-            if missing:
-                stack.enter_context(engine)
-            tell(Opened(study.jobs, dict(found.done), list(found.strangers)))
-            state = conductor.run(missing)
+        try:
+            with ExitStack() as stack:
+                if missing:
+                    stack.enter_context(engine)
+                tell(Opened(study.jobs, dict(found.done), list(found.strangers)))
+                state = conductor.run(missing)
+        except RegtuiError:
+            study.discard_unbegun()
+            raise
         conductor.judge(state)
     return state
 
@@ -95,6 +100,7 @@ class _Conductor:
         self._tell, self._judged = tell, judged
         self._judged_at = -math.inf
         self._judging = 0.0
+        self._has_made_one = False
 
     def run(self, missing: set[tuple[str, int, int]]) -> State:
         """Make the runs that are missing, and return how the study ended."""
@@ -139,7 +145,11 @@ class _Conductor:
                 running += 1
             told = self._engine.news(TICK)
             for news in told:
-                running -= isinstance(news, Ended)
+                if isinstance(news, Ended):
+                    running -= 1
+                    if news.hopeless is not None and not self._has_made_one:
+                        raise news.hopeless
+                    self._has_made_one = True
                 self._tell(news)
             due = time.monotonic() > self._judged_at + SELDOM * self._judging
             if due and any(isinstance(news, Ended) for news in told):

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
+from regtui.errors import RegtuiError
 from regtui.protocol.events import Event, Status
 from regtui.study.plan import Job
 
@@ -26,12 +27,16 @@ class Told(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A run has ended and is saved, or could not be made: then `folder` is None, or tells how far it came."""
+    """A run has ended and is saved, or could not be made: then `folder` is None, or tells how far it came.
+
+    `hopeless` is why it could not begin, where no other would either: it asks for a device or data that are not there.
+    """
 
     job: Job
     folder: Path | None
     status: Status
     error: str = ""
+    hopeless: RegtuiError | None = None
 
 
 News = Began | Told | Ended

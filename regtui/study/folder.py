@@ -78,6 +78,7 @@ class StudyFolder:
         self.path = path
         self.plan = plan
         self.added = list(added)
+        self._is_new = False
 
     @classmethod
     def create(cls, plan: StudyPlan, logs: Path) -> Self:
@@ -99,7 +100,9 @@ class StudyFolder:
             raise InputError(
                 f"{logs}: studies can't be saved here ({why}); name another folder with --log-dir"
             ) from None
-        return cls(path, plan)
+        study = cls(path, plan)
+        study._is_new = True
+        return study
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -154,6 +157,12 @@ class StudyFolder:
             write_whole(self.path / ADDED, text.encode())
         except OSError as error:
             raise RegtuiError(f"{self.path / ADDED}: can't be written ({unwritable(error)})") from None
+
+    def discard_unbegun(self) -> None:
+        """Remove the folder if it was made just now and no run has begun in it."""
+        with suppress(OSError):
+            if self._is_new and not any(self.runs.iterdir()):
+                shutil.rmtree(self.path)
 
     def find_runs(self) -> StudyRuns:
         """The runs that are there, each with the job that it is of.

@@ -169,10 +169,14 @@ class _Worker:
         try:
             result = run(job.preset, runs, Control(), emit, self._crew, begin, checkpoints=self._checkpoints)
         except RegtuiError as error:
-            return Ended(job, None, "failed", str(error))
+            return Ended(job, None, "failed", str(error), None if self._has_died else error)
         except Exception as error:
             return Ended(job, begun[0] if begun else None, "failed", f"unforeseen {error!r}")
         return _ended(job, result)
+
+    @property
+    def _has_died(self) -> bool:
+        return self._crew is not None and self._crew.has_lost_one
 
     @property
     def _where(self) -> str:
