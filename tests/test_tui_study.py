@@ -53,9 +53,20 @@ async def showing(
         yield screen, pilot
 
 
-def texts_of(app: RegtuiApp) -> str:
-    """What the screen shows, without the lines around it and where its rows end."""
-    return " ".join(row.strip("│ ") for row in text_of(app).splitlines())
+@asynccontextmanager
+async def conducting(
+    study: StudyFolder, engine: GatedEngine, size: tuple[int, int] = (80, 24)
+) -> AsyncIterator[tuple[RegtuiApp, Pilot[Any]]]:
+    """The program that makes a study's runs; they end with it, whatever a test comes to."""
+    app = RegtuiApp(study.path.parent, study=study, runner=gated_runner(engine))
+    async with app.run_test(size=size) as pilot:
+        try:
+            await until(pilot, lambda: isinstance(app.screen, StudyScreen))
+            yield app, pilot
+        finally:
+            assert app.study is not None
+            app.study.stop.set()
+            engine.gate.release(10_000)
 
 
 def keys_shown(screen: StudyScreen) -> dict[str, str]:
@@ -64,9 +75,8 @@ def keys_shown(screen: StudyScreen) -> dict[str, str]:
 
 
 async def test_it_fills_while_it_runs_and_a_dot_leads_into_its_run(tmp_path: Path) -> None:
-    engine = GatedEngine(epochs=4)
-    app = RegtuiApp(tmp_path, study=new_study(tmp_path), runner=gated_runner(engine))
-    async with app.run_test(size=(120, 36)) as pilot:
+    engine = GatedEngine(epochs=2)  # of three that a run has
+    async with conducting(new_study(tmp_path), engine, (120, 36)) as (app, pilot):
         await until(pilot, lambda: "worker" in text_of(app))
         screen = app.screen
         assert isinstance(screen, StudyScreen)
@@ -97,8 +107,7 @@ async def test_it_fills_while_it_runs_and_a_dot_leads_into_its_run(tmp_path: Pat
 async def test_stopping_asks_keeps_what_is_done_and_the_study_goes_on(tmp_path: Path) -> None:
     engine = GatedEngine(jobs=1, epochs=3)  # those of one run
     study = new_study(tmp_path, seeds=3)
-    app = RegtuiApp(tmp_path, study=study, runner=gated_runner(engine))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with conducting(study, engine) as (app, pilot):
         await until(pilot, lambda: app.study is not None and app.study.outcome.runs == (1, 3))
         first = app.study
         assert first is not None
@@ -124,8 +133,7 @@ async def test_stopping_asks_keeps_what_is_done_and_the_study_goes_on(tmp_path: 
 
 
 async def test_leaving_asks_and_keeps_what_is_done(tmp_path: Path) -> None:
-    app = RegtuiApp(tmp_path, study=new_study(tmp_path), runner=gated_runner(GatedEngine(epochs=2)))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with conducting(new_study(tmp_path), GatedEngine(epochs=2)) as (app, pilot):
         await until(pilot, lambda: "worker" in text_of(app))
         await pilot.press("q")
         assert "Leave while the study goes on?" in text_of(app)
@@ -137,8 +145,7 @@ async def test_leaving_asks_and_keeps_what_is_done(tmp_path: Path) -> None:
 async def test_a_study_that_another_program_runs_is_refused_in_a_sentence(tmp_path: Path) -> None:
     study = new_study(tmp_path)
     with study.held():
-        app = RegtuiApp(tmp_path, study=StudyFolder.open(study.path), runner=gated_runner(GatedEngine()))
-        async with app.run_test(size=(80, 24)) as pilot:
+        async with conducting(StudyFolder.open(study.path), GatedEngine()) as (app, pilot):
             await until(pilot, lambda: app.study is not None and app.study.ended)
             await pilot.pause()
             assert "is being run by another program" in text_of(app)
@@ -258,4 +265,6 @@ async def test_a_plan_that_was_changed_is_refused_in_a_sentence(tmp_path: Path) 
     file.write_text(file.read_text().replace("alpha = 0.05", "alpha = 0.2"))
     app = RegtuiApp(tmp_path, review=[study.path], runner=gated_runner(GatedEngine()))
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "was changed after it was written" in texts_of(app))
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        assert isinstance(app.screen, Ask)
+        assert "was changed after it was written" in app.screen._text

@@ -339,7 +339,8 @@ def study(
     log_dir: LogDir = None,
 ) -> None:
     """Run a preset over many seeds, strengths and conditions, and judge what they support together."""
-    from regtui.cli.study import RunOptions, begin_study, resume_study, run_study
+    from regtui.cli.study import RunOptions, begin_study, resume_study, run_study, show_study
+    from regtui.console import can_draw
     from regtui.errors import InputError
     from regtui.preset.file import load
     from regtui.study.design import Wishes
@@ -362,7 +363,9 @@ def study(
         raise InputError("name a preset, regtui study dropout --seeds 8, or a study to go on with, --resume STUDY")
     else:
         found = begin_study(load(preset, settings or ()), wishes, running, logs)
-    raise typer.Exit(run_study(found, running))
+    if headless or json or not (can_draw(sys.stdout) and sys.stdin.isatty()):
+        raise typer.Exit(run_study(found, running))
+    raise typer.Exit(show_study(found, running))
 
 
 @app.command("runs")

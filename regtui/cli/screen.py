@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from regtui.errors import InputError
 from regtui.preset.faults import MAX_VALUE
@@ -13,6 +13,10 @@ from regtui.preset.validation import nearest
 from regtui.settings import Known, ThemeName
 from regtui.text import quoted
 from regtui.tui.background import Question
+
+if TYPE_CHECKING:
+    from regtui.study.folder import StudyFolder
+    from regtui.tui.study.desk import StudyRunner
 
 
 def open_screen(
@@ -28,6 +32,8 @@ def open_screen(
     threads: int | None = None,
     debug: bool = False,
     review: Sequence[Path] | None = None,
+    study: StudyFolder | None = None,
+    runner: StudyRunner | None = None,
 ) -> int:
     """Open the screen; returns the exit code. What an option leaves open, the settings decide.
 
@@ -56,6 +62,8 @@ def open_screen(
             threads=threads,
             debug=debug,
             review=review,
+            study=study,
+            runner=runner,
         )
     finally:
         if question is not None:

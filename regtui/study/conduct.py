@@ -100,6 +100,7 @@ class _Conductor:
         self._tell, self._judged = tell, judged
         self._judged_at = -math.inf
         self._judging = 0.0
+        self._is_stale = False
         self._has_made_one = False
 
     def run(self, missing: set[tuple[str, int, int]]) -> State:
@@ -132,6 +133,7 @@ class _Conductor:
             write_outcome(self._study, outcome)
         self._judged_at = time.monotonic()
         self._judging = self._judged_at - began
+        self._is_stale = False
         return outcome
 
     def _make(self, missing: set[tuple[str, int, int]], seeds: Sequence[int]) -> bool:
@@ -151,8 +153,8 @@ class _Conductor:
                         raise news.hopeless
                     self._has_made_one = True
                 self._tell(news)
-            due = time.monotonic() > self._judged_at + SELDOM * self._judging
-            if due and any(isinstance(news, Ended) for news in told):
+            self._is_stale |= any(isinstance(news, Ended) for news in told)
+            if self._is_stale and time.monotonic() > self._judged_at + SELDOM * self._judging:
                 self.judge()
         return not (to_come or running)
 

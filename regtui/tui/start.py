@@ -22,11 +22,13 @@ from regtui.errors import InputError, RegtuiError
 from regtui.preset.model import Preset
 from regtui.settings import Known, remember
 from regtui.signals import Received, ending
+from regtui.study.folder import StudyFolder
 from regtui.tui.app import BY_SIGNAL, RegtuiApp
 from regtui.tui.background import Question
 from regtui.tui.escapes import copied, notification
 from regtui.tui.look import plain
 from regtui.tui.run.training import ProcessTraining
+from regtui.tui.study.desk import StudyRunner
 from regtui.tui.terminal import TerminalDriver
 
 RARELY = 100
@@ -129,6 +131,8 @@ def show(
     threads: int | None = None,
     debug: bool = False,
     review: Sequence[Path] | None = None,
+    study: StudyFolder | None = None,
+    runner: StudyRunner | None = None,
 ) -> int:
     """Open the screen; when it has closed, print the verdict and where the log is. Returns the exit code.
 
@@ -159,6 +163,8 @@ def show(
         ascii_only=ascii_only,
         training=ProcessTraining(threads),
         review=review,
+        study=study,
+        runner=runner,
     )
     # Imported modules stay for good, so they are excluded from garbage collection, which would delay keys by 30 ms.
     # With ten thousand saved runs it takes longer; closed screens are collected when nobody types (app.py).
@@ -175,9 +181,16 @@ def show(
             complain(app.failure)
         kept = f"; what was trained is in {session.folder}" if session is not None and session.folder else ""
         raise RegtuiError(f"the screen failed: {app.failure.strip().splitlines()[-1]}{kept}; --debug shows where")
-    if session is not None:
-        for line in session.outcome():
-            say(plain(line) if ascii_only else line)
-        if debug and session.traceback:
-            complain(session.traceback)
+    _print_outcome(app, ascii_only=ascii_only, debug=debug)
     return app.exit_code if code is None else code
+
+
+def _print_outcome(app: RegtuiApp, *, ascii_only: bool, debug: bool) -> None:
+    """Say what the last run and the last study came to, and with `debug` what was wrong in the program."""
+    lines = [*(app.session.outcome() if app.session is not None else ())]
+    lines += app.study.lines() if app.study is not None else []
+    for line in lines:
+        say(plain(line) if ascii_only else line)
+    for one in (app.session, app.study):
+        if debug and one is not None and one.traceback:
+            complain(one.traceback)

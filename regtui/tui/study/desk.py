@@ -16,7 +16,8 @@ from regtui.study.conduct import Opened, Pace, conduct
 from regtui.study.engine import Engine, News
 from regtui.study.folder import StudyFolder
 from regtui.study.list import standing_of
-from regtui.study.outcome import judge, outcome_of
+from regtui.study.outcome import ENDED, judge, outcome_of
+from regtui.study.words import verdict_exit
 from regtui.text import counted, one_line
 from regtui.tui.inputs import OneByOne
 from regtui.tui.study.screen import StudyScreen
@@ -35,11 +36,13 @@ class StudyRunner:
         engine: Its name: 'local'.
         jobs: Runs at the same time.
         make: Makes the engine for so many; called in the worker thread, once for each study.
+        verdict_exit: Whether the program's exit code tells the verdict.
     """
 
     engine: str
     jobs: int
     make: Callable[[int], Engine]
+    verdict_exit: bool = False
 
 
 def local_runner(threads: int = 1) -> StudyRunner:
@@ -173,6 +176,8 @@ class StudyDesk(OneByOne, inherit_bindings=False):
 
     @on(StudyTold)
     def _pass_on_news(self) -> None:
+        if self.study is not None and (words := self.study.take_in()):
+            tell(self, words, error=True)
         for screen in self.screen_stack:
             if isinstance(screen, StudyScreen) and screen.session is self.study:
                 screen.catch_up()
@@ -204,4 +209,8 @@ class StudyDesk(OneByOne, inherit_bindings=False):
             return 0
         if self.study.error is not None:
             return self.study.error.exit_code
-        return EXIT_CODES["stopped" if self.study.outcome.state == "stopped" else "finished"]
+        if self.study.outcome.state not in ENDED:
+            return EXIT_CODES["stopped"]
+        if self.study.failed:
+            return EXIT_CODES["failed"]
+        return verdict_exit(self.study.outcome) if self.runner.verdict_exit else EXIT_CODES["finished"]

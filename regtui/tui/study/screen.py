@@ -146,12 +146,9 @@ class StudyScreen(Screen[None]):
     # What happens
 
     def catch_up(self) -> None:
-        """Show what the study has told since the last call."""
-        before = self.session.outcome
-        self.session.take_in()
-        if self.session.outcome is not before:
-            self._read_missing()
-            self._key_bar.redraw()
+        """Show what the study has told."""
+        self._read_missing()
+        self._key_bar.redraw()
         if self.is_current:
             self._arrange()
 

@@ -15,8 +15,10 @@ from regtui.preset.arms import BASELINE
 from regtui.protocol.events import EpochDone, Event
 from regtui.runs.follow import Follower
 from regtui.study.engine import Began, Ended, News, Told
+from regtui.study.glance import verdict_lines
 from regtui.study.outcome import StudyOutcome
 from regtui.study.plan import Job
+from regtui.text import one_line
 from regtui.tui.study.subject import Subject
 
 Course = dict[str, dict[int, EpochDone]]
@@ -66,6 +68,7 @@ class StudySession:
         ended: Whether nothing more will come.
         error: Why it could not go on.
         traceback: Of a defect, where it happened.
+        failed: How many of its runs could not be made.
         left: Seconds until all runs are done, by those that were; None while that is not known.
     """
 
@@ -79,6 +82,7 @@ class StudySession:
     ended: bool = False
     error: RegtuiError | None = None
     traceback: str = ""
+    failed: int = 0
     left: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -93,8 +97,9 @@ class StudySession:
         if first:
             self.notify()
 
-    def take_in(self) -> None:
-        """Bring up to date what is shown, by all that was told."""
+    def take_in(self) -> str:
+        """Bring up to date what is shown, by all that was told; returns what failed, in a sentence; or nothing."""
+        words = ""
         with self._lock:
             waiting, self._waiting = self._waiting, []
         for news in waiting:
@@ -108,9 +113,14 @@ class StudySession:
                     self.running[folder] = Running(job, where, folder, time.monotonic())
                 case Told(job, event):
                     self._told(job, event)
-                case Ended(job):
+                case Ended(job, _, status, error):
                     for folder in [run.folder for run in self.running.values() if _same(run.job, job)]:
                         del self.running[folder]
+                    if status == "failed":
+                        self.failed += 1
+                        cell = f" · {job.cell}" if job.cell else ""
+                        words = f"The run of seed {job.seed}{cell} failed: {error or 'its log says why'}"
+        return words
 
     def _told(self, job: Job, event: Event) -> None:
         run = next((run for run in self.running.values() if _same(run.job, job)), None)
@@ -118,6 +128,11 @@ class StudySession:
             course = self.courses.setdefault(run.folder, {})
             course.setdefault(event.arm, {})[event.epoch] = event
             run.epoch = max(run.epoch, event.epoch)
+
+    def lines(self) -> list[str]:
+        """What it came to, in lines, as it is printed when the program ends."""
+        fault = [str(self.error)] if self.error is not None else []
+        return [*fault, *verdict_lines(self.outcome), f"study  {one_line(self.folder)}"]
 
     def runs_of(self, cell: str, arm: str) -> list[Path]:
         """The folders of the runs in which an arm counts, and of those that go on, unless they are trials."""
