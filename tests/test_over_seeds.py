@@ -373,3 +373,10 @@ def test_looks_spare_seeds_where_the_effect_is_large(studies: int, effect: float
     found, seeds = until_called(studies, 1, WITH_LOOKS, effect, 5)
     assert found > 0.95
     assert seeds <= 0.7 * 12
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 8])
+def test_comparisons_that_are_the_same_hold_together_as_one_does(seeds: int) -> None:
+    differences = {seed: 1.0 + 0.1 * seed for seed in range(seeds)}
+    level = simultaneous_level({"one": differences, "two": differences}, 0.05)
+    assert 0.04 < level <= 0.05

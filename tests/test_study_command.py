@@ -93,7 +93,7 @@ def test_a_signal_drops_what_runs_and_keeps_what_is_done(study: Study, monkeypat
     monkeypatch.setattr("regtui.cli.study.make_engine", lambda _options: Struck())
     before = signal.getsignal(signal.SIGTERM)
     outcome = study(*QUICK, "--seeds", "6")
-    assert outcome.code == 4
+    assert outcome.code == 128 + signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) == before
     found = only_study()
     assert f"'regtui study --resume {found.name}' goes on" in outcome.err

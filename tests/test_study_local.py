@@ -130,7 +130,7 @@ def test_a_stop_drops_what_runs(tmp_path: Path) -> None:
     assert not list(study.runs.iterdir())
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_caller_that_is_ended_at_any_moment_goes_on_to_the_same_results(
     tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -101,8 +101,8 @@ def resume_study(name: str, seeds: str | None, running: RunOptions, logs: Path) 
 def run_study(study: StudyFolder, running: RunOptions) -> int:
     """Run what is left of a study and print it; returns the exit code.
 
-    Ctrl-C, or another signal that ends programs, drops what runs and keeps what is done: exit code 4. A second one ends
-    the program at once; the study can be resumed after either.
+    Ctrl-C drops what runs and keeps what is done: exit code 4. So does another signal that ends programs: 128 and its
+    number. A second one ends the program at once; the study can be resumed after either.
 
     Raises:
         RegtuiError: The engine can't make runs, or what the study came to can't be saved.
@@ -122,21 +122,22 @@ def run_study(study: StudyFolder, running: RunOptions) -> int:
     with suppress(BrokenPipeError):
         printer.end(outcomes[-1])
     for error, jobs in _by_error(printer.failed).items():
-        complain(f"regtui: {listed(jobs[:MOST_NAMED])}{', …' * (len(jobs) > MOST_NAMED)}: failed: {one_line(error)}")
+        complain(f"regtui: {listed(jobs[:MOST_NAMED])}{', …' * (len(jobs) > MOST_NAMED)}: {one_line(error)}")
     if state == "stopped":
         by = f" by signal {received.first}" if received.first not in (0, signal.SIGINT) else ""
         complain(f"regtui: stopped{by}, and what is done is kept; 'regtui study --resume {study.name}' goes on")
-        return EXIT_CODES["stopped"]
+        return 128 + received.first if by else EXIT_CODES["stopped"]
     if printer.failed:
         return EXIT_CODES["failed"]
     return verdict_exit(outcomes[-1]) if running.verdict_exit else EXIT_CODES["finished"]
 
 
 def _by_error(failed: Sequence[Ended]) -> dict[str, list[str]]:
-    """The runs that failed, by why; many may have failed for the same reason."""
+    """The runs that failed or are not all saved, by why; many may have the same reason."""
     found: dict[str, list[str]] = {}
     for ended in failed:
-        found.setdefault(ended.error, []).append(_job(ended.job))
+        why = f"failed: {ended.error}" if ended.status == "failed" else f"not all of it is saved: {ended.unsaved}"
+        found.setdefault(why, []).append(_job(ended.job))
     return found
 
 
@@ -217,7 +218,7 @@ class _TablePrinter:
     """A header, then a line for each run that ends, with the time that is left; at the end the verdict.
 
     Attributes:
-        failed: The runs that failed.
+        failed: The runs that failed, or are not all saved.
     """
 
     def __init__(self, study: StudyFolder, shown: Callable[[int, int, str], None], jobs: int) -> None:
@@ -235,7 +236,7 @@ class _TablePrinter:
         words = "" if left is None else f"{'about ' * (left >= 1)}{duration(left)} left"
         if isinstance(news, Ended):
             self._done += 1
-            self.failed += [news] if news.status == "failed" else []
+            self.failed += [news] if news.status == "failed" or news.unsaved else []
             line = f"{self._done:>{len(str(self._total))}} of {self._total}  {_ended_words(news, self._study.plan)}"
             say(f"{line}  {words if self._done < self._total else ''}".rstrip())
         self._shown(self._done, self._total, words)
@@ -277,7 +278,7 @@ class _JsonPrinter:
     """One JSON object a line: the study's beginning, each run that ends, and what study.json holds at the end.
 
     Attributes:
-        failed: The runs that failed.
+        failed: The runs that failed, or are not all saved.
     """
 
     def __init__(self, study: StudyFolder) -> None:
@@ -291,7 +292,7 @@ class _JsonPrinter:
             finds = "" if news.done else forecast(self._study.plan, self._study.path.parent)
             self._say(kind="study_started", folder=str(self._study.path), **counts, strangers=strangers, finds=finds)
         elif isinstance(news, Ended):
-            self.failed += [news] if news.status == "failed" else []
+            self.failed += [news] if news.status == "failed" or news.unsaved else []
             cell, seed, trial = news.job.key
             self._say(
                 kind="run_ended",

@@ -301,11 +301,12 @@ def simultaneous_level(family: Mapping[Key, Mapping[int, float]], level: float) 
         drawn = random.standard_normal((min(at_once, DRAWS - begin), len(has), len(root)), dtype=np.float32) @ root
         drawn *= has
         mean = drawn.sum(axis=1) / counts
-        variance = (np.einsum("dsc,dsc->dc", drawn, drawn) - counts * mean**2) / (counts - 1)
+        drawn -= mean[:, None] * has  # first, so that nothing is lost where a spread is small beside its mean
+        variance = np.maximum(np.einsum("dsc,dsc->dc", drawn, drawn) / (counts - 1), np.finfo(np.float32).tiny)
         t = np.abs(mean) * np.sqrt(counts / variance)
         p_values = [2 * stdtr(count - 1, -t[:, counts == count].max(axis=1)) for count in np.unique(counts)]
         smallest.append(np.min(p_values, axis=0))
-    return max(level / len(family), float(np.quantile(np.concatenate(smallest), level)))
+    return min(level, max(level / len(family), float(np.quantile(np.concatenate(smallest), level))))
 
 
 class _Joined(NamedTuple):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from regtui.evidence.advice import Advice, Strength, varied
 from regtui.evidence.over_seeds import Call
-from regtui.evidence.rules_of_run import CLOSE, DEAR, SIMILAR, WINDOW
+from regtui.evidence.rules_of_run import CLOSE, DEAR, FEWEST, SIMILAR, WINDOW
 from regtui.evidence.trend import FLAT, NEAR
 from regtui.preset.arms import BASELINE
 from regtui.text import number, short
@@ -57,8 +57,12 @@ class ArmEnd(NamedTuple):
 
     @property
     def is_late(self) -> bool:
-        """Whether it trained all epochs and its lowest loss lies in the last tenth of them."""
-        return self.stop_reason == "max_epochs" and self.best_epoch > self.epochs - max(1, LATE * self.epochs)
+        """Whether it trained all epochs, three or more, and its lowest loss lies in the last tenth of them."""
+        return (
+            self.epochs >= FEWEST
+            and self.stop_reason == "max_epochs"
+            and self.best_epoch > self.epochs - max(1, LATE * self.epochs)
+        )
 
     @property
     def has_risen(self) -> bool:
@@ -207,13 +211,14 @@ def not_converged_equally(case: StudyCase) -> Advice | None:
 
 def still_improving(case: StudyCase) -> Advice | None:
     """All arms have their lowest loss late, in most seeds."""
-    counts = [arm.shows(lambda end: end.is_late) for arm in case.arms.values()]
+    counts, total = [arm.shows(lambda end: end.is_late) for arm in case.arms.values()], len(case.baseline.ends)
     if not all(counts):
         return None
+    seeds = f"all {total} seeds" if min(counts) == total else f"{min(counts)} of {total} seeds or more"
     arms = "both arms have their" if len(counts) == 2 else "each arm has its"
     sentence = (
-        f"In {min(counts)} of {len(case.baseline.ends)} seeds or more {arms} lowest validation loss in the last tenth "
-        f"of {case.epochs:,} epochs: train longer before judging."
+        f"In {seeds} {arms} lowest validation loss in the last tenth of {case.epochs:,} epochs: train longer before "
+        "judging."
     )
     return Advice("still improving", sentence, _twice_as_long(case))
 

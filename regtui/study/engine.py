@@ -30,6 +30,7 @@ class Ended(NamedTuple):
     """A run has ended and is saved, or could not be made: then `folder` is None, or tells how far it came.
 
     `hopeless` is why it could not begin, where no other would either: it asks for a device or data that are not there.
+    `unsaved` says what of it is not on disk, and why; empty if all is.
     """
 
     job: Job
@@ -37,6 +38,7 @@ class Ended(NamedTuple):
     status: Status
     error: str = ""
     hopeless: RegtuiError | None = None
+    unsaved: str = ""
 
 
 News = Began | Told | Ended

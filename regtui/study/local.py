@@ -196,7 +196,7 @@ class _Worker:
 
 
 def _ended(job: Job, result: RunResult) -> Ended:
-    return Ended(job, result.folder, result.summary.status, result.summary.error)
+    return Ended(job, result.folder, result.summary.status, result.summary.error, unsaved=result.summary.unsaved)
 
 
 def _remove(folder: Path | None) -> None:
