@@ -119,6 +119,17 @@ def _best(doses: Doses, groups: Sequence[Any]) -> None:
         is_interval(percent, low, high, list(judged.differences.values()), judged.together, judged.level)
 
 
+@DOSE.rule(
+    rf"On validation the baseline is better on average than each of these values, {D}(?: %)? against {D}(?: %)? of the "
+    r"best\."
+)
+def _none_of_them(doses: Doses, groups: Sequence[Any]) -> None:
+    base = statistics.fmean(doses.baseline.validation[seed] for seed in doses.common)
+    is_near(groups[0], base)
+    is_near(groups[1], doses.on_validation(doses.best))
+    hold(all(doses.sign * (base - doses.on_validation(value)) > 0 for value in doses.arms), "it is better")
+
+
 @DOSE.rule(rf"Validation does not tell it from the second, {N}, which is {N}(?: points)? behind \({INTERVAL}\)\.")
 def _second(doses: Doses, groups: Sequence[Any]) -> None:
     second, behind, percent, low, high = groups

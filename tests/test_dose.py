@@ -213,7 +213,16 @@ def test_every_sentence_on_doses_is_as_the_seeds_have_it() -> None:
         for sentence in dose_sentences(found):
             DOSE.check(Doses(metric, base, doses, judged), sentence.replace("\N{NO-BREAK SPACE}", " "))
             said["beside the best" if "those at" in sentence else sentence[:14]] += 1
-    begins = ("Of the ", "Validation", "On the test", "dropout", "It underfits", "It overfits", "beside the best")
+    begins = (
+        "Of the ",
+        "Validation",
+        "On the test",
+        "dropout",
+        "It underfits",
+        "It overfits",
+        "beside the best",
+        "On validation",
+    )
     for begin in begins:
         assert any(words.startswith(begin) for words in said), begin
 

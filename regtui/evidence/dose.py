@@ -123,6 +123,8 @@ class DoseResponse:
         best: The one with the best mean on validation, over the seeds that all have; None where that is not known.
         runner: The second best on validation; None where there is none.
         chosen_over: How many seeds `best` was chosen over.
+        best_on_validation: The best one's mean of the metric on the validation set over these seeds.
+        baseline_on_validation: The baseline's; None where it does not have all of them.
         is_log: Whether the axis of values is logarithmic: the technique steers the knob as a magnitude.
         alpha: Intervals of one arm, and that of the second best, hold with probability 1 − alpha.
     """
@@ -135,6 +137,8 @@ class DoseResponse:
     best: Dose | None
     runner: Runner | None
     chosen_over: int
+    best_on_validation: float | None
+    baseline_on_validation: float | None
     is_log: bool
     alpha: float
 
@@ -207,6 +211,10 @@ def dose_response(
         best=next((dose for dose in doses if ranked and dose.arm == ranked[0]), None),
         runner=runner,
         chosen_over=len(seeds),
+        best_on_validation=means[ranked[0]] if ranked else None,
+        baseline_on_validation=_mean([baseline.validation[seed] for seed in seeds])
+        if seeds <= baseline.validation.keys()
+        else None,
         is_log=_is_magnitude(key) and any(dose.value > 0 for dose in doses),
         alpha=alpha,
     )

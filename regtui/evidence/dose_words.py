@@ -126,15 +126,20 @@ def _best(response: DoseResponse, best: Dose) -> str:
 
 
 def _beside_the_best(response: DoseResponse, best: Dose) -> Iterator[str]:
-    """What makes the choice uncertain: a near second, another value ahead on test, the end of what was tried."""
-    metric, runner = response.metric, response.runner
+    """What makes the choice uncertain: the baseline, a near second, another one on test, the end of what was tried."""
+    metric, runner, base = response.metric, response.runner, response.baseline_on_validation
+    sign = 1 if metric.better == "higher" else -1
+    if base is not None and response.best_on_validation is not None and sign * (base - response.best_on_validation) > 0:
+        yield (
+            f"On validation the baseline is better on average than each of these values, {told_value(metric, base)} "
+            f"against {told_value(metric, response.best_on_validation)} of the best."
+        )
     if runner is not None and runner.interval is not None and runner.interval[0] <= 0:
         behind = told_difference(metric, runner.behind).lstrip("+")
         yield (
             f"Validation does not tell it from the second, {runner.value:g}, which is {behind} behind "
             f"({told_interval(metric, runner.interval, response.alpha)})."
         )
-    sign = 1 if metric.better == "higher" else -1
     ahead = max(response.doses, key=lambda dose: sign * (dose.difference.mean or 0.0))
     if ahead is not best and sign * ((ahead.difference.mean or 0.0) - (best.difference.mean or 0.0)) > 0:
         difference = told_difference(metric, ahead.difference.mean)
