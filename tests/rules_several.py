@@ -213,12 +213,13 @@ def _(history: History, g: Sequence[Any]) -> None:
     hold(abs(tables(history)[arm].difference) == largest, "another is larger")
 
 
-@SEVERAL.rule(r"one seed \((\d+)\) · (?:(A .+?) · )?(\d+) epochs? · learning rate ([\d.]+) · batch (\d+)")
+@SEVERAL.rule(r"one seed \((\d+)\) · (?:([A-F] .+?) · )?(\d+) epochs? · learning rate ([\d.]+) · batch (\d+)")
 def _(history: History, g: Sequence[Any]) -> None:
     told = dict(part.split(" ", 1) for part in g[1].split(" · ")) if g[1] else {}
     others = len(history.arms) - 1
-    hold(bool(told) == (others <= 6), "the arms have room, or not")
-    hold(not told or [*told] == list("ABCDEF"[:others]), f"others: {told}")
+    hold(not told or others <= 6, "the arms have no room")
+    hold(not told or [*told] == [mark for mark in "ABCDEF"[:others] if mark in told], f"others: {told}")
+    hold(all(re.search(r"\d", label) for label in told.values()), f"no strength: {told}")
     g = [g[0], *g[2:]]
     assert history.started is not None
     lengths = {arm.epochs[-1].epoch for arm in history.arms.values() if arm.epochs}

@@ -264,3 +264,18 @@ def test_why_nothing_is_compared_is_told_in_a_few_words() -> None:
     assert told_of(apart, BASELINE, DROPOUT, DROPOUT, same=True).endswith(
         "all 2 arms are the same experiment as the baseline"
     )
+
+
+def test_the_conditions_name_the_strength_where_the_headline_does_not() -> None:
+    def said(count: int, outcome: str, label: str = "dropout 0.5") -> str:
+        told = run([outcome] * count, "clean", "classification")
+        named = {name: replace(one, arm=replace(one.arm, label=label)) for name, one in told.items()}
+        return conditions(list(named.values())).replace("\N{NO-BREAK SPACE}", " ")
+
+    assert said(1, "level").startswith("one seed (0) · dropout 0.5 · ")
+    assert "dropout" not in said(1, "better")  # whose headline has it
+    assert said(1, "better", "x" * 50 + " + dropout 0.5").startswith("one seed (0) · ")
+    assert "A dropout 0.5 · B dropout 0.5 · C dropout 0.5" in said(3, "better")
+    assert "batch" in said(3, "better", "batch norm")
+    assert " A batch norm" not in said(3, "better", "batch norm")
+    assert "dropout" not in said(16, "better")

@@ -23,6 +23,8 @@ LEVEL = 0.005
 """Losses that differ by less than this share are told as level."""
 LONGEST_LABEL = 60
 """An arm whose techniques take more characters goes by its name."""
+SHORT_LABEL = 24
+"""Of several arms the conditions tell what one does in so many characters at most, if that names a strength."""
 MOST_STRENGTHS = 6
 """Of so many arms the conditions tell what each does."""
 MOST_CHANGES = 3
@@ -96,14 +98,19 @@ def conditions(verdicts: Sequence[Verdict]) -> str:
 
 
 def _strengths(verdicts: Sequence[Verdict]) -> list[str]:
-    """What each arm does, with its strength, of so few arms as have room."""
+    """What the arm does; of several, as many as have room, those whose strength is told in few characters."""
     if len(verdicts) == 1:
         shown = verdicts[0].arm.label in headline(verdicts)
         return [] if shown or verdicts[0].interventions else [verdicts[0].arm.label]
     if len(verdicts) > MOST_STRENGTHS:
         return []
     marks = several.marks_in(verdicts)
-    return [f"{marks[verdict.arm.name]} {verdict.arm.label}" for verdict in verdicts]
+    labels = {marks[verdict.arm.name]: verdict.arm.label for verdict in verdicts}
+    return [
+        f"{mark} {label}"
+        for mark, label in labels.items()
+        if len(label) <= SHORT_LABEL and any(map(str.isdigit, label))
+    ]
 
 
 def agreement(verdicts: Sequence[Verdict]) -> str:
