@@ -66,6 +66,7 @@ def write(run: SavedRun, path: Path) -> None:
     arms = _arms(run, metric)
     page = _template().render(
         version=__version__,
+        name=run.name,
         run=run,
         arms=arms,
         title=run.started.title or run.started.preset,
