@@ -334,7 +334,7 @@ def study(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     verdict_exit: Annotated[
         bool,
-        typer.Option("--verdict-exit", help="Exit code 0 helps, 10 neither, 11 hurts, where all runs were made."),
+        typer.Option("--verdict-exit", help="Exit code 0 if an arm helps, else 11 if one hurts, else 10."),
     ] = False,
     log_dir: LogDir = None,
 ) -> None:
@@ -420,7 +420,9 @@ def export(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN...", help="Folders, or the beginnings of their names.", autocompletion=completion.runs
+            metavar="RUN|STUDY...",
+            help="Folders, or the beginnings of their names.",
+            autocompletion=completion.saved,
         ),
     ],
     to: Annotated[
@@ -432,12 +434,12 @@ def export(
     ] = None,
     log_dir: LogDir = None,
 ) -> None:
-    """Write saved runs as CSV, TensorBoard event files, a report or a figure."""
+    """Write saved runs and studies as CSV, a report or a figure; runs as TensorBoard event files as well."""
     from regtui.cli.export import export_runs
-    from regtui.runs.list import find_run
+    from regtui.cli.studies import find_saved
 
     logs = log_dir or _logs()
-    raise typer.Exit(export_runs([find_run(run, logs) for run in runs], to, out))
+    raise typer.Exit(export_runs([find_saved(run, logs) for run in runs], to, out))
 
 
 @app.command(cls=SeveralValues)

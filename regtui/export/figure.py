@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from regtui.text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 3.5, 3.4
 """In inches; the width of one column of a two-column paper."""
@@ -47,10 +49,28 @@ def write(run: SavedRun, path: Path) -> None:
     Raises:
         InputError: matplotlib isn't installed.
     """
+    rows = len(run.history.arms) // 2 + 1
+    with drawing(path, run.name, (WIDTH, HEIGHT + max(0, rows - 2) * LEGEND_ROW)) as figure:
+        from matplotlib.ticker import MaxNLocator
+
+        losses, difference = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
+        _draw_losses(losses, run)
+        _draw_difference(difference, run)
+        figure.legend(loc="outside upper center", ncols=2)
+        figure.align_ylabels()
+        difference.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+
+
+@contextmanager
+def drawing(path: Path, title: str, size: tuple[float, float]) -> Iterator[Figure]:
+    """A figure of this size in inches, in our style; it is saved into `path` afterwards.
+
+    Raises:
+        InputError: matplotlib isn't installed.
+    """
     try:  # takes 1.5 s; pyplot is not needed, which keeps global state and may look for a display
         import matplotlib
         from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
     except ImportError:
         raise InputError(
             "this export needs matplotlib, which is not installed: pip install 'regtui[figures]'"
@@ -60,17 +80,11 @@ def write(run: SavedRun, path: Path) -> None:
         matplotlib.rcdefaults()  # a user's own settings may need LaTeX or a display
         matplotlib.rcParams.update(_STYLE)
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script that the font lacks
-        rows = len(run.history.arms) // 2 + 1
-        figure = Figure(figsize=(WIDTH, HEIGHT + max(0, rows - 2) * LEGEND_ROW), layout="constrained")
-        losses, difference = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
-        _draw_losses(losses, run)
-        _draw_difference(difference, run)
-        figure.legend(loc="outside upper center", ncols=2)
-        figure.align_ylabels()
-        difference.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        # Without a date, the same run gives the same file.
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure
+        # Without a date, the same data give the same file.
         metadata = {"Date": None} if path.suffix == ".svg" else {}
-        figure.savefig(path, metadata={"Title": one_line(run.name), **metadata})
+        figure.savefig(path, metadata={"Title": one_line(title), **metadata})
 
 
 def _draw_losses(axes: Axes, run: SavedRun) -> None:

@@ -40,7 +40,9 @@ _COLOURS = (
 """For each arm, in order, on light and on dark paper; with more arms, all but the baseline's come again."""
 
 
-class _Table(NamedTuple):
+class ReportTable(NamedTuple):
+    """A table of a report."""
+
     header: Sequence[str]
     rows: Sequence[Sequence[object]]
 
@@ -57,14 +59,14 @@ class _Arm(NamedTuple):
     """In the charts."""
     shift: float
     """Of the markers."""
-    epochs: _Table
+    epochs: ReportTable
 
 
 def write(run: SavedRun, path: Path) -> None:
     """Write a run's report into `path`."""
     metric = run.history.task.metric
     arms = _arms(run, metric)
-    page = _template().render(
+    page = template("report.html.j2").render(
         version=__version__,
         name=run.name,
         run=run,
@@ -93,7 +95,7 @@ def _arms(run: SavedRun, metric: Metric) -> list[_Arm]:
             name,
             arm,
             f"arm{place}",
-            _COLOURS[(place - 1) % (len(_COLOURS) - 1) + 1 if place else 0],
+            colours_of(place),
             marks[name],
             shapes.get(marks[name], marks[name]),
             place / len(arms),
@@ -103,7 +105,13 @@ def _arms(run: SavedRun, metric: Metric) -> list[_Arm]:
     ]
 
 
-def _template() -> Template:
+def colours_of(place: int) -> tuple[str, str]:
+    """The colour of the arm at a place, on light and on dark paper; the baseline's place is 0."""
+    return _COLOURS[(place - 1) % (len(_COLOURS) - 1) + 1 if place else 0]
+
+
+def template(name: str) -> Template:
+    """A report's template, in which everything is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # 0.1 s, for this export alone
 
     environment = Environment(
@@ -115,7 +123,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.tests["numeric"] = _is_numeric
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def _shown(value: object) -> object:
@@ -190,7 +198,7 @@ def _chart(curves: Sequence[SvgCurve], label: str, *, zero: bool = False) -> Mar
     return Markup(chart(curves, label=label, x_label="epoch", zero=zero))
 
 
-def _results(arms: Iterable[_Arm], metric: Metric) -> _Table:
+def _results(arms: Iterable[_Arm], metric: Metric) -> ReportTable:
     names = (
         "arm", "techniques", "epochs", "ended", "best epoch", "best validation loss", "weights kept", "test loss",
         f"test {metric.title}", "weights that are 0", "norm of the weights", "seconds", "parameters",
@@ -208,17 +216,17 @@ def _results(arms: Iterable[_Arm], metric: Metric) -> _Table:
             ]
         )  # fmt: skip
     if len(columns) > 2:
-        return _Table(names, columns)
+        return ReportTable(names, columns)
     # One quantity in each row: two arms stand side by side, and the table fits a narrow page.
     _, *rows = zip(names, *columns, strict=True)
-    return _Table(("", *(str(column[0]) for column in columns)), rows)
+    return ReportTable(("", *(str(column[0]) for column in columns)), rows)
 
 
-def _comparisons(run: SavedRun) -> Iterable[_Table]:
+def _comparisons(run: SavedRun) -> Iterable[ReportTable]:
     """Each arm and the baseline on the test set, example by example; none if it was not scored."""
     scored = run.history.scored
     for arm, comparison in scored.comparisons.items() if scored is not None else ():
-        yield _Table(*words.table(comparison, arm))
+        yield ReportTable(*words.table(comparison, arm))
 
 
 def _pairing(run: SavedRun) -> str:
@@ -233,7 +241,7 @@ def _pairing(run: SavedRun) -> str:
     return f"A matched pair: {data}{run.started.shared_tensors} of {tensors} tensors start equal{same}"
 
 
-def _hashes(run: SavedRun) -> _Table:
+def _hashes(run: SavedRun) -> ReportTable:
     rows, examples = [], run.started.examples
     for name, arm in run.history.arms.items():
         rows += [[f"data, {name}", arm.info.data]] if arm.info.data else []
@@ -241,12 +249,12 @@ def _hashes(run: SavedRun) -> _Table:
         rows.append([f"initial weights, {name}", arm.info.initial_weights])
     orders = enumerate(run.history.order_hashes, start=1)
     rows += [[f"order of the {examples}, epoch {epoch}", digest] for epoch, digest in orders]
-    return _Table(("hash of", ""), rows)
+    return ReportTable(("hash of", ""), rows)
 
 
-def _controls(run: SavedRun) -> _Table:
+def _controls(run: SavedRun) -> ReportTable:
     header = ("step", "epoch", "command", "arm", "knob", "value", "applied")
-    return _Table(header, [_control(control) for control in run.history.controls])
+    return ReportTable(header, [_control(control) for control in run.history.controls])
 
 
 def _control(control: ControlApplied) -> list[object]:
@@ -255,22 +263,22 @@ def _control(control: ControlApplied) -> list[object]:
     return [control.step, control.epoch, control.command, control.arm or "", knob, value, applied]
 
 
-def _settings(run: SavedRun) -> _Table:
+def _settings(run: SavedRun) -> ReportTable:
     settings = [[key, value] for key, value in run.settings().items()]
     versions = run.circumstances.get("versions")
     if isinstance(versions, dict):
         settings += [[f"version of {name}", version] for name, version in versions.items()]
-    return _Table(("setting", "value"), settings)
+    return ReportTable(("setting", "value"), settings)
 
 
-def _epochs(arm: ArmHistory, metric: Metric) -> _Table:
+def _epochs(arm: ArmHistory, metric: Metric) -> ReportTable:
     header = (
         "epoch", "training loss", "validation loss", "gap", f"training {metric.title}", f"validation {metric.title}",
         "zeros", "s",
     )  # fmt: skip
     kept = arm.kept if arm.test is not None else None
     rows = [_epoch(epoch, metric, best=epoch is arm.best, kept=epoch is kept) for epoch in arm.epochs]
-    return _Table(header, rows)
+    return ReportTable(header, rows)
 
 
 def _epoch(epoch: EpochDone, metric: Metric, *, best: bool, kept: bool) -> list[object]:

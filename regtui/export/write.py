@@ -1,4 +1,4 @@
-"""Writes saved runs in other formats, each to its place, over nothing that exists."""
+"""Writes saved runs and studies in other formats, each to its place, over nothing that exists."""
 
 from __future__ import annotations
 
@@ -7,35 +7,44 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from regtui.errors import InputError
-from regtui.export import csv, figure, html, tensorboard
+from regtui.export import csv, figure, html, study_csv, study_figure, study_html, tensorboard
 from regtui.export.saved_run import SavedRun, read_saved_run
+from regtui.export.saved_study import SavedStudy, read_saved_study
+from regtui.study.folder import is_study
 from regtui.text import one_line
 
-_FOLDERS: Mapping[str, Callable[[SavedRun, Path], None]] = {"csv": csv.write, "tensorboard": tensorboard.write}
-_FILES: Mapping[str, Callable[[SavedRun, Path], None]] = {"html": html.write, "svg": figure.write, "png": figure.write}
-FORMATS = (*_FOLDERS, *_FILES)
+_OF_RUN: Mapping[str, Callable[[SavedRun, Path], None]] = {
+    "csv": csv.write, "tensorboard": tensorboard.write, "html": html.write, "svg": figure.write, "png": figure.write,
+}  # fmt: skip
+_OF_STUDY: Mapping[str, Callable[[SavedStudy, Path], None]] = {
+    "csv": study_csv.write, "html": study_html.write, "svg": study_figure.write, "png": study_figure.write,
+}  # fmt: skip
+_FOLDERS = ("csv", "tensorboard")
+"""What is written as a folder; the others are a file."""
+FORMATS = tuple(_OF_RUN)
+Saved = SavedRun | SavedStudy
 
 
-def write_runs(runs: Sequence[Path], to: str, out: Path | None = None) -> list[Path]:
-    """Write runs in another format; all of them or, if one fails, none.
+def write_saved(folders: Sequence[Path], to: str, out: Path | None = None) -> list[Path]:
+    """Write runs and studies in another format; all of them or, if one fails, none.
 
     Args:
-        runs: Their folders; the same folder twice counts once.
+        folders: Those of the runs and studies; the same folder twice counts once.
         to: One of `FORMATS`.
-        out: The folder to write into, or for one run the file; None takes ./export/csv and ./export/tensorboard, with a
-            folder a run, and for the others the file ./RUN.html, ./RUN.svg or ./RUN.png.
+        out: The folder to write into, or for one run or study the file; None takes ./export/csv and
+            ./export/tensorboard, with a folder each, and for the others the file ./NAME.html, ./NAME.svg or ./NAME.png.
 
     Returns:
         What was written.
 
     Raises:
-        InputError: The format is not known, a run can't be read, or the output exists or can't be written.
+        InputError: The format is not known, one of them can't be read, or the output exists or can't be written.
     """
     if to not in FORMATS:
         raise InputError(f"--to {one_line(to)}: this format is not known; known are {', '.join(FORMATS)}")
-    if not runs:
+    if not folders:
         raise InputError("name the runs to export, by their folders")
-    read = [read_saved_run(folder) for folder in dict.fromkeys(folder.resolve() for folder in runs)]
+    read = [_read(folder, to) for folder in dict.fromkeys(folder.resolve() for folder in folders)]
     try:
         return _export(read, to, out)
     except (OSError, ValueError) as error:  # ValueError: a null character
@@ -44,7 +53,15 @@ def write_runs(runs: Sequence[Path], to: str, out: Path | None = None) -> list[P
         raise InputError(f"{place}: the export can't be written ({why}); name another place with --out") from None
 
 
-def _export(read: Sequence[SavedRun], to: str, out: Path | None) -> list[Path]:
+def _read(folder: Path, to: str) -> Saved:
+    if not is_study(folder):
+        return read_saved_run(folder)
+    if to not in _OF_STUDY:
+        raise InputError(f"--to {to}: a study is written as {', '.join(_OF_STUDY)}; its runs are in its folder 'runs'")
+    return read_saved_study(folder)
+
+
+def _export(read: Sequence[Saved], to: str, out: Path | None) -> list[Path]:
     targets = [_target(run, to, out, alone=len(read) == 1) for run in read]
     for run, target in zip(read, targets, strict=True):
         if targets.count(target) > 1:
@@ -53,12 +70,11 @@ def _export(read: Sequence[SavedRun], to: str, out: Path | None) -> list[Path]:
             )
         if target.exists() or target.is_symlink():
             raise InputError(f"{one_line(target)}: this exists and is not overwritten; remove it or name another --out")
-    write = {**_FOLDERS, **_FILES}[to]
-    _write_all(read, targets, write)
+    _write_all(read, targets, to)
     return targets
 
 
-def _target(run: SavedRun, to: str, out: Path | None, *, alone: bool) -> Path:
+def _target(run: Saved, to: str, out: Path | None, *, alone: bool) -> Path:
     """The folder or file that one run is written into."""
     if to in _FOLDERS:
         return (Path("export", to) if out is None else out) / run.name
@@ -71,13 +87,16 @@ def _target(run: SavedRun, to: str, out: Path | None, *, alone: bool) -> Path:
     return out / f"{run.name}.{to}"
 
 
-def _write_all(runs: Sequence[SavedRun], targets: Sequence[Path], write: Callable[[SavedRun, Path], None]) -> None:
+def _write_all(read: Sequence[Saved], targets: Sequence[Path], to: str) -> None:
     """Write into a temporary folder beside the targets, and move what is whole to its place."""
     above = next(folder for folder in targets[0].absolute().parents if folder.is_dir())
     with TemporaryDirectory(prefix=".regtui-export-", dir=above) as temporary:
         drafts = [Path(temporary) / target.name for target in targets]
-        for run, draft in zip(runs, drafts, strict=True):
-            write(run, draft)
+        for one, draft in zip(read, drafts, strict=True):
+            if isinstance(one, SavedRun):
+                _OF_RUN[to](one, draft)
+            else:
+                _OF_STUDY[to](one, draft)
         for draft, target in zip(drafts, targets, strict=True):
             target.parent.mkdir(parents=True, exist_ok=True)
             draft.rename(target)

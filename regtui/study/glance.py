@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from regtui.evidence import bars
 from regtui.evidence.bars import Ruler
@@ -78,13 +78,30 @@ def details(outcome: StudyOutcome, width: int = WIDTH) -> list[str]:
     At the end stands what the runs' curves say, and what to try next.
     """
     words = StudyWords(outcome)
-    columns = table(words)
-    while len(columns) > 3 and table_width(columns) > width:
-        columns.pop()
-    blocks = [set_out(columns), *(_tests(words, width) if words.several else [])]
+    blocks = list(_tables(words, width))
     blocks.append([line for sentence in details_sentences(words) for line in wrap(sentence, width)])
     blocks += [*varied_blocks(words, width), advice_lines(advice_on_study(outcome), width)]
     return [line for block in blocks if block for line in ("", *block)][1:]
+
+
+def _tables(words: StudyWords, width: int) -> Iterator[list[str]]:
+    """The table of all comparisons, of several arms one for each cell; and the tests of several arms."""
+    cells = list(words.outcome.cells.values())
+    if len(cells) > 1 and words.several:
+        for cell in cells:
+            yield [*wrap(f"{_place(words, cell)}:", width), *set_out(_fitting(table(words, [cell]), width))]
+    else:
+        yield set_out(_fitting(table(words, cells), width))
+    if words.several:
+        title = [f"{_place(words, words.first)}:"] if len(cells) > 1 else []
+        yield from ([*title, *set_out(_fitting(columns, width))] for columns in tests_tables(words))
+
+
+def _fitting(columns: Columns, width: int) -> Columns:
+    """The columns that fit, without the last ones, which matter least."""
+    while len(columns) > 3 and table_width(columns) > width:
+        columns = columns[:-1]
+    return columns
 
 
 def details_sentences(words: StudyWords) -> list[str]:
@@ -102,7 +119,7 @@ def _first_of(held: Sequence[str]) -> list[str]:
     return [f"Under other conditions, each judged by itself, {held[0]}", *held[1:]] if held else []
 
 
-def _tests(words: StudyWords, width: int) -> list[list[str]]:
+def tests_tables(words: StudyWords) -> list[Columns]:
     """Tables of the tests of several arms in the first cell: of the metric, and of the test loss."""
     ours = words.first.arms
     if all(of.score.call in ("open", "none") for of in ours.values()):
@@ -129,20 +146,16 @@ def _tests(words: StudyWords, width: int) -> list[list[str]]:
         ("95 %", "interval", [_loss_interval(of) for of in losses]),
         ("max-T", "p", [UNKNOWN if of is None else _p(of.p_joint) for of in losses]),
     ]
-    tables = [of_metric, of_loss] if any(of is not None for of in losses) else [of_metric]
-    for columns in tables:
-        while len(columns) > 2 and table_width(columns) > width:
-            columns.pop()
-    return [set_out(columns) for columns in tables]
+    return [of_metric, of_loss] if any(of is not None for of in losses) else [of_metric]
 
 
-def table(words: StudyWords) -> Columns:
-    """A row for each arm in each cell, the cells in the plan's order; the columns that matter most come first."""
-    metric = words.metric
-    places = [(cell, arm) for cell in words.outcome.cells.values() for arm in cell.arms]
+def table(words: StudyWords, cells: Sequence[CellOutcome] = ()) -> Columns:
+    """A row for each arm in each of these cells, or in all; the columns that matter most come first."""
+    metric, cells = words.metric, cells or list(words.outcome.cells.values())
+    places = [(cell, arm) for cell in cells for arm in cell.arms]
     ours = [cell.arms[arm] for cell, arm in places]
     columns: Columns = [
-        ("", "", [_row_name(words, cell, arm) for cell, arm in places]),
+        ("", "", [_row_name(words, cell, arm, with_place=len(cells) > 1) for cell, arm in places]),
         ("Δ", _unit(words), [words.difference(of.score.mean) for of in ours]),
         (f"{100 * (1 - words.plan.alpha):g} %", "interval", [_interval(words, of.score) for of in ours]),
         ("", "verdict", [SHOWN[of.score.call] for of in ours]),
@@ -156,13 +169,15 @@ def table(words: StudyWords) -> Columns:
     return columns
 
 
-def _row_name(words: StudyWords, cell: CellOutcome, arm: str) -> str:
+def _place(words: StudyWords, cell: CellOutcome) -> str:
+    return words.where(cell.cell) or "as in the preset"
+
+
+def _row_name(words: StudyWords, cell: CellOutcome, arm: str, *, with_place: bool) -> str:
     """What a row is of: the arm, the setting, or both."""
-    own = words.named(arm) if words.several else f"{words.marks[arm]} {words.label(arm)}"
-    if len(words.outcome.cells) < 2:
-        return own
-    where = words.where(cell.cell) or "as in the preset"
-    return f"{own} · {where}" if words.several else where
+    if not words.several:
+        return _place(words, cell) if with_place else f"{words.marks[arm]} {words.label(arm)}"
+    return f"{words.named(arm)} · {_place(words, cell)}" if with_place else words.named(arm)
 
 
 def _interval(words: StudyWords, score: Compared) -> str:
@@ -268,10 +283,7 @@ def _table_rows(words: StudyWords, width: int) -> list[Row]:
     for place, (cell, arm) in enumerate(places):
         if cell is not last and len(words.outcome.cells) > 1:
             also = " (does it hold there?)" if cell.cell.role == "sensitivity" else ""
-            rows += [
-                [Part(line, "soft")]
-                for line in wrap(f"{words.where(cell.cell) or 'as the preset has it'}{also}", width)
-            ]
+            rows += [[Part(line, "soft")] for line in wrap(f"{_place(words, cell)}{also}", width)]
         last = cell
         label = names[place] if len(names[place]) <= name else f"{names[place][: name - 1]}…"
         score = ours[place].score

@@ -360,10 +360,10 @@ class StudyWords:
         return f"{self.named(arm)}: {'; '.join(told)}."
 
     def where(self, cell: PlannedCell) -> str:
-        """A cell's settings in words: '30 epochs', 'learning rate 0.0005'."""
-        return ", ".join(
-            setting_words(key, value, self.preset.dataset.examples) for key, value in cell.settings.items()
-        )
+        """A cell's settings in words: '30 epochs'; of another condition, those that the first cell has not."""
+        first = self.first.cell.settings if cell.role == "sensitivity" else {}
+        settings = {key: value for key, value in cell.settings.items() if first.get(key) != value}
+        return ", ".join(setting_words(key, value, self.preset.dataset.examples) for key, value in settings.items())
 
     def trials(self) -> str:
         """How often each arm was tried; empty where nothing was tuned."""

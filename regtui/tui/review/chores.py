@@ -108,10 +108,10 @@ class Chores(Screen[None]):
 
     @in_thread("export", exclusive=False)
     def _export(self, runs: Sequence[Path], to: str) -> None:
-        from regtui.export.write import write_runs  # 40 ms that nobody waits for here
+        from regtui.export.write import write_saved  # 40 ms that nobody waits for here
 
         try:
-            written = write_runs(runs, to)
+            written = write_saved(runs, to)
         except RegtuiError as error:
             self.post_message(self.Exported(str(error), error=True))
         else:

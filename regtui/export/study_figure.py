@@ -1,0 +1,96 @@
+"""A study's figure for a paper, with matplotlib: arms' dots and intervals around zero, dose and response below."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from regtui.evidence.dose import DoseResponse
+from regtui.export.figure import COLORS, MARKERS, WIDTH, drawing
+from regtui.export.saved_study import SavedStudy
+from regtui.study.dose import dose_responses
+from regtui.study.words import StudyWords
+from regtui.text import NBSP, one_line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROW, HEAD, RESPONSE = 0.24, 0.7, 1.8
+"""Heights in inches: of an arm's row, of what stands around the rows, and of a strength's chart."""
+LETTERS = 28
+"""Of a longer name only so many characters are drawn."""
+
+
+def write(study: SavedStudy, path: Path) -> None:
+    """Draw a study into `path`, as SVG or PNG according to its suffix.
+
+    Raises:
+        InputError: matplotlib isn't installed.
+    """
+    words = study.words
+    responses = dose_responses(study.outcome)
+    cells = study.outcome.cells.values()
+    rows = sum(len(cell.arms) + (len(cells) > 1) for cell in cells)
+    heights = [HEAD + ROW * rows, *(RESPONSE for _ in responses)]
+    with drawing(path, study.name, (WIDTH, sum(heights))) as figure:
+        all_axes = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)
+        _draw_forest(all_axes[0, 0], words)
+        for axes, response in zip(all_axes[1:, 0], responses, strict=True):
+            _draw_response(axes, response, words)
+
+
+def _draw_forest(axes: Axes, words: StudyWords) -> None:
+    """A row for each arm in each cell, the first on top."""
+    smallest = words.plan.smallest_effect
+    names: list[str] = []
+    if smallest:
+        axes.axvspan(-smallest, smallest, color="0.92", linewidth=0)
+    axes.axvline(0, color="0.5", linewidth=0.6)
+    for cell in words.outcome.cells.values():
+        if len(words.outcome.cells) > 1:
+            names.append(_text(f"{words.where(cell.cell) or 'as in the preset'}:"))
+        for place, (arm, of) in enumerate(cell.arms.items(), start=1):
+            y, color = -len(names), _color(place)
+            names.append(_text(words.named(arm)))
+            score = of.score
+            dots = [value for value in score.differences.values() if math.isfinite(value)]
+            axes.plot(dots, [y - 0.22] * len(dots), ".", color=color, markersize=2.5, alpha=0.6)
+            if score.joint is not None and score.call != "open":
+                axes.plot(score.joint, (y, y), color=color)
+            if score.mean is not None:
+                axes.plot([score.mean], [y], MARKERS[1], color=color)
+    axes.set_yticks([-place for place in range(len(names))], names)
+    axes.set_ylim(-len(names) + 0.4, 0.6)
+    unit = words.metric.points.replace(NBSP, " ").strip()
+    axes.set_xlabel(f"Δ {words.quantity}{f' ({unit})' if unit else ''}")
+
+
+def _draw_response(axes: Axes, of: DoseResponse, words: StudyWords) -> None:
+    """A metric over the values of a strength, and the baseline as a band."""
+    base = of.baseline
+    if base.interval is not None:
+        axes.axhspan(*base.interval, color=COLORS[0], alpha=0.15, linewidth=0)
+    if base.mean is not None:
+        axes.axhline(base.mean, color=COLORS[0], linewidth=0.8, label="baseline")
+    color, places = _color(1), [of.place(dose.value) for dose in of.doses]
+    for place, dose in zip(places, of.doses, strict=True):
+        values = [value for value in dose.level.test.values() if math.isfinite(value)]
+        axes.plot([place] * len(values), values, ".", color=color, markersize=2.5, alpha=0.6)
+        if dose.level.interval is not None:
+            axes.plot((place, place), dose.level.interval, color=color)
+    means = [math.nan if dose.level.mean is None else dose.level.mean for dose in of.doses]
+    axes.plot(places, means, color=color, marker=MARKERS[1])
+    axes.set_xticks(places, [f"{dose.value:g}" for dose in of.doses])
+    axes.set_xlabel(_text(of.key))
+    unit = words.metric.unit.replace(NBSP, "")
+    axes.set_ylabel(f"{words.quantity}{f' ({unit})' if unit else ''}")
+
+
+def _color(place: int) -> str:
+    return COLORS[(place - 1) % (len(COLORS) - 1) + 1]
+
+
+def _text(text: str) -> str:
+    """A text in which nothing begins a formula."""
+    return one_line(text.replace(NBSP, " "), LETTERS).replace("$", r"\$")
