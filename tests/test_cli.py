@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -152,9 +153,17 @@ def test_doctor_says_what_works_here(
         assert words in outcome.out
 
 
-def test_doctor_calls_a_folder_that_cannot_be_written_a_fault(
+def test_doctor_tells_what_is_a_fault_and_what_is_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    versions = metadata.version
+
+    def version(package: str) -> str:
+        if package in {"ray", "submitit"}:
+            raise metadata.PackageNotFoundError(package)
+        return versions(package)
+
+    monkeypatch.setattr(metadata, "version", version)
     (tmp_path / "logs").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REGTUI_CACHE", str(tmp_path / "logs" / "cache"))
@@ -165,6 +174,8 @@ def test_doctor_calls_a_folder_that_cannot_be_written_a_fault(
     assert "with --log-dir" in faults[2]
     assert "REGTUI_CACHE" in faults[3]
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
+    assert "· extra      ray is not installed; regtui[ray] brings it" in outcome.out
+    assert "· extra      submitit is not installed; regtui[slurm] brings it" in outcome.out
 
 
 # Stdout

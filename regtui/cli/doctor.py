@@ -27,6 +27,8 @@ from regtui.processors import grant
 from regtui.settings import read_settings
 from regtui.text import one_line
 
+_EXTRAS = {"ray": "ray", "submitit": "slurm", "tensorboard": "tensorboard", "matplotlib": "figures"}
+"""Packages that regtui can do without, and the extras that bring them."""
 _PACKAGES = ("torch", "torchvision", "textual", "plotext", "pydantic", "numpy", "scipy", "safetensors")
 
 
@@ -78,6 +80,11 @@ def _packages() -> Iterator[Finding]:
             yield Finding("package", "ok", f"{package} {metadata.version(package)}")
         except metadata.PackageNotFoundError:
             yield Finding("package", "fault", f"{package} is not installed; install regtui again")
+    for package, extra in _EXTRAS.items():
+        try:
+            yield Finding("extra", "ok", f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            yield Finding("extra", "note", f"{package} is not installed; regtui[{extra}] brings it")
 
 
 def _cache() -> Iterator[Finding]:
