@@ -9,14 +9,16 @@ from dataclasses import replace
 import pytest
 
 from regtui.evidence.glance import text_of
+from regtui.preset.file import to_table
 from regtui.study.glance import glance, verdict_lines
 from regtui.study.markdown import markdown
 from regtui.study.outcome import State, StudyOutcome, end_at_look, judge
-from regtui.study.plan import PlannedCell, StudyPlan
+from regtui.study.plan import PlannedArm, PlannedCell, StudyPlan
 from regtui.study.record import to_json
 from regtui.study.scores import ArmScores
 from regtui.study.words import StudyWords, span, verdict_exit
 from regtui.text import NBSP
+from tests.conftest import small_preset
 from tests.made_scores import made, noisy, plan_of, scores_of
 from tests.rules import UntrueError
 from tests.rules_study import STUDY, VERDICT, Told
@@ -82,6 +84,7 @@ def sentences(words: StudyWords) -> Iterator[str]:
     yield words.method()
     yield words.ended()
     yield words.trials()
+    yield words.arms()
     yield from words.exploratory()
     for arm in words.first.arms:
         yield words.loss(words.first, arm)
@@ -180,3 +183,23 @@ def test_hostile_labels_are_shown_on_one_line() -> None:
     table = {**outcome.plan.preset, "name": "n"}
     told = replace(outcome, strangers=("a\x1b[31mb",), plan=outcome.plan.model_copy(update={"preset": table}))
     assert all("\x1b" not in line for line in markdown(told, "x\x1b[31m").splitlines())
+
+
+def test_what_is_tuned_is_told_instead_of_the_value_it_had() -> None:
+    outcome = made(plan_of(seeds=3, tune={"regularized.dropout.rate": [0.3, 0.6]}), noisy(1.0))
+    words = StudyWords(outcome)
+    assert words.labels == {"regularized": "dropout (rate tuned)"}
+    assert "0.3, 0.6; arms without a tuned knob of their own differ by chance" in words.trials()
+    STUDY.check(Told(outcome, {"dropout (rate tuned)": "regularized"}), words.trials().replace(NBSP, " "))
+
+
+def test_arms_that_go_by_their_names_are_told() -> None:
+    tables = {"one": {"dropout": {"rate": 0.5}}, "two": {"dropout": {"rate": 0.5}}}
+    plan = plan_of(2).model_copy(
+        update={
+            "preset": to_table(small_preset(arms=tables)),
+            "arms": [PlannedArm(name=name, of=name) for name in tables],
+        }
+    )
+    words = StudyWords(made(plan, noisy(1.0)))
+    assert words.arms().replace(NBSP, " ") == "Arms: A one: dropout 0.5; B two: dropout 0.5."

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from regtui.evidence import bars
 from regtui.evidence.bars import Ruler
@@ -26,6 +27,8 @@ WIDTH = 80
 """The default width of the text in columns."""
 DOT, TWO = "·", ":"
 """A seed's difference; two in the same cell. More are told by their number, up to 9."""
+DOT_ON_AXIS = "•"
+"""One or more seeds' differences, where they stand on the axis itself."""
 BOUND = "┆"
 """What the mean has to pass, so that a call is made."""
 ROLES: dict[Call, Role] = {"helps": "better", "hurts": "worse", "no difference": "level", "inconclusive": "level"}
@@ -111,7 +114,7 @@ def details_sentences(words: StudyWords) -> list[str]:
         (arm,) = words.first.arms
         sentences += [words.statistics(words.first, arm), *words.scopes(words.first, arm)]
     held = [told for arm in words.first.arms if (told := words.sensitivity(arm))]
-    sentences += [*_first_of(held), words.trials(), *words.exploratory()]
+    sentences += [words.arms(), *_first_of(held), words.trials(), *words.exploratory()]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -246,21 +249,29 @@ def _dots(score: Compared, scale: Ruler) -> str:
     return "".join(cells)
 
 
-def _bar(words: StudyWords, score: Compared, arm: str, scale: Ruler) -> Row:
-    """The interval on its axis with zero, the mean and the bounds of a look."""
+def _bar(words: StudyWords, score: Compared, arm: str, scale: Ruler, *, dotted: bool = False) -> Row:
+    """The interval on its axis with zero, the mean and the bounds of a look; and each seed's dot, if it is `dotted`."""
     assert score.mean is not None
     roles: dict[str, Role] = {"axis": "soft", "zero": "", "interval": ROLES.get(score.call, "soft"), "mark": "arm"}
     joint = score.joint if score.joint is not None and bars.is_drawn(score.joint) else (score.mean, score.mean)
     shown = (score.mean, score.mean) if score.call == "open" else joint
     drawn = bars.bar(shown, score.mean, words.marks[arm], scale)
-    if not words.plan.looks or joint[0] == joint[1]:
-        return [Part(text, roles[what], arm if what == "mark" else "") for text, what in drawn]
     cells = [(character, what) for text, what in drawn for character in text]
-    reach = (joint[1] - joint[0]) / 2
-    for bound in (-reach, reach):
-        if cells[scale.cell(bound)][1] in ("axis", "interval"):
-            cells[scale.cell(bound)] = (BOUND, "axis")
-    return [Part(character, roles[what], arm if what == "mark" else "") for character, what in cells]
+    marks = [
+        (scale.cell(value), DOT_ON_AXIS, "mark")
+        for value in score.differences.values()
+        if dotted and math.isfinite(value)
+    ]
+    if words.plan.looks and joint[0] < joint[1]:
+        reach = (joint[1] - joint[0]) / 2
+        marks += [(scale.cell(bound), BOUND, "axis") for bound in (-reach, reach)]
+    for place, character, what in marks:
+        if cells[place][1] in ("axis", "interval") and cells[place][0] not in (bars.LEFT, bars.RIGHT):
+            cells[place] = (character, what)
+    return [
+        Part("".join(character for character, _ in group), roles[what], arm if what == "mark" else "")
+        for what, group in groupby(cells, key=lambda cell: cell[1])
+    ]
 
 
 def _table_rows(words: StudyWords, width: int) -> list[Row]:
@@ -290,7 +301,7 @@ def _table_rows(words: StudyWords, width: int) -> list[Row]:
         row = [Part(f"{label:{name}}", "arm", arm), Part(f" {by[place]:>{sizes[1]}} ")]
         if scale is not None:
             empty = [Part(bars.LINE * scale.width, "soft")]
-            row += [*(_bar(words, score, arm, scale) if score.mean is not None else empty), Part(" ")]
+            row += [*(_bar(words, score, arm, scale, dotted=True) if score.mean is not None else empty), Part(" ")]
         row.append(Part(f" {found[place]:{sizes[2]}}", ROLES.get(score.call, "soft")))
         row += [Part(f" {cost[place]:>{sizes[3]}}", "soft")] if with_cost else []
         rows.append(row)

@@ -15,7 +15,7 @@ from regtui.preset.arms import BASELINE, marks_of
 from regtui.preset.model import Preset
 from regtui.preset.validation import validate
 from regtui.study.outcome import ENDED, ArmOutcome, CellOutcome, StudyOutcome
-from regtui.study.plan import PlannedCell, Value, with_setting
+from regtui.study.plan import PlannedCell, Value, is_of_arm, with_setting
 from regtui.text import NBSP, counted, listed, number, one_line, p_value, signed
 
 NOTHING = "◇"
@@ -67,9 +67,18 @@ class StudyWords:
 
     @cached_property
     def labels(self) -> Mapping[str, str]:
-        """What each arm beside the baseline does: 'dropout 0.5 + L2 0.0001'."""
-        arms = self.preset.arms()
-        return {arm.name: one_line(arms[arm.name].label()) for arm in self.plan.arms}
+        """What each arm beside the baseline does: 'dropout 0.5 + L2 0.0001'; of a tuned knob that it is tuned."""
+        return {arm.name: one_line(self._label(arm.name)) for arm in self.plan.arms}
+
+    def _label(self, arm: str) -> str:
+        table, techniques = self.preset.table_of(arm), self.preset.arms()[arm]
+        told = []
+        for name, technique in techniques.active().items():
+            knobs = [
+                key.removeprefix(f"{table}.{name}.") for key in self.plan.tune if key.startswith(f"{table}.{name}.")
+            ]
+            told.append(f"{name.replace('_', ' ')} ({listed(knobs)} tuned)" if knobs else technique.label())
+        return " + ".join(told) or techniques.label()
 
     def label(self, arm: str) -> str:
         """What an arm does; its name where that is long."""
@@ -220,8 +229,8 @@ class StudyWords:
         yield (
             tried("batch", tuned["train.batch_size"]) if "train.batch_size" in tuned else f"batch {train.batch_size:,}"
         )
-        if not self.several:
-            yield self.label(self.plan.arms[0].name)
+        if not self.several or self._short[self.best_arm] != self.labels[self.best_arm]:
+            yield self.labels[self.best_arm]
         drawn = " drawn with replacement" if preset.data.bootstrap else ""
         yield f"{preset.sizes.train:,} training {preset.dataset.examples}{drawn}"
 
@@ -365,14 +374,22 @@ class StudyWords:
         settings = {key: value for key, value in cell.settings.items() if first.get(key) != value}
         return ", ".join(setting_words(key, value, self.preset.dataset.examples) for key, value in settings.items())
 
+    def arms(self) -> str:
+        """What the arms do that go by their names; empty where none does."""
+        told = [f"{self.named(arm)}: {label}" for arm, label in self.labels.items() if self._short[arm] != label]
+        return f"Arms: {'; '.join(told)}." if told and self.several else ""
+
     def trials(self) -> str:
         """How often each arm was tried; empty where nothing was tuned."""
         if not self.plan.tune:
             return ""
+        chance = (
+            "; arms without a tuned knob of their own differ by chance" if any(map(is_of_arm, self.plan.tune)) else ""
+        )
         keys = "; ".join(f"{key} = {', '.join(map(_value, values))}" for key, values in self.plan.tune.items())
         return (
-            f"Each arm, the baseline too, had {len(self.plan.trials)} trials a seed ({keys}), chosen by the validation "
-            "loss of the weights it keeps; only the chosen one's test counts."
+            f"Each arm, the baseline too, had {len(self.plan.trials)} trials a seed ({keys}{chance}), chosen by the "
+            "validation loss of the weights it keeps; only the chosen one's test counts."
         )
 
     def exploratory(self) -> list[str]:
