@@ -154,16 +154,6 @@ def _ahead(doses: Doses, groups: Sequence[Any]) -> None:
     is_near(groups[1], doses.difference(value))
 
 
-@DOSE.rule(rf"{N} is the (largest|smallest) value that was tried; what a (larger|smaller) one does was not measured\.")
-def _end(doses: Doses, groups: Sequence[Any]) -> None:
-    value, end, beyond = groups
-    hold(read(value) == doses.best, "it is the best by validation")
-    hold(read(value) == (max if end == "largest" else min)(doses.arms), f"it is the {end}")
-    hold(
-        beyond == {"largest": "larger", "smallest": "smaller"}[end] and (read(value) > 0 or end == "largest"), "beyond"
-    )
-
-
 def _above(of: Mapping[int, KeptLosses], base: Mapping[int, KeptLosses], what: Callable[[KeptLosses], float]) -> float:
     """The one-sided p-value, doubled, that the arm's is not higher."""
     values = [what(of[seed]) - what(base[seed]) for seed in of]

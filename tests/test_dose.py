@@ -190,7 +190,7 @@ def test_a_trend_uses_the_seeds_that_all_values_have_and_needs_two_and_values_ab
 def test_every_sentence_on_doses_is_as_the_seeds_have_it() -> None:
     chance = random.Random(3)
     said = Counter[str]()
-    for _ in range(30):
+    for _ in range(20):
         metric, unit = chance.choice([(ACCURACY, 1.0), (LOSS, 0.02)])
         better = 1 if metric is ACCURACY else -1
         count = chance.choice([3, 8])

@@ -126,7 +126,7 @@ def _best(response: DoseResponse, best: Dose) -> str:
 
 
 def _beside_the_best(response: DoseResponse, best: Dose) -> Iterator[str]:
-    """What makes the choice uncertain: the baseline, a near second, another one on test, the end of what was tried."""
+    """What makes the choice uncertain: the baseline, a near second, another one on test."""
     metric, runner, base = response.metric, response.runner, response.baseline_on_validation
     sign = 1 if metric.better == "higher" else -1
     if base is not None and response.best_on_validation is not None and sign * (base - response.best_on_validation) > 0:
@@ -147,11 +147,6 @@ def _beside_the_best(response: DoseResponse, best: Dose) -> Iterator[str]:
             f"On the test set the mean of {ahead.value:g} is better, {difference} from the baseline; the test set was "
             "not asked for the choice."
         )
-    values = [dose.value for dose in response.doses]
-    if best.value == values[-1]:
-        yield f"{best.value:g} is the largest value that was tried; what a larger one does was not measured."
-    elif best.value == values[0] > 0:
-        yield f"{best.value:g} is the smallest value that was tried; what a smaller one does was not measured."
 
 
 def gain_sentences(gains: Gains, labels: Mapping[str, str]) -> list[str]:
