@@ -40,6 +40,8 @@ FUTURES = 2_000
 """Simulated continuations of a study from which its chance of a call is found."""
 HOPELESS = 0.05
 """A study whose chance to call anything more is below this goes on in vain."""
+AT_ONCE = 2_000_000
+"""Numbers that are drawn or summed at once."""
 ROUNDING = 1e-10
 """Differences below this share of the values are rounding errors of equal values."""
 TIED = 1e-9
@@ -245,23 +247,22 @@ def flips(family: Mapping[Key, Mapping[int, float]]) -> tuple[dict[Key, float], 
     differences = _table(family)
     norms = np.sqrt((differences**2).sum(axis=0))
     scaled = differences / np.where(norms > 0, norms, 1.0)
-    observed = np.abs(scaled.sum(axis=0)) - TIED
+    reached = np.abs(scaled.sum(axis=0)) - TIED
+    order = np.argsort(-reached, kind="stable")
+    scaled, reached = scaled[:, order], reached[order]
     signs = sign_vectors(len(differences))
-    exact = len(differences) <= ENUMERATED
-
-    def share(as_large: Array) -> float:
-        return float(as_large.mean() if exact else (as_large.sum() + 1) / (len(as_large) + 1))
-
-    found = np.abs(signs @ scaled)
-    keys = list(family)
-    single = {key: share(found[:, place] >= observed[place]) for place, key in enumerate(keys)}
-    order = np.argsort(-observed, kind="stable")
-    largest = np.maximum.accumulate(found[:, order[::-1]], axis=1)[:, ::-1]
-    adjusted, least = {}, 0.0
-    for place, among in zip(order, largest.T, strict=True):
-        least = max(least, share(among >= observed[place]))
-        adjusted[keys[place]] = least
-    return single, adjusted
+    alone, among = np.zeros(len(order)), np.zeros(len(order))
+    for some in np.array_split(signs, 1 + signs.shape[0] * len(order) // AT_ONCE):
+        found = np.abs(some @ scaled)
+        alone += (found >= reached).sum(axis=0)
+        largest = np.maximum.accumulate(found[:, ::-1], axis=1)[:, ::-1]  # of each and all that follow
+        among += (largest >= reached).sum(axis=0)
+    drawn = int(len(differences) > ENUMERATED)
+    single, adjusted = ((counts + drawn) / (len(signs) + drawn) for counts in (alone, among))
+    known = list(family)
+    keys = [known[place] for place in order]
+    adjusted = np.maximum.accumulate(adjusted)
+    return dict(zip(keys, single.tolist(), strict=True)), dict(zip(keys, adjusted.tolist(), strict=True))
 
 
 def simultaneous_level(family: Mapping[Key, Mapping[int, float]], level: float) -> float:
@@ -288,15 +289,15 @@ def simultaneous_level(family: Mapping[Key, Mapping[int, float]], level: float) 
     differences = _table(family)
     centred = np.where(has, differences - differences.sum(axis=0) / counts, 0.0)
     norms = np.sqrt((centred**2).sum(axis=0))
-    centred = centred[:, norms > 0] / norms[norms > 0]
-    has, counts = has[:, norms > 0], counts[norms > 0]
+    varies = norms > ROUNDING * np.abs(differences).max(axis=0, initial=0.0)
+    centred, has, counts = centred[:, varies] / norms[varies], has[:, varies], counts[varies]
     if centred.shape[1] < 2:
         return level
     _, sizes, axes = np.linalg.svd(centred, full_matrices=False)
     root = (sizes[:, None] * axes).astype(np.float32)  # root.T @ root is the matrix of correlations
     random = np.random.default_rng(SEED)
     smallest = []
-    at_once = max(1, min(DRAWS, 1_000_000 // (len(has) * len(root))))
+    at_once = max(1, min(DRAWS, AT_ONCE // has.size))
     for begin in range(0, DRAWS, at_once):
         drawn = random.standard_normal((min(at_once, DRAWS - begin), len(has), len(root)), dtype=np.float32) @ root
         drawn *= has
