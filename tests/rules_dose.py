@@ -36,6 +36,11 @@ class Doses:
         """Turns values so that more is better."""
         return 1 if self.metric.better == "higher" else -1
 
+    @property
+    def compared(self) -> list[float]:
+        """Values with two seeds or more."""
+        return [value for value, judged in self.judged.items() if len(judged.differences) > 1]
+
     def difference(self, value: float) -> float:
         return statistics.fmean(self.judged[value].differences.values())
 
@@ -45,11 +50,11 @@ class Doses:
     @property
     def common(self) -> list[int]:
         """The seeds for which every value was validated."""
-        return sorted(set.intersection(*(set(arm.validation) for arm in self.arms.values())))
+        return sorted(set.intersection(*(set(self.arms[value].validation) for value in self.compared)))
 
     @property
     def best(self) -> float:
-        return max(sorted(self.arms), key=lambda value: self.sign * self.on_validation(value))
+        return max(sorted(self.compared), key=lambda value: self.sign * self.on_validation(value))
 
 
 DOSE = Rules[Doses]()
@@ -84,7 +89,7 @@ def share_tells(text: str, value: float) -> None:
 @DOSE.rule(rf"[\w.-]+, {N} values over (?:(\d+) seeds?|(\d+) to (\d+) seeds): (.*)\.")
 def _standing(doses: Doses, groups: Sequence[Any]) -> None:
     count, seeds, fewest, most, told = groups
-    counts = [len(judged.differences) for judged in doses.judged.values()]
+    counts = [len(judged.differences) for judged in doses.judged.values() if len(judged.differences) > 1]
     hold(int(count) == len(doses.arms), "so many values")
     hold({min(counts), max(counts)} == {int(n) for n in (seeds, fewest, most) if n}, "so many seeds")
     words = {
@@ -92,6 +97,7 @@ def _standing(doses: Doses, groups: Sequence[Any]) -> None:
         "hurts at ": "hurts",
         "no difference that matters at ": "no difference",
         "not settled at ": "inconclusive",
+        "not compared at ": "none",
     }
     found = {}
     for part in told.split("; "):
@@ -110,7 +116,7 @@ def _best(doses: Doses, groups: Sequence[Any]) -> None:
     count, best, seeds, ours, theirs, difference, percent, low, high = groups
     value = read(best)
     judged = doses.judged[value]
-    hold((int(count), int(seeds)) == (len(doses.arms), len(doses.common)), "so many values and seeds")
+    hold((int(count), int(seeds)) == (len(doses.compared), len(doses.common)), "so many values and seeds")
     hold(value == doses.best, f"the best by validation is {doses.best}")
     is_near(ours, statistics.fmean(doses.arms[value].test[seed] for seed in judged.differences))
     is_near(theirs, statistics.fmean(doses.baseline.test[seed] for seed in judged.differences))
@@ -127,14 +133,14 @@ def _none_of_them(doses: Doses, groups: Sequence[Any]) -> None:
     base = statistics.fmean(doses.baseline.validation[seed] for seed in doses.common)
     is_near(groups[0], base)
     is_near(groups[1], doses.on_validation(doses.best))
-    hold(all(doses.sign * (base - doses.on_validation(value)) > 0 for value in doses.arms), "it is better")
+    hold(all(doses.sign * (base - doses.on_validation(value)) > 0 for value in doses.compared), "it is better")
 
 
 @DOSE.rule(rf"Validation does not tell it from the second, {N}, which is {N}(?: points)? behind \({INTERVAL}\)\.")
 def _second(doses: Doses, groups: Sequence[Any]) -> None:
     second, behind, percent, low, high = groups
     value = read(second)
-    others = [doses.sign * doses.on_validation(v) for v in doses.arms if v != doses.best]
+    others = [doses.sign * doses.on_validation(v) for v in doses.compared if v != doses.best]
     hold(doses.sign * doses.on_validation(value) == max(others), "it is the second")
     first, then = doses.arms[doses.best].validation, doses.arms[value].validation
     values = [doses.sign * (first[seed] - then[seed]) for seed in doses.common]
@@ -150,7 +156,7 @@ def _second(doses: Doses, groups: Sequence[Any]) -> None:
 def _ahead(doses: Doses, groups: Sequence[Any]) -> None:
     value = read(groups[0])
     hold(value != doses.best, "it is another one than validation chose")
-    hold(value == max(doses.arms, key=lambda v: doses.sign * doses.difference(v)), "it is the best on test")
+    hold(value == max(doses.compared, key=lambda v: doses.sign * doses.difference(v)), "it is the best on test")
     is_near(groups[1], doses.difference(value))
 
 

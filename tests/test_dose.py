@@ -89,6 +89,9 @@ def test_the_best_is_chosen_over_the_seeds_that_all_values_have() -> None:
     found = response({**DOSES, 0.5: DOSES[0.5]._replace(validation=lucky)}, BASELINE)
     assert found.best is not None
     assert (found.best.value, found.chosen_over) == (0.25, 8)
+    gone = response({**DOSES, 0.75: OverSeeds({}, {}, {})}, BASELINE)
+    assert gone.best is not None
+    assert (gone.best.value, gone.chosen_over, gone.is_open) == (0.25, 8, False)
     none = {value: of._replace(validation={}) for value, of in DOSES.items()}
     assert response(none, BASELINE).best is None
     assert response(none, BASELINE).runner is None
@@ -199,6 +202,8 @@ def test_every_sentence_on_doses_is_as_the_seeds_have_it() -> None:
             value: made(chance, count, (90 + better * chance.choice([-2, 0, 1.5, 1.6])) * unit, index / 3, unit)
             for index, value in enumerate(sorted(chance.sample([0.0, 1e-4, 0.25, 0.5, 0.75], chance.choice([2, 3, 4]))))
         }
+        if chance.random() < 0.3:  # the strongest diverged with every seed
+            doses[max(doses)] = OverSeeds({}, {}, {})
         judged = compare(
             {value: Pairs(base.test, of.test) for value, of in doses.items()},
             Decided(metric.better, count, unit * chance.choice([0.5, 3])),

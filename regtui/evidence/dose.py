@@ -120,7 +120,8 @@ class DoseResponse:
         metric: What is shown over it.
         baseline: The band.
         doses: In the order of their values.
-        best: The one with the best mean on validation, over the seeds that all have; None where that is not known.
+        best: The one with the best mean on validation, over the seeds that all compared ones have; None where that is
+            not known.
         runner: The second best on validation; None where there is none.
         chosen_over: How many seeds `best` was chosen over.
         best_on_validation: The best one's mean of the metric on the validation set over these seeds.
@@ -158,7 +159,12 @@ class DoseResponse:
     @property
     def is_open(self) -> bool:
         """Whether the study is between two looks, or has too few seeds, so that nothing is said of it in words."""
-        return any(dose.difference.call in ("open", "none") for dose in self.doses)
+        return not self.compared or any(dose.difference.call == "open" for dose in self.doses)
+
+    @property
+    def compared(self) -> Sequence[Dose]:
+        """Those with two seeds or more; an arm that diverged may have none."""
+        return [dose for dose in self.doses if dose.difference.call != "none"]
 
 
 def dose_response(
@@ -187,12 +193,9 @@ def dose_response(
         level = level_of(measured, alpha)
         underfits = _underfits(baseline.losses, measured.losses, difference.together)
         doses.append(Dose(value, arm, level, difference, underfits))
-    seeds = set.intersection(*(set(measured.validation) for _, measured, _ in arms.values()))
-    means = {
-        arm: statistics.fmean(measured.validation[seed] for seed in seeds)
-        for arm, (_, measured, _) in arms.items()
-        if seeds
-    }
+    tried = {arm: measured.validation for arm, (_, measured, of) in arms.items() if of.call != "none"}
+    seeds = set.intersection(*map(set, tried.values())) if tried else set()
+    means = {arm: statistics.fmean(validation[seed] for seed in seeds) for arm, validation in tried.items() if seeds}
     sign = 1 if metric.better == "higher" else -1
     ranked = sorted(means, key=lambda arm: (-sign * means[arm], arms[arm][0]))
     runner = None

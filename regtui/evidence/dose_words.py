@@ -19,6 +19,7 @@ WHAT: Mapping[Call, str] = {
     "hurts": "hurts at",
     "no difference": "no difference that matters at",
     "inconclusive": "not settled at",
+    "none": "not compared at",
 }
 """What a strength does at some of its values, in the order in which it is told."""
 AMOUNTS: Mapping[str, str] = {
@@ -64,7 +65,7 @@ def _of_doses(response: DoseResponse) -> Iterator[str]:
     for call, words in WHAT.items():
         at = [dose for dose in doses if dose.difference.call == call]
         parts += [f"{words} {_values(at)}"] if at else []
-    counts = sorted({len(dose.difference.differences) for dose in doses})
+    counts = sorted({len(dose.difference.differences) for dose in response.compared})
     over = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
     yield f"{knob_of(response)}, {len(doses)} values over {over}: {'; '.join(parts)}."
     if response.best is not None:
@@ -119,7 +120,7 @@ def _best(response: DoseResponse, best: Dose) -> str:
         interval = told_interval(metric, difference.joint, difference.level)
         joint = f" ({interval}, which holds for all comparisons of this study together)"
     return (
-        f"Of the {len(response.doses)} values {best.value:g} has the best validation {metric.title} on average over "
+        f"Of the {len(response.compared)} values {best.value:g} has the best validation {metric.title} on average over "
         f"{counted(response.chosen_over, 'seed')}; its test {metric.title} is {told_value(metric, ours)} against the "
         f"baseline's {told_value(metric, theirs)}, {told_difference(metric, difference.mean)}{joint}."
     )
@@ -140,7 +141,7 @@ def _beside_the_best(response: DoseResponse, best: Dose) -> Iterator[str]:
             f"Validation does not tell it from the second, {runner.value:g}, which is {behind} behind "
             f"({told_interval(metric, runner.interval, response.alpha)})."
         )
-    ahead = max(response.doses, key=lambda dose: sign * (dose.difference.mean or 0.0))
+    ahead = max(response.compared, key=lambda dose: sign * (dose.difference.mean or 0.0))
     if ahead is not best and sign * ((ahead.difference.mean or 0.0) - (best.difference.mean or 0.0)) > 0:
         difference = told_difference(metric, ahead.difference.mean)
         yield (

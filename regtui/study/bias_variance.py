@@ -20,8 +20,8 @@ REMEMBERED = 64
 def bias_variance(outcome: StudyOutcome, cell: CellOutcome | None = None) -> Mapping[str, Decomposition]:
     """The error of each arm taken apart, the baseline's first, over the training sets that all arms have.
 
-    Empty unless the study resamples its training sets, and where predictions are missing or fewer than two training
-    sets are done.
+    An arm with fewer than two, since it diverged, is left out. Empty unless the study resamples its training sets, and
+    where predictions are missing or fewer than two training sets are done.
 
     Args:
         outcome: The study.
@@ -30,8 +30,9 @@ def bias_variance(outcome: StudyOutcome, cell: CellOutcome | None = None) -> Map
     cell = next(iter(outcome.cells.values())) if cell is None else cell
     if outcome.plan.resample is None:
         return {}
-    seeds = sorted(set.intersection(*(set(arm.score.differences) for arm in cell.arms.values())))
-    arms = (BASELINE, *cell.arms)
+    done = {arm: set(of.score.differences) for arm, of in cell.arms.items() if len(of.score.differences) > 1}
+    seeds = sorted(set.intersection(*done.values())) if done else []
+    arms = (BASELINE, *done)
     folders = tuple(tuple(cell.run_of(arm, seed) for arm in arms) for seed in seeds)
     return _decomposed(arms, folders) if len(seeds) > 1 else {}
 

@@ -50,7 +50,7 @@ def sections(words: StudyWords) -> Iterator[Section]:
     for of in gains(outcome):
         if told := gain_sentences(of, labels):
             yield Section("", [], [], told)
-    is_open = any(of.score.call in ("open", "none") for of in words.first.arms.values())
+    is_open = any(of.score.call == "open" for of in words.first.arms.values())
     if not is_open and (parts := bias_variance(outcome)):
         told = parts_sentences(parts, labels, words.preset.dataset.examples, words.plan.alpha)
         overlap = overlap_sentence(shared_between_sets(words))
