@@ -68,11 +68,15 @@ def advice_lines(advice: Sequence[Advice], width: int = WIDTH) -> list[str]:
 
 def _typed(head: str, command: str, width: int) -> list[str]:
     """A command behind a word, on as many lines as it needs, so that a shell takes them as they are."""
-    lines: list[str] = []
+    parts: list[str] = []
     for word in shlex.split(command):
-        part = shlex.quote(word)
-        follows = bool(lines) and not word.startswith("--")  # an option's value stays beside it
-        if lines and (follows or len(lines[-1]) + 1 + len(part) <= width - len(head) - 2):
+        if parts and not word.startswith("--") and parts[-1].startswith("--"):
+            parts[-1] += f" {shlex.quote(word)}"  # an option's value stays beside it
+        else:
+            parts.append(shlex.quote(word))
+    lines = parts[:1]
+    for part in parts[1:]:
+        if len(lines[-1]) + 1 + len(part) <= width - len(head) - 2:
             lines[-1] += f" {part}"
         else:
             lines.append(part)
