@@ -250,6 +250,8 @@ def test_a_preset_is_named_by_what_differs_from_the_one_of_its_name(tmp_path: Pa
     assert wording(load("dropout", ["train.device='cpu'"]), file) == Wording(("dropout",))
     other = load("small-data").model_copy(update={"name": "nobody-has-this"})
     assert wording(other, file) == Wording((str(file),))
+    assert wording(other, tmp_path / "\x1b[2Jpreset.toml") == Wording()
+    assert wording(load("small-data", ["data.root='a\u202eb'"]), file).words[1:] == ("--set", 'data.root="a\\u202eb"')
     without = load("techniques")
     del without.named_arms["all"]
     assert wording(without, file) == Wording((str(file),))

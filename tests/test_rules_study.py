@@ -181,16 +181,6 @@ def _(about: StudyCase, g: Sequence[Any]) -> None:
     hold(arm.call == ("hurts" if g[2] == "does worse" else "no difference") and g[3] == arm.amount, "another outcome")
 
 
-@SAYS.rule(rf"The best of {N} strengths by validation, (.+), is the (largest|smallest) tried, ([\d.]+) ahead of the "
-           r"next: the best may lie beyond\.")  # fmt: skip
-def _(about: StudyCase, g: Sequence[Any]) -> None:
-    arms = [arm for name, arm in about.arms.items() if name != "baseline"]
-    order = sorted(arms, key=lambda arm: arm.strength.value if arm.strength else 0.0)
-    hold(len(order) == int(g[0]) and order[-1 if g[2] == "largest" else 0].name == g[1], "another one")
-    values = sorted(mean((arm.validation or {}).values()) for arm in arms)
-    tells(g[3], values[-1] - values[-2])
-
-
 @SAYS.rule(rf"(.+) diverged in {K} seeds at learning rate {L}: a tenth is worth a try\.")
 def _(about: StudyCase, g: Sequence[Any]) -> None:
     hold(int(g[1]) in about.diverged.values(), "another count")

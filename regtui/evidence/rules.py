@@ -107,7 +107,8 @@ RULES = (
     Rule(
         "at the edge",
         "the mean of the metric on the validation set, by strength",
-        "of three or more strengths the largest or the smallest is best, by more than two standard errors over seeds",
+        "of three or more strengths the largest or the smallest is best, by more than two standard errors over seeds; "
+        "nothing is said, since the lines on strengths do",
         "a study of this strength and two beyond",
         "the best of several is picked, so that its lead is a little too large",
         in_study=of_study.at_the_edge,

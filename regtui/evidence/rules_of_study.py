@@ -295,18 +295,11 @@ def at_the_edge(case: StudyCase) -> Advice | None:
         best, second = _best_two(ordered, higher=case.higher_is_better)
         if len(ordered) < 3 or best is None or best not in (ordered[0], ordered[-1]) or best.strength is None:
             continue
-        margin = _margin(best, second)
-        if margin is None:
+        if not _is_ahead(best, second):
             continue
-        largest = best is ordered[-1]
-        values = best.strength.stronger() if largest else best.strength.weaker()
-        if len(values) < 2:
-            continue
-        sentence = (
-            f"The best of {len(ordered)} strengths by validation, {best.name}, is the "
-            f"{'largest' if largest else 'smallest'} tried, {margin:.2g} ahead of the next: the best may lie beyond."
-        )
-        return Advice("at the edge", sentence, case.with_values(best.strength, values))
+        values = best.strength.stronger() if best is ordered[-1] else best.strength.weaker()
+        if len(values) > 1:
+            return Advice("at the edge", "", case.with_values(best.strength, values))
     return None
 
 
@@ -320,15 +313,14 @@ def _best_two(arms: Sequence[ArmOverSeeds], *, higher: bool) -> tuple[ArmOverSee
     return (order[0], order[1]) if len(order) > 1 else (None, None)
 
 
-def _margin(best: ArmOverSeeds, second: ArmOverSeeds | None) -> float | None:
-    """How far the best is ahead on average, over common seeds; None if that is no more than two standard errors."""
+def _is_ahead(best: ArmOverSeeds, second: ArmOverSeeds | None) -> bool:
+    """Whether the best is ahead by more than two standard errors, over common seeds."""
     if second is None or not best.validation or not second.validation:
-        return None
+        return False
     ahead = [value - second.validation[seed] for seed, value in best.validation.items() if seed in second.validation]
     if len(ahead) < FEWEST_SEEDS:
-        return None
-    mean, error = statistics.mean(ahead), statistics.stdev(ahead) / math.sqrt(len(ahead))
-    return abs(mean) if abs(mean) > ERRORS * error else None
+        return False
+    return abs(statistics.mean(ahead)) > ERRORS * statistics.stdev(ahead) / math.sqrt(len(ahead))
 
 
 def underfits(case: StudyCase) -> Advice | None:

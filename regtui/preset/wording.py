@@ -11,6 +11,7 @@ from regtui.errors import InputError
 from regtui.preset.file import load, to_table
 from regtui.preset.model import Preset
 from regtui.preset.places import available
+from regtui.text import one_line
 
 MOST_CHANGES = 4
 """With more changed settings than these the run's own file is named."""
@@ -39,7 +40,7 @@ def wording(preset: Preset, file: Path) -> Wording:
     """
     changes = _changes(preset)
     if changes is None or len(changes) > MOST_CHANGES:
-        return Wording((str(file),))
+        return Wording((str(file),)) if one_line(file) == str(file) else Wording()  # what can't be typed as it is shown
     seed = changes.pop("train.seed", None)
     options = (("--set", f"{key}={json.dumps(value)}") for key, value in changes.items())
     return Wording(
