@@ -26,8 +26,10 @@ def is_in_trash(run: Path) -> bool:
     return TRASH in run.absolute().parts[:-1]
 
 
-def discard(run: Path, logs: Path) -> Path:
+def discard(run: Path, logs: Path, *, has_ended: bool = False) -> Path:
     """Move a run into the trash of `logs`, or, if it lies elsewhere, of the folder it is in; returns where it is now.
+
+    With `has_ended` whoever calls knows that nothing is trained there, as of a study that nobody runs.
 
     Raises:
         InputError: It may still be trained, is in the trash already or reached by a link only, or can't be moved.
@@ -37,7 +39,8 @@ def discard(run: Path, logs: Path) -> Path:
         raise InputError(f"{quoted(run.name)} is in the trash already; u brings it back")
     top = logs if logs in run.parents else run.parent
     below = run.relative_to(top).parts
-    _check_ended(run)
+    if not has_ended:
+        _check_ended(run)
     _move(top, below, (TRASH, *below))
     return top.joinpath(TRASH, *below)
 

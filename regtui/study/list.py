@@ -20,7 +20,8 @@ from regtui.runs.files import Field, flat_fields, read_json
 from regtui.runs.list import RunInfo, RunStatus
 from regtui.runs.note import read_note
 from regtui.study.folder import OUTCOME, StudyFolder
-from regtui.study.outcome import ENDED, State, metric_of
+from regtui.study.outcome import State, metric_of
+from regtui.study.record import state_of
 from regtui.text import UNKNOWN, counted
 
 STATUSES: Mapping[State, RunStatus] = {
@@ -42,6 +43,11 @@ class StudyInfo(RunInfo):
         """How many of its runs are done: '5/8 runs'."""
         done, planned = self._whole("runs.done"), self._whole("runs.planned")
         return f"{done or 0}/{planned} runs" if planned else ""
+
+    @property
+    def state(self) -> str:
+        """How it stands: one of `outcome.State`; empty if that is not known."""
+        return self._text("state")
 
     @property
     def headline(self) -> str:
@@ -80,11 +86,6 @@ class StudyInfo(RunInfo):
         return counted(planned, "seed") if seeds == planned else f"{seeds} of {counted(planned, 'seed')}"
 
 
-def standing_of(study: StudyFolder) -> State:
-    """How a study stands: by its study.json, or by whether a program makes its runs now."""
-    return _standing(study, _told(study.path))
-
-
 def read_study(folder: Path) -> StudyInfo:
     """What the list shows of the study in `folder`."""
     fields: dict[str, Field] = {"study": "true"}
@@ -97,7 +98,7 @@ def read_study(folder: Path) -> StudyInfo:
         why = error.strerror or "unreadable" if isinstance(error, OSError) else str(error)
         return StudyInfo(folder, started, "damaged", why, {**fields, "status": "damaged"})
     plan, told = study.plan, _told(folder)
-    state = _standing(study, told)
+    state = state_of(study)
     fields |= flat_fields({key: value for key, value in plan.preset.items() if key not in ("title", "summary")})
     fields |= {
         "preset": str(plan.preset.get("name", "")),
@@ -110,13 +111,6 @@ def read_study(folder: Path) -> StudyInfo:
     }
     fields |= _found(told, metric_of(plan).factor)
     return StudyInfo(folder, started, STATUSES[state], "", fields)
-
-
-def _standing(study: StudyFolder, told: Mapping[str, Any]) -> State:
-    if study.is_held:
-        return "running"
-    over: frozenset[State] = ENDED | {"stopped"}
-    return next((state for state in over if state == told.get("state")), "interrupted")
 
 
 def _told(folder: Path) -> dict[str, Any]:

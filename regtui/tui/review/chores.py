@@ -18,7 +18,9 @@ from regtui.runs.list import RunInfo
 from regtui.runs.note import MAX_NOTE, Note, read_note, tags_of, write_note
 from regtui.runs.note import NAME as NOTE
 from regtui.runs.trash import discard, is_in_trash, restore
-from regtui.text import one_line
+from regtui.study.folder import is_study
+from regtui.study.list import read_study
+from regtui.text import one_line, quoted
 from regtui.tui.widgets.clipboard import copy
 from regtui.tui.widgets.dialogs import Ask, AskText, Choice
 from regtui.tui.widgets.key_bar import KeyBar, tell
@@ -126,11 +128,23 @@ class Chores(Screen[None]):
 
     def action_delete(self) -> None:
         """Move the marked runs, or the one under the cursor, into the trash."""
-        moved, faults = self._move(lambda folder: discard(folder, self._folder))
+        moved, faults = self._move(self._discard)
         if moved:
             self._deleted.append(moved)
         them = "it" if len(moved) == 1 else "them"
         self._tell_moved([folder.name for folder, _ in moved], f"in the trash; u brings {them} back", faults)
+
+    def _discard(self, folder: Path) -> Path:
+        """Move a run or a study into the trash; returns where it is then.
+
+        Raises:
+            InputError: It stays, and why.
+        """
+        if not is_study(folder):
+            return discard(folder, self._folder)
+        if read_study(folder).may_go_on:
+            raise InputError(f"{quoted(folder.name)} stays: its runs are being made")
+        return discard(folder, self._folder, has_ended=True)
 
     def action_copy_path(self) -> None:
         """Copy the path of the log of the run under the cursor."""

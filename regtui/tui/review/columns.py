@@ -11,6 +11,7 @@ from regtui.evidence.verdict import OUTCOMES
 from regtui.preset.arms import MARKS
 from regtui.runs.list import ArmFigures, RunInfo
 from regtui.runs.settings import settings, settings_by_arm
+from regtui.study.list import StudyInfo
 from regtui.text import UNKNOWN, loss, one_line
 from regtui.tui.widgets.row_list import Cell, Column
 
@@ -28,8 +29,8 @@ NARROW = 100
 """Below this width there is no status column; a run without a verdict shows its status there instead."""
 TINY = 60
 """Below this width the time of the start comes last."""
-CALLED = frozenset({"more", "fewer", "closer", "farther"})
-"""Verdicts that say in which way the networks differ."""
+CALLED = frozenset({"more", "fewer", "closer", "farther", "helps", "hurts"})
+"""Verdicts that say in which way the networks, or those of a study's seeds, differ."""
 VERDICT_WIDTH = len("interrupted")
 """Width of the verdict column, in which the status may stand instead."""
 CLOUDED_WIDTH = 20
@@ -42,6 +43,17 @@ class RunColumn(NamedTuple):
     column: Column
     cell: Callable[[RunInfo], Cell]
     value: Callable[[RunInfo], object]
+
+
+def status_words(run: RunInfo) -> str:
+    """How a run ended; of a study how many of its runs are done."""
+    return f"study {run.done}" if isinstance(run, StudyInfo) and run.done else run.status
+
+
+def preset_words(run: RunInfo) -> str:
+    """The preset's name; of a study with the number of its seeds: 'small-data ×8'."""
+    seeds = run.fields.get("seeds.planned") if isinstance(run, StudyInfo) else None
+    return f"{run.preset or UNKNOWN} ×{seeds}" if seeds else run.preset or UNKNOWN
 
 
 def _whole(value: int | None) -> Cell:
@@ -64,8 +76,8 @@ FIELDS = (
     RunColumn(
         Column("started, UTC", 16), lambda r: Cell(f"{r.started:%Y-%m-%d %H:%M}", "secondary"), lambda r: r.started
     ),
-    RunColumn(Column("preset", 0), lambda r: Cell(r.preset or UNKNOWN), lambda r: r.preset or None),
-    RunColumn(Column("status", 11), lambda r: Cell(r.status, STATUS_COLOURS[r.status]), lambda r: r.status),
+    RunColumn(Column("preset", 0), lambda r: Cell(preset_words(r)), lambda r: r.preset or None),
+    RunColumn(Column("status", 11), lambda r: Cell(status_words(r), STATUS_COLOURS[r.status]), lambda r: r.status),
     RunColumn(
         Column("Δ points", 8),
         lambda r: Cell(r.points),
@@ -109,13 +121,15 @@ def verdict_width(runs: Iterable[RunInfo], width: int) -> int:
     """Width of the verdict column for a terminal of that width."""
     if width < NARROW:
         return VERDICT_WIDTH
-    return CLOUDED_WIDTH if any(run.clouds for run in runs) else VERDICT.column.width
+    return CLOUDED_WIDTH if any(run.clouds or isinstance(run, StudyInfo) for run in runs) else VERDICT.column.width
 
 
 def verdict_or_status(run: RunInfo, width: int) -> Cell:
     """The verdict's cell for a terminal of that width; in a narrow one a run that has none shows its status."""
     if width >= NARROW:
         return VERDICT.cell(run)
+    if isinstance(run, StudyInfo) and run.shown_verdict in (UNKNOWN, "open"):
+        return Cell(run.done or run.status, STATUS_COLOURS[run.status])
     nothing = run.verdict in ("", "none") and "unpaired" not in run.clouds
     return STATUS.cell(run) if nothing else verdict_cell(run, VERDICT_WIDTH)
 
@@ -124,6 +138,7 @@ def points_column(runs: Iterable[RunInfo], width: int) -> Column:
     """The column of differences for a terminal of that width; in a narrow one the header says '1 seed'."""
     if width < NARROW:
         return Column("Δ 1 seed", 8, right=True)
+    runs = list(runs)
     title = "Δ points" if all(run.metric.is_share for run in runs) else "Δ test"
     return Column(title, max([len(title), *(len(run.points) for run in runs)]))
 
@@ -136,7 +151,7 @@ def points_cell(run: RunInfo, width: int) -> Cell:
 def preset_width(runs: Iterable[RunInfo], width: int) -> int:
     """Width of the preset column for a terminal of that width; with 40 columns the verdict still fits beside it."""
     most = 10 if width < TINY else 15 if width < NARROW else 22
-    widest = max((cell_len(one_line(name)) for name in {run.preset for run in runs}), default=0)
+    widest = max((cell_len(one_line(name)) for name in {preset_words(run) for run in runs}), default=0)
     return max(len("preset"), min(most, widest))
 
 

@@ -17,8 +17,10 @@ from regtui.errors import InputError
 from regtui.runs.comparison import AT_MOST
 from regtui.runs.filter import parse_filter
 from regtui.runs.index import read_runs
-from regtui.runs.list import RunInfo, read_run
+from regtui.runs.list import RunInfo, find_study_folders, read_run
 from regtui.runs.trash import is_in_trash
+from regtui.study.folder import is_study
+from regtui.study.list import StudyInfo, read_study
 from regtui.text import one_line
 from regtui.tui.review.chores import Chores, Deleted
 from regtui.tui.review.columns import (
@@ -36,11 +38,13 @@ from regtui.tui.review.columns import (
     points_cell,
     points_column,
     preset_width,
+    status_words,
     verdict_or_status,
     verdict_width,
 )
 from regtui.tui.review.preview import Preview
 from regtui.tui.review.saved_run import OpenRun
+from regtui.tui.study.preview import OpenStudy, StudyPreview
 from regtui.tui.widgets.filter_input import FilterInput
 from regtui.tui.widgets.key_bar import KeyBar, tell
 from regtui.tui.widgets.keys import EVERYWHERE, Key, bindings
@@ -63,7 +67,9 @@ class ReviewScreen(Chores):
         & #head { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
         & #middle { height: 1fr; layout: vertical; }
         & #middle.-beside { layout: horizontal; }
-        & #middle.-beside Preview { width: 1fr; height: 1fr; border-left: vkey $border-blurred; }
+        & #middle.-beside Preview, & #middle.-beside StudyPreview {
+            width: 1fr; height: 1fr; border-left: vkey $border-blurred;
+        }
         & #words { height: 1; padding: 0 1; color: $faint; text-wrap: nowrap; text-overflow: ellipsis; }
         & #words.fault { height: auto; max-height: 3; color: $warning; text-wrap: wrap; }
     }
@@ -135,6 +141,7 @@ class ReviewScreen(Chores):
         self._head = Static(id="head", markup=False)
         self._list = RowList()
         self._preview = Preview()
+        self._study_preview = StudyPreview()
         self._words = Static(id="words", markup=False)
         self._input = FilterInput(placeholder="dropout test.difference>0.5 status=finished")
 
@@ -144,6 +151,7 @@ class ReviewScreen(Chores):
         with Container(id="middle"):
             yield self._list
             yield self._preview
+            yield self._study_preview
         yield self._words
         yield self._input
         yield KeyBar()
@@ -161,7 +169,12 @@ class ReviewScreen(Chores):
     @in_thread("listing")
     def _read(self) -> None:
         words: list[str] = []
-        runs = [read_run(path) for path in self._chosen] if self._chosen else read_runs(self._folder, words.append)
+        if self._chosen:
+            runs = [_read_saved(path) for path in self._chosen]
+        else:
+            runs = read_runs(self._folder, words.append)
+            studies = [read_study(path) for path in find_study_folders(self._folder) if path != self._folder]
+            runs = sorted([*runs, *studies], key=lambda run: (run.started, run.name), reverse=True)
         if not get_current_worker().is_cancelled:
             self.post_message(self.Listed(runs, words))
         for run in runs:  # imported ahead, so that the first letter of a filter is not delayed
@@ -178,7 +191,7 @@ class ReviewScreen(Chores):
 
     @in_thread("listing")
     def _read_again(self, folders: Sequence[Path]) -> None:
-        self.post_message(self.Changed([read_run(folder) for folder in folders]))
+        self.post_message(self.Changed([_read_saved(folder) for folder in folders]))
 
     @on(Listed)
     def _listed(self, event: Listed) -> None:
@@ -201,9 +214,10 @@ class ReviewScreen(Chores):
         beside = width >= BESIDE
         self.query_one("#middle").set_class(beside, "-beside")
         self._preview.set_class(not beside, "-below")
-        self._preview.display = beside or height >= BELOW
         self._list.styles.width = self._list_width if beside else None
-        self._preview.styles.height = None if beside else height - LIST_ROWS
+        for preview in (self._preview, self._study_preview):
+            preview.styles.height = None if beside else height - LIST_ROWS
+        self._show_preview()
         if self._runs:
             self._show()
 
@@ -262,7 +276,7 @@ class ReviewScreen(Chores):
             if field is PRESET:
                 column = column._replace(width=preset_width(self._shown, self._list_width))
             elif field is STATUS:
-                column = column._replace(width=max((len(run.status) for run in self._shown), default=column.width))
+                column = column._replace(width=max(map(len, map(status_words, self._shown)), default=column.width))
             elif field is NOTED:
                 column = column._replace(width=self._note_width)
             elif field is POINTS:
@@ -298,16 +312,17 @@ class ReviewScreen(Chores):
     @on(RowList.Moved)
     def _moved(self) -> None:
         self._tell()
+        self.query_one(KeyBar).redraw()  # some keys are for runs alone
 
     def _tell(self, fault: str = "") -> None:
         """Show how many runs there are, and details of the one under the cursor."""
         by = f"by {FIELDS[self._sorted_by].column.title} {self._arrow}"
-        parts = [f"{len(self._shown):,} of {len(self._runs):,} runs", by]
+        what = "runs and studies" if any(isinstance(run, StudyInfo) for run in self._runs) else "runs"
+        parts = [f"{len(self._shown):,} of {len(self._runs):,} {what}", by]
         parts += [f"{len(self._marked):,} marked"] if self._marked else []
         self._head.update(" · ".join([*parts, one_line(self._folder)]))
         run = self.at_cursor
-        previewed = self._preview.display
-        self._preview.show(run)
+        previewed = self._show_preview()
         if run is not None and run.fault:
             fault = fault or ("" if previewed else f"{run.name}: {run.fault}")
         elif not self._runs:
@@ -321,13 +336,27 @@ class ReviewScreen(Chores):
         self._words.update("\n".join(words))
         self._words.display = bool(words[0]) or not previewed
 
+    def _show_preview(self) -> bool:
+        """Preview the run or the study under the cursor, if there is room; returns whether there is."""
+        run, (width, height) = self.at_cursor, self.size
+        study = run if isinstance(run, StudyInfo) else None
+        room = width >= BESIDE or height >= BELOW
+        self._preview.display = room and study is None
+        self._study_preview.display = room and study is not None
+        self._preview.show(run if study is None else None)
+        self._study_preview.show(study)
+        return room
+
     # What the user does
 
     @on(RowList.Opened)
     def action_open(self) -> None:
         """Open the run under the cursor."""
-        if self.at_cursor is not None:
-            self.post_message(OpenRun(self.at_cursor.folder))
+        run = self.at_cursor
+        if isinstance(run, StudyInfo):
+            self.post_message(OpenStudy(run.folder))
+        elif run is not None:
+            self.post_message(OpenRun(run.folder))
 
     def action_mark(self) -> None:
         """Mark or unmark the run under the cursor."""
@@ -348,7 +377,9 @@ class ReviewScreen(Chores):
         """Compare the marked runs, in the order of the list."""
         marked = [run for run in self._shown if run.folder in self._marked]
         marked += [run for run in self._runs if run.folder in self._marked and run not in marked]
-        if len(marked) < 2:
+        if any(isinstance(run, StudyInfo) for run in marked):
+            tell(self, "Curves are those of runs; unmark the studies, or open one for its runs.")
+        elif len(marked) < 2:
             tell(self, "Mark two runs or more first, with space.")
         elif len(marked) > AT_MOST:
             tell(self, f"{len(marked):,} runs are marked; at most {AT_MOST} fit in one chart.")
@@ -380,7 +411,9 @@ class ReviewScreen(Chores):
         self.post_message(self.Presets())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Undo only what can be undone, and go back only from somewhere."""
+        """Undo only what can be undone, go back only from somewhere, and do with studies what makes sense there."""
+        if action in ("rerun", "export") and any(isinstance(run, StudyInfo) for run in self.selected_runs):
+            return False
         if action == "escape":
             return self._input.is_open or bool(self._marked) or len(self.app.screen_stack) > 2
         in_trash = self.at_cursor is not None and is_in_trash(self.at_cursor.folder)
@@ -413,7 +446,7 @@ class ReviewScreen(Chores):
         """List runs that are in their places again."""
         self._gone -= set(restored)
         listed = {run.folder for run in self._runs}
-        self._runs += [read_run(folder) for folder in restored if folder not in listed]
+        self._runs += [_read_saved(folder) for folder in restored if folder not in listed]
         self._show(restored[0] if restored else None)
         self._read()  # a list that was begun before lacks them
 
@@ -441,3 +474,8 @@ class ReviewScreen(Chores):
             self._tell()
         elif len(self.app.screen_stack) > 2:  # the first is Textual's own
             self.dismiss()
+
+
+def _read_saved(folder: Path) -> RunInfo:
+    """What the list shows of a run or a study."""
+    return read_study(folder) if is_study(folder) else read_run(folder)

@@ -15,11 +15,12 @@ from regtui.processors import grant
 from regtui.study.conduct import Opened, Pace, conduct
 from regtui.study.engine import Engine, News
 from regtui.study.folder import StudyFolder
-from regtui.study.list import standing_of
 from regtui.study.outcome import ENDED, judge, outcome_of
+from regtui.study.record import state_of
 from regtui.study.words import verdict_exit
 from regtui.text import counted, one_line
 from regtui.tui.inputs import OneByOne
+from regtui.tui.study.preview import OpenStudy
 from regtui.tui.study.screen import StudyScreen
 from regtui.tui.study.session import StudySession
 from regtui.tui.study.subject import Subject
@@ -54,14 +55,6 @@ def local_runner(threads: int = 1) -> StudyRunner:
         return LocalEngine(jobs, threads)
 
     return StudyRunner("local", max(1, grant().processors // threads), make)
-
-
-class OpenStudy(Message):
-    """The user opens a saved study."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self.folder = folder
 
 
 class StudyDesk(OneByOne, inherit_bindings=False):
@@ -117,7 +110,7 @@ class StudyDesk(OneByOne, inherit_bindings=False):
     def _read_study(self, folder: Path) -> None:
         try:
             study = StudyFolder.open(folder)
-            outcome = outcome_of(study, standing_of(study))
+            outcome = outcome_of(study, state_of(study))
             session = StudySession(outcome, Subject.of(outcome.plan), folder, ended=outcome.state != "running")
         except RegtuiError as error:
             self.post_message(self.StudyUnread(str(error)))

@@ -88,7 +88,7 @@ def scale(outcome: StudyOutcome, width: int) -> Ruler:
 def forest(
     outcome: StudyOutcome,
     subject: Subject,
-    chosen: ArmInCell,
+    chosen: ArmInCell | None,
     seed: int | None,
     size: tuple[int, int],
     colours: Mapping[str, str],
@@ -98,7 +98,7 @@ def forest(
     Args:
         outcome: The study.
         subject: Its arms and unit.
-        chosen: The comparison under the cursor, which is always among the rows.
+        chosen: The comparison under the cursor, which is always among the rows; None where there is no cursor.
         seed: The seed under the cursor, if any.
         size: Columns and rows.
         colours: The theme's colours, by name.
@@ -133,11 +133,11 @@ def forest(
     return shown[: height or None]
 
 
-def _seed_words(outcome: StudyOutcome, subject: Subject, at: ArmInCell, seed: int | None) -> str:
+def _seed_words(outcome: StudyOutcome, subject: Subject, at: ArmInCell | None, seed: int | None) -> str:
     """What the seed under the cursor came to: 'seed 3: dropout 0.5 91.20 %, baseline 90.10 %: +1.10 points'."""
-    cell, score = outcome.cells[at.cell], found(outcome, at).score
-    if seed is None or seed not in score.differences:
+    if at is None or seed is None or seed not in found(outcome, at).score.differences:
         return ""
+    cell, score = outcome.cells[at.cell], found(outcome, at).score
     metric = subject.metric
     ours, theirs = (metric.show(of[seed] / metric.factor) for of in (cell.arms[at.arm].values, cell.baseline))
     points = subject.signed(score.differences[seed]) + metric.points

@@ -15,7 +15,7 @@ from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from regtui.study.dose import dose_responses, effect_maps, gains
-from regtui.study.glance import verdict_lines
+from regtui.study.markdown import markdown
 from regtui.text import one_line
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.curves import CHART
@@ -407,7 +407,7 @@ class StudyScreen(Screen[None]):
 
     def action_copy_verdict(self) -> None:
         """Copy the verdict as Markdown."""
-        copy(self, "\n".join(verdict_lines(self.session.outcome)), "the verdict")
+        copy(self, markdown(self.session.outcome, self.session.folder.name), "the verdict")
 
     def action_copy_path(self) -> None:
         """Copy the path of the study."""
