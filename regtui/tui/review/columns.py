@@ -135,10 +135,11 @@ def verdict_or_status(run: RunInfo, width: int) -> Cell:
 
 
 def points_column(runs: Iterable[RunInfo], width: int) -> Column:
-    """The column of differences for a terminal of that width; in a narrow one the header says '1 seed'."""
-    if width < NARROW:
-        return Column("Δ 1 seed", 8, right=True)
+    """The column of differences for a terminal of that width; in a narrow one the header says '1 seed', where it is."""
     runs = list(runs)
+    if width < NARROW:
+        title = "Δ test" if any(isinstance(run, StudyInfo) for run in runs) else "Δ 1 seed"
+        return Column(title, 8, right=True)
     title = "Δ points" if all(run.metric.is_share for run in runs) else "Δ test"
     return Column(title, max([len(title), *(len(run.points) for run in runs)]))
 

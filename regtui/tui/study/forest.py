@@ -274,6 +274,8 @@ def _legend(outcome: StudyOutcome, subject: Subject, width: int, colours: Mappin
     unit = subject.metric.points.strip()
     side = "right" if subject.metric.better == "higher" else "left"
     parts = [f"test {subject.metric.title} minus baseline{f', {unit}' if unit else ''}: better to the {side}"]
+    if cell_len(parts[0]) > width - 1:
+        parts = [f"Δ {unit or subject.metric.title}: better to the {side}"]
     seeds = {len(found(outcome, place).score.differences) for place in places(outcome)}
     parts.append(f"{DOT} a seed" if len(seeds) != 1 else f"{DOT} one of {counted(seeds.pop(), 'seed')}")
     if outcome.plan.smallest_effect:
