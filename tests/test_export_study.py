@@ -66,6 +66,23 @@ def test_csv_has_the_verdict_of_each_comparison(study: StudyFolder, tmp_path: Pa
         ]  # fmt: skip
 
 
+def test_csv_has_what_varies(study: StudyFolder, tmp_path: Path) -> None:
+    export_runs([study.path], "csv", tmp_path)
+    found = sorted(path.name for path in (tmp_path / study.name).iterdir())
+    assert found == ["gains.csv", "strengths.csv", "values.csv", "verdicts.csv"]
+    strengths = rows(tmp_path / study.name / "strengths.csv")
+    assert [(row["cell"], row["value"]) for row in strengths] == [
+        (cell.name, value) for cell in CELLS for value in ("", "0.05", "0.1")
+    ]
+    outcome = outcome_of(study, "finished")
+    for row in strengths:
+        cell = outcome.cells[row["cell"]]
+        of = cell.baseline if row["arm"] == "baseline" else cell.arms[row["arm"]].values
+        assert float(row["mean"]) == pytest.approx(sum(of.values()) / len(of))
+    gains = rows(tmp_path / study.name / "gains.csv")
+    assert [(row["arm"], float(row["value"])) for row in gains] == [(arm, n) for arm in MEANS for n in (100, 320)]
+
+
 def test_a_trial_that_was_not_chosen_and_a_run_that_is_left_out_do_not_count(tmp_path: Path) -> None:
     study = write_study(plan_of(seeds=3, tune={"train.batch_size": [16, 32]}), noisy(1.0), tmp_path / "logs")
     run = next(path for path in study.runs.iterdir() if path.name.endswith("-0000"))

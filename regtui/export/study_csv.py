@@ -6,6 +6,10 @@ values.csv      cell, role, seed, trial (from 1), arm, label, planned (whether t
                 in it, does not count
 verdicts.csv    differences over seeds in the unit in which people read them: accuracies in percentage points; what the
                 columns mean stands in study/record.py
+strengths.csv   where a strength varies: a row for each of its values and the baseline, in each cell
+gains.csv       where data or training vary: a row for each value and arm, with the arm's trend beside
+bias_variance.csv   where training sets are resampled: a row for each cell and arm; the columns of these three are
+                those of study/varied_numbers.py
 A cell is empty where a number is not known.
 """
 
@@ -20,6 +24,7 @@ from regtui.evidence.over_seeds import Compared
 from regtui.export.saved_study import SavedStudy
 from regtui.preset.arms import BASELINE
 from regtui.study.scores import read_scores
+from regtui.study.varied_numbers import varied_tables
 from regtui.tasks import LOSS
 from regtui.text import one_line
 
@@ -39,6 +44,8 @@ def write(study: SavedStudy, folder: Path) -> None:
     of_loss = ["loss_mean", "loss_joint_low", "loss_joint_high", "loss_p", "loss_call"]
     head = ["cell", "role", *keys, "arm", "label", "seeds", *_NUMBERS, *ends, "cost", *of_loss]
     _write(folder / "verdicts.csv", head, _verdicts(study, keys))
+    for name, columns, rows in varied_tables(study.outcome):
+        _write(folder / f"{name}.csv", columns, rows)
 
 
 def _values(study: SavedStudy, keys: Sequence[str]) -> Iterator[list[object]]:
