@@ -42,9 +42,10 @@ def judged(differences: Sequence[float], decided: Decided | None = None) -> Comp
     return compare({"arm": pairs(differences)}, decided or Decided("higher", len(differences)))["arm"]
 
 
-def one_family(arms: int, seeds: int, seed: int, effect: float = 0.0) -> dict[int, Pairs]:
-    """Arms that share a baseline, all normal with the same spread; the first arm has an effect."""
-    values = np.random.default_rng(seed).standard_normal((arms + 1, seeds))
+def one_family(arms: int, seeds: int, seed: int, effect: float = 0.0, *, skewed: bool = False) -> dict[int, Pairs]:
+    """Arms that share a baseline, all normal or all exponential with the same spread; the first arm has an effect."""
+    random = np.random.default_rng(seed)
+    values = random.standard_exponential((arms + 1, seeds)) if skewed else random.standard_normal((arms + 1, seeds))
     values[1] += effect * math.sqrt(2)
     return {arm: Pairs(dict(enumerate(values[0])), dict(enumerate(values[arm]))) for arm in range(1, arms + 1)}
 
@@ -314,7 +315,7 @@ def test_the_same_results_give_the_same_numbers() -> None:
 # Whole studies
 
 
-def false_calls(studies: int, arms: int, decided: Decided, seed: int) -> float:
+def false_calls(studies: int, arms: int, decided: Decided, *, skewed: bool = False) -> float:
     """The share of studies without any difference that call one, at any look."""
     looks = decided.looks or (decided.seeds,)
 
@@ -325,7 +326,7 @@ def false_calls(studies: int, arms: int, decided: Decided, seed: int) -> float:
                 return False
         return any(found.call in ("helps", "hurts") for found in compare(family, decided, range(look)).values())
 
-    families = (one_family(arms, decided.seeds, 1000 * seed + study) for study in range(studies))
+    families = (one_family(arms, decided.seeds, 10_000 * arms + study, skewed=skewed) for study in range(studies))
     return float(np.mean([any(calls(family, look) for look in looks) for family in families]))
 
 
@@ -351,7 +352,15 @@ def test_studies_without_a_difference_call_one_at_most_as_often_as_planned(
     studies: int, arms: int, decided: Decided
 ) -> None:
     error = math.sqrt(0.05 * 0.95 / studies)
-    assert false_calls(studies, arms, decided, arms) <= 0.05 + 3 * error
+    assert false_calls(studies, arms, decided) <= 0.05 + 3 * error
+
+
+@pytest.mark.parametrize("studies", [100, pytest.param(2000, marks=pytest.mark.slow)])
+def test_skewed_values_call_no_more_where_an_arm_changes_nothing(studies: int) -> None:
+    """Arm and baseline then have one distribution, so that their difference is as likely to have either sign."""
+    error = math.sqrt(0.05 * 0.95 / studies)
+    assert false_calls(studies, 3, PLAN, skewed=True) <= 0.05 + 3 * error
+    assert false_calls(studies, 1, PLAN, skewed=True) <= 0.05 + 3 * error
 
 
 @pytest.mark.parametrize(
@@ -380,3 +389,14 @@ def test_comparisons_that_are_the_same_hold_together_as_one_does(seeds: int) -> 
     differences = {seed: 1.0 + 0.1 * seed for seed in range(seeds)}
     level = simultaneous_level({"one": differences, "two": differences}, 0.05)
     assert 0.04 < level <= 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decided", [PLAN, WITH_LOOKS], ids=["fixed", "looks"])
+def test_joint_intervals_hold_together_and_at_all_looks(decided: Decided) -> None:
+    studies, hold = 1000, 0
+    for study in range(studies):
+        family = one_family(5, decided.seeds, 7_000 + study)
+        found = [one for look in decided.looks or (8,) for one in compare(family, decided, range(look)).values()]
+        hold += all(one.joint is not None and one.joint[0] <= 0 <= one.joint[1] for one in found)
+    assert hold / studies >= 0.95 - 3 * math.sqrt(0.05 * 0.95 / studies)
