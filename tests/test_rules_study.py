@@ -15,14 +15,20 @@ import pytest
 from regtui.evidence.advice import Advice, Strength
 from regtui.evidence.rules import RULES, advice_on_case
 from regtui.evidence.rules_of_study import ArmEnd, ArmOverSeeds, StudyCase
+from regtui.evidence.what_if import WhatIf, what_if
 from regtui.preset.file import load
 from regtui.study.design import Wishes, make_plan
 from regtui.study.diagnosis import advice_on_study
 from regtui.study.outcome import judge
+from regtui.techniques.early_stopping import EarlyStopping
+from tests import curves
+from tests.conftest import small_preset
+from tests.curves import CurveRun
 from tests.made_scores import noisy, scores_of, write_study
 from tests.rules import Rules, hold
 from tests.rules_advice import check_command
 from tests.rules_verdict import tells
+from tests.telling import Telling
 
 SAYS = Rules[StudyCase]()
 End = Callable[[int], ArmEnd]
@@ -55,6 +61,19 @@ def brief(seed: int) -> ArmEnd:
 
 def early(seed: int) -> ArmEnd:
     return ArmEnd(20, "early_stopping", False, 12 + seed % 2, 0.45, 0.47, 0.2, 0.45)
+
+
+def waits(longest: int) -> dict[int, WhatIf]:
+    """Curves that fall for ten epochs, with a rise of up to so many epochs among them, and then rise for ten."""
+    found = {}
+    for seed in range(8):
+        rise = 1 + seed % longest
+        losses = [1.0 - 0.05 * i for i in range(8)] + [0.7] * rise + [0.5] + [0.6 + 0.01 * i for i in range(10)]
+        telling = Telling(small_preset(train={"epochs": 60})).start()
+        for loss in losses:
+            telling.epoch("baseline", loss)
+        found[seed] = what_if(telling.history.arms["baseline"], EarlyStopping(patience=10), 60)
+    return found
 
 
 def mixed(one: End, other: End, share: float) -> End:
@@ -165,13 +184,25 @@ def _(about: StudyCase, g: Sequence[Any]) -> None:
     tells(g[3], median(end.val for end in own))
 
 
-@SAYS.rule(rf"Patience {N} of (.+) was too short in {K} seeds: the baseline, equal up to there, came {N} % lower on "
-           r"average\.")  # fmt: skip
+@SAYS.rule(rf"Patience {N}(?: of (.+))? was too short in {K} seeds: the baseline, equal up to there, came {N} % lower "
+           r"on average\.")  # fmt: skip
 def _(about: StudyCase, g: Sequence[Any]) -> None:
-    both = list(zip(ends(about, g[1]), ends(about, "the baseline"), strict=True))
+    both = list(zip(ends(about, g[1] or "dropout 0.5"), ends(about, "the baseline"), strict=True))
     missed = [a.lowest / b.lowest - 1 for a, b in both if a.lowest > 1.02 * b.lowest]
     hold(len(missed) == int(g[2]) and len(both) == int(g[3]), "another count")
     tells(g[4], 100 * mean(missed))
+
+
+@SAYS.rule(rf"Patience {N}(?: of (.+))? waited long: {N} would have kept the same epoch in all {N} seeds, and saved "
+           r"([\d.]+) of ([\d.]+) epochs on average\.")  # fmt: skip
+def _(about: StudyCase, g: Sequence[Any]) -> None:
+    arm = next(arm for arm in about.arms.values() if arm.name in (g[1] or "dropout 0.5"))
+    tables = list((arm.what_ifs or {}).values())
+    kept = [(table.outcomes[int(g[2]) - 1].keeps, table.best_epoch) for table in tables]
+    hold(len(kept) == int(g[3]) >= 4 and all(ours == best for ours, best in kept), "another epoch is kept")
+    tells(g[4], mean(table.outcomes[int(g[2]) - 1].saved for table in tables))
+    tells(g[5], mean(table.epochs for table in tables))
+    hold(int(g[2]) < int(g[0]), "not shorter")
 
 
 @SAYS.rule(r"(.+) takes ([\d.]+) times as long an epoch and (does worse|makes no difference that matters) \((.+)\)\.")
@@ -200,6 +231,7 @@ def _(about: StudyCase, g: Sequence[Any]) -> None:
         (case(close, close), "underfits"),
         (case(settled, early, patience=5, is_plain=True), "patience too short"),
         (case(settled, settled, call="no difference", cost=1.5, amount="+0.01 points"), "costs more than it brings"),
+        (case(settled, early, patience=10, what_ifs=waits(3)), "patience too long"),
         (case(settled, settled, needed=20), "too few seeds"),
         (case(settled, settled, call="helps"), "one condition"),
         (replace(case(settled, settled), diverged={"regularized": 2}), "diverged"),
@@ -222,6 +254,8 @@ def test_it_is_found_where_most_seeds_show_it(about: StudyCase, expected: str) -
         (case(settled, mixed(weak, late, 0.6), call="hurts"), {"too strong"}),
         (case(mixed(close, settled, 0.6), close), {"underfits"}),
         (case(settled, early, patience=5), {"patience too short"}),
+        (case(settled, early, patience=10, what_ifs=waits(9)), {"patience too long"}),
+        (case(settled, early, patience=4, what_ifs=waits(3)), {"patience too long"}),
         (case(settled, settled, cost=1.5), {"costs more than it brings", "one condition", "too few seeds"}),
         (case(settled, settled, call="no difference", cost=1.2), {"costs more than it brings"}),
         (case(settled, settled, needed=500), {"too few seeds"}),
@@ -230,6 +264,53 @@ def test_it_is_found_where_most_seeds_show_it(about: StudyCase, expected: str) -
 )
 def test_it_is_silent_where_too_few_seeds_do(about: StudyCase, silent: set[str]) -> None:
     assert not silent & set(found(about))
+
+
+def recorded(preset: str) -> StudyCase:
+    """The recorded seeds of a preset, as if they were a study that is inconclusive."""
+    runs = [run for run in curves.runs() if run.facts["preset"] == preset]
+    meant = load(preset)
+
+    def end(run: CurveRun, arm: str) -> ArmEnd:
+        losses, trains = run.arms[arm]["val_loss"], run.arms[arm]["train_loss"]
+        lowest = min(losses)
+        restores = arm == "regularized" and meant.regularized.early_stopping is not None
+        kept = losses.index(lowest) if restores else len(losses) - 1
+        return ArmEnd(
+            len(losses), run.facts["stopped"][arm], not restores, 1 + losses.index(lowest), lowest, losses[-1],
+            trains[kept], losses[kept],
+        )  # fmt: skip
+
+    of = {arm: {run.facts["seed"]: end(run, arm) for run in runs} for arm in curves.ARMS}
+    arms = {
+        "baseline": ArmOverSeeds("the baseline", of["baseline"], is_plain=True),
+        "regularized": ArmOverSeeds(meant.regularized.label(), of["regularized"], call="inconclusive"),
+    }
+    return StudyCase(
+        arms, {}, meant.train.epochs, 1e-3, meant.sizes.train, True, ["regtui", "study", preset, "--seeds", "5"],
+        {"regularized": "regularized"}, frozenset(), False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("preset", "told"),
+    [
+        ("small-data", {"not converged equally", "overfits"}),
+        ("combined", {"overfits"}),
+        ("early-stopping", {"overfits"}),
+        ("fashion-dropout", {"overfits"}),
+        ("l2", {"not converged equally", "overfits"}),
+        ("label-smoothing", {"overfits"}),
+        ("smoke", {"still improving"}),
+        ("cnn", set()),
+        ("batch-norm", set()),
+        ("dropout", set()),
+        ("l1", set()),
+    ],
+)
+def test_what_is_told_of_recorded_seeds_is_true(preset: str, told: set[str]) -> None:
+    assert told <= set(found(recorded(preset)))
+    assert not {"underfits", "too weak", "patience too long"} & set(found(recorded(preset)))
 
 
 @pytest.mark.parametrize(("spread", "best", "told"), [(0.1, 2, True), (0.1, 0, True), (0.1, 1, False), (8.0, 2, False)])

@@ -153,10 +153,12 @@ RULES = (
     Rule(
         "patience too long",
         "the losses of an arm with early stopping, by what other patiences would have done",
-        "twice the shortest patience that keeps the best epoch saves a fifth of the epochs or more",
+        "twice the shortest patience that keeps the best epoch saves a fifth of the epochs or more; of a study the "
+        "shortest that keeps it in every seed",
         "that patience",
         "as above; and the best epoch may have been followed by a better one that nobody trained",
         of_run.patience_too_long,
+        of_study.patience_too_long,
     ),
     Rule(
         "costs more than it brings",

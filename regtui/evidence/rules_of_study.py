@@ -8,15 +8,16 @@ from __future__ import annotations
 import math
 import shlex
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import NamedTuple
 
 from regtui.evidence.advice import Advice, Strength, varied
 from regtui.evidence.over_seeds import Call
-from regtui.evidence.rules_of_run import CLOSE, DEAR, FEWEST, SIMILAR, WINDOW
+from regtui.evidence.rules_of_run import CLOSE, DEAR, FEWEST, SIMILAR, WASTE, WINDOW
 from regtui.evidence.trend import FLAT, NEAR
+from regtui.evidence.what_if import PatienceOutcome, WhatIf
 from regtui.preset.arms import BASELINE
 from regtui.text import number, short
 
@@ -85,6 +86,7 @@ class ArmOverSeeds:
         is_plain: Whether it has no technique; beside the baseline, whether it has none but early stopping more.
         validation: By seed: the metric on the validation set, as it is shown.
         needed: How many seeds would probably be needed, where it is inconclusive.
+        what_ifs: By seed: what other patiences would have done, of an arm with early stopping.
     """
 
     name: str
@@ -97,6 +99,7 @@ class ArmOverSeeds:
     is_plain: bool = False
     validation: Mapping[int, float] | None = None
     needed: int | None = None
+    what_ifs: Mapping[int, WhatIf] | None = None
 
     def shows(self, test: Callable[[ArmEnd], bool]) -> int:
         """In how many seeds something holds; 0 where these are not enough to say it."""
@@ -145,6 +148,10 @@ class StudyCase:
     def others(self) -> Mapping[str, ArmOverSeeds]:
         """The arms beside it."""
         return {name: arm for name, arm in self.arms.items() if name != BASELINE}
+
+    def of(self, arm: ArmOverSeeds) -> str:
+        """Whose something is, where there are several arms beside the baseline."""
+        return f" of {arm.name}" if len(self.others) > 1 else ""
 
     def typed(self, *options: str) -> str:
         """The study's command with more options."""
@@ -354,12 +361,41 @@ def patience_too_short(case: StudyCase) -> Advice | None:
         if not _are_most(len(missed), len(both)):
             continue
         sentence = (
-            f"Patience {arm.patience} of {arm.name} was too short in {len(missed)} of {len(both)} seeds: the baseline, "
+            f"Patience {arm.patience}{case.of(arm)} was too short in {len(missed)} of {len(both)} seeds: the baseline, "
             f"equal up to there, came {number(100 * statistics.mean(missed), '.0f')} % lower on average."
         )
         key = f"{case.tables[name]}.early_stopping.patience" if name in case.tables else ""
         return Advice("patience too short", sentence, case.with_set(key, 2 * arm.patience) if key else "")
     return None
+
+
+def patience_too_long(case: StudyCase) -> Advice | None:
+    """An arm with early stopping waited long for nothing: a shorter patience keeps the same epoch in every seed."""
+    for name, arm in case.others.items():
+        tables = (arm.what_ifs or {}).values()
+        chosen = [table.chosen for table in tables]
+        if arm.patience is None or len(chosen) < FEWEST_SEEDS:
+            continue
+        if any(one is None or one.cost or one.stops_at is None for one in chosen):
+            continue
+        enough = max(one.patience for one in chosen if one is not None)
+        outcomes = [table.outcomes[enough - 1] for table in tables]
+        saved, trained = (sum(numbers) / len(chosen) for numbers in zip(*_saved(tables, outcomes), strict=True))
+        same = all(one.stops_at is not None and not one.cost for one in outcomes)
+        if not same or enough >= arm.patience or saved < WASTE * trained:
+            continue
+        sentence = (
+            f"Patience {arm.patience}{case.of(arm)} waited long: {enough} would have kept the same epoch in all "
+            f"{len(chosen)} seeds, and saved {saved:.1f} of {trained:.1f} epochs on average."
+        )
+        key = f"{case.tables[name]}.early_stopping.patience" if name in case.tables else ""
+        return Advice("patience too long", sentence, case.with_set(key, enough) if key else "")
+    return None
+
+
+def _saved(tables: Iterable[WhatIf], outcomes: Iterable[PatienceOutcome]) -> list[tuple[int, int]]:
+    """The epochs that each seed saves, and those that it trained."""
+    return [(outcome.saved, table.epochs) for table, outcome in zip(tables, outcomes, strict=True)]
 
 
 def costs_more(case: StudyCase) -> Advice | None:

@@ -11,8 +11,12 @@ from regtui.evidence.advice import Advice, Strength, strength_of
 from regtui.evidence.rules import advice_on_case
 from regtui.evidence.rules_of_study import ArmEnd, ArmOverSeeds, StudyCase
 from regtui.evidence.verdict import HOW_DIVERGED
+from regtui.evidence.what_if import WhatIf, what_if
 from regtui.preset.arms import BASELINE, REGULARIZED
 from regtui.preset.model import Preset
+from regtui.protocol.events import StepsDone
+from regtui.protocol.history import History
+from regtui.runs.events import read_events
 from regtui.runs.summary import ArmSummary, read_summary
 from regtui.study.outcome import ENDED, StudyOutcome
 from regtui.study.plan import PlannedArm
@@ -20,7 +24,9 @@ from regtui.study.reproduce import command_of
 from regtui.study.words import StudyWords
 
 MOST_READ = 4_000
-"""So many runs are remembered."""
+"""Of so many runs it is remembered what they came to."""
+MOST_LOGS = 64
+"""The logs of so many runs are read at most."""
 
 
 def advice_on_study(outcome: StudyOutcome) -> list[Advice]:
@@ -70,6 +76,7 @@ def _arm(words: StudyWords, preset: Preset, name: str, seeds: Sequence[int]) -> 
         is_plain=rest == preset.baseline,
         validation=of.validation,
         needed=of.score.needed,
+        what_ifs=_what_ifs(words, preset, name, seeds) if stopping is not None else None,
     )
 
 
@@ -115,3 +122,24 @@ def _arms(folder: Path) -> Mapping[str, ArmSummary]:
     """What a run that has ended says of its arms."""
     summary = read_summary(folder)
     return {} if summary is None else summary.arms
+
+
+def _what_ifs(words: StudyWords, preset: Preset, name: str, seeds: Sequence[int]) -> dict[int, WhatIf]:
+    """What other patiences would have done, by seed; of so few seeds that reading their logs keeps nobody waiting."""
+    folders = {seed: words.first.run_of(name, seed) for seed in seeds[:MOST_LOGS]}
+    found = {seed: _what_if(folder, preset, name) for seed, folder in folders.items() if folder is not None}
+    return {seed: table for seed, table in found.items() if table is not None}
+
+
+def _what_if(folder: Path, preset: Preset, name: str) -> WhatIf | None:
+    arm = _history(folder).arms.get(name)
+    return None if arm is None else what_if(arm, preset.arms()[name].early_stopping, preset.train.epochs)
+
+
+@lru_cache(MOST_LOGS)
+def _history(folder: Path) -> History:
+    """The history of a run that has ended, without its steps; an empty one if its log can't be read."""
+    try:
+        return History.of(event for event in read_events(folder) if not isinstance(event, StepsDone))
+    except OSError:
+        return History()
