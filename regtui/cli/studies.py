@@ -6,7 +6,7 @@ import json as json_text
 from contextlib import suppress
 from pathlib import Path
 
-from regtui.console import PROSE, room, say
+from regtui.console import room, say
 from regtui.errors import InputError
 from regtui.runs.list import find_run, find_runs
 from regtui.study.folder import StudyFolder, find_studies, find_study, is_study
@@ -64,7 +64,7 @@ def print_study(folder: Path, *, json: bool = False, markdown: bool = False) -> 
             done, planned = outcome.runs
             say(f"study  {one_line(outcome.plan.preset['name'])}, {outcome.state}: {done} of {planned} runs")
             say()
-            for line in verdict_lines(outcome, max(PROSE, min(WIDEST, room()))):
+            for line in verdict_lines(outcome, min(WIDEST, room())):
                 say(line)
             say()
             say(f"log    {one_line(study.path)}")

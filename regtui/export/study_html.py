@@ -17,6 +17,7 @@ from regtui.export.html import ReportTable, colours_of, template
 from regtui.export.saved_study import SavedStudy
 from regtui.export.study_svg import ForestRow, forest, response
 from regtui.preset.arms import BASELINE
+from regtui.study.diagnosis import advice_on_study
 from regtui.study.dose import dose_responses, effect_maps
 from regtui.study.glance import details_sentences, table, tests_tables
 from regtui.study.outcome import CellOutcome
@@ -42,6 +43,8 @@ def write(study: SavedStudy, path: Path) -> None:
     done, planned = outcome.runs
     beside = [words.ended(), words.over_cells(), *words.limits(), *words.left_out()]
     losses = [words.loss(words.first, arm) for arm in words.first.arms]
+    maps, advice = effect_maps(outcome), advice_on_study(outcome)
+    drawn = [map_table(of)[0] for of in maps]
     page = template("study.html.j2").render(
         version=__version__,
         name=study.name,
@@ -65,7 +68,7 @@ def write(study: SavedStudy, path: Path) -> None:
             for of in dose_responses(outcome)
             if of.doses
         ],
-        maps=[_map(of, words) for of in effect_maps(outcome)],
+        maps=[_map(of, words) for of in maps],
         varied=[
             {
                 "title": section.title.rstrip(":") or "What varies",
@@ -73,7 +76,10 @@ def write(study: SavedStudy, path: Path) -> None:
                 "sentences": [_plain(told) for told in section.sentences],
             }
             for section in sections(words)
+            if section.head not in drawn
         ],
+        advice=[_plain(one.sentence) for one in advice if one.sentence],
+        commands=list(dict.fromkeys(one.command for one in advice if one.command)),
         plan=_plan(study),
         seeds=[_seeds(cell, words) for cell in outcome.cells.values()],
     )
