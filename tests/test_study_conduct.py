@@ -233,3 +233,31 @@ def test_the_time_that_is_left_follows_from_the_runs_of_the_same_cell(
     now = 20.0
     pace(Ended(jobs[1], tmp_path, "finished"))
     assert pace.seconds_left == (2 * 10 + 2 * 20) / 2
+
+
+def test_a_folder_that_nobody_can_write_holds_no_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = begun(tmp_path)
+
+    def refuse(*_args: object, **_more: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert not study.is_held
+    with pytest.raises(InputError, match="no runs can be saved here"):
+        Heard().conduct(study, FakeEngine())
+
+
+def test_what_was_half_removed_goes_and_seeds_added_twice_are_one(tmp_path: Path) -> None:
+    study = begun(tmp_path)
+    Heard().conduct(study, FakeEngine())
+    run = study.find_runs().done["", 1, 0]
+    run.rename(run.with_name(f".{run.name}.gone"))
+    (study.path / "added.toml").write_text("seeds = [3, 1, 3]\n")
+    study, engine = StudyFolder.open(study.path), FakeEngine()
+    Heard().conduct(study, engine)
+    assert engine.begun == [("", 1, 0), ("", 3, 0)]
+    assert len(list(study.runs.iterdir())) == 4
+    for broken in ("seeds = 3", "seeds = [-1]", "seeds = [true]", f"seeds = [{2**64}]", "seeds = ["):
+        (study.path / "added.toml").write_text(broken)
+        with pytest.raises(InputError, match="is damaged"):
+            StudyFolder.open(study.path)

@@ -22,10 +22,11 @@ from regtui.preset.faults import MAX_VALUE
 from regtui.preset.model import Preset
 from regtui.preset.validation import nearest
 from regtui.processors import grant
+from regtui.protocol.events import Saving, Stalled
 from regtui.signals import Received, ending
 from regtui.study.conduct import Opened, Pace, conduct
 from regtui.study.design import MANY_RUNS, Wishes, describe_size, make_plan, seeds_beyond
-from regtui.study.engine import Ended, Engine, News
+from regtui.study.engine import Ended, Engine, News, Told
 from regtui.study.folder import StudyFolder, find_study
 from regtui.study.forecast import forecast
 from regtui.study.outcome import StudyOutcome, metric_of
@@ -113,6 +114,9 @@ def run_study(study: StudyFolder, running: RunOptions) -> int:
         printer = _JsonPrinter(study) if running.json else _TablePrinter(study, shown, jobs_of(running))
 
         def tell(news: News | Opened) -> None:
+            if isinstance(news, Told) and isinstance(news.event, Saving | Stalled):
+                words = news.event.words() if isinstance(news.event, Stalled) else news.event.words
+                complain(f"regtui: {_job(news.job, study.plan, ' ')}: {one_line(words)}")
             try:
                 printer.tell(news)
             except (BrokenPipeError, RegtuiError):  # nobody reads any more; what is done is kept
@@ -121,7 +125,7 @@ def run_study(study: StudyFolder, running: RunOptions) -> int:
         state = conduct(study, make_engine(running), stop, tell, outcomes.append)
     with suppress(BrokenPipeError):
         printer.end(outcomes[-1])
-    for error, jobs in _by_error(printer.failed).items():
+    for error, jobs in _by_error(printer.failed, study.plan).items():
         complain(f"regtui: {listed(jobs[:MOST_NAMED])}{', …' * (len(jobs) > MOST_NAMED)}: {one_line(error)}")
     if state == "stopped":
         by = f" by signal {received.first}" if received.first not in (0, signal.SIGINT) else ""
@@ -132,12 +136,12 @@ def run_study(study: StudyFolder, running: RunOptions) -> int:
     return verdict_exit(outcomes[-1]) if running.verdict_exit else EXIT_CODES["finished"]
 
 
-def _by_error(failed: Sequence[Ended]) -> dict[str, list[str]]:
+def _by_error(failed: Sequence[Ended], plan: StudyPlan) -> dict[str, list[str]]:
     """The runs that failed or are not all saved, by why; many may have the same reason."""
     found: dict[str, list[str]] = {}
     for ended in failed:
         why = f"failed: {ended.error}" if ended.status == "failed" else f"not all of it is saved: {ended.unsaved}"
-        found.setdefault(why, []).append(_job(ended.job))
+        found.setdefault(why, []).append(_job(ended.job, plan, " "))
     return found
 
 
@@ -315,12 +319,13 @@ def _ended_words(ended: Ended, plan: StudyPlan) -> str:
     """What a run came to: 'seed 3  rate-0_1 +0.42  rate-0_3 +0.65'."""
     form = f"+.{metric_of(plan).digits}f"
     found = "  ".join(f"{arm} {number(value, form)}" for arm, value in _differences(ended.folder, plan).items())
-    return f"{_job(ended.job)}  {found or ended.status}"
+    return f"{_job(ended.job, plan)}  {found or ended.status}"
 
 
-def _job(job: Job) -> str:
-    words = [f"seed {job.seed}"] + ([job.cell] if job.cell else []) + ([f"trial {job.trial + 1}"] if job.trial else [])
-    return "  ".join(words)
+def _job(job: Job, plan: StudyPlan, gap: str = "  ") -> str:
+    """A run in words: 'seed 3  train.epochs=20  trial 1', the trial where something is tuned."""
+    trial = f"trial {job.trial + 1}" if plan.tune else ""
+    return gap.join(filter(None, (f"seed {job.seed}", job.cell, trial)))
 
 
 def _differences(folder: Path | None, plan: StudyPlan) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ from typing import NamedTuple
 
 from regtui.errors import RegtuiError
 from regtui.study.engine import Began, Ended, Engine, News
-from regtui.study.folder import StudyFolder
+from regtui.study.folder import StudyFolder, drop_run
 from regtui.study.outcome import State, StudyOutcome, end_at_look, outcome_of
 from regtui.study.plan import Job
 from regtui.study.record import write_outcome
@@ -67,9 +66,10 @@ def conduct(
             is not there. A new study in which no run has begun leaves nothing behind.
     """
     with study.held():
+        study.sweep()
         found = study.find_runs()
         for folder in (*found.unfinished, *found.failed.values()):
-            shutil.rmtree(folder, ignore_errors=True)
+            drop_run(folder)
         missing = {job.key for job in study.jobs} - found.done.keys()
         conductor = _Conductor(study, engine, stop, tell, judged)
         try:

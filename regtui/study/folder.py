@@ -16,19 +16,21 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from pydantic import ValidationError
 
 from regtui.errors import InputError, RegtuiError, unwritable
 from regtui.files import NotPlainError, TooLargeError, read_plain, table_of_toml, text_of, write_whole
 from regtui.preset.file import to_table
+from regtui.preset.train import SEEDS
 from regtui.preset.validation import validate
 from regtui.runs.files import read_json, read_toml
 from regtui.runs.list import find_study_folders, is_run
@@ -43,6 +45,8 @@ LONGEST_PLAN = 2**20
 
 MOST_READ = 20_000
 """So many runs are remembered."""
+_GONE = ".gone"
+_LOOKS_AT_LOCK = 5
 _KEPT = ("finished", "diverged")
 """How a run ends that is never made again; one that was stopped or failed is begun anew."""
 
@@ -89,13 +93,14 @@ class StudyFolder:
         """
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         path = logs / f"{stamp}-study-{plan.preset['name']}-{secrets.token_hex(2)}"
+        draft = logs / f".{path.name}.tmp"  # there is never a study without its plan
         try:
-            path.mkdir(parents=True)
-            (path / RUNS).mkdir()
-            write_whole(path / FILE, _plan_toml(plan))
+            (draft / RUNS).mkdir(parents=True)
+            write_whole(draft / FILE, _plan_toml(plan))
+            draft.rename(path)
         except (OSError, ValueError) as error:  # ValueError: a null character
-            with suppress(OSError):
-                shutil.rmtree(path)
+            with suppress(OSError, ValueError):
+                shutil.rmtree(draft)
             why = error.strerror if isinstance(error, OSError) else error
             raise InputError(
                 f"{logs}: studies can't be saved here ({why}); name another folder with --log-dir"
@@ -112,7 +117,7 @@ class StudyFolder:
             InputError: There is none, its plan can't be read, or was changed after it was written.
         """
         plan = _read_plan(path / FILE)
-        return cls(path, plan, _read_added(path / ADDED))
+        return cls(path, plan, [seed for seed in _read_added(path / ADDED) if seed not in plan.seeds])
 
     @property
     def runs(self) -> Path:
@@ -164,6 +169,11 @@ class StudyFolder:
             if self._is_new and not any(self.runs.iterdir()):
                 shutil.rmtree(self.path)
 
+    def sweep(self) -> None:
+        """Remove what is left of runs that were being removed when a program was killed."""
+        for left in self.runs.glob(f".*{_GONE}"):
+            shutil.rmtree(left, ignore_errors=True)
+
     def find_runs(self) -> StudyRuns:
         """The runs that are there, each with the job that it is of.
 
@@ -200,42 +210,38 @@ class StudyFolder:
         """Keep others from making runs of this study meanwhile; it is let go even if this program is killed.
 
         Raises:
-            InputError: Another program makes its runs.
+            InputError: Another program makes its runs, or they can't be saved.
         """
         try:
-            import fcntl
-        except ImportError:  # Windows
-            yield
-            return
-        with (self.path / FILE).open("r+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    f"{quoted(self.name)} is being run by another program; wait for it, or end it first"
-                ) from None
-            except OSError:  # a file system without locks
-                pass
+            file = (self.path / FILE).open("r+b")
+        except OSError as error:
+            raise InputError(f"{quoted(self.path)}: no runs can be saved here ({unwritable(error)})") from None
+        with file:
+            for _ in range(_LOOKS_AT_LOCK):
+                if _lock(file, exclusive=True):
+                    break
+                time.sleep(0.1)  # somebody who only looks holds it for a moment
+            else:
+                raise InputError(f"{quoted(self.name)} is being run by another program; wait for it, or end it first")
             yield
 
     @property
     def is_held(self) -> bool:
         """Whether a program makes its runs now, on this machine or, where the file system tells, on another."""
         try:
-            with self.held():
-                return False
-        except InputError:
-            return True
+            with (self.path / FILE).open("rb") as file:
+                return not _lock(file, exclusive=False)
         except OSError:
             return False
 
     def _folders(self) -> list[Path]:
         try:
-            return sorted(Path(entry.path) for entry in os.scandir(self.runs) if entry.is_dir(follow_symlinks=False))
+            entries = [entry for entry in os.scandir(self.runs) if entry.is_dir(follow_symlinks=False)]
         except FileNotFoundError:
             return []
         except OSError as error:
             raise InputError(f"{quoted(self.runs)}: this can't be looked into ({error.strerror})") from None
+        return sorted(Path(entry.path) for entry in entries if not entry.name.startswith("."))
 
 
 def identity(preset: Mapping[str, Any]) -> str:
@@ -244,6 +250,14 @@ def identity(preset: Mapping[str, Any]) -> str:
     if isinstance(train := same.get("train"), Mapping):
         same["train"] = {key: value for key, value in train.items() if key != "device"}
     return json.dumps(same, sort_keys=True, default=str)
+
+
+def drop_run(run: Path) -> None:
+    """Remove a run that does not count; it is never seen half removed."""
+    gone = run.with_name(f".{run.name}{_GONE}")
+    with suppress(OSError):
+        run.rename(gone)
+        shutil.rmtree(gone)
 
 
 def is_study(path: Path) -> bool:
@@ -284,6 +298,21 @@ def find_study(text: str, logs: Path) -> Path:
     raise InputError(f"no study in {quoted(logs)} begins with {quoted(text)}; did you mean {quoted(near[0])}?")
 
 
+def _lock(file: BinaryIO, *, exclusive: bool) -> bool:
+    """Lock an open file until it is closed; returns whether nobody else has. Without locks it succeeds."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
 def _plan_toml(plan: StudyPlan) -> bytes:
     import tomlkit  # 40 ms
 
@@ -317,9 +346,9 @@ def _read_added(file: Path) -> list[int]:
     if not file.exists():
         return []
     seeds = _read_table(file).get("seeds")
-    if not isinstance(seeds, list) or not all(type(seed) is int and seed >= 0 for seed in seeds):
+    if not isinstance(seeds, list) or not all(type(seed) is int and 0 <= seed < SEEDS for seed in seeds):
         raise InputError(f"{quoted(file)} is damaged: it should have a line such as 'seeds = [8, 9]'")
-    return seeds
+    return list(dict.fromkeys(seeds))
 
 
 def _read_table(file: Path) -> dict[str, Any]:

@@ -7,7 +7,6 @@ process that has imported torch, where the system can do that, so that its impor
 from __future__ import annotations
 
 import queue
-import shutil
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from regtui.errors import RegtuiError
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event, StepsDone
 from regtui.study.engine import Began, Ended, News, Told
+from regtui.study.folder import drop_run
 from regtui.study.plan import Job
 from regtui.text import counted
 
@@ -31,7 +31,7 @@ class LocalEngine:
     """Makes runs in processes of this machine; see `regtui.study.engine.Engine`. The losses of steps are not told."""
 
     def __init__(self, jobs: int, threads: int = 1, *, checkpoints: bool = False) -> None:
-        """Plan the workers; entering the engine starts them.
+        """Plan the workers, each of which is started with its first run.
 
         Args:
             jobs: Runs at the same time.
@@ -39,8 +39,10 @@ class LocalEngine:
             checkpoints: Whether runs save their weights after each epoch.
         """
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
-        self._workers = [_Worker(f"worker {i + 1}", self._news, threads, checkpoints) for i in range(jobs)]
         self._server = _Server(threads)
+        self._workers = [
+            _Worker(f"worker {i + 1}", self._server, self._news, checkpoints=checkpoints) for i in range(jobs)
+        ]
 
     @property
     def room(self) -> int:
@@ -62,8 +64,7 @@ class LocalEngine:
             return found
 
     def __enter__(self) -> Self:
-        for worker in self._workers:
-            worker.start(self._server)
+        self._server.start()
         return self
 
     def __exit__(
@@ -84,16 +85,23 @@ class _Server:
         self._lock = threading.Lock()
         self._server: ForkServer | None = None
 
-    def crew(self) -> ProcessCrew:
-        """A process for one run at a time, which begins to import torch."""
-        if not ForkServer.is_possible():
-            return ProcessCrew(self._threads, processes=1)
+    def start(self) -> None:
+        """Have it import torch."""
         with self._lock:
-            if self._server is None or self._server.is_gone:
-                self._server = ForkServer(self._threads)
-            return ProcessCrew(self._threads, processes=1, server=self._server)
+            self._renew()
+
+    def crew(self) -> ProcessCrew:
+        """A process for one run at a time."""
+        with self._lock:
+            return ProcessCrew(self._threads, processes=1, server=self._renew())
+
+    def _renew(self) -> ForkServer | None:
+        if ForkServer.is_possible() and (self._server is None or self._server.is_gone):
+            self._server = ForkServer(self._threads)
+        return self._server
 
     def close(self) -> None:
+        """End it, and all that was forked from it."""
         with self._lock:
             if self._server is not None:
                 self._server.close()
@@ -102,9 +110,8 @@ class _Server:
 class _Worker:
     """A process, and the thread that conducts the run in it."""
 
-    def __init__(self, name: str, news: queue.SimpleQueue[News], threads: int, checkpoints: bool) -> None:
-        self._name, self._news, self._checkpoints = name, news, checkpoints
-        self._threads = threads
+    def __init__(self, name: str, server: _Server, news: queue.SimpleQueue[News], *, checkpoints: bool) -> None:
+        self._name, self._server, self._news, self._checkpoints = name, server, news, checkpoints
         self._deaths = 0
         self._lock = threading.Lock()
         self._closed = False
@@ -112,14 +119,11 @@ class _Worker:
         self._thread: threading.Thread | None = None
         self.is_busy = False
 
-    def start(self, server: _Server) -> None:
-        """Start the process."""
-        self._server = server
-        self._crew = server.crew()
-
     def begin(self, job: Job, runs: Path) -> None:
         """Begin a run; returns at once."""
         self.is_busy = True
+        if self._crew is None:
+            self._crew = self._server.crew()
         self._thread = threading.Thread(target=self._run, args=(job, runs), name=self._name, daemon=True)
         self._thread.start()
 
@@ -140,15 +144,14 @@ class _Worker:
         try:
             for _ in range(ATTEMPTS):
                 ended = self._attempt(job, runs)
-                crew = self._working()
-                if crew is None or not crew.has_lost_one:
-                    if crew is not None and not crew.idle:  # it still answers what the failed run has asked
-                        self._replace()
+                died = self._crew is not None and self._crew.has_lost_one
+                if died or self._crew is None or not self._crew.idle:  # or it owes what a failed run has asked for
+                    self._replace()
+                if not died or ended.status != "failed" or self._closed:
                     break
                 _remove(ended.folder)
                 ended = Ended(job, None, "failed", f"its worker died {ATTEMPTS} times: {ended.error}")
                 self._deaths += 1
-                self._replace()
         finally:
             if self._closed:
                 _remove(ended.folder)
@@ -182,10 +185,6 @@ class _Worker:
     def _where(self) -> str:
         return self._name + (f", begun anew {counted(self._deaths, 'time')}" if self._deaths else "")
 
-    def _working(self) -> ProcessCrew | None:
-        with self._lock:
-            return None if self._closed else self._crew
-
     def _replace(self) -> None:
         with self._lock:
             if self._closed:
@@ -201,4 +200,4 @@ def _ended(job: Job, result: RunResult) -> Ended:
 
 def _remove(folder: Path | None) -> None:
     if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+        drop_run(folder)
