@@ -23,7 +23,7 @@ from regtui.errors import InputError
 from regtui.evidence.over_seeds_words import TITLES
 from regtui.foreign.judged import JudgedLogs, JudgeWishes, judge
 from regtui.foreign.series import LoggedRun, Point
-from regtui.foreign.words import headline, markdown, table, verdict_lines
+from regtui.foreign.words import headline, markdown, table, table_of_json, verdict_lines
 from tests import foreign_logs as logs
 from tests.command import Outcome, call
 from tests.hostile import HOSTILE, assert_harmless
@@ -166,6 +166,41 @@ def test_the_table_and_the_means_are_what_was_logged(base: list[float], drop: li
     ahead = re.search(r"better for (\d+) of (\d+)", " ".join(verdict_lines(found, 900)))
     assert ahead is not None
     assert list(map(int, ahead.groups())) == [sum(d > b for b, d in zip(base, drop, strict=True)), len(base)]
+
+
+anything = st.floats() | st.sampled_from([0.5, 1e308, -1e308, 1e-320, 1e99])
+when = st.none() | st.sampled_from([0.0, 1.0, 2.0, -1.0, 0.5, 1e300])
+metrics = st.sampled_from(["val_acc", "val_loss", "test_acc", "score", "train_acc"])
+some_runs = st.lists(
+    st.dictionaries(metrics, st.lists(st.builds(Point, when, when, anything), min_size=1, max_size=4), min_size=1),
+    max_size=4,
+)
+
+
+@settings(max_examples=25)
+@given(
+    base=some_runs,
+    drop=some_runs,
+    name=st.sampled_from(["{}_seed{}", "{}_{}", "{}{}x"]),
+    metric=st.none() | metrics,
+    at=st.none() | st.sampled_from(["last", "best", 1.0]),
+    smallest=st.sampled_from([None, 1e-300, 0.5, 1e300]),
+)
+def test_whatever_was_logged_is_judged_or_refused_in_a_sentence(
+    base: Any, drop: Any, name: str, metric: str | None, at: Any, smallest: float | None
+) -> None:
+    sides = [
+        [LoggedRun(name.format(side, n), Path("/nowhere") / name.format(side, n), run) for n, run in enumerate(runs)]
+        for side, runs in (("base", base), ("drop", drop))
+    ]
+    try:
+        found = judge(sides[0], sides[1], JudgeWishes(metric, None, at, smallest))
+    except InputError:
+        return
+    assert headline(found)
+    assert all(line.isprintable() for line in verdict_lines(found, 60))
+    json.dumps(table_of_json(found), allow_nan=False)
+    assert markdown(found)
 
 
 # What is said

@@ -19,8 +19,8 @@ from regtui.tasks.facts import Metric
 
 FEWEST = 2
 """Runs of each side; one has no spread."""
-HUGE = 1e100
-"""Larger values are taken for infinite, as everywhere here."""
+HUGE = 1e60
+"""Larger values are taken for infinite, and those as small for 0: Welch's degrees of freedom need fourth powers."""
 ALIKE = 5
 """So many equal values in a row are no accident."""
 
@@ -119,17 +119,16 @@ def judge(baseline: Sequence[LoggedRun], regularized: Sequence[LoggedRun], wishe
         InputError: A run is on both sides, a seed is twice on one, the runs do not compare, or too few are left.
     """
     _refuse_shared(baseline, regularized)
+    _refuse_few((baseline, regularized))
     chosen = choose([*baseline, *regularized], wishes.metric)
     values = {run.name: [point.value for point in run.series[chosen.name]] for run in (*baseline, *regularized)}
     metric = facts(chosen.name, values, wishes.better)
     axis, counted = count_values([*baseline, *regularized], chosen.name, wishes.at, metric.better)
-    counted = [value._replace(value=metric.factor * value.value) for value in counted]
+    counted = [value._replace(value=_shown(value.value, metric)) for value in counted]
     sides = counted[: len(baseline)], counted[len(baseline) :]
     left_out = [f"{value.run.name}: its {chosen.name} is not finite there" for value in counted if not _finite(value)]
     finite = [[value for value in side if _finite(value)] for side in sides]
-    for side, name in zip(finite, ("--baseline", "--regularized"), strict=True):
-        if len(side) < FEWEST:
-            raise InputError(_too_few(name, len(side), left_out))
+    _refuse_few(finite, left_out)
     smallest = wishes.smallest if wishes.smallest is not None or not metric.points else MATTERS["accuracy"]
     decided = Decided(metric.better, len(counted), smallest, wishes.alpha)
     paired = _paired(*finite)
@@ -171,18 +170,25 @@ def _refuse_shared(baseline: Sequence[LoggedRun], regularized: Sequence[LoggedRu
         )
 
 
+def _shown(value: float, metric: Metric) -> float:
+    """A value in the unit in which it is shown."""
+    return 0.0 if abs(value) < 1 / HUGE else metric.factor * value
+
+
 def _finite(value: Value) -> bool:
     return abs(value.value) <= HUGE  # False for NaN
 
 
-def _too_few(option: str, count: int, left_out: Sequence[str]) -> str:
-    many = "one run" if count == 1 else "no run"
-    lost = (
-        f" that counts ({left_out[0]}{f', and {len(left_out) - 1} more' if len(left_out) > 1 else ''})"
-        if left_out
-        else ""
-    )
-    return f"{option} has {many}{lost}: a verdict needs two or more of each side, with different seeds, better eight"
+def _refuse_few(sides: Sequence[Sequence[object]], left_out: Sequence[str] = ()) -> None:
+    """Refuse a side with too few runs for a spread; those that were left out are named."""
+    for side, option in zip(sides, ("--baseline", "--regularized"), strict=True):
+        if len(side) < FEWEST:
+            more = f", and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+            lost = f" that counts ({left_out[0]}{more})" if left_out else ""
+            raise InputError(
+                f"{option} has {'one run' if side else 'no run'}{lost}: a verdict needs two or more of each side, with "
+                "different seeds, better eight"
+            )
 
 
 class _Paired(NamedTuple):
