@@ -12,7 +12,7 @@ from regtui.evidence.dose import Dose, DoseResponse, EffectMap, Gains, GainTrend
 from regtui.evidence.over_seeds import Call, Compared, Interval
 from regtui.preset.arms import REGULARIZED
 from regtui.tasks import Metric
-from regtui.text import NBSP, UNKNOWN, counted, listed, loss, number, p_value, share
+from regtui.text import NBSP, UNKNOWN, counted, listed, loss, number, p_value, share, signed
 
 WHAT: Mapping[Call, str] = {
     "helps": "helps at",
@@ -42,6 +42,11 @@ def told_difference(metric: Metric, value: float | None, *, unit: bool = True) -
     """A difference in its shown unit, with its sign: '+1.42 points'."""
     shown = loss(value, "+.4f") if metric.name == "loss" else number(value, f"+.{metric.digits}f")
     return f"{shown}{metric.points}" if unit and shown != UNKNOWN else shown
+
+
+def told_setting(value: float) -> str:
+    """A value of a knob or a setting: '0.5', '1e−05', '2,000'."""
+    return signed(f"{value:,g}")
 
 
 def told_interval(metric: Metric, interval: Interval, level: float) -> str:
@@ -76,7 +81,7 @@ def _of_doses(response: DoseResponse) -> Iterator[str]:
         yield _underfitting(low, "the baseline's", base)
     best = response.best
     if best is not None and (low := [dose for dose in doses if dose.than is not None]):
-        yield _underfitting(low, f"those at {best.value:g}", best.level)
+        yield _underfitting(low, f"those at {told_setting(best.value)}", best.level)
     if high := [dose for dose in doses if dose.level.overfits]:
         rises = listed([share(dose.level.rise, 0, NBSP) for dose in high])
         theirs = f", the baseline's {share(base.rise, 0, NBSP)}" if base.rise is not None else ""
@@ -97,7 +102,7 @@ def _underfitting(low: Sequence[Dose], others: str, level: Level) -> str:
 
 
 def _values(doses: Sequence[Dose]) -> str:
-    return listed([f"{dose.value:g}" for dose in doses])
+    return listed([told_setting(dose.value) for dose in doses])
 
 
 def _losses(level: Level) -> tuple[float | None, float | None]:
@@ -119,8 +124,9 @@ def _best(response: DoseResponse, best: Dose) -> str:
     if difference.joint is not None:
         interval = told_interval(metric, difference.joint, difference.level)
         joint = f" ({interval}, which holds for all comparisons of this study together)"
+    count, value = len(response.compared), told_setting(best.value)
     return (
-        f"Of the {len(response.compared)} values {best.value:g} has the best validation {metric.title} on average over "
+        f"Of the {count} values {value} has the best validation {metric.title} on average over "
         f"{counted(response.chosen_over, 'seed')}; its test {metric.title} is {told_value(metric, ours)} against the "
         f"baseline's {told_value(metric, theirs)}, {told_difference(metric, difference.mean)}{joint}."
     )
@@ -138,15 +144,15 @@ def _beside_the_best(response: DoseResponse, best: Dose) -> Iterator[str]:
     if runner is not None and runner.interval is not None and runner.interval[0] <= 0:
         behind = told_difference(metric, runner.behind).lstrip("+")
         yield (
-            f"Validation does not tell it from the second, {runner.value:g}, which is {behind} behind "
+            f"Validation does not tell it from the second, {told_setting(runner.value)}, which is {behind} behind "
             f"({told_interval(metric, runner.interval, response.alpha)})."
         )
     ahead = max(response.compared, key=lambda dose: sign * (dose.difference.mean or 0.0))
     if ahead is not best and sign * ((ahead.difference.mean or 0.0) - (best.difference.mean or 0.0)) > 0:
         difference = told_difference(metric, ahead.difference.mean)
         yield (
-            f"On the test set the mean of {ahead.value:g} is better, {difference} from the baseline; the test set was "
-            "not asked for the choice."
+            f"On the test set the mean of {told_setting(ahead.value)} is better, {difference} from the baseline; the "
+            "test set was not asked for the choice."
         )
 
 
@@ -175,7 +181,7 @@ def _trend(gains: Gains, trend: GainTrend, label: str, several: int) -> str:
     ends = ""
     if (means[-1] - means[0]) * slope > 0:
         here, there = (told_difference(metric, mean) for mean in (means[0], means[-1]))
-        ends = f", from {here} at {first.value:,g} to {there} at {last.value:,g}"
+        ends = f", from {here} at {told_setting(first.value)} to {there} at {told_setting(last.value)}"
     interval = f"{told_interval(metric, trend.interval, trend.level)}; " if trend.interval is not None else ""
     p = f"{p_value(trend.p)}{f' by Holm for {several} arms' if several > 1 else ''}" if trend.p is not None else ""
     return (
@@ -192,7 +198,7 @@ def dose_table(response: DoseResponse) -> tuple[Sequence[str], list[list[str]]]:
     for dose in response.doses:
         difference, *judged = _compared(metric, dose.difference)
         measured = [*_metrics(metric, dose.level), difference, *map(loss, _losses(dose.level))]
-        rows.append([f"{dose.value:g}", *measured, *judged])
+        rows.append([told_setting(dose.value), *measured, *judged])
     return head, rows
 
 
@@ -203,18 +209,18 @@ def gain_table(gains: Gains, labels: Mapping[str, str]) -> tuple[Sequence[str], 
     for trend in gains.trends:
         for gain in trend.gains:
             label, base = labels.get(trend.arm, trend.arm), told_value(gains.metric, gain.baseline)
-            rows.append([f"{gain.value:,g}", label, base, *_compared(gains.metric, gain.difference)])
+            rows.append([told_setting(gain.value), label, base, *_compared(gains.metric, gain.difference)])
     return head, rows
 
 
 def map_table(effects: EffectMap) -> tuple[Sequence[str], list[list[str]]]:
     """The head and the rows of a table: mean differences by row and column."""
-    head = [f"{effects.row_key} \\ {effects.column_key}", *(f"{column:,g}" for column in effects.columns)]
+    head = [f"{effects.row_key} \\ {effects.column_key}", *map(told_setting, effects.columns)]
     rows = []
     for row in effects.rows:
         found = [effects.effects.get((row, column)) for column in effects.columns]
         told = [UNKNOWN if of is None else told_difference(effects.metric, of.mean, unit=False) for of in found]
-        rows.append([f"{row:,g}", *told])
+        rows.append([told_setting(row), *told])
     return head, rows
 
 
