@@ -101,7 +101,7 @@ def _several(predicted: Predicted, groups: Sequence[Any]) -> None:
     arms = [arm for arm in predicted.arms if arm != "baseline"]
     hold((int(sets), read(examples), int(count)) == (*predicted.arms["baseline"].shape[:2], len(arms)), "so many")
     found: dict[tuple[str, str], str] = {}
-    if told != "neither differs from the baseline's by more than these training sets can tell":
+    if told != "no term differs from the baseline's by more than these training sets can tell":
         for part in told.split("; "):
             name, _, rest = part.partition(" is ")
             for words in rest.split(" and higher with "):

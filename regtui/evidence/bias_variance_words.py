@@ -43,7 +43,7 @@ def parts_sentences(
         return [f"{sets}, with {labels.get(arm, arm)}: {'; '.join(told)}.", *_zero_one(base, of)]
     told = [words for term in TITLES if (words := _several(term, shifts, labels))]
     percent = f"{100 * (1 - alpha):.4g}{NBSP}%"
-    found = "; ".join(told) or "neither differs from the baseline's by more than these training sets can tell"
+    found = "; ".join(told) or "no term differs from the baseline's by more than these training sets can tell"
     return [
         f"{sets}, against the baseline: {found} (jackknife intervals over training sets, {percent} for all "
         f"{len(arms)} arms together, each term by itself; the sum is {what})."
