@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -140,8 +141,10 @@ def judge(baseline: Sequence[LoggedRun], regularized: Sequence[LoggedRun], wishe
     else:
         numbers = [[value.value for value in side] for side in finite]
         unpaired = welch(numbers[0], numbers[1], wishes.alpha)
+    interval = compared.interval if compared else unpaired.interval if unpaired else None
+    means = [fmean(value.value for value in side) for side in finite]
     return JudgedLogs(
-        metric=metric,
+        metric=_with_digits(metric, (*(interval or ()), means[1] - means[0])),
         was_named=chosen.was_named,
         at=wishes.at or "last",
         axis=axis,
@@ -173,6 +176,12 @@ def _refuse_shared(baseline: Sequence[LoggedRun], regularized: Sequence[LoggedRu
 def _shown(value: float, metric: Metric) -> float:
     """A value in the unit in which it is shown."""
     return 0.0 if abs(value) < 1 / HUGE else metric.factor * value
+
+
+def _with_digits(metric: Metric, numbers: Sequence[float]) -> Metric:
+    """The metric with so many decimals that the largest of some numbers has two significant digits or more."""
+    largest = max(map(abs, numbers))
+    return metric if largest == 0 else metric._replace(digits=max(metric.digits, 1 - math.floor(math.log10(largest))))
 
 
 def _finite(value: Value) -> bool:

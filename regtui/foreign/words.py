@@ -15,7 +15,6 @@ from regtui.evidence.bars import around_zero, bar, is_drawn, labels
 from regtui.evidence.over_seeds_words import TITLES, disagreement
 from regtui.foreign.counted_value import Value, whole
 from regtui.foreign.judged import JudgedLogs
-from regtui.foreign.metric import measured_on
 from regtui.text import NBSP, number, p_value, signed
 
 MARK = f"NOT{NBSP}PROVEN{NBSP}PAIRED"
@@ -173,11 +172,10 @@ def _not_proven(judged: JudgedLogs) -> str:
         "Not proven paired: a log does not show that both sides had the same data, split, initial weights and order, "
         "nor that nothing but the technique differs."
     )
-    if judged.at == "best":
-        chosen = "on the test set itself" if measured_on(judged.metric.name) == "test" else "by itself"
+    if judged.at == "best" and any(value.of > 1 for side in _sides(judged) for value in side):
         told += (
-            f" The best value of {judged.metric.name} was picked {chosen}: both sides look better than on new data, "
-            "and the one with the noisier curve, or with more values, by more."
+            f" The best value of a run is optimistic: it was picked by the {judged.metric.name} that is judged, and is "
+            "better than on new data by more where a curve is noisier or has more values."
         )
     return told
 
