@@ -12,6 +12,7 @@ from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.screen import Screen
 
+from regtui.cli.epochs import table_lines
 from regtui.preset.model import Preset
 from regtui.protocol.events import RunStarted
 from regtui.tui.charts.pacer import FASTEST, SHARE, SLOWEST, Pacer
@@ -92,6 +93,15 @@ def test_what_is_least_needed_gives_way_first() -> None:
     last_seen = [max((i for i, found in enumerate(shown) if found[part]), default=-1) for part in range(len(parts))]
     assert last_seen == sorted(last_seen)
     assert all(found[-2] and found[-1] for found in shown)  # the name and how far it is stay to the last
+
+
+def test_a_split_of_its_own_and_a_bootstrap_are_told_on_screen_and_without_one() -> None:
+    told = telling(small_preset(data={"seed": 7, "bootstrap": True}, train={"seed": 3, "epochs": 6}))
+    assert told.history.started is not None
+    header = table_lines(told.history.started, told.history, told.preset, 120)
+    assert " · seed 3, split 7, bootstrap · " in line(told, 120)
+    assert any(row.endswith("seed 3, split 7, bootstrap") for row in header)
+    assert any("320 training drawn with replacement, " in row for row in header)
 
 
 def test_the_line_tells_the_rate_of_the_next_step_and_under_the_cursor_that_of_the_epoch() -> None:
