@@ -50,7 +50,7 @@ def test_man_shows_it_without_a_warning() -> None:
     done = subprocess.run(["man", "--warnings=w", "-l", PAGE], env=env, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     shown = re.sub(".\x08", "", done.stdout)
-    assert "regtui export RUN..." in shown
+    assert "regtui export RUN|STUDY..." in shown
     assert "--set KEY=VALUE" in shown
 
 
