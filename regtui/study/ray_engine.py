@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import queue
+import re
 import socket
 import threading
 from contextlib import suppress
@@ -35,6 +36,8 @@ LEFT = 15.0
 """Seconds to leave a cluster in order; then its connection is cut."""
 ATTEMPTS = 3
 """So often a run is begun whose parts do not fit together; then it is told as failed."""
+_FAULT = re.compile(r"^\[.{10,60} [EFC] .{1,30}\] \S+: (.+?)(?:\. |\.?$)", re.MULTILINE)
+"""What Ray says before it ends its program: '[time E process thread] file.cc:12: what. More'."""
 _CALLERS = ("preset.toml",)
 """Files that stay as the caller wrote them: on the node its own paths and devices are meant."""
 
@@ -255,8 +258,8 @@ class RayEngine:
         return Ended(run.job, None, "failed", why)
 
     def _lost(self) -> RegtuiError:
-        lines = [line for line in self._driver.words().splitlines() if line.strip()]
-        why = f" ({one_line(lines[-1])})" if lines else ""
+        told = _FAULT.findall(self._driver.words())
+        why = f" ({one_line(told[-1])})" if told else ""
         return RegtuiError(f"the Ray cluster was lost{why}; the study can be resumed")
 
     def _leave(self) -> None:
