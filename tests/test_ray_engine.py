@@ -94,8 +94,19 @@ def test_a_part_tells_what_was_measured_before_it_whatever_the_time(parts: list[
 
 def test_a_node_with_another_version_makes_no_run() -> None:
     (only,) = make(jobs(1)[0].preset, 1, False, "0.0.1")
-    assert __version__ in only.error
-    assert "0.0.1" in only.error
+    assert __version__ in str(only.fault)
+    assert "0.0.1" in str(only.fault)
+
+
+def test_a_run_that_can_t_begin_tells_why(driver: type[Scripted], tmp_path: Path) -> None:
+    (wanted,) = jobs(1, data={"root": str(tmp_path / "nowhere")})
+    driver.answers = lambda task: list(make(task.preset, 1, False, __version__))
+    with RayEngine(jobs=1) as engine:
+        (ended,) = make_all(engine, [wanted], tmp_path / "runs")
+    assert isinstance(ended, Ended)
+    assert (ended.folder, ended.status) == (None, "failed")
+    assert "data.root" in ended.error
+    assert str(ended.hopeless) == ended.error
 
 
 class Scripted:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +21,22 @@ from regtui.study.slurm import SlurmEngine, slurm_settings
 from tests.engines import by_seed, epochs, jobs, make_all, measured
 
 pytestmark = pytest.mark.skipif(find_spec("submitit") is None, reason="submitit is not installed")
+
+
+@pytest.fixture(autouse=True)
+def _logs_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """submitit leaves the logs of its debug executor open."""
+    opened: list[logging.FileHandler] = []
+
+    class Kept(logging.FileHandler):
+        def __init__(self, path: Path) -> None:
+            super().__init__(path)
+            opened.append(self)
+
+    monkeypatch.setattr(logging, "FileHandler", Kept)
+    yield
+    for handler in opened:
+        handler.close()
 
 
 @pytest.fixture
@@ -84,13 +101,13 @@ def test_what_it_can_t_be_asked_for_is_refused(given: list[str], said: str) -> N
 def test_without_submitit_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slurm, "find_spec", lambda _name: None)
     with pytest.raises(InputError, match=r"submitit is not installed; install regtui\[slurm\]"):
-        SlurmEngine([])
+        SlurmEngine([], 8)
 
 
 def test_a_machine_without_slurm_is_told_before_anything_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(InputError, match="no Slurm on this machine"):
-        SlurmEngine([])
+        SlurmEngine([], 8)
 
 
 def test_what_is_ready_becomes_one_array_and_is_taken_back_at_the_end(
@@ -116,13 +133,13 @@ def test_jobs_of_a_caller_that_was_killed_are_taken_back_first(made_up: Path, ru
     left = runs.parent / "slurm"
     left.mkdir()
     (left / "41_3_submitted.pkl").touch()
-    with SlurmEngine([]) as engine:
+    with SlurmEngine([], 8) as engine:
         engine.begin(jobs(1)[0], runs)
         assert made_up.read_text() == "scancel --quiet 41_3\n"
 
 
 def test_a_gpu_is_asked_for_where_the_preset_names_one(made_up: Path, runs: Path) -> None:
-    with SlurmEngine([]) as engine:
+    with SlurmEngine([], 8) as engine:
         engine.begin(jobs(1, train={"device": "cuda"})[0], runs)
         engine.news(0)
     assert "#SBATCH --gpus-per-node=1" in made_up.read_text()
@@ -131,7 +148,7 @@ def test_a_gpu_is_asked_for_where_the_preset_names_one(made_up: Path, runs: Path
 def test_jobs_that_slurm_does_not_take_are_one_sentence(made_up: Path, runs: Path) -> None:
     sbatch = made_up.parent / "bin" / "sbatch"
     sbatch.write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: gpus' >&2\nexit 1\n")
-    with SlurmEngine(["partition=gpus"]) as engine:
+    with SlurmEngine(["partition=gpus"], 8) as engine:
         engine.begin(jobs(1)[0], runs)
         with pytest.raises(RegtuiError, match=r"^Slurm does not take the jobs: .*invalid partition specified: gpus;"):
             engine.news(0)
@@ -158,6 +175,7 @@ def test_a_run_that_can_t_begin_tells_why_and_keeps_the_job_s_log(runs: Path, mo
     assert isinstance(ended, Ended)
     assert (ended.folder, ended.status) == (None, "failed")
     assert "data.root" in ended.error
+    assert "data.root" in str(ended.hopeless)
     log = Path(ended.error.rpartition("its log: ")[2].rstrip(")"))
     assert log.is_relative_to(runs.parent / "slurm")
     assert log.exists()

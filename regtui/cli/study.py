@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 EngineName = Literal["local", "ray", "slurm"]
 MOST_NAMED = 6
 """Of more runs that failed for the same reason the first are named."""
+MOST_QUEUED = 256
+"""Runs that wait or run on a cluster, where nobody says how many."""
 MOST_JOBS = 1_000
 """Runs at the same time at most."""
 
@@ -111,7 +113,7 @@ def run_study(study: StudyFolder, running: RunOptions) -> int:
     stop = Flag()
     outcomes: list[StudyOutcome] = []
     with _signals(stop) as received, _progress(wanted=not running.json) as shown:
-        printer = _JsonPrinter(study) if running.json else _TablePrinter(study, shown, jobs_of(running))
+        printer = _JsonPrinter(study) if running.json else _TablePrinter(study, shown, running)
 
         def tell(news: News | Opened) -> None:
             if isinstance(news, Told) and isinstance(news.event, Saving | Stalled):
@@ -171,19 +173,27 @@ def make_engine(running: RunOptions) -> Engine:
     if running.engine == "ray":
         from regtui.study.ray_engine import RayEngine
 
-        return RayEngine(running.ray_address, running.jobs, running.threads, checkpoints=running.checkpoints)
+        return RayEngine(running.ray_address, jobs_of(running), running.threads, checkpoints=running.checkpoints)
     if running.engine == "slurm":
         from regtui.study.slurm import SlurmEngine
 
-        return SlurmEngine(running.slurm, running.jobs, running.threads, checkpoints=running.checkpoints)
+        return SlurmEngine(running.slurm, jobs_of(running), running.threads, checkpoints=running.checkpoints)
     from regtui.study.local import LocalEngine
 
     return LocalEngine(jobs_of(running), running.threads, checkpoints=running.checkpoints)
 
 
 def jobs_of(running: RunOptions) -> int:
-    """How many runs are made at the same time."""
-    return running.jobs or max(1, grant().processors // running.threads)
+    """How many runs are begun before one has ended; of a cluster's scheduler nobody knows how many it has room for."""
+    if running.jobs is not None:
+        return running.jobs
+    return MOST_QUEUED if _is_queued(running) else max(1, grant().processors // running.threads)
+
+
+def _is_queued(running: RunOptions) -> bool:
+    """Whether runs wait in a scheduler's queue."""
+    known = running.ray_address or os.environ.get("RAY_ADDRESS")
+    return running.engine == "slurm" or (running.engine == "ray" and bool(known))
 
 
 def _check(running: RunOptions) -> None:
@@ -225,9 +235,9 @@ class _TablePrinter:
         failed: The runs that failed, or are not all saved.
     """
 
-    def __init__(self, study: StudyFolder, shown: Callable[[int, int, str], None], jobs: int) -> None:
+    def __init__(self, study: StudyFolder, shown: Callable[[int, int, str], None], running: RunOptions) -> None:
         self.failed: list[Ended] = []
-        self._study, self._shown, self._jobs = study, shown, jobs
+        self._study, self._shown, self._running = study, shown, running
         self._pace = Pace([], set(), 1)
         self._total = self._done = 0
 
@@ -256,10 +266,11 @@ class _TablePrinter:
         say(f"study  {one_line(self._study.path)}")
 
     def _begin(self, news: Opened) -> None:
-        self._pace = Pace(news.jobs, set(news.done), self._jobs)
+        self._pace = Pace(news.jobs, set(news.done), jobs_of(self._running))
         self._total, self._done = len(news.jobs), len(news.done)
         plan = self._study.plan
-        say(f"study  {describe_size(plan)}; {counted(self._jobs, 'run')} at a time")
+        at_once = f"{'up to ' * _is_queued(self._running)}{counted(jobs_of(self._running), 'run')} at a time"
+        say(f"study  {describe_size(plan)}; {at_once}")
         if self._study.added:
             say(f"       seeds {span(self._study.added)} were added to the plan, and are exploratory")
         say(f"folder {one_line(self._study.path)}")

@@ -168,10 +168,10 @@ class Pace:
         Args:
             jobs: All runs.
             done: The keys of those that are done already.
-            at_once: How many are made at the same time.
+            at_once: How many are made at the same time at most; on a cluster fewer may be, as those that began tell.
         """
         self._left = {job.key for job in jobs} - done
-        self._at_once = max(1, at_once)
+        self._at_most, self._at_once = at_once, 1
         self._began: dict[tuple[str, int, int], float] = {}
         self._seconds: dict[tuple[str, int], list[float]] = {}
 
@@ -180,6 +180,7 @@ class Pace:
         key, now = news.job.key, time.monotonic()
         if isinstance(news, Began):
             self._began[key] = now
+            self._at_once = max(self._at_once, min(self._at_most, len(self._began)))
         elif isinstance(news, Ended):
             self._left.discard(key)
             if (began := self._began.pop(key, None)) is not None and news.folder is not None:

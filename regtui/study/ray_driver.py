@@ -88,7 +88,7 @@ def _pass_on(cluster: _Cluster, number: int, parts: Any, tell: Any) -> None:
         for reference in parts:
             part: RunPart = cluster.get(reference)
             tell((number, part))
-            if part.files is not None or part.error:
+            if part.files is not None or part.fault is not None:
                 return
         tell((number, None))
     except cluster.cancelled:

@@ -22,6 +22,7 @@ from regtui.preset.model import Preset
 from regtui.processors import grant
 from regtui.protocol.events import Event, RunFinished, StepsDone
 from regtui.runs.log import RunLog
+from regtui.runs.summary import read_summary
 from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.plan import Job
 from regtui.study.ray_driver import Address, RayTask
@@ -201,8 +202,8 @@ class RayEngine:
             return [self._failed(number, part)]
         if part is None or (run.attempt not in {"", part.attempt} and part.before != run.chain):
             return self._begin_anew(number)
-        if part.error:
-            return [self._failed(number, part.error)]
+        if part.fault is not None:
+            return [self._failed(number, str(part.fault), part.fault)]
         try:
             return self._write(number, part)
         except InputError as error:
@@ -230,14 +231,17 @@ class RayEngine:
         run.log.close(0.0)
         del self._runs[number]
         finished = next(event for event in told if isinstance(event, RunFinished))
-        ended = Ended(job, folder, finished.status, finished.error)
         try:
             for name in sorted(part.files, key=lambda name: name == "summary.json"):  # it says that all is there
                 if name not in _CALLERS:
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     write_whole(folder / name, part.files[name])
+            unsaved = ""
         except OSError as error:
-            ended = Ended(job, folder, "failed", f"{folder}: {unwritable(error)}")
+            unsaved = f"{folder}: {unwritable(error)}"
+        if (summary := read_summary(folder)) is not None:
+            unsaved = summary.unsaved or unsaved
+        ended = Ended(job, folder, finished.status, finished.error, unsaved=unsaved)
         return [*found, *(Told(job, event) for event in told if not isinstance(event, StepsDone)), ended]
 
     def _begin_anew(self, number: int) -> list[News]:
@@ -251,11 +255,11 @@ class RayEngine:
         self._submit(number)
         return []
 
-    def _failed(self, number: int, why: str) -> Ended:
+    def _failed(self, number: int, why: str, hopeless: RegtuiError | None = None) -> Ended:
         run = self._runs.pop(number)
         if run.log is not None:
             run.log.discard()
-        return Ended(run.job, None, "failed", why)
+        return Ended(run.job, None, "failed", why, hopeless)
 
     def _lost(self) -> RegtuiError:
         told = _FAULT.findall(self._driver.words())

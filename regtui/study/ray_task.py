@@ -35,7 +35,7 @@ class RunPart(NamedTuple):
         before: A hash of what was measured before this part; see `chained`.
         events: What has happened since the part before; the steps of an epoch are one event for each arm.
         files: With the last part: the files of the run's folder, by their path in it.
-        error: With the last part, of a run that could not begin: why.
+        fault: With the last part, of a run that could not begin: why.
     """
 
     attempt: str
@@ -43,14 +43,14 @@ class RunPart(NamedTuple):
     before: str
     events: tuple[Event, ...]
     files: dict[str, bytes] | None = None
-    error: str = ""
+    fault: RegtuiError | None = None
 
 
 def make(preset: Preset, threads: int, checkpoints: bool, version: str) -> Iterator[RunPart]:
     """Make a run; `version` is the caller's version of regtui."""
     attempt, where, before = secrets.token_hex(4), socket.gethostname(), ""
     if version != __version__:
-        yield RunPart(attempt, where, before, (), error=wrong_version(where, __version__, version))
+        yield RunPart(attempt, where, before, (), fault=RegtuiError(wrong_version(where, __version__, version)))
         return
     with tempfile.TemporaryDirectory(prefix="regtui-") as folder:
         work = _Work(preset, Path(folder), threads, checkpoints)
@@ -64,8 +64,10 @@ def make(preset: Preset, threads: int, checkpoints: bool, version: str) -> Itera
                 events.append(event)
         finally:  # a task that is cancelled leaves nothing behind in its worker
             work.stop()
-        files = None if work.error else _files(work.folder)
-        yield RunPart(attempt, where, before, _told(events), files, work.error)
+        if work.unforeseen is not None:
+            raise work.unforeseen
+        files = None if work.fault else _files(work.folder)
+        yield RunPart(attempt, where, before, _told(events), files, work.fault)
 
 
 def wrong_version(where: str, there: str, here: str) -> str:
@@ -86,7 +88,8 @@ class _Work:
     """The run, in a thread of its own: a loop over it gets its events as they happen."""
 
     def __init__(self, preset: Preset, runs: Path, threads: int, checkpoints: bool) -> None:
-        self.error = ""
+        self.fault: RegtuiError | None = None
+        self.unforeseen: Exception | None = None
         self.folder = runs
         self._arguments = preset, runs, threads
         self._checkpoints = checkpoints
@@ -112,9 +115,9 @@ class _Work:
             )
             self.folder = result.folder
         except RegtuiError as error:
-            self.error = str(error)
+            self.fault = error
         except Exception as error:
-            self.error = f"unforeseen {error!r}"
+            self.unforeseen = error
         finally:
             self._events.put(None)
 

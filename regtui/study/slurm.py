@@ -36,8 +36,6 @@ from regtui.text import counted, one_line, quoted
 
 FOLDER = "slurm"
 """Where jobs work, in a study's folder."""
-MOST = 256
-"""Jobs in Slurm's queue at the same time, where nobody says how many."""
 MINUTES = 60
 """The time limit of a job, where nobody says one."""
 ATTEMPTS = 3
@@ -131,7 +129,7 @@ class SlurmEngine:
     def __init__(
         self,
         settings: Sequence[str],
-        jobs: int | None = None,
+        jobs: int,
         threads: int = 1,
         *,
         checkpoints: bool = False,
@@ -141,7 +139,7 @@ class SlurmEngine:
 
         Args:
             settings: What every job asks Slurm for, KEY=VALUE each; see `slurm_settings`.
-            jobs: Jobs in Slurm's queue or running at the same time; if left out, `MOST`.
+            jobs: Jobs in Slurm's queue or running at the same time.
             threads: Processors of each.
             checkpoints: Whether runs save their weights after each epoch.
             cluster: submitit's name of the scheduler; 'local' and 'debug' make the jobs here, for tests.
@@ -157,7 +155,7 @@ class SlurmEngine:
                 "--engine slurm: there is no Slurm on this machine (srun is not found); start the study on one of the "
                 "cluster's, such as its login node"
             )
-        self._most, self._threads, self._checkpoints = jobs or MOST, threads, checkpoints
+        self._most, self._threads, self._checkpoints = jobs, threads, checkpoints
         self._executor: Any = None
         self._folder: Path | None = None
         self._waiting: list[_Submitted] = []
@@ -328,7 +326,7 @@ class SlurmEngine:
             return
         made: Made = run.slurm.result()
         if not made.folder:
-            yield self._failure(run, made.error)
+            yield self._failure(run, made.error, made.fault)
             return
         folder = run.runs / made.folder
         try:
@@ -339,7 +337,7 @@ class SlurmEngine:
         if run.finished is not None:
             yield Told(run.job, run.finished)
         self._failed = self._failed or made.status == "failed"
-        yield Ended(run.job, folder, made.status, made.error)
+        yield Ended(run.job, folder, made.status, made.error, unsaved=made.unsaved)
 
     def _words(self, error: str) -> str:
         """Why a job failed, from submitit's many lines."""
@@ -349,9 +347,9 @@ class SlurmEngine:
         told = [line.strip() for line in error.splitlines() if "Error" in line]
         return f"its job failed: {one_line(told[-1] if told else error)}"
 
-    def _failure(self, run: _Submitted, why: str) -> Ended:
+    def _failure(self, run: _Submitted, why: str, hopeless: RegtuiError | None = None) -> Ended:
         self._failed = True
-        return Ended(run.job, None, "failed", f"{why} (its log: {run.slurm.paths.stderr})")
+        return Ended(run.job, None, "failed", f"{why} (its log: {run.slurm.paths.stderr})", hopeless)
 
 
 def _runs_in(place: Path) -> list[Path]:

@@ -14,11 +14,21 @@ from regtui.study.alone import run_alone
 
 
 class Made(NamedTuple):
-    """What came of a run: the name of its folder, empty if it could not begin; how it ended, and why if it failed."""
+    """What came of a run.
+
+    Attributes:
+        folder: The name of its folder; empty if it could not begin.
+        status: How it ended.
+        error: Why it failed, if it did.
+        unsaved: What of it is not on disk.
+        fault: Why it could not begin, if that has a sentence.
+    """
 
     folder: str
     status: Status
     error: str = ""
+    unsaved: str = ""
+    fault: RegtuiError | None = None
 
 
 class SlurmRun:
@@ -36,10 +46,11 @@ class SlurmRun:
                 self._preset, self._place, self._threads, checkpoints=self._checkpoints, control=Control()
             )
         except RegtuiError as error:
-            return Made("", "failed", str(error))
+            return Made("", "failed", str(error), fault=error)
         except Exception as error:
             return Made("", "failed", f"unforeseen {error!r}")
-        return Made(result.folder.name, result.summary.status, result.summary.error)
+        summary = result.summary
+        return Made(result.folder.name, summary.status, summary.error, summary.unsaved)
 
     def checkpoint(self) -> Any:
         """What to submit when the job is preempted, which submitit asks a moment before: the same once more."""
