@@ -28,6 +28,7 @@ from regtui.preset.train import SEEDS
 from regtui.preset.validation import validate
 from regtui.protocol.control import Stop
 from regtui.settings import Settings
+from regtui.study.design import Wishes
 from regtui.study.folder import StudyFolder, is_study
 from regtui.tui.choose.screen import ChooseScreen
 from regtui.tui.look import PlainText
@@ -39,6 +40,7 @@ from regtui.tui.review.compare_screen import CompareScreen
 from regtui.tui.review.saved_run import OpenRun, SavedRunScreen
 from regtui.tui.review.screen import ReviewScreen
 from regtui.tui.run.gauges import Gauges, machine_words
+from regtui.tui.run.is_it_real import new_seeds
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.run.training import ProcessTraining, Training
@@ -401,6 +403,15 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
     @on(ChooseScreen.Start)
     def _chosen_to_start(self, event: ChooseScreen.Start) -> None:
         self.start_run(event.preset)
+
+    @on(ChooseScreen.Study)
+    def _study_of_preset(self, event: ChooseScreen.Study) -> None:
+        self.ask_for_study(self._settings.applied(event.preset))
+
+    @on(RunScreen.Study)
+    def _study_of_run(self, event: RunScreen.Study) -> None:
+        preset = event.session.preset
+        self.begin_study(preset, Wishes(new_seeds(preset.train.seed)))
 
     @on(ChooseScreen.Explain)
     def _explain_chosen(self, event: ChooseScreen.Explain) -> None:

@@ -76,6 +76,13 @@ class ChooseScreen(Screen[None]):
             super().__init__()
             self.preset = preset
 
+    class Study(Message):
+        """The user wants a study of this preset."""
+
+        def __init__(self, preset: Preset) -> None:
+            super().__init__()
+            self.preset = preset
+
     class Review(Message):
         """The user wants to see the saved runs."""
 
@@ -125,6 +132,7 @@ class ChooseScreen(Screen[None]):
         Key("e", "edit", "settings", "Go to the settings of the selected preset.", "e", footer=True),
         Key("escape", "back", "presets", "Go back to the list of presets.", "esc", footer=True),
         Key("slash", "filter", "filter", "Show the presets whose name, title or techniques match.", "/", footer=True),
+        Key("R", "study", "study", "Is it real? Run the selected preset over many seeds.", "R", footer=True),
         Key("b", "review", "saved runs", "To the saved runs; the same key leads back.", "b", footer=True),
         Key("s", "save_as", "save as", "Save the preset with your edits under a new name.", "s", footer=True),
         Key("u", "undo", "undo edits", "Take back all edits of the selected preset.", "u"),
@@ -268,6 +276,12 @@ class ChooseScreen(Screen[None]):
         preset = self._checked()
         if preset is not None:
             self.post_message(self.Start(preset))
+
+    def action_study(self) -> None:
+        """Ask the app for a study of the selected preset."""
+        preset = self._checked()
+        if preset is not None:
+            self.post_message(self.Study(preset))
 
     def action_edit(self, key: str = "") -> None:
         """Go to a setting, the first if no key is given; where the file is broken, to its faults."""

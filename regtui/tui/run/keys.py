@@ -32,6 +32,7 @@ HERE = (
     Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
     Key("d", "details", "details", "After the end: what the verdict rests on, and back.", "d", footer=True),
     Key("b", "review", "saved runs", "After the end: the list of all saved runs.", "b", footer=True),
+    Key("R", "study", "is it real?", "After the end: run the preset over 8 new seeds, and see.", "R", footer=True),
     Key("up", "scroll(-1)", "up", "After the end: scroll the verdict up.", "↑"),
     Key("down", "scroll(1)", "down", "After the end: scroll the verdict down.", "↓"),
     Key("pageup", "scroll_page(-1)", "page up", "After the end: scroll the verdict a page up.", "pgup"),
@@ -59,7 +60,7 @@ HERE = (
 TO_CONTROLS = Key("tab", "to_controls", "controls", "To the next control.", "tab", footer=True)
 """The key that Textual has on every screen, where it leads to the controls."""
 WHILE_RUNNING = frozenset({"pause", "one_epoch", "patience", "toggle_patience", "rate", "stop"})
-AFTER_THE_END = frozenset({"again", "change", "details", "scroll", "scroll_page", "copy_verdict"})
+AFTER_THE_END = frozenset({"again", "change", "details", "study", "scroll", "scroll_page", "copy_verdict"})
 
 
 def label(action: str, session: Session, view: View, *, details: bool, reading: bool) -> str:

@@ -26,6 +26,7 @@ from regtui.tui.run import answers
 from regtui.tui.run.arms_table import ArmsTable
 from regtui.tui.run.gauges import SECONDS
 from regtui.tui.run.header import Header
+from regtui.tui.run.is_it_real import study_offer, why_no_study
 from regtui.tui.run.keys import HERE, TO_CONTROLS, label, usable
 from regtui.tui.run.sentence import Sentence
 from regtui.tui.run.session import Session
@@ -79,6 +80,9 @@ class RunScreen(Screen[None]):
         def __init__(self, session: Session, view: View) -> None:
             super().__init__(session)
             self.view = view
+
+    class Study(Asked):
+        """Run the preset over more seeds."""
 
     class Review(Asked):
         """Open the saved runs."""
@@ -223,7 +227,8 @@ class RunScreen(Screen[None]):
         if verdict:
             self._verdict.styles.max_height = most if self._curves.display else height
             self._verdict.set_class(not self._curves.display, "alone")
-            self._verdict.show(self.session, width - FRAME, details=self._details)
+            offer = study_offer(self.session, getattr(self.app, "jobs", 1))
+            self._verdict.show(self.session, width - FRAME, details=self._details, offer=offer)
 
     # What the user does
 
@@ -257,6 +262,13 @@ class RunScreen(Screen[None]):
     def action_again(self) -> None:
         """Run again with another seed."""
         self.post_message(self.Again(self.session))
+
+    def action_study(self) -> None:
+        """Begin a study of the preset as it was run, or say why not."""
+        if reason := why_no_study(self.session):
+            tell(self, reason, error=True)
+        else:
+            self.post_message(self.Study(self.session))
 
     def action_patience(self, change: int) -> None:
         """Raise or lower the patience."""

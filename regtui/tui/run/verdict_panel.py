@@ -33,7 +33,7 @@ class VerdictPanel(VerticalScroll, can_focus=False):
     def __init__(self) -> None:
         super().__init__()
         self._words = Static(markup=False)
-        self._shown: tuple[Session, int, bool] | None = None
+        self._shown: tuple[Session, int, bool, str] | None = None
 
     def compose(self) -> ComposeResult:
         """One text."""
@@ -43,23 +43,24 @@ class VerdictPanel(VerticalScroll, can_focus=False):
         """Follow the theme: the text contains its colours."""
         follow_theme(self, self._draw)
 
-    def show(self, session: Session, columns: int, *, details: bool = False) -> None:
+    def show(self, session: Session, columns: int, *, details: bool = False, offer: str = "") -> None:
         """Show the outcome of a run that has ended, in lines of at most `columns` columns.
 
         Args:
             session: The run.
             columns: The room.
             details: Whether to show what the verdict rests on as well.
+            offer: What a key would do next; may be empty.
         """
         if self._shown is None or self._shown[2] != details:
             self.scroll_home(animate=False)
-        self._shown = session, columns, details
+        self._shown = session, columns, details, offer
         self._draw()
 
     def _draw(self) -> None:
         if self._shown is None:
             return
-        session, columns, details = self._shown
+        session, columns, details, offer = self._shown
         width = max(20, min(WIDEST, columns))
         status = session.status
         titles = {"finished": "Verdict", "stopped": "Verdict · stopped"} if session.verdicts else {}
@@ -69,6 +70,8 @@ class VerdictPanel(VerticalScroll, can_focus=False):
         rows = [Text.assemble(*self._parts(row, colour, looks)) for row in session.glance(width)]
         if details:
             rows += [Text(line) for line in ("", *session.details(width), "")]
+        if offer:
+            rows.append(Text.assemble(("R", self._style("accent", bold=True)), f" {offer}"))
         rows += [Text(line, self._style("secondary")) for line in session.place(width)]
         self._words.update(Text("\n").join(rows))
 

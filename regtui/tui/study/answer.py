@@ -11,6 +11,7 @@ from rich.text import Text
 from regtui.evidence.glance import Role, text_of
 from regtui.evidence.over_seeds import Call
 from regtui.study.glance import details, glance
+from regtui.text import NBSP
 from regtui.tui.study.session import StudySession
 
 WIDEST = 110
@@ -34,6 +35,9 @@ def answer_rows(session: StudySession, width: int, most: int, colours: Mapping[s
     for row in glance(session.outcome, width, drawn=False):
         parts = [(part.text, styles.get(part.role, Style(color=colours["foreground"]))) for part in row]
         rows.append(Text.assemble(*parts, end="", no_wrap=True))
+    if session.forecast and not session.outcome.seeds:
+        forecast = textwrap.wrap(session.forecast, width)
+        rows += [Text(line.replace(NBSP, " "), Style(color=colours["foreground"]), end="") for line in forecast]
     if len(rows) > most:
         rows = rows[:most]
         rows[-1].truncate(width - 2)

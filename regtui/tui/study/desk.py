@@ -11,15 +11,19 @@ from textual import on
 from textual.message import Message
 
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
+from regtui.preset.model import Preset
 from regtui.processors import grant
 from regtui.study.conduct import Opened, Pace, conduct
+from regtui.study.design import Wishes, make_plan
 from regtui.study.engine import Engine, News
 from regtui.study.folder import StudyFolder
+from regtui.study.forecast import forecast
 from regtui.study.outcome import ENDED, judge, outcome_of
 from regtui.study.record import state_of
 from regtui.study.words import verdict_exit
 from regtui.text import counted, one_line
 from regtui.tui.inputs import OneByOne
+from regtui.tui.study.form import StudyForm, StudyWish
 from regtui.tui.study.preview import OpenStudy
 from regtui.tui.study.screen import StudyScreen
 from regtui.tui.study.session import StudySession
@@ -90,6 +94,11 @@ class StudyDesk(OneByOne, inherit_bindings=False):
             self.session = session
 
     @property
+    def jobs(self) -> int:
+        """How many runs of a study are made at the same time, where nobody says."""
+        return self.runner.jobs
+
+    @property
     def conducts_study(self) -> bool:
         """Whether a study is being conducted."""
         return self.study is not None and not self.study.ended
@@ -126,6 +135,33 @@ class StudyDesk(OneByOne, inherit_bindings=False):
     def _tell_unread(self, event: StudyUnread) -> None:
         self.push_screen(Ask("This study can't be shown", event.words, (Choice("o", "ok", "OK"),)))
 
+    # A study that is asked for
+
+    def ask_for_study(self, preset: Preset) -> None:
+        """Ask how a study of a preset is to be run, then begin it."""
+
+        def foretold(wish: StudyWish) -> str:
+            return forecast(make_plan(preset, wish.wishes), self.logs)
+
+        arms = len(preset.arms()) - 1
+        text = f"{counted(arms, 'arm')} against the baseline, over many seeds: does what one run shows hold?"
+        form = StudyForm(f"Study of {preset.name}", text, self.runner.jobs, foretold)
+
+        def answered(answer: str | None) -> None:
+            if answer == "begin":
+                self.begin_study(preset, form.wish.wishes, form.wish.jobs)
+
+        self.push_screen(form, answered)
+
+    def begin_study(self, preset: Preset, wishes: Wishes, jobs: int | None = None) -> None:
+        """Plan a study, make its folder, and conduct it."""
+        try:
+            study = StudyFolder.create(make_plan(preset, wishes), self.logs)
+        except RegtuiError as error:
+            tell(self, error, error=True)
+        else:
+            self.conduct_study(study, jobs)
+
     # A study that goes on
 
     def conduct_study(self, study: StudyFolder, jobs: int | None = None) -> None:
@@ -143,6 +179,12 @@ class StudyDesk(OneByOne, inherit_bindings=False):
         self.study = session
         self.push_screen(StudyScreen(session))
         self._conduct(study, session, jobs)
+        self._foretell(study, session)
+
+    @in_thread("foretelling", exclusive=False)
+    def _foretell(self, study: StudyFolder, session: StudySession) -> None:
+        session.forecast = forecast(study.plan, self.logs)
+        self.post_message(self.StudyTold())
 
     @in_thread("training", exclusive=False)
     def _conduct(self, study: StudyFolder, session: StudySession, jobs: int) -> None:

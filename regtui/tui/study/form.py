@@ -7,17 +7,18 @@ from typing import NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
+from textual.message import Message
 from textual.widgets import Static
+from textual.worker import get_current_worker
 
-from regtui.evidence.over_seeds import LOOKS
-from regtui.text import counted, duration, listed
+from regtui.study.design import LOOKS, USUAL_SEEDS, Wishes
+from regtui.text import NBSP, counted, listed
 from regtui.tui.choose.inputs import Edited, Tick
 from regtui.tui.widgets.dialogs import Ask, Choice
 from regtui.tui.widgets.scales import Counts
 from regtui.tui.widgets.stepper import Stepper
+from regtui.tui.widgets.thread import in_thread
 
-SEEDS = 8
-"""Seeds of a study that names none."""
 MOST_SEEDS, MOST_JOBS = 1_000, 64
 BEGIN = (Choice("b", "begin", "Begin the study"),)
 
@@ -35,6 +36,11 @@ class StudyWish(NamedTuple):
     jobs: int
     looks: bool
 
+    @property
+    def wishes(self) -> Wishes:
+        """The same as the command line would have it."""
+        return Wishes(str(self.seeds), looks=self.looks)
+
 
 class StudyForm(Ask):
     """Asks; the answer 'begin' goes with `wish`."""
@@ -46,21 +52,25 @@ class StudyForm(Ask):
     }
     """
 
-    def __init__(
-        self, title: str, text: str, jobs: int, foretold: Callable[[StudyWish], str], seconds: float | None = None
-    ) -> None:
+    class Foretold(Message):
+        """It is known what a study so asked for can find."""
+
+        def __init__(self, wish: StudyWish, words: str) -> None:
+            super().__init__()
+            self.wish, self.words = wish, words
+
+    def __init__(self, title: str, text: str, jobs: int, foretold: Callable[[StudyWish], str]) -> None:
         """Make the form.
 
         Args:
             title: Of what the study is.
             text: Further information; may be empty.
             jobs: How many runs there is room for at the same time.
-            foretold: Says what a study so asked for can find; may take a second.
-            seconds: How long one run takes alone, if that is known.
+            foretold: Says what a study so asked for can find; called in a thread, since it takes a second.
         """
         super().__init__(title, text, BEGIN)
-        self._foretell, self._run_seconds = foretold, seconds
-        self._seeds = Stepper("seeds           ", SEEDS, Counts(2, MOST_SEEDS), id="seeds")
+        self._foretold = foretold
+        self._seeds = Stepper("seeds           ", USUAL_SEEDS, Counts(2, MOST_SEEDS), id="seeds")
         self._jobs = Stepper("at the same time", jobs, Counts(1, MOST_JOBS), id="jobs")
         self._looks = Tick("looks", f"may end early: looks at {listed([str(look) for look in LOOKS])} seeds")
         self._looks.value = False
@@ -92,12 +102,20 @@ class StudyForm(Ask):
     def _edited(self) -> None:
         looks = bool(self._looks.value)
         self._seeds.why_not = f"A study with looks is planned for {LOOKS[-1]} seeds." if looks else ""
-        self._seeds.set_applied(float(LOOKS[-1] if looks else SEEDS))
+        self._seeds.set_applied(float(LOOKS[-1] if looks else USUAL_SEEDS))
         self._show()
 
     def _show(self) -> None:
-        wish = self.wish
-        words = [counted(wish.seeds, "run")]
-        if self._run_seconds is not None:
-            words.append(f"about {duration(self._run_seconds * wish.seeds / min(wish.jobs, wish.seeds))}")
-        self.query_one("#foretold", Static).update(f"{', '.join(words)}. {self._foretell(wish)}".strip())
+        self.query_one("#foretold", Static).update(f"{counted(self.wish.seeds, 'seed')}: …")
+        self._foretell(self.wish)
+
+    @in_thread("foretelling")
+    def _foretell(self, wish: StudyWish) -> None:
+        words = self._foretold(wish)
+        if not get_current_worker().is_cancelled:
+            self.post_message(self.Foretold(wish, words))
+
+    @on(Foretold)
+    def _tell_foretold(self, event: Foretold) -> None:
+        if event.wish == self.wish:
+            self.query_one("#foretold", Static).update(event.words.replace(NBSP, " "))

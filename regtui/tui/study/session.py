@@ -68,6 +68,7 @@ class StudySession:
         ended: Whether nothing more will come.
         error: Why it could not go on.
         traceback: Of a defect, where it happened.
+        forecast: What it can find, in a sentence; empty until that is known.
         failed: How many of its runs could not be made.
         left: Seconds until all runs are done, by those that were; None while that is not known.
     """
@@ -82,6 +83,7 @@ class StudySession:
     ended: bool = False
     error: RegtuiError | None = None
     traceback: str = ""
+    forecast: str = ""
     failed: int = 0
     left: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)
