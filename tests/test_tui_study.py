@@ -18,6 +18,7 @@ from regtui.tui.app import RegtuiApp
 from regtui.tui.charts.chart import Chart
 from regtui.tui.review.saved_run import SavedRunScreen
 from regtui.tui.study.forest import places
+from regtui.tui.study.form import StudyForm
 from regtui.tui.study.screen import StudyScreen
 from regtui.tui.study.session import StudySession
 from regtui.tui.study.subject import Subject
@@ -27,7 +28,7 @@ from tests.conftest import small_preset
 from tests.gated_engine import GatedEngine, gated_runner
 from tests.made_courses import made_courses
 from tests.made_scores import made, noisy, plan_of
-from tests.screen_double import text_of, until
+from tests.screen_double import ScriptedTraining, said, text_of, until
 
 SIZES = ((80, 24), (40, 12), (120, 36), (200, 60))
 
@@ -268,3 +269,59 @@ async def test_a_plan_that_was_changed_is_refused_in_a_sentence(tmp_path: Path) 
         await until(pilot, lambda: isinstance(app.screen, Ask))
         assert isinstance(app.screen, Ask)
         assert "was changed after it was written" in app.screen._text
+
+
+async def test_a_finished_run_offers_a_study_of_new_seeds_by_one_key(tmp_path: Path) -> None:
+    training, engine = ScriptedTraining(), GatedEngine()
+    preset = small_preset(train={"seed": 5})
+    app = RegtuiApp(tmp_path, preset, start=True, training=training, runner=gated_runner(engine))
+    async with app.run_test(size=(120, 36)) as pilot:
+        training.open(100)
+        await until(pilot, lambda: app.session is not None and app.session.ended)
+        await until(pilot, lambda: "is it real? 8 seeds, about" in text_of(app))
+        await pilot.press("R")
+        await until(pilot, lambda: app.study is not None and app.study.ended)
+        assert app.study is not None
+        plan = app.study.outcome.plan
+        assert plan.seeds == [*range(6, 14)], "the seed that made one ask is not among them"
+        assert {job.preset.train.seed for job in engine.begun} == {*plan.seeds}
+        run = app.screen
+        await pilot.press("escape")
+        assert app.screen is not run
+        assert "is it real?" in text_of(app)
+
+
+async def test_a_steered_run_has_no_study_and_says_why(tmp_path: Path) -> None:
+    training = ScriptedTraining()
+    app = RegtuiApp(tmp_path, small_preset(), start=True, training=training, runner=gated_runner(GatedEngine()))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: app.session is not None and app.session.history.started is not None)
+        await pilot.press("greater_than_sign")
+        training.open(100)
+        await until(pilot, lambda: app.session is not None and app.session.ended)
+        assert app.session is not None
+        assert app.session.history.interventions
+        await pilot.pause()
+        assert "is it real? 8 seeds" not in text_of(app)
+        await pilot.press("R")
+        assert "It was steered" in said(app)
+        assert app.study is None
+
+
+async def test_a_study_of_a_preset_is_asked_for_with_what_it_can_find(tmp_path: Path) -> None:
+    engine = GatedEngine()
+    app = RegtuiApp(tmp_path, small_preset(), training=ScriptedTraining(), runner=gated_runner(engine))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("R")
+        form = app.screen
+        assert isinstance(form, StudyForm)
+        await until(pilot, lambda: "80 %" in text_of(app))
+        await pilot.press("left", "left", "left", "left", "left")
+        assert form.wish == (3, 2, False)
+        await pilot.press("tab", "left", "tab", "space")
+        assert form.wish == (12, 1, True)
+        await pilot.press("space", "b")
+        await until(pilot, lambda: app.study is not None and app.study.ended)
+        assert app.study is not None
+        assert app.study.outcome.plan.seeds == [*range(8)]
+        assert "local, 1 job" in text_of(app)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from regtui.errors import RegtuiError
 from regtui.evidence.bias_variance import Decomposition
 from regtui.preset.arms import BASELINE
-from regtui.runs.predictions import Predictions, read_predictions
 from regtui.study.outcome import CellOutcome, StudyOutcome
 from regtui.study.words import StudyWords
+
+if TYPE_CHECKING:
+    from regtui.runs.predictions import Predictions
 
 REMEMBERED = 64
 """So many cells of studies are not worked out again."""
@@ -53,6 +56,8 @@ def _decomposed(arms: tuple[str, ...], folders: tuple[tuple[Path | None, ...], .
 
 
 def _read(folder: Path | None) -> Predictions | None:
+    from regtui.runs.predictions import read_predictions  # numpy, 0.2 s, of which lists of studies have no need
+
     try:
         return read_predictions(folder) if folder is not None else None
     except RegtuiError:
