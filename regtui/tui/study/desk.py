@@ -174,7 +174,7 @@ class StudyDesk(OneByOne, inherit_bindings=False):
             study.path,
             live=True,
             machine=f"{self.runner.engine}, {counted(jobs, 'job')}",
-            notify=lambda: self.post_message(self.StudyTold()),
+            on_news=lambda: self.post_message(self.StudyTold()),
         )
         self.study = session
         self.push_screen(StudyScreen(session))

@@ -89,7 +89,7 @@ class StudySession:
     stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _waiting: list[News | StudyOutcome] = field(default_factory=list)
-    notify: Callable[[], object] = lambda: None
+    on_news: Callable[[], object] = lambda: None
 
     def tell(self, news: News | StudyOutcome) -> None:
         """Accept what has happened, or what the study has come to; called in the conductor's thread."""
@@ -97,7 +97,7 @@ class StudySession:
             self._waiting.append(news)
             first = len(self._waiting) == 1
         if first:
-            self.notify()
+            self.on_news()
 
     def take_in(self) -> str:
         """Bring up to date what is shown, by all that was told; returns what failed, in a sentence; or nothing."""
