@@ -122,10 +122,13 @@ def test_more_comparisons_and_looks_find_less() -> None:
     assert reach(Decided("higher", 12, looks=LOOKS)).effect > reach(Decided("higher", 12)).effect  # type: ignore[operator]
 
 
-def test_too_few_seeds_can_call_nothing() -> None:
+def test_too_few_seeds_can_show_nothing() -> None:
     found = reach(Decided("higher", 5), 3)
     assert (found.effect, found.least) == (None, 6)
-    assert found.sentence() == "5 seeds can call nothing in 3 comparisons; 6 or more can."
+    assert (
+        found.sentence()
+        == "5 seeds can't show a difference in any of 3 comparisons, however large it is; 6 or more can."
+    )
 
 
 def test_what_can_be_found_in_words() -> None:

@@ -41,7 +41,7 @@ class Reach:
         seeds: How many are planned.
         comparisons: How many are judged together.
         effect: The smallest true difference, in spreads, that a comparison calls with a probability of `POWER`; None
-            where these seeds can call nothing.
+            where these seeds can show none, however large it is.
         rope: The smallest limit, in spreads, for which a comparison whose true difference is 0 is called no difference
             that matters, with the same probability; None where that is more than `LARGEST`.
         least: The fewest seeds with which there can be a call, where these are too few; else None.
@@ -69,15 +69,17 @@ class Reach:
             digits: Decimals of one.
         """
         seeds = f"{self.seeds} seeds"
+        many = self.comparisons > 1
         if self.effect is None:
-            return f"{seeds} can call nothing in {self.comparisons} comparisons; {self.least} or more can."
+            among = f" in any of {self.comparisons} comparisons" if many else ""
+            return f"{seeds} can't show a difference{among}, however large it is; {self.least} or more can."
 
         form = f".{digits}f"
 
         def amount(spreads: float) -> str:
             return number(spreads, ".1f") if self.spread is None else f"{number(spreads * self.spread, form)}{unit}"
 
-        each = f" in each of {self.comparisons} comparisons" if self.comparisons > 1 else ""
+        each = f" in each of {self.comparisons} comparisons" if many else ""
         words = f"With {100 * POWER:.0f} % power {seeds} find a difference of {amount(self.effect)} or more{each}"
         if self.rope is not None:
             words += f", and call a true difference of 0 too small to matter where {amount(self.rope)} or more matters"
