@@ -25,10 +25,8 @@ from regtui.text import NBSP, UNKNOWN, number, p_value
 
 WIDTH = 80
 """The default width of the text in columns."""
-DOT, TWO = "·", ":"
+DOT, TWO = "•", ":"
 """A seed's difference; two in the same cell. More are told by their number, up to 9."""
-DOT_ON_AXIS = "•"
-"""One or more seeds' differences, where they stand on the axis itself."""
 BOUND = "┆"
 """What the mean has to pass, so that a call is made."""
 ROLES: dict[Call, Role] = {"helps": "better", "hurts": "worse", "no difference": "level", "inconclusive": "level"}
@@ -258,7 +256,7 @@ def _bar(words: StudyWords, score: Compared, arm: str, scale: Ruler, *, dotted: 
     drawn = bars.bar(shown, score.mean, words.marks[arm], scale)
     cells = [(character, what) for text, what in drawn for character in text]
     marks = [
-        (scale.cell(value), DOT_ON_AXIS, "mark")
+        (scale.cell(value), DOT, "mark")
         for value in score.differences.values()
         if dotted and math.isfinite(value)
     ]
