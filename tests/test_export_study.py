@@ -91,6 +91,7 @@ def test_a_trial_that_was_not_chosen_and_a_run_that_is_left_out_do_not_count(tmp
     export_runs([study.path], "csv", tmp_path)
     values = rows(tmp_path / study.name / "values.csv")
     assert len(values) == 3 * 2 * 2
+    assert {(row["trial"], row["train.batch_size"]) for row in values} == {("1", "16"), ("2", "32")}
     for seed in (1, 2):
         for arm in ("baseline", "regularized"):
             of_arm = [row for row in values if row["seed"] == str(seed) and row["arm"] == arm]

@@ -1,9 +1,9 @@
 """A study as CSV: values.csv, a row for each cell, seed, trial and arm, and verdicts.csv, a row for each cell and arm.
 
-values.csv      cell, role, seed, trial (from 1), arm, label, planned (whether the seed is in the plan), counts (whether
-                it is the trial that was chosen, of a run that is not left out), test and validation metrics and losses
-                as the run's summary has them, seconds, epochs, the run's folder, and why_not: why the run, or the arm
-                in it, does not count
+values.csv      cell, role, settings of the cell, seed, trial (from 1), its tuned settings, arm, label, planned (whether
+                the seed is in the plan), counts (whether it is the trial that was chosen, of a run that is not left
+                out), test and validation metrics and losses as the run's summary has them, seconds, epochs, the run's
+                folder, and why_not: why the run, or the arm in it, does not count
 verdicts.csv    differences over seeds in the unit in which people read them: accuracies in percentage points; what the
                 columns mean stands in study/record.py
 strengths.csv   where a strength varies: a row for each of its values and the baseline, in each cell
@@ -38,7 +38,19 @@ def write(study: SavedStudy, folder: Path) -> None:
     keys = list(dict.fromkeys(key for cell in study.outcome.cells.values() for key in cell.cell.settings))
     metric = study.outcome.plan.metric
     names = [f"{part}_{name}" for part in ("test", "val") for name in dict.fromkeys((metric, LOSS.name))]
-    head = ["cell", "role", *keys, "seed", "trial", "arm", "label", "planned", "counts", *names]
+    head = [
+        "cell",
+        "role",
+        *keys,
+        "seed",
+        "trial",
+        *study.outcome.plan.tune,
+        "arm",
+        "label",
+        "planned",
+        "counts",
+        *names,
+    ]
     _write(folder / "values.csv", [*head, "seconds", "epochs", "run", "why_not"], _values(study, keys))
     ends = [f"{name}_{end}" for name in (*_ENDS, "new_examples_too") for end in ("low", "high")]
     of_loss = ["loss_mean", "loss_joint_low", "loss_joint_high", "loss_p", "loss_call"]
@@ -62,9 +74,9 @@ def _values(study: SavedStudy, keys: Sequence[str]) -> Iterator[list[object]]:
                 counts = not run.why_not and seed in values and cell.run_of(arm, seed) == folder
                 numbers = [part.get(name) for part in (scores.test, scores.validation) for name in names]
                 yield [
-                    cell.cell.name, cell.cell.role, *settings, seed, trial + 1, arm, labels[arm],
-                    int(seed in outcome.plan.seeds), int(counts), *numbers, scores.seconds, scores.epochs, folder.name,
-                    run.why_not or scores.why_not,
+                    cell.cell.name, cell.cell.role, *settings, seed, trial + 1, *outcome.plan.trials[trial].values(),
+                    arm, labels[arm], int(seed in outcome.plan.seeds), int(counts), *numbers,
+                    scores.seconds, scores.epochs, folder.name, run.why_not or scores.why_not,
                 ]  # fmt: skip
 
 

@@ -256,9 +256,7 @@ def _bar(words: StudyWords, score: Compared, arm: str, scale: Ruler, *, dotted: 
     drawn = bars.bar(shown, score.mean, words.marks[arm], scale)
     cells = [(character, what) for text, what in drawn for character in text]
     marks = [
-        (scale.cell(value), DOT, "mark")
-        for value in score.differences.values()
-        if dotted and math.isfinite(value)
+        (scale.cell(value), DOT, "mark") for value in score.differences.values() if dotted and math.isfinite(value)
     ]
     if words.plan.looks and joint[0] < joint[1]:
         reach = (joint[1] - joint[0]) / 2
