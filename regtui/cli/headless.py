@@ -150,12 +150,7 @@ def _signals(control: Control, training: threading.Event) -> Iterator[Received]:
         elif first:
             control.send(Stop())
         elif again:
-            if os.isatty(2):
-                os.write(2, _SHOW_CURSOR)  # the progress bar has hidden it
-            from regtui.engine.child import kill_all
-
-            kill_all()
-            os._exit(_BY_SIGNAL + number)
+            end_at_once(number)
 
     before = {number: signal.signal(number, interrupt) for number in ending()}
     try:
@@ -163,6 +158,16 @@ def _signals(control: Control, training: threading.Event) -> Iterator[Received]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def end_at_once(number: int) -> None:
+    """End the program and its processes in the middle of their work, at a second signal of this number."""
+    if os.isatty(2):
+        os.write(2, _SHOW_CURSOR)  # the progress bar has hidden it
+    from regtui.engine.child import kill_all
+
+    kill_all()
+    os._exit(_BY_SIGNAL + number)
 
 
 @contextmanager

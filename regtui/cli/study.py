@@ -15,6 +15,7 @@ from threading import Event as Flag
 from types import FrameType
 from typing import TYPE_CHECKING, Literal, get_args
 
+from regtui.cli.headless import end_at_once
 from regtui.console import PROSE, can_draw, complain, room, say
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
 from regtui.preset.arms import BASELINE
@@ -381,10 +382,7 @@ def _signals(stop: Flag) -> Iterator[Received]:
             received.again(number)
             stop.set()
         elif received.again(number):
-            from regtui.engine.child import kill_all
-
-            kill_all()
-            os._exit(128 + number)
+            end_at_once(number)
 
     before = {number: signal.signal(number, interrupt) for number in ending()}
     try:
