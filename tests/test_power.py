@@ -123,6 +123,8 @@ def test_more_comparisons_and_looks_find_less() -> None:
 
 
 def test_too_few_seeds_can_show_nothing() -> None:
+    strict = reach(Decided("higher", 2, alpha=0.001))
+    assert strict.sentence() == "2 seeds can't show a difference, however large it is; 3 or more can."
     found = reach(Decided("higher", 5), 3)
     assert (found.effect, found.least) == (None, 6)
     assert (

@@ -19,6 +19,7 @@ from regtui.evidence.t_power import (
     power_to_find,
     seeds_for_flips,
     seeds_to_exclude,
+    seeds_to_find,
 )
 from regtui.text import number
 
@@ -115,11 +116,14 @@ def reach(decided: Decided, comparisons: int = 1, spread: float | None = None) -
         return power_to_exclude(0.0, rope, decided.seeds, together)
 
     finds = _by_t(decided) if by_t else _by_simulation(decided, comparisons)
+    effect = None if least is not None else _least(finds)
+    if effect is None and least is None:
+        least = seeds_to_find(LARGEST, together)
     smallest = decided.smallest / spread if decided.smallest is not None and spread else None
     return Reach(
         decided.seeds,
         comparisons,
-        effect=None if least is not None else _least(finds),
+        effect=effect,
         rope=_least(excludes),
         least=least,
         spread=spread or None,
