@@ -194,6 +194,7 @@ def test_a_chart_by_another_axis_and_without_bounds(tmp_path: Path, axis: str) -
         (b"\x89PNG\r\n\x1a\n\xff\xfe\xff" * 9, "is not UTF-8"),
         ("epoch,val_acc\n1,0.5\n".encode("utf-16"), "UTF-16"),
         (b"epoch,val_acc\n", "no row of values"),
+        (b"epoch,val_acc,step\n1,0.5", "no numbers but epochs"),
         (b"epoch,note\n1,good\n", "no numbers but epochs"),
         (b"0.1,0.2\n0.3,0.4\n", "a row of names"),
         (b"Name,State,val_acc\nbase,finished,0.9\n", "a row for each run"),
@@ -214,12 +215,25 @@ def test_what_is_no_log_is_refused_in_a_sentence(tmp_path: Path, content: bytes,
     assert words in str(refused.value)
 
 
+def test_rows_that_are_all_shorter_than_the_names(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("epoch,val_acc,step\n0,0.5\n1,0.6\n")
+    assert read(path).series == {"val_acc": [Point(0.0, None, 0.5), Point(1.0, None, 0.6)]}
+
+
+def test_a_last_number_that_may_be_cut_short_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("epoch,val_acc\n0,0.5\n1,0.6")
+    (note,) = read(path).notes
+    assert "last row" in note
+
+
 def test_a_row_that_is_cut_short_is_left_out_and_told(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_text("epoch,train_loss,val_acc\n0,1,0.5\n1,1,0.6\n2,0.9")
     run = read(path)
     assert len(run.series["train_loss"]) == 2
-    assert run.notes == ("its last row is cut short and left out",)
+    assert run.notes == ("its last row is cut short, left out",)
 
 
 @given(content=st.binary(max_size=200) | st.text('epoch,val_ac\n0.19nai;{}[]":-_', max_size=200).map(str.encode))
@@ -362,6 +376,9 @@ def test_names_tell_the_seed(first: list[str], second: list[str], what: str, key
         (["imperial-droid-52", "lucky-sun-53"], ["wild-bird-54", "old-sea-55"]),
         (["base_1/2.csv", "base_2/1.csv"], ["drop_1/2.csv", "drop_2/1.csv"]),
         (["base_seed1.csv", "base.csv"], ["drop_seed1.csv", "drop_seed2.csv"]),
+        (["base_1/m.csv", "base_3/m.csv"], ["drop_0.1/m.csv", "drop_0.3/m.csv"]),
+        (["base_1/m.csv", "base_2/m.csv"], ["drop_1.5/m.csv", "drop_2.5/m.csv"]),
+        (["base_10/m.csv", "base_20/m.csv"], ["drop_epochs10/m.csv", "drop_epochs20/m.csv"]),
     ],
 )
 def test_names_that_tell_no_seed(first: list[str], second: list[str]) -> None:

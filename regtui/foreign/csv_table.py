@@ -42,9 +42,12 @@ def read(text: str, name: str, path: Path) -> list[LoggedRun]:
     if {"name", "state"} <= {cell.lower() for cell in header}:
         raise InputError(f"{name} has a row for each run, not for each epoch; export a chart instead, or the history")
     notes = []
-    if len(table[-1]) < len(header) and not text.endswith(("\n", "\r")):  # its last number may have lost digits
-        table.pop()
-        notes.append("its last row is cut short and left out")
+    if not text.endswith(("\n", "\r")):  # its last number may have lost digits
+        is_whole = len(table[-1]) == len(header)
+        notes.append(
+            "its last row has no end: it may be cut short" if is_whole else "its last row is cut short, left out"
+        )
+        table = table if is_whole else table[:-1]
     for row, cells in enumerate(table, 2):
         if len(cells) > len(header):
             raise InputError(

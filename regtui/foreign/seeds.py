@@ -15,8 +15,12 @@ NAMED = re.compile(r"(?:^|[^a-z])(?:random[_-]?)?(?:seed|rng)[\s_=:.-]*(\d{1,18}
 """'seed_3', 'seed=3', 'base-seed3'."""
 LETTER = re.compile(r"(?:^|[^a-z0-9])s[_=-]?(\d{1,9})(?![a-z0-9])", re.IGNORECASE)
 """'s3', 'base_s3'."""
-COUNTER = re.compile(r"(?:version|v|checkpoint|epoch|step)[_=-]?$", re.IGNORECASE)
-"""What stands before a number that is no seed: Lightning counts its folders version_0, version_1."""
+NO_SEED = re.compile(
+    r"(?:^|[^a-z])(?:version|v|checkpoint|epochs?|steps?|lr|rate|wd|decay|lambda|alpha|beta|gamma|batch|bs|size|samples|dim"
+    r"|layers?|hidden|width|depth)[_=-]?$|\d\.$",
+    re.IGNORECASE,
+)
+"""What stands before a number that is no seed: a setting, a part of a number, Lightning's counter version_1."""
 SETTINGS = (
     "hparams.yaml", "hparams.yml", "config.yaml", "config.yml", ".hydra/config.yaml", "run.json", "config.json",
     "params.json", "args.json", "hparams.json",
@@ -98,6 +102,9 @@ def _by_number(runs: Sequence[LoggedRun]) -> dict[str, int]:
         return {}
     place = differing[0]
     numbers = [of[place] for of in parts]
-    if COUNTER.search(parts[0][place - 1]) or max(map(len, numbers)) > 18 or len(set(map(int, numbers))) < len(runs):
+    before, after = "".join(parts[0][:place]), "".join(parts[0][place + 1 :])
+    if NO_SEED.search(before) or re.match(r"\.\d", after):
+        return {}
+    if max(map(len, numbers)) > 18 or len(set(map(int, numbers))) < len(runs):
         return {}
     return {run.name: int(number) for run, number in zip(runs, numbers, strict=True)}

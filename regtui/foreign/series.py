@@ -160,13 +160,13 @@ def runs_of_columns(
     if "phase" in kinds or any(title.strip().lower() in APART for title in header):
         rows = ({title: cell for title, cell in zip(header, cells, strict=False) if cell} for cells in table)
         return runs_of(rows, name, path, notes)
-    columns = list(zip_longest(*table, fillvalue=""))
+    columns = [column[1:] for column in zip_longest(header, *table, fillvalue="")]
     nothing = [None] * len(table)
     epochs, steps = (
         list(map(_finite, columns[kinds.index(kind)])) if kind in kinds else nothing for kind in ("epoch", "step")
     )
     collected = LoggedRows()
-    for title, kind, column in zip(header, kinds, columns, strict=False):
+    for title, kind, column in zip(header, kinds, columns, strict=True):
         for epoch, step, cell in zip(epochs, steps, column, strict=True) if kind == "metric" else ():
             value = number(cell) if cell else None
             if value is not None:
