@@ -201,6 +201,21 @@ def _(told: Told, g: Sequence[Any]) -> None:
 
 
 @rule(
+    r"With (\d+) seeds no sign-flip p can go below ([\d.]+), so that neither HELPS nor HURTS can be called at "
+    r"([\d.]+); (\d+) seeds or more can do that\."
+)
+def _(told: Told, g: Sequence[Any]) -> None:
+    count, level = int(g[0]), float(g[2])
+    scores = [arm.score for cell in told.outcome.cells.values() for arm in cell.arms.values()]
+    hold(count == max(len(score.differences) for score in scores), "not so many seeds")
+    is_value(g[1], 2 / 2**count)
+    hold(level == scores[0].level, "another level")
+    hold(2 / 2**count > level >= 2 / 2 ** int(g[3]), "it could")
+    hold(2 / 2 ** (int(g[3]) - 1) > level, "fewer could")
+    hold(all(arm.score.call not in ("helps", "hurts") for arm in told.first.arms.values()), "something is called")
+
+
+@rule(
     r"Not finished: (\d+) of (\d+) seeds are done\. A study that ends when one likes finds what is not there; 'regtui study --resume' goes on\."  # noqa: E501
 )
 def _(told: Told, g: Sequence[Any]) -> None:

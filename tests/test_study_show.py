@@ -136,3 +136,13 @@ def test_studies_are_listed_among_runs_a_line_each(
     (line,) = capsys.readouterr().out.splitlines()
     told = json.loads(line)
     assert (told["kind"], told["name"], told["verdict"]) == ("study", study.name, "helps")
+
+
+def test_a_run_that_failed_is_named_and_not_counted_as_done(study: StudyFolder) -> None:
+    run = next(path for path in study.runs.iterdir() if path.name.endswith("-0003"))
+    summary = json.loads((run / "summary.json").read_text())
+    (run / "summary.json").write_text(json.dumps(summary | {"status": "failed", "error": "no \x1b[31mroom"}))
+    outcome = outcome_of(study, "finished")
+    assert outcome.runs == (4, 5)
+    assert outcome.cells[""].left_out == ("seed 3: it failed (no \\x1b[31mroom)",)
+    assert list(outcome.cells[""].arms["regularized"].score.differences) == [0, 1, 2, 4]

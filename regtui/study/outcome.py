@@ -153,7 +153,10 @@ def judge(
         plan,
         state,
         cells={cell.name: bench.cell(cell, found) for cell in plan.cells},
-        runs=(sum(seed not in added for _, seed, _ in scores), len(plan.cells) * len(plan.seeds) * len(plan.trials)),
+        runs=(
+            sum(key[1] not in added and not run.again for key, run in scores.items()),
+            len(plan.cells) * len(plan.seeds) * len(plan.trials),
+        ),
         seeds=tuple(bench.seeds),
         strangers=tuple(strangers),
     )

@@ -42,11 +42,19 @@ class ArmScores(NamedTuple):
 
 
 class RunScores(NamedTuple):
-    """What one run came to; `why_not` says why it does not count at all."""
+    """What one run came to.
+
+    Attributes:
+        folder: Where it is.
+        arms: Each arm.
+        why_not: Why none of them counts; empty if they do.
+        again: Whether it is made again when the study goes on: it failed, or was stopped.
+    """
 
     folder: Path
     arms: Mapping[str, ArmScores]
     why_not: str = ""
+    again: bool = False
 
 
 def read_scores(folder: Path) -> RunScores | None:
@@ -64,7 +72,7 @@ def _read(folder: Path, _size: int, _changed: int) -> RunScores | None:
     if summary is None:
         return None
     arms = {name: _arm_scores(arm) for name, arm in summary.arms.items()}
-    return RunScores(folder, arms, _why_not(summary))
+    return RunScores(folder, arms, _why_not(summary), again=summary.status in ("failed", "stopped"))
 
 
 def _why_not(summary: Summary) -> str:

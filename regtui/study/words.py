@@ -11,6 +11,7 @@ from functools import cached_property
 
 from regtui.evidence.over_seeds import Call, Interval
 from regtui.evidence.over_seeds_words import TITLES, VERDICT_EXIT, disagreement
+from regtui.evidence.t_power import seeds_for_flips
 from regtui.preset.arms import BASELINE, marks_of
 from regtui.preset.model import Preset
 from regtui.preset.validation import validate
@@ -191,10 +192,25 @@ class StudyWords:
     def warnings(self) -> list[str]:
         """What a reader should know before believing the headline."""
         lines = [self._stopped()] if self.outcome.state in ("stopped", "interrupted") else []
+        if told := self._too_few():
+            return [line for line in (*lines, told) if line]
         for arm, of in self.first.arms.items():
-            if told := disagreement(of.score):
+            decisive = arm == self.best_arm or of.score.call in ("helps", "hurts")
+            if decisive and (told := disagreement(of.score)):
                 lines.append(f"{self.named(arm)}: {told}")
         return [line for line in lines if line]
+
+    def _too_few(self) -> str:
+        """That so few seeds could not call anything, where sign-flips decide; empty if they could."""
+        scores = [of.score for cell in self.judged for of in cell.arms.values()]
+        by_flips = len(scores) > 1 or bool(self.plan.looks)
+        count, level = max(len(score.differences) for score in scores), scores[0].level
+        if not by_flips or count < 2 or 2 / 2**count <= level or all(of.call in ("open", "none") for of in scores):
+            return ""
+        return (
+            f"With {count} seeds no sign-flip p can go below {2 / 2**count:.3g}, so that neither HELPS nor HURTS "
+            f"can be called at {level:g}; {seeds_for_flips(level)} seeds or more can do that."
+        )
 
     def _stopped(self) -> str:
         done, planned = len(self.outcome.seeds), len(self.plan.seeds)
