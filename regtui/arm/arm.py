@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -185,8 +185,9 @@ class Arm(ArmCalls):
         """Score the test set, once, when training is over; an arm in `keep_best` goes back to its best epoch first."""
         if keep_best[self.name] and self._best is not None:
             self.model.load_state_dict(self._best.weights)
-        test = self._evaluate(self.data.test_examples, self.data.test_targets)
-        predictions = {name: tensor.cpu().numpy() for name, tensor in self._predict(self.data.test_examples).items()}
+        outputs: list[Tensor] = []
+        test = self._evaluate(self.data.test_examples, self.data.test_targets, outputs.append)
+        predictions = {name: of.cpu().numpy() for name, of in self.task.predictions(torch.cat(outputs)).items()}
         targets = self.data.test_targets.cpu()
         kept = targets if targets.is_floating_point() else targets.to(torch.uint8)
         return ScoreReport(test.loss, test.metric, test.scores.tolist(), predictions, kept.numpy())
@@ -324,19 +325,15 @@ class Arm(ArmCalls):
         return self._own_streams[purpose]
 
     @torch.no_grad()
-    def _predict(self, examples: Rows) -> dict[str, Tensor]:
-        """What the task keeps of the outputs, by name, [examples, …] each."""
-        self.model.eval()
-        outputs = [self._outputs(x) for x in examples.batches(EVALUATION_BATCH)]
-        return self.task.predictions(torch.cat(outputs))
-
-    @torch.no_grad()
-    def _evaluate(self, examples: Rows, targets: Tensor) -> Evaluation:
-        """Loss, metric and scores in evaluation mode."""
+    def _evaluate(
+        self, examples: Rows, targets: Tensor, tell: Callable[[Tensor], object] = lambda _outputs: None
+    ) -> Evaluation:
+        """Loss, metric and scores in evaluation mode; `tell` receives the outputs of each batch."""
         self.model.eval()
         losses, scores = [], []
         for x, y in zip(examples.batches(EVALUATION_BATCH), torch.split(targets, EVALUATION_BATCH), strict=True):
             outputs = self._outputs(x)
+            tell(outputs)
             losses.append(self.task.total(outputs, y))
             scores.append(self.task.scores(outputs, y))
         total: list[float] = torch.stack(losses).tolist()
