@@ -226,7 +226,7 @@ def map_table(effects: EffectMap) -> tuple[Sequence[str], list[list[str]]]:
 
 def _compared(metric: Metric, difference: Compared) -> list[str]:
     interval = ""
-    if difference.joint is not None:
+    if difference.joint is not None and difference.call != "open":
         low, high = (told_difference(metric, limit, unit=False) for limit in difference.joint)
         interval = f"{low} to {high}"
     word = "" if difference.call in ("open", "none") else difference.call

@@ -217,26 +217,36 @@ def _single(words: StudyWords, width: int) -> list[Row]:
     if room < SHORTEST_BAR:
         return []
     names = (BASELINE, arm) if higher else (arm, BASELINE)
-    scale = _scale([score], words.plan.smallest_effect, room)
+    scale = _scale(words, [score], room)
     rows: list[Row] = [[Part(" " * len(left)), Part(_dots(score, scale), "arm", arm)]]
     rows.append([Part(left, "arm", names[0]), *_bar(words, score, arm, scale), Part(right, "arm", names[1])])
     if score.call != "open" and bars.is_drawn(score.joint) and score.joint is not None:
         ends = words.difference(score.joint[0]), words.difference(score.joint[1])
         rows.append([Part(f"{'':{len(left)}}{bars.labels(score.joint, ends, scale)}", "soft")])
-    if words.plan.looks and bars.is_drawn(score.joint) and score.joint is not None:
-        reach = words.plain(float(f"{(score.joint[1] - score.joint[0]) / 2:.3g}"))
+    if bounds := _bounds(words, score):
+        reach = words.plain(float(f"{bounds[1]:.3g}"))
         told = f"At a look a call needs a mean beyond {BOUND}, {reach} from zero with the present spread."
         rows += [[Part(line, "soft")] for line in wrap(told, width)]
     return rows
 
 
-def _scale(scores: Sequence[Compared], smallest: float | None, room: int) -> Ruler:
-    """A ruler on which all dots and intervals lie, and what matters; with zero in its middle where there is one."""
+def _scale(words: StudyWords, scores: Sequence[Compared], room: int) -> Ruler:
+    """A ruler on which all dots and intervals lie, and the bounds of a look; one alone has zero in its middle."""
+    smallest = words.plan.smallest_effect if len(scores) == 1 else None
     values = [value for score in scores for value in score.differences.values() if math.isfinite(value)]
     values += [end for score in scores if bars.is_drawn(score.joint) for end in score.joint or ()]
+    values += [bound for score in scores for bound in _bounds(words, score)]
     values += [smallest, -smallest] if smallest else []
     low, high = min(values, default=0.0), max(values, default=0.0)
     return bars.around_zero((low, high), room) if len(scores) == 1 else bars.common([(low, high)], room)
+
+
+def _bounds(words: StudyWords, score: Compared) -> tuple[float, ...]:
+    """What the mean has to pass for a call at a look, with the present spread; nothing without looks."""
+    if not words.plan.looks or score.joint is None or not bars.is_drawn(score.joint):
+        return ()
+    reach = (score.joint[1] - score.joint[0]) / 2
+    return -reach, reach
 
 
 def _dots(score: Compared, scale: Ruler) -> str:
@@ -258,9 +268,7 @@ def _bar(words: StudyWords, score: Compared, arm: str, scale: Ruler, *, dotted: 
     marks = [
         (scale.cell(value), DOT, "mark") for value in score.differences.values() if dotted and math.isfinite(value)
     ]
-    if words.plan.looks and joint[0] < joint[1]:
-        reach = (joint[1] - joint[0]) / 2
-        marks += [(scale.cell(bound), BOUND, "axis") for bound in (-reach, reach)]
+    marks += [(scale.cell(bound), BOUND, "axis") for bound in _bounds(words, score)]
     for place, character, what in marks:
         if cells[place][1] in ("axis", "interval") and cells[place][0] not in (bars.LEFT, bars.RIGHT):
             cells[place] = (character, what)
@@ -284,7 +292,7 @@ def _table_rows(words: StudyWords, width: int) -> list[Row]:
     with_cost = any(cost) and sum(sizes) + 4 + SHORTEST_BAR + 2 <= width
     name = min(sizes[0], max(8, width - sizes[1] - sizes[2] - 3))
     room = min(LONGEST_BAR, width - name - sizes[1] - sizes[2] - 5 - (sizes[3] + 1 if with_cost else 0))
-    scale = _scale([of.score for of in ours], None, room) if room >= SHORTEST_BAR else None
+    scale = _scale(words, [of.score for of in ours], room) if room >= SHORTEST_BAR else None
     last: CellOutcome | None = None
     rows.append([Part(_head(words, scale, name, sizes, with_cost), "soft")])
     for place, (cell, arm) in enumerate(places):
