@@ -65,6 +65,13 @@ def test_arms_are_taken_apart_over_the_training_sets_of_their_runs(tmp_path: Pat
     assert "bootstrap samples of a single one" in " ".join(told.split())
 
 
+def test_a_verdict_over_one_split_says_so() -> None:
+    plan = plan_of(seeds=3, resample="bootstrap")
+    plan.preset["data"] |= {"seed": 7, "bootstrap": True}
+    told = StudyWords(judge(plan, scores_of(plan, noisy(1.0)), "finished")).conditions()
+    assert told.replace("\N{NO-BREAK SPACE}", " ").endswith("320 training images of split 7, drawn with replacement")
+
+
 def test_without_resampling_predictions_or_a_second_set_nothing_is_taken_apart(tmp_path: Path) -> None:
     names = ["baseline", "regularized"]
     for place, (plan, kept) in enumerate(

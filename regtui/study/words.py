@@ -247,8 +247,9 @@ class StudyWords:
         )
         if not self.several or self._short[self.best_arm] != self.labels[self.best_arm]:
             yield self.labels[self.best_arm]
-        drawn = " drawn with replacement" if preset.data.bootstrap else ""
-        yield f"{preset.sizes.train:,} training {preset.dataset.examples}{drawn}"
+        split = f" of split {preset.data.seed}" if preset.data.seed is not None else ""
+        drawn = ", drawn with replacement" if preset.data.bootstrap else ""
+        yield f"{preset.sizes.train:,} training {preset.dataset.examples}{split}{drawn}"
 
     def over_cells(self) -> str:
         """Where data or training vary: how many of all comparisons came to what; empty otherwise."""
