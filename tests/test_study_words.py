@@ -208,7 +208,7 @@ def test_arms_that_go_by_their_names_are_told() -> None:
 def test_between_looks_dots_the_mean_and_the_bounds_are_drawn_and_no_interval() -> None:
     plan = plan_of(seeds=12, looks=[7, 9, 12])
     for done, has_interval in ((8, False), (9, True)):
-        rows = [text_of(row) for row in glance(made(plan, noisy(1.0, 0.8), "running", done), 80)]
+        rows = [text_of(row) for row in glance(made(plan, noisy(2.0, 0.5), "running", done), 80)]
         bar = next(row for row in rows if "◆ ahead" in row)
         assert ("├" in bar) is has_interval
         assert bar.count("┆") >= 1
