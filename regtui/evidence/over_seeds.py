@@ -147,6 +147,10 @@ def compare(family: Mapping[Key, Pairs], decided: Decided, seeds: Sequence[int] 
     and `simultaneous_level` the intervals that hold together. With fewer than two differences a comparison is no
     member of the family.
 
+    An arm that changes nothing has the baseline's distribution, so that each difference is as likely to have either
+    sign, however skewed the values are. Differences of mean 0 that are skewed themselves are called more often than
+    alpha says: at 0.05, of simulated studies of 8 seeds some 5 % with a skewness of 1, and 10 to 13 % with 2.
+
     Where all differences are equal, t has no value: then the sign-flip p-value decides whether the difference is shown,
     and with as many seeds as that needs, equal differences smaller than what matters are no difference that matters.
 
