@@ -21,6 +21,7 @@ from regtui.errors import InputError, RegtuiError
 from regtui.protocol.events import EpochDone, RunFinished, StepsDone
 from regtui.runs.events import read_events
 from regtui.study import ray_engine
+from regtui.study.alone import wants_gpu
 from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.local import LocalEngine
 from regtui.study.ray_driver import Address, RayTask
@@ -90,6 +91,22 @@ def test_a_part_tells_what_was_measured_before_it_whatever_the_time(parts: list[
     assert {part.before for part in parts[1:]}.isdisjoint(part.before for part in other[1:])
     assert chained("", parts[0].events) == parts[1].before
     assert parts[0].attempt == parts[1].attempt != again[0].attempt
+
+
+@pytest.mark.parametrize(
+    ("device", "gpu", "there"),
+    [("auto", False, "cpu"), ("cpu", False, "cpu"), ("cuda", True, "cuda"), ("cuda:1", True, "cuda")],
+)
+def test_a_node_has_what_was_asked_for(
+    device: str, gpu: bool, there: str, driver: type[Scripted], tmp_path: Path
+) -> None:
+    driver.answers = lambda _task: []
+    (wanted,) = jobs(1, train={"device": device})
+    with RayEngine(jobs=1) as engine:
+        engine.begin(wanted, tmp_path)
+    (task,) = driver.tasks
+    assert wants_gpu(task.preset) == gpu
+    assert task.preset.train.device == there
 
 
 def test_a_node_with_another_version_makes_no_run() -> None:
@@ -216,7 +233,8 @@ def test_what_is_written_while_it_runs_is_what_was_told(
 def test_a_log_begins_anew_where_the_second_attempt_measured_something_else(
     parts: list[RunPart], driver: type[Scripted], tmp_path: Path
 ) -> None:
-    answers = iter([[*parts[:2], parts[2]._replace(attempt="second", before="else")], parts])
+    late = [parts[2]._replace(attempt="second")]  # comes before the first task knows that it was replaced
+    answers = iter([[*parts[:2], parts[2]._replace(attempt="second", before="else"), *late], parts])
     driver.answers = lambda _task: list(next(answers))
     with RayEngine(jobs=1) as engine:
         told = make_all(engine, jobs(1), tmp_path)
@@ -225,7 +243,7 @@ def test_a_log_begins_anew_where_the_second_attempt_measured_something_else(
     (folder,) = by_seed(told).values()
     assert list(tmp_path.iterdir()) == [folder]
     assert epochs(list(read_events(folder))) == [1, 2, 3]
-    assert [task.number for task in driver.tasks] == [1, 1]
+    assert [(task.number, task.instead_of) for task in driver.tasks] == [(1, None), (2, 1)]
 
 
 def test_a_run_whose_attempts_never_fit_together_fails_by_itself(

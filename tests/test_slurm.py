@@ -206,7 +206,7 @@ def test_jobs_make_what_this_machine_makes(
     how: str, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slurm, "LOOK", 0.05)
-    wanted = jobs(2, train={"epochs": 3 if how == "undisturbed" else 100})
+    wanted = jobs(2, train={"epochs": 3 if how == "undisturbed" else 60})
     do: dict[str, Callable[[psutil.Process], None]] = {
         "undisturbed": lambda _process: None,
         "preempted": lambda process: process.send_signal(signal.SIGUSR2),

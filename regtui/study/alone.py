@@ -10,6 +10,7 @@ from regtui.engine.crew import LocalCrew
 from regtui.engine.run import RunResult, run
 from regtui.engine.worker import keep_freed_memory
 from regtui.preset.model import Preset
+from regtui.preset.train import Device
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event
 
@@ -26,6 +27,17 @@ def run_alone(
 ) -> RunResult:
     """Make a run in a new folder below `runs`; see `regtui.engine.run.run`."""
     return run(preset, runs, control, emit, _crew(threads), begun, checkpoints=checkpoints)
+
+
+def wants_gpu(preset: Preset) -> bool:
+    """Whether a scheduler is asked for a GPU."""
+    return preset.train.device.startswith("cuda")
+
+
+def on_what_was_asked_for(preset: Preset) -> Preset:
+    """The preset for a run that has only what a scheduler was asked for: a GPU by whatever number, or none."""
+    device: Device = "cuda" if wants_gpu(preset) else "cpu" if preset.train.device == "auto" else preset.train.device
+    return preset.model_copy(update={"train": preset.train.model_copy(update={"device": device})})
 
 
 @cache

@@ -22,6 +22,7 @@ import regtui
 from regtui import __version__
 from regtui.preset.model import Preset
 from regtui.signals import ending
+from regtui.study.alone import wants_gpu
 from regtui.study.ray_task import RunPart, make, wrong_version
 from regtui.text import one_line
 
@@ -41,12 +42,13 @@ class Address(NamedTuple):
 
 
 class RayTask(NamedTuple):
-    """A run to make; one with a number that was given before replaces that."""
+    """A run to make; `instead_of` is the number of a task that it replaces, and that is ended."""
 
     number: int
     preset: Preset
     threads: int
     checkpoints: bool
+    instead_of: int | None = None
 
 
 def begin(_channel: str) -> None:
@@ -72,8 +74,8 @@ def begin(_channel: str) -> None:
         tasks: dict[int, Any] = {}
         while True:
             task: RayTask = pickle.load(calls)
-            if (before := tasks.get(task.number)) is not None:
-                cluster.cancel(before)
+            if task.instead_of is not None:
+                cluster.cancel(tasks.pop(task.instead_of))
             parts = tasks[task.number] = cluster.start(task)
             threading.Thread(target=_pass_on, args=(cluster, task.number, parts, tell), daemon=True).start()
     except EOFError:  # the study has ended, or its program has
@@ -103,7 +105,6 @@ class _Cluster:
     def join(self, address: Address) -> int | str:
         """Join it, or start one; returns its processors, or why that can't be done."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         try:
             import ray
         except ImportError as error:
@@ -131,7 +132,7 @@ class _Cluster:
 
     def start(self, task: RayTask) -> Any:
         """Start a run; returns a generator of references to its parts."""
-        gpus = 1 if task.preset.train.device.startswith("cuda") else 0
+        gpus = int(wants_gpu(task.preset))
         options = self._make.options(num_cpus=task.threads, num_gpus=gpus, name=f"regtui {task.preset.name}")
         return options.remote(task.preset, task.threads, task.checkpoints, __version__)
 

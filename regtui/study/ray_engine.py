@@ -23,6 +23,7 @@ from regtui.processors import grant
 from regtui.protocol.events import Event, RunFinished, StepsDone
 from regtui.runs.log import RunLog
 from regtui.runs.summary import read_summary
+from regtui.study.alone import on_what_was_asked_for
 from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.plan import Job
 from regtui.study.ray_driver import Address, RayTask
@@ -102,9 +103,7 @@ class RayEngine:
 
     def begin(self, job: Job, runs: Path) -> None:
         """Begin a run in a new folder below `runs`; returns at once."""
-        self._begun += 1
-        self._runs[self._begun] = _Attempt(job, runs)
-        self._submit(self._begun)
+        self._submit(_Attempt(job, runs))
 
     def news(self, timeout: float) -> list[News]:
         """What has happened since the last call, in order; waits up to `timeout` seconds for the first.
@@ -173,9 +172,11 @@ class RayEngine:
             return "a Ray cluster can't be started here"
         return f"the Ray cluster at {quoted(self._address)} can't be used"
 
-    def _submit(self, number: int) -> None:
-        preset = self._runs[number].job.preset
-        self._send(RayTask(number, _elsewhere(preset), self._threads, self._checkpoints))
+    def _submit(self, run: _Attempt, instead_of: int | None = None) -> None:
+        self._begun += 1
+        self._runs[self._begun] = run
+        preset = _elsewhere(run.job.preset)
+        self._send(RayTask(self._begun, preset, self._threads, self._checkpoints, instead_of))
 
     def _send(self, message: Address | RayTask) -> None:
         try:
@@ -251,8 +252,9 @@ class RayEngine:
             return [self._failed(number, f"its workers died, and {ATTEMPTS} attempts did not measure the same")]
         if run.log is not None:
             run.log.discard()
-        self._runs[number] = _Attempt(run.job, run.runs, deaths=run.deaths, begun=run.begun + 1)
-        self._submit(number)
+        del self._runs[number]
+        anew = _Attempt(run.job, run.runs, deaths=run.deaths, begun=run.begun + 1)
+        self._submit(anew, instead_of=number)
         return []
 
     def _failed(self, number: int, why: str, hopeless: RegtuiError | None = None) -> Ended:
@@ -315,10 +317,8 @@ def _reach(address: str) -> None:
 
 
 def _elsewhere(preset: Preset) -> Preset:
-    """The preset as it is given to a node, which has another current folder, and only the GPU that Ray gives it."""
-    data, train = preset.data, preset.train
-    if data.root:
-        data = data.model_copy(update={"root": str(Path(data.root).absolute())})
-    if train.device.startswith("cuda"):
-        train = train.model_copy(update={"device": "cuda"})
-    return preset.model_copy(update={"data": data, "train": train})
+    """The preset as it is given to a node, which has another current folder."""
+    if not preset.data.root:
+        return on_what_was_asked_for(preset)
+    root = str(Path(preset.data.root).absolute())
+    return on_what_was_asked_for(preset.model_copy(update={"data": preset.data.model_copy(update={"root": root})}))

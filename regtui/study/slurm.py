@@ -29,6 +29,7 @@ from regtui.preset.validation import nearest
 from regtui.protocol.events import RunFinished
 from regtui.runs.follow import Follower
 from regtui.runs.list import is_run
+from regtui.study.alone import on_what_was_asked_for, wants_gpu
 from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.plan import Job
 from regtui.study.slurm_job import Made, SlurmRun
@@ -218,6 +219,11 @@ class SlurmEngine:
         if self._folder is not None:
             shutil.rmtree(self._folder / "made" if self._failed else self._folder, ignore_errors=True)
 
+    @property
+    def _has_gpu(self) -> bool:
+        """Whether the settings ask for a GPU."""
+        return any(key in self._settings for key in _GPUS)
+
     def _prepare(self, folder: Path, job: Job) -> None:
         """Make submitit ready, once the study's folder is known; its jobs of an earlier start are taken back.
 
@@ -234,7 +240,7 @@ class SlurmEngine:
         shutil.rmtree(folder, ignore_errors=True)
         python = f"{shlex.quote(sys.executable)} -P"  # the current folder is not on the import path
         ours: dict[str, Any] = {"name": f"regtui-{job.preset.name}", "cpus_per_task": self._threads}
-        if job.preset.train.device.startswith("cuda") and not any(key in self._settings for key in _GPUS):
+        if wants_gpu(job.preset) and not self._has_gpu:
             ours["gpus_per_node"] = 1
         settings = {"time": MINUTES, "array_parallelism": self._most, **self._settings}
         try:
@@ -265,7 +271,8 @@ class SlurmEngine:
         try:
             with self._executor.batch():
                 for run in waiting:
-                    call = SlurmRun(run.job.preset, run.place, self._threads, self._checkpoints)
+                    preset = run.job.preset if self._has_gpu else on_what_was_asked_for(run.job.preset)
+                    call = SlurmRun(preset, run.place, self._threads, self._checkpoints)
                     run.slurm = self._executor.submit(call)
         except Exception as error:  # what sbatch says, as submitit's error
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
