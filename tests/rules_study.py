@@ -200,6 +200,15 @@ def _(told: Told, g: Sequence[Any]) -> None:
         is_value(g[4].rpartition(" ")[2], 2 / 2**count)
 
 
+@rule(r"(.+) (?:is|are) the same experiment as the baseline: what sets them apart is chance\.")
+def _(told: Told, g: Sequence[Any]) -> None:
+    tables = told.outcome.plan.preset
+    for name in re.split(r", | and ", g[0]):
+        arm = told.names[name]
+        table = tables["arms"][arm] if arm in tables.get("arms", {}) else tables[arm]
+        hold(table.get("dropout", {}).get("rate", 0) == 0, "it has dropout")
+
+
 @rule(
     r"With (\d+) seeds no sign-flip p can go below ([\d.]+), so that neither HELPS nor HURTS can be called at "
     r"([\d.]+); (\d+) seeds or more can do that\."

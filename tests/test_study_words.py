@@ -214,3 +214,32 @@ def test_between_looks_dots_the_mean_and_the_bounds_are_drawn_and_no_interval() 
         assert bar.count("┆") >= 1
         above = rows[rows.index(bar) - 1]
         assert sum({"•": 1, ":": 2}.get(mark, int(mark) if mark.isdigit() else 0) for mark in above) == done
+
+
+@pytest.mark.parametrize("difference", [0.0, 1.0])
+@pytest.mark.parametrize(("arms", "looks"), [(1, []), (2, []), (1, [7, 9, 12])])
+def test_differences_that_are_all_equal_can_be_told(difference: float, arms: int, looks: list[int]) -> None:
+    plan = plan_of(arms, 12, looks=looks)
+    outcome = made(plan, lambda _cell, arm, seed, _trial: 80.0 + seed + (difference if arm != "baseline" else 0.0))
+    score = next(iter(outcome.cells[""].arms.values())).score
+    assert (score.joint, score.call) == (None, "helps" if difference else "no difference")
+    lines = "\n".join(verdict_lines(outcome, 80))
+    assert ("HELPS" if difference else "NO DIFFERENCE") in lines
+    assert "nan" not in lines.lower().replace("inconclusive", "")
+    markdown(outcome, "name")
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_whatever_is_judged_can_be_told(metric: str) -> None:
+    outcome = made(plan_of(2, metric=metric, smallest_effect=None), noisy(1.5))
+    text = "\n".join([*verdict_lines(outcome, 100), markdown(outcome, "name")])
+    assert f"test {metric}" in text
+    assert ("points" in text) is (metric == "accuracy")
+
+
+def test_an_arm_that_does_what_the_baseline_does_is_told() -> None:
+    plan = plan_of(seeds=6)
+    preset = to_table(small_preset(regularized={"dropout": {"rate": 0.0}}))
+    outcome = made(plan.model_copy(update={"preset": preset}), noisy(0.0))
+    (told,) = [line for line in StudyWords(outcome).warnings() if "same experiment" in line]
+    STUDY.check(Told(outcome, {"dropout 0": "regularized", "dropout 0.0": "regularized"}), told.replace(NBSP, " "))

@@ -192,6 +192,9 @@ class StudyWords:
     def warnings(self) -> list[str]:
         """What a reader should know before believing the headline."""
         lines = [self._stopped()] if self.outcome.state in ("stopped", "interrupted") else []
+        if same := [self.named(arm.name) for arm in self.plan.arms if self._is_baseline(arm.name)]:
+            are = "is the same experiment" if len(same) == 1 else "are the same experiment"
+            lines.append(f"{listed(same)} {are} as the baseline: what sets them apart is chance.")
         if told := self._too_few():
             return [line for line in (*lines, told) if line]
         for arm, of in self.first.arms.items():
@@ -199,6 +202,12 @@ class StudyWords:
             if decisive and (told := disagreement(of.score)):
                 lines.append(f"{self.named(arm)}: {told}")
         return [line for line in lines if line]
+
+    def _is_baseline(self, arm: str) -> bool:
+        """Whether an arm does in every trial what the baseline does."""
+        table = self.preset.table_of(arm)
+        tuned = any(key.startswith((f"{table}.", f"{BASELINE}.")) for key in self.plan.tune)
+        return not tuned and self.preset.does_as_baseline(arm)
 
     def _too_few(self) -> str:
         """That so few seeds could not call anything, where sign-flips decide; empty if they could."""
