@@ -101,7 +101,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 def _read(path: Path, side: str) -> list[LoggedRun]:
     if not path.is_dir():
         return read_log(path, one_line(path))
-    found = list(_in_folder(path, DEPTH))
+    found = list(_in_folder(path))
     if not found:
         raise InputError(
             f"{side} {quoted(path)}: no log is in that folder (metrics.csv, trainer_state.json, event files of "
@@ -110,38 +110,53 @@ def _read(path: Path, side: str) -> list[LoggedRun]:
     return found
 
 
-def _in_folder(folder: Path, depth: int) -> Iterator[LoggedRun]:
+def _in_folder(folder: Path) -> Iterator[LoggedRun]:
     """The runs of the log in a folder; where it has none, of those in the folders below."""
-    name = one_line(folder)
+    waiting, looked_at = [(folder, DEPTH)], 0
+    while waiting:
+        here, depth = waiting.pop()
+        files, folders = _entries(here)
+        looked_at += len(files) + len(folders)
+        if looked_at > MOST_LOOKED_AT:
+            raise InputError(
+                f"{one_line(folder)} has more than {MOST_LOOKED_AT:,} files; name a folder nearer to the logs"
+            )
+        found = _log_in(here, files, folders)
+        yield from found
+        if not found and depth:
+            waiting += [(below, depth - 1) for below in reversed(_worth_a_look(folders))]
+
+
+def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files and the folders in a folder, in the order of their names."""
     try:
-        entries = sorted(islice(os.scandir(folder), MOST_LOOKED_AT), key=lambda entry: _natural(entry.name))
-        folders = [folder / entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+        entries = sorted(islice(os.scandir(folder), MOST_LOOKED_AT + 1), key=lambda entry: _natural(entry.name))
         files = [folder / entry.name for entry in entries if entry.is_file()]
+        return files, [folder / entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."]
+    except OSError as error:
+        raise InputError(f"{one_line(folder)} can't be read: {error.strerror or error}") from None
+
+
+def _log_in(folder: Path, files: Sequence[Path], folders: Sequence[Path]) -> list[LoggedRun]:
+    """The runs of a folder's own log; none where it has no log."""
+    name = one_line(folder)
+    known = [folder / known for known in KNOWN if folder / known in files]
+    try:
+        if not known and (events := _event_files(files, folders)):
+            return tensorboard_events.read(events, name, folder)
     except OSError as error:
         raise InputError(f"{name} can't be read: {error.strerror or error}") from None
-    for known in KNOWN:
-        if folder / known in files:
-            yield from read_log(folder / known, one_line(folder / known))
-            return
-    if events := _event_files(files, folders):
-        try:
-            yield from tensorboard_events.read(events, name, folder)
-        except OSError as error:
-            raise InputError(f"{name} can't be read: {error.strerror or error}") from None
-        return
-    others = [file for file in files if file.suffix.lower() in ENDINGS]
-    if len(others) > 1:
-        raise InputError(
-            f"{name} has several logs, {_some([file.name for file in others])}; name one, as in '*/{others[0].name}'"
-        )
-    if others:
-        yield from read_log(others[0], one_line(others[0]))
-        return
-    saved = [below for below in folders if re.fullmatch(r"checkpoint-\d+", below.name)]
-    if saved:  # Hugging Face keeps the trainer's state with each checkpoint: the last has all of it
-        folders = [max(saved, key=lambda below: int(below.name[11:30]))]
-    for below in folders if depth else ():
-        yield from _in_folder(below, depth - 1)
+    logs = known or [file for file in files if file.suffix.lower() in ENDINGS]
+    if len(logs) > 1 and not known:
+        one = one_line(logs[0].name)
+        raise InputError(f"{name} has several logs, {_some([file.name for file in logs])}; name one, as in '*/{one}'")
+    return read_log(logs[0], one_line(logs[0])) if logs else []
+
+
+def _worth_a_look(folders: Sequence[Path]) -> Sequence[Path]:
+    """The folders in which logs may be; of a trainer's checkpoints the last, whose state tells the whole history."""
+    saved = [below for below in folders if re.fullmatch(r"checkpoint-\d{1,18}", below.name)]
+    return [max(saved, key=lambda below: int(below.name.partition("-")[2]))] if saved else folders
 
 
 def _event_files(files: Sequence[Path], folders: Sequence[Path]) -> list[tuple[str, Path]]:
