@@ -39,7 +39,7 @@ def heat_rows(
     rows = [Text(f" {'':{labels}}   {effects.column_key}{more}", faint, end="", no_wrap=True)]
     head = "".join(f"{f'{value:,g}':^{column}}" for value in shown)
     rows.append(Text(f" {effects.row_key[:labels]:{labels}}   {head}", faint, end="", no_wrap=True))
-    tall = height == 0 or height >= 2 * len(effects.rows) + 4
+    tall = height == 0 or height >= 2 * len(effects.rows) + 3
     for row in effects.rows:
         line = Text(f" {f'{row:g}':>{labels}}   ", faint, end="", no_wrap=True)
         for value in shown:

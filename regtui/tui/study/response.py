@@ -14,6 +14,8 @@ from regtui.tui.study.forest import ArmInCell
 from regtui.tui.study.subject import Subject
 
 STAR = "★ best by validation"
+BESIDE = 0.012
+"""Dots stand so far beside their interval, as a share of the chart's width."""
 AIR = 0.08
 """A chart reaches so far beyond its outermost values at either side, as a share of its width."""
 
@@ -38,7 +40,7 @@ def response_plot(response: DoseResponse, subject: Subject, chosen: str, space: 
     words = []
     for dose in known:
         x, (mark, colour) = places[dose.arm], subject.looks[dose.arm]
-        curves += _dose(dose, x, colour, strong=dose.arm == chosen)
+        curves += _dose(dose, x, x + BESIDE * (right - left), colour, strong=dose.arm == chosen)
         if dose.level.mean is not None:
             words.append((mark, x, dose.level.mean, colour))
     low, high = limits([y for curve in curves for y in curve.y])
@@ -63,10 +65,10 @@ def response_title(response: DoseResponse, subject: Subject) -> tuple[str, str]:
     return title, f"best by validation {response.best.value:g}: {mean} on test"
 
 
-def _dose(dose: Dose, x: float, colour: str, *, strong: bool) -> Iterator[Curve]:
+def _dose(dose: Dose, x: float, beside: float, colour: str, *, strong: bool) -> Iterator[Curve]:
     dots = sorted(value for value in dose.level.test.values() if math.isfinite(value))
     shade = colour if strong else f"{colour}-train"
-    yield Curve([x] * len(dots), dots, shade, mark="•", line=False)
+    yield Curve([beside] * len(dots), dots, shade, mark="•", line=False)
     if dose.level.interval is not None:
         yield Curve([x, x], list(dose.level.interval), colour)
 
@@ -104,11 +106,11 @@ def gains_plot(gains: Gains, subject: Subject, chosen: str, space: Space) -> Plo
     curves: list[Curve] = []
     values = sorted({gain.value for trend in gains.trends for gain in trend.gains})
     at = {value: math.log10(value) if gains.is_log else value for value in values}
+    left, right = _widened(list(at.values()))
     for trend in sorted(gains.trends, key=lambda trend: trend.arm == chosen):
-        curves += _gain(trend, at, subject, strong=trend.arm == chosen)
+        curves += _gain(trend, at, BESIDE * (right - left), subject, strong=trend.arm == chosen)
     if not curves:
         return Plot(empty="the gain comes with the first seed")
-    left, right = _widened(list(at.values()))
     low, high = limits([0.0, *(y for curve in curves for y in curve.y)])
     return Plot(
         curves=curves,
@@ -121,14 +123,16 @@ def gains_plot(gains: Gains, subject: Subject, chosen: str, space: Space) -> Plo
     )
 
 
-def _gain(trend: GainTrend, at: dict[float, float], subject: Subject, *, strong: bool) -> Iterator[Curve]:
+def _gain(
+    trend: GainTrend, at: dict[float, float], beside: float, subject: Subject, *, strong: bool
+) -> Iterator[Curve]:
     mark, colour = subject.looks[trend.arm]
     known = [(at[gain.value], gain.difference) for gain in trend.gains if gain.difference.mean is not None]
     if not known:
         return
     for x, difference in known if strong else ():
         dots = sorted(difference.differences.values())
-        yield Curve([x] * len(dots), dots, f"{colour}-train", mark="•", line=False)
+        yield Curve([x + beside] * len(dots), dots, f"{colour}-train", mark="•", line=False)
         if difference.joint is not None and difference.call != "open":
             yield Curve([x, x], list(difference.joint), colour)
     means = [difference.mean for _, difference in known if difference.mean is not None]

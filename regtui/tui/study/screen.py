@@ -44,6 +44,8 @@ SECONDS = 1.0
 """Between two drawings of what runs, whose clocks go on by themselves."""
 MOST_RUNNING = 6
 """Rows of what runs where, at most."""
+FRAME = 3
+"""Columns that the lines around a chart take."""
 LOW = 16
 """Below so many rows, what runs where is left out."""
 STOP_CHOICES = (
@@ -207,10 +209,10 @@ class StudyScreen(Screen[None]):
         self._answer.display = not self._details
         in_rows = self.view in IN_ROWS
         self._main.display = not self._details and in_rows
-        rows = len(self._main_rows(width, 0)) if self._main.display else 0
-        charted = not in_rows or rest - rows >= CHART
+        rows = self._rows_beside_a_chart(width, rest) if self._main.display else 0
+        charted = not in_rows or bool(rows)
         self._chart.display = not self._details and charted
-        self._main.styles.height = rows if self._chart.display else rest
+        self._main.styles.height = rows or rest
         if self._details:
             columns = max(20, min(WIDEST, width - 4))
             self.query_one("#words", Static).update("\n".join(detail_lines(self.session, columns)))
@@ -218,10 +220,17 @@ class StudyScreen(Screen[None]):
             part.redraw()
         self.call_after_refresh(self._draw_chart)
 
+    def _rows_beside_a_chart(self, width: int, rest: int) -> int:
+        """The rows of the view where a chart has room below: all it would like, or a row fewer for each arm; else 0."""
+        most = len(self._main_rows(width, 0))
+        least = most - len(places(self.session.outcome)) * (self.view == "differences")
+        return next((rows for rows in (most, least) if rest - rows >= CHART), 0)
+
     def _draw_chart(self) -> None:
         if not self._chart.display or not self.is_current:
             return
-        plot, title, legend = self._plot(Space(*self._chart.content_size))
+        # A chart that was hidden has no size before the next layout, and as many columns as the screen allows after it.
+        plot, title, legend = self._plot(Space(self.size.width - FRAME, max(CHART, self._chart.content_size.height)))
         self._chart.show(plot)
         cell = f" · {self.at.cell}" if self.at.cell and self.view != "gain" else ""
         self._chart.entitle(one_line(f"{title}{cell}"), one_line(legend))
