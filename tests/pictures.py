@@ -3,14 +3,15 @@
     python -m tests.pictures               the README's, into docs/
     python -m tests.pictures --all FOLDER  every screen in every size and look, to be looked at one by one
 
-Nothing is staged: a live run trains `small-data`, and what is reviewed are
-the sample runs in logs/.
+Nothing is staged: a live run trains `small-data`, a study runs it over eight seeds, and what is reviewed are the sample
+runs in logs/.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import atexit
 import contextlib
 import os
 import shutil
@@ -18,7 +19,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
 import matplotlib
@@ -33,8 +36,13 @@ from textual.pilot import Pilot
 
 from regtui.preset.file import load
 from regtui.protocol.control import Stop
+from regtui.study.conduct import conduct
+from regtui.study.design import Wishes, make_plan
+from regtui.study.folder import StudyFolder
+from regtui.study.local import LocalEngine
 from regtui.tui.app import RegtuiApp
 from regtui.tui.run.training import ProcessTraining
+from regtui.tui.study.screen import StudyScreen
 from regtui.tui.themes import THEMES
 from tests.screen_double import until
 from tests.test_samples import samples
@@ -61,15 +69,19 @@ class Scene(NamedTuple):
         preset: The preset that is trained live; empty for saved runs.
         epochs: Live: paused at this epoch; 0 waits for the end.
         review: Saved runs: the preset of the sample that is opened; empty for the list.
+        study: A saved study of `STUDY` is opened.
         keys: Pressed then.
     """
 
     preset: str = ""
     epochs: int = 0
     review: str | None = None
+    study: bool = False
     keys: tuple[str, ...] = ()
 
 
+STUDY = "small-data", Wishes("8", vary=("regularized.dropout.rate=0.1,0.3,0.5,0.7",))
+"""The study that is shown: its preset, and what is asked of it."""
 SCENES = {
     "choose": Scene(),
     "choose-filter": Scene(keys=("slash", *"dropout")),
@@ -95,6 +107,11 @@ SCENES = {
     "weights": Scene(review="l1", keys=("w",)),
     "list": Scene(review="", keys=("down", "down")),
     "list-note": Scene(review="", keys=("n",)),
+    "study": Scene(study=True, keys=("down", "down", "right")),
+    "study-ranking": Scene(study=True, keys=("v",)),
+    "study-response": Scene(study=True, keys=("v", "v")),
+    "study-details": Scene(study=True, keys=("d",)),
+    "study-form": Scene(keys=("R",)),
     "compare": Scene(review="", keys=(*["down"] * 4, "space", *["down"] * 4, "space", "c")),
 }
 README = {
@@ -102,9 +119,21 @@ README = {
     "verdict": ("verdict", (120, 36)),
     "arms": ("arms-overlay", (120, 36)),
     "list": ("list", (120, 36)),
+    "study": ("study", (120, 36)),
     "compare": ("compare", (120, 36)),
 }
 """The README's pictures: scene and size of each."""
+
+
+@cache
+def study() -> Path:
+    """The folder of the study, whose runs are made the first time."""
+    preset, wishes = STUDY
+    logs = Path(tempfile.mkdtemp(prefix="regtui-study-"))
+    atexit.register(shutil.rmtree, logs, ignore_errors=True)
+    made = StudyFolder.create(make_plan(load(preset), wishes), logs)
+    conduct(made, LocalEngine(os.cpu_count() or 1), Event(), lambda _news: None)
+    return made.path
 
 
 async def picture(scene: Scene, size: tuple[int, int], look: str = "dark") -> Image.Image:
@@ -118,6 +147,8 @@ async def picture(scene: Scene, size: tuple[int, int], look: str = "dark") -> Im
             for sample in samples():
                 shutil.copytree(sample, logs / sample.name)
             review = [run for run in sorted(logs.iterdir()) if scene.review and run.name[16:-5] == scene.review]
+        if scene.study:
+            review = [study()]
         preset, training = load(scene.preset) if scene.preset else None, ProcessTraining()
         app = RegtuiApp(logs, preset, start=bool(preset), ascii_only=look == "ascii", training=training, review=review)
         async with app.run_test(size=size) as pilot:
@@ -139,6 +170,8 @@ async def picture(scene: Scene, size: tuple[int, int], look: str = "dark") -> Im
 
 async def _reach(app: RegtuiApp, pilot: Pilot[int], scene: Scene) -> None:
     """Wait until the live run is where it should be, or the saved runs are there."""
+    if scene.study:
+        await until(pilot, lambda: isinstance(app.screen, StudyScreen))
     if scene.preset:
         await until(pilot, lambda: app.session is not None and app.session.history.epochs >= 1, 300)
         assert app.session is not None

@@ -25,7 +25,12 @@ from regtui.tui.review.preview import Preview
 from regtui.tui.review.screen import ReviewScreen
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.verdict_panel import VerdictPanel
+from regtui.tui.study.screen import StudyScreen
+from regtui.tui.study.session import StudySession
+from regtui.tui.study.subject import Subject
 from tests.conftest import small_preset
+from tests.made_courses import made_courses
+from tests.made_scores import made, noisy, plan_of
 from tests.screen_double import ScriptedTraining, text_of, until
 from tests.test_samples import samples
 
@@ -63,6 +68,7 @@ def training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedTrainin
         return EPOCH * len(training.crew.called("measure"))
 
     monkeypatch.setattr(progress, "Clock", lambda: Clock(ticks))
+    monkeypatch.setattr(Clock, "look", lambda _clock: None)  # it would take a tick of this clock for a suspension
     monkeypatch.setattr(engine_run, "time", SimpleNamespace(perf_counter=ticks))
     monkeypatch.setattr(runlog, "_new_folder", folder_of_a_known_name)
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -167,3 +173,17 @@ async def test_saved_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         await until(pilot, lambda: "3 runs · differ" in text_of(app) and "A batch-norm" in text_of(app))
         await pilot.pause()
         await compare(app, pilot, "compare-120x36")
+
+
+async def test_a_study(training: ScriptedTraining) -> None:
+    effects = {"rate-0_1": 0.9, "rate-0_2": 1.6, "rate-0_3": -1.4}
+    outcome = made(plan_of(arms=3), noisy(effects))
+    session = StudySession(outcome, Subject.of(outcome.plan), LOGS, ended=True)
+    session.courses.update(made_courses(outcome))
+    app = RegtuiApp(LOGS, training=training)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = StudyScreen(session)
+        app.push_screen(screen)
+        await until(pilot, lambda: app.screen is screen and "├" in text_of(app))
+        await pilot.press("down", "right")
+        await compare(app, pilot, "study-120x36")

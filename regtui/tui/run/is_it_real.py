@@ -29,7 +29,8 @@ def study_offer(session: Session, jobs: int) -> str:
     if why_no_study(session) or not session.verdicts:
         return ""
     alone = sum(epoch.seconds for arm in session.history.arms.values() for epoch in arm.epochs)
-    return f"is it real? {USUAL_SEEDS} seeds, about {duration(alone * USUAL_SEEDS / min(jobs, USUAL_SEEDS))}"
+    seconds = max(1.0, alone * USUAL_SEEDS / min(jobs, USUAL_SEEDS))
+    return f"is it real? {USUAL_SEEDS} seeds, about {duration(seconds)}"
 
 
 def new_seeds(seed: int) -> str:

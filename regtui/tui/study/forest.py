@@ -117,16 +117,20 @@ def forest(
         for place in of_cell:
             drawn = _drawn(outcome, place, subject, ruler, seed if place == chosen else None, colours, tall=tall)
             rows_of.append((place, _rows(place, drawn, names, figures[place], subject, place == chosen, colours)))
+    accent = Style(color=colours["accent"])
     of_seed = _seed_words(outcome, subject, chosen, seed)
     below = [_axis(ruler, names, colours), _legend(outcome, subject, width, colours)]
     if of_seed:
-        below[-1] = Text(f" {of_seed}", Style(color=colours["accent"]), end="", no_wrap=True)
+        below[-1] = Text(f" {of_seed}", accent, end="", no_wrap=True)
     rows = [row for _, group in rows_of for row in group]
     if height:
         at = next((n for n, (place, _) in enumerate(rows_of) if place == chosen), 0)
         first = sum(len(group) for _, group in rows_of[:at])
         visible = max(1, height - len(below))
         top = min(max(0, first - visible // 2), max(0, len(rows) - visible))
+        hidden = top, max(0, len(rows) - visible - top)
+        more = "  ".join(f"{arrow} {count}" for arrow, count in zip("↑↓", hidden, strict=True) if count)
+        below[0] = Text(f"{f' {more} rows' if more else '':{names}}", accent, end="", no_wrap=True) + below[0][names:]
         rows = rows[top : top + visible]
     for row in (shown := [*rows, *below]):
         row.truncate(width)
