@@ -408,6 +408,13 @@ def test_settings_beside_a_log_tell_the_seed(tmp_path: Path, file: str, text: st
     assert sorted(joined.keys.values()) == [11, 11, 22, 22]
 
 
+def test_settings_beside_several_runs_are_of_none_of_them(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"seed": 42}')
+    logs.wandb_chart(tmp_path / "chart.csv", {name: [0.5, 0.6] for name in ("sun", "moon", "sea", "sky")})
+    sides = [find_runs([f"{tmp_path}/chart.csv::{start}*"], "--baseline") for start in ("[m]*", "[s]u")]
+    assert join(*sides) is None
+
+
 def test_a_loss_that_is_not_finite_in_an_own_log_is_nan(tmp_path: Path) -> None:
     path = logs.own_events(tmp_path, 1, {"baseline": {"val_acc": [0.5], "val_loss": [math.nan]}})
     assert math.isnan(values(read_log(path, "e")[0], "val_loss")[0])

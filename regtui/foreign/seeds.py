@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -74,7 +75,10 @@ def _by_pattern(runs: Sequence[LoggedRun], pattern: re.Pattern[str]) -> dict[str
 
 
 def _beside(runs: Sequence[LoggedRun]) -> dict[str, int]:
-    return {run.name: seed for run in runs if (seed := _seed_beside(run)) is not None}
+    """What settings beside logs tell; those in a folder of several runs are of none of them."""
+    shared = Counter(run.folder for run in runs)
+    alone = [run for run in runs if shared[run.folder] == 1]
+    return {run.name: seed for run in alone if (seed := _seed_beside(run)) is not None}
 
 
 def _seed_beside(run: LoggedRun) -> int | None:
