@@ -12,11 +12,12 @@ from regtui.evidence.glance import text_of
 from regtui.preset.file import to_table
 from regtui.study.glance import glance, verdict_lines
 from regtui.study.markdown import markdown
+from regtui.study.naming import span
 from regtui.study.outcome import State, StudyOutcome, end_at_look, judge
 from regtui.study.plan import PlannedArm, PlannedCell, StudyPlan
 from regtui.study.record import to_json
 from regtui.study.scores import ArmScores
-from regtui.study.words import StudyWords, span, verdict_exit
+from regtui.study.words import StudyWords, verdict_exit
 from regtui.text import NBSP
 from tests.conftest import small_preset
 from tests.made_scores import made, noisy, plan_of, scores_of

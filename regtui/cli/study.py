@@ -30,10 +30,11 @@ from regtui.study.design import MANY_RUNS, Wishes, describe_size, make_plan, see
 from regtui.study.engine import Ended, Engine, News, Told
 from regtui.study.folder import StudyFolder, find_study
 from regtui.study.forecast import forecast
+from regtui.study.naming import span
 from regtui.study.outcome import StudyOutcome, metric_of
 from regtui.study.plan import Job, StudyPlan
 from regtui.study.scores import read_scores
-from regtui.study.words import span, verdict_exit
+from regtui.study.words import verdict_exit
 from regtui.text import NBSP, counted, duration, listed, number, one_line, quoted
 
 if TYPE_CHECKING:

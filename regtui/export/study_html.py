@@ -20,10 +20,11 @@ from regtui.preset.arms import BASELINE
 from regtui.study.diagnosis import advice_on_study
 from regtui.study.dose import dose_responses, effect_maps
 from regtui.study.glance import details_sentences, table, tests_tables
+from regtui.study.naming import span
 from regtui.study.outcome import CellOutcome
 from regtui.study.reproduce import command_of
 from regtui.study.varied import sections
-from regtui.study.words import StudyWords, span
+from regtui.study.words import StudyWords
 from regtui.text import NBSP, UNKNOWN, listed
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 
 from regtui.study.glance import details_sentences, table
+from regtui.study.naming import span
 from regtui.study.outcome import StudyOutcome
 from regtui.study.reproduce import command_of
 from regtui.study.varied import Section, sections
-from regtui.study.words import StudyWords, span
+from regtui.study.words import StudyWords
 from regtui.text import NBSP, counted, listed, one_line
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!&])")

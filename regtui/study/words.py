@@ -6,100 +6,26 @@ added beyond the plan. Whoever prints, draws or pastes takes the sentences from 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Mapping
 
-from regtui.evidence.over_seeds import Call, Interval
+from regtui.evidence.over_seeds import Call
 from regtui.evidence.over_seeds_words import TITLES, VERDICT_EXIT, disagreement
 from regtui.evidence.t_power import seeds_for_flips
-from regtui.preset.arms import BASELINE, marks_of
-from regtui.preset.model import Preset
-from regtui.preset.validation import validate
+from regtui.preset.arms import BASELINE
+from regtui.study.naming import StudyNames, shown_setting, span, tried
 from regtui.study.outcome import ENDED, ArmOutcome, CellOutcome, StudyOutcome
-from regtui.study.plan import PlannedCell, Value, is_of_arm, with_setting
+from regtui.study.plan import is_of_arm
 from regtui.text import NBSP, counted, listed, number, one_line, p_value, signed
 
 NOTHING = "◇"
 """Marks that no arm is told to do better or worse."""
-LONGEST_LABEL, SHORT_LABEL = 60, 24
-"""An arm whose techniques take more characters goes by its name; where there are several arms, the second."""
 MOST_TOLD = 6
 """So many runs that were left out are told one by one; `regtui show --json` has all."""
 CALLED: frozenset[Call] = frozenset({"helps", "hurts", "no difference"})
 
 
-class StudyWords:
+class StudyWords(StudyNames):
     """The sentences on a study."""
-
-    def __init__(self, outcome: StudyOutcome) -> None:
-        """Take what is told of."""
-        self.outcome = outcome
-        self.plan = outcome.plan
-        self.metric = outcome.metric
-        self.first = next(iter(outcome.cells.values()))
-        self.marks = marks_of([BASELINE, *(arm.name for arm in self.plan.arms)])
-
-    @cached_property
-    def preset(self) -> Preset:
-        """The preset as the first cell has it."""
-        return self.preset_in(self.first.cell)
-
-    def preset_in(self, cell: PlannedCell) -> Preset:
-        """The preset as a cell has it."""
-        table: Mapping[str, object] = self.plan.preset
-        for key, value in cell.settings.items():
-            table = with_setting(table, key, value)
-        return validate(table, "the study's preset")
-
-    @property
-    def judged(self) -> list[CellOutcome]:
-        """The cells of the verdict."""
-        return [cell for cell in self.outcome.cells.values() if cell.cell.role == "verdict"]
-
-    @property
-    def several(self) -> bool:
-        """Whether there is more than one arm beside the baseline."""
-        return len(self.plan.arms) > 1
-
-    @property
-    def quantity(self) -> str:
-        """What is judged: 'test accuracy'."""
-        return f"test {self.metric.title}"
-
-    @cached_property
-    def labels(self) -> Mapping[str, str]:
-        """What each arm beside the baseline does: 'dropout 0.5 + L2 0.0001'; of a tuned knob that it is tuned."""
-        return {arm.name: one_line(self._label(arm.name)) for arm in self.plan.arms}
-
-    def _label(self, arm: str) -> str:
-        table, techniques = self.preset.table_of(arm), self.preset.arms()[arm]
-        told = []
-        for name, technique in techniques.active().items():
-            knobs = [
-                key.removeprefix(f"{table}.{name}.") for key in self.plan.tune if key.startswith(f"{table}.{name}.")
-            ]
-            told.append(f"{name.replace('_', ' ')} ({listed(knobs)} tuned)" if knobs else technique.label())
-        return " + ".join(told) or techniques.label()
-
-    def label(self, arm: str) -> str:
-        """What an arm does; its name where that is long."""
-        label = self.labels[arm]
-        return label if len(label) <= LONGEST_LABEL else f"the {arm} arm"
-
-    def named(self, arm: str) -> str:
-        """An arm as sentences and tables call it: alone by what it does, else by its mark and that, or its name."""
-        if not self.several:
-            return self.label(arm)
-        return f"{self.marks[arm]}{NBSP}{self._short[arm].replace(' ', NBSP)}"
-
-    @cached_property
-    def _short(self) -> Mapping[str, str]:
-        """What each arm does, where that is short and no other does the same; else its name."""
-        told = list(self.labels.values())
-        return {
-            arm: label if len(label) <= SHORT_LABEL and told.count(label) == 1 else arm
-            for arm, label in self.labels.items()
-        }
 
     def question(self) -> str:
         """What the study asks: 'Does dropout 0.5 help small-data?'."""
@@ -394,12 +320,6 @@ class StudyWords:
         told = [f"{word} at {listed(groups[word])}" for word in sorted(groups, key=_ORDER.index)]
         return f"{self.named(arm)}: {'; '.join(told)}."
 
-    def where(self, cell: PlannedCell) -> str:
-        """A cell's settings in words: '30 epochs'; of another condition, those that the first cell has not."""
-        first = self.first.cell.settings if cell.role == "sensitivity" else {}
-        settings = {key: value for key, value in cell.settings.items() if first.get(key) != value}
-        return ", ".join(setting_words(key, value, self.preset.dataset.examples) for key, value in settings.items())
-
     def arms(self) -> str:
         """What the arms do that go by their names; empty where none does."""
         told = [f"{self.named(arm)}: {label}" for arm, label in self.labels.items() if self._short[arm] != label]
@@ -412,7 +332,7 @@ class StudyWords:
         chance = (
             "; arms without a tuned knob of their own differ by chance" if any(map(is_of_arm, self.plan.tune)) else ""
         )
-        keys = "; ".join(f"{key} = {', '.join(map(_value, values))}" for key, values in self.plan.tune.items())
+        keys = "; ".join(f"{key} = {', '.join(map(shown_setting, values))}" for key, values in self.plan.tune.items())
         return (
             f"Each arm, the baseline too, had {len(self.plan.trials)} trials a seed ({keys}{chance}), chosen by the "
             "validation loss of the weights it keeps; only the chosen one's test counts."
@@ -443,34 +363,6 @@ class StudyWords:
             )
         return ""
 
-    # Numbers
-
-    @property
-    def unit(self) -> str:
-        """What stands behind a difference."""
-        return self.metric.points or f" in {self.quantity}"
-
-    def difference(self, value: float | None) -> str:
-        """A difference with its sign, without its unit."""
-        return number(value, f"+.{self.metric.digits}f")
-
-    def amount(self, value: float | None) -> str:
-        """A difference with sign and unit: '+1.45 points'."""
-        return f"{self.difference(value)}{self.unit}"
-
-    def plain(self, value: float) -> str:
-        """A difference without sign: '0.5 points'."""
-        return f"{value:g}{self.unit}"
-
-    def interval(self, interval: Interval | None) -> str:
-        """An interval without its unit: '+0.96 to +1.93'."""
-        return "–" if interval is None else f"{NBSP}to{NBSP}".join(self.difference(end) for end in interval)
-
-    def level(self, values: Mapping[int, float]) -> str:
-        """The mean of values in the metric, as it is shown: '96.53 %'."""
-        mean = sum(values.values()) / len(values) if values else None
-        return self.metric.show(None if mean is None else mean / self.metric.factor)
-
 
 _ORDER = ("holds", "reverses", "helps", "hurts", "fades", "no difference that matters", "inconclusive", "not known yet")
 
@@ -490,38 +382,6 @@ def verdict_exit(outcome: StudyOutcome) -> int:
     """The program's exit code with --verdict-exit: 0 if an arm helps, else 11 if one hurts, else 10."""
     codes = {VERDICT_EXIT[of.score.call] for of in next(iter(outcome.cells.values())).arms.values()}
     return next(code for code in (0, 11, 10) if code in codes)
-
-
-def span(seeds: Sequence[int]) -> str:
-    """'0–7' for seeds in a row, else '0, 1, 3'; of many that are not in a row the first few."""
-    ordered = sorted(seeds)
-    if len(ordered) > 2 and ordered[-1] - ordered[0] == len(ordered) - 1:
-        return f"{ordered[0]}–{ordered[-1]}"
-    return ", ".join(map(str, ordered[:MOST_TOLD])) + (", …" if len(ordered) > MOST_TOLD else "")
-
-
-def tried(what: str, values: Sequence[Value]) -> str:
-    """That a setting was tuned: 'learning rate of 0.0003, 0.001'."""
-    return f"{what} of {', '.join(map(_value, values))}"
-
-
-def setting_words(key: str, value: Value, examples: str) -> str:
-    """A setting in words: '30 epochs', 'learning rate 0.0005', '500 training images', else 'train.clip_norm = 1'."""
-    if key == "train.epochs" and isinstance(value, int):
-        return counted(value, "epoch")
-    if key == "train.learning_rate":
-        return f"learning rate {_value(value)}"
-    if key == "data.train_samples" and isinstance(value, int):
-        return f"{value:,} training {examples}"
-    return f"{one_line(key)} = {_value(value)}"
-
-
-def _value(value: Value) -> str:
-    return (
-        signed(f"{value:g}")
-        if isinstance(value, float)
-        else one_line(str(value).lower() if value is True or value is False else value, 40)
-    )
 
 
 def _capital(sentence: str) -> str:
