@@ -49,7 +49,7 @@ def fell(arm: ArmHistory) -> float:
     epochs, values = window(arm)
     slope = theilslopes(values, epochs).slope
     start = np.median(np.array(values) - slope * (np.array(epochs) - epochs[0]))
-    return float(-slope * (epochs[-1] - epochs[0]) / start)
+    return float(-slope * (epochs[-1] - epochs[0]) / start) if start > 0 else 0.0
 
 
 def still_falls(about: About, name: str, percent: str, epochs: str) -> None:

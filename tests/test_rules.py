@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from regtui.evidence.advice import Advice
 from regtui.evidence.from_history import judge_run
@@ -17,7 +21,9 @@ from regtui.preset.model import Preset
 from regtui.preset.wording import Wording, wording
 from regtui.protocol.history import History
 from regtui.tasks.comparison import RightWrong
+from regtui.tui.run.session import Session
 from tests import curves
+from tests.command import call
 from tests.conftest import small_preset
 from tests.curves import CurveRun, Rule
 from tests.diagnosis_page import PAGE, page
@@ -280,3 +286,68 @@ def test_a_long_command_is_typed_on_several_lines() -> None:
     assert told.stdout.splitlines() == [
         "study", "my presets/a b.toml", "--seeds", "8", "--vary", "regularized.dropout.rate=0.12,0.25,0.5",
     ]  # fmt: skip
+
+
+# Whatever the course
+
+
+COURSE = st.lists(
+    st.tuples(
+        st.one_of(st.floats(1e-4, 3), st.sampled_from([None, 1e-30, 1e6])),
+        st.one_of(st.floats(1e-4, 3), st.sampled_from([None, 0.0])),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(
+    baseline=COURSE,
+    regularized=COURSE,
+    shape=st.sampled_from([(0, 0), (1, 0), (0, 1), (-1, -1), (-1, 0)]),
+    table=st.sampled_from([LEVEL, BETTER, WORSE]),
+    known=st.booleans(),
+)
+def test_what_is_found_is_true_whatever_the_course(
+    baseline: list[tuple[float | None, float | None]],
+    regularized: list[tuple[float | None, float | None]],
+    shape: tuple[int, int],
+    table: RightWrong,
+    known: bool,
+) -> None:
+    """Courses as they are drawn, or sorted to fall or to rise; the shorter one is stopped early."""
+    regularized = regularized[: len(baseline)]
+    early = len(regularized) < len(baseline)
+    sets: dict[str, Any] = {"early_stopping": {"patience": 4}} if early else {"dropout": {"rate": 0.5}}
+    preset = small_preset(train={"epochs": len(baseline)}, regularized=sets)
+    telling = Telling(preset).start()
+    for arm, course, way in (("baseline", baseline, shape[0]), ("regularized", regularized, shape[1])):
+        losses = [loss for loss, _ in course]
+        if way:
+            losses = sorted(losses, key=lambda loss: loss or 0.0, reverse=way < 0)
+        for loss, (_, train) in zip(losses, course, strict=True):
+            telling.epoch(arm, loss, train=train)
+    history = ended(telling, table, early=early)
+    found = advice_on_run(history, judge_run(history, preset), preset if known else None, Path("logs/run"))
+    check_sentences((history, preset), [one.sentence for one in found if one.sentence])
+    assert known or not [one for one in found if one.command]
+
+
+def test_it_stands_below_the_verdict_wherever_that_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telling = Telling(PRESET).start().epochs(falling()[0], falling()[0])
+    history = ended(telling)
+    folder = telling.save(tmp_path)
+    shown = call(["show", folder], capsys, monkeypatch).out
+    report = tmp_path / "report.html"
+    assert call(["export", folder, "--to", "html", "--out", report], capsys, monkeypatch).code == 0
+    session = Session(PRESET, lambda: None, live=False)
+    session.history, session.folder, session.ended = history, folder, True
+    session.verdicts = judge_run(history, PRESET)
+    for width, text in ((80, shown), (80, report.read_text("utf-8")), (70, "\n".join(session.details(70)))):
+        assert "Both arms still improve: " in text, width
+        assert re.search(r"next  regtui --preset \S+preset.toml (\\\n +)?--epochs 60\n", text)
+        assert re.search(r"or    regtui study \S+preset.toml (\\\n +)?--seeds 8", text)
+        assert text.index("◇ No difference that") < text.index("Both arms still improve")
+    assert "Finished after 30 epochs: lowest" in "\n".join(session.details(70))

@@ -68,9 +68,10 @@ def advice_lines(advice: Sequence[Advice], width: int = WIDTH) -> list[str]:
 
 def _typed(head: str, command: str, width: int) -> list[str]:
     """A command behind a word, on as many lines as it needs, so that a shell takes them as they are."""
-    parts: list[str] = []
-    for word in shlex.split(command):
-        if parts and not word.startswith("--") and parts[-1].startswith("--"):
+    words = shlex.split(command)
+    parts = [shlex.join(words[:3])]  # what is run: 'regtui study dropout'
+    for word in words[3:]:
+        if not word.startswith("--") and parts[-1].startswith("--"):
             parts[-1] += f" {shlex.quote(word)}"  # an option's value stays beside it
         else:
             parts.append(shlex.quote(word))
