@@ -349,5 +349,5 @@ def test_it_stands_below_the_verdict_wherever_that_is_told(
         assert "Both arms still improve: " in text, width
         assert re.search(r"next  regtui --preset \S+preset.toml (\\\n +)?--epochs 60\n", text)
         assert re.search(r"or    regtui study \S+preset.toml (\\\n +)?--seeds 8", text)
-        assert text.index("◇ No difference that") < text.index("Both arms still improve")
+        assert text.index("accuracy") < text.index("Both arms still improve")
     assert "Finished after 30 epochs: lowest" in "\n".join(session.details(70))
