@@ -367,8 +367,8 @@ def test_skewed_values_call_no_more_where_an_arm_changes_nothing(studies: int) -
     ("decided", "studies"),
     [
         (PLAN, 12),
-        pytest.param(PLAN, 2000, marks=pytest.mark.slow),
-        pytest.param(WITH_LOOKS, 2000, marks=pytest.mark.slow),
+        pytest.param(PLAN, 500, marks=pytest.mark.slow),
+        pytest.param(WITH_LOOKS, 500, marks=pytest.mark.slow),
     ],
 )
 def test_a_real_effect_among_fifteen_arms_is_called(decided: Decided, studies: int) -> None:
@@ -394,7 +394,7 @@ def test_comparisons_that_are_the_same_hold_together_as_one_does(seeds: int) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("decided", [PLAN, WITH_LOOKS], ids=["fixed", "looks"])
 def test_joint_intervals_hold_together_and_at_all_looks(decided: Decided) -> None:
-    studies, hold = 1000, 0
+    studies, hold = 500, 0
     for study in range(studies):
         family = one_family(5, decided.seeds, 7_000 + study)
         found = [one for look in decided.looks or (8,) for one in compare(family, decided, range(look)).values()]
