@@ -400,13 +400,13 @@ def show_saved(
     """Print a saved run, its header, epochs and verdict; or a saved study, its verdict and what that rests on."""
     from regtui.cli.studies import find_saved, print_study
     from regtui.errors import InputError
-    from regtui.study.folder import is_study
+    from regtui.runs.list import is_study_folder
 
     logs = log_dir or _logs()
     folder = find_saved(saved, logs)
     if json and markdown:
         raise InputError("--json and --markdown are two ways to print the same; choose one")
-    if is_study(folder):
+    if is_study_folder(folder):
         raise typer.Exit(print_study(folder, json=json, markdown=markdown))
     if markdown:
         raise InputError("--markdown is for studies; a run of one seed has no verdict to paste")

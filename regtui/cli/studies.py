@@ -8,8 +8,7 @@ from pathlib import Path
 
 from regtui.console import room, say
 from regtui.errors import InputError
-from regtui.runs.list import find_run, find_runs
-from regtui.study.folder import StudyFolder, find_studies, find_study, is_study
+from regtui.runs.list import find_run, find_runs, find_study_folders, is_run, is_study_folder
 from regtui.text import one_line, quoted
 
 WIDEST = 120
@@ -22,13 +21,16 @@ def find_saved(text: str, logs: Path) -> Path:
     Raises:
         InputError: There is none, or there are several; the message names the nearest.
     """
-    with suppress(OSError, ValueError):
-        if text and is_study(Path(text)):
-            return Path(text)
-    studies = [path for path in find_studies(logs) if text and path.name.startswith(text)]
-    if not studies:
+    if text and is_run(Path(text)):
+        return Path(text)
+    begun = any(text and path.name.startswith(text) for path in find_study_folders(logs))
+    if not begun and not (text and is_study_folder(Path(text))):
         return find_run(text, logs)
+    from regtui.study.folder import find_study  # pydantic, 0.1 s, of which a run has no need
+
     study = find_study(text, logs)
+    if not begun:
+        return study
     run = next((run for run in find_runs(logs, in_studies=True) if run.name.startswith(text)), None)
     if run is not None and study.name != text:
         raise InputError(
@@ -48,6 +50,7 @@ def print_study(folder: Path, *, json: bool = False, markdown: bool = False) -> 
     Raises:
         InputError: There is no such study, its plan was changed, or two of its runs are of one job.
     """
+    from regtui.study.folder import StudyFolder
     from regtui.study.glance import verdict_lines
     from regtui.study.markdown import markdown as as_markdown
     from regtui.study.outcome import outcome_of

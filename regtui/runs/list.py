@@ -324,6 +324,11 @@ def is_run(folder: Path) -> bool:
         return False
 
 
+def is_study_folder(folder: Path) -> bool:
+    """Whether a folder is that of a study."""
+    return os.path.isfile(folder / STUDY)  # noqa: PTH113, it never raises
+
+
 def _is_named_as_run(path: str) -> bool:
     """Whether a folder has a run's name, and is no study, whose folder has runs in it and is named much alike."""
     return bool(_RUN_NAME.fullmatch(os.path.basename(path))) and not (  # noqa: PTH119, a Path takes a while
