@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
+from regtui.engine.run import run
+from regtui.protocol.control import Control
 from regtui.study.design import Wishes, make_plan
+from regtui.study.engine import Began
 from regtui.study.folder import StudyFolder
-from regtui.study.outcome import StudyOutcome
-from regtui.study.plan import PlannedCell
+from regtui.study.outcome import State, StudyOutcome, judge
+from regtui.study.plan import Job, PlannedCell
+from regtui.text import one_line
 from regtui.tui.app import RegtuiApp
 from regtui.tui.charts.chart import Chart
+from regtui.tui.look import plain
 from regtui.tui.review.saved_run import SavedRunScreen
+from regtui.tui.review.screen import ReviewScreen
+from regtui.tui.study import screen as study_screen
 from regtui.tui.study.forest import places
 from regtui.tui.study.form import StudyForm
 from regtui.tui.study.screen import StudyScreen
@@ -25,9 +34,9 @@ from regtui.tui.study.subject import Subject
 from regtui.tui.widgets.dialogs import Ask
 from regtui.tui.widgets.key_bar import KeyBar
 from tests.conftest import small_preset
-from tests.gated_engine import GatedEngine, gated_runner
+from tests.gated_engine import GatedEngine, SeededCrew, gated_runner
 from tests.made_courses import made_courses
-from tests.made_scores import made, noisy, plan_of
+from tests.made_scores import made, noisy, plan_of, scores_of
 from tests.screen_double import ScriptedTraining, said, text_of, until
 
 SIZES = ((80, 24), (40, 12), (120, 36), (200, 60))
@@ -40,10 +49,10 @@ def new_study(logs: Path, seeds: int = 4, **wishes: Any) -> StudyFolder:
 
 @asynccontextmanager
 async def showing(
-    outcome: StudyOutcome, logs: Path, size: tuple[int, int] = (120, 36)
+    outcome: StudyOutcome, logs: Path, size: tuple[int, int] = (120, 36), *, ascii_only: bool = False
 ) -> AsyncIterator[tuple[StudyScreen, Pilot[Any]]]:
     """A study that was made up, on screen above the list of saved runs."""
-    app = RegtuiApp(logs, review=(), runner=gated_runner(GatedEngine()))
+    app = RegtuiApp(logs, review=(), ascii_only=ascii_only, runner=gated_runner(GatedEngine()))
     session = StudySession(outcome, Subject.of(outcome.plan), logs, ended=outcome.state != "running")
     session.courses.update(made_courses(outcome))
     async with app.run_test(size=size) as pilot:
@@ -258,6 +267,12 @@ async def test_a_saved_study_is_opened_from_the_command_line(tmp_path: Path) -> 
         assert "interrupted" in text_of(app)
         assert isinstance(app.screen, StudyScreen)
         assert keys_shown(app.screen)["g"] == "go on"
+        await pilot.press("g")
+        await until(pilot, lambda: app.study is not None and app.study.ended)
+        await pilot.pause()
+        assert "4/4 runs" in text_of(app)
+        await pilot.press("escape")
+        assert isinstance(app.screen, ReviewScreen), "the screen of the study before it went on is not there twice"
 
 
 async def test_a_plan_that_was_changed_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -325,3 +340,81 @@ async def test_a_study_of_a_preset_is_asked_for_with_what_it_can_find(tmp_path: 
         assert app.study is not None
         assert app.study.outcome.plan.seeds == [*range(8)]
         assert "local, 1 job" in text_of(app)
+
+
+@pytest.mark.parametrize("size", [SIZES[0], *(pytest.param(size, marks=pytest.mark.slow) for size in SIZES[1:])])
+async def test_every_view_is_drawn_in_every_size_and_in_ascii(size: tuple[int, int], tmp_path: Path) -> None:
+    cells = [PlannedCell(name=f"data.train_samples={n}", settings={"data.train_samples": n}) for n in (160, 320)]
+    outcome = made(plan_of(arms=3, cells=cells), noisy({"rate-0_1": 1.5}))
+    async with showing(outcome, tmp_path, size, ascii_only=True) as (screen, pilot):
+        for _ in screen.views:
+            await pilot.pause()
+            rows = [plain(row) for row in text_of(pilot.app).splitlines()]  # type: ignore[arg-type]
+            assert all(row.isascii() and len(row) == size[0] for row in rows)
+            assert len(rows) == size[1]
+            assert "q quit" in rows[-1]
+            screen.action_view()
+
+
+@pytest.mark.parametrize("state", ["interrupted", pytest.param("finished", marks=pytest.mark.slow)])
+async def test_before_the_first_seed_every_view_has_words(state: State, tmp_path: Path) -> None:
+    outcome = made(plan_of(arms=2), noisy(0.0), state, done=0)
+    async with showing(outcome, tmp_path, (80, 24)) as (screen, pilot):
+        for _ in screen.views:
+            await pilot.pause()
+            assert "8 seeds" in text_of(pilot.app)  # type: ignore[arg-type]
+            screen.action_view()
+        assert "enter" not in keys_shown(screen)
+
+
+async def test_seeds_beyond_the_plan_are_drawn_otherwise_and_move_no_verdict(tmp_path: Path) -> None:
+    plan = plan_of(arms=1, seeds=4)
+    scores = scores_of(plan, noisy(2.0), added=[90, 91])
+    outcome = judge(plan, scores, "finished", added=[90, 91])
+    async with showing(outcome, tmp_path) as (_, pilot):
+        shown = text_of(pilot.app)  # type: ignore[arg-type]
+        assert "○ added beyond the plan" in shown
+        assert "4/4" in shown
+        assert "seeds (0–3)" in shown
+
+
+async def test_a_study_that_another_program_runs_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study_screen, "FOLLOW", 0.05)
+    study = new_study(tmp_path)
+    with study.held():
+        app = RegtuiApp(tmp_path, review=[study.path], runner=gated_runner(GatedEngine()))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: isinstance(app.screen, StudyScreen))
+            assert isinstance(app.screen, StudyScreen)
+            assert not app.screen.session.ended
+            job = study.jobs[0]
+            run(
+                job.preset, study.runs, Control(), lambda _event: None, SeededCrew(job, Semaphore(9)), checkpoints=False
+            )
+            await until(pilot, lambda: "1/4 runs" in text_of(app))
+
+
+async def test_help_and_commands_know_the_keys(tmp_path: Path) -> None:
+    async with showing(made(plan_of(arms=2), noisy(1.0)), tmp_path, (100, 40)) as (screen, pilot):
+        await pilot.press("question_mark")
+        await pilot.pause()
+        shown = text_of(pilot.app)  # type: ignore[arg-type]
+        assert all(key.help[:30] in shown for key in screen.KEYS)
+        await pilot.press("escape", "ctrl+p")
+        await until(pilot, lambda: "What the verdict rests on" in text_of(pilot.app))  # type: ignore[arg-type]
+
+
+async def test_texts_of_a_study_can_harm_no_terminal(tmp_path: Path) -> None:
+    outcome = made(plan_of(arms=1), noisy(1.0))
+    cell = outcome.cells[""]
+    bad = "\x1b[2Jseed 3\u202e: it was steered"
+    outcome = replace(outcome, cells={"": replace(cell, left_out=(one_line(bad),))}, strangers=(one_line(bad),))
+    session = StudySession(outcome, Subject.of(outcome.plan), tmp_path / "\x1b[2J", ended=True)
+    session.tell(Began(Job("\x1b[2J", 3, 0, small_preset()), tmp_path, "\x1b]0;worker\x07"))
+    session.take_in()
+    app = RegtuiApp(tmp_path, review=(), runner=gated_runner(GatedEngine()))
+    async with app.run_test(size=(120, 36)) as pilot:
+        app.push_screen(StudyScreen(session))
+        await until(pilot, lambda: "worker" in text_of(app))
+        assert "\x1b" not in text_of(app)
+        assert "\u202e" not in text_of(app)

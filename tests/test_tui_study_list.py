@@ -67,8 +67,12 @@ async def test_a_study_is_one_row_that_opens_its_screen(made_logs: Path) -> None
         assert "0/3 runs" in shown
         assert "helps" in shown
         keys = shown_keys(app)
-        assert {"open", "delete", "note"} <= keys
-        assert not {"rerun", "export"} & keys
+        assert {"open", "delete", "note", "export"} <= keys
+        assert "rerun" not in keys
+        await pilot.press("e")
+        await until(pilot, lambda: "CSV" in text_of(app))
+        assert "TensorBoard" not in text_of(app), "a study can't be written so"
+        await pilot.press("escape")
         preview = screen.query_one(StudyPreview)
         await until(pilot, lambda: preview._session is not None)
         await until(pilot, lambda: "HELPS" in text_of(app))

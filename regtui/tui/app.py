@@ -16,7 +16,6 @@ from textual.binding import Binding
 from textual.events import Event, InputEvent, Key
 from textual.filter import LineFilter
 from textual.message import Message
-from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -44,7 +43,7 @@ from regtui.tui.run.is_it_real import new_seeds
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.run.training import ProcessTraining, Training
-from regtui.tui.study.desk import StudyDesk, StudyRunner, local_runner
+from regtui.tui.study.desk import SHORT, StudyDesk, StudyRunner, local_runner
 from regtui.tui.study.screen import StudyScreen
 from regtui.tui.themes import THEMES
 from regtui.tui.widgets.clipboard import copy
@@ -59,8 +58,6 @@ QUIET = 1.0
 """Seconds without a key after which the user counts as not typing."""
 MANY = 8
 """After so many closed screens garbage is collected even while the user types."""
-SHORT = 5.0
-"""Seconds of a run whose end nobody needs to be told of."""
 QUIT_CHOICES = (
     Choice("g", "go on", "Go on training"),
     Choice("k", "keep", "Stop, keep and leave: validate, test, save"),
@@ -96,9 +93,6 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
     CSS_PATH = "app.tcss"
     TITLE = "regtui"
     ENABLE_COMMAND_PALETTE = False
-
-    state: reactive[str] = reactive("", repaint=False)
-    """What runs and how far it is, in a few words; empty while nothing does."""
 
     class EventsWait(Message):
         """Events of the run wait to be taken in."""
@@ -281,9 +275,6 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
                     tell(self, "The run has ended before the question was answered.")
                 if isinstance(screen, RunScreen) and screen.session is session:
                     screen.ended()
-
-    def ring(self, words: str) -> None:
-        """Call back whoever does not look at a run that has ended."""
 
     @property
     def exit_code(self) -> int:

@@ -35,6 +35,8 @@ EXPORTS = (
     Choice("p", "png", "PNG: a figure"),
     Choice("t", "tensorboard", "TensorBoard: event files"),
 )
+OF_STUDIES = frozenset({"html", "csv", "svg", "png"})
+"""Formats in which a study can be written."""
 
 
 class Chores(Screen[None]):
@@ -103,7 +105,8 @@ class Chores(Screen[None]):
         if not runs:
             return
         title = f"Export {one_line(runs[0].name)}" if len(runs) == 1 else f"Export {len(runs):,} runs"
-        to = await self.app.push_screen_wait(Ask(title, "Nothing that exists is overwritten.", EXPORTS))
+        formats = [choice for choice in EXPORTS if choice.value in OF_STUDIES or not any(map(is_study, runs))]
+        to = await self.app.push_screen_wait(Ask(title, "Nothing that exists is overwritten.", formats))
         if to is not None:
             tell(self, "Exporting …")
             self._export(runs, to)

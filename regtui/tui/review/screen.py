@@ -412,7 +412,7 @@ class ReviewScreen(Chores):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Undo only what can be undone, go back only from somewhere, and do with studies what makes sense there."""
-        if action in ("rerun", "export") and any(isinstance(run, StudyInfo) for run in self.selected_runs):
+        if action == "rerun" and isinstance(self.at_cursor, StudyInfo):
             return False
         if action == "escape":
             return self._input.is_open or bool(self._marked) or len(self.app.screen_stack) > 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from textual import on
 from textual.message import Message
+from textual.reactive import reactive
 
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
 from regtui.preset.model import Preset
@@ -61,6 +63,10 @@ def local_runner(threads: int = 1) -> StudyRunner:
     return StudyRunner("local", max(1, grant().processors // threads), make)
 
 
+SHORT = 5.0
+"""Seconds of a run or a study whose end nobody needs to be told of."""
+
+
 class StudyDesk(OneByOne, inherit_bindings=False):
     """Opens studies; at most one is conducted at a time."""
 
@@ -68,6 +74,9 @@ class StudyDesk(OneByOne, inherit_bindings=False):
     runner: StudyRunner
     study: StudySession | None = None
     """The one that is conducted here, or was last."""
+    _study_began = 0.0
+    state: reactive[str] = reactive("", repaint=False)
+    """What runs and how far it is, in a few words; empty while nothing does."""
 
     class StudyRead(Message):
         """A saved study was read."""
@@ -92,6 +101,9 @@ class StudyDesk(OneByOne, inherit_bindings=False):
         def __init__(self, session: StudySession) -> None:
             super().__init__()
             self.session = session
+
+    def ring(self, words: str) -> None:
+        """Call back whoever does not look at a run or a study that has ended."""
 
     @property
     def jobs(self) -> int:
@@ -176,7 +188,7 @@ class StudyDesk(OneByOne, inherit_bindings=False):
             machine=f"{self.runner.engine}, {counted(jobs, 'job')}",
             on_news=lambda: self.post_message(self.StudyTold()),
         )
-        self.study = session
+        self.study, self._study_began = session, time.monotonic()
         self.push_screen(StudyScreen(session))
         self._conduct(study, session, jobs)
         self._foretell(study, session)
@@ -213,6 +225,8 @@ class StudyDesk(OneByOne, inherit_bindings=False):
     def _pass_on_news(self) -> None:
         if self.study is not None and (words := self.study.take_in()):
             tell(self, words, error=True)
+        if self.study is not None:
+            self.state = self.study.state
         for screen in self.screen_stack:
             if isinstance(screen, StudyScreen) and screen.session is self.study:
                 screen.catch_up()
@@ -220,6 +234,10 @@ class StudyDesk(OneByOne, inherit_bindings=False):
     @on(StudyEnded)
     def _study_ended(self, event: StudyEnded) -> None:
         event.session.running.clear()
+        event.session.take_in()
+        self.state = event.session.state
+        if time.monotonic() > self._study_began + SHORT and event.session.outcome.state != "stopped":
+            self.ring(f"regtui {self.state}")
         for screen in self.screen_stack[:]:
             if isinstance(screen, AskWhileItTrains) and screen.is_current:
                 screen.dismiss(None)

@@ -19,7 +19,7 @@ from regtui.study.outcome import ArmOutcome, StudyOutcome
 from regtui.text import UNKNOWN, counted
 from regtui.tui.study.subject import Subject
 
-ZERO, EFFECT, DOT, HERE = "│", "╎", "•", "▸"
+ZERO, EFFECT, DOT, ADDED, HERE = "│", "╎", "•", "○", "▸"
 BOUNDS = "[", "]"
 """What the mean has to pass, so that a look makes a call."""
 CALLS: Mapping[Call, tuple[str, str]] = {
@@ -77,7 +77,7 @@ def scale(outcome: StudyOutcome, width: int) -> Ruler:
         score = found(outcome, place).score
         values += [value for value in score.differences.values() if math.isfinite(value)]
         values += _interval(score) or ()
-        values += _bounds(outcome, score)
+        values += [*_bounds(outcome, score), *_added(outcome, place)]
     smallest = outcome.plan.smallest_effect or 0.0
     low, high = min(values), max(values)
     low, high = min(low, -smallest), max(high, smallest)
@@ -206,6 +206,8 @@ def _drawn(
         interval[ruler.cell(value)] = (bracket, Style(color=colours["accent"], bold=True))
     known = [dot for dot in dots(score) if math.isfinite(dot.difference)]
     on = dotted if tall else interval
+    for difference in _added(outcome, place):
+        on[ruler.cell(difference)] = (ADDED, plain)
     for cell, count in Counter(ruler.cell(dot.difference) for dot in known).items():
         on[cell] = (DOT if count == 1 else str(min(9, count)), Style(color=colours[f"{colour}-train"]))
     if score.mean is not None:
@@ -213,6 +215,14 @@ def _drawn(
     if seed is not None and seed in score.differences:
         on[ruler.cell(score.differences[seed])] = (DOT, Style(color=colours["background"], bgcolor=colours["accent"]))
     return [_text(row) for row in ([interval, dotted] if tall else [interval])]
+
+
+def _added(outcome: StudyOutcome, place: ArmInCell) -> list[float]:
+    """The differences of seeds that were added beyond the plan: they are exploratory, and move no verdict."""
+    explored = outcome.cells[place.cell].exploratory.get(place.arm)
+    counted_in = found(outcome, place).score.differences
+    differences = {} if explored is None else explored.differences
+    return [value for seed, value in differences.items() if seed not in counted_in and math.isfinite(value)]
 
 
 def _text(cells: Sequence[tuple[str, Style]]) -> Text:
@@ -284,6 +294,8 @@ def _legend(outcome: StudyOutcome, subject: Subject, width: int, colours: Mappin
     parts.append(f"{DOT} a seed" if len(seeds) != 1 else f"{DOT} one of {counted(seeds.pop(), 'seed')}")
     if outcome.plan.smallest_effect:
         parts.append(f"{EFFECT} ±{outcome.plan.smallest_effect:g}, the smallest that matters")
+    if any(_added(outcome, place) for place in places(outcome)):
+        parts.append(f"{ADDED} added beyond the plan")
     looks = {next_look(outcome, score) for place in places(outcome) if (score := found(outcome, place).score).deviation}
     if look := next(filter(None, looks), None):
         parts.append(f"[ ] what the mean must pass at {look} seeds")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from rich.text import Text
@@ -14,8 +16,12 @@ from textual.screen import Screen
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
+from regtui.errors import RegtuiError
 from regtui.study.dose import dose_responses, effect_maps, gains
+from regtui.study.folder import StudyFolder
 from regtui.study.markdown import markdown
+from regtui.study.outcome import StudyOutcome, outcome_of
+from regtui.study.record import state_of
 from regtui.text import one_line
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.curves import CHART
@@ -40,6 +46,8 @@ from regtui.tui.widgets.thread import in_thread
 
 IN_ROWS: tuple[StudyView, ...] = ("differences", "ranking", "map")
 """Views that are rows of text, below which the curves stand where there is room."""
+FOLLOW = 1.0
+"""Seconds between two readings of a study that another program runs."""
 SECONDS = 1.0
 """Between two drawings of what runs, whose clocks go on by themselves."""
 MOST_RUNNING = 6
@@ -102,6 +110,13 @@ class StudyScreen(Screen[None]):
             super().__init__()
             self.courses = courses
 
+    class Followed(Message):
+        """A study that another program runs was read again."""
+
+        def __init__(self, outcome: StudyOutcome) -> None:
+            super().__init__()
+            self.outcome = outcome
+
     def __init__(self, session: StudySession) -> None:
         """Show a study."""
         super().__init__()
@@ -134,8 +149,28 @@ class StudyScreen(Screen[None]):
         """Show what there is, and read the courses of the runs that are done."""
         if self.session.live:
             self.set_interval(SECONDS, self._tick)
+        elif not self.session.ended:
+            self._follow()
         self._read_missing()
         self._arrange()
+
+    @in_thread("following")
+    def _follow(self) -> None:
+        """Read again what a study has come to that another program runs, until it is over or the screen is closed."""
+        worker = get_current_worker()
+        while not worker.is_cancelled and not self.session.ended:
+            time.sleep(FOLLOW)
+            with suppress(RegtuiError):  # a run is being moved or written; it is read the next time
+                study = StudyFolder.open(self.session.folder)
+                outcome = outcome_of(study, state_of(study))
+                if not worker.is_cancelled:
+                    self.post_message(self.Followed(outcome))
+
+    @on(Followed)
+    def _followed(self, event: Followed) -> None:
+        self.session.outcome = event.outcome
+        self.session.ended = event.outcome.state != "running"
+        self.catch_up()
 
     def on_resize(self) -> None:
         """Arrange the parts for a terminal of this size."""

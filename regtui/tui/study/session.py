@@ -131,6 +131,12 @@ class StudySession:
             course.setdefault(event.arm, {})[event.epoch] = event
             run.epoch = max(run.epoch, event.epoch)
 
+    @property
+    def state(self) -> str:
+        """Name and state in a few words, for the terminal's title: 'small-data study · 3/8 runs'."""
+        done, planned = self.outcome.runs
+        return f"{self.subject.preset.name} study · {done}/{planned} runs"
+
     def lines(self) -> list[str]:
         """What it came to, in lines, as it is printed when the program ends."""
         fault = [str(self.error)] if self.error is not None else []
