@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 
 from regtui.evidence.over_seeds import Compared
 from regtui.preset.arms import BASELINE
+from regtui.study import record
 from regtui.study.folder import StudyFolder
 from regtui.study.outcome import judge
 from regtui.study.plan import PlannedCell
@@ -51,3 +53,11 @@ def test_what_is_not_finite_is_null() -> None:
     assert told["cells"][0]["arms"]["regularized"]["cost"] is None
     assert told["cells"][0][BASELINE]["test"] == {0: None}
     json.dumps(told, allow_nan=False)
+
+
+def test_every_field_is_told_in_the_schema() -> None:
+    words = re.findall(r"[a-z_]+", record.__doc__ or "")
+    assert {field.name for field in fields(Compared)} <= set(words)
+    told = to_json(made(plan_of(seeds=3), noisy(1.0)), "name")
+    assert set(told) <= set(words)
+    assert set(told["cells"][0]) | set(told["cells"][0]["arms"]["regularized"]) <= set(words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import statistics
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 
 from regtui.evidence.glance import text_of
 from regtui.preset.file import to_table
-from regtui.study.glance import glance, verdict_lines
+from regtui.study.glance import glance, table, verdict_lines
 from regtui.study.markdown import markdown
 from regtui.study.naming import span
 from regtui.study.outcome import State, StudyOutcome, end_at_look, judge
@@ -22,7 +23,7 @@ from regtui.text import NBSP
 from tests.conftest import small_preset
 from tests.made_scores import made, noisy, plan_of, scores_of
 from tests.rules import UntrueError
-from tests.rules_study import STUDY, VERDICT, Told
+from tests.rules_study import STUDY, VERDICT, Told, is_value
 
 HELD = [
     PlannedCell(name=f"e{epochs}", settings={"train.epochs": epochs}, role="sensitivity") for epochs in (30, 120)
@@ -244,3 +245,25 @@ def test_an_arm_that_does_what_the_baseline_does_is_told() -> None:
     outcome = made(plan.model_copy(update={"preset": preset}), noisy(0.0))
     (told,) = [line for line in StudyWords(outcome).warnings() if "same experiment" in line]
     STUDY.check(Told(outcome, {"dropout 0": "regularized", "dropout 0.0": "regularized"}), told.replace(NBSP, " "))
+
+
+def test_every_number_of_the_table_is_that_of_its_seeds() -> None:
+    for outcome in MADE:
+        columns = {f"{top} {bottom}".strip(): cells for top, bottom, cells in table(StudyWords(outcome))}
+        ours = [(cell, arm) for cell in outcome.cells.values() for arm in cell.arms.values()]
+        for row, (cell, arm) in enumerate(ours):
+            values = list(arm.score.differences.values())
+            assert columns["seeds ahead"][row] == f"{sum(v > 0 for v in values)}/{len(values)}"
+            if not values:
+                assert columns["Δ points"][row] == "–"
+                continue
+            is_value(columns["Δ points"][row], statistics.fmean(values))
+            interval = columns["95 % interval"][row].replace(NBSP, " ")
+            if arm.score.call == "open" or arm.score.joint is None:
+                assert interval == "–"
+                assert columns["p"][row] == "–" or arm.score.joint is None
+            else:
+                for text, end in zip(interval.split(" to "), arm.score.joint, strict=True):
+                    is_value(text, end)
+            is_value(columns["test accuracy"][row].removesuffix(f"{NBSP}%"), statistics.fmean(arm.values.values()))
+            is_value(columns["baseline"][row].removesuffix(f"{NBSP}%"), statistics.fmean(cell.baseline.values()))

@@ -15,8 +15,9 @@
       arms.NAME     label, test, validation, chosen, cost (time an epoch over the baseline's),
                     score and loss (the test loss beside it), both_scopes (interval for new seeds and new examples)
         score       differences by seed, mean, deviation, interval (of this comparison alone), joint (of all, at every
-                    look), p_t, p_flip, p_joint, p (which decides), level, wins, ties, correlation, gain, call
-                    (helps, hurts, no difference, inconclusive, open, none), shown, needed, disagree
+                    look), p_t, p_flip, p_joint, p (which decides), level (what p may be at most), together (the
+                    level of joint taken alone), wins, ties, correlation, gain, call (helps, hurts, no difference,
+                    inconclusive, open, none), shown, needed, disagree
       exploratory   by arm, a score over all seeds, where some were added beyond the plan
     varied          strengths, gains, bias_variance: see study/varied_numbers.py; null while the study runs
     strangers       runs in the folder that are of no job
