@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from regtui.cli.export import export_runs
 from regtui.cli.runs import print_runs
 from regtui.cli.studies import find_saved, print_study
 from regtui.errors import InputError
@@ -16,6 +17,7 @@ from regtui.study.folder import StudyFolder, find_studies
 from regtui.study.markdown import escaped, markdown
 from regtui.study.outcome import outcome_of
 from regtui.study.record import state_of, to_json
+from regtui.text import is_shown
 from tests.hostile import HOSTILE
 from tests.made_scores import made, noisy, plan_of, write_study
 
@@ -146,3 +148,35 @@ def test_a_run_that_failed_is_named_and_not_counted_as_done(study: StudyFolder) 
     assert outcome.runs == (4, 5)
     assert outcome.cells[""].left_out == ("seed 3: it failed (no \\x1b[31mroom)",)
     assert list(outcome.cells[""].arms["regularized"].score.differences) == [0, 1, 2, 4]
+
+
+def test_no_text_of_a_study_steers_a_terminal_or_a_browser(
+    study: StudyFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = HOSTILE.replace("/", "").replace("\x00", "")
+    runs = sorted(study.runs.iterdir())
+    stranger = study.runs / f"stranger {name}"[:80]
+    shutil.copytree(runs[0], stranger)
+    preset = (stranger / "preset.toml").read_text()
+    (stranger / "preset.toml").write_text(preset.replace("epochs = 3", "epochs = 4"))
+    failed, unpaired = runs[1], runs[2]
+    summary = json.loads((failed / "summary.json").read_text())
+    (failed / "summary.json").write_text(json.dumps(summary | {"status": "failed", "error": HOSTILE}))
+    summary = json.loads((unpaired / "summary.json").read_text())
+    summary["pairing"]["unpaired_because"] = HOSTILE
+    (unpaired / "summary.json").write_text(json.dumps(summary))
+    runs[3].rename(study.runs / f"run {name}"[:80])
+    print_study(study.path)
+    print_study(study.path, json=True)
+    print_study(study.path, markdown=True)
+    print_runs(tmp_path, json=False)
+    out, err = capsys.readouterr()
+    assert out.count("Left out") == 2
+    for character in out + err:
+        assert character == "\n" or is_shown(character), repr(character)
+    for form in ("html", "csv"):
+        export_runs([study.path], form, tmp_path / "out")
+    page = (tmp_path / "out" / f"{study.name}.html").read_text()
+    assert "<script" not in page
+    values = (tmp_path / "out" / study.name / "values.csv").read_text()
+    assert all(character == "\n" or is_shown(character) for character in page + values)
