@@ -63,6 +63,18 @@ def test_saved_runs_newest_first(tmp_path: Path) -> None:
     assert completed("review", "2026", cwd=tmp_path, REGTUI_CONFIG=str(tmp_path / "mine.toml")) == names[::-1]
 
 
+def test_what_a_study_may_be_asked_for(tmp_path: Path) -> None:
+    assert completed("study", "dr") == ["dropout"]
+    assert "arms.dropout.dropout.rate=" in completed("study", "techniques", "--vary", "arms.dropout.")
+    assert completed("study", "smoke", "--metric", "") == ["accuracy", "r2", "loss"]
+    assert completed("study", "smoke", "--resample", "b") == ["bootstrap"]
+    assert completed("study", "smoke", "--engine", "") == ["local", "ray", "slurm"]
+    names = [f"2026010{day}-000000-study-smoke-abcd" for day in (1, 2)]
+    for name in (*names, "20260103-000000-smoke-abcd"):
+        (tmp_path / "logs" / name).mkdir(parents=True)
+    assert completed("study", "--resume", "2026", cwd=tmp_path) == names[::-1]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_for_a_shell(shell: str) -> None:
     done = subprocess.run([INSTALLED, "--show-completion", shell], env=environment(), capture_output=True, text=True)

@@ -129,10 +129,12 @@ def _logs(context: typer.Context) -> Path:
 
 
 def _table(context: typer.Context) -> dict[str, Any]:
-    """The preset that --preset names, as it is written; nothing if there is none that can be read."""
+    """The preset that is named, as it is written; nothing if there is none that can be read."""
     import tomllib
 
-    name = context.params.get("preset") or context.params.get("name") or ""
+    named = context.params.get("preset") or context.params.get("name")
+    # An argument is not parsed yet where the option after it lacks its value.
+    name = named or next(iter(getattr(context, "args", [])), "")
     with suppress(OSError, ValueError, RecursionError):
         table = tomllib.loads((available().get(name) or Path(name)).read_text(encoding="utf-8"))
         if all(isinstance(table.get(part, {}), Mapping) for part in ("arms", "model")):

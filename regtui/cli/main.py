@@ -213,7 +213,7 @@ def presets_schema() -> None:
 def review(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[DIR | RUN...]", help="A folder of runs, or runs.", autocompletion=completion.runs),
+        typer.Argument(metavar="[DIR | RUN...]", help="A folder of runs, or runs.", autocompletion=completion.saved),
     ] = None,
     log_dir: LogDir = None,
     ascii_only: Ascii = False,
