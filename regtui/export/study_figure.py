@@ -1,4 +1,4 @@
-"""A study's figure for a paper, with matplotlib: arms' dots and intervals around zero, dose and response below."""
+"""A study's figure, with matplotlib: dots and intervals around zero, below them dose and response, and heat maps."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regtui.evidence.dose import DoseResponse
+from regtui.evidence.dose import DoseResponse, EffectMap
 from regtui.export.figure import COLORS, MARKERS, WIDTH, drawing
 from regtui.export.saved_study import SavedStudy
-from regtui.study.dose import dose_responses
+from regtui.study.dose import dose_responses, effect_maps
 from regtui.study.words import StudyWords
 from regtui.text import NBSP, one_line
 
@@ -29,15 +29,18 @@ def write(study: SavedStudy, path: Path) -> None:
         InputError: matplotlib isn't installed.
     """
     words = study.words
-    responses = dose_responses(study.outcome)
+    responses, maps = dose_responses(study.outcome), effect_maps(study.outcome)
     cells = study.outcome.cells.values()
     rows = sum(len(cell.arms) + (len(cells) > 1) for cell in cells)
-    heights = [HEAD + ROW * rows, *(RESPONSE for _ in responses)]
+    heights = [HEAD + ROW * rows, *(RESPONSE for _ in responses), *(HEAD + ROW * len(of.rows) for of in maps)]
     with drawing(path, study.name, (WIDTH, sum(heights))) as figure:
         all_axes = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)
         _draw_forest(all_axes[0, 0], words)
-        for axes, response in zip(all_axes[1:, 0], responses, strict=True):
-            _draw_response(axes, response, words)
+        below = iter(all_axes[1:, 0])
+        for response in responses:
+            _draw_response(next(below), response, words)
+        for of in maps:
+            _draw_map(next(below), of, words)
 
 
 def _draw_forest(axes: Axes, words: StudyWords) -> None:
@@ -85,6 +88,22 @@ def _draw_response(axes: Axes, of: DoseResponse, words: StudyWords) -> None:
     axes.set_xlabel(_text(of.key))
     unit = words.metric.unit.replace(NBSP, "")
     axes.set_ylabel(f"{words.quantity}{f' ({unit})' if unit else ''}")
+
+
+def _draw_map(axes: Axes, of: EffectMap, words: StudyWords) -> None:
+    """Mean differences over two settings: green where the arm is ahead, brown where the baseline is."""
+    found = [[of.effects.get((row, column)) for column in of.columns] for row in of.rows]
+    means = [[math.nan if one is None or one.mean is None else one.mean for one in row] for row in found]
+    reach, colors = of.reach or 1.0, "BrBG" if words.metric.better == "higher" else "BrBG_r"
+    axes.imshow(means, cmap=colors, vmin=-1.6 * reach, vmax=1.6 * reach, aspect="auto")  # paler, so that text is read
+    for y, row in enumerate(means):
+        for x, mean in enumerate(row):
+            if math.isfinite(mean):
+                axes.text(x, y, words.difference(mean), ha="center", va="center", fontsize=7)
+    axes.set_xticks(range(len(of.columns)), [f"{value:,g}" for value in of.columns])
+    axes.set_yticks(range(len(of.rows)), [f"{value:,g}" for value in of.rows])
+    axes.set_xlabel(_text(of.column_key))
+    axes.set_ylabel(_text(of.row_key))
 
 
 def _color(place: int) -> str:
