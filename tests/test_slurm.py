@@ -222,3 +222,45 @@ def test_jobs_make_what_this_machine_makes(
         here = by_seed(make_all(local, wanted, tmp_path / "local"))
     for seed in here:
         assert measured(there[seed]) == measured(here[seed])
+
+
+# Slurm's own path through submitit: job arrays, and a job that is put back into the queue
+
+
+@pytest.mark.slow
+def test_an_array_of_slurm_makes_what_this_machine_makes(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(slurm, "LOOK", 0.05)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("sbatch", "srun", "sacct", "scancel", "scontrol"):
+        (programs / name).write_text(f"#!{sys.executable}\n{(Path(__file__).parent / 'slurm_double.py').read_text()}")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    preempted: list[str] = []
+
+    def preempt(news: News) -> None:
+        if not preempted and isinstance(news, Told) and isinstance(news.event, EpochDone) and news.event.epoch >= 3:
+            name = where[news.job.seed].removeprefix("job ")
+            shell = psutil.Process(int((programs / f"{name}.pid").read_text()))
+            (process,) = (child for child in shell.children(recursive=True) if "-u" in child.cmdline())
+            process.send_signal(signal.SIGUSR2)
+            preempted.append(name)
+        elif isinstance(news, Began):
+            where[news.job.seed] = news.where
+
+    where: dict[int, str] = {}
+    wanted = jobs(3, train={"epochs": 60})
+    with SlurmEngine(["partition=cpu"], jobs=3) as engine:
+        there = by_seed(make_all(engine, wanted, runs, preempt))
+    assert capfd.readouterr() == ("", "")
+    assert [path.name for path in programs.glob("*.batch")] == ["77.batch"]
+    assert preempted
+    assert sorted(where.values()) == sorted(
+        f"job 77_{i}{', begun anew 1 time' * (preempted == [f'77_{i}'])}" for i in range(3)
+    )
+    with LocalEngine(2) as local:
+        here = by_seed(make_all(local, wanted, tmp_path / "local"))
+    for seed in here:
+        assert measured(there[seed]) == measured(here[seed])
