@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,12 @@ def measured(folder: Path) -> tuple[list[Any], dict[str, Any], Any]:
 def epochs(events: Sequence[Event], arm: str = "baseline") -> list[int]:
     """The numbers of an arm's epochs in the order in which they came."""
     return [event.epoch for event in events if isinstance(event, EpochDone) and event.arm == arm]
+
+
+def open_below(folder: Path) -> list[Path]:
+    """Files and folders in `folder`, itself included, that this process has open, where the system tells."""
+    found = []
+    for number in Path("/proc/self/fd").glob("*"):
+        with suppress(OSError):  # the one with which this folder is read
+            found.append(number.readlink())
+    return [path for path in found if path.is_relative_to(folder)]

@@ -27,7 +27,7 @@ from regtui.study.local import LocalEngine
 from regtui.study.ray_driver import Address, RayTask
 from regtui.study.ray_engine import RayEngine
 from regtui.study.ray_task import RunPart, chained, make
-from tests.engines import by_seed, epochs, jobs, make_all, measured
+from tests.engines import by_seed, epochs, jobs, make_all, measured, open_below
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed, as where it has no build")
 
@@ -203,6 +203,7 @@ def test_a_run_that_ray_begins_anew_goes_on_in_its_log(
     driver.answers = lambda _task: list(replayed(parts, after))
     with RayEngine(jobs=1) as engine:
         told = make_all(engine, jobs(1), tmp_path)
+        assert not open_below(tmp_path), "it lets go of the folder"
     assert told_epochs(told) == [1, 2, 3]
     (folder,) = by_seed(told).values()
     assert list(tmp_path.iterdir()) == [folder]

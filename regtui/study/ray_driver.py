@@ -15,6 +15,7 @@ import pickle
 import signal
 import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,23 +72,23 @@ def begin(_channel: str) -> None:
     cluster = _Cluster()
     try:
         tell(cluster.join(pickle.load(calls)))
-        tasks: dict[int, Any] = {}
+        tasks: dict[int | None, Any] = {}
         while True:
             task: RayTask = pickle.load(calls)
-            if task.instead_of is not None:
+            if task.instead_of in tasks:
                 cluster.cancel(tasks.pop(task.instead_of))
-            parts = tasks[task.number] = cluster.start(task)
-            threading.Thread(target=_pass_on, args=(cluster, task.number, parts, tell), daemon=True).start()
+            tasks[task.number] = cluster.start(task)
+            threading.Thread(target=_pass_on, args=(cluster, tasks, task.number, tell), daemon=True).start()
     except EOFError:  # the study has ended, or its program has
         cluster.leave()
     finally:
         os._exit(0)
 
 
-def _pass_on(cluster: _Cluster, number: int, parts: Any, tell: Any) -> None:
+def _pass_on(cluster: _Cluster, tasks: dict[int | None, Any], number: int, tell: Callable[[Any], object]) -> None:
     """Tell the parts of one run as they come."""
     try:
-        for reference in parts:
+        for reference in tasks[number]:
             part: RunPart = cluster.get(reference)
             tell((number, part))
             if part.files is not None or part.fault is not None:
@@ -97,6 +98,8 @@ def _pass_on(cluster: _Cluster, number: int, parts: Any, tell: Any) -> None:
         return
     except Exception as error:
         tell((number, cluster.words(error)))
+    finally:
+        tasks.pop(number, None)
 
 
 class _Cluster:

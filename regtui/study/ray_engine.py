@@ -54,7 +54,8 @@ class _Attempt:
         log: Its folder, once the first part has come.
         attempt: Which attempt of Ray's its last part was of.
         chain: A hash of what was measured so far.
-        deaths: How often it was begun anew.
+        deaths: How often its worker or its node died.
+        begun: How often it was begun by us.
     """
 
     job: Job
@@ -229,7 +230,8 @@ class RayEngine:
         if part.files is None:
             return found + [Told(job, event) for event in told if not isinstance(event, StepsDone)]
         folder = run.log.folder
-        run.log.close(0.0)
+        with run.log:  # which lets go of the folder
+            run.log.close(0.0)
         del self._runs[number]
         finished = next(event for event in told if isinstance(event, RunFinished))
         try:
