@@ -38,6 +38,7 @@ from tests.gated_engine import GatedEngine, SeededCrew, gated_runner
 from tests.made_courses import made_courses
 from tests.made_scores import made, noisy, plan_of, scores_of
 from tests.screen_double import ScriptedTraining, said, text_of, until
+from tests.test_tui_footer import Recording, honest
 
 SIZES = ((80, 24), (40, 12), (120, 36), (200, 60))
 
@@ -418,3 +419,23 @@ async def test_texts_of_a_study_can_harm_no_terminal(tmp_path: Path) -> None:
         await until(pilot, lambda: "worker" in text_of(app))
         assert "\x1b" not in text_of(app)
         assert "\u202e" not in text_of(app)
+
+
+@pytest.mark.slow
+async def test_the_footer_is_honest_on_a_study_and_on_its_form(tmp_path: Path) -> None:
+    outcome = made(plan_of(arms=2), noisy(1.0))
+    app = Recording(tmp_path, small_preset(), training=ScriptedTraining(), runner=gated_runner(GatedEngine()))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(app.screen, StudyForm))
+        assert await honest(app, pilot) >= {"Stepper", "Tick", "_Button"}
+        app.pop_screen()
+        screen = StudyScreen(StudySession(outcome, Subject.of(outcome.plan), tmp_path, ended=True))
+        app.push_screen(screen)
+        await until(pilot, lambda: app.screen is screen and "├" in text_of(app))
+        await honest(app, pilot)
+        screen.action_seed(1)
+        await honest(app, pilot)
+        screen.action_details()
+        await pilot.pause()
+        await honest(app, pilot)

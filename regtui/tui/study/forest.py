@@ -35,7 +35,7 @@ SHORT = {"no difference": "=", "inconclusive": "?", "open": ""}
 """The same in a narrow terminal, where it is shorter."""
 WIDE, MEDIUM = 110, 66
 """Columns from which a row has all its figures, and from which it has some."""
-MOST_NAME = 26
+MOST_NAME = 30
 """Columns of an arm's name at most."""
 AIR = 0.06
 """The scale reaches so far beyond what is drawn, as a share of it."""
