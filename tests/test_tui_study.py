@@ -143,6 +143,19 @@ async def test_stopping_asks_keeps_what_is_done_and_the_study_goes_on(tmp_path: 
         assert [job.seed for job in engine.begun] == [1, 2], "what is done is never made again"
 
 
+async def test_one_study_goes_on_at_a_time_and_its_row_leads_back_to_it(tmp_path: Path) -> None:
+    study = new_study(tmp_path)
+    async with conducting(study, GatedEngine(epochs=2)) as (app, pilot):
+        app.begin_study(small_preset(), Wishes("2"))
+        assert "A study goes on already" in said(app)
+        live = app.study
+        app.pop_screen()
+        app.open_study(study.path)
+        await pilot.pause()
+        assert isinstance(app.screen, StudyScreen)
+        assert app.screen.session is live
+
+
 async def test_leaving_asks_and_keeps_what_is_done(tmp_path: Path) -> None:
     async with conducting(new_study(tmp_path), GatedEngine(epochs=2)) as (app, pilot):
         await until(pilot, lambda: "worker" in text_of(app))

@@ -7,13 +7,12 @@ from typing import Literal
 
 from regtui.axes import limits, ticks
 from regtui.preset.arms import BASELINE
-from regtui.protocol.events import EpochDone
 from regtui.text import brief
 from regtui.tui.charts.plot import Curve, Plot
 from regtui.tui.charts.series import decimate
-from regtui.tui.charts.view import Space, value_of
+from regtui.tui.charts.view import Space
 from regtui.tui.look import ArmLook
-from regtui.tui.study.session import Spread, StudySession
+from regtui.tui.study.session import Measured, Spread, StudySession
 
 Shown = Literal["loss", "metric"]
 """What of an epoch is drawn."""
@@ -24,7 +23,12 @@ BEGINNING = 0.25
 def courses_plot(session: StudySession, cell: str, arm: str, shown: Shown, space: Space) -> Plot:
     """The mean of each of the two arms as a line with its name, and a standard deviation around it as dotted lines."""
     metric = session.subject.preset.task.metric
-    value = value_of(f"val_{shown}", metric)
+
+    def value(epoch: Measured) -> float | None:
+        if shown == "loss":
+            return epoch.loss
+        return None if epoch.metric is None else metric.factor * epoch.metric
+
     curves, kept = list[Curve](), list[float]()
     reach = 1
     for name in (BASELINE, arm):
@@ -75,10 +79,6 @@ def _band(spread: Sequence[Spread], look: ArmLook, space: Space) -> list[Curve]:
 def courses_title(session: StudySession, cell: str, arm: str, shown: Shown) -> str:
     """What the chart shows, and of how many runs."""
     metric = session.subject.preset.task.metric
-    counts = [s.runs for name in (BASELINE, arm) for s in session.spread(cell, name, _measured)]
+    counts = [s.runs for name in (BASELINE, arm) for s in session.spread(cell, name, lambda epoch: epoch.loss)]
     of = f" · {max(counts)} runs" if counts else ""
     return f"validation {metric.titled if shown == 'metric' else 'loss'}: mean ± standard deviation{of}"
-
-
-def _measured(epoch: EpochDone) -> float | None:
-    return epoch.val_loss

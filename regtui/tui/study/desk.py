@@ -123,7 +123,10 @@ class StudyDesk(OneByOne, inherit_bindings=False):
             self.open_study(event.folder)
 
     def open_study(self, folder: Path) -> None:
-        """Read a saved study, and show it."""
+        """Show a saved study; the one that is conducted here as it goes on."""
+        if self.study is not None and self.conducts_study and folder.absolute() == self.study.folder.absolute():
+            self.push_screen(StudyScreen(self.study))
+            return
         tell(self, f"Reading {one_line(folder.name)} …")
         self._read_study(folder)
 
@@ -166,7 +169,9 @@ class StudyDesk(OneByOne, inherit_bindings=False):
         self.push_screen(form, answered)
 
     def begin_study(self, preset: Preset, wishes: Wishes, jobs: int | None = None) -> None:
-        """Plan a study, make its folder, and conduct it."""
+        """Plan a study, make its folder, and conduct it; one at a time."""
+        if self._is_busy():
+            return
         try:
             study = StudyFolder.create(make_plan(preset, wishes), self.logs)
         except RegtuiError as error:
@@ -245,8 +250,16 @@ class StudyDesk(OneByOne, inherit_bindings=False):
             if isinstance(screen, StudyScreen) and screen.session is event.session:
                 screen.catch_up()
 
+    def _is_busy(self) -> bool:
+        """Whether a study goes on, which is said."""
+        if self.conducts_study:
+            tell(self, "A study goes on already: wait for it, or stop it first.", error=True)
+        return self.conducts_study
+
     @on(StudyScreen.GoOn)
     def _go_on(self, event: StudyScreen.GoOn) -> None:
+        if self._is_busy():
+            return
         try:
             study = StudyFolder.open(event.session.folder)
         except InputError as error:

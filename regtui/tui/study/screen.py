@@ -50,6 +50,8 @@ FOLLOW = 1.0
 """Seconds between two readings of a study that another program runs."""
 SECONDS = 1.0
 """Between two drawings of what runs, whose clocks go on by themselves."""
+MOST_COURSES = 200
+"""The mean curves are those of so many runs of a cell at most; each takes some milliseconds to read."""
 MOST_RUNNING = 6
 """Rows of what runs where, at most."""
 FRAME = 3
@@ -195,8 +197,9 @@ class StudyScreen(Screen[None]):
             self._under_way.redraw()
 
     def _read_missing(self) -> None:
+        """Read the courses of the chosen cell's runs, of the first so many."""
         known = self.session.courses.keys() | self._reading
-        runs = (folder for cell in self.session.outcome.cells.values() for folder in cell.runs.values())
+        runs = list(self.session.outcome.cells[self.at.cell].runs.values())[:MOST_COURSES]
         if wanted := [folder for folder in runs if folder not in known]:
             self._reading.update(wanted)
             self._read(wanted)
@@ -360,6 +363,7 @@ class StudyScreen(Screen[None]):
         return views[(views.index(self.view) + 1) % len(views)] if self.view in views else views[0]
 
     def _changed(self) -> None:
+        self._read_missing()
         self._key_bar.redraw()
         self._arrange()
 
