@@ -56,6 +56,8 @@ MOST_RUNNING = 6
 """Rows of what runs where, at most."""
 FRAME = 3
 """Columns that the lines around a chart take."""
+MOST_BEFORE = 8
+"""Rows of the answer at most, before a seed is done: they say what the study can find."""
 LOW = 16
 """Below so many rows, what runs where is left out."""
 STOP_CHOICES = (
@@ -290,7 +292,7 @@ class StudyScreen(Screen[None]):
         return [header_line(self.session, width, self.app.theme_variables)]
 
     def _answer_rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
-        most = 2 if self.size.height < LOW else 5
+        most = 2 if self.size.height < LOW else 5 if self.session.outcome.seeds else MOST_BEFORE
         return answer_rows(self.session, width, most, self.app.theme_variables)
 
     def _main_rows(self, width: int, height: int) -> list[Text]:
