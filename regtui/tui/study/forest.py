@@ -105,9 +105,8 @@ def forest(
     """
     width, height = size
     head = len(outcome.cells) > 1
-    names = min(
-        MOST_NAME, 2 * width // 5, 4 + max(cell_len(subject.label(arm, MOST_NAME)) for _, arm in places(outcome))
-    )
+    longest = max(cell_len(subject.label(arm, MOST_NAME)) for _, arm in places(outcome))
+    names = min(MOST_NAME, 2 * width // 5 if width >= MEDIUM else width // 3, 4 + longest)
     figures = {place: _figures(found(outcome, place), subject, width) for place in places(outcome)}
     room = max(cell_len(words) for words, _ in figures.values())
     ruler = scale(outcome, max(12, width - names - room - 3))
