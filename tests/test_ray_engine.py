@@ -132,6 +132,7 @@ class Scripted:
     answers: Callable[[RayTask], list[Any]]
     tasks: list[RayTask]
     joined: Any = 2
+    said = ""
 
     def __init__(self, _threads: int, streams: tuple[int, int], module: str) -> None:
         assert module == "regtui.study.ray_driver"
@@ -168,7 +169,7 @@ class Scripted:
 
     def words(self) -> str:
         return (
-            "More words of Ray's.\n"
+            f"More words of Ray's. {self.said}\n"
             "[2026-11-26 13:26:41,045 E 24187 24545] rpc_client.h:204: Failed to connect within 60 s. It may be gone.\n"
             "For more information, see elsewhere.\n"
         )
@@ -283,6 +284,10 @@ def test_a_cluster_that_refuses_is_one_sentence(driver: type[Scripted], monkeypa
     driver.joined = "Version mismatch: Python 3.12 there"
     said = r"^the Ray cluster at '10\.0\.0\.1:6379' can't be used: Version mismatch"
     with pytest.raises(RegtuiError, match=said), RayEngine("10.0.0.1:6379"):
+        pass
+    driver.joined = "Failed to connect to Ray cluster"
+    driver.said = "Unauthenticated: RPC error: InvalidAuthToken"
+    with pytest.raises(RegtuiError, match="it wants a token; set RAY_AUTH_MODE=token"), RayEngine("10.0.0.1:6379"):
         pass
 
 

@@ -40,6 +40,7 @@ ATTEMPTS = 3
 """So often a run is begun whose parts do not fit together; then it is told as failed."""
 _FAULT = re.compile(r"^\[.{10,60} [EFC] .{1,30}\] \S+: (.+?)(?:\. |\.?$)", re.MULTILINE)
 """What Ray says before it ends its program: '[time E process thread] file.cc:12: what. More'."""
+_WITH_TOKEN = "it wants a token; set RAY_AUTH_MODE=token, and have the token in RAY_AUTH_TOKEN or ~/.ray/auth_token"
 _CALLERS = ("preset.toml",)
 """Files that stay as the caller wrote them: on the node its own paths and devices are meant."""
 
@@ -164,7 +165,8 @@ class RayEngine:
         except queue.Empty:
             raise RegtuiError(f"{self._place}: it did not answer for {JOINED:.0f} s") from None
         if not isinstance(answer, int):
-            raise RegtuiError(f"{self._place}: {answer}")
+            wants_token = "InvalidAuthToken" in self._driver.words()  # Ray itself speaks of a connection that failed
+            raise RegtuiError(f"{self._place}: {_WITH_TOKEN if wants_token else answer}")
         self._most = self._jobs or max(1, answer // self._threads)
 
     @property
