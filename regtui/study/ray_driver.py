@@ -54,7 +54,8 @@ class RayTask(NamedTuple):
 
 def begin(_channel: str) -> None:
     """Serve until stdin is closed."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ending())  # blocked while this began; Ray's own processes need them
+    if hasattr(signal, "pthread_sigmask"):  # they were blocked while this began, and Ray's own processes need them
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ending())
     calls, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1):  # what Ray prints must not get between the answers; stderr goes into a file
