@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Semaphore
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from textual.pilot import Pilot
 
 from regtui.engine.run import run
+from regtui.evidence.from_history import judge_run
 from regtui.protocol.control import Control
 from regtui.study.design import Wishes, make_plan
 from regtui.study.engine import Began
@@ -25,6 +27,8 @@ from regtui.tui.charts.chart import Chart
 from regtui.tui.look import plain
 from regtui.tui.review.saved_run import SavedRunScreen
 from regtui.tui.review.screen import ReviewScreen
+from regtui.tui.run.is_it_real import study_offer
+from regtui.tui.run.session import Session
 from regtui.tui.study import screen as study_screen
 from regtui.tui.study.forest import places
 from regtui.tui.study.form import StudyForm
@@ -38,6 +42,7 @@ from tests.gated_engine import GatedEngine, SeededCrew, gated_runner
 from tests.made_courses import made_courses
 from tests.made_scores import made, noisy, plan_of, scores_of
 from tests.screen_double import ScriptedTraining, said, text_of, until
+from tests.scripted import ScriptedCrew
 from tests.test_tui_footer import Recording, honest
 
 SIZES = ((80, 24), (40, 12), (120, 36), (200, 60))
@@ -318,6 +323,23 @@ async def test_a_finished_run_offers_a_study_of_new_seeds_by_one_key(tmp_path: P
         await pilot.press("escape")
         assert app.screen is not run
         assert "is it real?" in text_of(app)
+
+
+async def test_an_offer_tells_the_time_by_the_run_s_own_seconds() -> None:
+    preset = small_preset()
+    session = Session(preset, lambda: None)
+    crew = ScriptedCrew({"baseline": [0.5, 0.4, 0.3], "regularized": [0.5, 0.4, 0.3]})
+    with TemporaryDirectory() as folder:
+        result = run(preset, Path(folder), Control(), session.tell, crew)
+    session.take_in()
+    assert study_offer(session, 2) == "", "before there is a verdict there is nothing to ask about"
+    session.verdicts = judge_run(result.history, preset)
+    history = session.history
+    for arm in history.arms.values():
+        arm.epochs[:] = [epoch.model_copy(update={"seconds": 5.0}) for epoch in arm.epochs]  # six of them
+    assert study_offer(session, 1) == "is it real? 8 seeds, about 4 min"
+    assert study_offer(session, 2) == "is it real? 8 seeds, about 2 min"
+    assert study_offer(session, 100) == study_offer(session, 8) == "is it real? 8 seeds, about 30 s"
 
 
 async def test_a_steered_run_has_no_study_and_says_why(tmp_path: Path) -> None:

@@ -107,6 +107,8 @@ class StudyPreview(Lines):
             if left >= 3:
                 session = self._session
                 rows += [Text(""), *forest(session.outcome, session.subject, None, None, (width, left), colours)]
+        elif info.headline:
+            rows.append(Text(info.headline, Style(color=colours["foreground"], bold=True), end="", no_wrap=True))
         elif info.fault:
             rows.append(Text(f"{info.fault[:1].upper()}{info.fault[1:]}", Style(color=colours["warning"]), end=""))
         for row in rows:

@@ -117,14 +117,14 @@ class StudySession:
                 case StudyOutcome():
                     self.outcome = news
                 case Began(job, folder, where):
-                    for before in [run.folder for run in self.running.values() if _same(run.job, job)]:
+                    for before in [run.folder for run in self.running.values() if run.job.key == job.key]:
                         del self.running[before]  # its worker died, and another has begun it anew
                         self.courses.pop(before, None)
                     self.running[folder] = Running(job, where, folder, time.monotonic())
                 case Told(job, event):
                     self._told(job, event)
                 case Ended(job, _, status, error):
-                    for folder in [run.folder for run in self.running.values() if _same(run.job, job)]:
+                    for folder in [run.folder for run in self.running.values() if run.job.key == job.key]:
                         del self.running[folder]
                     if status == "failed":
                         self.failed += 1
@@ -133,7 +133,7 @@ class StudySession:
         return words
 
     def _told(self, job: Job, event: Event) -> None:
-        run = next((run for run in self.running.values() if _same(run.job, job)), None)
+        run = next((run for run in self.running.values() if run.job.key == job.key), None)
         if run is not None and isinstance(event, EpochDone):
             course = self.courses.setdefault(run.folder, {})
             course.setdefault(event.arm, {})[event.epoch] = Measured(event.val_loss, event.val_metric)
@@ -170,10 +170,6 @@ class StudySession:
             Spread(epoch, statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values))
             for epoch, values in sorted(by_epoch.items())
         ]
-
-
-def _same(one: Job, other: Job) -> bool:
-    return one[:3] == other[:3]
 
 
 def read_courses(folders: Iterable[Path]) -> Mapping[Path, Course]:
