@@ -56,8 +56,10 @@ MOST_RUNNING = 6
 """Rows of what runs where, at most."""
 FRAME = 3
 """Columns that the lines around a chart take."""
-MOST_BEFORE = 8
-"""Rows of the answer at most, before a seed is done: they say what the study can find."""
+FEWEST, MOST_BEFORE = 5, 8
+"""Rows that the answer may always have, and before a seed is done, when they say what the study can find."""
+BESIDE = 8
+"""The rows of a chart below other rows, at least."""
 LOW = 16
 """Below so many rows, what runs where is left out."""
 STOP_CHOICES = (
@@ -130,6 +132,7 @@ class StudyScreen(Screen[None]):
         self.view: StudyView = "differences"
         self._shown: Shown = "loss"
         self._details = False
+        self._answer_most = FEWEST
         self._reading = set[Path]()
         self._head = _Rows(self._head_rows, id="head")
         self._answer = _Rows(self._answer_rows, id="answer")
@@ -243,7 +246,9 @@ class StudyScreen(Screen[None]):
         self.set_class(roomy, "-roomy")
         running = self._under_way_rows(width - 2, 0) if height >= LOW else []
         self._under_way.display = bool(running) and not self._details
-        rest = height - 1 - self._key_bar.height_in(height) - len(self._answer_rows(width - 2, 0))
+        self._answer_most = 2 if height < LOW else FEWEST if self.session.outcome.seeds else MOST_BEFORE
+        answered = len(self._answer_rows(width - 2, 0))
+        rest = height - 1 - self._key_bar.height_in(height) - answered
         rest -= len(running) * (not self._details) + roomy
         self._page.display = self._details
         self._answer.display = not self._details
@@ -251,6 +256,9 @@ class StudyScreen(Screen[None]):
         self._main.display = not self._details and in_rows
         rows = self._rows_beside_a_chart(width, rest) if self._main.display else 0
         charted = not in_rows or bool(rows)
+        if not charted:  # what the view leaves is the answer's
+            self._answer_most += max(0, rest - len(self._main_rows(width, 0)))
+            rest -= len(self._answer_rows(width - 2, 0)) - answered
         self._chart.display = not self._details and charted
         self._main.styles.height = rows or rest
         if self._details:
@@ -261,10 +269,11 @@ class StudyScreen(Screen[None]):
         self.call_after_refresh(self._draw_chart)
 
     def _rows_beside_a_chart(self, width: int, rest: int) -> int:
-        """The rows of the view where a chart has room below: all it would like, or a row fewer for each arm; else 0."""
+        """The rows of the view where a chart has room below, else 0: all it would like, or a row fewer for each arm."""
         most = len(self._main_rows(width, 0))
         least = most - len(places(self.session.outcome)) * (self.view == "differences")
-        return next((rows for rows in (most, least) if rest - rows >= CHART), 0)
+        rows = most if most <= rest else least
+        return rows if rest - rows >= BESIDE else 0
 
     def _draw_chart(self) -> None:
         if not self._chart.display or not self.is_current:
@@ -292,8 +301,7 @@ class StudyScreen(Screen[None]):
         return [header_line(self.session, width, self.app.theme_variables)]
 
     def _answer_rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
-        most = 2 if self.size.height < LOW else 5 if self.session.outcome.seeds else MOST_BEFORE
-        return answer_rows(self.session, width, most, self.app.theme_variables)
+        return answer_rows(self.session, width, self._answer_most, self.app.theme_variables)
 
     def _main_rows(self, width: int, height: int) -> list[Text]:
         outcome, subject, colours = self.session.outcome, self.session.subject, self.app.theme_variables
