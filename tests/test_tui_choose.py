@@ -656,7 +656,7 @@ async def test_the_key_bar_names_the_way_back_where_there_is_one() -> None:
         assert "esc presets" not in app.picture()
         await pilot.press("e")
         await pilot.pause()
-        assert "e settings  esc presets  / filter  b saved runs  s save as" in app.picture()
+        assert "e settings  esc presets  / filter  R study  b saved runs  s save as" in app.picture()
         await pilot.press("escape")
         await pilot.pause()
         assert "esc presets" not in app.picture()

@@ -64,14 +64,14 @@ class VerdictPanel(VerticalScroll, can_focus=False):
         width = max(20, min(WIDEST, columns))
         status = session.status
         titles = {"finished": "Verdict", "stopped": "Verdict · stopped"} if session.verdicts else {}
-        self.border_title = f" {titles.get(status, status.capitalize())} "
+        title = f" {titles.get(status, status.capitalize())} "
+        # Beside the title it takes no row from the charts.
+        self.border_title = f"{title}── [b $accent]R[/] {offer} " if offer else title
         colour = COLOURS[tone(list(session.verdicts.values()))] if session.verdicts else "foreground"
         looks = arm_looks(session.preset.arms())
         rows = [Text.assemble(*self._parts(row, colour, looks)) for row in session.glance(width)]
         if details:
             rows += [Text(line) for line in ("", *session.details(width), "")]
-        if offer:
-            rows.append(Text.assemble(("R", self._style("accent", bold=True)), f" {offer}"))
         rows += [Text(line, self._style("secondary")) for line in session.place(width)]
         self._words.update(Text("\n").join(rows))
 
