@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from html import unescape
 from itertools import product
 from operator import mul
@@ -14,6 +15,9 @@ from scipy.stats import nct, t, ttest_1samp
 
 from regtui.cli import runs as runs_command
 from regtui.engine.run import summarize
+from regtui.evidence.from_history import judge_run
+from regtui.evidence.lines import advice_lines
+from regtui.evidence.rules import advice_on_run
 from regtui.evidence.seeds import describe_seeds, judge_seeds
 from regtui.export import html
 from regtui.export.saved_run import read_saved_run
@@ -91,12 +95,16 @@ def test_lists_tables_and_reports_say_what_was_logged(
         assert match, row
         names = ("preset", "verdict", "Δ points", "● test", "◆ test", "seed", "epochs", "● val", "◆ val")
         check_cells(dict(zip(names, match.groups(), strict=True)), history)
-        html.write(read_saved_run(folder), tmp_path / "report.html")
-        check_report((tmp_path / "report.html").read_text("utf-8"), history)
+        saved = read_saved_run(folder)
+        html.write(saved, tmp_path / "report.html")
+        advised = advice_lines(
+            advice_on_run(saved.history, judge_run(saved.history, saved.preset), saved.preset, folder)
+        )
+        check_report((tmp_path / "report.html").read_text("utf-8"), history, advised)
 
 
-def check_report(text: str, history: History) -> None:
-    """The rows of the results, of the epochs, and the verdict."""
+def check_report(text: str, history: History, advised: Sequence[str]) -> None:
+    """The rows of the results, of the epochs, and the verdict, below which stands what diagnosis advises."""
     cells = re.compile(r"<t[dh][^>]*>(.*?)</t[dh]>")
     rows = {found[0]: found[1:] for row in re.findall("<tr>.*?</tr>", text, re.S) if (found := cells.findall(row))}
     for index, arm in enumerate(history.arms.values()):
@@ -123,7 +131,10 @@ def check_report(text: str, history: History) -> None:
             ):
                 tells_share(unescape(shown).removesuffix(" %"), number or 0.0)
     (verdict,) = re.findall("<pre>(.*?)</pre>", text, re.S)
-    rules_verdict.check(history, unescape(verdict).splitlines())
+    lines = unescape(verdict).splitlines()
+    end = len(lines) - len(advised)
+    assert lines[end:] == advised
+    rules_verdict.check(history, lines[: end - 1] if advised else lines)
 
 
 # The table of the arms
