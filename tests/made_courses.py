@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 from regtui.study.outcome import StudyOutcome
-from regtui.tui.study.session import Course, Measured
+from regtui.tui.study.session import Course, EpochMeasured
 
 
 def made_courses(outcome: StudyOutcome, epochs: int = 30) -> dict[Path, Course]:
@@ -24,7 +24,7 @@ def made_courses(outcome: StudyOutcome, epochs: int = 30) -> dict[Path, Course]:
                     for epoch in range(1, epochs + 1)
                 )
                 course[arm] = {
-                    epoch: Measured(loss + chance.gauss(0, 0.01), 0.9 - loss / 10)
+                    epoch: EpochMeasured(loss + chance.gauss(0, 0.01), 0.9 - loss / 10)
                     for epoch, loss in enumerate(losses, start=1)
                 }
             found[folder] = course

@@ -12,7 +12,7 @@ from regtui.tui.charts.plot import Curve, Plot
 from regtui.tui.charts.series import decimate
 from regtui.tui.charts.view import Space
 from regtui.tui.look import ArmLook
-from regtui.tui.study.session import Measured, Spread, StudySession
+from regtui.tui.study.session import EpochMeasured, Spread, StudySession
 
 Shown = Literal["loss", "metric"]
 """What of an epoch is drawn."""
@@ -24,7 +24,7 @@ def courses_plot(session: StudySession, cell: str, arm: str, shown: Shown, space
     """The mean of each of the two arms as a line with its name, and a standard deviation around it as dotted lines."""
     metric = session.subject.preset.task.metric
 
-    def value(epoch: Measured) -> float | None:
+    def value(epoch: EpochMeasured) -> float | None:
         if shown == "loss":
             return epoch.loss
         return None if epoch.metric is None else metric.factor * epoch.metric

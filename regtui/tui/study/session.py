@@ -22,14 +22,14 @@ from regtui.text import one_line
 from regtui.tui.study.subject import Subject
 
 
-class Measured(NamedTuple):
+class EpochMeasured(NamedTuple):
     """What a course keeps of an epoch: the loss and the task's metric on the validation set."""
 
     loss: float | None
     metric: float | None
 
 
-Course = dict[str, dict[int, Measured]]
+Course = dict[str, dict[int, EpochMeasured]]
 """Of a run, by arm, what was measured at each epoch."""
 
 
@@ -136,7 +136,7 @@ class StudySession:
         run = next((run for run in self.running.values() if run.job.key == job.key), None)
         if run is not None and isinstance(event, EpochDone):
             course = self.courses.setdefault(run.folder, {})
-            course.setdefault(event.arm, {})[event.epoch] = Measured(event.val_loss, event.val_metric)
+            course.setdefault(event.arm, {})[event.epoch] = EpochMeasured(event.val_loss, event.val_metric)
             run.epoch = max(run.epoch, event.epoch)
 
     @property
@@ -159,7 +159,7 @@ class StudySession:
             return folders
         return folders + [run.folder for run in self.running.values() if run.job.cell == cell]
 
-    def spread(self, cell: str, arm: str, value: Callable[[Measured], float | None]) -> list[Spread]:
+    def spread(self, cell: str, arm: str, value: Callable[[EpochMeasured], float | None]) -> list[Spread]:
         """An arm's mean and standard deviation over its runs in a cell, at each epoch that at least one has reached."""
         by_epoch: dict[int, list[float]] = {}
         for folder in self.runs_of(cell, arm):
@@ -182,7 +182,7 @@ def read_courses(folders: Iterable[Path]) -> Mapping[Path, Course]:
             while events := follower.new_events():
                 for event in events:
                     if isinstance(event, EpochDone):
-                        course.setdefault(event.arm, {})[event.epoch] = Measured(event.val_loss, event.val_metric)
+                        course.setdefault(event.arm, {})[event.epoch] = EpochMeasured(event.val_loss, event.val_metric)
         except OSError:
             continue
     return found
