@@ -171,6 +171,7 @@ async def test_leaving_asks_and_keeps_what_is_done(tmp_path: Path) -> None:
     assert app.exit_code == 4
 
 
+@pytest.mark.slow
 async def test_a_study_that_another_program_runs_is_refused_in_a_sentence(tmp_path: Path) -> None:
     study = new_study(tmp_path)
     with study.held():
@@ -181,7 +182,7 @@ async def test_a_study_that_another_program_runs_is_refused_in_a_sentence(tmp_pa
     assert app.exit_code == 2
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES[:2], *(pytest.param(size, marks=pytest.mark.slow) for size in SIZES[2:])])
 async def test_the_answer_is_first_and_every_arm_has_its_interval_and_dots(
     size: tuple[int, int], tmp_path: Path
 ) -> None:
@@ -359,6 +360,7 @@ async def test_a_steered_run_has_no_study_and_says_why(tmp_path: Path) -> None:
         assert app.study is None
 
 
+@pytest.mark.slow
 async def test_a_study_of_a_preset_is_asked_for_with_what_it_can_find(tmp_path: Path) -> None:
     engine = GatedEngine()
     app = RegtuiApp(tmp_path, small_preset(), training=ScriptedTraining(), runner=gated_runner(engine))
@@ -414,6 +416,7 @@ async def test_seeds_beyond_the_plan_are_drawn_otherwise_and_move_no_verdict(tmp
         assert "seeds (0–3)" in shown
 
 
+@pytest.mark.slow
 async def test_a_study_that_another_program_runs_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study_screen, "FOLLOW", 0.05)
     study = new_study(tmp_path)
@@ -430,6 +433,7 @@ async def test_a_study_that_another_program_runs_is_followed(tmp_path: Path, mon
             await until(pilot, lambda: "1/4 runs" in text_of(app))
 
 
+@pytest.mark.slow
 async def test_help_and_commands_know_the_keys(tmp_path: Path) -> None:
     async with showing(made(plan_of(arms=2), noisy(1.0)), tmp_path, (100, 40)) as (screen, pilot):
         await pilot.press("question_mark")

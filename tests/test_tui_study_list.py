@@ -82,6 +82,7 @@ async def test_a_study_is_one_row_that_opens_its_screen(made_logs: Path) -> None
         assert app.screen is screen
 
 
+@pytest.mark.slow
 async def test_a_wide_list_tells_how_many_runs_are_done(made_logs: Path) -> None:
     app = RegtuiApp(made_logs, review=())
     async with app.run_test(size=(240, 40)) as pilot:
@@ -118,6 +119,7 @@ async def test_a_study_goes_to_the_trash_and_comes_back_but_not_while_its_runs_a
         await until(pilot, lambda: study.path.exists())
 
 
+@pytest.mark.slow
 async def test_runs_and_studies_are_not_laid_over_each_other(made_logs: Path) -> None:
     app = RegtuiApp(made_logs, review=())
     async with app.run_test(size=(80, 24)) as pilot:
