@@ -8,7 +8,9 @@ from threading import Event
 import pytest
 from textual.pilot import Pilot
 
+from regtui.cli.main import review
 from regtui.engine.run import run
+from regtui.errors import InputError
 from regtui.protocol.control import Control
 from regtui.study.conduct import conduct
 from regtui.study.design import Wishes, make_plan
@@ -147,3 +149,14 @@ def test_hostile_texts_of_a_study_are_harmless(tmp_path: Path) -> None:
     study = StudyFolder.create(make_plan(small_preset(), Wishes(seeds="4")), tmp_path)
     study.outcome.write_text('{"verdict": {"headline": "\\u001b[2Jgone\\u202e"}}')
     assert read_study(study.path).headline.isprintable()
+
+
+def test_a_study_is_named_alone_for_the_screen(made_logs: Path) -> None:
+    study = next(path for path in made_logs.iterdir() if "-study-small-" in path.name)
+    single = next(path for path in made_logs.iterdir() if "-study-" not in path.name and path.is_dir())
+    with pytest.raises(InputError, match="is a study, and curves of runs are compared; name it alone"):
+        review([study.name, single.name], made_logs)
+    with pytest.raises(InputError, match="no terminal"):
+        review([study.name], made_logs)
+    with pytest.raises(InputError, match="no terminal"):
+        review([str(study)], made_logs)

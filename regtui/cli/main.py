@@ -221,11 +221,14 @@ def review(
 ) -> None:
     """Look at saved runs on screen, and follow those that go on."""
     from regtui.cli.screen import open_screen
+    from regtui.cli.studies import find_saved
     from regtui.console import can_draw
     from regtui.errors import InputError
     from regtui.runs.comparison import AT_MOST
-    from regtui.runs.list import check_folder, find_run, is_run
+    from regtui.runs.list import check_folder, is_run
     from regtui.settings import read_settings
+    from regtui.study.folder import is_study
+    from regtui.text import quoted
 
     known = read_settings()
     log_dir = log_dir or known.settings.logs
@@ -234,11 +237,15 @@ def review(
         raise InputError(
             f"{len(named)} runs are named, and at most {AT_MOST} fit in one comparison; name fewer, or their folder"
         )
-    if len(named) == 1 and named[0] and os.path.isdir(named[0]) and not is_run(Path(named[0])):  # noqa: PTH112
-        log_dir, named = Path(named[0]), []
+    if len(named) == 1 and named[0] and os.path.isdir(named[0]):  # noqa: PTH112
+        folder = Path(named[0])
+        if not is_run(folder) and not is_study(folder):
+            log_dir, named = folder, []
     if not named:
         check_folder(log_dir)
-    folders = [find_run(run, log_dir) for run in named]
+    folders = [find_saved(run, log_dir) for run in named]
+    if len(folders) > 1 and (studies := [folder for folder in folders if is_study(folder)]):
+        raise InputError(f"{quoted(studies[0].name)} is a study, and curves of runs are compared; name it alone")
     if not can_draw(sys.stdout):
         raise InputError(
             "saved runs are shown on a screen, and this is no terminal that has one; 'regtui runs' lists them"
