@@ -341,7 +341,8 @@ def _(told: Told, g: Sequence[Any]) -> None:
 
 
 @rule(
-    r"Called at (Student's t|step-down max-T) p ≤ ([\d.]+)(?: at each of the looks at (.+) seeds)?; "
+    r"Called at (Student's t|step-down max-T) p ≤ ([\d.]+)(?: at each of the looks at (.+) seeds)?(?: with an "
+    r"interval on one side of 0)?; "
     r"(?:interval 95 %|the 95 % intervals hold together(?: for (\d+) comparisons)?)\.(?: Differences within ±([\d.]+) points do not matter\.)?"  # noqa: E501
 )
 def _(told: Told, g: Sequence[Any]) -> None:

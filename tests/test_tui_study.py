@@ -450,7 +450,7 @@ async def test_texts_of_a_study_can_harm_no_terminal(tmp_path: Path) -> None:
     bad = "\x1b[2Jseed 3\u202e: it was steered"
     outcome = replace(outcome, cells={"": replace(cell, left_out=(one_line(bad),))}, strangers=(one_line(bad),))
     session = StudySession(outcome, Subject.of(outcome.plan), tmp_path / "\x1b[2J", ended=True)
-    session.tell(Began(Job("\x1b[2J", 3, 0, small_preset()), tmp_path, "\x1b]0;worker\x07"))
+    session.tell(Began(Job("", 3, 0, small_preset()), tmp_path, "\x1b]0;worker\x07"))
     session.take_in()
     app = RegtuiApp(tmp_path, review=(), runner=gated_runner(GatedEngine()))
     async with app.run_test(size=(120, 36)) as pilot:

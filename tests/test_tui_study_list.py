@@ -153,7 +153,7 @@ def test_hostile_texts_of_a_study_are_harmless(tmp_path: Path) -> None:
 
 def test_a_study_is_named_alone_for_the_screen(made_logs: Path) -> None:
     study = next(path for path in made_logs.iterdir() if "-study-small-" in path.name)
-    single = next(path for path in made_logs.iterdir() if "-study-" not in path.name and path.is_dir())
+    single = next(path for path in made_logs.iterdir() if "-small-" in path.name and "-study-" not in path.name)
     with pytest.raises(InputError, match="is a study, and curves of runs are compared; name it alone"):
         review([study.name, single.name], made_logs)
     with pytest.raises(InputError, match="no terminal"):

@@ -93,10 +93,8 @@ class StudyNames:
         }
 
     def where(self, cell: PlannedCell) -> str:
-        """A cell's settings in words: '30 epochs'; of another condition, those that the first cell has not."""
-        first = self.first.cell.settings if cell.role == "sensitivity" else {}
-        settings = {key: value for key, value in cell.settings.items() if first.get(key) != value}
-        return ", ".join(setting_words(key, value, self.preset.dataset.examples) for key, value in settings.items())
+        """A cell's settings in words; see `cell_words`."""
+        return cell_words(cell, self.first.cell, self.preset.dataset.examples)
 
     @property
     def unit(self) -> str:
@@ -136,6 +134,13 @@ def span(seeds: Sequence[int]) -> str:
 def tried(what: str, values: Sequence[Value]) -> str:
     """That a setting was tuned: 'learning rate of 0.0003, 0.001'."""
     return f"{what} of {', '.join(map(shown_setting, values))}"
+
+
+def cell_words(cell: PlannedCell, first: PlannedCell, examples: str) -> str:
+    """A cell's settings in words: '30 epochs'; of another condition, those that the first cell has not."""
+    known = first.settings if cell.role == "sensitivity" else {}
+    settings = {key: value for key, value in cell.settings.items() if known.get(key) != value}
+    return ", ".join(setting_words(key, value, examples) for key, value in settings.items())
 
 
 def setting_words(key: str, value: Value, examples: str) -> str:

@@ -268,7 +268,10 @@ class StudyWords(StudyNames):
             if self.plan.looks
             else ""
         )
-        return f"Called at step-down max-T p ≤ {level:g}{looks}; the {percent} intervals hold together{of}.{matters}"
+        return (
+            f"Called at step-down max-T p ≤ {level:g}{looks} with an interval on one side of 0; the {percent} "
+            f"intervals hold together{of}.{matters}"
+        )
 
     def scopes(self, cell: CellOutcome, arm: str) -> list[str]:
         """How far the difference reaches: new seeds on these test examples, and new seeds with new examples."""

@@ -114,7 +114,7 @@ def forest(
     tall = height == 0 or height >= 2 * len(figures) + len(outcome.cells) * head + 2
     for cell, of_cell in groupby(figures, key=lambda place: place.cell):
         if head:
-            rows_of.append((None, [_heading(outcome, cell, width, colours)]))
+            rows_of.append((None, [_heading(outcome, subject, cell, width, colours)]))
         for place in of_cell:
             drawn = _drawn(outcome, place, subject, ruler, seed if place == chosen else None, colours, tall=tall)
             rows_of.append((place, _rows(place, drawn, names, figures[place], subject, place == chosen, colours)))
@@ -149,9 +149,9 @@ def _seed_words(outcome: StudyOutcome, subject: Subject, at: ArmInCell | None, s
     return f"seed {seed}: {subject.label(at.arm, MOST_NAME)} {ours}, baseline {theirs}: {points}"
 
 
-def _heading(outcome: StudyOutcome, cell: str, width: int, colours: Mapping[str, str]) -> Text:
+def _heading(outcome: StudyOutcome, subject: Subject, cell: str, width: int, colours: Mapping[str, str]) -> Text:
     role = outcome.cells[cell].cell.role
-    words = cell or "as the preset says"
+    words = subject.cells[cell] or "as in the preset"
     words += " · does it hold there?" if role == "sensitivity" else ""
     return Text(set_cell_size(f"  {words}", width).rstrip(), Style(color=colours["secondary"]), end="", no_wrap=True)
 

@@ -80,7 +80,7 @@ def _running(session: StudySession, run: Running, width: int, colours: Mapping[s
     epochs = run.job.preset.train.epochs
     words = [f"seed {run.job.seed}"]
     words += [f"trial {run.job.trial + 1}"] if session.outcome.plan.tune else []
-    words += [run.job.cell] if run.job.cell else []
+    words += [where] if (where := session.subject.cells[run.job.cell]) else []
     row = Text(f" {one_line(run.where, 20):<10} ", faint, end="", no_wrap=True)
     row.append(one_line(" · ".join(words), max(8, width // 2)), Style(color=colours["foreground"]))
     told = f"epoch {run.epoch}/{epochs}" if run.epoch else "starting"

@@ -278,10 +278,11 @@ class StudyScreen(Screen[None]):
     def _draw_chart(self) -> None:
         if not self._chart.display or not self.is_current:
             return
+        subject = self.session.subject
         # A chart that was hidden has no size before the next layout, and as many columns as the screen allows after it.
         plot, title, legend = self._plot(Space(self.size.width - FRAME, max(CHART, self._chart.content_size.height)))
         self._chart.show(plot)
-        cell = f" · {self.at.cell}" if self.at.cell and self.view != "gain" else ""
+        cell = f" · {subject.cells[self.at.cell]}" if self.at.cell and self.view != "gain" else ""
         self._chart.entitle(one_line(f"{title}{cell}"), one_line(legend))
 
     def _plot(self, space: Space) -> tuple[Plot, str, str]:

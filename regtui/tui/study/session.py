@@ -128,7 +128,7 @@ class StudySession:
                         del self.running[folder]
                     if status == "failed":
                         self.failed += 1
-                        cell = f" · {job.cell}" if job.cell else ""
+                        cell = f" · {where}" if (where := self.subject.cells[job.cell]) else ""
                         words = f"The run of seed {job.seed}{cell} failed: {error or 'its log says why'}"
         return words
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.preset.validation import validate
+from regtui.study.naming import cell_words
 from regtui.study.outcome import metric_of
 from regtui.study.plan import StudyPlan
 from regtui.tasks import Metric
@@ -25,12 +26,14 @@ class Subject:
         looks: Of each arm, the baseline first.
         labels: What each arm does: 'dropout 0.5'; its name where two do the same.
         metric: What is judged on the test set.
+        cells: Each cell's settings in words: '30 epochs'; of the one that has none, nothing.
     """
 
     preset: Preset
     looks: Mapping[str, ArmLook]
     labels: Mapping[str, str]
     metric: Metric
+    cells: Mapping[str, str]
 
     @classmethod
     def of(cls, plan: StudyPlan) -> Subject:
@@ -44,7 +47,8 @@ class Subject:
         told = {arm: one_line(techniques.label()) or arm for arm, techniques in arms.items()} | {BASELINE: BASELINE}
         often = Counter(told.values())
         labels = {arm: label if often[label] == 1 else arm for arm, label in told.items()}
-        return cls(preset, arm_looks(arms), labels, metric_of(plan))
+        cells = {cell.name: cell_words(cell, plan.cells[0], preset.dataset.examples) for cell in plan.cells}
+        return cls(preset, arm_looks(arms), labels, metric_of(plan), cells)
 
     def label(self, arm: str, cells: int) -> str:
         """What an arm does, or its name where that is too long for so many cells."""
