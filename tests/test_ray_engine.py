@@ -133,6 +133,7 @@ class Scripted:
     tasks: list[RayTask]
     joined: Any = 2
     said = ""
+    pid = 0
 
     def __init__(self, _threads: int, streams: tuple[int, int], module: str) -> None:
         assert module == "regtui.study.ray_driver"

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
+
 from regtui.engine.child import Spawned
 from regtui.errors import InputError, RegtuiError, unwritable
 from regtui.files import write_whole
@@ -95,6 +97,7 @@ class RayEngine:
             _reach(self._address)
         self._jobs, self._threads, self._checkpoints = jobs, threads, checkpoints
         self._runs: dict[int, _Attempt] = {}
+        self._own: set[psutil.Process] = set()
         self._begun = 0
         self._messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
@@ -168,6 +171,7 @@ class RayEngine:
             wants_token = "InvalidAuthToken" in self._driver.words()  # Ray itself speaks of a connection that failed
             raise RegtuiError(f"{self._place}: {_WITH_TOKEN if wants_token else answer}")
         self._most = self._jobs or max(1, answer // self._threads)
+        self._note_own()
 
     @property
     def _place(self) -> str:
@@ -272,8 +276,15 @@ class RayEngine:
         why = f" ({one_line(told[-1])})" if told else ""
         return RegtuiError(f"the Ray cluster was lost{why}; the study can be resumed")
 
+    def _note_own(self) -> None:
+        """Note the processes of a cluster that was started for us."""
+        if self._address is None:
+            with suppress(psutil.Error):
+                self._own |= set(psutil.Process(self._driver.pid).children(recursive=True))
+
     def _leave(self) -> None:
-        """Leave the cluster, in order if it takes no more than `LEFT` seconds."""
+        """Leave the cluster, in order if it takes no more than `LEFT` seconds; of our own nothing is left."""
+        self._note_own()
         with suppress(OSError):
             self._calls.close()
         self._reader.join(LEFT)
@@ -281,6 +292,9 @@ class RayEngine:
         self._driver.wait()
         self._driver.close()
         self._reader.join()
+        for process in psutil.wait_procs(self._own, 1)[1]:  # some of Ray's notice its end only after a minute
+            with suppress(psutil.Error):
+                process.kill()
 
 
 def _check(address: str) -> None:

@@ -319,7 +319,7 @@ class SlurmEngine:
         """Begin a run anew whose job was killed."""
         self._running.remove(run)
         if run.attempts == ATTEMPTS:
-            yield self._failure(run, f"its job was killed {ATTEMPTS} times (the last: {one_line(run.slurm.state)})")
+            yield self._failure(run, f"its job ended {ATTEMPTS} times without a result ({one_line(run.slurm.state)})")
             return
         run.follower, run.finished, run.ended = None, None, 0.0
         self._waiting.append(run)
