@@ -432,6 +432,7 @@ def test_what_a_killed_process_left_is_swept_away_a_day_later(tmp_path: Path) ->
 # Torchvision's import
 
 
+@pytest.mark.slow
 def test_operators_that_are_there_are_left_alone() -> None:
     code = """
 import torch

@@ -57,6 +57,7 @@ def test_nothing_is_left_when_the_server_is_killed() -> None:
             crew.warm_up()
 
 
+@pytest.mark.slow
 def test_a_server_that_stands_still_holds_up_nobody() -> None:
     crew = ProcessCrew()
     crew.warm_up()

@@ -64,11 +64,11 @@ def trap(tmp_path_factory: pytest.TempPathFactory) -> Trap:
 @pytest.mark.parametrize(
     "args",
     [
-        ("--help",),
+        pytest.param(("--help",), marks=pytest.mark.slow),
         pytest.param(("presets", "list"), marks=pytest.mark.slow),
         ("presets", "show", "mine"),
         pytest.param(("runs",), marks=pytest.mark.slow),
-        ("show", "2"),
+        pytest.param(("show", "2"), marks=pytest.mark.slow),
         ("export", "2", "--to", "html"),
         pytest.param(("export", "2", "--to", "csv"), marks=pytest.mark.slow),
         ("review",),
@@ -92,7 +92,9 @@ def spared(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("args", [("runs", "."), ("--preset", "mine", "--headless")], ids=" ".join)
+@pytest.mark.parametrize(
+    "args", [pytest.param(("runs", "."), marks=pytest.mark.slow), ("--preset", "mine", "--headless")], ids=" ".join
+)
 def test_python_m_imports_no_more_from_there_than_python_does(
     tmp_path: Path, spared: set[str], args: tuple[str, ...]
 ) -> None:
@@ -101,7 +103,7 @@ def test_python_m_imports_no_more_from_there_than_python_does(
     assert (code, marks) == (0, set())
 
 
-@pytest.mark.parametrize("path", [":/nowhere", pytest.param(".", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("path", [pytest.param(path, marks=pytest.mark.slow) for path in (":/nowhere", ".")])
 def test_an_empty_entry_of_pythonpath_is_no_leave_to_import_from_there(
     tmp_path: Path, spared: set[str], path: str
 ) -> None:
@@ -135,7 +137,11 @@ def test_what_is_installed_stays_where_it_is_the_current_folder(
     assert without_current_folder([python, python, here, HOME]) == [python, python, here, HOME]
 
 
-@pytest.mark.parametrize("module", [os, math, torch], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module",
+    [os, *(pytest.param(module, marks=pytest.mark.slow) for module in (math, torch))],
+    ids=lambda module: module.__name__,
+)
 def test_it_works_among_the_modules_that_it_needs(module: ModuleType) -> None:
     assert module.__file__ is not None
     folder = Path(module.__file__).parents[1 if module is torch else 0]

@@ -279,6 +279,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "presets"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 async def test_each_arm_has_a_section_of_its_own_and_is_edited_apart() -> None:
     async with Chooser().run_test(size=(120, 60)) as pilot:

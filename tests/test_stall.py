@@ -257,6 +257,7 @@ def test_closing_while_processes_get_ready_ends_them_at_once() -> None:
     assert children() - before == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGCONT, signal.SIGSTOP], ids=["at work", "standing still"])
 def test_processes_end_with_a_program_that_is_killed(number: signal.Signals) -> None:
     program = (

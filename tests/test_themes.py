@@ -167,6 +167,7 @@ async def test_all_can_be_read_while_and_after_a_run(tmp_path: Path, monkeypatch
         assert not reader.found
 
 
+@pytest.mark.slow
 async def test_all_can_be_read_where_presets_are_chosen(tmp_path: Path) -> None:
     app = RegtuiApp(tmp_path, training=ScriptedTraining())
     async with app.run_test(size=(120, 36)) as pilot:

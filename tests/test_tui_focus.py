@@ -81,7 +81,7 @@ async def looked_at(app: RegtuiApp, pilot: Pilot[int]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "look", ["dark", *(pytest.param(look, marks=pytest.mark.slow) for look in ("light", "no colour"))]
+    "look", [pytest.param(look, marks=pytest.mark.slow) for look in ("dark", "light", "no colour")]
 )
 async def test_the_focus_is_seen_on_every_widget_that_can_have_it(
     tmp_path: Path, look: str, monkeypatch: pytest.MonkeyPatch

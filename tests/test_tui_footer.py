@@ -93,6 +93,7 @@ async def started(tmp_path: Path, *, start: bool) -> AsyncIterator[tuple[Recordi
             training.close()
 
 
+@pytest.mark.slow
 async def test_the_footer_is_honest_on_the_presets(tmp_path: Path) -> None:
     async with started(tmp_path, start=False) as (app, pilot, _):
         seen = await honest(app, pilot)

@@ -225,9 +225,8 @@ def review(
     from regtui.console import can_draw
     from regtui.errors import InputError
     from regtui.runs.comparison import AT_MOST
-    from regtui.runs.list import check_folder, is_run
+    from regtui.runs.list import check_folder, is_run, is_study_folder
     from regtui.settings import read_settings
-    from regtui.study.folder import is_study
     from regtui.text import quoted
 
     known = read_settings()
@@ -239,12 +238,12 @@ def review(
         )
     if len(named) == 1 and named[0] and os.path.isdir(named[0]):  # noqa: PTH112
         folder = Path(named[0])
-        if not is_run(folder) and not is_study(folder):
+        if not is_run(folder) and not is_study_folder(folder):
             log_dir, named = folder, []
     if not named:
         check_folder(log_dir)
     folders = [find_saved(run, log_dir) for run in named]
-    if len(folders) > 1 and (studies := [folder for folder in folders if is_study(folder)]):
+    if len(folders) > 1 and (studies := [folder for folder in folders if is_study_folder(folder)]):
         raise InputError(f"{quoted(studies[0].name)} is a study, and curves of runs are compared; name it alone")
     if not can_draw(sys.stdout):
         raise InputError(

@@ -10,7 +10,7 @@ from regtui.errors import InputError
 from regtui.export import csv, figure, html, study_csv, study_figure, study_html, tensorboard
 from regtui.export.saved_run import SavedRun, read_saved_run
 from regtui.export.saved_study import SavedStudy, read_saved_study
-from regtui.study.folder import is_study
+from regtui.runs.list import is_study_folder
 from regtui.text import one_line
 
 _OF_RUN: Mapping[str, Callable[[SavedRun, Path], None]] = {
@@ -54,7 +54,7 @@ def write_saved(folders: Sequence[Path], to: str, out: Path | None = None) -> li
 
 
 def _read(folder: Path, to: str) -> Saved:
-    if not is_study(folder):
+    if not is_study_folder(folder):
         return read_saved_run(folder)
     if to not in _OF_STUDY:
         raise InputError(f"--to {to}: a study is written as {', '.join(_OF_STUDY)}; its runs are in its folder 'runs'")

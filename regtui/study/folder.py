@@ -33,7 +33,7 @@ from regtui.preset.file import to_table
 from regtui.preset.train import SEEDS
 from regtui.preset.validation import validate
 from regtui.runs.files import read_json, read_toml
-from regtui.runs.list import find_study_folders, is_run
+from regtui.runs.list import find_study_folders, is_run, is_study_folder
 from regtui.study.plan import FILE, Job, StudyPlan
 from regtui.text import quoted
 
@@ -260,11 +260,6 @@ def drop_run(run: Path) -> None:
         shutil.rmtree(gone)
 
 
-def is_study(path: Path) -> bool:
-    """Whether a folder is that of a study."""
-    return (path / FILE).is_file()
-
-
 def find_studies(logs: Path) -> list[Path]:
     """The folders of studies in and below `logs`, the newest last; folders that can't be read are passed over."""
     return sorted(find_study_folders(logs), key=lambda path: path.name)
@@ -277,7 +272,7 @@ def find_study(text: str, logs: Path) -> Path:
         InputError: There is no such study, or several; the message names the nearest.
     """
     with suppress(OSError, ValueError):
-        if text and is_study(Path(text)):
+        if text and is_study_folder(Path(text)):
             return Path(text)
     if not text or Path(text).name != text:
         raise InputError(f"{quoted(text)} is no study's folder: it has no {FILE}")

@@ -26,9 +26,10 @@ from regtui.preset.model import Preset
 from regtui.preset.train import SEEDS
 from regtui.preset.validation import validate
 from regtui.protocol.control import Stop
+from regtui.runs.list import is_study_folder
 from regtui.settings import Settings
 from regtui.study.design import Wishes
-from regtui.study.folder import StudyFolder, is_study
+from regtui.study.folder import StudyFolder
 from regtui.tui.choose.screen import ChooseScreen
 from regtui.tui.look import PlainText
 from regtui.tui.pages.commands import CommandScreen
@@ -381,7 +382,7 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
         self.push_screen(CompareScreen([run.folder for run in event.runs]))
 
     def _open_saved(self, folder: Path) -> None:
-        if is_study(folder):
+        if is_study_folder(folder):
             self.open_study(folder)
             return
         try:

@@ -14,11 +14,10 @@ from textual.screen import Screen
 from regtui.errors import InputError, RegtuiError
 from regtui.preset.file import load
 from regtui.preset.model import Preset
-from regtui.runs.list import RunInfo
+from regtui.runs.list import RunInfo, is_study_folder
 from regtui.runs.note import MAX_NOTE, Note, read_note, tags_of, write_note
 from regtui.runs.note import NAME as NOTE
 from regtui.runs.trash import discard, is_in_trash, restore
-from regtui.study.folder import is_study
 from regtui.study.list import read_study
 from regtui.text import one_line, quoted
 from regtui.tui.widgets.clipboard import copy
@@ -105,7 +104,7 @@ class Chores(Screen[None]):
         if not runs:
             return
         title = f"Export {one_line(runs[0].name)}" if len(runs) == 1 else f"Export {len(runs):,} runs"
-        formats = [choice for choice in EXPORTS if choice.value in OF_STUDIES or not any(map(is_study, runs))]
+        formats = [choice for choice in EXPORTS if choice.value in OF_STUDIES or not any(map(is_study_folder, runs))]
         to = await self.app.push_screen_wait(Ask(title, "Nothing that exists is overwritten.", formats))
         if to is not None:
             tell(self, "Exporting …")
@@ -143,7 +142,7 @@ class Chores(Screen[None]):
         Raises:
             InputError: It stays, and why.
         """
-        if not is_study(folder):
+        if not is_study_folder(folder):
             return discard(folder, self._folder)
         if read_study(folder).may_go_on:
             raise InputError(f"{quoted(folder.name)} stays: its runs are being made")

@@ -17,9 +17,8 @@ from regtui.errors import InputError
 from regtui.runs.comparison import AT_MOST
 from regtui.runs.filter import parse_filter
 from regtui.runs.index import read_runs
-from regtui.runs.list import RunInfo, find_study_folders, read_run
+from regtui.runs.list import RunInfo, find_study_folders, is_study_folder, read_run
 from regtui.runs.trash import is_in_trash
-from regtui.study.folder import is_study
 from regtui.study.list import StudyInfo, read_study
 from regtui.text import one_line
 from regtui.tui.review.chores import Chores, Deleted
@@ -478,4 +477,4 @@ class ReviewScreen(Chores):
 
 def _read_saved(folder: Path) -> RunInfo:
     """What the list shows of a run or a study."""
-    return read_study(folder) if is_study(folder) else read_run(folder)
+    return read_study(folder) if is_study_folder(folder) else read_run(folder)
