@@ -117,4 +117,4 @@ class GatedEngine:
 
 def gated_runner(engine: GatedEngine) -> StudyRunner:
     """A runner that makes this engine."""
-    return StudyRunner("local", engine.jobs, lambda _jobs: engine)
+    return StudyRunner("local", engine.jobs, lambda _jobs, _threads: engine)

@@ -147,7 +147,7 @@ def _(about: StudyCase, g: Sequence[Any]) -> None:
 
 
 @SAYS.rule(rf"(.+) underfits: its training loss is above the baseline's in {K} seeds \({L} against {L} on average\), "
-           rf"its validation loss in {N}: too strong here, or {E} epochs too few\.")  # fmt: skip
+           rf"its validation loss in {N}: too strong here, or {E} epochs? too few\.")  # fmt: skip
 def _(about: StudyCase, g: Sequence[Any]) -> None:
     both = list(zip(ends(about, g[0]), ends(about, "the baseline"), strict=True))
     hold(sum(a.train > b.train for a, b in both) == int(g[1]) and len(both) == int(g[2]), "another count")

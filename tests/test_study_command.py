@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from regtui.cli.study import RunOptions
 from regtui.errors import InputError
 from regtui.study.engine import Ended, Engine, News
 from regtui.study.folder import StudyFolder, find_studies
@@ -79,8 +80,26 @@ def test_a_study_is_resumed_by_its_name_and_more_seeds_are_exploratory(study: St
     assert only_study().plan.seeds == [0, 1]
     [fault] = study("--resume", name, "--seeds", "2,3,5", "--metric", "loss").faults()
     assert "leave the preset and its options out" in fault
+    [fault] = study("--resume", name, "--threads", "1").faults()
+    assert "leave the preset and its options out" in fault
     [fault] = study("--resume", "smoke").faults()
     assert "did you mean" in fault
+
+
+def test_a_study_that_goes_on_computes_with_the_threads_that_it_began_with(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def make(options: RunOptions) -> FakeEngine:
+        asked.append(options.threads)
+        return FakeEngine()
+
+    monkeypatch.setattr("regtui.cli.study.make_engine", make)
+    study(*QUICK, "--seeds", "2", "--threads", "3")
+    begun = asked.pop()
+    study("--resume", only_study().name, "--seeds", "3", "--headless")
+    assert (begun, asked.pop()) == (3, 3)
 
 
 def test_a_signal_drops_what_runs_and_keeps_what_is_done(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ TRIED: list[tuple[str, Sequence[str], Wishes]] = [
     ("small-data", (), Wishes(vary=("data.train_samples=500,1000", "train.epochs=5,10"), looks=True)),
     ("small-data", (), Wishes(tune=("train.learning_rate=0.001,0.003",), metric="loss", smallest_effect=0.01)),
     ("small-data", (), Wishes(resample="bootstrap", alpha=0.1, smallest_effect=1.0)),
-    ("diabetes", (), Wishes("4", resample="split")),
+    ("diabetes", (), Wishes("4", resample="split", threads=2)),
 ]
 
 
@@ -49,6 +49,7 @@ def test_the_command_makes_the_same_plan(preset: str, settings: Sequence[str], w
         metric=one.get("--metric"),
         smallest_effect=float(one["--smallest-effect"]) if "--smallest-effect" in one else None,
         alpha=float(one["--alpha"]) if "--alpha" in one else None,
+        threads=int(one["--threads"]) if "--threads" in one else None,
     )
     assert make_plan(load(preset, options.get("--set", ())), again) == plan
 

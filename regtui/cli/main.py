@@ -320,7 +320,7 @@ def study(
     jobs: Annotated[
         int | None, typer.Option(metavar="N", help="Runs at the same time; as many as processors if not said.")
     ] = None,
-    threads: Annotated[int, typer.Option(metavar="N", help="Threads of each run.")] = 1,
+    threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of each run; 1 if not said.")] = None,
     engine: Annotated[
         str,
         typer.Option(metavar="local|ray|slurm", help="What makes the runs.", autocompletion=completion.engines),
@@ -345,20 +345,24 @@ def study(
     log_dir: LogDir = None,
 ) -> None:
     """Run a preset over many seeds, strengths and conditions, and judge what they support together."""
+    from dataclasses import replace
+
     from regtui.cli.study import RunOptions, begin_study, resume_study, run_study, show_study
     from regtui.console import can_draw
     from regtui.errors import InputError
     from regtui.preset.file import load
     from regtui.study.design import Wishes
 
-    if not 1 <= threads <= MOST_THREADS:
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise InputError(f"--threads {threads}: a process computes with 1 to {MOST_THREADS} threads")
     if seeds and len(seeds) > 1:
         raise InputError(f"--seeds is there {len(seeds)} times; name one number, or all seeds at once: 3,5,9")
     named = seeds[0] if seeds else None
-    wishes = Wishes(named, vary or (), tune or (), sensitivity, looks, resample, metric, smallest_effect, alpha)
+    wishes = Wishes(
+        named, vary or (), tune or (), sensitivity, looks, resample, metric, smallest_effect, alpha, threads
+    )
     running = RunOptions(
-        jobs, threads, engine, ray_address, tuple(slurm or ()), checkpoints, yes, headless, json, verdict_exit
+        jobs, threads or 1, engine, ray_address, tuple(slurm or ()), checkpoints, yes, headless, json, verdict_exit
     )
     logs = log_dir or _logs()
     if resume is not None:
@@ -369,6 +373,7 @@ def study(
         raise InputError("name a preset, regtui study dropout --seeds 8, or a study to go on with, --resume STUDY")
     else:
         found = begin_study(load(preset, settings or ()), wishes, running, logs)
+    running = replace(running, threads=found.plan.threads)
     if headless or json or not (can_draw(sys.stdout) and sys.stdin.isatty()):
         raise typer.Exit(run_study(found, running))
     raise typer.Exit(show_study(found, running))

@@ -159,8 +159,8 @@ def show_study(study: StudyFolder, running: RunOptions) -> int:
     from regtui.settings import read_settings
     from regtui.tui.study.desk import StudyRunner
 
-    def make(jobs: int) -> Engine:
-        return make_engine(replace(running, jobs=jobs))
+    def make(jobs: int, threads: int) -> Engine:
+        return make_engine(replace(running, jobs=jobs, threads=threads))
 
     runner = StudyRunner(running.engine, jobs_of(running), make, verdict_exit=running.verdict_exit)
     return open_screen(read_settings(), None, study.path.parent, study=study, runner=runner)

@@ -19,7 +19,7 @@ from regtui.evidence.rules_of_run import CLOSE, DEAR, FEWEST, SIMILAR, WASTE, WI
 from regtui.evidence.trend import FLAT, NEAR
 from regtui.evidence.what_if import PatienceOutcome, WhatIf
 from regtui.preset.arms import BASELINE
-from regtui.text import number, short
+from regtui.text import counted, number, short
 
 FEWEST_SEEDS = 4
 """Fewer seeds carry no sentence."""
@@ -246,8 +246,8 @@ def too_strong(case: StudyCase) -> Advice | None:
         losses = " against ".join(short(statistics.mean(end.train for end in ends)) for ends in zip(*both, strict=True))
         sentence = (
             f"{_capital(arm.name)} underfits: its training loss is above the baseline's in {trains} of {len(both)} "
-            f"seeds ({losses} on average), its validation loss in {validates}: too strong here, or {case.epochs:,} "
-            "epochs too few."
+            f"seeds ({losses} on average), its validation loss in {validates}: too strong here, or "
+            f"{counted(case.epochs, 'epoch')} too few."
         )
         strength = arm.strength
         command = case.with_values(strength, strength.weaker()) if strength is not None else _twice_as_long(case)

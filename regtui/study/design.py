@@ -47,6 +47,7 @@ class Wishes:
         metric: What is judged.
         smallest_effect: The smallest difference in it that matters, in its shown unit.
         alpha: The share of studies without any difference that may call one.
+        threads: With which each run computes.
     """
 
     seeds: str | None = None
@@ -58,6 +59,7 @@ class Wishes:
     metric: str | None = None
     smallest_effect: float | None = None
     alpha: float | None = None
+    threads: int | None = None
 
 
 def make_plan(preset: Preset, wishes: Wishes) -> StudyPlan:
@@ -87,6 +89,7 @@ def make_plan(preset: Preset, wishes: Wishes) -> StudyPlan:
         looks=looks,
         tune=tuned,
         resample=resample,
+        threads=wishes.threads or 1,
     )
     _check_cells(plan)
     return plan

@@ -70,6 +70,7 @@ class StudyPlan(Table):
         tune: Keys whose values each arm tries, the same number for every arm; all their values, by key.
         resample: How training sets differ from seed to seed: as always ("split"), or drawn with replacement from one
             ("bootstrap").
+        threads: With which each run computes; with another number the same seed may give other last digits.
     """
 
     schema_version: Literal[1] = Field(1, alias="schema")
@@ -83,6 +84,7 @@ class StudyPlan(Table):
     looks: list[int] = Field([])
     tune: dict[str, list[Value]] = Field({})
     resample: Literal["split", "bootstrap"] | None = None
+    threads: int = 1
 
     @property
     def fingerprint(self) -> str:

@@ -7,7 +7,7 @@
     runs            done, planned
     metric          name, better (higher or lower), unit: in which all its numbers stand here (accuracies in percent and
                     percentage points)
-    plan            what study.toml decided: seeds, smallest_effect, alpha, looks, tune, resample, trials
+    plan            what study.toml decided: seeds, smallest_effect, alpha, looks, tune, resample, trials, threads
     verdict         headline, call (of the arm that the headline tells), arm, conditions, exit (as with --verdict-exit)
     seeds           those that the verdict speaks of
     cells[]         name, settings, role (verdict or sensitivity), left_out, runs (by seed, a run's name for each trial)
@@ -82,6 +82,7 @@ def to_json(outcome: StudyOutcome, name: str) -> dict[str, Any]:
             "tune": plan.tune,
             "resample": plan.resample,
             "trials": len(plan.trials),
+            "threads": plan.threads,
         },
         "verdict": {
             "headline": words.headline().replace(NBSP, " "),

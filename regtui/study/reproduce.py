@@ -35,6 +35,7 @@ def command_of(plan: StudyPlan) -> str:
             None if plan.metric == preset.task.metric.name else plan.metric,
             None if plan.smallest_effect == MATTERS.get(plan.metric) else plan.smallest_effect,
             None if plan.alpha == StudyPlan.model_fields["alpha"].default else plan.alpha,
+            None if plan.threads == 1 else plan.threads,
         )  # fmt: skip
         if _judged(make_plan(preset, wishes)) != _judged(plan):
             return ""
@@ -46,7 +47,7 @@ def command_of(plan: StudyPlan) -> str:
     words += [flag for flag, is_set in (("--sensitivity", wishes.sensitivity), ("--looks", wishes.looks)) if is_set]
     for option, value in (
         ("--resample", wishes.resample), ("--metric", wishes.metric),
-        ("--smallest-effect", wishes.smallest_effect), ("--alpha", wishes.alpha),
+        ("--smallest-effect", wishes.smallest_effect), ("--alpha", wishes.alpha), ("--threads", wishes.threads),
     ):  # fmt: skip
         words += [option, _typed(value)] if value is not None else []
     return shlex.join(words)

@@ -42,25 +42,25 @@ class StudyRunner:
     Attributes:
         engine: Its name: 'local'.
         jobs: Runs at the same time.
-        make: Makes the engine for so many; called in the worker thread, once for each study.
+        make: Makes the engine for so many, each with so many threads; called in the worker thread, once for each study.
         verdict_exit: Whether the program's exit code tells the verdict.
     """
 
     engine: str
     jobs: int
-    make: Callable[[int], Engine]
+    make: Callable[[int, int], Engine]
     verdict_exit: bool = False
 
 
-def local_runner(threads: int = 1) -> StudyRunner:
+def local_runner() -> StudyRunner:
     """Processes of this machine, as many as its processors have room for."""
 
-    def make(jobs: int) -> Engine:
+    def make(jobs: int, threads: int) -> Engine:
         from regtui.study.local import LocalEngine  # the processes' machinery, which most sessions do not need
 
         return LocalEngine(jobs, threads)
 
-    return StudyRunner("local", max(1, grant().processors // threads), make)
+    return StudyRunner("local", grant().processors, make)
 
 
 SHORT = 5.0
@@ -217,7 +217,7 @@ class StudyDesk(OneByOne, inherit_bindings=False):
                 session.tell(news)
 
         try:
-            conduct(study, self.runner.make(jobs), session.stop, told, session.tell)
+            conduct(study, self.runner.make(jobs, study.plan.threads), session.stop, told, session.tell)
         except RegtuiError as error:
             session.error = error
         except Exception as error:

@@ -18,7 +18,7 @@ STATES: Mapping[State, tuple[str, str]] = {
     "running": ("running", "accent"),
     "finished": ("finished", "success"),
     "decided": ("decided at a look", "success"),
-    "futile": ("ended: no look can call it", "warning"),
+    "futile": ("ended: no look would probably call it", "warning"),
     "stopped": ("stopped", "warning"),
     "interrupted": ("interrupted", "warning"),
 }
