@@ -17,7 +17,7 @@ from regtui.engine.run import run
 from regtui.evidence.from_history import judge_run
 from regtui.protocol.control import Control
 from regtui.study.design import Wishes, make_plan
-from regtui.study.engine import Began
+from regtui.study.engine import Began, Ended
 from regtui.study.folder import StudyFolder
 from regtui.study.outcome import State, StudyOutcome, judge
 from regtui.study.plan import Job, PlannedCell
@@ -458,6 +458,20 @@ async def test_texts_of_a_study_can_harm_no_terminal(tmp_path: Path) -> None:
         await until(pilot, lambda: "worker" in text_of(app))
         assert "\x1b" not in text_of(app)
         assert "\u202e" not in text_of(app)
+
+
+def test_what_failed_and_what_is_not_saved_is_a_sentence(tmp_path: Path) -> None:
+    outcome = made(plan_of(arms=1), noisy(1.0))
+    session = StudySession(outcome, Subject.of(outcome.plan), tmp_path, live=True)
+    job = Job("", 3, 0, small_preset())
+    for news, words in (
+        (Ended(job, None, "failed", "no such device"), "The run of seed 3 failed: no such device"),
+        (Ended(job, tmp_path, "finished", unsaved="no room"), "Not all of the run of seed 3 is saved: no room"),
+        (Ended(job, tmp_path, "finished"), ""),
+    ):
+        session.tell(news)
+        assert session.take_in() == words
+    assert session.failed == 1
 
 
 @pytest.mark.slow

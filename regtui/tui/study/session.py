@@ -123,13 +123,15 @@ class StudySession:
                     self.running[folder] = Running(job, where, folder, time.monotonic())
                 case Told(job, event):
                     self._told(job, event)
-                case Ended(job, _, status, error):
+                case Ended(job, _, status, error, unsaved=unsaved):
                     for folder in [run.folder for run in self.running.values() if run.job.key == job.key]:
                         del self.running[folder]
+                    cell = f" · {where}" if (where := self.subject.cells[job.cell]) else ""
                     if status == "failed":
                         self.failed += 1
-                        cell = f" · {where}" if (where := self.subject.cells[job.cell]) else ""
                         words = f"The run of seed {job.seed}{cell} failed: {error or 'its log says why'}"
+                    elif unsaved:
+                        words = f"Not all of the run of seed {job.seed}{cell} is saved: {unsaved}"
         return words
 
     def _told(self, job: Job, event: Event) -> None:
