@@ -96,7 +96,7 @@ def test_a_run_that_fails_stops_no_other_and_is_made_again_when_the_study_is_res
     assert engine.begun == [("", 1, 0)]
 
 
-@pytest.mark.parametrize("left", ["", "preset.toml", "preset.toml run.json events.jsonl"])
+@pytest.mark.parametrize("left", ["", "events.jsonl", "preset.toml", "preset.toml run.json events.jsonl"])
 def test_a_run_that_was_interrupted_is_begun_anew(tmp_path: Path, left: str) -> None:
     study = begun(tmp_path)
     Heard().conduct(study, FakeEngine())

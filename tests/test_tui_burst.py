@@ -21,9 +21,11 @@ from regtui.tui.choose.screen import ChooseScreen
 from regtui.tui.review.saved_run import SavedRunScreen
 from regtui.tui.review.screen import ReviewScreen
 from regtui.tui.run.screen import RunScreen
+from regtui.tui.study.desk import StudyRunner
 from regtui.tui.widgets.dialogs import Ask, AskText
 from regtui.tui.widgets.row_list import RowList
 from tests.conftest import small_preset
+from tests.fake_engine import FakeEngine
 from tests.screen_double import ScriptedTraining, text_of, until
 from tests.scripted import ScriptedCrew
 
@@ -34,7 +36,7 @@ class Counting(RegtuiApp):
     CSS_PATH = str(Path(app_module.__file__).with_name("app.tcss"))
 
     def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
+        super().__init__(*args, runner=StudyRunner("local", 2, lambda _jobs, _threads: FakeEngine()), **more)
         self.opened: list[str] = []
         self.closed: list[str] = []
         self.left = 0
@@ -151,7 +153,7 @@ async def test_every_key_twice_on_a_saved_run_and_on_what_it_opens(saved: Path, 
         if not isinstance(app.screen, ReviewScreen):  # another key led to the presets, which leave nothing behind
             app._list_saved(())
         await until(pilot, lambda: listed(app) >= 2, 20)
-        write(app, "enter")
+        write(app, "end", "enter")  # a key may have begun a study, which is the newest then
         await until(pilot, lambda: isinstance(app.screen, SavedRunScreen) and "one seed (" in text_of(app), 20)
         if then:
             write(app, then)
