@@ -85,7 +85,8 @@ def _draw_response(axes: Axes, of: DoseResponse, words: StudyWords) -> None:
     means = [math.nan if dose.level.mean is None else dose.level.mean for dose in of.doses]
     axes.plot(places, means, color=color, marker=MARKERS[1])
     axes.set_xticks(places, [f"{dose.value:g}" for dose in of.doses])
-    axes.set_xlabel(_text(of.key))
+    at = words.where(words.first.cell)  # other cells have responses of their own, which are not drawn
+    axes.set_xlabel(_text(f"{of.key}, at {at}" if at else of.key))
     unit = words.metric.unit.replace(NBSP, "")
     axes.set_ylabel(f"{words.quantity}{f' ({unit})' if unit else ''}")
 

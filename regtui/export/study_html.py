@@ -42,6 +42,8 @@ def write(study: SavedStudy, path: Path) -> None:
     names = [BASELINE, *(arm.name for arm in outcome.plan.arms)]
     looks = {name: _Look(f"arm{place}", colours_of(place)) for place, name in enumerate(names)}
     done, planned = outcome.runs
+    where = words.where(words.first.cell)
+    at = f", at {where}" if where else ""
     beside = [words.ended(), words.over_cells(), *words.limits(), *words.left_out()]
     losses = [words.loss(words.first, arm) for arm in words.first.arms]
     maps, advice = effect_maps(outcome), advice_on_study(outcome)
@@ -65,7 +67,7 @@ def write(study: SavedStudy, path: Path) -> None:
         tests=[_columns(columns) for columns in tests_tables(words)] if words.several else [],
         details=[_plain(told) for told in (*details_sentences(words), *losses) if told],
         responses=[
-            _markup(response(of, looks[of.doses[0].arm].look, f"{words.quantity} over {of.key}"))
+            _markup(response(of, looks[of.doses[0].arm].look, f"{words.quantity} over {of.key}{at}"))
             for of in dose_responses(outcome)
             if of.doses
         ],
