@@ -1,4 +1,4 @@
-"""How many processors this program may use.
+"""How many processors this program may use, and whether there is a GPU.
 
 On a shared machine there can be several limits, of which the smallest holds: the processors that the process may run
 on, the quota of its control group or of one above it, and environment variables set by a scheduler or the user.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -110,3 +111,8 @@ def _hierarchies(root: Path) -> Iterator[tuple[PurePosixPath, PurePosixPath, int
 
 def _unescaped(field: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
+
+
+def has_gpu() -> bool:
+    """Whether PyTorch may find a GPU here, as far as that can be told without importing it."""
+    return sys.platform == "darwin" or any(Path("/dev").glob("nvidia[0-9]*"))

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from regtui.cli.study import RunOptions
+from regtui.cli.study import RunOptions, jobs_of
 from regtui.errors import InputError
+from regtui.processors import Grant
 from regtui.study.engine import Ended, Engine, News
 from regtui.study.folder import StudyFolder, find_studies
 from tests.command import Outcome, call
@@ -195,3 +196,15 @@ def test_what_no_run_can_have_is_one_sentence_and_leaves_nothing(study: Study, m
 def test_arms_that_are_the_same_experiment_are_named_before_they_run(study: Study) -> None:
     outcome = study(*QUICK, "--seeds", "2", "--vary", "regularized.dropout.rate=0,0.3")
     assert "baseline and rate-0 are the same experiment" in " ".join(outcome.out.split())
+
+
+@pytest.mark.parametrize(
+    ("device", "gpu", "at_once"), [("cpu", True, 4), ("auto", False, 4), ("auto", True, 1), ("cuda:1", False, 1)]
+)
+def test_one_run_at_a_time_uses_a_gpu_unless_more_are_asked_for(
+    device: str, gpu: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regtui.cli.study.has_gpu", lambda: gpu)
+    monkeypatch.setattr("regtui.cli.study.grant", lambda: Grant(4, 4, 4, ""))
+    assert jobs_of(RunOptions(device=device)) == at_once
+    assert jobs_of(RunOptions(jobs=3, device=device)) == 3

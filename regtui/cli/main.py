@@ -318,7 +318,8 @@ def study(
         ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(metavar="N", help="Runs at the same time; as many as processors if not said.")
+        int | None,
+        typer.Option(metavar="N", help="Runs at the same time; as many as processors if not said, one on a GPU."),
     ] = None,
     threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of each run; 1 if not said.")] = None,
     engine: Annotated[
@@ -373,7 +374,7 @@ def study(
         raise InputError("name a preset, regtui study dropout --seeds 8, or a study to go on with, --resume STUDY")
     else:
         found = begin_study(load(preset, settings or ()), wishes, running, logs)
-    running = replace(running, threads=found.plan.threads)
+    running = replace(running, threads=found.plan.threads, device=found.plan.preset["train"]["device"])
     if headless or json or not (can_draw(sys.stdout) and sys.stdin.isatty()):
         raise typer.Exit(run_study(found, running))
     raise typer.Exit(show_study(found, running))

@@ -22,7 +22,7 @@ from regtui.preset.arms import BASELINE
 from regtui.preset.faults import MAX_VALUE
 from regtui.preset.model import Preset
 from regtui.preset.validation import nearest
-from regtui.processors import grant
+from regtui.processors import grant, has_gpu
 from regtui.protocol.events import Saving, Stalled
 from regtui.signals import Received, ending
 from regtui.study.conduct import Opened, Pace, conduct
@@ -54,7 +54,7 @@ class RunOptions:
     """How a study is run: nothing of it changes what the study finds.
 
     Attributes:
-        jobs: Runs at the same time; None for as many as the processors that are granted have room for.
+        jobs: Runs at the same time; None for as many as the processors that are granted have room for, or one on a GPU.
         threads: Threads of each.
         engine: What makes the runs.
         ray_address: Of the cluster.
@@ -64,6 +64,7 @@ class RunOptions:
         headless: Whether the screen stays closed, even if there is one.
         json: Whether to print JSON instead of a table.
         verdict_exit: Whether the exit code tells the verdict.
+        device: Where runs are trained, as the preset has it.
     """
 
     jobs: int | None = None
@@ -76,6 +77,7 @@ class RunOptions:
     headless: bool = False
     json: bool = False
     verdict_exit: bool = False
+    device: str = "auto"
 
 
 def begin_study(preset: Preset, wishes: Wishes, running: RunOptions, logs: Path) -> StudyFolder:
@@ -189,7 +191,11 @@ def jobs_of(running: RunOptions) -> int:
     """How many runs are begun before one has ended; of a cluster's scheduler nobody knows how many it has room for."""
     if running.jobs is not None:
         return running.jobs
-    return MOST_QUEUED if _is_queued(running) else max(1, grant().processors // running.threads)
+    if _is_queued(running):
+        return MOST_QUEUED
+    if running.device != "cpu" and (running.device != "auto" or has_gpu()):
+        return 1  # several would share its memory, of which nobody knows how much a run needs
+    return max(1, grant().processors // running.threads)
 
 
 def _is_queued(running: RunOptions) -> bool:

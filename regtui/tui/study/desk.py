@@ -14,7 +14,7 @@ from textual.reactive import reactive
 
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
 from regtui.preset.model import Preset
-from regtui.processors import grant
+from regtui.processors import grant, has_gpu
 from regtui.study.conduct import Opened, Pace, conduct
 from regtui.study.design import Wishes, make_plan
 from regtui.study.engine import Engine, News
@@ -60,7 +60,7 @@ def local_runner() -> StudyRunner:
 
         return LocalEngine(jobs, threads)
 
-    return StudyRunner("local", grant().processors, make)
+    return StudyRunner("local", 1 if has_gpu() else grant().processors, make)
 
 
 SHORT = 5.0
