@@ -36,6 +36,7 @@ def all_gone(some: list[psutil.Process]) -> bool:
     return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in some)
 
 
+@pytest.mark.slow
 def test_what_is_imported_is_shared_and_how_a_process_ended_is_told() -> None:
     with ProcessCrew() as crew:
         crew.warm_up()

@@ -111,6 +111,7 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
     run.end()
 
 
+@pytest.mark.slow
 def test_the_arm_that_stands_still_is_told_and_goes_on_when_it_can(live: Live) -> None:
     frozen = live.freeze("regularized")
     live.until(live.stalled)

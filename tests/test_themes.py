@@ -145,6 +145,7 @@ class Reader:
             self.found += [f"after {keys}, {words}" for words in unreadable(self.app)]
 
 
+@pytest.mark.slow
 async def test_all_can_be_read_while_and_after_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     training = ScriptedTraining()
@@ -183,6 +184,7 @@ async def test_all_can_be_read_where_presets_are_chosen(tmp_path: Path) -> None:
         assert not reader.found
 
 
+@pytest.mark.slow
 async def test_all_can_be_read_in_saved_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     for folder in samples()[:4]:

@@ -147,6 +147,7 @@ async def test_the_footer_is_honest_after_the_end_and_on_saved_runs(tmp_path: Pa
     assert seen >= {"RowList", "FilterInput"}
 
 
+@pytest.mark.slow
 async def test_what_a_key_does_now_is_its_label(tmp_path: Path) -> None:
     training = ScriptedTraining()
     app = RegtuiApp(tmp_path, small_preset(), start=True, training=training)
