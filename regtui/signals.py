@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 _OF_FAULTS = ("SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS", "SIGEMT", "SIGSTKFLT")
 _OF_JOBS = ("SIGSTOP", "SIGTSTP", "SIGCONT", "SIGTTIN", "SIGTTOU")
@@ -44,3 +47,14 @@ class Received:
             self.first, self._came = number, now
             return False
         return now > self._came + (self._HANG_UPS if number == getattr(signal, "SIGHUP", 0) else self._TOGETHER)
+
+
+@contextmanager
+def handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Within this context `handler` takes the signals that ask a program to end; then whoever took them before does."""
+    before = {number: signal.signal(number, handler) for number in ending()}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

@@ -19,7 +19,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import ControlApplied, Event, RunStarted, Saving, Stalled, StepsDone, Suspended
 from regtui.protocol.history import History
-from regtui.signals import Received, ending
+from regtui.signals import Received, handled
 from regtui.text import one_line
 
 if TYPE_CHECKING:
@@ -152,12 +152,8 @@ def _signals(control: Control, training: threading.Event) -> Iterator[Received]:
         elif again:
             end_at_once(number)
 
-    before = {number: signal.signal(number, interrupt) for number in ending()}
-    try:
+    with handled(interrupt):
         yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def end_at_once(number: int) -> None:

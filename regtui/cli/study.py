@@ -24,7 +24,7 @@ from regtui.preset.model import Preset
 from regtui.preset.validation import nearest
 from regtui.processors import grant, has_gpu
 from regtui.protocol.events import Saving, Stalled
-from regtui.signals import Received, ending
+from regtui.signals import Received, handled
 from regtui.study.conduct import Opened, Pace, conduct
 from regtui.study.design import MANY_RUNS, Wishes, describe_size, make_plan, seeds_beyond
 from regtui.study.engine import Ended, Engine, News, Told
@@ -391,9 +391,5 @@ def _signals(stop: Flag) -> Iterator[Received]:
         elif received.again(number):
             end_at_once(number)
 
-    before = {number: signal.signal(number, interrupt) for number in ending()}
-    try:
+    with handled(interrupt):
         yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
