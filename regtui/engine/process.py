@@ -10,13 +10,15 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from regtui.arm.interface import Args, Call, HostCalls, Result
 from regtui.engine.child import Child
 from regtui.engine.worker import Failure
 from regtui.errors import RegtuiError
 
+Started = TypeVar("Started", bound=Child)
+"""A process, however it was started."""
 TICK = 0.2
 """Seconds between two calls of the watch while an answer is awaited."""
 
@@ -53,6 +55,22 @@ _NO_MORE = object()
 """Stands for the end of replies."""
 
 
+def with_pipes(start: Callable[[int, int], Started]) -> tuple[Started, BinaryIO, int]:
+    """Start a process with pipes as its stdin and stdout; returns it, its stdin, and the number of its stdout."""
+    stdin, calls = os.pipe()
+    replies, stdout = os.pipe()
+    try:
+        process = start(stdin, stdout)
+    except BaseException:
+        os.close(calls)
+        os.close(replies)
+        raise
+    finally:
+        os.close(stdin)
+        os.close(stdout)
+    return process, os.fdopen(calls, "wb"), replies
+
+
 class Process:
     """A process that trains; it imports torch as soon as it has started.
 
@@ -73,18 +91,7 @@ class Process:
         self._asked: list[str] = []
         self._usual: dict[str, float] = {}
         self._replies: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        stdin, calls = os.pipe()
-        replies, stdout = os.pipe()
-        try:
-            self._process = start(stdin, stdout)
-        except BaseException:
-            os.close(calls)
-            os.close(replies)
-            raise
-        finally:
-            os.close(stdin)
-            os.close(stdout)
-        self._calls = os.fdopen(calls, "wb")
+        self._process, self._calls, replies = with_pipes(start)
         threading.Thread(target=self._read, args=[replies], name=f"answers of {self.pid}", daemon=True).start()
 
     @property

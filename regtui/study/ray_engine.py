@@ -18,6 +18,7 @@ from typing import Any, Self
 import psutil
 
 from regtui.engine.child import Spawned
+from regtui.engine.process import with_pipes
 from regtui.errors import InputError, RegtuiError, unwritable
 from regtui.files import write_whole
 from regtui.preset.model import Preset
@@ -130,18 +131,9 @@ class RayEngine:
         Raises:
             RegtuiError: That can't be done.
         """
-        stdin, calls = os.pipe()
-        replies, stdout = os.pipe()
-        try:
-            self._driver = Spawned(1, (stdin, stdout), module="regtui.study.ray_driver")
-        except BaseException:
-            os.close(calls)
-            os.close(replies)
-            raise
-        finally:
-            os.close(stdin)
-            os.close(stdout)
-        self._calls = os.fdopen(calls, "wb")
+        self._driver, self._calls, replies = with_pipes(
+            lambda stdin, stdout: Spawned(1, (stdin, stdout), module="regtui.study.ray_driver")
+        )
         self._reader = threading.Thread(target=self._read, args=[replies], name="parts of runs", daemon=True)
         self._reader.start()
         try:
