@@ -10,6 +10,7 @@ from regtui.errors import InputError
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Pause, Resume, SetLearningRate, SetMinDelta, SetPatience, SetStrength, Stop
 from regtui.protocol.events import ControlApplied, Paused, Resumed
+from regtui.protocol.who import Who
 
 
 class Commands:
@@ -23,6 +24,7 @@ class Commands:
         self._progress = progress
         self._steps = steps
         self._one_epoch = False
+        self._by: Who | None = None
 
     def obey(self, *, before_epoch: bool = False) -> None:
         """Carry out the waiting commands; while the run is paused, wait here.
@@ -40,6 +42,7 @@ class Commands:
             command = self._control.take(timeout=0.5 if paused else 0)
             if command is not None:
                 self._steps.read_out()  # it takes effect after these steps, and its event follows theirs
+                self._by = command.by
             match command:
                 case None if not paused:
                     return
@@ -114,5 +117,6 @@ class Commands:
                 why=why,
                 epoch=self._progress.epoch,
                 step=self._progress.step,
+                by=self._by or Who.here(),
             )
         )

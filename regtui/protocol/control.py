@@ -8,11 +8,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from regtui.protocol.who import Who
 from regtui.techniques.base import LARGEST_KNOB
 
 
 class _Command(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by: Who | None = None
+    """Who sent it; None for this process. Of a command that comes from outside, whoever receives it fills this in."""
 
 
 class Stop(_Command):
@@ -41,6 +45,16 @@ class Resume(_Command):
 
     command: Literal["resume"] = "resume"
     one_epoch: bool = False
+
+
+class HandOver(_Command):
+    """Stop training here at the next epoch's end, after its checkpoint, so that another process resumes the run.
+
+    A run that is paused goes on to the end of its epoch. Only the process that trains may send it: whoever does has to
+    start the other one.
+    """
+
+    command: Literal["hand_over"] = "hand_over"
 
 
 class SetPatience(_Command):
@@ -94,7 +108,7 @@ class SetLearningRate(_Command):
     learning_rate: float = Field(gt=0, lt=LARGEST_KNOB, allow_inf_nan=False)
 
 
-Command = Stop | Pause | Resume | SetPatience | SetMinDelta | SetStrength | SetLearningRate
+Command = Stop | Pause | Resume | HandOver | SetPatience | SetMinDelta | SetStrength | SetLearningRate
 
 
 class Control:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from regtui.protocol import schema1
+from regtui.protocol.who import Who
 from regtui.tasks import Comparison, Task
 from regtui.text import one_line
 
@@ -269,7 +270,11 @@ class EpochDone(_Event):
 
 
 class ControlApplied(_Event):
-    """A command of the user took effect, or was refused for the reason `why`."""
+    """A command of the user took effect, or was refused for the reason `why`.
+
+    Attributes:
+        by: Who sent it; None in logs of earlier versions.
+    """
 
     kind: Literal["control_applied"] = "control_applied"
     command: Text
@@ -280,6 +285,7 @@ class ControlApplied(_Event):
     why: Text = ""
     epoch: int
     step: int
+    by: Who | None = None
 
 
 class Paused(_Event):
@@ -296,6 +302,38 @@ class Resumed(_Event):
     kind: Literal["resumed"] = "resumed"
     epoch: int
     step: int
+
+
+class Interrupted(_Event):
+    """The seam of a run that was interrupted and is resumed here, from the end of its last completed epoch.
+
+    What the log had after that epoch's checkpoint is dropped, because it is trained again.
+
+    Attributes:
+        epoch: The epoch after which it goes on; 0 if it begins anew.
+        step: The step after which it goes on.
+        dropped: Lines of the log that were dropped: the beginning of an epoch that was never saved.
+        arms: The arms that train on.
+        epochs: The planned number of epochs from here on.
+        device: What it trains on from here on.
+        threads: Threads of each process from here on.
+        extended: Whether it had ended and was given more epochs, instead of having been interrupted.
+        differs: Why its numbers may differ from those of a run that was never interrupted, as another version of torch
+            or another device; empty if they are the same.
+        by: Who resumed it.
+    """
+
+    kind: Literal["interrupted"] = "interrupted"
+    epoch: int
+    step: int
+    dropped: int = 0
+    arms: list[Text]
+    epochs: int
+    device: Text
+    threads: int | None = None
+    extended: bool = False
+    differs: Text = ""
+    by: Who | None = None
 
 
 class Suspended(_Event):
@@ -434,6 +472,7 @@ Event = (
     | ControlApplied
     | Paused
     | Resumed
+    | Interrupted
     | Suspended
     | Stalled
     | ArmStopped

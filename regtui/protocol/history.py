@@ -16,6 +16,7 @@ from regtui.protocol.events import (
     ControlApplied,
     EpochDone,
     Event,
+    Interrupted,
     Paused,
     Resumed,
     RunFinished,
@@ -125,6 +126,8 @@ class History:
     started: RunStarted | None = None
     arms: dict[str, ArmHistory] = field(default_factory=dict)
     controls: list[ControlApplied] = field(default_factory=list)
+    seams: list[Interrupted] = field(default_factory=list)
+    """Where the run was interrupted and resumed."""
     paused_at: float | None = None
     """When the pause began that goes on; None without one."""
     stalled: Stalled | None = None
@@ -179,6 +182,8 @@ class History:
                 self.paused_at = event.t if self.paused_at is None else self.paused_at
             case Resumed():
                 self._go_on(event.t)
+            case Interrupted():
+                self._resume(event)
             case Suspended() if not self.paused:
                 self.standstills.append((event.t - event.seconds, event.t))
             case Scored():
@@ -192,6 +197,15 @@ class History:
             case RunFinished():
                 self.finished = event
         return True
+
+    def _resume(self, seam: Interrupted) -> None:
+        """The run goes on after it was interrupted, or with more epochs after it had ended."""
+        assert self.started is not None
+        self.seams.append(seam)
+        self.started = self.started.model_copy(update={"epochs": seam.epochs})
+        for name in seam.arms:
+            self.arms[name].stopped = None
+        self._go_on(seam.t)
 
     def _go_on(self, t: float) -> None:
         """A pause, if there is one, is over."""
@@ -228,6 +242,7 @@ class History:
             started=self.started,
             arms=arms,
             controls=[control for control in self.controls if control.step < steps],
+            seams=[seam for seam in self.seams if seam.epoch < epoch],
             unsaved=self.unsaved,
             seconds=seconds,
             standstills=[(begin, end) for begin, end in self.standstills if end <= seconds],
@@ -328,7 +343,7 @@ def _change_of_another_arm(changes: list[list[ControlApplied]], control: Control
     return None
 
 
-def _fits(event: Event, history: History) -> bool:
+def _fits(event: Event, history: History) -> bool:  # noqa: C901, one case an event
     """Whether an event is consistent with the history so far."""
     if not 0 <= event.t < LARGEST or history.finished is not None:
         return False
@@ -347,6 +362,8 @@ def _fits(event: Event, history: History) -> bool:
         if event.key == "learning_rate":
             valued = event.arm is None and event.value is not None and 0 < event.value < LARGEST_KNOB
         return known and valued and 0 <= event.epoch <= history.started.epochs
+    if isinstance(event, Interrupted):
+        return set(event.arms) <= set(history.arms) and history.epochs <= event.epochs < LARGEST
     if isinstance(event, Suspended):
         return 0 <= event.seconds <= event.t
     if isinstance(event, Stalled):
