@@ -178,11 +178,18 @@ class NotTextError(ValueError):
     """A file that is not text, or text in another encoding than UTF-8."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file at once; one that is there keeps its mode.
+def write_whole(path: Path, content: bytes, *, synced: bool = True) -> None:
+    """Write a file at once, and sync it to disk; one that is there keeps its mode.
+
+    Args:
+        path: The file.
+        content: All of it.
+        synced: Whether its name is synced too. Without that a loss of power may undo the writing as a whole. Whoever
+            writes several files calls `sync_folder` once after them.
 
     Raises:
-        OSError: It can't be written; what was there is as before.
+        OSError: It can't be written; what was there is as before. If only the name could not be synced, what is there
+            is either.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -197,6 +204,26 @@ def write_whole(path: Path, content: bytes) -> None:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
         raise
+    if synced:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Sync a folder to disk: what was created, renamed or removed in it stays so, even if the power is lost now.
+
+    Raises:
+        OSError: It can't be synced. Systems that sync no folders at all are no error.
+    """
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some network shares
+            raise
+    finally:
+        os.close(descriptor)
 
 
 class TooDeepError(ValueError):

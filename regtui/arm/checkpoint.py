@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from safetensors.torch import save as serialized
 from torch import Tensor
 
 from regtui.errors import InputError
-from regtui.files import check_header
+from regtui.files import check_header, write_whole
 
 
 class Best(NamedTuple):
@@ -47,20 +46,13 @@ class State(NamedTuple):
 
 
 def write(path: Path, state: State) -> None:
-    """Write a state atomically.
+    """Write a state atomically, and sync its content to disk; `regtui.runs.checkpoint.commit` syncs the names.
 
     Raises:
         OSError: It can't be written.
     """
-    temporary = path.with_name(f"{path.name}.tmp")
     tensors = {name: tensor.contiguous() for name, tensor in state.tensors.items()}
-    try:
-        temporary.write_bytes(serialized(tensors, {"facts": json.dumps(state.facts, allow_nan=False)}))
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, serialized(tensors, {"facts": json.dumps(state.facts, allow_nan=False)}), synced=False)
 
 
 def read(path: Path) -> State:

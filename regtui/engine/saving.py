@@ -46,7 +46,7 @@ class Saver:
         if self._checkpoint is None:
             return
         progress, folder = self._progress, self._checkpoint()
-        gone = {name for name, files in self._files.items() if not (folder / files.last).exists()}
+        gone = {name for name, files in self._files.items() if not _is_there(folder / files.last)}
         self._unsaved |= {*names, *gone}
         # An arm stopped by the user could go on; of an arm that has ended only the weights are needed.
         ended = [name for name, arm in progress.arms.items() if arm.stopped not in {None, "stopped"}]
@@ -92,3 +92,10 @@ class Saver:
             raise InputError(f"{folder}: the checkpoint is damaged, or of another preset") from None
         self._files = {name: files for name, files in manifest.arms.items() if name in self._progress.arms}
         self._crew.each(ArmCalls.load, self._files, folder, self._files)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a disk or share that does not answer
+        return False

@@ -1,7 +1,8 @@
 """A run's checkpoint on disk: which files belong to the newest commit of all arms, and how the next one replaces it.
 
 Each commit writes new files, then replaces the manifest that names them by one rename, and then removes the old files.
-So whenever the program is killed, the manifest names complete files that belong together.
+So whenever the program is killed, the manifest names complete files that belong together. Before each of these steps,
+those before it are synced to disk, so that the same holds if the power is lost.
 
     manifest.json                    the commit: the trainer's state, and the files of each arm
     ARM-STEP.safetensors             an arm after that step: weights, and the state needed to resume training
@@ -21,7 +22,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from regtui.errors import InputError
-from regtui.files import read_plain, table_of_json
+from regtui.files import read_plain, sync_folder, table_of_json, write_whole
 from regtui.protocol.history import LARGEST as LARGEST_EPOCH
 
 MANIFEST = "manifest.json"
@@ -70,20 +71,16 @@ class Manifest(BaseModel):
 
 
 def commit(folder: Path, manifest: Manifest) -> None:
-    """Make the files named in `manifest` the current checkpoint, and remove those of the previous commit.
+    """Make the files named in `manifest`, which were written, the current checkpoint; remove those of the previous one.
 
     Raises:
         OSError: The manifest can't be written; the previous commit stays valid.
     """
-    temporary = folder / f"{MANIFEST}.tmp"
     content = json.dumps(manifest.model_dump(by_alias=True), indent=1, ensure_ascii=False, allow_nan=False)
-    try:
-        temporary.write_text(content + "\n", encoding="utf-8")
-        temporary.replace(folder / MANIFEST)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    sync_folder(folder)
+    if not (folder / MANIFEST).exists():
+        sync_folder(folder.parent)
+    write_whole(folder / MANIFEST, f"{content}\n".encode())
     named = {name for files in manifest.arms.values() for name in (files.last, files.best)}
     with suppress(OSError):  # a file that can't be removed is not named in the manifest; the next commit tries again
         for path in folder.iterdir():

@@ -1,12 +1,16 @@
 """Writes events.jsonl, and notices and repairs damage to the file, so that no event is lost silently.
 
-A file that training writes for hours can be removed, truncated or replaced, or its disk can become full. Each save
-first checks whether the file is the one written last. If not, it is written again: from what is left of the old file
-if that is complete, else from the events in memory.
+A file that training writes for hours can be removed, truncated or replaced, or its disk can become full or fail. Each
+save first checks whether the file is the one written last. If not, it is written again: from the events in memory, or,
+if there were too many to keep them all, from what is left of the old file if that is complete.
+
+After a write or a sync that failed, nobody knows what of the file is on the disk: the system may have dropped what it
+could not write, and tells of it only once. Such a file is written again, too. Only a full disk says how much it took.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -14,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from regtui.files import sync_folder
 from regtui.protocol.events import Event, StepsDone
 
 KEPT = 500_000
@@ -22,6 +27,7 @@ OVERHEAD = 40
 """Memory of an event of steps without its losses, counted in losses."""
 BLOCK = 2**20
 """Bytes copied at a time."""
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class EventFile:
@@ -39,7 +45,8 @@ class EventFile:
         """
         self.lost = 0
         self._file = path.open("a+b", buffering=0)  # appending never leaves a gap, even if others write too
-        self._size = 0
+        self._size = self._lines = 0
+        self._in_doubt, self._synced = False, False
         self._written = hashlib.blake2b()
         self._events: list[Event | None] = []  # None stands for steps that were dropped
         self._saved = 0
@@ -74,25 +81,36 @@ class EventFile:
         new = b"".join(map(_line, self._events[self._saved :]))
         try:
             _write(self._file.fileno(), new)
-        except OSError:
+        except OSError as error:
+            self._in_doubt = error.errno not in _FULL
             with suppress(OSError):  # the next save notices, and writes the file again
                 self._file.truncate(self._size)
             raise
+        self._synced = self._synced and not new
         self._size += len(new)
+        self._lines += new.count(b"\n")
         self._written.update(new)
         self._saved = len(self._events)
         return happened
 
-    def close(self) -> None:
-        """Close the file, after syncing it to disk.
+    def sync(self) -> int:
+        """Sync to disk what was saved; returns how many lines the file has.
 
         Raises:
-            OSError: Syncing failed; some file systems report a full disk only then.
+            OSError: It failed; some file systems report a full disk only then. The next `save` writes the file anew.
         """
         try:
-            if not self._file.closed:
+            if not self._synced:
                 os.fsync(self._file.fileno())
-        finally:
+        except OSError:
+            self._in_doubt = True
+            raise
+        self._synced = True
+        return self._lines
+
+    def close(self) -> None:
+        """Close the file; more than once does no harm."""
+        with suppress(OSError):  # what had been written was synced before, or it was said that it could not be
             self._file.close()
 
     def _what_happened(self, path: Path) -> str:
@@ -101,27 +119,33 @@ class EventFile:
             there = path.lstat()
         except FileNotFoundError:
             return "was removed"
-        own = os.fstat(self._file.fileno())
+        try:
+            own = os.fstat(self._file.fileno())
+        except OSError:  # a network share has come back with other handles
+            return "could no longer be reached"
         if not stat.S_ISREG(there.st_mode) or not os.path.samestat(there, own):
             return "was replaced"
         if own.st_size != self._size:
             return "was cut short" if own.st_size < self._size else "was changed"
-        return ""
+        return "could not be written or synced" if self._in_doubt else ""
 
     def _write_anew(self, path: Path) -> None:
-        """Replace the file at `path` by a complete new one, atomically."""
+        """Replace the file at `path` by a complete new one, atomically, and sync it to disk."""
         temporary = path.with_suffix(".tmp")
         try:
             temporary.unlink(missing_ok=True)
             file = temporary.open("a+b", buffering=0)
             try:
-                size, written = 0, hashlib.blake2b()
-                from_memory = not self._is_whole()
+                size, lines, written = 0, 0, hashlib.blake2b()
+                from_memory = not self._dropped or not self._is_whole()
                 for block in self._from_memory() if from_memory else self._from_file():
                     _write(file.fileno(), block)
                     size += len(block)
+                    lines += block.count(b"\n")
                     written.update(block)
+                os.fsync(file.fileno())
                 temporary.replace(path)
+                sync_folder(path.parent)
             except BaseException:
                 file.close()
                 raise
@@ -131,7 +155,8 @@ class EventFile:
             raise
         with suppress(OSError):
             self._file.close()
-        self._file, self._size, self._written = file, size, written
+        self._file, self._size, self._lines, self._written = file, size, lines, written
+        self._in_doubt, self._synced = False, True
         if from_memory:
             self.lost = self._dropped
 

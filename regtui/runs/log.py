@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from regtui import SCHEMA, __version__
 from regtui.errors import InputError, unwritable
-from regtui.files import write_whole
+from regtui.files import sync_folder, write_whole
 from regtui.preset.file import to_toml
 from regtui.preset.model import Preset
 from regtui.protocol.events import EpochDone, Event, Saving, StepsDone
@@ -107,12 +107,33 @@ class RunLog:
 
     def close(self, t: float) -> list[Saving]:
         """Save what could not be saved before, and close the log; `t` is the time in seconds since the start."""
-        told = self._save(t)
-        try:
-            self._events.close()
-        except OSError as error:
-            told += self._tell(t, f"{self.folder / EVENTS}: {unwritable(error)}")
+        told: list[Saving] = []
+        fault = ""
+        for _ in range(2):  # what could not be synced is written anew, once
+            told += self._save(t)
+            try:
+                self._events.sync()
+            except OSError as error:
+                fault = f"{self.folder / EVENTS}: {unwritable(error)}"
+            else:
+                break
+        else:
+            told += self._tell(t, fault)
+        self._events.close()
         return told
+
+    def sync(self) -> int:
+        """Save and sync to disk all events so far, before something is called saved that belongs to them.
+
+        Returns:
+            How many lines of the log these are.
+
+        Raises:
+            OSError: They can't be. The next event is told so, if it is still the case then.
+        """
+        self._make_whole()
+        self._events.save(self.folder / EVENTS)
+        return self._events.sync()
 
     def keep_predictions(self, content: bytes, t: float) -> Saving | None:
         """Write the arms' predictions atomically; returns why they can't be written."""
@@ -128,8 +149,7 @@ class RunLog:
 
     def discard(self) -> None:
         """Remove the folder of a run that never began, and parent folders created for it."""
-        with suppress(OSError):
-            self._events.close()
+        self._events.close()
         self._remove()
 
     def traceback(self, text: str) -> None:
@@ -143,8 +163,7 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(OSError):  # that the folder can't be written was already reported
-            self._events.close()
+        self._events.close()
         self._let_go()
 
     def _write(self, name: str, content: bytes) -> str:
@@ -168,7 +187,7 @@ class RunLog:
         except OSError as error:
             return self._tell(t, f"{path}: {unwritable(error)}")
         told = self._moved(t)
-        if happened:
+        if happened and not self._fault:  # else it is told below that the log is whole again
             words = f"{path} {happened}; it was written anew with what was in it"
             told.append(Saving(t=t, what="log", saved=not self._events.lost, words=words))
         return told + self._tell(t, f"the losses of {self._events.lost:,} steps are lost" if self._events.lost else "")
@@ -198,7 +217,9 @@ class RunLog:
             OSError: They can't be created.
         """
         folder = self.folder
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _sync_above(folder)
         if self._handle is None or not _is_at(self._handle, folder):
             self._hold()
         if self._checkpoints:
@@ -245,7 +266,15 @@ def _new_folder(logs: Path, name: str) -> Path:
             if not logs.is_dir():
                 raise
             continue  # two runs of the same second drew the same four digits
+        _sync_above(folder)
         return folder
+
+
+def _sync_above(folder: Path) -> None:
+    """Sync the name of a new run's folder to disk, and that of the folder for runs, which may be new, too."""
+    with suppress(OSError):  # a folder above may be nobody's to read
+        sync_folder(folder.parent)
+        sync_folder(folder.parent.parent)
 
 
 def _circumstances(preset: Preset, threads: int | None) -> dict[str, Any]:
