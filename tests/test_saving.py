@@ -359,7 +359,7 @@ def test_an_arm_that_can_t_be_saved_names_folder_and_cause_alike_at_each_step(
     monkeypatch.setattr(Path, part, fail)
     saved = arm.save(tmp_path / "checkpoint", 10, [])
     assert saved.files is None
-    assert saved.fault.startswith(f"{tmp_path / 'checkpoint'}: ")
+    assert saved.fault.endswith(f" ({tmp_path / 'checkpoint'})")
     assert FAULTS[code] in saved.fault
     assert arm.save(tmp_path / "checkpoint", 20, []) == saved, "what has been told is not told again"
 
@@ -472,8 +472,9 @@ async def test_the_screen_says_what_is_not_saved_while_it_is_so(tmp_path: Path) 
     app = RegtuiApp(tmp_path, small_preset(), start=True, training=training)
     async with app.run_test(size=(120, 36)) as pilot:
         training.open(2)
-        await until(pilot, lambda: "NOT SAVED: the weights are not saved since epoch 2" in text_of(app))
+        await until(pilot, lambda: "training goes on: the weights are not saved since epoch 2" in text_of(app))
         training.open(1)
+        await until(pilot, lambda: "NOT SAVED" not in text_of(app))
         await until(pilot, lambda: app.session is not None and app.session.ended)
     assert app.exit_code == 0
 

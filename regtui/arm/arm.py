@@ -19,13 +19,14 @@ from regtui.arm.network import Network, as_images
 from regtui.arm.reports import Built, Measured, Saved, ScoreReport
 from regtui.arm.split import Data, Rows, normalize
 from regtui.arm.streams import stream
-from regtui.errors import InputError, unwritable
+from regtui.errors import InputError
 from regtui.models.base import input_shape
 from regtui.models.fast import apply_layers, learn_layers
 from regtui.preset.model import Preset
 from regtui.preset.schedule import Schedule
 from regtui.protocol.events import LayerWeights
 from regtui.runs.checkpoint import WEIGHT, ArmFiles
+from regtui.runs.unsaved import fault_at
 from regtui.tasks import arithmetic
 from regtui.tasks.classification import Classification
 
@@ -287,7 +288,7 @@ class Arm(ArmCalls):
                 self._best_file = name
         except OSError as error:
             # Of the folder, because the files have other names at each step but the fault is the same.
-            return Saved(None, f"{folder}: {unwritable(error)}")
+            return Saved(None, fault_at(folder, error))
         best_file = last if self._at_best else self._best_file
         return Saved(ArmFiles(last=last, best=best_file, best_epoch=state.facts["best_epoch"]))
 

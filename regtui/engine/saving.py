@@ -8,11 +8,9 @@ from pathlib import Path
 from regtui.arm.interface import ArmCalls
 from regtui.engine.crew import Crew
 from regtui.engine.progress import RunProgress
-from regtui.errors import InputError, unwritable
-from regtui.protocol.events import Saving
+from regtui.errors import InputError
 from regtui.runs.checkpoint import ArmFiles, Manifest, commit, read_manifest
-
-SAVED_AGAIN = "the weights are saved again, as they are now"
+from regtui.runs.unsaved import Unsaved, fault_at
 
 
 class Saver:
@@ -30,13 +28,13 @@ class Saver:
         self._progress = progress
         self._checkpoint = checkpoint
         self._files: dict[str, ArmFiles] = {}
-        self._unsaved: set[str] = set()
-        self._fault, self._unsaved_since = "", 0
+        self._behind: set[str] = set()
+        self._unsaved = Unsaved("weights", "the weights are not saved", "the weights are saved again, as they are now")
 
     @property
     def behind(self) -> bool:
         """Whether something could not be saved."""
-        return bool(self._unsaved)
+        return bool(self._behind)
 
     def save(self, names: Iterable[str] = ()) -> None:
         """Save these arms, which have trained, and those that could not be saved before; emits failures.
@@ -47,10 +45,10 @@ class Saver:
             return
         progress, folder = self._progress, self._checkpoint()
         gone = {name for name, files in self._files.items() if not _is_there(folder / files.last)}
-        self._unsaved |= {*names, *gone}
+        self._behind |= {*names, *gone}
         # An arm stopped by the user could go on; of an arm that has ended only the weights are needed.
         ended = [name for name, arm in progress.arms.items() if arm.stopped not in {None, "stopped"}]
-        due = [name for name in progress.arms if name in self._unsaved]
+        due = [name for name in progress.arms if name in self._behind]
         saved = self._crew.each(ArmCalls.save, due, folder, progress.step, ended)
         fault = next((part.fault for part in saved.values() if part.fault), "")
         if not fault:
@@ -59,17 +57,12 @@ class Saver:
             try:
                 commit(folder, now)
             except OSError as error:
-                fault = f"{folder}: {unwritable(error)}"
+                fault = fault_at(folder, error)
             else:
                 self._files = files
-                self._unsaved.clear()
-        if fault == self._fault:
-            return
-        if not self._fault:
-            self._unsaved_since = progress.epoch
-        self._fault = fault
-        words = f"the weights are not saved since epoch {self._unsaved_since}: {fault}" if fault else SAVED_AGAIN
-        progress.emit(Saving(t=progress.now, what="weights", saved=not fault, words=words))
+                self._behind.clear()
+        for told in self._unsaved(progress.now, progress.epoch, fault):
+            progress.emit(told)
 
     def load(self) -> None:
         """Restore the newest commit into arms that have just been built.

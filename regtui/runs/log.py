@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from regtui import SCHEMA, __version__
-from regtui.errors import InputError, unwritable
+from regtui.errors import InputError
 from regtui.files import sync_folder, write_whole
 from regtui.preset.file import to_toml
 from regtui.preset.model import Preset
@@ -24,6 +24,7 @@ from regtui.protocol.events import EpochDone, Event, Saving, StepsDone
 from regtui.runs.alive import identity
 from regtui.runs.event_file import EventFile
 from regtui.runs.summary import Summary
+from regtui.runs.unsaved import Unsaved, fault_at
 
 EVENTS = "events.jsonl"
 
@@ -70,8 +71,7 @@ class RunLog:
             raise
         self._steps: dict[str, list[StepsDone]] = {}
         self._epoch = 1
-        self._fault = ""
-        self._since = 0
+        self._unsaved = Unsaved("log", "the log is not whole", "the log is whole again")
         self._known_place = self._folder
 
     @property
@@ -114,11 +114,11 @@ class RunLog:
             try:
                 self._events.sync()
             except OSError as error:
-                fault = f"{self.folder / EVENTS}: {unwritable(error)}"
+                fault = fault_at(self.folder / EVENTS, error)
             else:
                 break
         else:
-            told += self._tell(t, fault)
+            told += self._unsaved(t, self._epoch, fault)
         self._events.close()
         return told
 
@@ -174,7 +174,7 @@ class RunLog:
             path = self.folder / name
             write_whole(path, content)
         except OSError as error:
-            return f"{path}: {unwritable(error)}"
+            return fault_at(path, error)
         return ""
 
     def _save(self, t: float) -> list[Saving]:
@@ -185,12 +185,13 @@ class RunLog:
             path = self.folder / EVENTS
             happened = self._events.save(path)
         except OSError as error:
-            return self._tell(t, f"{path}: {unwritable(error)}")
+            return self._unsaved(t, self._epoch, fault_at(path, error))
         told = self._moved(t)
-        if happened and not self._fault:  # else it is told below that the log is whole again
+        if happened and not self._unsaved.fault:  # else it is told below that the log is whole again
             words = f"{path} {happened}; it was written anew with what was in it"
             told.append(Saving(t=t, what="log", saved=not self._events.lost, words=words))
-        return told + self._tell(t, f"the losses of {self._events.lost:,} steps are lost" if self._events.lost else "")
+        lost = f"the losses of {self._events.lost:,} steps are lost" if self._events.lost else ""
+        return told + self._unsaved(t, self._epoch, lost)
 
     def _moved(self, t: float) -> list[Saving]:
         """Words on the folder's new place, once."""
@@ -198,17 +199,7 @@ class RunLog:
         if folder == self._known_place:
             return []
         self._known_place = folder
-        return [Saving(t=t, what="log", saved=not self._fault, words=f"the folder of this run is now {folder}")]
-
-    def _tell(self, t: float, fault: str) -> list[Saving]:
-        """Events about saving the log, with this fault or without, that were not emitted yet."""
-        if fault == self._fault:
-            return []
-        if not self._fault:
-            self._since = self._epoch
-        self._fault = fault
-        words = f"the log is not whole since epoch {self._since}: {fault}" if fault else "the log is whole again"
-        return [Saving(t=t, what="log", saved=not fault, words=words)]
+        return [Saving(t=t, what="log", saved=not self._unsaved.fault, words=f"the folder of this run is now {folder}")]
 
     def _make_whole(self) -> None:
         """Create the folder and its small files if they are missing.

@@ -28,6 +28,7 @@ from regtui.tui.run.gauges import SECONDS
 from regtui.tui.run.header import Header
 from regtui.tui.run.is_it_real import study_offer, why_no_study
 from regtui.tui.run.keys import HERE, TO_CONTROLS, label, usable
+from regtui.tui.run.not_saved import NotSaved
 from regtui.tui.run.sentence import Sentence
 from regtui.tui.run.session import Session
 from regtui.tui.run.steering import SteeringPanel
@@ -107,6 +108,7 @@ class RunScreen(Screen[None]):
         self._header = Header(session)
         self._curves = Curves(preset, history, self.view)
         self._table = ArmsTable()
+        self._not_saved = NotSaved()
         self._sentence = Sentence(preset.train.epochs, preset.warning)
         self._steering = SteeringPanel()
         self._verdict = VerdictPanel()
@@ -117,6 +119,7 @@ class RunScreen(Screen[None]):
         yield self._header
         yield self._curves
         yield self._table
+        yield self._not_saved
         yield self._sentence
         yield self._steering
         yield self._verdict
@@ -198,6 +201,8 @@ class RunScreen(Screen[None]):
         self._drawn_at, began = time.monotonic(), time.thread_time()
         preset, history, cursor = self.session.preset, self.session.history, self._cursor
         read = history if cursor is None else history.at(cursor)
+        if self._not_saved.update_from(history, over=self.session.ended):
+            self._arrange()
         self._header.redraw()
         self._curves.draw(cursor)
         self._table.update_from(preset, read, cursor, self.view.arm)
@@ -213,8 +218,9 @@ class RunScreen(Screen[None]):
         roomy = height >= ROOMY
         controls = self._steering.fit(width, two_rows=roomy) if steered else 0
         sentence = 2 if roomy or (width < TWO_CHARTS and height >= LOW) else 1
+        not_saved = 0 if verdict else self._not_saved.fit(width)
         below_header = height - 1 - self._key_bar.height_in(height)
-        room = below_header - controls - sentence - roomy - 1  # the table's head
+        room = below_header - controls - not_saved - sentence - roomy - 1  # the table's head
         arms = min(len(self.session.preset.arms()), max(2, room - FEWEST_ROWS))
         most = below_header - (CHART if self._details else (height + 1) // 2)
         self.set_class(roomy, "-roomy")
@@ -222,6 +228,8 @@ class RunScreen(Screen[None]):
         self._sentence.styles.height = sentence
         self._curves.fit(width, below_header - most if verdict else room - arms, strip=not verdict)
         self._table.display = self._sentence.display = not verdict
+        if verdict:
+            self._not_saved.display = False
         self._steering.display = steered
         self._verdict.display = verdict
         if verdict:

@@ -36,8 +36,7 @@ class Sentence(Lines):
         elif self._history.started is not None:
             told = describe(self._history, self._epochs, over=self._over)
             at = "" if self._cursor is None else f"Epoch {self._cursor} · "
-            unsaved = "".join(f"NOT SAVED: {words}. " for words in self._history.unsaved.values())
-            words = unsaved + at + told
+            words = at + told
         elif self._history.finished is not None:
             words = "The log has no usable events, so there is nothing to tell."
         lines = textwrap.wrap(words, width, max_lines=max(1, height), placeholder=" …")
