@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from regtui.protocol.events import ControlApplied
-from regtui.tui.run.answers import changed, refused
+from regtui.protocol.who import Who
+from regtui.tui.run.answers import changed, of_another, refused, steered
 from tests.conftest import small_preset
 from tests.telling import Telling
 
@@ -40,3 +41,18 @@ def test_why_a_command_was_refused() -> None:
     told = ControlApplied(command="set_patience", arm="regularized", key="patience", value=3, why=why, **facts)
     assert refused(told) == f"patience stays as it is: {why}"
     assert refused(ControlApplied(command="someday", why="unknown", **facts)) == "unknown"
+
+
+def test_who_did_it_is_told_where_it_was_somebody_else() -> None:
+    alice, here = Who(pid=1, user="alice"), Who.here()
+    facts = {"t": 1, "accepted": True, "epoch": 1, "step": 5}
+    telling = Telling(small_preset()).start()
+    for who in (None, here, alice):
+        one = ControlApplied(command="set_learning_rate", key="learning_rate", value=5e-4, by=who, **facts)
+        telling.history.controls = [one]
+        words = "learning rate 0.001 → 0.0005 from step 6 on"
+        other = who is alice
+        assert changed(telling.preset, telling.history, [one]) == words + " by alice, pid 1" * other
+        assert of_another(one) == other
+        pause = ControlApplied(command="pause", by=who, **facts)
+        assert steered(pause) == "paused by alice, pid 1" * other

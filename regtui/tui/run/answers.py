@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from regtui.preset.model import Preset
@@ -12,6 +13,22 @@ from regtui.text import listed
 
 NAMES = {"learning_rate": "learning rate", "min_delta": "min Δ"}
 """The knobs that are not called by their key."""
+DONE = {"pause": "paused", "resume": "going on", "stop": "stopping"}
+"""What an accepted command that changes no knob leads to."""
+
+
+def of_another(control: ControlApplied) -> bool:
+    """Whether somebody else's command is answered; of this process and of earlier versions' logs it is not."""
+    return control.by is not None and control.by.pid != os.getpid()
+
+
+def steered(control: ControlApplied) -> str:
+    """What somebody else's command without a knob has led to: 'paused by alice, pid 123'; empty where it says nothing.
+
+    The user's own are seen in the header, and need no words.
+    """
+    done = DONE.get(control.command, "")
+    return f"{done}{_by(control)}" if done and of_another(control) else ""
 
 
 def refused(control: ControlApplied) -> str:
@@ -24,18 +41,23 @@ def changed(preset: Preset, history: History, told: Sequence[ControlApplied]) ->
 
     Args:
         preset: The run's preset.
-        history: The run's history, which ends with them.
+        history: The run's history, with them.
         told: Answers that came together, at least one, the last one about a knob.
     """
     last = told[-1]
     same = [one for one in told if (one.key, one.value, one.step) == (last.key, last.value, last.step)]
-    before = Applied.of(preset, History(controls=history.controls[: -len(told)]))
+    before = Applied.of(preset, History(controls=history.controls[: history.controls.index(told[0])]))
     was = dict.fromkeys(_show(_value(before, one)) for one in same)
     arms = [one.arm for one in same if one.arm is not None]
     whose = f" of {listed(arms)}" if 0 < len(arms) < len(preset.arms()) else ""
     at_the_end = last.key in ("patience", "min_delta")
     when = f"with the end of epoch {max(1, last.epoch)}" if at_the_end else f"from step {last.step + 1:,} on"
-    return f"{_knob(last)}{whose} {' and '.join(was)} → {_show(last.value)} {when}"
+    return f"{_knob(last)}{whose} {' and '.join(was)} → {_show(last.value)} {when}{_by(last)}"
+
+
+def _by(control: ControlApplied) -> str:
+    """Who sent the command, if that was somebody else: ' by alice, pid 123'."""
+    return f" by {control.by.user}, pid {control.by.pid}" if control.by is not None and of_another(control) else ""
 
 
 def _knob(control: ControlApplied) -> str:

@@ -179,12 +179,18 @@ class RunScreen(Screen[None]):
                 self._draw()
 
     def _answer(self, controls: Sequence[ControlApplied]) -> None:
-        """Say what became of the user's commands; why one was refused goes before what was changed."""
-        refusals = [control for control in controls if not control.accepted]
+        """Say what became of the user's commands, and what others did; why one was refused goes before the rest.
+
+        What others were refused is theirs to read.
+        """
+        refusals = [control for control in controls if not control.accepted and not answers.of_another(control)]
+        accepted = [control for control in controls if control.accepted]
         if refusals:
             tell(self, answers.refused(refusals[-1]), error=True)
-        elif controls and controls[-1].key is not None:
-            tell(self, answers.changed(self.session.preset, self.session.history, controls))
+        elif accepted and accepted[-1].key is not None:
+            tell(self, answers.changed(self.session.preset, self.session.history, accepted))
+        elif accepted and (words := answers.steered(accepted[-1])):
+            tell(self, words)
 
     def ended(self) -> None:
         """Show the outcome of the run."""
