@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import os
 import re
+import select
 import shutil
+import stat
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 from regtui.errors import RegtuiError
 from regtui.plain import IN_SENTENCES
@@ -48,7 +51,7 @@ def say(text: str = "", *, file: TextIO | None = None) -> None:
     Characters that would steer the terminal or are not seen become escapes, which TOML reads back as what they were.
 
     Raises:
-        BrokenPipeError: The reading end of the pipe was closed.
+        BrokenPipeError: The reading end of the pipe, or the terminal, was closed.
         RegtuiError: The output can't be written, for example because a disk is full. In both cases everything that is
             said later is dropped.
     """
@@ -60,15 +63,60 @@ def say(text: str = "", *, file: TextIO | None = None) -> None:
         out.write(text + "\n")
         out.flush()
     except OSError as error:
+        gone = _has_gone(out, error)
         _mute(out)
-        if isinstance(error, BrokenPipeError):
-            raise
+        if gone:
+            raise BrokenPipeError from None
         raise RegtuiError(f"the output can't be written ({error.strerror}); send it somewhere else") from None
 
 
 def _escape(match: re.Match[str]) -> str:
     number = ord(match[0])
     return match[0] if is_shown(match[0]) else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def _has_gone(out: TextIO, error: OSError) -> bool:
+    """Whether writing fails since nobody can read it any more: a pipe was closed, or the terminal."""
+    if isinstance(error, ConnectionError):  # that of a closed pipe is one of these
+        return True
+    return error.errno in (errno.EIO, errno.ENXIO) and stat.S_ISCHR(os.fstat(out.fileno()).st_mode)
+
+
+def forgiving(out: TextIO) -> TextIO:
+    """The same output, but what can't be written to it is dropped from then on."""
+    return cast("TextIO", _Forgiving(out))
+
+
+class _Forgiving:
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        try:
+            return self._out.write(text)
+        except OSError:
+            _mute(self._out)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._out.flush()
+        except OSError:
+            _mute(self._out)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._out, name)
+
+
+def drop_blocked_output() -> None:
+    """Drop what is written to stdout or stderr from now on, if it takes nothing now, so that nobody waits for it.
+
+    A thread that waits already is let go by the next signal that it receives.
+    """
+    for out in (sys.__stdout__, sys.__stderr__):
+        with suppress(OSError, ValueError):
+            if out is not None and not select.select([], [out], [], 0)[1]:
+                _mute(out)
 
 
 def complain(text: str) -> None:

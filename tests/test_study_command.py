@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import statistics
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from regtui.study.engine import Ended, Engine, News
 from regtui.study.folder import StudyFolder, find_studies
 from tests.command import Outcome, call
 from tests.fake_engine import FakeEngine
+from tests.test_signals import full, gone, nobody
 
 Study = Callable[..., Outcome]
 
@@ -108,6 +111,7 @@ def test_a_signal_drops_what_runs_and_keeps_what_is_done(study: Study, monkeypat
         def news(self, timeout: float) -> list[News]:
             if len(self.begun) == 3:
                 os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(0.1)
             return super().news(timeout)
 
     monkeypatch.setattr("regtui.cli.study.make_engine", lambda _options: Struck())
@@ -120,6 +124,26 @@ def test_a_signal_drops_what_runs_and_keeps_what_is_done(study: Study, monkeypat
     assert 0 < len(found.find_runs().done) < 6
     assert "HELPS" not in outcome.out
     assert json.loads(found.outcome.read_text())["state"] == "stopped"
+
+
+def test_neither_a_hang_up_nor_an_output_that_takes_no_more_ends_a_study(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Left(FakeEngine):
+        def news(self, timeout: float) -> list[News]:
+            os.kill(os.getpid(), signal.SIGHUP)
+            return super().news(timeout)
+
+    monkeypatch.setattr("regtui.cli.study.make_engine", lambda _options: Left())
+    for opened, code in ((nobody, 0), (gone, 0), (full, 1)):
+        with monkeypatch.context() as patched, os.fdopen(opened(), "w") as out:
+            patched.setattr(sys, "stdout", out)
+            outcome = study(*QUICK, "--seeds", "3", "--log-dir", opened.__name__)
+        assert outcome.code == code
+        fault = "regtui: the output can't be written (No space left on device); send it somewhere else\n"
+        assert outcome.err == fault * code, "it is said once"
+        [path] = find_studies(Path(opened.__name__))
+        assert json.loads(StudyFolder.open(path).outcome.read_text())["state"] == "finished"
 
 
 def test_runs_that_fail_are_named_and_the_code_says_so(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

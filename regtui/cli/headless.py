@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from regtui.cli.epochs import table_lines
-from regtui.console import PROSE, can_draw, complain, room, say
+from regtui.console import PROSE, can_draw, complain, drop_blocked_output, forgiving, room, say
 from regtui.errors import EXIT_CODES, RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import ControlApplied, Event, RunStarted, Saving, Stalled, StepsDone, Suspended
 from regtui.protocol.history import History
-from regtui.signals import Received, handled
+from regtui.signals import Ending, stopping_shows
 from regtui.text import one_line
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _BY_SIGNAL = 128
 """The exit code for a signal is this plus its number."""
-_SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"
+_SHOW_CURSOR, _HIDE_CURSOR = b"\r\x1b[K\x1b[?25h", b"\x1b[?25l"
+"""The progress bar hides it."""
 
 
 def run_headless(preset: Preset, logs: Path, *, json: bool, threads: int | None = None) -> int:
@@ -59,37 +60,55 @@ def _run(preset: Preset, logs: Path, *, json: bool, threads: int | None) -> int:
     printer = _JsonPrinter() if json else _TablePrinter(preset)
     unsaid: list[RegtuiError] = []
     bar = not (json and sys.stdout.isatty())  # which would wrap the lines of JSON between its own
-    with _signals(control, training) as received, _progress_bar(preset, wanted=bar) as advance:
+    with _ending(control, training) as ending:
+        with _progress_bar(preset, wanted=bar) as advance:
 
-        def emit(event: Event) -> None:
-            advance(event)
-            if isinstance(event, Saving):
-                complain(f"regtui: {event.words}")
-            if isinstance(event, Stalled):
-                complain(f"regtui: {event.words()}; Ctrl-C stops the run and keeps what was measured")
-            try:
-                printer(event)
-            except BrokenPipeError:  # nobody reads any more; what was trained is kept
-                control.send(Stop())
-            except RegtuiError as error:
-                complain(f"regtui: {error}")
-                unsaid.append(error)
-                control.send(Stop())
+            def emit(event: Event) -> None:
+                advance(event)
+                if isinstance(event, Saving):
+                    complain(f"regtui: {event.words}")
+                if isinstance(event, Stalled):
+                    complain(f"regtui: {event.words()}; Ctrl-C stops the run and keeps what was measured")
+                with unread(unsaid):
+                    printer(event)
 
-        result = run(preset, logs, control, emit, begun=lambda _folder: training.set(), threads=threads)
-    try:
+            result = run(preset, logs, control, emit, begun=lambda _folder: training.set(), threads=threads)
         if not json and result.history.started is not None:
-            _say_outcome(preset, result)
-    except (BrokenPipeError, RegtuiError):
-        if not received.first:  # otherwise the terminal may have closed and sent the signal
-            raise
-    _complain_of(result)
-    if received.first not in (0, signal.SIGINT):  # Ctrl-C is the user's way to stop a run
-        return _BY_SIGNAL + received.first
+            with unread(unsaid):
+                _say_outcome(preset, result, at_once=control.stop_at_once)
+        _complain_of(result)
+    if code := _code_of(ending):
+        return code
     return RegtuiError.exit_code if unsaid or result.summary.unsaved else EXIT_CODES[result.summary.status]
 
 
-def _say_outcome(preset: Preset, result: RunResult) -> None:
+def _code_of(ending: Ending) -> int:
+    """The exit code of a run that signals have ended; 0 of another, and of one that a single Ctrl-C has stopped."""
+    number = ending.second or (ending.first if ending.first != signal.SIGINT else 0)
+    return _BY_SIGNAL + number if number else 0
+
+
+@contextmanager
+def unread(unsaid: list[RegtuiError]) -> Iterator[None]:
+    """Say something, and go on if nobody takes it: what is said later is dropped, and nothing that is made is lost.
+
+    Args:
+        unsaid: Receives why the output can't be written, unless its reader or terminal has gone. That is said, too.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        pass
+    except RegtuiError as error:
+        complain(f"regtui: {error}")
+        unsaid.append(error)
+
+
+def _say_outcome(preset: Preset, result: RunResult, *, at_once: bool) -> None:
+    """Print the verdict, for which there is no time at once, and where the log is."""
+    if at_once:
+        say(f"log  {one_line(result.folder)}")
+        return
     from regtui.evidence.from_history import judge_run
     from regtui.evidence.lines import advice_lines, verdict_lines
     from regtui.evidence.rules import advice_on_run
@@ -134,36 +153,37 @@ class _TablePrinter:
             complain(f"stopping {where}")
 
 
-@contextmanager
-def _signals(control: Control, training: threading.Event) -> Iterator[Received]:
-    """At the first signal stop the run and keep it, or end the program if it does not train yet; yields the signals.
+def _ending(control: Control, training: threading.Event) -> Ending:
+    """Lets signals stop the run and keep it, or end the program if it does not train yet."""
+    interrupted = False
 
-    A second signal ends the program at once.
-    """
-    received = Received()
+    def in_main(number: int) -> None:
+        nonlocal interrupted
+        if not training.is_set() and not interrupted:  # a further one must not interrupt the clean-up
+            interrupted = True
+            raise KeyboardInterrupt(number)
 
-    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        first, again = not received.first, received.again(number)
-        if not training.is_set():
-            if first:  # a further one must not interrupt the clean-up
-                raise KeyboardInterrupt(number)
-        elif first:
-            control.send(Stop())
-        elif again:
-            end_at_once(number)
+    def at_once() -> None:
+        control.send(Stop(at_once=True))
+        drop_blocked_output()
 
-    with handled(interrupt):
-        yield received
+    return Ending(lambda: control.send(Stop()), at_once, cut_off, in_main)
 
 
-def end_at_once(number: int) -> None:
-    """End the program and its processes in the middle of their work, at a second signal of this number."""
-    if os.isatty(2):
-        os.write(2, _SHOW_CURSOR)  # the progress bar has hidden it
+def cut_off(number: int) -> None:
+    """End the program and its processes in the middle of their work, by a signal of this number."""
     from regtui.engine.child import kill_all
 
     kill_all()
+    _write_at_once(_SHOW_CURSOR)
     os._exit(_BY_SIGNAL + number)
+
+
+def _write_at_once(sequence: bytes) -> None:
+    """Write to the terminal on stderr, if there is one that takes it now."""
+    with suppress(OSError, ValueError):
+        if os.isatty(2) and select.select([], [2], [], 0)[1]:
+            os.write(2, sequence)
 
 
 @contextmanager
@@ -176,20 +196,26 @@ def _progress_bar(preset: Preset, *, wanted: bool) -> Iterator[Callable[[Event],
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     total = preset.train.epochs * preset.steps_per_epoch
-    with Progress(
+    progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("step {task.completed:,.0f} of {task.total:,.0f}"),
         TimeElapsedColumn(),
         TextColumn("·"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(file=forgiving(sys.stderr)),
         transient=True,
         refresh_per_second=4,
         redirect_stdout=sys.stdout.isatty(),
         redirect_stderr=True,
-    ) as progress:
+    )
+    with cursor_shown_while_stopped(), progress:
         yield _Bar(progress, total)
+
+
+def cursor_shown_while_stopped() -> AbstractContextManager[None]:
+    """Within this context, in which a progress bar hides the cursor, the shell has it after Ctrl-Z."""
+    return stopping_shows(lambda: _write_at_once(_SHOW_CURSOR), lambda: _write_at_once(_HIDE_CURSOR))
 
 
 class _Bar:

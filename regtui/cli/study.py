@@ -8,15 +8,14 @@ import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event as Flag
-from types import FrameType
 from typing import TYPE_CHECKING, Literal, get_args
 
-from regtui.cli.headless import end_at_once
-from regtui.console import PROSE, can_draw, complain, room, say
+from regtui.cli.headless import cursor_shown_while_stopped, cut_off, unread
+from regtui.console import PROSE, can_draw, complain, drop_blocked_output, forgiving, room, say
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
 from regtui.preset.arms import BASELINE
 from regtui.preset.faults import MAX_VALUE
@@ -24,7 +23,7 @@ from regtui.preset.model import Preset
 from regtui.preset.validation import nearest
 from regtui.processors import grant, has_gpu
 from regtui.protocol.events import Saving, Stalled
-from regtui.signals import Received, handled
+from regtui.signals import Ending
 from regtui.study.conduct import Opened, Pace, conduct
 from regtui.study.design import MANY_RUNS, Wishes, describe_size, make_plan, seeds_beyond
 from regtui.study.engine import Ended, Engine, News, Told
@@ -109,35 +108,36 @@ def run_study(study: StudyFolder, running: RunOptions) -> int:
     """Run what is left of a study and print it; returns the exit code.
 
     Ctrl-C drops what runs and keeps what is done: exit code 4. So does another signal that ends programs: 128 and its
-    number. A second one ends the program at once; the study can be resumed after either.
+    number. A second one ends the program at once, and so does an end that takes more than 5 s; the study can be resumed
+    after either. SIGHUP and an output that nobody reads end nothing.
 
     Raises:
         RegtuiError: The engine can't make runs, or what the study came to can't be saved.
     """
     stop = Flag()
     outcomes: list[StudyOutcome] = []
-    with _signals(stop) as received, _progress(wanted=not running.json) as shown:
-        printer = _JsonPrinter(study) if running.json else _TablePrinter(study, shown, running)
+    unsaid: list[RegtuiError] = []
+    with Ending(stop.set, drop_blocked_output, cut_off) as ending:
+        with _progress(wanted=not running.json) as shown:
+            printer = _JsonPrinter(study) if running.json else _TablePrinter(study, shown, running)
 
-        def tell(news: News | Opened) -> None:
-            if isinstance(news, Told) and isinstance(news.event, Saving | Stalled):
-                words = news.event.words() if isinstance(news.event, Stalled) else news.event.words
-                complain(f"regtui: {_job(news.job, study.plan, ' ')}: {one_line(words)}")
-            try:
-                printer.tell(news)
-            except (BrokenPipeError, RegtuiError):  # nobody reads any more; what is done is kept
-                stop.set()
+            def tell(news: News | Opened) -> None:
+                if isinstance(news, Told) and isinstance(news.event, Saving | Stalled):
+                    words = news.event.words() if isinstance(news.event, Stalled) else news.event.words
+                    complain(f"regtui: {_job(news.job, study.plan, ' ')}: {one_line(words)}")
+                with unread(unsaid):
+                    printer.tell(news)
 
-        state = conduct(study, make_engine(running), stop, tell, outcomes.append)
-    with suppress(BrokenPipeError):
-        printer.end(outcomes[-1])
+            state = conduct(study, make_engine(running), stop, tell, outcomes.append)
+        with unread(unsaid):
+            printer.end(outcomes[-1])
     for error, jobs in _by_error(printer.failed, study.plan).items():
         complain(f"regtui: {listed(jobs[:MOST_NAMED])}{', …' * (len(jobs) > MOST_NAMED)}: {one_line(error)}")
     if state == "stopped":
-        by = f" by signal {received.first}" if received.first not in (0, signal.SIGINT) else ""
+        by = f" by signal {ending.first}" if ending.first not in (0, signal.SIGINT) else ""
         complain(f"regtui: stopped{by}, and what is done is kept; 'regtui study --resume {study.name}' goes on")
-        return 128 + received.first if by else EXIT_CODES["stopped"]
-    if printer.failed:
+        return 128 + ending.first if by else EXIT_CODES["stopped"]
+    if printer.failed or unsaid:
         return EXIT_CODES["failed"]
     return verdict_exit(outcomes[-1]) if running.verdict_exit else EXIT_CODES["finished"]
 
@@ -373,23 +373,8 @@ def _progress(*, wanted: bool) -> Iterator[Callable[[int, int, str], None]]:
         TextColumn("{task.completed:,.0f} of {task.total:,.0f} runs"),
         TextColumn("{task.fields[words]}"),
     )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
+    console = Console(file=forgiving(sys.stderr))
+    progress = Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
+    with cursor_shown_while_stopped(), progress:
         task = progress.add_task("runs", total=1, words="loading PyTorch")
         yield lambda done, total, words: progress.update(task, completed=done, total=total, words=words)
-
-
-@contextmanager
-def _signals(stop: Flag) -> Iterator[Received]:
-    """At the first signal have the study stop, at a second end the program at once; yields the signals."""
-    received = Received()
-
-    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        if not received.first:
-            received.again(number)
-            stop.set()
-        elif received.again(number):
-            end_at_once(number)
-
-    with handled(interrupt):
-        yield received

@@ -18,7 +18,7 @@ from typing import BinaryIO, Protocol
 
 from regtui.errors import RegtuiError
 from regtui.import_path import current_folder, without_current_folder
-from regtui.signals import ending
+from regtui.signals import deadly
 
 MAX_WORDS = 100_000
 """The most bytes read of a process's messages from before it serves."""
@@ -150,7 +150,7 @@ def _signals_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending())
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, deadly())
     try:
         yield
     finally:

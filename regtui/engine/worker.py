@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from regtui.errors import RegtuiError
-from regtui.signals import ending
+from regtui.signals import deadly
 
 if TYPE_CHECKING:
     from regtui.arm.host import Host
@@ -36,7 +36,7 @@ class Failure(NamedTuple):
 
 def begin(channel: str) -> None:
     """Answer calls, or, given the number of a socket, fork processes that do. Does not return."""
-    for number in ending():  # signals are meant for the run, which decides what to do
+    for number in deadly():  # signals are meant for the run, which decides what to do
         signal.signal(number, signal.SIG_IGN)
     keep_freed_memory()
     if channel:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import regtui
 from regtui import __version__
 from regtui.preset.model import Preset
-from regtui.signals import ending
+from regtui.signals import deadly
 from regtui.study.alone import wants_gpu
 from regtui.study.ray_task import RunPart, make, wrong_version
 from regtui.text import one_line
@@ -55,7 +55,7 @@ class RayTask(NamedTuple):
 def begin(_channel: str) -> None:
     """Serve until stdin is closed."""
     if hasattr(signal, "pthread_sigmask"):  # they were blocked while this began, and Ray's own processes need them
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ending())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, deadly())
     calls, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1):  # what Ray prints must not get between the answers; stderr goes into a file

@@ -19,7 +19,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Literal
 
-from regtui.signals import ending
+from regtui.signals import deadly
 from regtui.tui.escapes import obeys
 
 PATIENCE = 0.2
@@ -53,7 +53,7 @@ class Question:
             return
         with suppress(OSError, termios.error):
             before = termios.tcgetattr(sys.stdin.fileno())
-            for number in ending():  # whoever ends the program now gets the terminal back as it was
+            for number in deadly():  # whoever ends the program now gets the terminal back as it was
                 self._handlers[number] = signal.signal(number, self._end)
             silent = [*before]
             silent[3] &= ~(termios.ECHO | termios.ICANON | termios.ISIG)  # Ctrl-C is a key, for the screen

@@ -21,7 +21,7 @@ from regtui.engine.child import kill_all
 from regtui.errors import InputError, RegtuiError
 from regtui.preset.model import Preset
 from regtui.settings import Known, remember
-from regtui.signals import Received, ending
+from regtui.signals import Received, deadly
 from regtui.study.folder import StudyFolder
 from regtui.tui.app import BY_SIGNAL, RegtuiApp
 from regtui.tui.background import Question
@@ -74,7 +74,7 @@ class _Program(RegtuiApp):
     def on_load(self) -> None:
         """Handle the signals that would kill the program, before the terminal is changed."""
         self._loop = asyncio.get_running_loop()
-        for number in ending():
+        for number in deadly():
             signal.signal(number, self._on_signal)
         threading.Thread(target=self._await_hang_up, name="hang-up", daemon=True).start()
 
@@ -172,7 +172,7 @@ def show(
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, RARELY)
     code = app.run()
-    for number in ending():  # nothing is left to keep
+    for number in deadly():  # nothing is left to keep
         signal.signal(number, signal.SIG_DFL)
     remember(app.chosen())
     session = app.session
