@@ -149,7 +149,6 @@ class RunLog:
 
     def discard(self) -> None:
         """Remove the folder of a run that never began, and parent folders created for it."""
-        self._events.close()
         self._remove()
 
     def traceback(self, text: str) -> None:
@@ -232,6 +231,8 @@ class RunLog:
 
     def _remove(self) -> None:
         self._let_go()
+        if hasattr(self, "_events"):
+            self._events.close()
         if hasattr(self, "_folder"):
             shutil.rmtree(self._folder, ignore_errors=True)
         for path in self._made:
