@@ -15,12 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from regtui.engine import trainer
+from regtui.engine import process, trainer, watch
 from regtui.engine.crew import ProcessCrew
 from regtui.engine.process import CrewClosedError, Wait
 from regtui.engine.run import RunResult, run
-from regtui.engine.watch import AFTER_STOP, FAR, StalledError, Watch
+from regtui.engine.watch import AFTER_STOP, FAR, SOON, StalledError, Watch
 from regtui.errors import RegtuiError
+from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import ArmStopped, EpochDone, Event, RunFinished, Stalled
 from regtui.protocol.history import History
@@ -29,12 +30,13 @@ from regtui.runs.summary import read_summary
 from regtui.tui.run.training import ProcessTraining
 from tests.command import ENDLESS
 from tests.conftest import small_preset
+from tests.same_run import assert_same
 
 
-def waits(watch: Watch, seconds: float, usual: float | None, *, since: float = 0.0) -> None:
+def waits(watch: Watch, seconds: float, usual: float | None, *, since: float = 0.0, stopped: bool = False) -> None:
     """Let a watch see a wait grow."""
     for tick in range(int(since * 10), int(seconds * 10)):
-        watch(Wait(("regularized",), 1, (tick + 1) / 10, usual))
+        watch(Wait(("regularized",), 1, (tick + 1) / 10, usual, stopped))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,18 @@ def test_a_stop_waits_only_for_work_that_may_well_take_so_long(usual: float | No
         waits(watch, at_most + 0.2, usual, since=at_most - 0.2)
 
 
+@pytest.mark.parametrize("usual", [None, 20.0])
+def test_a_process_that_a_signal_has_stopped_is_told_soon_and_not_waited_for(usual: float | None) -> None:
+    told: list[float] = []
+    control = Control()
+    watch = Watch(control, lambda wait: told.append(wait.seconds), patience=60)
+    waits(watch, 4.5 * SOON, usual, stopped=True)
+    assert told == pytest.approx([SOON, 2 * SOON, 4 * SOON])
+    control.send(Stop())
+    with pytest.raises(StalledError, match="did not answer for 5 s"):
+        waits(watch, AFTER_STOP + 0.2, usual, stopped=True)
+
+
 def test_a_stop_at_once_waits_for_nothing() -> None:
     control = Control()
     control.send(Stop(at_once=True))
@@ -73,11 +87,11 @@ def test_a_stop_at_once_waits_for_nothing() -> None:
 class Live:
     """A run of real processes in a thread, of which one can be made to stand still."""
 
-    def __init__(self, folder: Path, crew: ProcessCrew) -> None:
+    def __init__(self, folder: Path, crew: ProcessCrew, preset: Preset | None = None) -> None:
         self.control = Control()
         self.events: list[Event] = []
         self.crew = crew
-        preset = small_preset(train={"epochs": 100_000})
+        preset = preset or small_preset(train={"epochs": 100_000})
         self.thread = threading.Thread(target=run, args=(preset, folder, self.control, self.events.append, crew))
         self.thread.start()
         self.until(lambda: any(isinstance(e, EpochDone) and e.epoch == 3 for e in self.events))
@@ -112,19 +126,27 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
 
 
 @pytest.mark.slow
-def test_the_arm_that_stands_still_is_told_and_goes_on_when_it_can(live: Live) -> None:
-    frozen = live.freeze("regularized")
-    live.until(live.stalled)
-    told = live.stalled()[0]
-    assert ("regularized" in told.arms, told.pid) == (True, frozen.pid)
-    assert f"regularized (pid {frozen.pid}) has not answered for 1 s" in told.words()
-    frozen.resume()
-    live.until(lambda: isinstance(live.events[-1], EpochDone))
-    live.control.send(Stop())
-    live.end()
+def test_the_arm_that_stands_still_is_told_and_goes_on_as_if_it_had_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "LOOKED_AT", 0.5)
+    monkeypatch.setattr(watch, "SOON", 1.0)
+    preset = small_preset(train={"epochs": 12})
+    with ProcessCrew() as crew:
+        undisturbed = run(preset, tmp_path, Control(), lambda _event: None, crew)
+        live = Live(tmp_path, crew, preset)
+        frozen = live.freeze("regularized")
+        live.until(live.stalled)
+        told = live.stalled()[0]
+        assert ("regularized" in told.arms, told.pid, told.stopped) == (True, frozen.pid, True)
+        assert f"regularized (pid {frozen.pid}) has not answered for 1 s: a signal has stopped it" in told.words()
+        frozen.resume()
+        live.end()
+        assert crew.idle
     assert isinstance(live.events[-1], RunFinished)
-    assert (live.events[-1].status, live.events[-1].error) == ("stopped", "")
-    assert live.crew.idle
+    assert (live.events[-1].status, live.events[-1].error) == ("finished", "")
+    [folder] = [path for path in tmp_path.iterdir() if path != undisturbed.folder]
+    assert_same(folder, undisturbed.folder)
 
 
 @pytest.mark.slow
@@ -210,8 +232,8 @@ def test_a_stop_does_not_wait_for_a_process_that_stands_still_before_training(
     while not (new := children() - before):
         assert time.monotonic() < deadline
         time.sleep(0.001)
-    for process in new:
-        process.suspend()
+    for one in new:
+        one.suspend()
     control.send(Stop(at_once=at_once))
     running = threading.Thread(
         target=tell,

@@ -21,6 +21,8 @@ Started = TypeVar("Started", bound=Child)
 """A process, however it was started."""
 TICK = 0.2
 """Seconds between two calls of the watch while an answer is awaited."""
+LOOKED_AT = 4.0
+"""Seconds of waiting after which we look at what the process does."""
 
 
 class Wait(NamedTuple):
@@ -31,12 +33,15 @@ class Wait(NamedTuple):
         pid: The process number.
         seconds: How long we have waited. Time in which this program itself was suspended does not count.
         usual: The longest time in which the process answered such a call; None if it has not answered one yet.
+        stopped: Whether a signal has stopped the process, so that it answers only after another one; this is looked at
+            once we have waited for some seconds.
     """
 
     arms: tuple[str, ...]
     pid: int
     seconds: float
     usual: float | None
+    stopped: bool = False
 
 
 class CrewClosedError(RegtuiError):
@@ -143,7 +148,8 @@ class Process:
             except queue.Empty:
                 # Ticks are counted, not the clock: that goes on while the whole program or the machine is suspended.
                 seconds += TICK
-                watch(Wait(self.arms, self.pid, seconds, self._usual.get(method)))
+                stopped = seconds >= LOOKED_AT and _is_stopped(self.pid)
+                watch(Wait(self.arms, self.pid, seconds, self._usual.get(method), stopped))
         if reply is _NO_MORE:
             self._replies.put(reply)
             raise self._gone()
@@ -191,3 +197,13 @@ class Process:
         """Its message if it could not even begin to serve; later it prints nothing."""
         lines = self._process.words().strip().splitlines()
         return f": {lines[-1]} (it was started as {sys.executable})" if lines else ""
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a signal has stopped a process, as SIGSTOP does."""
+    import psutil  # 40 ms, for what hardly ever happens
+
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    except psutil.Error:
+        return False

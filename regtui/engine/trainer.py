@@ -221,4 +221,5 @@ class Trainer:
         return {name: comparison for name, comparison in found.items() if comparison is not None}
 
     def _tell_of_stall(self, wait: Wait) -> None:
-        self.emit(Stalled(t=self.progress.now, arms=list(wait.arms), pid=wait.pid, seconds=round(wait.seconds, 1)))
+        now, seconds = self.progress.now, round(wait.seconds, 1)
+        self.emit(Stalled(t=now, arms=list(wait.arms), pid=wait.pid, seconds=seconds, stopped=wait.stopped))

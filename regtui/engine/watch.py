@@ -13,8 +13,10 @@ FAR = 5
 """A wait is far too long if it is so many times the longest one for the same work."""
 PATIENCE = 60.0
 """Seconds of waiting for an answer that are never reported."""
+SOON = 5.0
+"""Seconds after which a process is reported that a signal has stopped."""
 AFTER_STOP = 5.0
-"""Seconds that a stop waits at least for a process that has done the same work before."""
+"""Seconds that a stop waits at least for a process that has done the same work before, or was stopped itself."""
 
 
 class StalledError(RegtuiError):
@@ -46,14 +48,14 @@ class Watch:
         """
         if self._control.stop_at_once:
             raise CrewClosedError("the processes that train were ended")
-        far = FAR * (wait.usual or 0.0)
         if wait.seconds < self._told:  # another wait than the one last reported
             self._told = 0.0
+        far = 0.0 if wait.stopped else FAR * (wait.usual or 0.0)
         if self._control.stop_requested:
             # Work done for the first time, like validating a large data set, may well take longer.
-            patience = self._patience if wait.usual is None else AFTER_STOP
+            patience = self._patience if wait.usual is None and not wait.stopped else AFTER_STOP
             if wait.seconds >= max(patience, far):
                 raise StalledError(f"{process_of(wait.arms, wait.pid)} did not answer for {wait.seconds:.0f} s")
-        elif wait.seconds >= max(self._patience, far, 2 * self._told):
+        elif wait.seconds >= max(SOON if wait.stopped else self._patience, far, 2 * self._told):
             self._told = wait.seconds
             self._tell(wait)

@@ -350,16 +350,19 @@ class Stalled(_Event):
         arms: The arms that it trains.
         pid: The process number.
         seconds: How long it has not answered.
+        stopped: Whether a signal has stopped it.
     """
 
     kind: Literal["stalled"] = "stalled"
     arms: list[Text]
     pid: int
     seconds: float
+    stopped: bool = False
 
     def words(self) -> str:
         """A sentence on what happened, without the full stop."""
-        return f"{process_of(self.arms, self.pid)} has not answered for {self.seconds:.0f} s"
+        why = f": a signal has stopped it, and 'kill -CONT {self.pid}' lets it go on" if self.stopped else ""
+        return f"{process_of(self.arms, self.pid)} has not answered for {self.seconds:.0f} s{why}"
 
 
 def process_of(arms: Sequence[str], pid: int) -> str:
