@@ -71,9 +71,9 @@ class Layer:
         monkeypatch.setattr(os, "write", self.write)
         monkeypatch.setattr(io, "open", self._open)
 
-    def mark(self, what: str) -> None:
-        """Note among the operations that something happened: 'saved'."""
-        self.operations.append(Operation(what))
+    def mark(self, what: str, number: int = 0) -> None:
+        """Note among the operations that something happened: 'saved', of epoch 3."""
+        self.operations.append(Operation(what, size=number))
 
     def write(self, descriptor: int, data: bytes) -> int:
         """As os.write."""
@@ -139,10 +139,14 @@ class Layer:
         if (path := self._path_of(descriptor)) is None:
             self._own["fsync"](descriptor)
             return
-        self._meet("fsync", path)  # and that is all: nobody takes the power away, and a real one takes long
         is_folder = stat.S_ISDIR(self._own["fstat"](descriptor).st_mode)
-        synced = Operation("sync folder", path) if is_folder else Operation("sync", file=self._number(descriptor))
-        self.operations.append(synced)
+        about = {"path": path} if is_folder else {"file": self._number(descriptor)}
+        try:
+            self._meet("fsync", path)
+        except OSError:
+            self.operations.append(Operation("failed sync", **about))
+            raise
+        self.operations.append(Operation("sync folder" if is_folder else "sync", **about))  # a real one takes long
 
     def _fstat(self, descriptor: int) -> os.stat_result:
         if (path := self._path_of(descriptor)) is not None:
@@ -210,6 +214,12 @@ def by_chance(seed: int) -> Loss:
 class _Content:
     def __init__(self) -> None:
         self.data = self.synced = b""
+        self.lost = False
+        """Whether a sync has failed: the system drops what it could not write, and later ones succeed for nothing."""
+
+    def sync(self) -> None:
+        if not self.lost:
+            self.synced = self.data
 
     def left(self, loss: Loss) -> bytes:
         """What is there after a loss of power."""
@@ -240,8 +250,9 @@ class Disk:
                 content = self._contents[operation.file]
                 content.data = content.data[: operation.size]
             case "sync":
-                content = self._contents[operation.file]
-                content.synced = content.data
+                self._contents[operation.file].sync()
+            case "failed sync" if operation.file:
+                self._contents[operation.file].lost = True
             case "sync folder":
                 for change in self._uncertain:
                     if change.path.parent == operation.path:

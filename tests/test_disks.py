@@ -27,7 +27,7 @@ from regtui.runs.checkpoint import read_manifest
 from regtui.runs.events import read_events
 from regtui.runs.summary import read_summary
 from tests.conftest import small_preset
-from tests.faults import Call, Layer
+from tests.faults import NOTHING_MORE, Call, Disk, Layer
 from tests.scripted import ScriptedCrew
 
 EPOCHS = 2
@@ -83,10 +83,10 @@ def without_saving(events: Sequence[Event]) -> list[Event]:
     return [event for event in events if not isinstance(event, StepsDone | Saving)]
 
 
-def assert_true(outcome: Outcome) -> set[str]:
-    """What is said of the run is so; returns what of it stayed unsaved."""
+def assert_true(outcome: Outcome, folder: Path) -> set[str]:
+    """What is said of the run is so, in this folder of it; returns what of it stayed unsaved."""
     assert outcome.result is not None
-    (folder, summary, _), events = outcome.result, outcome.events
+    summary, events = outcome.result.summary, outcome.events
     assert summary.status == "finished"
     unsaved = History.of(events).unsaved
     for words in unsaved.values():
@@ -130,7 +130,8 @@ def calls_of_a_run(tmp_path: Path, arms: Mapping[str, Arm]) -> list[Call]:
     with pytest.MonkeyPatch.context() as patch:
         layer = Layer(tmp_path / "undisturbed", patch)
         outcome = train(tmp_path / "undisturbed", arms)
-    assert assert_true(outcome) == set()
+    assert outcome.result is not None
+    assert assert_true(outcome, outcome.result.folder) == set()
     assert not any(isinstance(event, Saving) for event in outcome.events)
     return layer.calls
 
@@ -156,8 +157,11 @@ def sweep(
         if outcome.result is None:
             assert faults is not once or not logs.exists()
         else:
-            assert_true(outcome)
-        shutil.rmtree(logs, ignore_errors=True)
+            assert_true(outcome, outcome.result.folder)
+            Disk(layer.operations).leave(NOTHING_MORE, tmp_path / "without power")
+            assert_true(outcome, tmp_path / "without power" / outcome.result.folder.name)
+        for folder in (logs, tmp_path / "without power"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.parametrize("faults", [once, for_a_while, from_then_on])
