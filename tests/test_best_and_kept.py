@@ -19,10 +19,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
-from regtui.cli.epochs import table_lines
 from regtui.cli.runs import print_run
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
+from regtui.epochs import table_lines
 from regtui.evidence.from_history import judge_run
 from regtui.evidence.what_if import what_if
 from regtui.export import csv as csv_export

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regtui.cli.epochs import table_lines
+from regtui.epochs import table_lines
 from regtui.errors import RegtuiError
 from regtui.evidence.from_history import judge_run
 from regtui.evidence.lines import verdict_lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from regtui.cli.epochs import table_lines
+from regtui.epochs import table_lines
 from regtui.preset.arms import MOST_ARMS
 from regtui.protocol.history import History
 from tests.conftest import small_preset

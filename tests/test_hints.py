@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from regtui.cli.epochs import table_lines
 from regtui.cli.presets import check_presets
 from regtui.engine.run import run
+from regtui.epochs import table_lines
 from regtui.preset.faults import PresetError
 from regtui.preset.file import load
 from regtui.protocol.control import Control

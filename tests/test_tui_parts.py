@@ -12,7 +12,7 @@ from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.screen import Screen
 
-from regtui.cli.epochs import table_lines
+from regtui.epochs import table_lines
 from regtui.preset.model import Preset
 from regtui.protocol.events import RunStarted
 from regtui.tui.charts.pacer import FASTEST, SHARE, SLOWEST, Pacer

@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regtui.cli.epochs import table_lines
 from regtui.console import PROSE, can_draw, complain, drop_blocked_output, forgiving, room, say
+from regtui.epochs import table_lines
 from regtui.errors import EXIT_CODES, RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Stop

@@ -125,7 +125,7 @@ def _summary(folder: Path) -> dict[str, object]:
 
 def _retell(info: RunInfo) -> None:
     """Print header, epochs and verdict from the events."""
-    from regtui.cli.epochs import table_lines
+    from regtui.epochs import table_lines
     from regtui.evidence.from_history import judge_run  # pydantic, 0.15 s, of which the list has no need
     from regtui.evidence.lines import advice_lines, verdict_lines
     from regtui.evidence.rules import advice_on_run
