@@ -141,29 +141,6 @@ class Ending:
             return number
 
 
-class Received:
-    """The signals received so far, on screen.
-
-    Attributes:
-        first: The number of the first; 0 if there was none yet.
-    """
-
-    _HANG_UPS = 1.0
-    """Seconds within which two SIGHUP count as one: the terminal sends it, and a little later its shell."""
-
-    def __init__(self) -> None:
-        self.first = 0
-        self._came = 0.0
-
-    def again(self, number: int) -> bool:
-        """Note a signal; returns whether it is a second one, so that the program should end at once."""
-        now = time.monotonic()
-        if not self.first:
-            self.first, self._came = number, now
-            return False
-        return now > self._came + (self._HANG_UPS if number == _HANG_UP else TOGETHER)
-
-
 @contextmanager
 def stopping_shows(show: Callable[[], object], hide: Callable[[], object]) -> Iterator[None]:
     """Within this context Ctrl-Z calls `show` before the program stands still, and `hide` when it goes on.

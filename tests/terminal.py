@@ -152,6 +152,10 @@ class Terminal:
         self.read(0.05)
         return self._process.returncode
 
+    def exit_code(self, seconds: float = 30) -> int:
+        """Its exit code, negative for a signal, when it has ended by itself; nothing is read from it meanwhile."""
+        return self._process.wait(seconds)
+
     def family(self) -> Sequence[psutil.Process]:
         """The program's process and all that came from it, as far as they have been seen alive."""
         with suppress(psutil.NoSuchProcess):

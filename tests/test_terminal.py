@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from signal import SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, Signals
+from signal import SIGALRM, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, Signals
 from typing import Any
 
 import pytest
@@ -23,31 +23,6 @@ pytestmark = pytest.mark.slow
 
 LONG = ("--preset", "smoke", "--start", "--epochs", "500")
 GONE_WITHIN = 60.0
-SHOW = """
-import sys
-from pathlib import Path
-from regtui.console import complain
-from regtui.errors import RegtuiError
-from regtui.preset.file import load
-from regtui.settings import Known, Settings
-from regtui.tui.run.screen import RunScreen
-from regtui.tui.start import show
-
-draw = RunScreen._draw
-
-def fail(screen):
-    if screen.session.history.arms.get("baseline") and screen.session.history.arms["baseline"].epochs:
-        raise ZeroDivisionError("a fault of the screen")
-    draw(screen)
-
-RunScreen._draw = fail
-try:
-    show(load("smoke", ["train.epochs=500"]), Path(sys.argv[1]), theme="dark", known=Known(Settings()), start=True)
-except RegtuiError as error:
-    complain(f"regtui: {error}")
-    sys.exit(error.exit_code)
-"""
-"""The program with a screen that fails after the first epoch."""
 ALWAYS_RINGS = """
 from regtui.cli.main import main
 from regtui.tui import app
@@ -248,7 +223,7 @@ def test_sigterm_keeps_the_run(logs: Path) -> None:
 
 
 PHASES = ("presets", "loading", "training", "paused", "question", "weights", "verdict")
-SIGNALS = (SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM)
+SIGNALS = (SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM)
 
 
 def come_to(terminal: Terminal, logs: Path, phase: str) -> None:
@@ -314,36 +289,12 @@ def test_no_line_without_a_screen_is_wider_than_the_terminal(logs: Path, columns
     assert max(map(cell_len, lines)) <= columns, max(lines, key=cell_len)
 
 
-@pytest.mark.parametrize("paused", [False, True])
-def test_a_terminal_that_goes_while_it_trains_ends_it_and_keeps_the_run(logs: Path, paused: bool) -> None:
-    with regtui(logs, *LONG) as terminal:
-        until_told(terminal, logs, "epoch_done")
-        if paused:
-            terminal.press(" ")
-            terminal.until(lambda: told(logs, "paused"))
-        terminal.hang_up()
-        assert terminal.all_gone(8)
-    assert summary(logs)["status"] == "stopped"
-
-
 def test_a_terminal_that_goes_while_presets_are_shown_ends_it(logs: Path) -> None:
     with regtui(logs) as terminal:
         terminal.until("batch-norm")
         terminal.until(lambda: len(terminal.family()) >= 3)
         terminal.hang_up()
         assert terminal.all_gone(5)
-
-
-def test_a_screen_that_fails_restores_the_terminal_and_keeps_the_run(logs: Path) -> None:
-    with Terminal("-c", SHOW, logs) as terminal:
-        assert terminal.wait() == 1
-        terminal.family()
-        assert terminal.all_gone(GONE_WITHIN)
-        assert_restored(terminal)
-        said = " ".join(terminal.normal_screen.split())
-        assert said.startswith("regtui: the screen failed: ZeroDivisionError: a fault of the screen")
-        assert said.endswith("--debug shows where")
-    assert summary(logs)["status"] == "stopped"
 
 
 # Any terminal

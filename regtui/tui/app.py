@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import signal
+import sys
 import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.console import RenderableType
 from textual import on
 from textual._styles_cache import StylesCache
 from textual.await_complete import AwaitComplete
@@ -162,6 +165,9 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
         self._typed_at = self._started_at = 0.0
         self.signal = 0
         self.failure = ""
+        """The traceback of an error of the screen's own."""
+        self.outlived = False
+        """Whether the screen has gone before the run or the study that it showed."""
         self.animation_level = "none"  # over SSH each frame of an animation would be sent
         for known in THEMES.values():
             self.register_theme(known)
@@ -214,9 +220,9 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
         session = Session(self._settings.applied(preset), lambda: self.post_message(self.EventsWait()))
         session.gauges = Gauges(self._training.pids)
         self.session, self._started_at = session, time.monotonic()
+        self._train(session)  # before there is a screen, which may fail
         self.state = session.state
         self.push_screen(RunScreen(session, self._charts))
-        self._train(session)
 
     @in_thread("training", exclusive=False)
     def _warm_up(self) -> None:
@@ -280,7 +286,7 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
     @property
     def exit_code(self) -> int:
         """The last run's exit code; 0 if there was none; 128 plus the number of a signal that ended the program."""
-        if self.signal:
+        if self.signal and not (self.outlived and self.signal == signal.SIGINT):  # Ctrl-C is the way to stop a run
             return BY_SIGNAL + self.signal
         if self.session is None:
             return self.study_exit_code
@@ -291,25 +297,57 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
             return RegtuiError.exit_code
         return EXIT_CODES[summary.status] if summary else 0
 
-    def end_by_signal(self, number: int) -> None:
-        """The terminal was closed, or a signal asks the program to end: keep what was trained."""
-        self.signal, self._leaving = number, True
+    # How the screen goes
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a run or a study goes on here, and is not being left."""
+        return not self._left and (self.conducts_study or (self.session is not None and not self.session.ended))
+
+    def stop_work(self, *, at_once: bool = False) -> bool:
+        """Stop what goes on, and leave when it has ended; called in any thread.
+
+        Args:
+            at_once: Without validation and test.
+
+        Returns:
+            False if there is nothing of which anything could be kept.
+        """
+        self._leaving = True
         if self.conducts_study and self.study is not None:
             self.study.stop.set()
         elif self.session is None or self.session.ended or self.session.folder is None:
-            self.leave()
+            return False
         else:
-            self.session.control.send(Stop())
+            self.session.control.send(Stop(at_once=at_once))
+        return True
+
+    def lose_screen(self) -> None:
+        """The terminal was closed: what goes on does so without a screen, and else the program ends."""
+        if self.goes_on:
+            self.exit()
+        elif not self._left:
+            self.signal = signal.SIGHUP
+            self.leave()
+
+    def panic(self, *renderables: RenderableType) -> None:  # noqa: ARG002
+        """Remember an error instead of printing it."""
+        self._fatal_error()
 
     def _fatal_error(self) -> None:
-        """Remember an error of the screen instead of printing it; the run is kept."""
-        if not self._left:  # errors while the screen is being closed are of no interest
-            self.failure = traceback.format_exc()
-        if self.study is not None:
-            self.study.stop.set()
-        if self.session is not None and not self.session.ended:
-            self.session.control.send(Stop())
+        """Remember an error of the screen instead of printing it; what goes on does so without a screen."""
+        self.note_failure()
         self._close_messages_no_wait()
+
+    @property
+    def failure_words(self) -> str:
+        """What failed, without where."""
+        return self.failure.strip().splitlines()[-1]
+
+    def note_failure(self) -> None:
+        """Remember the first error of the screen, while it is handled."""
+        if not (self._left or self.failure):  # errors while the screen is being closed are of no interest
+            self.failure = traceback.format_exc() if sys.exc_info()[0] else "what was typed can't be read"
 
     def pop_screen(self) -> AwaitComplete:
         """Close the top screen; its memory, some megabytes, is freed when the user does not type.

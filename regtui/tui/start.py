@@ -9,11 +9,13 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from textual import on
 from textual.driver import Driver
 
 from regtui.console import complain, has_glyphs, say
@@ -21,7 +23,7 @@ from regtui.engine.child import kill_all
 from regtui.errors import InputError, RegtuiError
 from regtui.preset.model import Preset
 from regtui.settings import Known, remember
-from regtui.signals import Received, deadly
+from regtui.signals import Ending, deadly
 from regtui.study.folder import StudyFolder
 from regtui.tui.app import BY_SIGNAL, RegtuiApp
 from regtui.tui.background import Question
@@ -30,11 +32,10 @@ from regtui.tui.look import plain
 from regtui.tui.run.training import ProcessTraining
 from regtui.tui.study.desk import StudyRunner
 from regtui.tui.terminal import TerminalDriver
+from regtui.tui.without_screen import go_on_without_screen
 
 RARELY = 100
 """Garbage collections of younger objects before a full one; with Python's default of 10 keys would lag."""
-AT_ONCE = 1.0
-"""Seconds within which a second signal ends the program."""
 LAST_MOMENT = 2.0
 """Seconds after which the program ends even if the terminal accepts no more output."""
 
@@ -42,11 +43,13 @@ LAST_MOMENT = 2.0
 class _Program(RegtuiApp):
     """The app together with the process it runs in."""
 
-    def __init__(self, *args: Any, bell: bool, **more: Any) -> None:
+    def __init__(self, *args: Any, bell: bool, debug: bool, **more: Any) -> None:
         super().__init__(*args, **more)
         self._bell = bell
-        self._received = Received()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._debug = debug
+        self._screen_loop: asyncio.AbstractEventLoop | None = None
+        self._hurries = False
+        self._terminal = os.fstat(sys.stdin.fileno()).st_rdev
 
     def get_driver_class(self) -> type[Driver]:
         """Draw on stdout."""
@@ -72,43 +75,98 @@ class _Program(RegtuiApp):
         return plain(words) if self._plain else words
 
     def on_load(self) -> None:
-        """Handle the signals that would kill the program, before the terminal is changed."""
-        self._loop = asyncio.get_running_loop()
-        for number in deadly():
-            signal.signal(number, self._on_signal)
+        """Notice when the terminal is closed, before it is changed."""
+        self._screen_loop = asyncio.get_running_loop()
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._on_hang_up)
         threading.Thread(target=self._await_hang_up, name="hang-up", daemon=True).start()
+        if self.signal:  # it came before
+            self._soon(self.leave)
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """End in order at the first signal and at once at a second; this also works while the screen is busy."""
-        if self._received.again(number):
-            self._end_at_once(BY_SIGNAL + number)
-        elif self._loop is not None and not self._loop.is_closed() and not self.signal:
-            self._loop.call_soon_threadsafe(self.end_by_signal, number)
-
-    def _end_at_once(self, code: int) -> None:
-        watchdog = threading.Timer(AT_ONCE, os._exit, (code,))  # a terminal that accepts no output would block it
-        watchdog.daemon = True
-        watchdog.start()
-        if isinstance(self._driver, TerminalDriver):
-            self._driver.restore_at_once()
-        kill_all()
-        os._exit(code)
+    def _on_hang_up(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._hurries:  # then it only wakes this thread, see `Ending`
+            self._soon(self.lose_screen)
 
     def _await_hang_up(self) -> None:
         """Notice that the terminal was closed even without a SIGHUP, for example after `disown` in a shell."""
         poll = select.poll()
         poll.register(sys.stdin.fileno(), 0)  # errors and hang-ups are always reported
-        if any(event & select.POLLHUP for _, event in poll.poll()) and not self.signal and self._loop is not None:
-            self._loop.call_soon_threadsafe(self.end_by_signal, signal.SIGHUP)
+        if any(event & select.POLLHUP for _, event in poll.poll()):
+            self._soon(self.lose_screen)
+
+    def _soon(self, action: Callable[[], object]) -> None:
+        """Call a function in the screen's thread, from any other; nothing happens when that has ended."""
+        with suppress(RuntimeError):
+            if self._screen_loop is not None:
+                self._screen_loop.call_soon_threadsafe(action)
+
+    # What signals ask for, in a thread of their own: it works whatever the screen does
+
+    def end_in_order(self, number: int) -> None:
+        """End, and keep what was trained."""
+        self.signal = number
+        if not self.stop_work():
+            self._soon(self.leave)
+
+    def end_now(self) -> None:
+        """End without another measurement."""
+        self._hurries = True
+        if not self.stop_work(at_once=True):
+            self._soon(self.leave)
+
+    def cut_off(self, number: int) -> None:
+        """End in the middle of whatever goes on."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.restore_at_once()
+        kill_all()
+        os._exit(BY_SIGNAL + number)
+
+    # How the screen goes
+
+    @on(TerminalDriver.Gone)
+    def _terminal_gone(self) -> None:
+        self.lose_screen()
+
+    @on(TerminalDriver.DrawAnew)
+    def _draw_anew(self) -> None:
+        self.watch_state(self.state)
+        self.screen.refresh()
+
+    def lose_screen(self) -> None:
+        """Do without the terminal, which was closed."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.given_up = True
+        super().lose_screen()
 
     def leave(self) -> None:
         """End the app, and in any case the process: writing to a closed terminal can block for ever."""
         super().leave()
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.given_up = True
         if self.signal and _has_gone(sys.stdin.fileno()):
             os._exit(self.exit_code)
         watchdog = threading.Timer(LAST_MOMENT, os._exit, (self.exit_code,))
         watchdog.daemon = True
         watchdog.start()
+
+    async def run_async(self, **options: Any) -> Any:
+        """Show the screen; when it has gone before what it showed, take that to its end without it."""
+        try:
+            await super().run_async(**options)
+        except Exception:  # as it was taken down
+            self.note_failure()
+            if isinstance(self._driver, TerminalDriver):
+                self._driver.suspend_application_mode()
+        if self.goes_on:
+            for number in (signal.SIGTSTP, signal.SIGCONT):
+                signal.signal(number, signal.SIG_DFL)
+            if _has_gone(sys.stdin.fileno()) or not self._has_read_all:
+                _let_go_of(self._terminal)
+            await go_on_without_screen(self, debug=self._debug)
+
+    @property
+    def _has_read_all(self) -> bool:
+        return not isinstance(self._driver, TerminalDriver) or self._driver.has_read_all
 
 
 def _has_gone(terminal: int) -> bool:
@@ -116,6 +174,16 @@ def _has_gone(terminal: int) -> bool:
     poll = select.poll()
     poll.register(terminal, 0)
     return any(event & select.POLLHUP for _, event in poll.poll(0))
+
+
+def _let_go_of(terminal: int) -> None:
+    """Drop what would be written to a terminal, given as the number of its device."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            if os.fstat(stream.fileno()).st_rdev == terminal:
+                os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def show(
@@ -158,6 +226,7 @@ def show(
         settings=known.settings,
         faults=known.faults,
         bell=bell,
+        debug=debug,
         start=start,
         quit_when_done=quit_when_done,
         ascii_only=ascii_only,
@@ -171,18 +240,19 @@ def show(
     gc.freeze()
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, RARELY)
-    code = app.run()
+    with Ending(lambda: app.end_in_order(ending.first), app.end_now, app.cut_off) as ending:
+        app.run()
     for number in deadly():  # nothing is left to keep
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_IGN if app.outlived and number == signal.SIGHUP else signal.SIG_DFL)
     remember(app.chosen())
-    session = app.session
-    if app.failure:
+    if app.failure and not app.outlived:
         if debug:
             complain(app.failure)
-        kept = f"; what was trained is in {session.folder}" if session is not None and session.folder else ""
-        raise RegtuiError(f"the screen failed: {app.failure.strip().splitlines()[-1]}{kept}; --debug shows where")
-    _print_outcome(app, ascii_only=ascii_only, debug=debug)
-    return app.exit_code if code is None else code
+        kept = f"; what was trained is in {app.session.folder}" if app.session and app.session.folder else ""
+        raise RegtuiError(f"the screen failed: {app.failure_words}{kept}; --debug shows where")
+    with suppress(BrokenPipeError, RegtuiError) if app.outlived else nullcontext():
+        _print_outcome(app, ascii_only=ascii_only, debug=debug)
+    return app.exit_code
 
 
 def _print_outcome(app: RegtuiApp, *, ascii_only: bool, debug: bool) -> None:

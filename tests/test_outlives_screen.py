@@ -1,0 +1,213 @@
+"""A run outlives its screen, whichever way that goes: a closed or a stalled terminal, an error of the screen's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import time
+from pathlib import Path
+from signal import SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP
+from typing import Any
+
+import psutil
+import pytest
+
+from regtui.engine.clock import STOOD_STILL, TICK
+from regtui.runs.events import read_events
+from regtui.tui.output import MOST_WAITING, Output
+from tests.terminal import Terminal
+
+SHOW = """
+import sys
+from pathlib import Path
+from regtui.preset.file import load
+from regtui.settings import Known, Settings
+from regtui.tui.run.screen import RunScreen
+from regtui.tui.start import show
+
+draw = RunScreen._draw
+
+def fail(screen):
+    if screen.session.history.arms.get("baseline") and screen.session.history.arms["baseline"].epochs:
+        raise ZeroDivisionError("a fault of the screen")
+    draw(screen)
+
+RunScreen._draw = fail
+preset = load("smoke", ["train.epochs=" + sys.argv[2]])
+sys.exit(show(preset, Path(sys.argv[1]), theme="dark", known=Known(Settings()), start=True))
+"""
+"""The program with a screen that fails after the first epoch."""
+
+
+@pytest.fixture
+def logs(tmp_path: Path, mnist_file: Path) -> Path:
+    assert mnist_file.exists()
+    return tmp_path / "logs"
+
+
+def regtui(logs: Path, epochs: int) -> Terminal:
+    words = ("--preset", "smoke", "--start", "--epochs", str(epochs))
+    return Terminal("-m", "regtui", "--log-dir", logs, *words, cwd=logs.parent)
+
+
+def told(logs: Path, kind: str) -> list[Any]:
+    """The events of this kind that are in the log."""
+    files = list(logs.glob("*/events.jsonl"))
+    return [event for event in read_events(files[0].parent) if event.kind == kind] if files else []
+
+
+def summary(logs: Path) -> dict[str, Any]:
+    (folder,) = logs.iterdir()
+    written: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    return written
+
+
+def assert_complete(logs: Path, epochs: int) -> None:
+    assert summary(logs)["status"] == "finished"
+    for arm in ("baseline", "regularized"):
+        assert [event.epoch for event in told(logs, "epoch_done") if event.arm == arm] == [*range(1, epochs + 1)]
+    assert len(told(logs, "scored")) == len(told(logs, "run_finished")) == 1
+
+
+# The terminal goes
+
+
+@pytest.mark.slow
+def test_a_closed_terminal_leaves_the_run_to_its_end(logs: Path) -> None:
+    with regtui(logs, 5) as terminal:
+        terminal.until(lambda: told(logs, "epoch_done"))
+        terminal.family()
+        terminal.hang_up()
+        assert terminal.exit_code() == 0
+        assert terminal.all_gone(8)
+    assert_complete(logs, 5)
+
+
+@pytest.mark.slow
+def test_a_hang_up_by_hand_leaves_the_run_to_its_end_and_gives_the_terminal_back(logs: Path) -> None:
+    with regtui(logs, 5) as terminal:
+        terminal.until("Loading PyTorch")  # before there is anything to keep
+        terminal.signal(SIGHUP)
+        assert terminal.wait() == 0
+        said = terminal.normal_screen
+        assert terminal.attributes == terminal.attributes_before
+    assert said.startswith("regtui: the screen was closed; the run goes on without it")
+    assert said.splitlines()[-1].startswith("log  ")
+    assert_complete(logs, 5)
+
+
+@pytest.mark.slow
+def test_a_paused_run_whose_terminal_was_closed_can_still_be_stopped(logs: Path) -> None:
+    with regtui(logs, 500) as terminal:
+        terminal.until(lambda: told(logs, "epoch_done"))
+        terminal.press(" ")
+        terminal.until(lambda: told(logs, "paused"))
+        terminal.family()
+        terminal.hang_up()
+        time.sleep(1)  # the screen goes, and nothing else
+        assert not told(logs, "run_finished")
+        terminal.signal(SIGTERM)
+        assert terminal.exit_code() == 128 + SIGTERM
+        assert terminal.all_gone(8)
+    assert summary(logs)["status"] == "stopped"
+    assert summary(logs)["arms"]["baseline"]["test"] is not None
+
+
+@pytest.mark.slow
+def test_a_terminal_that_does_not_read_holds_up_neither_run_nor_signals(logs: Path) -> None:
+    with regtui(logs, 500) as terminal:
+        end = time.monotonic() + 60
+        while len(told(logs, "epoch_done")) < 16:  # and nothing is read from the terminal
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        terminal.signal(SIGTERM)
+        assert terminal.exit_code() == 128 + SIGTERM
+    assert summary(logs)["status"] == "stopped"
+
+
+def test_nobody_waits_for_a_terminal_and_it_is_drawn_anew_when_it_has_caught_up() -> None:
+    master, slave = pty.openpty()
+    anew: list[float] = []
+    with open(slave, "w", encoding="utf-8") as file:  # noqa: PTH123
+        output = Output(file)
+        output.draw_anew = lambda: anew.append(time.monotonic())
+        output.start()
+        for _ in range(10 * MOST_WAITING):
+            output.write("frame " * 2_000)
+        output.write("left", always=True)
+        assert not anew
+        assert not output.stop(), "it would have to wait for the terminal"
+        read = b""
+        while not read.endswith(b"left"):
+            read += os.read(master, 65_536)
+        output.join(10)
+    assert not output.is_alive()
+    assert 0 < read.count(b"frame") < 10 * MOST_WAITING * 2_000
+    os.close(master)
+
+
+def test_a_terminal_that_was_closed_takes_everything() -> None:
+    master, slave = pty.openpty()
+    with open(slave, "w", encoding="utf-8") as file:  # noqa: PTH123
+        output = Output(file)
+        output.start()
+        os.close(master)
+        for _ in range(10 * MOST_WAITING):
+            output.write("frame", always=True)
+        assert output.stop()
+
+
+# The screen fails
+
+
+@pytest.mark.slow
+def test_a_screen_that_fails_leaves_the_run_to_its_end_told_in_lines(logs: Path) -> None:
+    with Terminal("-c", SHOW, logs, "5") as terminal:
+        assert terminal.wait() == 0
+        assert terminal.attributes == terminal.attributes_before
+        said = terminal.normal_screen.splitlines()
+        assert terminal.all_gone(8)
+    (folder,) = logs.iterdir()
+    assert said[0].startswith("regtui: the screen failed: ZeroDivisionError: a fault of the screen; the run goes on")
+    assert any(line.startswith("    5/5  regularized") for line in said)
+    assert said[-1] == f"log  {folder}"
+    assert "ZeroDivisionError" in (folder / "screen-traceback.txt").read_text()
+    assert_complete(logs, 5)
+
+
+@pytest.mark.slow
+def test_after_its_screen_has_failed_a_run_is_stopped_as_one_without(logs: Path) -> None:
+    with Terminal("-c", SHOW, logs, "500") as terminal:
+        terminal.until("the screen failed")
+        terminal.signal(SIGINT)
+        assert terminal.wait() == 4
+    assert summary(logs)["status"] == "stopped"
+
+
+# The process stands still for a while
+
+
+@pytest.mark.slow
+def test_a_stopped_process_gives_the_terminal_back_and_takes_it_again(logs: Path) -> None:
+    with regtui(logs, 500) as terminal:
+        terminal.until(lambda: told(logs, "epoch_done"))
+        terminal.signal(SIGTSTP)
+        terminal.until(lambda: terminal.process.status() == psutil.STATUS_STOPPED)
+        terminal.read(0.2)
+        assert terminal.attributes == terminal.attributes_before
+        assert terminal.written.rfind(b"\x1b[?1049l") > terminal.written.rfind(b"\x1b[?1049h")
+        before, seen = len(told(logs, "epoch_done")), len(terminal.written)
+        time.sleep(STOOD_STILL)
+        assert len(told(logs, "epoch_done")) == before
+        terminal.signal(SIGCONT)
+        terminal.until(lambda: len(told(logs, "epoch_done")) > before)
+        terminal.read(0.2)
+        assert terminal.attributes != terminal.attributes_before
+        assert terminal.written.find(b"\x1b[?1049h", seen) > 0
+        assert b"lr 0.001" in terminal.written[seen:], "all of the screen is drawn, not what has changed"
+        terminal.signal(SIGTERM)
+        assert terminal.wait() == 128 + SIGTERM
+        assert terminal.attributes == terminal.attributes_before
+    (stood_still,) = told(logs, "suspended")
+    assert stood_still.seconds > STOOD_STILL - TICK
