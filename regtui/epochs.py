@@ -10,7 +10,7 @@ from regtui import __version__
 from regtui.preset.model import Preset
 from regtui.preset.schedule import words as schedule_words
 from regtui.protocol.applied import Applied, kept_epoch
-from regtui.protocol.events import ArmStopped, EpochDone, Event, RunStarted
+from regtui.protocol.events import ArmStopped, EpochDone, Event, Interrupted, RunStarted
 from regtui.protocol.history import History
 from regtui.tasks import Metric
 from regtui.text import NBSP, counted, loss, seconds
@@ -33,6 +33,8 @@ def table_lines(event: Event, history: History, preset: Preset | None, width: in
             words = f"diverged: the training loss of step {event.step:,} is not finite"
         case ArmStopped(reason="exploded"):
             words = "diverged: the training loss is far above that of guessing"
+        case Interrupted() if history.started is not None:
+            return _wrapped(f"{'':{layout.number}}  ", event.words(), layout.width)
         case _:
             return []
     return _remark(event.arm, words, layout)

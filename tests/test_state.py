@@ -20,14 +20,13 @@ from regtui.arm.arm import BEST, OPTIMIZER, STREAM, Arm
 from regtui.arm.split import load as load_data
 from regtui.engine.crew import Crew, LocalCrew, ProcessCrew
 from regtui.engine.progress import from_json, start, to_json
-from regtui.engine.run import run
 from regtui.engine.trainer import Trainer
 from regtui.errors import InputError, RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.control import Command, Control, SetLearningRate, SetPatience, SetStrength, Stop
-from regtui.protocol.events import EpochDone, Event, StepsDone
+from regtui.protocol.events import ArmStopped, EpochDone, Event, StepsDone
 from regtui.protocol.history import History
-from regtui.runs.checkpoint import MANIFEST, WEIGHT, ArmFiles, Manifest, commit, read_manifest, weights_file
+from regtui.runs.checkpoint import MANIFEST, WEIGHT, ArmFiles, commit, read_manifest, weights_file
 from regtui.runs.weights import read_weights
 from tests.conftest import small_preset
 
@@ -85,7 +84,12 @@ def train(
     crew.build(preset, data)
     trainer = Trainer(preset, crew, control, emit, lambda: checkpoint)
     if load:
-        trainer.load()
+        manifest = read_manifest(checkpoint)
+        if manifest is None:
+            raise InputError("there is none")
+        trainer.load(
+            manifest, [name for name, arm in manifest.trainer.get("arms", {}).items() if arm["stopped"] is None]
+        )
     with suppress(Killed):
         trainer.run()
     return events
@@ -176,7 +180,7 @@ def test_an_arm_goes_on_in_the_middle_of_an_epoch(mnist_file: Path, tmp_path: Pa
     arm.remember(1)
     arm.retune("dropout.rate", 0.9)
     arm.train_steps(3)
-    other.load(tmp_path, {"regularized": saved_by(arm, tmp_path, 7)})
+    other.load(tmp_path, {"regularized": saved_by(arm, tmp_path, 7)}, [])
     assert plain_values(other) == plain_values(arm), "whatever an arm keeps in a number is in its state"
     for _ in range(2):
         assert other.train_steps(99) == arm.train_steps(99)
@@ -200,7 +204,7 @@ def test_a_stopped_run_s_state_is_inside_its_epoch(mnist_file: Path, tmp_path: P
     data = load_data(mnist_file, preset.data, 0, CPU)
     for name in preset.arms():
         again = Arm(name, preset, data, CPU)
-        again.load(tmp_path / "cut", manifest.arms)
+        again.load(tmp_path / "cut", manifest.arms, [])
         expected = losses(whole, name)
         assert losses(stopped, name) == expected[: manifest.step]
         assert again.train_steps(99) == expected[manifest.step : 10]
@@ -242,10 +246,24 @@ def test_only_what_is_needed_is_kept(mnist_file: Path, tmp_path: Path) -> None:
     assert [epoch for epoch, _ in kept] == list(range(1, 12))
     manifest = read_manifest(tmp_path / "c")
     assert manifest is not None
-    for of_arm in manifest.arms.values():  # the run has ended: nothing is trained any further
-        for file in {of_arm.last, of_arm.best}:
-            assert file is not None
-            assert all(name.startswith(WEIGHT) for name in tensors(tmp_path / "c" / file))
+    for of_arm in manifest.arms.values():  # the run has ended, and may be given more epochs
+        assert of_arm.best not in {None, of_arm.last}
+        assert {name.split(".")[0] for name in tensors(tmp_path / "c" / str(of_arm.best))} == {"model"}
+        assert any(name.startswith(OPTIMIZER) for name in tensors(tmp_path / "c" / of_arm.last))
+
+
+def test_of_an_arm_that_has_ended_by_itself_only_the_weights_are_kept(mnist_file: Path, tmp_path: Path) -> None:
+    preset = small_preset(baseline={"early_stopping": {"patience": 1, "min_delta": 5.0}})
+    events = train(LocalCrew(), preset, mnist_file, tmp_path / "c")
+    assert [e.reason for e in events if isinstance(e, ArmStopped)] == ["early_stopping", "max_epochs"]
+    manifest = read_manifest(tmp_path / "c")
+    assert manifest is not None
+    kinds = {
+        name: {tensor.split(".")[0] for tensor in tensors(tmp_path / "c" / files.last)}
+        for name, files in manifest.arms.items()
+    }
+    assert kinds["baseline"] == {"model"}
+    assert kinds["regularized"] > {"model", "optimizer"}
 
 
 def test_the_last_and_the_best_weights_are_those(mnist_file: Path, tmp_path: Path) -> None:
@@ -320,7 +338,7 @@ def test_a_commit_cut_anywhere_leaves_the_one_before_or_the_next(
         assert manifest is not None
         loaded = {name: Arm(name, preset, data, CPU) for name in preset.arms()}
         for arm in loaded.values():
-            arm.load(folder, manifest.arms)
+            arm.load(folder, manifest.arms, [])
         return manifest.step, loaded
 
     seen, finished, at = [], False, 0
@@ -440,16 +458,6 @@ def test_checkpoints_of_before_are_read_as_they_were(saved: Path, tmp_path: Path
     with pytest.raises(RegtuiError, match="no best weights yet"):
         read_weights(tmp_path, "baseline", "best")
     assert len(read_weights(tmp_path, "baseline", "last")) == 3
-
-
-def test_a_run_leaves_half_of_what_it_used_to(tmp_path: Path) -> None:
-    from regtui.protocol.control import Control
-
-    result = run(small_preset(), tmp_path, Control(), lambda _: None, LocalCrew())
-    weights = 4 * (784 * 32 + 32 + 32 * 16 + 16 + 16 * 10 + 10)
-    size = sum(path.stat().st_size for path in (result.folder / "checkpoint").iterdir())
-    assert size < 2 * 2 * weights + 20_000, "before it was four times the weights of each arm"
-    assert Manifest.model_validate_json((result.folder / "checkpoint" / MANIFEST).read_text()).epoch == 3
 
 
 def test_arms_whose_names_begin_alike_have_files_of_their_own(tmp_path: Path, mnist_file: Path) -> None:

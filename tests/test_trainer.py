@@ -62,7 +62,9 @@ def train(
 
     with tempfile.TemporaryDirectory() as checkpoint:
         trainer = Trainer(small_preset(**tables), crew, control, emit, lambda: Path(checkpoint))
-        return Outcome(trainer.run(), events, crew)
+        status = trainer.run()
+        assert status is not None
+        return Outcome(status, events, crew)
 
 
 def both(losses: list[float]) -> ScriptedCrew:

@@ -292,14 +292,21 @@ class Arm(ArmCalls):
         best_file = last if self._at_best else self._best_file
         return Saved(ArmFiles(last=last, best=best_file, best_epoch=state.facts["best_epoch"]))
 
-    def load(self, folder: Path, files: Mapping[str, ArmFiles]) -> None:
+    def load(self, folder: Path, files: Mapping[str, ArmFiles], ended: Sequence[str]) -> None:
         """Restore what `save` has written.
 
+        Args:
+            folder: The checkpoint's folder.
+            files: The files of each arm.
+            ended: Arms that will not be trained further, of which weights are enough.
+
         Raises:
-            InputError: A file is missing or damaged, or of another preset's arm.
+            InputError: A file is missing or damaged, of another preset's arm, or without what training on needs.
         """
         mine = files[self.name]
         state = checkpoint.read(folder / mine.last)
+        if BATCHES not in state.tensors and self.name not in ended:
+            raise InputError(f"{folder / mine.last} has the {self.name} arm's weights alone, which can't be trained on")
         if mine.best is not None and mine.best != mine.last:
             best = checkpoint.read(folder / mine.best).part(WEIGHT)
             state.tensors.update({f"{BEST}{name}": tensor for name, tensor in best.items()})

@@ -61,8 +61,11 @@ class ArmCalls(ABC):
         """Write this arm's part of a checkpoint."""
 
     @abstractmethod
-    def load(self, folder: Path, files: Mapping[str, ArmFiles]) -> None:
-        """Restore what `save` has written; an InputError says what is missing or damaged."""
+    def load(self, folder: Path, files: Mapping[str, ArmFiles], ended: Sequence[str]) -> None:
+        """Restore what `save` has written; an InputError says what is missing or damaged.
+
+        Of arms in `ended`, which will not be trained further, weights are enough.
+        """
 
 
 class Call(NamedTuple):

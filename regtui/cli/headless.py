@@ -17,15 +17,20 @@ from regtui.epochs import table_lines
 from regtui.errors import EXIT_CODES, RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Stop
-from regtui.protocol.events import ControlApplied, Event, RunStarted, Saving, Stalled, StepsDone, Suspended
+from regtui.protocol.events import ControlApplied, Event, Interrupted, RunStarted, Saving, Stalled, StepsDone, Suspended
 from regtui.protocol.history import History
+from regtui.runs.events import read_events
 from regtui.signals import Ending, stopping_shows
 from regtui.text import one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from regtui.engine.resume import Changes
     from regtui.engine.run import RunResult
+
+    _Make = Callable[[Control, Callable[[Event], None], Callable[[Path], None]], RunResult]
+    """Makes a run: with a control, a function that receives its events, and one that receives its folder first."""
 
 _BY_SIGNAL = 128
 """The exit code for a signal is this plus its number."""
@@ -46,16 +51,47 @@ def run_headless(preset: Preset, logs: Path, *, json: bool, threads: int | None 
         InputError: The preset asks for something that isn't there, or `logs` can't be written.
         RegtuiError: Training could not begin.
     """
+    from regtui.engine.run import run
+
+    def make(control: Control, emit: Callable[[Event], None], begun: Callable[[Path], None]) -> RunResult:
+        return run(preset, logs, control, emit, begun=begun, threads=threads)
+
     try:
-        return _run(preset, logs, json=json, threads=threads)
+        return _conducted(make, preset, json=json)
     except KeyboardInterrupt as early:
         complain("ended before training began; nothing is kept")
         return _BY_SIGNAL + int(early.args[0])
 
 
-def _run(preset: Preset, logs: Path, *, json: bool, threads: int | None) -> int:
-    from regtui.engine.run import run
+def resume_headless(folder: Path, changes: Changes, *, json: bool, threads: int | None = None) -> int:
+    """Train a saved run on and print its progress from there to stdout; returns the exit code.
 
+    Args:
+        folder: The run's folder.
+        changes: What is changed from here on.
+        json: Print events as JSON instead of a table.
+        threads: Threads for each process; None gives each as many as it had.
+
+    Raises:
+        InputError: It can't be resumed, or a change can't be made.
+        RegtuiError: Training could not begin.
+    """
+    from regtui.engine.resume import resume
+    from regtui.runs.resumable import resumable
+
+    def make(control: Control, emit: Callable[[Event], None], begun: Callable[[Path], None]) -> RunResult:
+        return resume(folder, changes, control, emit, begun=begun, threads=threads)
+
+    preset = resumable(folder, changes.epochs, changes.device).preset
+    try:
+        return _conducted(make, preset, json=json)
+    except KeyboardInterrupt as early:
+        complain("ended before training began; the run is as it was")
+        return _BY_SIGNAL + int(early.args[0])
+
+
+def _conducted(make: _Make, preset: Preset, *, json: bool) -> int:
+    """Have a run made and print its progress; returns the exit code."""
     control, training = Control(), threading.Event()
     printer = _JsonPrinter() if json else _TablePrinter(preset)
     unsaid: list[RegtuiError] = []
@@ -72,7 +108,12 @@ def _run(preset: Preset, logs: Path, *, json: bool, threads: int | None) -> int:
                 with unread(unsaid):
                     printer(event)
 
-            result = run(preset, logs, control, emit, begun=lambda _folder: training.set(), threads=threads)
+            def begun(folder: Path) -> None:
+                training.set()
+                with unread(unsaid):
+                    printer.recall(folder)
+
+            result = make(control, emit, begun)
         if not json and result.history.started is not None:
             with unread(unsaid):
                 _say_outcome(preset, result, at_once=control.stop_at_once)
@@ -133,6 +174,9 @@ def _complain_of(result: RunResult) -> None:
 class _JsonPrinter:
     """One event a line, as in the log."""
 
+    def recall(self, folder: Path) -> None:
+        """Print nothing of what a run that is resumed has told before: it is in its log."""
+
     def __call__(self, event: Event) -> None:
         say(event.model_dump_json())
 
@@ -144,8 +188,18 @@ class _TablePrinter:
         self._preset = preset
         self._history = History()
 
+    def recall(self, folder: Path) -> None:
+        """Take in what a run that is resumed has told before, and print its header."""
+        for event in read_events(folder):
+            self._history.add(event)
+            if isinstance(event, RunStarted):
+                self._print(event)
+
     def __call__(self, event: Event) -> None:
         self._history.add(event)
+        self._print(event)
+
+    def _print(self, event: Event) -> None:
         for line in table_lines(event, self._history, self._preset, room()):
             say(line)
         if isinstance(event, ControlApplied) and event.command == "stop":
@@ -227,9 +281,10 @@ class _Bar:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case RunStarted():
+            case RunStarted() | Interrupted():
                 self._progress.reset(self._task)  # the clock starts with the training
-                self._progress.update(self._task, description="training")
+                done = event.step if isinstance(event, Interrupted) else 0
+                self._progress.update(self._task, description="training", completed=done)
             case Suspended(seconds=seconds):
                 task = self._progress.tasks[self._task]
                 task.start_time = None if task.start_time is None else task.start_time + seconds

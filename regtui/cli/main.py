@@ -16,6 +16,7 @@ from regtui.cli import completion
 from regtui.cli.several_values import SeveralValues
 
 if TYPE_CHECKING:
+    from regtui.engine.resume import Changes
     from regtui.errors import RegtuiError
 
 MOST_THREADS = 256
@@ -87,6 +88,14 @@ def start(
         ),
     ] = None,
     log_dir: LogDir = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with a run that was interrupted or stopped; with more --epochs, with one that has finished.",
+            autocompletion=completion.saved,
+        ),
+    ] = None,
     no_bell: Annotated[bool, typer.Option("--no-bell", help="Neither ring nor notify at the end of a run.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
@@ -108,6 +117,13 @@ def start(
 
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise InputError(f"--threads {threads}: a process computes with 1 to {MOST_THREADS} threads")
+    if resume is not None:
+        if preset is not None or settings or seed is not None or start_now:
+            raise InputError("--resume goes on with a run's own preset: leave --preset, --set, --seed and --start out")
+        from regtui.engine.resume import Changes
+
+        changes = Changes(epochs, patience, device)
+        raise typer.Exit(_resume(resume, changes, log_dir, headless=headless, json=json, threads=threads))
     options = {"train.epochs": epochs, "train.seed": seed, "train.device": device}
     chosen = None if preset is None else load(preset, settings or (), options, patience)
     from regtui.console import can_draw
@@ -141,6 +157,25 @@ def start(
         debug=debug,
     )
     raise typer.Exit(shown)
+
+
+def _resume(
+    run: str, changes: Changes, log_dir: Path | None, *, headless: bool, json: bool, threads: int | None
+) -> int:
+    """Go on with a saved run; returns the exit code."""
+    from regtui.cli.headless import resume_headless
+    from regtui.cli.studies import find_saved
+    from regtui.console import can_draw
+    from regtui.errors import InputError
+    from regtui.runs.list import is_study_folder
+    from regtui.text import quoted
+
+    folder = find_saved(run, log_dir or _logs())
+    if is_study_folder(folder):
+        raise InputError(f"{quoted(run)} is a study; 'regtui study --resume' goes on with it")
+    if not headless and can_draw(sys.stdout):
+        raise InputError("--resume has no screen yet: add --headless")
+    return resume_headless(folder, changes, json=json, threads=threads)
 
 
 def _refuse_options_before(context: typer.Context, command: str) -> None:

@@ -8,13 +8,28 @@ from regtui.engine.progress import RunProgress
 from regtui.engine.steps import Steps
 from regtui.errors import InputError
 from regtui.preset.model import Preset
-from regtui.protocol.control import Control, Pause, Resume, SetLearningRate, SetMinDelta, SetPatience, SetStrength, Stop
+from regtui.protocol.control import (
+    Control,
+    HandOver,
+    Pause,
+    Resume,
+    SetLearningRate,
+    SetMinDelta,
+    SetPatience,
+    SetStrength,
+    Stop,
+)
 from regtui.protocol.events import ControlApplied, Paused, Resumed
 from regtui.protocol.who import Who
 
 
 class Commands:
-    """Takes the commands sent to a run and carries them out."""
+    """Takes the commands sent to a run and carries them out.
+
+    Attributes:
+        hand_over: The command to hand the run over, which is carried out at the next epoch's end; None without one.
+        changed: Whether a knob was changed since the last call of `saved`.
+    """
 
     def __init__(self, control: Control, preset: Preset, crew: Crew, progress: RunProgress, steps: Steps) -> None:
         """Take commands from `control`; the results of steps ordered before a command are emitted before its answer."""
@@ -25,6 +40,38 @@ class Commands:
         self._steps = steps
         self._one_epoch = False
         self._by: Who | None = None
+        self.hand_over: HandOver | None = None
+        self.changed = False
+
+    def saved(self) -> None:
+        """The run's state was saved, with all changes so far."""
+        self.changed = False
+
+    def answer_hand_over(self, why: str = "") -> None:
+        """Answer the command to hand the run over: that it is, or why it is not."""
+        if self.hand_over is not None:
+            self._by = self.hand_over.by
+            self._answer(self.hand_over.command, why=why)
+            self.hand_over = None
+
+    def set_rule(self, command: SetPatience | SetMinDelta) -> None:
+        """Change early stopping, with an answer for each arm concerned."""
+        key, value = (
+            ("patience", command.patience) if isinstance(command, SetPatience) else ("min_delta", command.min_delta)
+        )
+        for name in [command.arm] if command.arm else list(self._progress.arms):
+            if name not in self._progress.running:
+                self._answer(command.command, name, key, value, f"the {name} arm does not train")
+                continue
+            self._answer(command.command, name, key, value)
+            arm = self._progress.arms[name]
+            setattr(arm.rule, key, value)
+            if isinstance(command, SetPatience):
+                arm.restore_best = self._preset.arms()[name].restores_best(command.patience)
+
+    def tell_epochs(self, epochs: int) -> None:
+        """Emit that another number of epochs is planned from here on."""
+        self._answer("set_epochs", key="epochs", value=epochs)
 
     def obey(self, *, before_epoch: bool = False) -> None:
         """Carry out the waiting commands; while the run is paused, wait here.
@@ -33,7 +80,7 @@ class Commands:
             before_epoch: Whether no step of the next epoch has been ordered yet, so that a run that was resumed for
                 one epoch pauses again.
         """
-        paused = before_epoch and self._one_epoch
+        paused = before_epoch and self._one_epoch and self.hand_over is None
         if paused:
             self._one_epoch = False
             self._tell(Paused)
@@ -52,12 +99,20 @@ class Commands:
                 case Pause() if not paused:
                     paused = True
                     self._tell(Paused)
-                case Resume() if paused:
+                case Resume() | HandOver():
+                    self._go_on(command, paused=paused)
                     paused = False
-                    self._one_epoch = command.one_epoch
-                    self._tell(Resumed)
                 case SetPatience() | SetMinDelta() | SetStrength() | SetLearningRate():
                     self._set_knob(command)
+
+    def _go_on(self, command: Resume | HandOver, *, paused: bool) -> None:
+        """Go on after a pause, if there is one; to hand the run over, to the epoch's end."""
+        if isinstance(command, HandOver):
+            self.hand_over = command
+        elif paused:
+            self._one_epoch = command.one_epoch
+        if paused:
+            self._tell(Resumed)
 
     def _tell(self, kind: type[Paused | Resumed]) -> None:
         """Emit that the run pauses after these steps, or goes on."""
@@ -71,22 +126,7 @@ class Commands:
                 self._crew.each(ArmCalls.set_learning_rate, self._progress.running, command.learning_rate)
                 self._answer(command.command, key="learning_rate", value=command.learning_rate)
             case _:
-                self._set_rule(command)
-
-    def _set_rule(self, command: SetPatience | SetMinDelta) -> None:
-        """Change early stopping, with an answer for each arm concerned."""
-        key, value = (
-            ("patience", command.patience) if isinstance(command, SetPatience) else ("min_delta", command.min_delta)
-        )
-        for name in [command.arm] if command.arm else list(self._progress.arms):
-            if name not in self._progress.running:
-                self._answer(command.command, name, key, value, f"the {name} arm does not train")
-                continue
-            self._answer(command.command, name, key, value)
-            arm = self._progress.arms[name]
-            setattr(arm.rule, key, value)
-            if isinstance(command, SetPatience):
-                arm.restore_best = self._preset.arms()[name].restores_best(command.patience)
+                self.set_rule(command)
 
     def _set_strength(self, command: SetStrength) -> None:
         """Change a live knob of an arm's technique."""
@@ -106,6 +146,7 @@ class Commands:
         self, command: str, arm: str | None = None, key: str | None = None, value: float | None = None, why: str = ""
     ) -> None:
         """Emit that a command took effect, or why it did not."""
+        self.changed |= key is not None and not why
         self._progress.emit(
             ControlApplied(
                 t=self._progress.now,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +21,15 @@ from regtui.protocol.events import Event, RunFinished, Saving, Status
 from regtui.protocol.history import ArmHistory, History
 from regtui.runs.log import RunLog
 from regtui.runs.summary import ArmSummary, Pairing, Scores, Summary, TaskSummary
+
+
+class HandedOver(Exception):  # noqa: N818, it is no error
+    """Training ended here after a checkpoint; nobody trains the run until another process resumes it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the run's folder."""
+        super().__init__(f"the run in {folder} was handed over")
+        self.folder = folder
 
 
 class RunResult(NamedTuple):
@@ -59,6 +67,7 @@ def run(
         InputError: The preset asks for what isn't there (a device, a data set), or `logs` can't be written. Nothing is
             left behind.
         RegtuiError: Training could not begin. Whatever fails later is told by the result's status instead.
+        HandedOver: A `HandOver` was sent, and the run goes on in another process.
     """
     if crew is not None:
         return _run(preset, logs, control, emit, crew, begun, checkpoints=checkpoints)
@@ -76,56 +85,107 @@ def _run(
     *,
     checkpoints: bool,
 ) -> RunResult:
-    history = History()
     crew.prepare(len(preset.arms()))
     with RunLog(logs, preset, crew.threads, checkpoints=checkpoints) as log:
         try:
-            data_file = ensure(preset.data.dataset, Path(preset.data.root) if preset.data.root else None)
-            crew.watch = Watch(control, nobody_watches, PATIENCE)
-            crew.build(preset, data_file)
+            build(preset, crew, control)
         except BaseException:
             log.discard()
             raise
-
         begun(log.folder)
+        history = History()
+        tell = teller(history, log, emit)
+        trainer = Trainer(preset, crew, control, tell, (lambda: log.checkpoint) if checkpoints else None, log.sync)
+        return conduct(trainer, history, log, emit)
 
-        def tell(event: Event) -> None:
-            history.add(event)
-            saving = log(event)
-            emit(event)
-            for word in saving:
-                tell(word)
 
-        began = time.perf_counter()
-        trainer = Trainer(preset, crew, control, tell, (lambda: log.checkpoint) if checkpoints else None)
-        status: Status = "failed"
-        sentence = "the program was ended from outside"
-        try:
-            status, sentence = trainer.run(), ""
-        except CrewClosedError:  # nobody waits for it after a stop
-            status, sentence = "stopped", ""
-        except StalledError as error:
-            status, sentence = "stopped", f"{error}, so that the run was ended with what had been measured"
-        except Exception as error:
-            sentence = str(error) if isinstance(error, RegtuiError) else f"training failed: {error!r}"
-            log.traceback(error.traceback if isinstance(error, EngineError) else traceback.format_exc())
-        finally:
-            wall = time.perf_counter() - began
-            finished = RunFinished(
-                t=round(wall, 3), status=status, error=sentence, train_seconds=trainer.progress.train_seconds
-            )
-            unkept = _keep_predictions(log, trainer.reports, finished.t)
-            for word in (*unkept, *log(finished), *log.close(finished.t)):
-                history.add(word)
-                emit(word)
-            history.add(finished)
-            summary = summarize(preset, history, wall)
-            if (unsaved := log.finish(summary, finished.t)) is not None:
-                words = "; ".join(filter(None, (summary.unsaved, unsaved.words)))
-                summary = summary.model_copy(update={"unsaved": words})
-                emit(unsaved)
-            emit(finished)
-        return RunResult(log.folder, summary, history)
+def build(preset: Preset, crew: Crew, control: Control) -> str:
+    """Get the data and have the crew build the arms; returns their device.
+
+    Raises:
+        InputError: The preset asks for a device or a data set that isn't there.
+    """
+    data_file = ensure(preset.data.dataset, Path(preset.data.root) if preset.data.root else None)
+    crew.watch = Watch(control, nobody_watches, PATIENCE)
+    return crew.build(preset, data_file)
+
+
+def teller(history: History, log: RunLog, emit: Callable[[Event], object]) -> Callable[[Event], None]:
+    """A function that adds an event to the history, writes it into the log, and emits it."""
+
+    def tell(event: Event) -> None:
+        history.add(event)
+        saving = log(event)
+        emit(event)
+        for word in saving:
+            tell(word)
+
+    return tell
+
+
+def conduct(
+    trainer: Trainer,
+    history: History,
+    log: RunLog,
+    emit: Callable[[Event], object],
+    seam: Callable[[], object] = lambda: None,
+) -> RunResult:
+    """Train arms that have been built to their end, test them, and save the outcome.
+
+    Args:
+        trainer: Has the arms; it emits through `teller`.
+        history: Of the run so far.
+        log: Where the run is saved.
+        emit: Receives every event of the end.
+        seam: What a run that is resumed does before its first step.
+
+    Raises:
+        HandedOver: Training ended here, and the run goes on in another process.
+    """
+    status: Status | None = "failed"
+    sentence = "the program was ended from outside"
+    try:
+        status, sentence = trainer.run(seam), ""
+    except CrewClosedError:  # nobody waits for it after a stop
+        status, sentence = "stopped", ""
+    except StalledError as error:
+        status, sentence = "stopped", f"{error}, so that the run was ended with what had been measured"
+    except Exception as error:
+        sentence = str(error) if isinstance(error, RegtuiError) else f"training failed: {error!r}"
+        log.traceback(error.traceback if isinstance(error, EngineError) else traceback.format_exc())
+    finally:
+        if status is not None:
+            summary = _end(trainer, history, log, emit, status, sentence)
+    if status is None:
+        log.hand_over(trainer.progress.now)
+        raise HandedOver(log.folder)
+    return RunResult(log.folder, summary, history)
+
+
+def _end(
+    trainer: Trainer,
+    history: History,
+    log: RunLog,
+    emit: Callable[[Event], object],
+    status: Status,
+    sentence: str,
+) -> Summary:
+    """Tell of the end, and save the outcome and whatever could not be saved before."""
+    progress = trainer.progress
+    wall = progress.clock.seconds
+    finished = RunFinished(t=round(wall, 3), status=status, error=sentence, train_seconds=progress.train_seconds)
+    unkept = _keep_predictions(log, trainer.reports, finished.t)
+    for word in (*unkept, *log(finished), *log.close(finished.t)):
+        history.add(word)
+        emit(word)
+    history.add(finished)
+    summary = summarize(trainer.preset, history, wall)
+    if (unsaved := log.finish(summary, finished.t)) is not None:
+        words = "; ".join(filter(None, (summary.unsaved, unsaved.words)))
+        summary = summary.model_copy(update={"unsaved": words})
+        emit(unsaved)
+    emit(finished)
+    return summary
 
 
 def _keep_predictions(log: RunLog, reports: Mapping[str, ScoreReport], t: float) -> list[Saving]:
@@ -146,6 +206,7 @@ def _keep_predictions(log: RunLog, reports: Mapping[str, ScoreReport], t: float)
 def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:
     """The summary of a run that has ended."""
     started, finished, scored = history.started, history.finished, history.scored
+    lately = history.seams[-1] if history.seams else started
     task = preset.task
     return Summary(
         status=finished.status if finished else "failed",
@@ -153,8 +214,8 @@ def summarize(preset: Preset, history: History, wall_seconds: float) -> Summary:
         unsaved="; ".join(history.unsaved.values()),
         preset=preset.name,
         seed=preset.train.seed,
-        device=started.device if started else preset.train.device,
-        threads=started.threads if started else None,
+        device=lately.device if lately else preset.train.device,
+        threads=lately.threads if lately else None,
         wall_seconds=round(wall_seconds, 3),
         train_seconds=round(finished.train_seconds, 3) if finished else 0.0,
         task=TaskSummary(name=task.name, metric=task.metric.name, better=task.metric.better),

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from regtui.arm.interface import ArmCalls
 from regtui.engine.crew import Crew
 from regtui.engine.progress import RunProgress
 from regtui.errors import InputError
-from regtui.runs.checkpoint import ArmFiles, Manifest, commit, read_manifest
+from regtui.runs.checkpoint import ArmFiles, Commit, Manifest, commit
 from regtui.runs.unsaved import Unsaved, fault_at
 
 
 class Saver:
     """Saves the newest state of a run to disk."""
 
-    def __init__(self, crew: Crew, progress: RunProgress, checkpoint: Callable[[], Path] | None) -> None:
+    def __init__(
+        self,
+        crew: Crew,
+        progress: RunProgress,
+        steps_per_epoch: int,
+        checkpoint: Callable[[], Path] | None,
+        sync: Callable[[], int],
+    ) -> None:
         """Begin without a saved state.
 
         Args:
             crew: Has the arms.
             progress: Of the run.
+            steps_per_epoch: Optimizer steps in an epoch.
             checkpoint: Returns the current place, because a run's folder may be moved; None saves nothing.
+            sync: Syncs the log to disk, so that no checkpoint is ahead of it; returns its lines.
         """
         self._crew = crew
         self._progress = progress
+        self._steps_per_epoch = steps_per_epoch
         self._checkpoint = checkpoint
+        self._sync = sync
         self._files: dict[str, ArmFiles] = {}
+        self._whole: Commit | None = None
         self._behind: set[str] = set()
         self._unsaved = Unsaved("weights", "the weights are not saved", "the weights are saved again, as they are now")
 
@@ -35,6 +47,16 @@ class Saver:
     def behind(self) -> bool:
         """Whether something could not be saved."""
         return bool(self._behind)
+
+    @property
+    def fault(self) -> str:
+        """Why the last commit failed; empty if it did not."""
+        return self._unsaved.fault
+
+    @property
+    def saves(self) -> bool:
+        """Whether the run saves checkpoints at all."""
+        return self._checkpoint is not None
 
     def save(self, names: Iterable[str] = ()) -> None:
         """Save these arms, which have trained, and those that could not be saved before; emits failures.
@@ -46,45 +68,65 @@ class Saver:
         progress, folder = self._progress, self._checkpoint()
         gone = {name for name, files in self._files.items() if not _is_there(folder / files.last)}
         self._behind |= {*names, *gone}
-        # An arm stopped by the user could go on; of an arm that has ended only the weights are needed.
-        ended = [name for name, arm in progress.arms.items() if arm.stopped not in {None, "stopped"}]
+        # Arms that the user stopped can go on, and with more epochs those that had all of theirs; of others only the
+        # weights are needed.
+        ended = [name for name, arm in progress.arms.items() if arm.stopped not in {None, "stopped", "max_epochs"}]
         due = [name for name in progress.arms if name in self._behind]
         saved = self._crew.each(ArmCalls.save, due, folder, progress.step, ended)
         fault = next((part.fault for part in saved.values() if part.fault), "")
         if not fault:
             files = self._files | {name: part.files for name, part in saved.items() if part.files}
-            now = Manifest(schema=1, epoch=progress.epoch, step=progress.step, arms=files, trainer=progress.state())
+            now = Commit(
+                epoch=progress.epoch,
+                step=progress.step,
+                arms=files,
+                trainer=progress.state(),
+                lines=self._synced_lines(),
+            )
+            partial = progress.step < progress.epoch * self._steps_per_epoch
             try:
-                commit(folder, now)
+                commit(folder, Manifest(schema=1, **dict(now), whole=self._whole if partial else None))
             except OSError as error:
                 fault = fault_at(folder, error)
             else:
                 self._files = files
+                self._whole = self._whole if partial else now
                 self._behind.clear()
         for told in self._unsaved(progress.now, progress.epoch, fault):
             progress.emit(told)
 
-    def load(self) -> None:
-        """Restore the newest commit into arms that have just been built.
+    def _synced_lines(self) -> int | None:
+        """The lines of the log, all of them on disk; None if they can't be saved, which the log tells itself."""
+        try:
+            return self._sync()
+        except OSError:
+            return None
+
+    def load(self, saved: Commit, training: Collection[str]) -> None:
+        """Restore a commit into arms that have just been built.
+
+        Args:
+            saved: A commit at an epoch's end.
+            training: The arms that will be trained further.
 
         Raises:
-            InputError: There is none, or it is damaged, or of another preset.
+            InputError: It is damaged, or of another preset.
         """
         if self._checkpoint is None:
             raise InputError("a run that saves no checkpoints has none to go on from")
         folder = self._checkpoint()
         try:
-            manifest = read_manifest(folder)
-        except OSError as error:
-            raise InputError(f"{folder} can't be read ({error.strerror})") from None
-        if manifest is None:
-            raise InputError(f"{folder}: there is no checkpoint to go on from")
-        try:
-            self._progress.load_state(manifest.trainer)
+            self._progress.load_state(saved.trainer)
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{folder}: the checkpoint is damaged, or of another preset") from None
-        self._files = {name: files for name, files in manifest.arms.items() if name in self._progress.arms}
-        self._crew.each(ArmCalls.load, self._files, folder, self._files)
+        arms = self._progress.arms
+        self._files = {name: files for name, files in saved.arms.items() if name in arms}
+        self._whole = saved
+        self._crew.each(
+            ArmCalls.load, self._files, folder, self._files, [name for name in arms if name not in training]
+        )
+        for name in training:
+            arms[name].stopped = None
 
 
 def _is_there(path: Path) -> bool:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control
 from regtui.protocol.events import DIVERGED, ArmScore, EpochDone, Event, Scored, Stalled, Status
+from regtui.runs.checkpoint import Commit
 from regtui.tasks import Comparison
 
 
@@ -42,6 +43,7 @@ class Trainer:
         control: Control,
         emit: Callable[[Event], object],
         checkpoint: Callable[[], Path] | None,
+        sync: Callable[[], int] = lambda: 0,
     ) -> None:
         """Set up a run of arms that `crew` has built.
 
@@ -52,6 +54,7 @@ class Trainer:
             emit: Receives every event, in this thread.
             checkpoint: Returns the current folder of the checkpoint, which may be moved while the run trains; None for
                 a run without checkpoints.
+            sync: Syncs the log to disk before a checkpoint is made; returns its lines, or raises an OSError.
         """
         self.preset = preset
         self.crew = crew
@@ -60,39 +63,52 @@ class Trainer:
         self.progress = RunProgress(preset, emit)
         self.steps = Steps(crew, self.progress, preset.steps_per_epoch)
         self.commands = Commands(control, preset, crew, self.progress, self.steps)
-        self.saver = Saver(crew, self.progress, checkpoint)
+        self.saver = Saver(crew, self.progress, preset.steps_per_epoch, checkpoint, sync)
         self.reports: Mapping[str, ScoreReport] = {}
 
-    def run(self) -> Status:
-        """Train until every arm has stopped, then score the test set once; returns how the run ended.
+    def run(self, seam: Callable[[], object] = lambda: None) -> Status | None:
+        """Train until every arm has stopped, then score the test set once.
+
+        Args:
+            seam: Called before the first step, when the arms are known; a run that is resumed emits here that it is.
+
+        Returns:
+            How the run ended; None if it was handed over after a checkpoint, and has not ended.
 
         Raises:
             CrewClosedError: A stop at once was requested.
             StalledError: A stop was requested, and a process does not answer.
         """
         with self.progress.clock.watched():
-            return self._run()
+            return self._run(seam)
 
-    def _run(self) -> Status:
+    def _run(self, seam: Callable[[], object]) -> Status | None:
         progress, steps, per_epoch = self.progress, self.steps, self.preset.steps_per_epoch
         self.crew.watch = Watch(self.control, self._tell_of_stall, PATIENCE)
         try:
             if progress.step == 0:
                 self._tell_start()
+            seam()
+            if progress.step == self.preset.train.epochs * per_epoch:
+                progress.stop(progress.running, "max_epochs")
             for epoch in range(progress.step // per_epoch + 1, self.preset.train.epochs + 1):
                 begun = progress.step
                 while (left := steps.left(epoch)) and progress.running:
                     self.commands.obey(before_epoch=left == per_epoch)
                     if self.control.stop_requested or not progress.running:
                         break
+                    if left == per_epoch and self._is_handed_over():
+                        return None
                     steps.order(epoch)
                 steps.read_out()
                 measured = self._measure() if progress.step > begun else {}
                 self._decide(measured)
                 if measured:
                     self.saver.save(measured)
+                    self.commands.saved()
                 if not progress.running:
                     break
+            self.commands.answer_hand_over("it has ended")
             return self._score()
         except (CrewClosedError, StalledError):
             progress.stop(progress.running, "stopped")
@@ -109,13 +125,32 @@ class Trainer:
         """Restore a state; see `RunProgress.load_state`."""
         self.progress.load_state(state)
 
-    def load(self) -> None:
-        """Restore the newest commit of the checkpoint into arms that have just been built; `run` continues from it.
+    def load(self, saved: Commit, training: Collection[str]) -> None:
+        """Restore a commit of the checkpoint into arms that have just been built; `run` continues from it.
+
+        Args:
+            saved: A commit at an epoch's end.
+            training: The arms that will be trained further.
 
         Raises:
-            InputError: There is none, or it is damaged, or of another preset.
+            InputError: It is damaged, or of another preset.
         """
-        self.saver.load()
+        self.saver.load(saved, training)
+
+    def _is_handed_over(self) -> bool:
+        """Whether the run ends here for another process to resume it, if nothing is lost by that; answers if not."""
+        if self.commands.hand_over is None:
+            return False
+        if not self.saver.saves:
+            self.commands.answer_hand_over("this run saves no checkpoint that another process could resume")
+            return False
+        if self.saver.behind:
+            self.commands.answer_hand_over(f"the weights can't be saved: {self.saver.fault}")
+            return False
+        if self.progress.step == 0 or self.commands.changed:  # what was changed is saved at the next epoch's end
+            return False
+        self.commands.answer_hand_over()
+        return True
 
     def _tell_start(self) -> None:
         """Emit what is known of the arms before the first step."""

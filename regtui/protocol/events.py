@@ -17,7 +17,7 @@ from pydantic.dataclasses import dataclass
 from regtui.protocol import schema1
 from regtui.protocol.who import Who
 from regtui.tasks import Comparison, Task
-from regtui.text import one_line
+from regtui.text import counted, one_line
 
 HUGE = 1e100
 """Larger numbers count as infinite. 32-bit numbers are far smaller, and smaller numbers can be squared and summed."""
@@ -334,6 +334,20 @@ class Interrupted(_Event):
     extended: bool = False
     differs: Text = ""
     by: Who | None = None
+
+    def words(self) -> str:
+        """What happened, as a clause: 'resumed after epoch 7; 3 lines of the log after it were dropped'."""
+        if self.extended:
+            words = f"trained on after epoch {self.epoch}, up to epoch {self.epochs}"
+        elif self.epoch:
+            words = f"resumed after epoch {self.epoch}"
+        else:
+            words = "begun anew, as no epoch had been saved"
+        if self.dropped and not self.extended:
+            words += (
+                f"; {counted(self.dropped, 'line')} of the log after it {'were' if self.dropped > 1 else 'was'} dropped"
+            )
+        return words + (f"; its numbers may differ: {self.differs}" if self.differs else "")
 
 
 class Suspended(_Event):

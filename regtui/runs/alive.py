@@ -66,7 +66,7 @@ def identity() -> dict[str, Any]:
 def standing(folder: Path, circumstances: dict[str, Any]) -> Standing:
     """The state of the run in `folder`, which has no summary, judged by the host and process in its run.json."""
     silence = _silence(folder)
-    if not _is_of_here(circumstances):
+    if not is_of_here(circumstances):
         return _by_silence(folder, silence)
     pid, started = circumstances.get("pid"), circumstances.get("pid_started")
     if type(pid) is not int or not 0 < pid < 2**31 or not _is_taken(pid):
@@ -96,7 +96,7 @@ def _by_silence(folder: Path, silence: float) -> Standing:
     return Standing("interrupted" if dead else "silent", words)
 
 
-def _is_of_here(circumstances: dict[str, Any]) -> bool:
+def is_of_here(circumstances: dict[str, Any]) -> bool:
     """Whether a run.json's process number is valid on this machine; older logs name only the host."""
     told: dict[str, str | None] = {"host": platform.node()}
     if "boot_id" in circumstances:

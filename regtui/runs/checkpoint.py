@@ -53,21 +53,35 @@ class ArmFiles(BaseModel):
     best_epoch: int | None = Field(None, gt=0, lt=LARGEST_EPOCH)
 
 
-class Manifest(BaseModel):
-    """A commit of all arms.
+class Commit(BaseModel):
+    """A state of all arms that belongs together.
 
     Attributes:
         epoch: The epoch in which it was made.
         step: Optimizer steps made so far.
         arms: The files of each arm; an arm without a finished epoch has none.
         trainer: The trainer's state, as `Trainer.load` takes it.
+        lines: How many lines the run's log had then, all of them on disk; None if they could not be saved, and in
+            checkpoints of earlier versions.
+    """
+
+    epoch: int = Field(ge=0, lt=LARGEST_EPOCH)
+    step: int = Field(ge=0, lt=LARGEST_EPOCH)
+    arms: dict[str, ArmFiles]
+    trainer: dict[str, Any]
+    lines: int | None = Field(None, ge=0)
+
+
+class Manifest(Commit):
+    """The newest commit, which has the weights that the run has now.
+
+    Attributes:
+        whole: The last commit at an epoch's end, if this one is inside an epoch because the run was stopped there. A
+            run can be resumed at an epoch's end only, so its files are kept too.
     """
 
     schema_version: Literal[1] = Field(1, alias="schema")
-    epoch: int = Field(ge=0)
-    step: int = Field(ge=0)
-    arms: dict[str, ArmFiles]
-    trainer: dict[str, Any]
+    whole: Commit | None = None
 
 
 def commit(folder: Path, manifest: Manifest) -> None:
@@ -81,7 +95,8 @@ def commit(folder: Path, manifest: Manifest) -> None:
     if not (folder / MANIFEST).exists():
         sync_folder(folder.parent)
     write_whole(folder / MANIFEST, f"{content}\n".encode())
-    named = {name for files in manifest.arms.values() for name in (files.last, files.best)}
+    commits = [manifest] if manifest.whole is None else [manifest, manifest.whole]
+    named = {name for of in commits for files in of.arms.values() for name in (files.last, files.best)}
     with suppress(OSError):  # a file that can't be removed is not named in the manifest; the next commit tries again
         for path in folder.iterdir():
             if path.name not in named and _OURS.fullmatch(path.name):

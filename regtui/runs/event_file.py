@@ -14,8 +14,9 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 
 from regtui.files import sync_folder
@@ -37,25 +38,32 @@ class EventFile:
         lost: Step losses that are neither in a file nor in memory any more.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Begin an empty file.
+    def __init__(self, path: Path, kept: Iterable[tuple[bytes, Event | None]] | None = None) -> None:
+        """Begin an empty file, or one with the lines that are kept of a run that is resumed.
+
+        Args:
+            path: The file; if lines are kept, it is replaced at once, and synced.
+            kept: Each line, and its event if it is one.
 
         Raises:
-            OSError: It can't be written.
+            OSError: It can't be written; what was there is as before.
         """
         self.lost = 0
-        self._file = path.open("a+b", buffering=0)  # appending never leaves a gap, even if others write too
         self._size = self._lines = 0
         self._in_doubt, self._synced = False, False
         self._written = hashlib.blake2b()
-        self._events: list[Event | None] = []  # None stands for steps that were dropped
+        self._events: list[Event | bytes | None] = []  # bytes are a line of no known event; None is steps dropped
         self._saved = 0
         self._kept = 0
         self._looked_at = 0
         self._dropped = 0
+        if kept is None:
+            self._file = path.open("a+b", buffering=0)  # appending never leaves a gap, even if others write too
+        else:
+            self._file = self._begun_with(kept, path)
 
-    def add(self, event: Event) -> None:
-        """Add an event, which the next `save` writes."""
+    def add(self, event: Event | bytes) -> None:
+        """Add an event, or the line of an unknown one, which the next `save` writes."""
         self._events.append(event)
         if isinstance(event, StepsDone):
             self._kept += OVERHEAD + len(event.losses)
@@ -112,6 +120,29 @@ class EventFile:
         """Close the file; more than once does no harm."""
         with suppress(OSError):  # what had been written was synced before, or it was said that it could not be
             self._file.close()
+
+    def _begun_with(self, kept: Iterable[tuple[bytes, Event | None]], path: Path) -> FileIO:
+        """The file at `path`, replaced by one with these lines."""
+        temporary = path.with_suffix(".tmp")
+        temporary.unlink(missing_ok=True)
+        file = temporary.open("a+b", buffering=0)
+        try:
+            for line, event in kept:
+                _write(file.fileno(), line)
+                self._written.update(line)
+                self._size, self._lines = self._size + len(line), self._lines + line.count(b"\n")
+                self._saved += 1
+                self.add(line if event is None else event)
+            os.fsync(file.fileno())
+            temporary.replace(path)
+            sync_folder(path.parent)
+        except BaseException:
+            file.close()
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        self._synced = True
+        return file
 
     def _what_happened(self, path: Path) -> str:
         """What happened to the file at `path` since the last save; empty if nothing did."""
@@ -193,8 +224,10 @@ class EventFile:
             self._looked_at += 1
 
 
-def _line(event: Event | None) -> bytes:
-    return b"" if event is None else event.model_dump_json().encode() + b"\n"
+def _line(event: Event | bytes | None) -> bytes:
+    if event is None or isinstance(event, bytes):
+        return event or b""
+    return event.model_dump_json().encode() + b"\n"
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import secrets
 import shutil
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -16,17 +18,22 @@ from types import TracebackType
 from typing import Any, Self
 
 from regtui import SCHEMA, __version__
-from regtui.errors import InputError
-from regtui.files import sync_folder, write_whole
+from regtui.errors import InputError, unwritable
+from regtui.files import open_plain, sync_folder, write_whole
 from regtui.preset.file import to_toml
 from regtui.preset.model import Preset
 from regtui.protocol.events import EpochDone, Event, Saving, StepsDone
 from regtui.runs.alive import identity
 from regtui.runs.event_file import EventFile
+from regtui.runs.files import read_json
+from regtui.runs.lock import LockedError, open_locked
 from regtui.runs.summary import Summary
 from regtui.runs.unsaved import Unsaved, fault_at
+from regtui.text import quoted
 
-EVENTS = "events.jsonl"
+PRESET, CIRCUMSTANCES, EVENTS, CHECKPOINT = "preset.toml", "run.json", "events.jsonl", "checkpoint"
+OUTCOME = ("summary.json", "predictions.safetensors")
+"""What is there only when a run has ended, the proof of that first."""
 
 
 class RunLog:
@@ -49,17 +56,15 @@ class RunLog:
         Raises:
             InputError: The folder can't be written.
         """
-        self._made: list[Path] = []
-        self._checkpoints = checkpoints
-        self._handle: int | None = None
+        self._set_up(checkpoints=checkpoints)
         try:
-            self._made = [path for path in (logs, *logs.parents) if not path.exists()]
-            self._folder = _new_folder(logs, preset.name)
+            self._made += [path for path in (logs, *logs.parents) if not path.exists()]
+            self._folder = self._known_place = _new_folder(logs, preset.name)
             self._hold()
             self._events = EventFile(self._folder / EVENTS)
             self._small_files = {
-                "preset.toml": to_toml(preset).encode(),
-                "run.json": _json(_circumstances(preset, threads)),
+                PRESET: to_toml(preset).encode(),
+                CIRCUMSTANCES: _json(_circumstances(preset, threads, locked=self._locked)),
             }
             self._make_whole()
         except (OSError, ValueError) as error:  # ValueError: a null character
@@ -69,10 +74,81 @@ class RunLog:
         except BaseException:  # Ctrl-C
             self._remove()
             raise
+
+    @classmethod
+    def resumed(cls, folder: Path) -> Self:
+        """Take over the folder of a run, so that no other process resumes it; `go_on` begins to write.
+
+        Raises:
+            InputError: Another process trains it, or the folder can't be read.
+        """
+        log = cls.__new__(cls)
+        log._set_up(checkpoints=(folder / CHECKPOINT).is_dir())
+        log._folder = log._known_place = folder
+        try:
+            log._handle, log._locked = open_locked(folder)
+            open_plain(folder / EVENTS).close()  # opening a pipe to write could block for ever
+            log._events = EventFile(folder / EVENTS)
+        except LockedError:
+            raise InputError(f"{quoted(folder)}: another process trains this run") from None
+        except OSError as error:
+            log._let_go()
+            raise InputError(f"{quoted(folder)} can't be written: {unwritable(error)}") from None
+        return log
+
+    def go_on(
+        self, preset: Preset, threads: int, epoch: int, kept: Iterable[tuple[bytes, Event | None]], reached: int
+    ) -> None:
+        """Make the folder that of a run that goes on; whatever happens meanwhile, it can be resumed as before.
+
+        An earlier outcome stays, under names that tell the epoch it is of.
+
+        Args:
+            preset: The preset from here on.
+            threads: Threads of each process from here on.
+            epoch: The epoch after which the run goes on.
+            kept: The lines of the log that are kept, each with its event if it is one.
+            reached: The epoch that the earlier outcome is of.
+
+        Raises:
+            InputError: The folder can't be written.
+        """
+        folder = self._folder
+        told = _read_circumstances(folder) or _circumstances(preset, threads, locked=self._locked)
+        again = told.get("resumed")
+        told |= identity() | {"locked": self._locked}
+        told["resumed"] = [*(again if isinstance(again, list) else []), _resumption(threads, epoch)]
+        self._small_files = {PRESET: to_toml(preset).encode(), CIRCUMSTANCES: _json(told)}
+        self._epoch = epoch + 1
+        try:
+            for name in OUTCOME:
+                if (folder / name).exists():
+                    stem, suffix = name.split(".")
+                    (folder / name).replace(folder / f"{stem}.epoch-{reached}.{suffix}")
+            sync_folder(folder)
+            write_whole(folder / PRESET, self._small_files[PRESET])
+            self._events.close()
+            self._events = EventFile(folder / EVENTS, kept)
+            write_whole(folder / CIRCUMSTANCES, self._small_files[CIRCUMSTANCES])
+        except OSError as error:
+            raise InputError(f"{quoted(folder)} can't be written: {unwritable(error)}") from None
+
+    def hand_over(self, t: float) -> None:
+        """Close the log of a run that goes on in another process: nobody trains it until that one does."""
+        self.close(t)
+        told = _read_circumstances(self.folder)
+        if told is not None:
+            self._write(CIRCUMSTANCES, _json(told | {"pid": None, "pid_started": None}))
+
+    def _set_up(self, *, checkpoints: bool) -> None:
+        self._made: list[Path] = []
+        self._checkpoints = checkpoints
+        self._handle: int | None = None
+        self._locked = False
         self._steps: dict[str, list[StepsDone]] = {}
         self._epoch = 1
+        self._mended = ""  # what had happened to the file that `sync` mended, until that is told
         self._unsaved = Unsaved("log", "the log is not whole", "the log is whole again")
-        self._known_place = self._folder
 
     @property
     def folder(self) -> Path:
@@ -84,7 +160,7 @@ class RunLog:
     @property
     def checkpoint(self) -> Path:
         """The current folder of the checkpoint."""
-        return self.folder / "checkpoint"
+        return self.folder / CHECKPOINT
 
     def __call__(self, event: Event) -> list[Saving]:
         """Write an event. The steps of an epoch become one line for each arm, so that the log doesn't depend on timing.
@@ -129,10 +205,10 @@ class RunLog:
             How many lines of the log these are.
 
         Raises:
-            OSError: They can't be. The next event is told so, if it is still the case then.
+            OSError: They can't be. That is told with the next event, if it is still the case then.
         """
         self._make_whole()
-        self._events.save(self.folder / EVENTS)
+        self._mended = self._events.save(self.folder / EVENTS) or self._mended
         return self._events.sync()
 
     def keep_predictions(self, content: bytes, t: float) -> Saving | None:
@@ -182,9 +258,10 @@ class RunLog:
         try:
             self._make_whole()
             path = self.folder / EVENTS
-            happened = self._events.save(path)
+            happened = self._events.save(path) or self._mended
         except OSError as error:
             return self._unsaved(t, self._epoch, fault_at(path, error))
+        self._mended = ""
         told = self._moved(t)
         if happened and not self._unsaved.fault:  # else it is told below that the log is whole again
             words = f"{path} {happened}; it was written anew with what was in it"
@@ -213,7 +290,7 @@ class RunLog:
         if self._handle is None or not _is_at(self._handle, folder):
             self._hold()
         if self._checkpoints:
-            (folder / "checkpoint").mkdir(exist_ok=True)
+            (folder / CHECKPOINT).mkdir(exist_ok=True)
         for name, content in self._small_files.items():
             if not (folder / name).exists():
                 write_whole(folder / name, content)
@@ -222,7 +299,7 @@ class RunLog:
         """Keep the folder open, so that it is found after a rename; Windows does not rename folders in use."""
         self._let_go()
         with suppress(OSError):
-            self._handle = os.open(self._folder, os.O_RDONLY)
+            self._handle, self._locked = open_locked(self._folder)
 
     def _let_go(self) -> None:
         if self._handle is not None:
@@ -269,9 +346,7 @@ def _sync_above(folder: Path) -> None:
         sync_folder(folder.parent.parent)
 
 
-def _circumstances(preset: Preset, threads: int | None) -> dict[str, Any]:
-    import platform
-
+def _circumstances(preset: Preset, threads: int | None, *, locked: bool) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "preset": preset.name,
@@ -281,9 +356,36 @@ def _circumstances(preset: Preset, threads: int | None) -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
         **identity(),
+        "locked": locked,  # whether the process holds a lock on the folder while it trains
         "platform": platform.platform(),
-        "versions": {"regtui": __version__, "python": platform.python_version(), **_versions()},
+        "versions": versions(),
     }
+
+
+def _resumption(threads: int, epoch: int) -> dict[str, Any]:
+    """The circumstances under which a run goes on after an epoch."""
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "epoch": epoch,
+        "command": sys.argv,
+        "host": platform.node(),
+        "threads": threads,
+        "platform": platform.platform(),
+        "versions": versions(),
+    }
+
+
+def _read_circumstances(folder: Path) -> dict[str, Any] | None:
+    """What run.json tells; None if it can't be read."""
+    try:
+        return read_json(folder / CIRCUMSTANCES)
+    except (InputError, OSError):
+        return None
+
+
+def versions() -> dict[str, str]:
+    """The versions of what trains here."""
+    return {"regtui": __version__, "python": platform.python_version(), **_versions()}
 
 
 @cache

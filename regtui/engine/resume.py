@@ -1,0 +1,189 @@
+"""Resumes a run that was interrupted, stopped or handed over, or trains one on that has finished, in its own folder.
+
+On a CPU the resumed run equals one that was never interrupted in every number that is logged, but for times. Nothing in
+the folder changes before the arms are back; whatever happens while it is changed, it can be resumed as before.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from regtui.engine.crew import Crew, ProcessCrew
+from regtui.engine.run import RunResult, build, conduct, teller
+from regtui.engine.trainer import Trainer
+from regtui.errors import InputError
+from regtui.preset.file import load
+from regtui.preset.model import Preset
+from regtui.protocol.applied import steered_arms
+from regtui.protocol.control import Control, SetPatience
+from regtui.protocol.events import Event, Interrupted, RunStarted, Saving
+from regtui.protocol.who import Who
+from regtui.runs.log import RunLog, versions
+from regtui.runs.resumable import Resumable, resumable
+from regtui.runs.seam import find_seam, kept_lines
+from regtui.techniques.base import LARGEST_KNOB
+from regtui.text import counted
+
+_OF_NUMBERS = ("regtui", "torch", "numpy")
+"""What computes; another version of it may round differently."""
+
+
+class Changes(NamedTuple):
+    """What is changed when a run is resumed; None keeps what it had.
+
+    Attributes:
+        epochs: The planned number of epochs.
+        patience: The patience of the arms with early stopping, or of all if none has it.
+        device: The device to train on.
+    """
+
+    epochs: int | None = None
+    patience: int | None = None
+    device: str | None = None
+
+
+def resume(
+    folder: Path,
+    changes: Changes,
+    control: Control,
+    emit: Callable[[Event], object],
+    crew: Crew | None = None,
+    begun: Callable[[Path], None] = lambda _folder: None,
+    threads: int | None = None,
+) -> RunResult:
+    """Train the run in `folder` on from its last completed epoch, or anew if it has saved no checkpoint.
+
+    Args:
+        folder: The run's folder.
+        changes: What is changed from here on.
+        control: Delivers the user's commands.
+        emit: Receives every event from the seam on, in this thread; what came before is in the run's log.
+        crew: Holds the arms; if left out, they get processes of their own.
+        begun: Receives the folder before the first event; its log then holds exactly what came before.
+        threads: Threads of each process; if left out, as many as it had, so that its numbers stay the same.
+
+    Raises:
+        InputError: It can't be resumed, or a change can't be made; nothing was changed.
+        RegtuiError: Training could not begin. Whatever fails later is told by the result's status instead.
+        HandedOver: A `HandOver` was sent, and the run goes on in another process.
+    """
+    place = resumable(folder, changes.epochs, changes.device)
+    if crew is not None:
+        return _resume(folder, changes, control, emit, crew, begun)
+    with ProcessCrew(threads or place.threads) as processes:
+        return _resume(folder, changes, control, emit, processes, begun)
+
+
+def _resume(
+    folder: Path,
+    changes: Changes,
+    control: Control,
+    emit: Callable[[Event], object],
+    crew: Crew,
+    begun: Callable[[Path], None],
+) -> RunResult:
+    with RunLog.resumed(folder) as log:
+        place = resumable(folder, changes.epochs, changes.device, held=True)
+        seam = find_seam(folder, place.commit, place.training)
+        preset, history = _preset(place, changes), seam.history
+        before = history.seams[-1] if history.seams else history.started
+        crew.prepare(len(preset.arms()))
+        device = _build(preset, crew, control, before, changes)
+        tell = teller(history, log, emit)
+        saves = log.checkpoint.is_dir()
+        trainer = Trainer(preset, crew, control, tell, (lambda: log.checkpoint) if saves else None, log.sync)
+        if place.commit is not None:
+            trainer.load(place.commit, place.training)
+        told = Interrupted(
+            t=trainer.progress.now,
+            epoch=place.epoch,
+            step=trainer.progress.step,
+            dropped=seam.dropped,
+            arms=list(place.training),
+            epochs=place.epochs,
+            device=device,
+            threads=crew.threads,
+            extended=place.extended,
+            differs=_differs(place, before, device, crew.threads) if before is not None else "",
+            by=Who.here(),
+        )
+        patient = _patient_arms(place, changes)
+        log.go_on(preset, crew.threads, place.epoch, kept_lines(folder, seam.lines, place.training), place.reached)
+        begun(log.folder)
+
+        def tell_seam() -> None:
+            tell(told)
+            if before is not None and before.epochs != place.epochs:
+                trainer.commands.tell_epochs(place.epochs)
+            for arm in patient:
+                trainer.commands.set_rule(SetPatience(arm=arm, patience=changes.patience))
+            if seam.missing:
+                words = f"{seam.missing} of the log of earlier epochs are missing"
+                tell(Saving(t=trainer.progress.now, what="log", saved=False, words=words))
+            if place.commit is not None:
+                trainer.saver.save()  # from here on the checkpoint has the changes, and belongs to a log with the seam
+
+        return conduct(trainer, history, log, emit, tell_seam)
+
+
+def _preset(place: Resumable, changes: Changes) -> Preset:
+    """The preset from here on: of a run that begins anew with the patience asked for, else with that as a change."""
+    if place.commit is not None or changes.patience is None:
+        return place.preset
+    options = {"train.epochs": changes.epochs, "train.device": changes.device}
+    return load(str(place.folder / "preset.toml"), options=options, patience=changes.patience)
+
+
+def _patient_arms(place: Resumable, changes: Changes) -> list[str]:
+    """The arms whose patience is changed.
+
+    Raises:
+        InputError: There is none, or the patience is not possible.
+    """
+    if changes.patience is None or place.commit is None:
+        return []
+    if not 1 <= changes.patience < LARGEST_KNOB:
+        raise InputError(f"--patience {changes.patience}: an arm waits for at least 1 epoch")
+    arms = [arm for arm in steered_arms(place.preset) if arm in place.training]
+    if not arms:
+        raise InputError(f"--patience {changes.patience}: no arm with early stopping trains on")
+    return arms
+
+
+def _build(
+    preset: Preset, crew: Crew, control: Control, before: RunStarted | Interrupted | None, changes: Changes
+) -> str:
+    """Build the arms; where the preset leaves the device open, on the one that they were trained on, if it is there."""
+    if before is not None and changes.device is None and preset.train.device == "auto":
+        train = preset.train.model_copy(update={"device": before.device})
+        with suppress(InputError):
+            return build(preset.model_copy(update={"train": train}), crew, control)
+    return build(preset, crew, control)
+
+
+def _differs(place: Resumable, before: RunStarted | Interrupted, device: str, threads: int) -> str:
+    """Why the numbers from here on may differ from those of a run that was never interrupted; empty if they do not."""
+    told = place.circumstances
+    resumed = told.get("resumed")
+    last = resumed[-1] if isinstance(resumed, list) and resumed and isinstance(resumed[-1], dict) else told
+    were, are = last.get("versions"), versions()
+    changed = [
+        f"{name} {were[name]} → {are[name]}"
+        for name in _OF_NUMBERS
+        if isinstance(were, dict) and name in were and were[name] != are.get(name)
+    ]
+    if device != before.device:
+        changed.append(f"{before.device} → {device}")
+    elif not device.startswith("cpu"):
+        changed.append("a GPU does not promise the same numbers twice")
+    if before.threads is not None and threads != before.threads:
+        changed.append(f"{counted(before.threads, 'thread')} → {threads}")
+    if last.get("host") not in (None, platform.node()):
+        changed.append("another machine")
+    if before.epochs != place.epochs and place.preset.train.schedule == "cosine":
+        changed.append(f"the cosine learning rate is planned anew, for {counted(place.epochs, 'epoch')}")
+    return "; ".join(changed)

@@ -1,0 +1,199 @@
+"""Where a saved run can be resumed: after which epoch, with which arms, or why it can't be.
+
+A checkpoint is a commit of all arms at an epoch's end. A run without one begins anew in its folder. Arms that ended by
+early stopping, or because they diverged, stay ended; those that had all their epochs train on only if there are more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from regtui.errors import InputError
+from regtui.preset.file import load
+from regtui.preset.model import Preset
+from regtui.runs.alive import is_of_here, standing
+from regtui.runs.checkpoint import Commit, read_manifest
+from regtui.runs.files import read_json
+from regtui.runs.list import STUDY, is_run
+from regtui.runs.lock import is_locked
+from regtui.text import counted, listed, quoted
+
+_REASONS = {"early_stopping": "early stopping", "non_finite": "diverged", "exploded": "diverged"}
+
+
+@dataclass(frozen=True)
+class Resumable:
+    """Where a run is resumed.
+
+    Attributes:
+        folder: The run's folder.
+        preset: Its preset, with the number of epochs and the device that were asked for.
+        circumstances: What its run.json tells.
+        commit: What it goes on from; None if it begins anew.
+        training: The arms that train on.
+        reached: The last epoch of its outcome, where it has one.
+        has_ended: Whether it has an outcome.
+        extended: Whether arms train on that had all their epochs.
+    """
+
+    folder: Path
+    preset: Preset
+    circumstances: dict[str, Any]
+    commit: Commit | None
+    training: tuple[str, ...]
+    reached: int = 0
+    has_ended: bool = False
+    extended: bool = False
+
+    @property
+    def epoch(self) -> int:
+        """The epoch after which it goes on; 0 if it begins anew."""
+        return self.commit.epoch if self.commit is not None else 0
+
+    @property
+    def epochs(self) -> int:
+        """The planned number of epochs from here on."""
+        return self.preset.train.epochs
+
+    @property
+    def threads(self) -> int | None:
+        """The threads of each process that it had last, with which its numbers stay the same; None if not known."""
+        resumed = self.circumstances.get("resumed")
+        last = resumed[-1] if isinstance(resumed, list) and resumed and isinstance(resumed[-1], dict) else {}
+        threads = last.get("threads", self.circumstances.get("threads"))
+        return threads if type(threads) is int and 0 < threads < 10_000 else None
+
+    @property
+    def words(self) -> str:
+        """What resuming does, for a list: 'goes on after epoch 7 of 10'."""
+        if self.commit is None:
+            return "begins anew: it has saved no checkpoint"
+        if not self.training:
+            return f"is tested: it has trained all of its {counted(self.epochs, 'epoch')}"
+        return f"goes on after epoch {self.epoch} of {self.epochs}"
+
+
+def resumable(folder: Path, epochs: int | None = None, device: str | None = None, *, held: bool = False) -> Resumable:
+    """Where the run in `folder` can be resumed.
+
+    Args:
+        folder: The run's folder.
+        epochs: Another number of epochs; None keeps the preset's.
+        device: Another device; None keeps the preset's.
+        held: Whether this process holds the folder's lock, so that nobody else trains it.
+
+    Raises:
+        InputError: It can't be resumed; the message says why, and what to do instead.
+    """
+    name = quoted(folder)
+    if not is_run(folder):
+        raise InputError(f"{name} is no run's folder")
+    circumstances = _circumstances(folder)
+    has_ended = (folder / "summary.json").exists()
+    if not held and not has_ended and (where := _trains(folder, circumstances)):
+        raise InputError(f"{name} still trains{where}; 'regtui attach' shows it, and it needs no resuming")
+    preset = load(str(folder / "preset.toml"), options={"train.epochs": epochs, "train.device": device})
+    if epochs is not None and _is_of_study(folder):
+        raise InputError(f"{name} is a run of a study, whose plan says for how many epochs; make a run of its own")
+    commit = _commit(folder, preset)
+    if commit is None:
+        if has_ended and _status(folder) in ("finished", "diverged"):
+            raise InputError(f"{name} has ended and saved no checkpoint to go on from; train its preset.toml anew")
+        return Resumable(folder, preset, circumstances, None, tuple(preset.arms()), _reached(folder), has_ended)
+    if preset.train.epochs < commit.epoch:
+        asked = f"--epochs {epochs}" if epochs is not None else f"{preset.train.epochs} epochs"
+        raise InputError(f"{name} has trained {counted(commit.epoch, 'epoch')}, and {asked} are fewer; ask for more")
+    reasons = _reasons(commit, preset, name)
+    unfinished = [arm for arm, reason in reasons.items() if reason in (None, "stopped")]
+    capped = [arm for arm, reason in reasons.items() if reason == "max_epochs"]
+    more = capped if preset.train.epochs > commit.epoch else []
+    training = tuple(arm for arm in reasons if arm in {*unfinished, *more})
+    if has_ended and not training:
+        if capped:
+            trained = counted(commit.epoch, "epoch")
+            raise InputError(
+                f"{name} has finished its {trained}; to train on, ask for more: --epochs {2 * commit.epoch}"
+            )
+        ended = listed([f"{arm} ({_REASONS.get(reason or '', reason)})" for arm, reason in reasons.items()])
+        raise InputError(f"{name} has nothing left to train: its arms have ended by themselves, {ended}")
+    return Resumable(folder, preset, circumstances, commit, training, _reached(folder), has_ended, extended=bool(more))
+
+
+def _circumstances(folder: Path) -> dict[str, Any]:
+    try:
+        return read_json(folder / "run.json")
+    except (InputError, OSError):
+        return {}
+
+
+def _trains(folder: Path, circumstances: dict[str, Any]) -> str:
+    """Where the run trains now, as words; empty if it does not."""
+    here, host = is_of_here(circumstances), circumstances.get("host")
+    if here and circumstances.get("locked") is True:
+        return f", in process {circumstances.get('pid')}" if is_locked(folder) else ""
+    stands = standing(folder, circumstances)
+    if stands.status == "running" or stands.words.endswith("paused before"):
+        return f", in process {circumstances.get('pid')}" + ("" if here else f" on {quoted(host)}" if host else "")
+    return ""
+
+
+def _commit(folder: Path, preset: Preset) -> Commit | None:
+    """The newest commit at an epoch's end; None if there is none.
+
+    Raises:
+        InputError: The checkpoint is damaged, of another preset, or of a version that kept no such commit.
+    """
+    place = folder / "checkpoint"
+    try:
+        manifest = read_manifest(place)
+    except (InputError, OSError) as error:
+        why = error if isinstance(error, InputError) else error.strerror
+        raise InputError(f"{quoted(place)} can't be read: {why}") from None
+    if manifest is None:
+        if next(place.glob("*-last.safetensors"), None) is not None:
+            raise InputError(f"{quoted(folder)} is of an earlier version, which saved too little to go on from")
+        return None
+    per_epoch = preset.steps_per_epoch
+    if manifest.step < manifest.epoch * per_epoch and manifest.whole is None:
+        if manifest.epoch > 1:
+            raise InputError(
+                f"{quoted(folder)} was stopped inside an epoch by an earlier version, which kept no epoch's end"
+            )
+        return None
+    commit: Commit = manifest if manifest.step == manifest.epoch * per_epoch else manifest.whole or manifest
+    if commit.step != commit.epoch * per_epoch:
+        raise InputError(
+            f"{quoted(place)} is of another preset: {commit.step} steps are not {commit.epoch} of its epochs"
+        )
+    return commit if commit.epoch > 0 else None
+
+
+def _reasons(commit: Commit, preset: Preset, name: str) -> dict[str, str | None]:
+    """Why each arm has stopped; None for those in training."""
+    try:
+        return {arm: commit.trainer["arms"][arm].get("stopped") for arm in preset.arms()}
+    except (KeyError, TypeError, AttributeError):
+        raise InputError(f"{name}: its checkpoint is damaged, or of another preset") from None
+
+
+def _status(folder: Path) -> object:
+    try:
+        return read_json(folder / "summary.json").get("status")
+    except (InputError, OSError):
+        return None
+
+
+def _reached(folder: Path) -> int:
+    """The last epoch of a run's outcome; 0 if it has none, or it does not say."""
+    try:
+        arms = read_json(folder / "summary.json").get("arms")
+    except (InputError, OSError):
+        return 0
+    epochs = [arm.get("epochs") for arm in arms.values() if isinstance(arm, dict)] if isinstance(arms, dict) else []
+    return max((number for number in epochs if type(number) is int and number > 0), default=0)
+
+
+def _is_of_study(folder: Path) -> bool:
+    return (folder.absolute().parent.parent / STUDY).exists()

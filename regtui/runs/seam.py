@@ -1,0 +1,135 @@
+"""Which lines of a run's log are kept when it is resumed: those that belong to its checkpoint.
+
+The lines after them are of an epoch that was begun and never saved; it is trained again. How many are kept is told by
+the checkpoint, for which the log was synced before; those of earlier versions do not tell, and then it is the last line
+that belongs to their epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from regtui.errors import InputError
+from regtui.files import open_events
+from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunFinished, Scored, parse
+from regtui.protocol.history import History
+from regtui.runs.checkpoint import Commit
+from regtui.runs.events import whole_lines
+from regtui.text import counted, quoted
+
+
+class Seam(NamedTuple):
+    """Where a log is cut.
+
+    Attributes:
+        lines: Lines up to there.
+        dropped: Lines that are dropped, nearly all of them after that.
+        history: What those that are kept add up to.
+        missing: What is missing before the cut, in words; empty if nothing is.
+    """
+
+    lines: int
+    dropped: int
+    history: History
+    missing: str = ""
+
+
+def find_seam(folder: Path, commit: Commit | None, training: Collection[str]) -> Seam:
+    """Where the log in `folder` is cut so that it belongs to a commit; at its beginning, if there is no commit.
+
+    Args:
+        folder: The run's folder.
+        commit: What the run goes on from.
+        training: The arms that train on.
+
+    Raises:
+        InputError: The log can't be read, or lacks epochs that were trained before the commit.
+    """
+    try:
+        total, by_epoch = _measure(folder, commit.epoch if commit is not None else 0)
+        if commit is None:
+            return Seam(0, total, History())
+        missing = "" if commit.lines is None or commit.lines <= total else counted(commit.lines - total, "line")
+        cuts = [by_epoch] if missing or commit.lines is None else [commit.lines, by_epoch]
+        for cut in cuts:
+            history, kept = History(), 0
+            for _, event in kept_lines(folder, cut, training):
+                kept += 1
+                if event is not None:
+                    history.add(event)
+            fault = _fault(history, commit)
+            if not fault:
+                return Seam(cut, total - kept, history, missing)
+    except OSError as error:
+        raise InputError(f"{quoted(folder / 'events.jsonl')} can't be read ({error.strerror})") from None
+    raise InputError(f"{quoted(folder / 'events.jsonl')} lacks {fault}, so that the run can't be resumed")
+
+
+def kept_lines(folder: Path, lines: int, training: Collection[str]) -> Iterator[tuple[bytes, Event | None]]:
+    """The first `lines` lines of a log, each with its event if it is a known one.
+
+    What was told of the end of arms that train on is left out, and the end of the whole run.
+
+    Raises:
+        OSError: The log can't be read.
+    """
+    count = 0
+    with open_events(folder) as file:
+        for line in whole_lines(file):
+            if count == lines:
+                return
+            count += line.endswith(b"\n")
+            event = _event(line)
+            if isinstance(event, ArmStopped) and event.arm in training:
+                continue
+            if isinstance(event, Scored | RunFinished) or (
+                isinstance(event, ControlApplied) and event.command == "stop"
+            ):
+                continue
+            yield line, event
+
+
+def _tells_an_end(event: Event | None, training: Collection[str]) -> bool:
+    """Whether an event is of an end that is none: of an arm that trains on, or of the run."""
+    if isinstance(event, ArmStopped):
+        return event.arm in training
+    return isinstance(event, Scored | RunFinished) or (isinstance(event, ControlApplied) and event.command == "stop")
+
+
+def _measure(folder: Path, epoch: int) -> tuple[int, int]:
+    """How many lines a log has, and after how many of them an epoch is over for all arms."""
+    count = cut = 0
+    with open_events(folder) as file:
+        for line in whole_lines(file):
+            count += line.endswith(b"\n")
+            if b'"steps_done"' in line[:100]:  # nearly all of a log
+                continue
+            event = _event(line)
+            ended = isinstance(event, ArmStopped) and event.epoch <= epoch and cut == count - 1
+            if ended or (isinstance(event, EpochDone) and event.epoch <= epoch and not event.partial):
+                cut = count
+    return count, cut
+
+
+def _event(line: bytes) -> Event | None:
+    try:
+        return parse(line)
+    except ValidationError:
+        return None
+
+
+def _fault(history: History, commit: Commit) -> str:
+    """What a log lacks of what was trained before a commit, in words; empty if it has all epochs."""
+    if history.started is None:
+        return "the run's start"
+    for name, arm in history.arms.items():
+        trained = commit.trainer["arms"].get(name, {}).get("epochs", 0)
+        seen = [done.epoch for done in arm.epochs]
+        if seen != list(range(1, trained + 1)):
+            lost = next((epoch for epoch in range(1, trained + 1) if epoch not in seen), trained)
+            return f"epoch {lost} of the {name} arm"
+    return ""
