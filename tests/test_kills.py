@@ -1,0 +1,88 @@
+"""A run that is killed at any moment and resumed ends equal, in all but times, to one that nobody disturbed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from signal import Signals
+
+import pytest
+
+from tests.kills import VICTIMS, Kill, KilledRun
+from tests.same_run import assert_same, lines, seams
+
+APART = {"smoke": 0.05, "dropout": 2.0}
+"""Seconds from a line of the log to the next."""
+SIGNALS = (Signals.SIGINT, Signals.SIGTERM, Signals.SIGQUIT, Signals.SIGHUP, Signals.SIGUSR1, Signals.SIGUSR2)
+
+
+@pytest.fixture(scope="module")
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The preset's run that nobody disturbed."""
+    return KilledRun(tmp_path_factory.mktemp("whole"), "--preset", request.param).end()
+
+
+def assert_ends_equal(run: KilledRun, whole: Path) -> None:
+    """Resume a run that was killed until it has ended."""
+    if run.status != "finished":
+        run.end()
+    assert run.folder is not None
+    assert_same(run.folder, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whole", ["smoke"], indirect=True)
+@pytest.mark.parametrize("victim", ["program", "worker", "everything"])
+def test_killed_in_its_second_epoch_it_goes_on_after_the_first(victim: str, whole: Path, tmp_path: Path) -> None:
+    run = KilledRun(tmp_path, "--preset", "smoke")
+    run.harm(Kill(8, 0.0, victim))  # the log has an epoch's steps when it is over, so that the second is over too
+    assert run.status == ("failed" if victim == "worker" else "")
+    assert_ends_equal(run, whole)
+    assert run.folder is not None
+    (seam,) = (line for line in lines(run.folder) if line["kind"] == "interrupted")
+    assert seam["epoch"] >= 1
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("whole", ["smoke"], indirect=True)
+@pytest.mark.parametrize("seed", range(50))
+def test_killed_at_50_moments_it_ends_as_if_it_had_not_been(seed: int, whole: Path, tmp_path: Path) -> None:
+    harm_and_end("smoke", seed, whole, tmp_path)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("whole", ["dropout"], indirect=True)
+@pytest.mark.parametrize("seed", range(10))
+def test_a_longer_run_killed_at_10_moments_ends_as_if_it_had_not_been(seed: int, whole: Path, tmp_path: Path) -> None:
+    harm_and_end("dropout", seed, whole, tmp_path)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("whole", ["smoke"], indirect=True)
+@pytest.mark.parametrize("seed", range(30))
+def test_ended_by_signals_at_30_moments_it_ends_as_if_it_had_not_been(seed: int, whole: Path, tmp_path: Path) -> None:
+    harm_and_end("smoke", seed, whole, tmp_path, SIGNALS)
+
+
+def harm_and_end(
+    preset: str, seed: int, whole: Path, logs: Path, numbers: Sequence[Signals] = (Signals.SIGKILL,)
+) -> None:
+    """Send signals at drawn moments, often also while it is resumed, and compare what the run comes to."""
+    chance = random.Random(f"{preset} {seed} {numbers}")
+    run = KilledRun(logs, "--preset", preset)
+    harmed = 0
+    while harmed == 0 or (chance.random() < 0.4 and run.status != "finished"):
+        moment = run.moment(chance, len(lines(whole)), APART[preset])
+        kill = Kill(*moment, chance.choice(VICTIMS), chance.choice(numbers))
+        outcome = run.harm(kill)
+        harmed += 1
+        print(
+            f"{preset} {seed}: {kill.number.name} to {kill.victim} at line {kill.lines} + {kill.later:.3f} s:", end=" "
+        )
+        print(f"code {outcome.code}, {run.lines} lines, {run.status or 'no summary'} {outcome.err.strip()}")
+        is_python_s_own = (kill.lines, outcome.code) == (0, -Signals.SIGINT)  # before it has read any of the program
+        assert is_python_s_own or "Traceback" not in outcome.err
+    assert_ends_equal(run, whole)
+    assert run.folder is not None
+    assert seams(run.folder) <= harmed
