@@ -9,14 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from regtui.engine.run import run
 from regtui.errors import InputError
 from regtui.preset.file import load
+from regtui.protocol.control import Control, Stop
+from regtui.protocol.events import EpochDone, Event, RunStarted
 from regtui.study.conduct import Opened, Pace, conduct
 from regtui.study.design import Wishes, make_plan
 from regtui.study.engine import Began, Ended, News
-from regtui.study.folder import StudyFolder, find_studies, find_study
+from regtui.study.folder import StudyFolder, drop_run, find_studies, find_study
 from regtui.study.outcome import State, StudyOutcome
+from regtui.study.plan import Job
 from tests.fake_engine import FakeEngine
+from tests.scripted import ScriptedCrew
 
 SETTINGS = ("train.epochs=1",)
 
@@ -96,6 +101,48 @@ def test_a_run_that_fails_stops_no_other_and_is_made_again_when_the_study_is_res
     assert engine.begun == [("", 1, 0)]
 
 
+class Resuming(FakeEngine):
+    """Also goes on with runs that were cut off; here that means to make them anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone_on: dict[tuple[str, int, int], Path] = {}
+
+    def go_on(self, job: Job, run: Path) -> None:
+        self.gone_on[job.key] = run
+        drop_run(run)
+        self.begin(job, run.parent)
+
+
+def cut_off(job: Job, runs: Path, epoch: int) -> Path:
+    """A run that was stopped after so many of its epochs."""
+    control = Control()
+    losses = {arm: [0.5] * job.preset.train.epochs for arm in job.preset.arms()}
+
+    def stop(event: Event) -> None:
+        if isinstance(event, RunStarted if epoch == 0 else EpochDone) and getattr(event, "epoch", 0) == epoch:
+            control.send(Stop())
+
+    return run(job.preset, runs, control, stop, ScriptedCrew(losses)).folder
+
+
+@pytest.mark.parametrize("engine", [FakeEngine(), Resuming()], ids=["anew", "resuming"])
+def test_runs_that_were_cut_off_go_on_from_the_furthest_checkpoint_where_the_engine_can(
+    tmp_path: Path, engine: FakeEngine
+) -> None:
+    study = StudyFolder.create(make_plan(load("smoke", ("train.epochs=3",)), Wishes("3")), tmp_path)
+    first, second, _ = study.jobs
+    near, far, none = (cut_off(job, study.runs, epoch) for job, epoch in ((first, 1), (first, 2), (second, 0)))
+    (near / "summary.json").unlink()  # as if that one had been killed
+    assert study.find_runs().cut_off == {first.key: far}
+    assert Heard().conduct(study, engine) == "finished"
+    assert sorted(engine.begun) == [job.key for job in study.jobs]
+    if isinstance(engine, Resuming):
+        assert engine.gone_on == {first.key: far}
+    assert {*study.runs.iterdir()} == {*study.find_runs().done.values()}
+    assert not {near, far, none} & {*study.runs.iterdir()}
+
+
 @pytest.mark.parametrize("left", ["", "events.jsonl", "preset.toml", "preset.toml run.json events.jsonl"])
 def test_a_run_that_was_interrupted_is_begun_anew(tmp_path: Path, left: str) -> None:
     study = begun(tmp_path)
@@ -128,8 +175,8 @@ def test_runs_are_found_by_what_they_ran_and_those_of_no_job_are_named(tmp_path:
     Heard().conduct(other, FakeEngine())
     stranger = next(other.runs.iterdir())
     stranger.rename(study.runs / "stranger")
-    for i, run in enumerate(study.find_runs().done.values()):
-        run.rename(study.runs / f"renamed {i}")
+    for i, folder in enumerate(study.find_runs().done.values()):
+        folder.rename(study.runs / f"renamed {i}")
     engine, heard = FakeEngine(), Heard()
     heard.conduct(study, engine)
     assert engine.begun == []

@@ -17,7 +17,7 @@ import pytest
 
 from regtui.study.folder import StudyFolder, find_studies
 from tests.command import command, environment
-from tests.test_study_local import children_of, lives, results, wait_until
+from tests.test_study_local import assert_resumed, children_of, lives, results, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -30,8 +30,8 @@ VARYING = {"name", "runs", "cost", "headline"}
 class Study:
     """A study of a small preset that is run by programs of their own, which can be harmed."""
 
-    def __init__(self, logs: Path, seeds: int) -> None:
-        self.logs, self.seeds = logs, seeds
+    def __init__(self, logs: Path, seeds: int, *options: str) -> None:
+        self.logs, self.seeds, self.options = logs, seeds, options
         self.process: subprocess.Popen[str] | None = None
         self.family: set[int] = set()
 
@@ -49,7 +49,7 @@ class Study:
     def start(self, **more: Any) -> None:
         """Begin it, or go on with it."""
         begun = self.path
-        asked = ["--resume", str(begun)] if begun else ["smoke", "--seeds", str(self.seeds), *SMALL]
+        asked = ["--resume", str(begun)] if begun else ["smoke", "--seeds", str(self.seeds), *SMALL, *self.options]
         self.process = subprocess.Popen(
             command("study", *asked, "--jobs", "2", "--headless", "--log-dir", self.logs),
             env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -126,6 +126,17 @@ def test_killed_at_ten_moments_it_comes_to_the_same(tmp_path: Path) -> None:
     assert not killed.find_runs().unfinished
     assert results(killed) == results(untroubled)
     assert numbers(study.path) == numbers(whole.path)
+
+
+def test_with_checkpoints_its_runs_go_on_where_they_were(tmp_path: Path) -> None:
+    study = Study(tmp_path / "killed", 2, "--checkpoints", "--set", "train.epochs=15")
+    study.start()
+    wait_until(lambda: len([*study.logs.glob("*/runs/*/checkpoint/manifest.json")]) == 2)
+    study.harm(signal.SIGKILL)
+    study.start()
+    assert study.wait() == (0, "")
+    assert study.path is not None
+    assert_resumed(StudyFolder.open(study.path), tmp_path / "whole")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

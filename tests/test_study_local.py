@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
+from regtui.engine.crew import ProcessCrew
 from regtui.engine.run import run
 from regtui.preset.file import load
 from regtui.protocol.control import Control
+from regtui.protocol.events import EpochDone
 from regtui.study.conduct import Opened, conduct
 from regtui.study.design import Wishes, make_plan
-from regtui.study.engine import Began, Ended, News
+from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.folder import StudyFolder, find_studies
 from regtui.study.local import LocalEngine
 from tests.command import start
@@ -65,6 +67,50 @@ def wait_until(is_so: Callable[[], object], seconds: float = 120) -> None:
     while not is_so():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def assert_resumed(study: StudyFolder, whole: Path) -> None:
+    """Each run was cut off and went on, and is equal to an ordinary one, which is made in another folder."""
+    from tests.same_run import assert_same, seams
+
+    done = study.find_runs().done
+    assert {*study.runs.iterdir()} == {*done.values()}
+    with ProcessCrew(1, processes=1) as crew:
+        for job in study.jobs:
+            assert seams(done[job.key])
+            assert_same(done[job.key], run(job.preset, whole, Control(), lambda _event: None, crew).folder)
+
+
+def test_with_checkpoints_runs_that_are_stopped_or_lose_their_worker_go_on_where_they_were(tmp_path: Path) -> None:
+    study = begun(tmp_path, "2", "train.epochs=9", "data.train_samples=400", "data.val_fraction=0.01")
+    stop = threading.Event()
+    met: set[int] = set()
+
+    def halt(news: News | Opened) -> None:
+        if isinstance(news, Told) and isinstance(news.event, EpochDone) and news.event.epoch == 2:
+            met.add(news.job.seed)
+            if len(met) == 2:
+                stop.set()
+
+    assert conduct(study, LocalEngine(2, checkpoints=True), stop, halt) == "stopped"
+    assert len(study.find_runs().unfinished) == 2
+    told: list[News | Opened] = []
+    killed: list[int] = []
+
+    def kill(news: News | Opened) -> None:
+        told.append(news)
+        if isinstance(news, Told) and isinstance(news.event, EpochDone) and news.event.epoch == 5 and not killed:
+            [server] = [child for child in children_of(os.getpid()) if children_of(child)]
+            killed.extend(children_of(server))
+            for worker in killed:
+                os.kill(worker, signal.SIGKILL)
+
+    assert conduct(study, LocalEngine(2), threading.Event(), kill) == "finished"
+    assert killed
+    assert [one.status for one in told if isinstance(one, Ended)] == ["finished"] * 2
+    epochs = [one.event.epoch for one in told if isinstance(one, Told) and isinstance(one.event, EpochDone)]
+    assert {*epochs} == {*range(1, 10)}, "those from before it was stopped are told again, for its curves"
+    assert_resumed(study, tmp_path / "whole")
 
 
 def test_every_number_is_that_of_an_ordinary_run(tmp_path: Path) -> None:

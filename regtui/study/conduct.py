@@ -12,9 +12,9 @@ from threading import Event as Flag
 from typing import NamedTuple
 
 from regtui.errors import RegtuiError
-from regtui.study.engine import Began, Ended, Engine, News
+from regtui.study.engine import Began, Ended, Engine, News, ResumingEngine
 from regtui.study.folder import StudyFolder, drop_run
-from regtui.study.outcome import State, StudyOutcome, end_at_look, outcome_of
+from regtui.study.outcome import JobKey, State, StudyOutcome, end_at_look, outcome_of
 from regtui.study.plan import Job
 from regtui.study.record import write_outcome
 
@@ -48,7 +48,8 @@ def conduct(
     """Make the runs of a study that are not done yet; returns how it ended.
 
     May be called from any thread: everything happens in it, `tell` and `judged` included. Runs that were interrupted,
-    failed or stopped are begun anew; runs that are done are never made again. A study with looks makes the runs of one
+    failed or stopped go on from their checkpoints, where they have any and the engine can, else they are begun anew;
+    runs that are done are never made again. A study with looks makes the runs of one
     look after the other, and ends at the first that decides it; seeds that were added are run after that.
 
     Args:
@@ -68,10 +69,11 @@ def conduct(
     with study.held():
         study.sweep()
         found = study.find_runs()
-        for folder in (*found.unfinished, *found.failed.values()):
+        cut_off = found.cut_off if isinstance(engine, ResumingEngine) else {}
+        for folder in {*found.unfinished, *found.failed.values()} - {*cut_off.values()}:
             drop_run(folder)
         missing = {job.key for job in study.jobs} - found.done.keys()
-        conductor = _Conductor(study, engine, stop, tell, judged)
+        conductor = _Conductor(study, engine, cut_off, stop, tell, judged)
         try:
             with ExitStack() as stack:
                 if missing:
@@ -92,11 +94,12 @@ class _Conductor:
         self,
         study: StudyFolder,
         engine: Engine,
+        cut_off: dict[JobKey, Path],
         stop: Flag,
         tell: Callable[[News | Opened], object],
         judged: Callable[[StudyOutcome], object],
     ) -> None:
-        self._study, self._engine, self._stop = study, engine, stop
+        self._study, self._engine, self._cut_off, self._stop = study, engine, cut_off, stop
         self._tell, self._judged = tell, judged
         self._judged_at = -math.inf
         self._judging = 0.0
@@ -143,7 +146,7 @@ class _Conductor:
         running = 0
         while (to_come or running) and not self._stop.is_set():
             while to_come and self._engine.room > 0:
-                self._engine.begin(to_come.popleft(), self._study.runs)
+                self._begin(to_come.popleft())
                 running += 1
             told = self._engine.news(TICK)
             for news in told:
@@ -157,6 +160,13 @@ class _Conductor:
             if self._is_stale and time.monotonic() > self._judged_at + SELDOM * self._judging:
                 self.judge()
         return not (to_come or running)
+
+    def _begin(self, job: Job) -> None:
+        run = self._cut_off.pop(job.key, None)
+        if run is not None and isinstance(self._engine, ResumingEngine):
+            self._engine.go_on(job, run)
+        else:
+            self._engine.begin(job, self._study.runs)
 
 
 class Pace:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 from regtui.errors import RegtuiError
 from regtui.protocol.events import Event, Status
@@ -66,3 +66,11 @@ class Engine(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class ResumingEngine(Engine, Protocol):
+    """An engine that also goes on with runs that were cut off; others begin them anew."""
+
+    def go_on(self, job: Job, run: Path) -> None:
+        """Go on with the run in a folder from its checkpoint; returns at once."""

@@ -34,6 +34,7 @@ from regtui.preset.train import SEEDS
 from regtui.preset.validation import validate
 from regtui.runs.files import read_json, read_toml
 from regtui.runs.list import find_study_folders, is_run, is_study_folder
+from regtui.runs.resumable import resumable
 from regtui.study.plan import FILE, Job, StudyPlan
 from regtui.text import quoted
 
@@ -47,8 +48,8 @@ MOST_READ = 20_000
 """So many runs are remembered."""
 _GONE = ".gone"
 _LOOKS_AT_LOCK = 5
-_KEPT = ("finished", "diverged")
-"""How a run ends that is never made again; one that was stopped or failed is begun anew."""
+KEPT = ("finished", "diverged")
+"""How a run ends that is never made again; one that was stopped or failed is made again."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,23 @@ class StudyRuns:
     Attributes:
         done: The folder of each job's run that has ended, by `Job.key`.
         failed: Those that failed or were stopped, which are made again when the study is resumed.
-        unfinished: Folders of runs that go on or were interrupted.
+        unfinished: Folders of runs that go on or were interrupted, each with its job; None where that is not known.
         strangers: Folders of runs that are of no job: of another preset, or of seeds that the study has not.
     """
 
     done: Mapping[tuple[str, int, int], Path]
     failed: Mapping[tuple[str, int, int], Path]
-    unfinished: Sequence[Path]
+    unfinished: Mapping[Path, tuple[str, int, int] | None]
     strangers: Sequence[Path]
+
+    @property
+    def cut_off(self) -> dict[tuple[str, int, int], Path]:
+        """Of each job the run that has the furthest checkpoint of those that are to be made again, if one has any."""
+        found: dict[tuple[str, int, int], tuple[int, Path]] = {}
+        for folder, key in (*self.unfinished.items(), *((folder, key) for key, folder in self.failed.items())):
+            if key is not None and (epoch := reached(folder)) > found.get(key, (0, folder))[0]:
+                found[key] = epoch, folder
+        return {key: folder for key, (_, folder) in found.items()}
 
 
 class StudyFolder:
@@ -183,18 +193,18 @@ class StudyFolder:
         jobs = self._identities
         done: dict[tuple[str, int, int], Path] = {}
         failed: dict[tuple[str, int, int], Path] = {}
-        unfinished: list[Path] = []
+        unfinished: dict[Path, tuple[str, int, int] | None] = {}
         strangers: list[Path] = []
         for folder in self._folders():
             same, status = _read_run(folder)
             key = jobs.get(same) or (jobs.get(_identity_now(folder)) if same else None)
-            if not same:
-                (unfinished if _is_begun(folder) else strangers).append(folder)
+            if not same and _is_begun(folder):
+                unfinished[folder] = None
             elif key is None:
                 strangers.append(folder)
             elif not status:
-                unfinished.append(folder)
-            elif status not in _KEPT:
+                unfinished[folder] = key
+            elif status not in KEPT:
                 failed[key] = folder
             elif key in done:
                 raise InputError(
@@ -250,6 +260,14 @@ def identity(preset: Mapping[str, Any]) -> str:
     if isinstance(train := same.get("train"), Mapping):
         same["train"] = {key: value for key, value in train.items() if key != "device"}
     return json.dumps(same, sort_keys=True, default=str)
+
+
+def reached(run: Path) -> int:
+    """The epoch after which a run that was cut off can go on from its checkpoint; 0 if it can't."""
+    try:
+        return resumable(run).epoch
+    except InputError:
+        return 0
 
 
 def drop_run(run: Path) -> None:

@@ -14,12 +14,14 @@ from typing import Self
 
 from regtui.engine.crew import ProcessCrew
 from regtui.engine.forkserver import ForkServer
+from regtui.engine.resume import Changes, resume
 from regtui.engine.run import RunResult, run
-from regtui.errors import RegtuiError
+from regtui.errors import InputError, RegtuiError
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event, StepsDone
+from regtui.runs.events import read_events
 from regtui.study.engine import Began, Ended, News, Told
-from regtui.study.folder import drop_run
+from regtui.study.folder import KEPT, drop_run, reached
 from regtui.study.plan import Job
 from regtui.text import counted
 
@@ -52,6 +54,10 @@ class LocalEngine:
     def begin(self, job: Job, runs: Path) -> None:
         """Begin a run in a new folder below `runs`; returns at once."""
         next(worker for worker in self._workers if not worker.is_busy).begin(job, runs)
+
+    def go_on(self, job: Job, run: Path) -> None:
+        """Go on with the run in a folder from its checkpoint; returns at once."""
+        next(worker for worker in self._workers if not worker.is_busy).begin(job, run.parent, run)
 
     def news(self, timeout: float) -> list[News]:
         """What has happened since the last call, in order; waits up to `timeout` seconds for the first."""
@@ -119,12 +125,12 @@ class _Worker:
         self._thread: threading.Thread | None = None
         self.is_busy = False
 
-    def begin(self, job: Job, runs: Path) -> None:
-        """Begin a run; returns at once."""
+    def begin(self, job: Job, runs: Path, cut_off: Path | None = None) -> None:
+        """Begin a run, or go on with one that was cut off; returns at once."""
         self.is_busy = True
         if self._crew is None:
             self._crew = self._server.crew()
-        self._thread = threading.Thread(target=self._run, args=(job, runs), name=self._name, daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(job, runs, cut_off), name=self._name, daemon=True)
         self._thread.start()
 
     def hang_up(self) -> None:
@@ -139,37 +145,46 @@ class _Worker:
         if self._thread is not None:
             self._thread.join()
 
-    def _run(self, job: Job, runs: Path) -> None:
+    def _run(self, job: Job, runs: Path, cut_off: Path | None) -> None:
         ended = Ended(job, None, "failed", "")
         try:
             for _ in range(ATTEMPTS):
-                ended = self._attempt(job, runs)
+                ended = self._attempt(job, runs, cut_off)
                 died = self._crew is not None and self._crew.has_lost_one
                 if died or self._crew is None or not self._crew.idle:  # or it owes what a failed run has asked for
                     self._replace()
                 if not died or ended.status != "failed" or self._closed:
                     break
-                _remove(ended.folder)
+                cut_off = _kept(ended.folder)
                 ended = Ended(job, None, "failed", f"its worker died {ATTEMPTS} times: {ended.error}")
                 self._deaths += 1
         finally:
-            if self._closed:
-                _remove(ended.folder)
+            if self._closed and ended.status not in KEPT:
+                _kept(ended.folder)
             self.is_busy = False
             self._news.put(ended)
 
-    def _attempt(self, job: Job, runs: Path) -> Ended:
+    def _attempt(self, job: Job, runs: Path, cut_off: Path | None) -> Ended:
         begun: list[Path] = []
 
         def begin(folder: Path) -> None:
             begun.append(folder)
-            self._news.put(Began(job, folder, self._where))
+            self._news.put(Began(job, folder, self._where if cut_off is None else f"{self._name}, resumed"))
+            if cut_off is not None:
+                for event in read_events(folder):
+                    emit(event)
 
         def emit(event: Event) -> None:
             if not isinstance(event, StepsDone):
                 self._news.put(Told(job, event))
 
         try:
+            if cut_off is not None:
+                try:
+                    return _ended(job, resume(cut_off, Changes(), Control(), emit, self._crew, begin))
+                except InputError:  # its checkpoint is damaged, or what it asks for is not there, as will be told below
+                    drop_run(cut_off)
+                    cut_off = None
             result = run(job.preset, runs, Control(), emit, self._crew, begin, checkpoints=self._checkpoints)
         except RegtuiError as error:
             return Ended(job, None, "failed", str(error), None if self._has_died else error)
@@ -198,6 +213,12 @@ def _ended(job: Job, result: RunResult) -> Ended:
     return Ended(job, result.folder, result.summary.status, result.summary.error, unsaved=result.summary.unsaved)
 
 
-def _remove(folder: Path | None) -> None:
-    if folder is not None:
+def _kept(folder: Path | None) -> Path | None:
+    """Keep a run that was cut off if it has a checkpoint to go on from, without its outcome; else remove it."""
+    if folder is None:
+        return None
+    if not reached(folder):
         drop_run(folder)
+        return None
+    (folder / "summary.json").unlink(missing_ok=True)
+    return folder

@@ -447,7 +447,10 @@ class StudyScreen(Screen[None]):
     def action_stop(self) -> None:
         """Ask whether to stop."""
         done, planned = self.session.outcome.runs
-        words = f"{done} of {planned} runs are done. Those that run now would be begun anew when the study goes on."
+        words = (
+            f"{done} of {planned} runs are done. When the study goes on, those that run now go on from their "
+            "checkpoints, or are begun anew if it saves none."
+        )
         self.app.push_screen(AskWhileItTrains("Stop the study?", words, STOP_CHOICES), self._stop_answered)
 
     def _stop_answered(self, answered: str | None) -> None:
