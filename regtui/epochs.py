@@ -29,10 +29,8 @@ def table_lines(event: Event, history: History, preset: Preset | None, width: in
             return _epoch_lines(event, layout, best=event is history.arms[event.arm].best)
         case ArmStopped(reason="early_stopping"):
             words = f"stopped early{_best_and_kept(event.arm, history, preset)}"
-        case ArmStopped(reason="non_finite"):
-            words = f"diverged: the training loss of step {event.step:,} is not finite"
-        case ArmStopped(reason="exploded"):
-            words = "diverged: the training loss is far above that of guessing"
+        case ArmStopped(diverged=True):
+            words = f"diverged: the {event.how_diverged}"
         case Interrupted() if history.started is not None:
             return _wrapped(f"{'':{layout.number}}  ", event.words(), layout.width)
         case _:

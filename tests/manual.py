@@ -28,7 +28,7 @@ STATUS = {
     "0": "Done; a run that stopped early is done.",
     "1": "Failed.",
     "2": "Wrong usage, an invalid preset, or, without a screen, a fault in the settings.",
-    "3": "Diverged: a loss was not finite.",
+    "3": "Diverged: a loss, a gradient or a weight was not finite, or a loss absurdly large.",
     "4": "Stopped, and kept.",
     "10": "With --verdict-exit: no difference that matters, or inconclusive; without it never.",
     "11": "With --verdict-exit: it hurts.",

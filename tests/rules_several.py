@@ -131,7 +131,7 @@ def _(history: History, g: Sequence[Any]) -> None:
         hold(gap(own) < gap(base) and loss(own) > loss(base), "another gap or loss")
 
 
-@SEVERAL.rule(rf"Not compared: ({NAMES}) diverged in epoch (\d+) \(training loss was not finite\)\.")
+@SEVERAL.rule(rf"Not compared: ({NAMES}) diverged in epoch (\d+) \(numbers were no longer finite\)\.")
 def _(history: History, g: Sequence[Any]) -> None:
     for name in named(history, g[0]):
         stopped = history.arms[name].stopped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from regtui.arm.interface import Args, ArmCalls, Result
-from regtui.arm.reports import Built, Measured, Saved, ScoreReport
+from regtui.arm.reports import Built, Measured, Saved, ScoreReport, Trained
 from regtui.engine.crew import nobody_watches
 from regtui.engine.process import Wait
 from regtui.errors import InputError
@@ -69,10 +70,12 @@ class ScriptedCrew:
         self._epochs[arm] += 1
         return f"order {self._epochs[arm]}"
 
-    def _train_steps(self, arm: str, count: int) -> list[float]:
+    def _train_steps(self, arm: str, count: int) -> Trained:
         first = self._steps[arm] + 1
         self._steps[arm] += count
-        return [self.step_loss(arm, step) for step in range(first, first + count)]
+        losses = [self.step_loss(arm, step) for step in range(first, first + count)]
+        broken = next((place for place, loss in enumerate(losses, 1) if not math.isfinite(loss)), None)
+        return Trained(losses) if broken is None else Trained(losses[:broken], "loss")
 
     def _measure(self, arm: str) -> Measured:
         epoch = self._epochs[arm] - 1

@@ -14,15 +14,16 @@ ROOT = Path(__file__).parent.parent
 CALLS = """
 from regtui.arm.arm import Arm
 from regtui.arm.interface import ArmCalls, HostCalls
+from regtui.arm.reports import Trained
 from regtui.engine.crew import Crew
 from regtui.engine.process import Process
 
 class Renamed(Arm):
-    def train_steps(self, count: int, twice: bool) -> list[float]: ...  # override
+    def train_steps(self, count: int, twice: bool) -> Trained: ...  # override
 
 def calls(crew: Crew, process: Process) -> None:
     reveal_type(crew.each(ArmCalls.measure, ["baseline"]))  # reports.Measured]
-    reveal_type(crew.begin(ArmCalls.train_steps, ["baseline"], 10)())  # list[
+    reveal_type(crew.begin(ArmCalls.train_steps, ["baseline"], 10)())  # reports.Trained]
     crew.each(ArmCalls.gauge, ["baseline"])  # attr-defined
     crew.each(ArmCalls.remember, ["baseline"])  # arg-type
     crew.each(ArmCalls.remember, ["baseline"], "3")  # arg-type

@@ -166,7 +166,7 @@ def test_a_step_is_made_on_the_changed_batch_with_shares_as_targets(model: dict[
     plain = arm(model=model)
     loss = functional.cross_entropy(plain.model(x), y)
     loss.backward()  # type: ignore[no-untyped-call]
-    assert one.train_steps(1) == [pytest.approx(loss.item(), rel=1e-6)]
+    assert one.train_steps(1).losses == [pytest.approx(loss.item(), rel=1e-6)]
     for mine, theirs in zip(gradients(one), gradients(plain), strict=True):
         torch.testing.assert_close(mine, theirs)
 
@@ -182,7 +182,7 @@ def test_images_are_given_as_images_whatever_the_network_takes() -> None:
     one.start_epoch()
     x, y = first_batch(one)
     expected = functional.cross_entropy(arm().model(x.view(-1, 28, 28).flip(1).reshape(-1, 784)), y)
-    assert one.train_steps(1) == [pytest.approx(expected.item(), rel=1e-6)]
+    assert one.train_steps(1).losses == [pytest.approx(expected.item(), rel=1e-6)]
 
 
 def test_what_is_measured_and_tested_is_never_changed() -> None:
@@ -252,8 +252,8 @@ def test_everything_together_trains_and_the_seed_decides(model: dict[str, Any]) 
     first, second = arm(made(), model=model), arm(made(), model=model)
     for one in (first, second):
         one.start_epoch()
-    losses = first.train_steps(10)
-    assert losses == second.train_steps(10)
+    losses = first.train_steps(10).losses
+    assert losses == second.train_steps(10).losses
     assert all(0 < loss < 20 for loss in losses)
     assert first.measure()[:6] == second.measure()[:6]
     assert len(set(first._own_streams)) == len(first._own_streams) > 4

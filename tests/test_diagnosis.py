@@ -139,7 +139,7 @@ def test_an_arm_that_ended_is_told_first_and_the_other_goes_on_alone() -> None:
         "alone."
     )
     telling = told([0.3], [0.3]).stop("baseline", "non_finite")
-    assert said(telling).startswith("Baseline diverged in epoch 1: its loss at step 10 is not finite; regularized goes")
+    assert said(telling).startswith("Baseline diverged in epoch 1: its training loss of step 10 is not finite; regul")
     telling.stop("regularized", "exploded")
     assert said(telling) == "All arms have stopped; the run is coming to its end."
 
@@ -192,7 +192,7 @@ def test_ended() -> None:
     assert said(cut.finish("stopped")).startswith("Stopped in epoch 2: lowest")
     assert said(Telling(PRESET).finish("failed", "the disk is full.")) == "The run failed: the disk is full."
     diverged = told([0.3], []).stop("regularized", "non_finite").finish("diverged")
-    assert said(diverged) == "Regularized diverged in epoch 1: its loss at step 0 is not finite."
+    assert said(diverged) == "Regularized diverged in epoch 1: its training loss of step 0 is not finite."
 
 
 def test_it_never_speaks_of_significance_and_is_three_sentences_at_most() -> None:

@@ -15,7 +15,7 @@ import torch
 
 from regtui.arm import checkpoint
 from regtui.arm.arm import Arm
-from regtui.arm.reports import Saved
+from regtui.arm.reports import Saved, Trained
 from regtui.arm.split import load
 from regtui.data.source import ensure
 from regtui.engine.run import RunResult, run
@@ -52,7 +52,7 @@ class SavingCrew(ScriptedCrew):
         for arm in arms.values():
             arm._best, arm._best_file, arm._at_best = None, None, False
 
-    def _train_steps(self, arm: str, count: int) -> list[float]:
+    def _train_steps(self, arm: str, count: int) -> Trained:
         self.arms[arm]._at_best = False
         return super()._train_steps(arm, count)
 

@@ -283,7 +283,7 @@ def test_any_module_trains_with_any_technique_and_starts_as_the_baseline_does() 
     regularized.start_epoch()
     before = {name: weight.clone() for name, weight in regularized.model.weights().items()}
     assert list(before) == ["batch_norm", "head.1", "head.3"]
-    losses = regularized.train_steps(10)
+    losses = regularized.train_steps(10).losses
     assert len(losses) == 10
     measured = regularized.measure()
     assert measured.weights.keys() == before.keys()

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from regtui import signals
+from regtui.arm.reports import Trained
 from regtui.cli import headless
 from regtui.console import drop_blocked_output
 from regtui.engine.process import Wait
@@ -167,7 +168,7 @@ class Crew(ScriptedCrew):
         super().__init__({arm: [0.5, 0.4, 0.3, 0.2] for arm in ("baseline", "regularized")})
         self.stands_still, self.goes_on = threading.Event(), threading.Event()
 
-    def _train_steps(self, arm: str, count: int) -> list[float]:
+    def _train_steps(self, arm: str, count: int) -> Trained:
         while self._epochs[arm] == 2 and not self.goes_on.wait(0.01):
             self.stands_still.set()
             self.watch(Wait((arm,), 1, 0.2, None))

@@ -317,7 +317,7 @@ def test_where_only_the_technique_diverged_its_strength_is_named() -> None:
 
 def test_a_diverged_run_names_each_arm_its_epoch_and_a_remedy() -> None:
     both = verdict(None, replace(BASELINE, epochs=2, stop_reason="non_finite"), DIVERGED, status="diverged")
-    assert "baseline diverged in epoch 2 (its training loss was not finite) and dropout 0.5 diverged in" in words(both)
+    assert "baseline diverged in epoch 2 (its numbers were no longer finite) and dropout 0.5 diverged in" in words(both)
     assert "Lower learning_rate" in words(both)
 
 

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from regtui.arm import checkpoint, optimizer
 from regtui.arm.checkpoint import Best, State
+from regtui.arm.finite import FEW, Moment, StepNumbers, StepRead, first_broken, read, sums
 from regtui.arm.interface import ArmCalls
 from regtui.arm.network import Network, as_images
-from regtui.arm.reports import Built, Measured, Saved, ScoreReport
+from regtui.arm.reports import Built, Measured, Saved, ScoreReport, Trained
 from regtui.arm.split import Data, Rows, normalize
 from regtui.arm.streams import stream
 from regtui.errors import InputError
@@ -24,7 +25,7 @@ from regtui.models.base import input_shape
 from regtui.models.fast import apply_layers, learn_layers
 from regtui.preset.model import Preset
 from regtui.preset.schedule import Schedule
-from regtui.protocol.events import LayerWeights
+from regtui.protocol.events import LayerWeights, NotFinite
 from regtui.runs.checkpoint import WEIGHT, ArmFiles
 from regtui.runs.unsaved import fault_at
 from regtui.tasks import arithmetic
@@ -87,6 +88,10 @@ class Arm(ArmCalls):
         self._batches: tuple[Tensor, ...] = ()
         self._next_batch = 0
         self._steps, self._rate = 0, 0.0
+        own = list(self.model.state_dict().values())  # these share the memory of the network's tensors
+        self._must_be_finite = [tensor for tensor in own if tensor.is_floating_point()]
+        self._changed_by_steps = [*own, *self.optimizer.state().values()]
+        self._broken: NotFinite | None = None
         self._seconds = 0.0
         self._best: Best | None = None
         self._at_best = False
@@ -105,37 +110,68 @@ class Arm(ArmCalls):
         self._next_batch, self._seconds = 0, 0.0
         return _hash(order)
 
-    def train_steps(self, count: int) -> list[float]:
-        """Train on the next `count` batches of this epoch; returns the data loss of each, without penalties.
+    def train_steps(self, count: int) -> Trained:
+        """Train on the next `count` batches of this epoch, unless a number stops being finite, which ends the arm.
 
-        The losses stay on the device until all steps are done: reading one would make the host wait for the device.
+        Nothing is read from the device until all steps are done: that would make the host wait for it. Weights that are
+        not finite stay so, even where a ReLU hides them from the loss, so that of many steps only the last is checked;
+        if it is broken, they are made again from where they began, each with a check.
         """
         began = time.perf_counter()
-        losses = []
         self._at_best = False
+        if self._broken is not None:
+            return Trained([], self._broken)
         self.model.train()
-        for batch in self._batches[self._next_batch : self._next_batch + count]:
-            x = normalize(self.data.train_examples.read(batch))
-            y = self.data.train_targets.index_select(0, batch)
-            for technique, generator in self._changing:
-                x, y = technique.change_batch(as_images(x, self._example), y, generator)
-            self.optimizer.zero_grad()
-            losses.append(self._learn(x, y))
-            for technique in self._penalizing:
-                technique.penalty(self._weights).backward()  # type: ignore[no-untyped-call]  # adds to the gradients
-            if self._clip_norm is not None:
-                nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
-            self._rate = self._schedule.rate(self._steps)
-            self._steps += 1
-            self.optimizer.step(self._rate)
-            if self._after_step:
-                with torch.no_grad():
-                    for technique in self._after_step:
-                        technique.after_step(self._weights, self._rate)
-        self._next_batch += count
-        result: list[float] = torch.stack(losses).tolist()
+        batches = self._batches[self._next_batch : self._next_batch + count]
+        moment = Moment(self._changed_by_steps, self._own_streams.values()) if len(batches) > FEW else None
+        before = (self._steps, self._rate)
+        steps = self._make_steps(batches, check_each=moment is None)
+        if moment is not None and first_broken(steps) is not None:
+            moment.restore()
+            self._steps, self._rate = before
+            steps = self._made_again(batches) or steps
+        self._next_batch += len(batches)
+        if (last := first_broken(steps)) is not None:
+            self._broken, steps = steps[last].not_finite, steps[: last + 1]
         self._seconds += time.perf_counter() - began
-        return result
+        return Trained([step.loss for step in steps], self._broken)
+
+    def _make_steps(self, batches: Sequence[Tensor], *, check_each: bool = True) -> list[StepRead]:
+        """Make a step on each batch; the weights are checked after each, or only after the last."""
+        steps = []
+        for left, batch in enumerate(batches, start=1 - len(batches)):
+            loss, norm = self._step(batch)
+            steps.append(StepNumbers([loss], norm, sums(self._must_be_finite) if check_each or left == 0 else []))
+        return read(steps)
+
+    def _made_again(self, batches: Sequence[Tensor]) -> list[StepRead] | None:
+        """Steps up to the one that breaks the arm; None if none does, which a GPU's order of adding can bring about."""
+        steps: list[StepRead] = []
+        for batch in batches:
+            steps += self._make_steps([batch])
+            if steps[-1].not_finite is not None:
+                return steps
+        return None
+
+    def _step(self, batch: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Make a step on the examples of these numbers; returns the data loss, and the gradient's norm if clipped."""
+        x = normalize(self.data.train_examples.read(batch))
+        y = self.data.train_targets.index_select(0, batch)
+        for technique, generator in self._changing:
+            x, y = technique.change_batch(as_images(x, self._example), y, generator)
+        self.optimizer.zero_grad()
+        loss = self._learn(x, y)
+        for technique in self._penalizing:
+            technique.penalty(self._weights).backward()  # type: ignore[no-untyped-call]  # adds to the gradients
+        norm = [] if self._clip_norm is None else [nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)]
+        self._rate = self._schedule.rate(self._steps)
+        self._steps += 1
+        self.optimizer.step(self._rate)
+        if self._after_step:
+            with torch.no_grad():
+                for technique in self._after_step:
+                    technique.after_step(self._weights, self._rate)
+        return loss, norm
 
     def _learn(self, x: Tensor, y: Tensor) -> Tensor:
         """The data loss of a batch; the gradients of what is optimized become the parameters', which have none yet."""
@@ -178,7 +214,9 @@ class Arm(ArmCalls):
         )
 
     def remember(self, epoch: int) -> None:
-        """Remember the current weights, those of this epoch, as the best."""
+        """Remember the current weights, those of this epoch, as the best; never such as are not finite."""
+        if self._broken is not None:
+            return
         self._best = Best(epoch, {name: tensor.clone() for name, tensor in self.model.state_dict().items()})
         self._at_best, self._best_file = True, None
 
@@ -250,7 +288,7 @@ class Arm(ArmCalls):
             for knob, value in knobs.items():
                 if value != getattr(self._active[name], knob):
                     self._active[name].retune(knob, value)
-        self._seconds, self._next_batch = state.facts["seconds"], 0
+        self._seconds, self._next_batch, self._broken = state.facts["seconds"], 0, None
         self._steps, self._rate = state.facts["steps"], state.facts["rate"]
         self._schedule.base = state.facts.get("base_rate", self._schedule.base)  # earlier versions could not change it
         if BATCHES not in state.tensors:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, TypeVarTuple
 
-from regtui.arm.reports import Built, Measured, Saved, ScoreReport
+from regtui.arm.reports import Built, Measured, Saved, ScoreReport, Trained
 from regtui.preset.model import Preset
 from regtui.runs.checkpoint import ArmFiles
 
@@ -33,8 +33,8 @@ class ArmCalls(ABC):
         """Draw the order of this epoch's examples; returns its hash."""
 
     @abstractmethod
-    def train_steps(self, count: int) -> list[float]:
-        """Train on the next `count` batches of this epoch; returns the data loss of each."""
+    def train_steps(self, count: int) -> Trained:
+        """Train on the next `count` batches of this epoch, unless a number stops being finite, which ends the arm."""
 
     @abstractmethod
     def measure(self) -> Measured:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from regtui.protocol.events import LayerWeights
+from regtui.protocol.events import LayerWeights, NotFinite
 from regtui.runs.checkpoint import ArmFiles
 
 if TYPE_CHECKING:
@@ -27,6 +27,18 @@ class Built(NamedTuple):
     tensors: dict[str, str]
     data: str
     split: dict[str, str]
+
+
+class Trained(NamedTuple):
+    """Training steps that an arm has made.
+
+    Attributes:
+        losses: The data loss of each, without penalties.
+        not_finite: What is not finite after the last of them, which then is the arm's last; None if everything is.
+    """
+
+    losses: list[float]
+    not_finite: NotFinite | None = None
 
 
 class Measured(NamedTuple):

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from regtui.engine.clock import Clock
 from regtui.preset.model import Preset
-from regtui.protocol.events import HUGE, ArmStopped, Event, StopReason, Suspended
+from regtui.protocol.events import HUGE, ArmStopped, Event, NotFinite, StopReason, Suspended
 from regtui.techniques.early_stopping import StoppingRule
 
 EXPLODED = 100
@@ -100,8 +100,17 @@ class RunProgress:
         if (seconds := self.clock.newly_suspended()) > 0:
             self.emit(Suspended(t=self.now, seconds=round(seconds, 3)))
 
-    def stop(self, names: Iterable[str], reason: StopReason, step: int | None = None) -> None:
-        """Stop these arms and emit it; `step` is where, by default after the last emitted step."""
+    def stop(
+        self, names: Iterable[str], reason: StopReason, step: int | None = None, not_finite: NotFinite = "loss"
+    ) -> None:
+        """Stop these arms and emit it.
+
+        Args:
+            names: The arms.
+            reason: Why.
+            step: After which step, by default the last that was emitted.
+            not_finite: Of the reason non_finite, what is not.
+        """
         for name in names:
             arm = self.arms[name]
             arm.stopped = reason
@@ -114,6 +123,7 @@ class RunProgress:
                     step=self.step if step is None else step,
                     best_epoch=arm.best_epoch,
                     best_val_loss=arm.best_val_loss,
+                    not_finite=not_finite,
                 )
             )
 

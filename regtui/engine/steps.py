@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from regtui.arm.interface import ArmCalls
+from regtui.arm.reports import Trained
 from regtui.engine.crew import Crew
 from regtui.engine.progress import RunProgress
-from regtui.protocol.events import StepsDone
+from regtui.protocol.events import NotFinite, StepsDone
 
 READ_OUT = 0.1
 """Seconds between two collections of step losses; commands are carried out equally often."""
@@ -20,7 +20,7 @@ class _Ordered(NamedTuple):
 
     number: int
     at: float
-    fetch: Callable[[], Mapping[str, list[float]]]
+    fetch: Callable[[], Mapping[str, Trained]]
 
 
 class Steps:
@@ -60,7 +60,7 @@ class Steps:
             self._read(ordered)
 
     def _read(self, steps: _Ordered) -> None:
-        losses = steps.fetch()
+        made = steps.fetch()
         now = self._progress.clock.awake
         seconds = now - max(steps.at, self._read_at)
         self._read_at = now
@@ -68,26 +68,24 @@ class Steps:
         self._at_once = max(1, min(4 * self._at_once, round(steps.number * READ_OUT / max(seconds, 1e-6))))
         running = self._progress.running
         for name in running:
-            if name in losses:
-                self._tell(name, losses[name])
+            if name in made:
+                self._tell(name, *made[name])
         self._progress.step += steps.number
 
-    def _tell(self, name: str, losses: list[float]) -> None:
-        """Emit an arm's losses up to the first that is not finite, which stops the arm."""
+    def _tell(self, name: str, losses: list[float], not_finite: NotFinite | None) -> None:
+        """Emit an arm's losses; the last is that of its last step if something is not finite, which stops the arm."""
         progress = self._progress
         if progress.step == 0:
             progress.arms[name].first_loss = losses[0]
-        broken = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), None)
-        told = losses if broken is None else losses[: broken + 1]
         progress.emit(
             StepsDone(
                 t=progress.now,
                 arm=name,
                 epoch=progress.epoch,
                 first_step=progress.step + 1,
-                losses=told,
-                finite=broken is None,
+                losses=losses,
+                finite=not_finite != "loss",
             )
         )
-        if broken is not None:
-            progress.stop([name], "non_finite", step=progress.step + len(told))
+        if not_finite is not None:
+            progress.stop([name], "non_finite", progress.step + len(losses), not_finite)

@@ -200,9 +200,10 @@ class Trainer:
         progress = self.progress
         if measured:
             guess = self.preset.task.guess(self.preset.dataset.outputs)
+            broken = [name for name, report in measured.items() if not math.isfinite(report.train_loss)]
+            progress.stop(broken, "non_finite", not_finite="epoch loss")
             bounds = {name: largest_loss(progress.arms[name].first_loss, guess) for name in measured}
-            # With `not <=`, NaN counts as exploded too.
-            exploded = [name for name, report in measured.items() if not report.train_loss <= bounds[name]]
+            exploded = [name for name in progress.running if measured[name].train_loss > bounds[name]]
             progress.stop(exploded, "exploded")
             improved = [name for name in measured if progress.arms[name].rule.best_epoch == progress.epoch]
             self.crew.each(ArmCalls.remember, improved, progress.epoch)

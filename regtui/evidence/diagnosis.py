@@ -97,10 +97,8 @@ def _paused(history: History) -> str:
 def _stopped(name: str, arm: ArmHistory, stopped: ArmStopped) -> str:
     """How an arm ended, without the full stop."""
     who = _beginning(name)
-    if stopped.reason == "non_finite":
-        return f"{who} diverged in epoch {stopped.epoch}: its loss at step {stopped.step:,} is not finite"
-    if stopped.reason == "exploded":
-        return f"{who} diverged in epoch {stopped.epoch}: its training loss is far above that of guessing"
+    if stopped.diverged:
+        return f"{who} diverged in epoch {stopped.epoch}: its {stopped.how_diverged}"
     how = {"early_stopping": "stopped early", "max_epochs": "has trained all its epochs"}.get(stopped.reason, "stopped")
     when = f"in epoch {stopped.epoch}" if _cut_short(arm) else f"after epoch {stopped.epoch}"
     found = trend(arm)

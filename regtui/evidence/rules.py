@@ -51,7 +51,7 @@ RULES = (
     Rule(
         "diverged",
         "how each arm ended",
-        "an arm's training loss was not finite, or far above that of guessing",
+        "a loss, a gradient or a weight of an arm was not finite, or its training loss far above that of guessing",
         "a tenth of the learning rate; a tenth of the arm's strength where the baseline did not diverge",
         "data or code are at fault: inputs that are not scaled diverge at any learning rate",
         of_run.diverged,

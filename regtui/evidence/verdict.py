@@ -28,7 +28,7 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 HOW_DIVERGED = {
-    "non_finite": "training loss was not finite",
+    "non_finite": "numbers were no longer finite",
     "exploded": "training loss was far above that of guessing",
 }
 """The reasons for which an arm that diverged was stopped, in words."""

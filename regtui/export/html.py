@@ -30,7 +30,7 @@ _REASONS = {
     "max_epochs": "all epochs trained",
     "early_stopping": "stopped early",
     "stopped": "stopped by the user",
-    "non_finite": "diverged: loss not finite",
+    "non_finite": "diverged: its numbers not finite",
     "exploded": "diverged: training loss far above that of guessing",
 }
 _COLOURS = (

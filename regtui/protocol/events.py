@@ -389,13 +389,20 @@ def process_of(arms: Sequence[str], pid: int) -> str:
 StopReason = Literal["max_epochs", "early_stopping", "stopped", "non_finite", "exploded"]
 """Why an arm has stopped."""
 DIVERGED: frozenset[StopReason] = frozenset({"non_finite", "exploded"})
-"""The reasons that mean divergence: the loss is not finite, or absurdly large."""
+"""The reasons that mean divergence: a number is not finite, or the loss absurdly large."""
+
+
+NotFinite = Literal["loss", "gradient", "weights", "epoch loss"]
+"""What of an arm stopped being finite: the loss of a step, its gradient's norm, the sum of a tensor of weights after it
+(or of running means and the like), or the training loss that was measured after an epoch."""
 
 
 class ArmStopped(_Event):
     """An arm has stopped.
 
     Attributes:
+        step: Its last step; of reason non_finite the one that broke it.
+        not_finite: Of reason non_finite, what was not finite first. Earlier versions looked only at losses of steps.
         best_epoch: The epoch with the lowest validation loss, which need not be the one whose weights are kept.
         best_val_loss: Its validation loss. In logs of earlier versions both are those of the last epoch that counted.
     """
@@ -407,11 +414,24 @@ class ArmStopped(_Event):
     step: int
     best_epoch: int | None
     best_val_loss: Number
+    not_finite: NotFinite = "loss"
 
     @property
     def diverged(self) -> bool:
-        """Whether the arm diverged: its loss is not finite, or absurdly large."""
+        """Whether the arm diverged: a number is not finite, or its loss absurdly large."""
         return self.reason in DIVERGED
+
+    @property
+    def how_diverged(self) -> str:
+        """How an arm that diverged did, as words after 'its': 'loss of step 13 is not finite'."""
+        if self.reason == "exploded":
+            return "training loss is far above that of guessing"
+        return {
+            "loss": f"training loss of step {self.step:,} is not finite",
+            "gradient": f"gradient of step {self.step:,} has a norm that is not finite",
+            "weights": f"weights after step {self.step:,} have a sum that is not finite",
+            "epoch loss": f"training loss of epoch {self.epoch} is not finite",
+        }[self.not_finite]
 
 
 class ArmScore(BaseModel):

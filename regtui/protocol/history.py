@@ -70,7 +70,7 @@ class ArmHistory:
 
     @property
     def diverged(self) -> bool:
-        """Whether it has ended with a loss that is not finite, or absurdly large."""
+        """Whether it has ended with a number that is not finite, or an absurdly large loss."""
         return self.stopped is not None and self.stopped.diverged
 
     @property

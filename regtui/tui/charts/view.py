@@ -333,8 +333,11 @@ def _plot(
     for name in names:
         arm = history.arms[name]
         words += _marks(arm, looks[name], view, history.task.metric, y_range)
-        if arm.step_losses.broken is not None and history.started is not None:
-            x = arm.step_losses.broken / history.started.steps_per_epoch
+        broken = arm.step_losses.broken
+        if broken is None and arm.stopped is not None and arm.stopped.reason == "non_finite":
+            broken = arm.stopped.step  # its weights, say, which the loss need not show
+        if broken is not None and history.started is not None:
+            x = broken / history.started.steps_per_epoch
             words.append(("✗ not finite", x, high, "error"))
     if history.started is not None:
         changes = [c for c in history.controls if c.accepted and c.key is not None]

@@ -1,0 +1,247 @@
+"""What is not finite ends its arm in the step that broke it, also where no loss shows it, and nobody else notices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from regtui.arm.arm import Arm
+from regtui.arm.split import Data, load
+from regtui.engine.crew import LocalCrew
+from regtui.engine.run import RunResult, run
+from regtui.epochs import table_lines
+from regtui.models import fast
+from regtui.preset.model import Preset
+from regtui.protocol.control import Control
+from regtui.protocol.events import ArmStopped, EpochDone, Event, StepsDone
+from regtui.protocol.history import History
+from regtui.runs.checkpoint import read_manifest
+from tests.conftest import small_preset
+
+STEPS = 10  # of the small preset, in an epoch
+CPU = torch.device("cpu")
+Break = Callable[[Arm], object]
+
+
+def hidden_bias(arm: Arm) -> None:
+    """Behind a ReLU, which makes 0 of it: the loss stays finite."""
+    arm.model.state_dict()["hidden1.bias"][0] = -math.inf
+
+
+def a_weight(arm: Arm) -> None:
+    arm.model.state_dict()["hidden1.weight"][0, 0] = math.nan
+
+
+def running_variance(arm: Arm) -> None:
+    """Used in evaluation mode only: no loss of a step shows it."""
+    next(t for name, t in arm.model.state_dict().items() if name.endswith("running_var"))[0] = math.inf
+
+
+@pytest.fixture
+def breaks(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int, Break], None]:
+    """Lets an arm be broken by a step of the run."""
+    genuine = Arm._step
+
+    def at(name: str, step: int, broken: Break) -> None:
+        def made(arm: Arm, batch: Tensor) -> tuple[Tensor, list[Tensor]]:
+            told = genuine(arm, batch)
+            if (arm.name, arm._steps) == (name, step):
+                with torch.no_grad():
+                    broken(arm)
+            return told
+
+        monkeypatch.setattr(Arm, "_step", made)
+
+    return at
+
+
+@lru_cache
+def the_data(mnist_file: Path) -> Data:
+    return load(mnist_file, small_preset().data, 0, CPU)
+
+
+def arm_of(preset: Preset, mnist_file: Path) -> Arm:
+    made = Arm("regularized", preset, the_data(mnist_file), CPU)
+    made.start_epoch()
+    return made
+
+
+def told(arm: Arm, counts: Sequence[int]) -> tuple[list[float], str | None]:
+    """What the arm says of its steps, asked for in groups of these sizes."""
+    losses: list[float] = []
+    for count in counts:
+        made = arm.train_steps(count)
+        losses += made.losses
+        if made.not_finite is not None:
+            return losses, made.not_finite
+    return losses, None
+
+
+# One arm
+
+
+@pytest.mark.parametrize("counts", [[10], [1] * 10, [8, 2]], ids=str)
+@pytest.mark.parametrize("step", [5, 10])
+@pytest.mark.parametrize(
+    ("techniques", "broken"),
+    [
+        ({}, hidden_bias),
+        ({}, a_weight),
+        ({"dropout": {}}, hidden_bias),
+        ({"l1": {}, "label_smoothing": {}}, hidden_bias),
+        ({"batch_norm": {}}, running_variance),
+    ],
+    ids=["by hand", "weight", "dropout", "autograd", "batch norm"],
+)
+def test_weights_that_are_not_finite_end_the_arm_in_the_step_that_broke_them(
+    mnist_file: Path,
+    breaks: Callable[[str, int, Break], None],
+    techniques: dict[str, Any],
+    broken: Break,
+    step: int,
+    counts: list[int],
+) -> None:
+    preset = small_preset(regularized=techniques)
+    sound = told(arm_of(preset, mnist_file), [10])[0]
+    breaks("regularized", step, broken)
+    arm = arm_of(preset, mnist_file)
+    losses, what = told(arm, counts)
+    assert (losses, what) == (sound[:step], "weights"), "whatever the steps were asked for together"
+    assert arm.train_steps(5) == ([], "weights"), "it makes no step any more"
+
+
+def test_the_best_weights_stay_those_of_before(mnist_file: Path, breaks: Callable[[str, int, Break], None]) -> None:
+    breaks("regularized", 7, hidden_bias)
+    arm = arm_of(small_preset(), mnist_file)
+    arm.train_steps(5)
+    arm.remember(1)
+    kept = {name: tensor.clone() for name, tensor in arm.model.state_dict().items()}
+    arm.train_steps(5)
+    arm.remember(2)
+    assert arm._best is not None
+    assert arm._best.epoch == 1
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in arm._best.weights.items())
+
+
+@pytest.mark.parametrize("count", [10, 1])
+@pytest.mark.parametrize(
+    ("gradient", "what"),
+    [
+        (math.inf, "gradient"),  # clipped: inf / inf
+        (math.nan, "gradient"),
+        (1e30, "gradient"),  # finite, but its norm is not: it would be clipped to 0, and the arm stand still
+    ],
+)
+def test_a_gradient_that_cannot_be_clipped_ends_the_arm(
+    monkeypatch: pytest.MonkeyPatch, mnist_file: Path, gradient: float, what: str, count: int
+) -> None:
+    genuine = fast.learn_layers
+
+    def learn(layers: Any, *rest: Any) -> Tensor:
+        loss = genuine(layers, *rest)
+        if arm._steps == 3:  # three are done
+            layers.biases[0].grad[0] = gradient
+        return loss
+
+    monkeypatch.setattr("regtui.arm.arm.learn_layers", learn)
+    arm = arm_of(small_preset(train={"clip_norm": 1.0}), mnist_file)
+    losses, found = told(arm, [count] * 10)
+    assert (len(losses), found) == (4, what)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "gradient"), [("adam", math.inf), ("adamw", -math.inf), ("sgd", math.inf), ("adam", math.nan)]
+)
+def test_a_gradient_that_is_not_finite_breaks_the_weights_of_its_step(
+    monkeypatch: pytest.MonkeyPatch, mnist_file: Path, optimizer: str, gradient: float
+) -> None:
+    genuine = fast.learn_layers
+
+    def learn(layers: Any, *rest: Any) -> Tensor:
+        loss = genuine(layers, *rest)
+        if arm._steps == 3:
+            layers.weights[0].grad[0, 0] = gradient
+        return loss
+
+    monkeypatch.setattr("regtui.arm.arm.learn_layers", learn)
+    arm = arm_of(small_preset(train={"optimizer": optimizer}), mnist_file)
+    losses, found = told(arm, [10])
+    assert (len(losses), found) == (4, "weights")
+
+
+def test_steps_that_break_nothing_when_made_again_are_told_as_they_were(
+    monkeypatch: pytest.MonkeyPatch, mnist_file: Path
+) -> None:
+    """As on a GPU, where sums may come out in another order."""
+    genuine, calls = Arm._step, []
+
+    def once(arm: Arm, batch: Tensor) -> tuple[Tensor, list[Tensor]]:
+        calls.append(batch)
+        made = genuine(arm, batch)
+        if len(calls) == 4:
+            running_variance(arm)
+        return made
+
+    monkeypatch.setattr(Arm, "_step", once)
+    losses, what = told(arm_of(small_preset(regularized={"batch_norm": {}}), mnist_file), [10])
+    assert (len(losses), what) == (10, "weights"), "after step 10 they are not finite either"
+
+
+# A run
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Callable[[], RunResult]:
+    preset = small_preset(arms={"a": {"dropout": {}}, "b": {"batch_norm": {}}}, train={"epochs": 3})
+    return lambda: run(preset, tmp_path, Control(), lambda _: None, LocalCrew())
+
+
+def of(history: Sequence[Event], arm: str) -> list[dict[str, Any]]:
+    """What the log says of an arm but times, its steps one by one."""
+    events = [e for e in history if getattr(e, "arm", None) == arm]
+    steps = [loss for e in events if isinstance(e, StepsDone) for loss in e.losses]
+    rest = [e.model_dump(exclude={"t", "seconds"}) for e in events if not isinstance(e, StepsDone)]
+    return [{"steps": steps}, *rest]
+
+
+@pytest.mark.parametrize(
+    ("arm", "step", "broken"),
+    [("a", 15, hidden_bias), ("b", 20, running_variance), ("baseline", 20, a_weight), ("a", 10, hidden_bias)],
+)
+def test_one_arm_ends_and_the_others_are_the_same_to_the_last_bit(
+    three: Callable[[], RunResult], breaks: Callable[[str, int, Break], None], arm: str, step: int, broken: Break
+) -> None:
+    from regtui.runs.events import read_events
+
+    sound = list(read_events(three().folder))
+    breaks(arm, step, broken)
+    result = three()
+    events = list(read_events(result.folder))
+    epoch, whole = -(-step // STEPS), (step - 1) // STEPS
+    for other in {"baseline", "a", "b"} - {arm}:
+        assert of(events, other) == of(sound, other)
+    stopped = next(e for e in events if isinstance(e, ArmStopped) and e.arm == arm)
+    assert (stopped.reason, stopped.not_finite, stopped.epoch, stopped.step) == ("non_finite", "weights", epoch, step)
+    mine = History.of(events).arms[arm]
+    assert len(mine.step_losses) == step
+    assert [e.epoch for e in events if isinstance(e, EpochDone) and e.arm == arm] == [*range(1, whole + 1)]
+    assert result.summary.status == "diverged"
+    lines = table_lines(stopped, History.of(events), None, 100)
+    assert f"diverged: the weights after step {step} have a sum that is not finite" in " ".join(lines)
+
+    manifest = read_manifest(result.folder / "checkpoint")
+    assert manifest is not None
+    if whole:
+        files = manifest.arms[arm]
+        assert files.best is not None
+        assert files.best_epoch == stopped.best_epoch == mine.best.epoch if mine.best else None
+        best = load_file(result.folder / "checkpoint" / files.best)
+        assert all(tensor.isfinite().all() for tensor in best.values() if tensor.is_floating_point())
