@@ -64,6 +64,7 @@ class FakeEngine:
             crew,
             lambda folder: news.append(Began(job, folder, "here")),
             checkpoints=False,
+            attachable=False,
         )
         return [*news, Ended(job, result.folder, result.summary.status)]
 

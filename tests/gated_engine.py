@@ -86,7 +86,9 @@ class GatedEngine:
             if not isinstance(event, StepsDone):
                 self._news.put(Told(job, event))
 
-        result = run(job.preset, runs, control, emit, SeededCrew(job, self.gate), begun, checkpoints=False)
+        result = run(
+            job.preset, runs, control, emit, SeededCrew(job, self.gate), begun, checkpoints=False, attachable=False
+        )
         if self._closed:
             shutil.rmtree(folder[0])
         else:

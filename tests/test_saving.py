@@ -128,7 +128,7 @@ def move_folder(folder: Path) -> None:
 
 
 def copy_and_remove_folder(folder: Path) -> None:
-    shutil.copytree(folder, folder.parent.parent / "kept")
+    shutil.copytree(folder, folder.parent.parent / "kept", ignore=shutil.ignore_patterns("*.sock"))
     shutil.rmtree(folder)
 
 

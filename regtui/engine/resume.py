@@ -22,6 +22,7 @@ from regtui.protocol.applied import steered_arms
 from regtui.protocol.control import Control, SetPatience
 from regtui.protocol.events import Event, Interrupted, RunStarted, Saving
 from regtui.protocol.who import Who
+from regtui.remote.server import serving
 from regtui.runs.log import RunLog, versions
 from regtui.runs.resumable import Resumable, resumable
 from regtui.runs.seam import find_seam, kept_lines
@@ -54,6 +55,8 @@ def resume(
     crew: Crew | None = None,
     begun: Callable[[Path], None] = lambda _folder: None,
     threads: int | None = None,
+    *,
+    attachable: bool = True,
 ) -> RunResult:
     """Train the run in `folder` on from its last completed epoch, or anew if it has saved no checkpoint.
 
@@ -65,6 +68,7 @@ def resume(
         crew: Holds the arms; if left out, they get processes of their own.
         begun: Receives the folder before the first event; its log then holds exactly what came before.
         threads: Threads of each process; if left out, as many as it had, so that its numbers stay the same.
+        attachable: Whether other processes of this user can watch and steer the run.
 
     Raises:
         InputError: It can't be resumed, or a change can't be made; nothing was changed.
@@ -73,9 +77,9 @@ def resume(
     """
     place = resumable(folder, changes.epochs, changes.device)
     if crew is not None:
-        return _resume(folder, changes, control, emit, crew, begun)
+        return _resume(folder, changes, control, emit, crew, begun, attachable=attachable)
     with ProcessCrew(threads or place.threads) as processes:
-        return _resume(folder, changes, control, emit, processes, begun)
+        return _resume(folder, changes, control, emit, processes, begun, attachable=attachable)
 
 
 def _resume(
@@ -85,6 +89,8 @@ def _resume(
     emit: Callable[[Event], object],
     crew: Crew,
     begun: Callable[[Path], None],
+    *,
+    attachable: bool,
 ) -> RunResult:
     with RunLog.resumed(folder) as log:
         place = resumable(folder, changes.epochs, changes.device, held=True)
@@ -93,7 +99,7 @@ def _resume(
         before = history.seams[-1] if history.seams else history.started
         crew.prepare(len(preset.arms()))
         device = _build(preset, crew, control, before, changes)
-        tell = teller(history, log, emit)
+        tell = teller(history, log, lambda event: served(event))  # from the seam on
         saves = log.checkpoint.is_dir()
         trainer = Trainer(preset, crew, control, tell, (lambda: log.checkpoint) if saves else None, log.sync)
         if place.commit is not None:
@@ -113,21 +119,22 @@ def _resume(
         )
         patient = _patient_arms(place, changes)
         log.go_on(preset, crew.threads, place.epoch, kept_lines(folder, seam.lines, place.training), place.reached)
-        begun(log.folder)
+        with serving(log, control, emit, wanted=attachable) as served:
+            begun(log.folder)
 
-        def tell_seam() -> None:
-            tell(told)
-            if before is not None and before.epochs != place.epochs:
-                trainer.commands.tell_epochs(place.epochs)
-            for arm in patient:
-                trainer.commands.set_rule(SetPatience(arm=arm, patience=changes.patience))
-            if seam.missing:
-                words = f"{seam.missing} of the log of earlier epochs are missing"
-                tell(Saving(t=trainer.progress.now, what="log", saved=False, words=words))
-            if place.commit is not None:
-                trainer.saver.save()  # from here on the checkpoint has the changes, and belongs to a log with the seam
+            def tell_seam() -> None:
+                tell(told)
+                if before is not None and before.epochs != place.epochs:
+                    trainer.commands.tell_epochs(place.epochs)
+                for arm in patient:
+                    trainer.commands.set_rule(SetPatience(arm=arm, patience=changes.patience))
+                if seam.missing:
+                    words = f"{seam.missing} of the log of earlier epochs are missing"
+                    tell(Saving(t=trainer.progress.now, what="log", saved=False, words=words))
+                if place.commit is not None:
+                    trainer.saver.save()  # from here on it has the changes, and belongs to a log with the seam
 
-        return conduct(trainer, history, log, emit, tell_seam)
+            return conduct(trainer, history, log, served, tell_seam)
 
 
 def _preset(place: Resumable, changes: Changes) -> Preset:

@@ -19,6 +19,7 @@ from regtui.protocol.applied import same_experiment
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event, RunFinished, Saving, Status
 from regtui.protocol.history import ArmHistory, History
+from regtui.remote.server import serving
 from regtui.runs.log import RunLog
 from regtui.runs.summary import ArmSummary, Pairing, Scores, Summary, TaskSummary
 
@@ -50,6 +51,7 @@ def run(
     threads: int | None = None,
     *,
     checkpoints: bool = True,
+    attachable: bool = True,
 ) -> RunResult:
     """Train `preset` and save the run in a new folder below `logs`.
 
@@ -62,6 +64,7 @@ def run(
         begun: Receives the run's folder before the first event.
         threads: Threads of each process; if left out, each gets its share of what the machine grants.
         checkpoints: Whether the weights are saved after each epoch.
+        attachable: Whether other processes of this user can watch and steer the run.
 
     Raises:
         InputError: The preset asks for what isn't there (a device, a data set), or `logs` can't be written. Nothing is
@@ -70,9 +73,9 @@ def run(
         HandedOver: A `HandOver` was sent, and the run goes on in another process.
     """
     if crew is not None:
-        return _run(preset, logs, control, emit, crew, begun, checkpoints=checkpoints)
+        return _run(preset, logs, control, emit, crew, begun, checkpoints=checkpoints, attachable=attachable)
     with ProcessCrew(threads) as processes:  # the processes import torch while the log and the data are prepared
-        return _run(preset, logs, control, emit, processes, begun, checkpoints=checkpoints)
+        return _run(preset, logs, control, emit, processes, begun, checkpoints=checkpoints, attachable=attachable)
 
 
 def _run(
@@ -84,6 +87,7 @@ def _run(
     begun: Callable[[Path], None],
     *,
     checkpoints: bool,
+    attachable: bool,
 ) -> RunResult:
     crew.prepare(len(preset.arms()))
     with RunLog(logs, preset, crew.threads, checkpoints=checkpoints) as log:
@@ -92,11 +96,12 @@ def _run(
         except BaseException:
             log.discard()
             raise
-        begun(log.folder)
-        history = History()
-        tell = teller(history, log, emit)
-        trainer = Trainer(preset, crew, control, tell, (lambda: log.checkpoint) if checkpoints else None, log.sync)
-        return conduct(trainer, history, log, emit)
+        with serving(log, control, emit, wanted=attachable) as emit:
+            begun(log.folder)
+            history = History()
+            tell = teller(history, log, emit)
+            trainer = Trainer(preset, crew, control, tell, (lambda: log.checkpoint) if checkpoints else None, log.sync)
+            return conduct(trainer, history, log, emit)
 
 
 def build(preset: Preset, crew: Crew, control: Control) -> str:

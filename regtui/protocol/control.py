@@ -128,6 +128,11 @@ class Control:
         self._commands.put(command)
 
     @property
+    def waiting(self) -> int:
+        """How many commands the trainer has not taken yet."""
+        return self._commands.qsize()
+
+    @property
     def stop_requested(self) -> bool:
         """Whether a stop was requested, even if the trainer has not taken it yet."""
         return self._stop.is_set()

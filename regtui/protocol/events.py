@@ -485,6 +485,17 @@ class Saving(_Event):
     words: Text
 
 
+class Unattachable(_Event):
+    """Nobody can watch and steer this run from another process; training goes on.
+
+    Attributes:
+        words: Why.
+    """
+
+    kind: Literal["unattachable"] = "unattachable"
+    words: Text
+
+
 Status = Literal["finished", "stopped", "diverged", "failed"]
 
 
@@ -515,6 +526,7 @@ Event = (
     | ArmStopped
     | Scored
     | Saving
+    | Unattachable
     | RunFinished
 )
 

@@ -74,6 +74,21 @@ class EventFile:
         """Whether the last save wrote all events."""
         return self._saved == len(self._events)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more can be written."""
+        return self._file.closed
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file that hold the saved events."""
+        return self._size
+
+    @property
+    def unsaved(self) -> list[Event]:
+        """The events that are only in memory, in order."""
+        return [event for event in self._events[self._saved :] if isinstance(event, Event)]
+
     def save(self, path: Path) -> str:
         """Write all events to the file at `path`.
 

@@ -162,6 +162,28 @@ class RunLog:
         """The current folder of the checkpoint."""
         return self.folder / CHECKPOINT
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the run has ended, and nothing more is written into events.jsonl."""
+        return self._events.is_closed
+
+    @property
+    def size(self) -> int:
+        """Bytes of events.jsonl that hold events of this run."""
+        return self._events.size
+
+    @property
+    def unsaved(self) -> list[Event]:
+        """The events that are not in events.jsonl, in order: steps of this epoch, and what could not be saved."""
+        return [*self._events.unsaved, *(step for steps in self._steps.values() for step in steps)]
+
+    def note_socket(self, path: Path | None) -> None:
+        """Note in run.json where the run listens; None for its folder, which needs no note."""
+        told = json.loads(self._small_files["run.json"])
+        if told.pop("socket", None) != (noted := path and str(path)):
+            self._small_files["run.json"] = _json(told | ({"socket": noted} if noted else {}))
+            self._write("run.json", self._small_files["run.json"])
+
     def __call__(self, event: Event) -> list[Saving]:
         """Write an event. The steps of an epoch become one line for each arm, so that the log doesn't depend on timing.
 

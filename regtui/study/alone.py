@@ -26,7 +26,7 @@ def run_alone(
     begun: Callable[[Path], None] = lambda _folder: None,
 ) -> RunResult:
     """Make a run in a new folder below `runs`; see `regtui.engine.run.run`."""
-    return run(preset, runs, control, emit, _crew(threads), begun, checkpoints=checkpoints)
+    return run(preset, runs, control, emit, _crew(threads), begun, checkpoints=checkpoints, attachable=False)
 
 
 def wants_gpu(preset: Preset) -> bool:

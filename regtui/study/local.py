@@ -181,11 +181,14 @@ class _Worker:
         try:
             if cut_off is not None:
                 try:
-                    return _ended(job, resume(cut_off, Changes(), Control(), emit, self._crew, begin))
+                    result = resume(cut_off, Changes(), Control(), emit, self._crew, begin, attachable=False)
+                    return _ended(job, result)
                 except InputError:  # its checkpoint is damaged, or what it asks for is not there, as will be told below
                     drop_run(cut_off)
                     cut_off = None
-            result = run(job.preset, runs, Control(), emit, self._crew, begin, checkpoints=self._checkpoints)
+            result = run(
+                job.preset, runs, Control(), emit, self._crew, begin, checkpoints=self._checkpoints, attachable=False
+            )
         except RegtuiError as error:
             return Ended(job, None, "failed", str(error), None if self._has_died else error)
         except Exception as error:

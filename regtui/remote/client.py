@@ -1,0 +1,324 @@
+"""Watches and steers a run that another process trains: its side is remote/server.py."""
+
+from __future__ import annotations
+
+import errno
+import platform
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from regtui.errors import InputError
+from regtui.files import open_events
+from regtui.protocol.control import Command
+from regtui.protocol.events import Event, RunFinished, parse
+from regtui.remote.address import ForeignError, connect, remove_from_run
+from regtui.remote.wire import Bye, FromRun, RefusedError, Request, WatchRequest, line_of, read_line
+from regtui.runs.alive import standing
+from regtui.runs.events import LONGEST_LINE, read_events, whole_lines
+from regtui.runs.files import read_json
+from regtui.text import one_line
+
+ANSWER = 10.0
+"""Seconds to wait until the process that trains answers a new viewer."""
+STARTING = 5.0
+"""Seconds to wait until a process that trains is found to listen."""
+TAKING_OVER = 120.0
+"""Seconds to wait until the process listens to which a run was handed over; it has to import torch first."""
+AGAIN = 0.2
+"""Seconds between two attempts to connect."""
+AFTER_DAMAGE = 1.0
+"""Seconds until a damaged log is read again."""
+BLOCK = 2**16
+"""Bytes taken from the socket at a time."""
+_HANDED_OVER = "another process takes the run over"
+
+Outcome = Literal["ended", "handed_over", "lost"]
+"""How a connection ended."""
+
+
+class Link:
+    """A viewer's connection to a run.
+
+    What it is told comes by functions that are called in a thread of the link's own. `on_begin` is called before the
+    first event and whenever the link has lost sight of the run for a while: then the events come from the first one
+    again, and what was made of the earlier ones is to be forgotten.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        on_event: Callable[[Event], object],
+        on_end: Callable[[str], object],
+        *,
+        on_begin: Callable[[Path], object] = lambda _folder: None,
+        on_refused: Callable[[str], object] = lambda _why: None,
+        on_wait: Callable[[str], object] = lambda _why: None,
+    ) -> None:
+        """Prepare a link; `connect` makes it.
+
+        Args:
+            folder: The run's.
+            on_event: Receives every event of the run, in order.
+            on_end: Called once, when no event will come any more, unless the link was closed before: with an empty text
+                after `RunFinished`, else with a sentence on what happened and what to do.
+            on_begin: Receives the run's folder; the events from the first one on follow.
+            on_refused: Receives a sentence on why a command was not taken.
+            on_wait: Receives a sentence on why no events come for the moment; an empty one when they come again.
+        """
+        self.folder = folder
+        self._on_event = on_event
+        self._on_end = on_end
+        self._on_begin = on_begin
+        self._on_refused = on_refused
+        self._on_wait = on_wait
+        self._lines: _Lines | None = None
+        self._waiting = ""
+        self._why: Exception | None = None
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="link", daemon=True)
+
+    def connect(self) -> None:
+        """Connect to the process that trains; returns when it answers.
+
+        Raises:
+            InputError: Nobody trains the run, or not here, or it can't be reached: what to do instead.
+        """
+        self._lines = self._reach(STARTING, given_over=False)
+        if self._lines is None:
+            raise InputError(self._why_nobody()) from self._why
+        self._thread.start()
+
+    def send(self, command: Command) -> None:
+        """Send a command, without waiting; `on_refused` or an event tells what came of it."""
+        lines = self._lines
+        if lines is None or not lines.send(command):
+            self._on_refused("the run takes no commands at the moment")
+
+    def close(self) -> None:
+        """Leave the run, which goes on; nothing is told any more when this returns."""
+        self._closed.set()
+        if (lines := self._lines) is not None:
+            lines.end()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        """Tell what comes, until the end."""
+        words = ""
+        while (lines := self._lines) is not None and not self._closed.is_set():
+            try:
+                outcome = self._follow(lines)
+            finally:
+                self._lines = None
+                lines.close()
+            if outcome == "ended" or self._closed.is_set():
+                break
+            given_over = outcome == "handed_over"
+            self._wait_for(_HANDED_OVER if given_over else "the run does not answer; it is asked again")
+            self._lines = self._reach(TAKING_OVER if given_over else STARTING, given_over=given_over)
+            if self._lines is None and not self._tell_saved():
+                words = self._why_nobody()
+        if not self._closed.is_set():
+            self._on_end(words)
+
+    def _follow(self, lines: _Lines) -> Outcome:
+        """Tell all events until the connection ends; returns how it did."""
+        try:
+            for event in self._events(lines):
+                if self._closed.is_set():
+                    break
+                self._on_event(event)
+                if isinstance(event, RunFinished):
+                    return "ended"
+        except _DamagedError as error:
+            self._wait_for(str(error))
+            self._closed.wait(AFTER_DAMAGE)
+        except OSError:
+            pass
+        return lines.bye or "lost"
+
+    def _events(self, lines: _Lines) -> Iterator[Event]:
+        """The events from the first one on: those in the file, then those that come by the connection."""
+        folder = Path(lines.watching.folder)
+        if folder.is_dir():  # it may have been renamed, or be called otherwise in a container
+            self.folder = folder
+        self._wait_for("")
+        self._on_begin(self.folder)
+        if lines.watching.size:
+            yield from self._written(lines)
+        for said in lines.all():
+            if said.event is not None:
+                yield said.event
+            elif said.refused is not None:
+                self._on_refused(one_line(said.refused))
+
+    def _written(self, lines: _Lines) -> Iterator[Event]:
+        """The events that the run's process says are in the file.
+
+        Raises:
+            _DamagedError: They aren't; the run's log notices that with its next line, and writes the file anew.
+        """
+        left = lines.watching.size
+        try:
+            with open_events(self.folder) as file:
+                for line in whole_lines(file):
+                    left -= len(line)
+                    if left < 0 or self._closed.is_set():
+                        break
+                    with suppress(ValidationError):  # not an event known to this version
+                        yield parse(line)
+                    if left == 0:
+                        return
+                    lines.take_what_came()
+        except OSError as error:
+            raise _DamagedError(f"{one_line(self.folder)}: the log can't be read ({error.strerror})") from None
+        raise _DamagedError(f"{one_line(self.folder)}: the log is damaged; it is read again when it is whole")
+
+    def _reach(self, seconds: float, *, given_over: bool) -> _Lines | None:
+        """Connect to the process that trains, within so many seconds; None if there is none."""
+        deadline = time.monotonic() + seconds
+        while not self._closed.is_set():
+            try:
+                return _Lines(connect(self.folder, ANSWER))
+            except (OSError, RefusedError) as error:
+                self._why = error
+            if time.monotonic() > deadline or not (given_over or self._may_listen_soon()):
+                return None
+            self._closed.wait(AGAIN)
+        return None
+
+    def _may_listen_soon(self) -> bool:
+        """Whether a process may begin to listen, or has no room for a viewer only now."""
+        return not self._has_ended and self._standing() != "interrupted"
+
+    @property
+    def _has_ended(self) -> bool:
+        return (self.folder / "summary.json").exists()
+
+    def _standing(self) -> str:
+        try:
+            return standing(self.folder, read_json(self.folder / "run.json")).status
+        except (OSError, InputError):
+            return "interrupted"
+
+    def _tell_saved(self) -> bool:
+        """Tell the events of a run that ended while nobody was connected; returns whether it has."""
+        if not self._has_ended:
+            return False
+        self._wait_for("")
+        self._on_begin(self.folder)
+        with suppress(OSError):
+            for event in read_events(self.folder):
+                self._on_event(event)
+        return True
+
+    def _wait_for(self, words: str) -> None:
+        if words != self._waiting:
+            self._waiting = words
+            self._on_wait(words)
+
+    def _why_nobody(self) -> str:
+        """A sentence on why there is no process to connect to, and what to do."""
+        run = one_line(self.folder)
+        if self._has_ended:
+            return f"{run} has ended; regtui review {run} shows it"
+        try:
+            told = read_json(self.folder / "run.json")
+        except (OSError, InputError):
+            return f"{run} is no folder of a run"
+        if isinstance(self._why, RefusedError):
+            return f"{run}: {self._why}"
+        if isinstance(self._why, ForeignError | PermissionError):
+            return f"{run} is trained by another user, and only they can attach to it"
+        if standing(self.folder, told).status == "interrupted":
+            remove_from_run(self.folder)
+            return f"nobody trains {run} any more; regtui --resume {run} goes on with it"
+        if told.get("host") != platform.node():
+            return f"{run} is trained on {one_line(told.get('host'))}; attach to it there"
+        return f"{run} can't be attached to; regtui review {run} follows it"
+
+
+class _Lines:
+    """A connection to the process that trains, which has been asked to watch, and has answered.
+
+    Attributes:
+        watching: Its answer.
+        bye: Why it ended the connection; None while it has not said so.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        """Ask.
+
+        Raises:
+            RefusedError: It does not let us watch.
+            OSError: It does not answer.
+        """
+        self.bye: Bye | None = None
+        self._socket = connection
+        self._buffer = bytearray()
+        try:
+            with suppress(BrokenPipeError):  # it lets us go already, and says why
+                connection.sendall(line_of(WatchRequest()))
+            said = next(self.all(), None)
+            if said is None or said.watching is None:
+                raise RefusedError(one_line(said.refused) if said and said.refused else "the run does not answer")
+        except BaseException:
+            connection.close()
+            raise
+        self.watching = said.watching
+        connection.settimeout(None)
+
+    def all(self) -> Iterator[FromRun]:
+        """What it says, until the connection ends.
+
+        Raises:
+            OSError: It broke, or a line is too long.
+        """
+        while True:
+            line, end, rest = self._buffer.partition(b"\n")
+            if end:
+                self._buffer = rest
+                with suppress(ValidationError):  # of a later version
+                    said = read_line(bytes(line))
+                    self.bye = said.bye or self.bye
+                    yield said
+            elif len(line) > LONGEST_LINE:
+                raise OSError(errno.EMSGSIZE, "a line is too long")
+            elif not (came := self._socket.recv(BLOCK)):
+                return
+            else:
+                self._buffer += came
+
+    def take_what_came(self) -> None:
+        """Take from the system what came, without waiting, so that the other side needs not wait for us."""
+        with suppress(BlockingIOError):
+            while came := self._socket.recv(BLOCK, socket.MSG_DONTWAIT):
+                self._buffer += came
+
+    def send(self, request: Request) -> bool:
+        """Send a request without waiting; returns whether it went out."""
+        line = line_of(request)
+        try:
+            return self._socket.send(line, socket.MSG_DONTWAIT) == len(line)
+        except OSError:
+            return False
+
+    def end(self) -> None:
+        """Have `all` end, from another thread."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+
+class _DamagedError(Exception):
+    """The log has not what belongs there; it will be read again."""
