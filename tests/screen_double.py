@@ -12,6 +12,7 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from regtui.arm.interface import Args, ArmCalls, Result
+from regtui.engine.resume import Changes, resume
 from regtui.engine.run import RunResult, run
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Stop
@@ -74,6 +75,19 @@ class ScriptedTraining:
         self.crew.val_losses = {arm: self.script.get(arm, FALLING) for arm in preset.arms()}
         self.crew.reset()
         self.result = run(preset, logs, control, emit, self.crew, begun)
+        return self.result
+
+    def resume(
+        self,
+        folder: Path,
+        changes: Changes,
+        control: Control,
+        emit: Callable[[Event], None],
+        begun: Callable[[Path], None],
+    ) -> RunResult:
+        self.control = control
+        self.crew.reset()
+        self.result = resume(folder, changes, control, emit, self.crew, begun)
         return self.result
 
     def pids(self) -> list[int]:

@@ -44,6 +44,7 @@ class ScriptedCrew:
     def prepare(self, arms: int) -> None: ...
 
     def build(self, preset: Preset, data_file: Path) -> str:  # noqa: ARG002
+        self._steps_per_epoch = preset.steps_per_epoch
         return "cpu"
 
     def each(
@@ -91,6 +92,11 @@ class ScriptedCrew:
         folder.mkdir(exist_ok=True)
         (folder / files.last).touch()
         return Saved(files)
+
+    def _load(self, arm: str, folder: Path, files: Mapping[str, ArmFiles], ended: Sequence[str]) -> None:  # noqa: ARG002
+        """Go on in the script after the step of which the file's name tells."""
+        self._steps[arm] = int(files[arm].last.removesuffix(".safetensors").rpartition("-")[2])
+        self._epochs[arm] = self._steps[arm] // self._steps_per_epoch
 
     def _retune(self, arm: str, key: str, value: float) -> None:  # noqa: ARG002
         if key != "dropout.rate":

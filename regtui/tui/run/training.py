@@ -9,6 +9,7 @@ from typing import Protocol
 
 from regtui.engine.crew import ProcessCrew, nobody_watches
 from regtui.engine.process import CrewClosedError
+from regtui.engine.resume import Changes, resume
 from regtui.engine.run import RunResult, run
 from regtui.engine.watch import PATIENCE, Watch
 from regtui.errors import RegtuiError
@@ -27,6 +28,16 @@ class Training(Protocol):
         self, preset: Preset, logs: Path, control: Control, emit: Callable[[Event], None], begun: Callable[[Path], None]
     ) -> RunResult:
         """Train a preset."""
+
+    def resume(
+        self,
+        folder: Path,
+        changes: Changes,
+        control: Control,
+        emit: Callable[[Event], None],
+        begun: Callable[[Path], None],
+    ) -> RunResult:
+        """Train a saved run on."""
 
     def pids(self) -> list[int]:
         """The numbers of the processes that train now; called at any time."""
@@ -59,11 +70,25 @@ class ProcessTraining:
         self, preset: Preset, logs: Path, control: Control, emit: Callable[[Event], None], begun: Callable[[Path], None]
     ) -> RunResult:
         """Train; waits for a running warm-up first, unless `control` says to stop."""
+        return self._with_crew(control, lambda crew: run(preset, logs, control, emit, crew, begun))
+
+    def resume(
+        self,
+        folder: Path,
+        changes: Changes,
+        control: Control,
+        emit: Callable[[Event], None],
+        begun: Callable[[Path], None],
+    ) -> RunResult:
+        """Train a saved run on; waits as `run` does."""
+        return self._with_crew(control, lambda crew: resume(folder, changes, control, emit, crew, begun))
+
+    def _with_crew(self, control: Control, train: Callable[[ProcessCrew], RunResult]) -> RunResult:
         self._ready().watch = Watch(control, nobody_watches, PATIENCE)
         with self._one_at_a_time:
             crew = self._ready()
             try:
-                result = run(preset, logs, control, emit, crew, begun)
+                result = train(crew)
             except BaseException:
                 self._discard()
                 raise
