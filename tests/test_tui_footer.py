@@ -14,10 +14,11 @@ from textual.widgets import Input
 from regtui.engine.run import run
 from regtui.protocol.control import Control
 from regtui.tui import app as app_module
-from regtui.tui.app import QUIT_CHOICES, LeaveQuestion, RegtuiApp
+from regtui.tui.app import RegtuiApp
 from regtui.tui.choose.screen import REPLACE
 from regtui.tui.pages.commands import CommandScreen
 from regtui.tui.pages.help import HelpScreen
+from regtui.tui.run.leaving import QUIT_CHOICES, LeaveQuestion
 from regtui.tui.run.screen import STOP_CHOICES
 from regtui.tui.widgets.dialogs import Ask, AskText, Choice
 from regtui.tui.widgets.key_bar import KeyBar, label_of, tell

@@ -111,6 +111,8 @@ class Commands:
             self.hand_over = command
         elif paused:
             self._one_epoch = command.one_epoch
+        else:
+            self.answer_hand_over("it goes on here, as was asked for since")
         if paused:
             self._tell(Resumed)
 

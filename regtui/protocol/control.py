@@ -37,7 +37,7 @@ class Pause(_Command):
 
 
 class Resume(_Command):
-    """Go on.
+    """Go on after a pause, or, while it is not paused, take back that the run is to be handed over.
 
     Attributes:
         one_epoch: Pause again after this epoch.

@@ -28,7 +28,7 @@ from regtui.preset.file import to_table
 from regtui.preset.model import Preset
 from regtui.preset.train import SEEDS
 from regtui.preset.validation import validate
-from regtui.protocol.control import Stop
+from regtui.protocol.control import HandOver, Resume, Stop
 from regtui.runs.list import is_study_folder
 from regtui.settings import Settings
 from regtui.study.design import Wishes
@@ -44,6 +44,7 @@ from regtui.tui.review.saved_run import OpenRun, SavedRunScreen
 from regtui.tui.review.screen import ReviewScreen
 from regtui.tui.run.gauges import Gauges, machine_words
 from regtui.tui.run.is_it_real import new_seeds
+from regtui.tui.run.leaving import RUNNING, LeaveQuestion, train
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.run.training import ProcessTraining, Training
@@ -62,23 +63,10 @@ QUIET = 1.0
 """Seconds without a key after which the user counts as not typing."""
 MANY = 8
 """After so many closed screens garbage is collected even while the user types."""
-QUIT_CHOICES = (
-    Choice("g", "go on", "Go on training"),
-    Choice("k", "keep", "Stop, keep and leave: validate, test, save"),
-    Choice("x", "at once", "Leave at once: no validation, no test"),
-)
 LEAVE_STUDY_CHOICES = (
     Choice("g", "go on", "Go on with the study"),
     Choice("k", "keep", "Stop, keep what is done, and leave"),
 )
-
-
-class LeaveQuestion(AskWhileItTrains):
-    """Asks what becomes of the run that goes on."""
-
-    def __init__(self) -> None:
-        words = "What was trained up to now is in the log either way."
-        super().__init__("Leave while the run goes on?", words, QUIT_CHOICES)
 
 
 class LeaveStudyQuestion(AskWhileItTrains):
@@ -107,6 +95,13 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
         def __init__(self, words: str) -> None:
             super().__init__()
             self.words = words
+
+    class HandOverTold(Message):
+        """How it goes with handing the run over."""
+
+        def __init__(self, words: str, *, error: bool = False) -> None:
+            super().__init__()
+            self.words, self.error = words, error
 
     class RunEnded(Message):
         """The worker thread is done with a run."""
@@ -239,9 +234,14 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
         def begun(folder: Path) -> None:
             session.folder = folder
 
+        def say(words: str, error: bool) -> None:
+            self.post_message(self.HandOverTold(words, error=error))
+
         try:
             with session.gauges.watched():
-                result = self._training.run(session.preset, self.logs, session.control, session.tell, begun)
+                result = train(self._training, session, self.logs, begun, say)
+            if result is None:
+                return
             session.summary = result.summary
             session.folder = result.folder
             if result.history.started is not None:
@@ -253,8 +253,13 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
         except Exception as error:
             session.traceback = traceback.format_exc()
             session.error = RegtuiError(f"unforeseen {type(error).__name__}: {error}")
-        session.ended = True
-        self.post_message(self.RunEnded(session))
+        finally:
+            session.ended = True
+            self.post_message(self.RunEnded(session))
+
+    @on(HandOverTold)
+    def _tell_of_hand_over(self, event: HandOverTold) -> None:
+        tell(self, event.words, error=event.error)
 
     @on(EventsWait)
     def _pass_on(self) -> None:
@@ -268,9 +273,10 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
     def _run_ended(self, event: RunEnded) -> None:
         session = event.session
         self._pass_on()
-        if time.monotonic() > self._started_at + SHORT and session.status != "stopped":
+        here = session.trained_by is None
+        if here and time.monotonic() > self._started_at + SHORT and session.status != "stopped":
             self.ring(f"regtui {session.state}")
-        if self._leaving or self._quit_when_done:
+        if self._leaving or session.is_left_running or self._quit_when_done:
             self.leave()
         elif session.error is not None and session.history.started is None:
             self._back_to_presets(session.preset)
@@ -537,7 +543,7 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
         elif self._leaving or self.session is None or self.session.ended:
             self.leave()
         elif not any(isinstance(screen, LeaveQuestion) for screen in self.screen_stack):
-            self.push_screen(LeaveQuestion(), self._quit_answered)
+            self.push_screen(LeaveQuestion(self.session), self._quit_answered)
 
     def _leave_study_answered(self, answer: str | None) -> None:
         if answer != "keep" or self.study is None:
@@ -555,11 +561,25 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
             self.leave()
 
     def _quit_answered(self, answer: str | None) -> None:
-        if answer not in {"keep", "at once"} or self.session is None:
+        if answer is None or self.session is None:
             return
-        self._leaving = True
-        self.session.control.send(Stop(at_once=answer == "at once"))
-        if self.session.ended:
-            self.leave()
+        if answer == RUNNING:
+            self._leave_running(self.session)
+        elif answer == "go on":
+            if self.session.is_left_running:
+                self.session.is_left_running = False
+                self.session.control.send(Resume())
         else:
-            tell(self, "Stopping and saving…")
+            self.stop_work(at_once=answer == "at once")
+            if self.session.ended or self.session.folder is None:
+                self.leave()
+            else:
+                tell(self, "Stopping and saving…")
+
+    def _leave_running(self, session: Session) -> None:
+        if session.ended:
+            self.leave()
+        elif not session.is_left_running:
+            session.is_left_running = True
+            session.control.send(HandOver())
+            tell(self, f"Leaving at the end of epoch {session.epoch}, when another process takes the run over.")

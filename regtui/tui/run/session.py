@@ -6,6 +6,7 @@ import textwrap
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from shlex import quote
 
 from regtui.errors import RegtuiError
 from regtui.evidence.advice import Advice
@@ -46,6 +47,10 @@ class Session:
         self.error: RegtuiError | None = None
         self.traceback = ""
         self.ended = False
+        self.is_left_running = False
+        """Whether the user wants to leave it running, so that another process has to take it over."""
+        self.trained_by: int | None = None
+        """The number of the process that has taken it over; None if none has."""
         self.note = ""
         """What the user wrote of a saved run: its tags and note in one line."""
         self.gauges = Gauges(list)
@@ -67,6 +72,8 @@ class Session:
         """
         if not self.ended:
             return ""
+        if self.trained_by is not None:
+            return "handed over"
         if self.summary is not None:
             return self.summary.status
         history = self.history
@@ -80,9 +87,14 @@ class Session:
         history, started = self.history, self.history.started
         if self.status or started is None:
             return f"{self.preset.name} · {self.status or 'starting'}"
-        steps = max((len(arm.step_losses) for arm in history.arms.values()), default=0)
-        epoch = max(1, -(-steps // started.steps_per_epoch))
-        return f"{self.preset.name} · {'paused at ' * history.paused}epoch {epoch}/{self.preset.train.epochs}"
+        return f"{self.preset.name} · {'paused at ' * history.paused}epoch {self.epoch}/{self.preset.train.epochs}"
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is being trained, or that was last; 1 before the first."""
+        started = self.history.started
+        steps = max((len(arm.step_losses) for arm in self.history.arms.values()), default=0)
+        return max(1, -(-steps // started.steps_per_epoch)) if started is not None else 1
 
     def tell(self, event: Event) -> None:
         """Accept an event; called in the trainer's thread."""
@@ -98,7 +110,13 @@ class Session:
         return self._all_taken.wait(seconds)
 
     def outcome(self, width: int = 80) -> list[str]:
-        """The outcome in lines: errors, the verdict or else what the summary says, and where the log is."""
+        """The outcome in lines: errors, the verdict or else what the summary says, and where the log is.
+
+        Of a run that was handed over: where it goes on.
+        """
+        if self.trained_by is not None and self.folder is not None:
+            on = f"The run goes on without a screen, in process {self.trained_by}. To see, steer or stop it:"
+            return [*textwrap.wrap(on, width), "", f"regtui attach {quote(one_line(self.folder))}"]
         blocks = [[text_of(row) for row in self.glance(width)]]
         blocks += [self.details(width)] if self.verdicts else []
         blocks.append(self.place(width))

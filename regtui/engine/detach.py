@@ -1,0 +1,101 @@
+"""Has another process go on with a run that this one has handed over: one that no terminal and no logout ends.
+
+It is in a session of its own, so that it has no terminal that could be closed, and gets no signal meant for this one.
+What a machine does to all processes of a user who logs out is another matter; the README tells what to do about that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from regtui.errors import InputError, RegtuiError
+from regtui.import_path import current_folder, without_current_folder
+from regtui.runs.files import read_json
+from regtui.text import one_line
+
+MESSAGES = "detached.log"
+"""What such a process says is in this file, in the folder that it works in."""
+PATIENCE = 180.0
+"""Seconds that it has to begin: it imports torch and reads the data first."""
+_OFTEN = 0.05
+_MOST_SAID = 2_000
+_LINE = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from regtui.cli.main import main; main()"
+
+
+def begin(folder: Path) -> int:
+    """Have another process go on with the run in `folder`, which nobody trains now, and wait until it does.
+
+    Returns:
+        The number of the process.
+
+    Raises:
+        RegtuiError: It does not; the message says why. There is no such process then, and the run can be resumed here.
+    """
+    return start(("--resume", str(folder.absolute()), "--headless"), folder, lambda pid: _trains(folder, pid))
+
+
+def start(words: Sequence[str], folder: Path, begun: Callable[[int], bool]) -> int:
+    """Start `regtui WORDS...` in a session of its own, and wait until it has begun.
+
+    Args:
+        words: The command line.
+        folder: The folder that it works in; what it says goes into a file there.
+        begun: Whether the process of this number has begun.
+
+    Returns:
+        The number of the process.
+
+    Raises:
+        RegtuiError: It has ended or takes too long, and is not there any more; the message says why.
+    """
+    flags = [flag for flag, given in (("-E", sys.flags.ignore_environment), ("-s", sys.flags.no_user_site)) if given]
+    path = json.dumps(without_current_folder(sys.path))
+    said = folder / MESSAGES
+    try:
+        with said.open("wb") as messages:
+            process = subprocess.Popen(
+                [sys.executable, "-P", *flags, "-c", _LINE, path, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=messages,
+                start_new_session=True,
+                cwd=os.sep if current_folder() is None else None,
+            )
+    except OSError as error:
+        raise RegtuiError(f"another process can't be started: {error.strerror}") from None
+    until = time.monotonic() + PATIENCE
+    while not begun(process.pid):
+        if process.poll() is not None and not begun(process.pid):
+            why = _last_line(said) or f"it ended with exit code {process.returncode}"
+            raise RegtuiError(f"another process can't go on with it: {why}")
+        if time.monotonic() > until:
+            process.kill()
+            process.wait()
+            raise RegtuiError(f"another process did not begin within {PATIENCE:.0f} s, and was ended")
+        time.sleep(_OFTEN)
+    return process.pid
+
+
+def _trains(folder: Path, pid: int) -> bool:
+    """Whether a run says that it is trained by the process of this number."""
+    with suppress(InputError, OSError):
+        return read_json(folder / "run.json").get("pid") == pid
+    return False
+
+
+def _last_line(said: Path) -> str:
+    """The last line of what a process said, without the program's name."""
+    try:
+        with said.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _MOST_SAID))
+            lines = file.read(_MOST_SAID).decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return one_line(lines[-1].removeprefix("regtui: ")) if lines else ""
