@@ -129,10 +129,11 @@ class Raw:
 
     def lines(self) -> list[dict[str, Any]]:
         """All that it says until it closes the connection."""
-        try:
-            return [json.loads(line) for line in self._file]
-        except ConnectionResetError:
-            return []
+        said = []
+        with suppress(ConnectionResetError):
+            while one := self.line():
+                said.append(one)
+        return said
 
     def bytes_left(self) -> int:
         """How many bytes it says until it closes the connection."""

@@ -17,7 +17,17 @@ from regtui.epochs import table_lines
 from regtui.errors import EXIT_CODES, RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Stop
-from regtui.protocol.events import ControlApplied, Event, Interrupted, RunStarted, Saving, Stalled, StepsDone, Suspended
+from regtui.protocol.events import (
+    ControlApplied,
+    Event,
+    Interrupted,
+    RunStarted,
+    Saving,
+    Stalled,
+    StepsDone,
+    Suspended,
+    Unattachable,
+)
 from regtui.protocol.history import History
 from regtui.runs.events import read_events
 from regtui.signals import Ending, stopping_shows
@@ -101,7 +111,7 @@ def _conducted(make: _Make, preset: Preset, *, json: bool) -> int:
 
             def emit(event: Event) -> None:
                 advance(event)
-                if isinstance(event, Saving):
+                if isinstance(event, Saving | Unattachable):
                     complain(f"regtui: {event.words}")
                 if isinstance(event, Stalled):
                     complain(f"regtui: {event.words()}; Ctrl-C stops the run and keeps what was measured")

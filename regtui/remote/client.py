@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import platform
 import socket
 import threading
@@ -23,6 +24,7 @@ from regtui.remote.wire import Bye, FromRun, RefusedError, Request, WatchRequest
 from regtui.runs.alive import standing
 from regtui.runs.events import LONGEST_LINE, read_events, whole_lines
 from regtui.runs.files import read_json
+from regtui.runs.log import is_at, place_of
 from regtui.text import one_line
 
 ANSWER = 10.0
@@ -72,7 +74,7 @@ class Link:
             on_refused: Receives a sentence on why a command was not taken.
             on_wait: Receives a sentence on why no events come for the moment; an empty one when they come again.
         """
-        self.folder = folder
+        self._held = _HeldFolder(folder)
         self._on_event = on_event
         self._on_end = on_end
         self._on_begin = on_begin
@@ -84,6 +86,11 @@ class Link:
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
 
+    @property
+    def folder(self) -> Path:
+        """The run's folder, as it is called now."""
+        return self._held.path
+
     def connect(self) -> None:
         """Connect to the process that trains; returns when it answers.
 
@@ -92,6 +99,7 @@ class Link:
         """
         self._lines = self._reach(STARTING, given_over=False)
         if self._lines is None:
+            self._held.let_go()
             raise InputError(self._why_nobody()) from self._why
         self._thread.start()
 
@@ -125,6 +133,7 @@ class Link:
             self._lines = self._reach(TAKING_OVER if given_over else STARTING, given_over=given_over)
             if self._lines is None and not self._tell_saved():
                 words = self._why_nobody()
+        self._held.let_go()
         if not self._closed.is_set():
             self._on_end(words)
 
@@ -146,9 +155,7 @@ class Link:
 
     def _events(self, lines: _Lines) -> Iterator[Event]:
         """The events from the first one on: those in the file, then those that come by the connection."""
-        folder = Path(lines.watching.folder)
-        if folder.is_dir():  # it may have been renamed, or be called otherwise in a container
-            self.folder = folder
+        self._held.hold(Path(lines.watching.folder))
         self._wait_for("")
         self._on_begin(self.folder)
         if lines.watching.size:
@@ -242,6 +249,8 @@ class Link:
             return f"nobody trains {run} any more; regtui --resume {run} goes on with it"
         if told.get("host") != platform.node():
             return f"{run} is trained on {one_line(told.get('host'))}; attach to it there"
+        if isinstance(self._why, TimeoutError):
+            return f"the process that trains {run} (pid {told.get('pid')}) does not answer; was it made to stand still?"
         return f"{run} can't be attached to; regtui review {run} follows it"
 
 
@@ -318,6 +327,39 @@ class _Lines:
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
+
+
+class _HeldFolder:
+    """A run's folder, which is kept open, so that it is found after a rename."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+        self._lock = threading.Lock()
+        self.hold(path)
+
+    @property
+    def path(self) -> Path:
+        """What it is called now."""
+        with self._lock:
+            if self._handle is not None and not is_at(self._handle, self._path):
+                self._path = place_of(self._handle) or self._path
+            return self._path
+
+    def hold(self, path: Path) -> None:
+        """Keep the folder at this path instead, if there is one; in a container it may be called otherwise."""
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            self.let_go()
+            with self._lock:
+                self._path, self._handle = path, handle
+
+    def let_go(self) -> None:
+        """Close it."""
+        with self._lock:
+            handle, self._handle = self._handle, None
+            if handle is not None:
+                os.close(handle)
 
 
 class _DamagedError(Exception):

@@ -153,8 +153,8 @@ class RunLog:
     @property
     def folder(self) -> Path:
         """The current path of the run's folder."""
-        if self._handle is not None and not _is_at(self._handle, self._folder):
-            return _place(self._handle) or self._folder
+        if self._handle is not None and not is_at(self._handle, self._folder):
+            return place_of(self._handle) or self._folder
         return self._folder
 
     @property
@@ -309,7 +309,7 @@ class RunLog:
         if not folder.exists():
             folder.mkdir(parents=True, exist_ok=True)
             _sync_above(folder)
-        if self._handle is None or not _is_at(self._handle, folder):
+        if self._handle is None or not is_at(self._handle, folder):
             self._hold()
         if self._checkpoints:
             (folder / CHECKPOINT).mkdir(exist_ok=True)
@@ -423,7 +423,7 @@ def _json(content: dict[str, Any]) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def _is_at(handle: int, path: Path) -> bool:
+def is_at(handle: int, path: Path) -> bool:
     """Whether the open folder `handle` is the one at `path`."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
@@ -431,7 +431,7 @@ def _is_at(handle: int, path: Path) -> bool:
         return False
 
 
-def _place(handle: int) -> Path | None:
+def place_of(handle: int) -> Path | None:
     """The current path of an open folder; None if it was removed, or if the system does not say."""
     if sys.platform == "darwin":
         import fcntl
@@ -442,4 +442,4 @@ def _place(handle: int) -> Path | None:
             path = Path(f"/proc/self/fd/{handle}").readlink()
         except OSError:
             return None
-    return path if _is_at(handle, path) else None
+    return path if is_at(handle, path) else None

@@ -9,7 +9,7 @@ from contextlib import suppress
 from regtui.console import complain, room, say
 from regtui.epochs import table_lines
 from regtui.errors import RegtuiError
-from regtui.protocol.events import ControlApplied, Saving, Stalled
+from regtui.protocol.events import ControlApplied, Saving, Stalled, Unattachable
 from regtui.text import one_line
 from regtui.tui.app import RegtuiApp
 from regtui.tui.look import plain
@@ -65,7 +65,7 @@ def _run_news(session: Session) -> Iterator[list[str]]:
         for event in session.take_in():
             lines += table_lines(event, history, preset, room())
             match event:
-                case Saving(words=words):
+                case Saving(words=words) | Unattachable(words=words):
                     complain(f"regtui: {words}")
                 case Stalled():
                     complain(f"regtui: {event.words()}; Ctrl-C stops the run and keeps what was measured")

@@ -13,7 +13,17 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from regtui.protocol.control import Pause, Resume, Stop
-from regtui.protocol.events import ControlApplied, EpochDone, Event, Paused, Resumed, RunFinished, RunStarted, Saving
+from regtui.protocol.events import (
+    ControlApplied,
+    EpochDone,
+    Event,
+    Paused,
+    Resumed,
+    RunFinished,
+    RunStarted,
+    Saving,
+    Unattachable,
+)
 from regtui.settings import Charts
 from regtui.text import one_line
 from regtui.tui.charts.chart import Chart
@@ -166,6 +176,9 @@ class RunScreen(Screen[None]):
         """Show these events, at once or with the next drawing."""
         if self._asked_to_pause == self.session.history.paused:
             self._asked_to_pause = None
+        for event in events:
+            if isinstance(event, Unattachable):
+                tell(self, event.words, error=True)
         if any(isinstance(event, AT_ONCE) for event in events):
             self._key_bar.redraw()
             if self.session.live:
