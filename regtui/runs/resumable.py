@@ -110,7 +110,7 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
     capped = [arm for arm, reason in reasons.items() if reason == "max_epochs"]
     more = capped if preset.train.epochs > commit.epoch else []
     training = tuple(arm for arm in reasons if arm in {*unfinished, *more})
-    if has_ended and not training:
+    if not training and has_ended and _status(folder) in ("finished", "diverged"):  # else it was not tested
         if capped:
             trained = counted(commit.epoch, "epoch")
             raise InputError(
