@@ -2,145 +2,582 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from collections.abc import Callable
-from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from regtui.engine.crew import LocalCrew
+from regtui.arm.reports import Saved
+from regtui.engine import run as running
+from regtui.engine.crew import Crew, LocalCrew
 from regtui.engine.resume import Changes, resume
 from regtui.engine.run import HandedOver, RunResult, run
+from regtui.epochs import table_lines
+from regtui.errors import InputError
+from regtui.evidence.diagnosis import describe
+from regtui.evidence.steered import changes_in_words
+from regtui.export.html import write as export_html
+from regtui.export.saved_run import read_saved_run
+from regtui.preset.file import load, to_toml
 from regtui.preset.model import Preset
-from regtui.protocol.control import Command, Control
-from regtui.protocol.events import Event, Interrupted, StepsDone
+from regtui.protocol.control import Command, Control, HandOver, Pause, Resume, SetPatience, Stop
+from regtui.protocol.events import ControlApplied, Event, Interrupted, RunStarted, Saving, StepsDone
+from regtui.protocol.history import History
+from regtui.runs.alive import standing
+from regtui.runs.checkpoint import MANIFEST
+from regtui.runs.events import read_events
+from regtui.runs.log import RunLog
 from regtui.runs.resumable import resumable
+from regtui.runs.summary import read_summary
+from regtui.text import NBSP
 from tests.conftest import small_preset
-from tests.same_run import assert_same, seams
+from tests.same_run import assert_same, course, lines, seams
+from tests.scripted import ScriptedCrew
 
+FALLING = [1.0 - 0.1 * epoch for epoch in range(9)]
+LOSSES = {"baseline": FALLING, "regularized": [0.9, 0.8, 0.85, 0.86, 0.87, 0.88, 0.89, 0.9, 0.91]}
 EVERYTHING: dict[str, Any] = {
-    "regularized": {
-        "l1": {"mode": "loss"},
-        "l2": {},
-        "dropout": {"rate": 0.3, "input_rate": 0.1},
-        "batch_norm": {},
-        "early_stopping": {"patience": 4},
-    },
+    "l1": {"mode": "loss"},
+    "l2": {},
+    "dropout": {"rate": 0.3, "input_rate": 0.1},
+    "batch_norm": {},
+    "early_stopping": {"patience": 4},
 }
 
 
 class Killed(BaseException):
-    """Nothing catches this, and nothing is written after it."""
+    """Ends a run as SIGKILL does: nothing is told or written after it."""
 
 
-Commands = Callable[[Event], list[Command]]
+Act = Callable[[Event], list[Command]]
 
 
 def nothing(_event: Event) -> list[Command]:
     return []
 
 
-def kill_at(index: int) -> Commands:
-    """Kills at the event of this number."""
-    left = [index]
-
-    def act(_event: Event) -> list[Command]:
-        left[0] -= 1
-        if left[0] < 0:
+def killed_if(when: Callable[[Event], bool]) -> Act:
+    def act(event: Event) -> list[Command]:
+        if when(event):
             raise Killed
         return []
 
     return act
 
 
-def in_epoch(number: int) -> Commands:
+def in_epoch(number: int) -> Act:
     """Kills when the first steps of an epoch are told."""
+    return killed_if(lambda event: isinstance(event, StepsDone) and event.epoch == number)
+
+
+def at_event(number: int) -> Act:
+    """Kills at the event of this number."""
+    counted = count()
+    return killed_if(lambda _event: next(counted) == number)
+
+
+def once(when: Callable[[Event], bool], *commands: Command) -> Act:
+    """Sends commands after the first such event."""
+    left = list(commands)
 
     def act(event: Event) -> list[Command]:
-        if isinstance(event, StepsDone) and event.epoch == number:
-            raise Killed
-        return []
+        if not when(event):
+            return []
+        sent, left[:] = left[:], []
+        return sent
 
     return act
 
 
-def emitter(control: Control, act: Commands, events: list[Event]) -> Callable[[Event], None]:
-    def emit(event: Event) -> None:
-        if dead:
-            return
-        try:
-            commands = act(event)
-        except Killed:
-            dead.append(True)
-            raise
-        events.append(event)
-        for command in commands:
-            control.send(command)
+def steps_of(epoch: int) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, StepsDone) and event.epoch == epoch
 
-    dead: list[bool] = []
-    return emit
+
+def scripted() -> Crew:
+    return ScriptedCrew(LOSSES)
 
 
 class Runs:
-    """Makes runs in a folder; one that is killed leaves what a killed process leaves."""
+    """Makes runs in a folder of a test; one that is killed leaves what a killed process leaves.
+
+    Attributes:
+        events: What the last run told.
+        handed_over: Whether it was handed over.
+    """
 
     def __init__(self, logs: Path, patch: pytest.MonkeyPatch) -> None:
-        self.logs, self.patch = logs, patch
+        self.logs = logs
         self.events: list[Event] = []
+        self.handed_over = False
+        self._killed = False
+        end = running._end
+        patch.setattr(running, "_end", lambda *args: None if self._killed else end(*args))
 
-    def whole(self, preset: Preset, act: Commands = nothing) -> Path:
-        return self._made(lambda begun, control, emit: run(preset, self.logs, control, emit, LocalCrew(), begun), act)
+    def whole(self, preset: Preset, act: Act = nothing, crew: Callable[[], Crew] = scripted, **how: Any) -> Path:
+        return self._made(lambda *told: run(preset, self.logs, told[0], told[1], crew(), told[2], **how), act)
 
-    def resumed(self, folder: Path, act: Commands = nothing, changes: Changes = Changes()) -> Path:  # noqa: B008
-        return self._made(lambda begun, control, emit: resume(folder, changes, control, emit, LocalCrew(), begun), act)
+    def resumed(self, folder: Path, act: Act = nothing, crew: Callable[[], Crew] = scripted, **changes: Any) -> Path:
+        asked = Changes(**changes)
+        return self._made(lambda *told: resume(folder, asked, told[0], told[1], crew(), told[2]), act)
 
-    def _made(
-        self,
-        make: Callable[[Callable[[Path], None], Control, Callable[[Event], None]], RunResult],
-        act: Commands,
-    ) -> Path:
+    def _made(self, make: Callable[..., RunResult], act: Act) -> Path:
         control, folders = Control(), list[Path]()
-        self.events = []
-        with self.patch.context() as patch:
-            # A process that is killed tells no end.
-            patch.setattr("regtui.engine.run._end", self._unless_killed(act_killed := list[bool]()))
-            with suppress(Killed, HandedOver):
-                make(folders.append, control, emitter(control, _noting(act, act_killed), self.events))
-        return folders[0]
+        self.events, self.handed_over, self._killed = [], False, False
 
-    def _unless_killed(self, killed: list[bool]) -> Callable[..., Any]:
-        from regtui.engine.run import _end
+        def emit(event: Event) -> None:
+            try:
+                commands = act(event)
+            except Killed:
+                self._killed = True
+                raise
+            self.events.append(event)
+            for command in commands:
+                control.send(command)
 
-        def end(*args: Any) -> Any:
-            return None if killed else _end(*args)
-
-        return end
-
-
-def _noting(act: Commands, killed: list[bool]) -> Commands:
-    def noting(event: Event) -> list[Command]:
         try:
-            return act(event)
+            make(control, emit, folders.append)
+        except HandedOver:
+            self.handed_over = True
         except Killed:
-            killed.append(True)
-            raise
-
-    return noting
+            with (folders[0] / "events.jsonl").open("a") as file:
+                file.write('{"t":9.9,"kind":"epo')  # a torn line
+        return folders[0]
 
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)  # what a loss of power leaves is tested elsewhere
     return Runs(tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("tables", [{}, EVERYTHING], ids=["plain", "everything"])
-def test_killed_in_the_third_epoch_it_ends_as_if_nothing_had_been(runs: Runs, tables: dict[str, Any]) -> None:
-    preset = small_preset(train={"epochs": 5}, **tables)
-    whole, cut = runs.whole(preset), runs.whole(preset, in_epoch(3))
-    assert resumable(cut).words == "goes on after epoch 2 of 5"
-    assert runs.resumed(cut) == cut
-    assert isinstance(runs.events[0], Interrupted)
-    assert (runs.events[0].epoch, runs.events[0].step, runs.events[0].differs) == (2, 20, "")
+def preset_of(epochs: int = 5, **tables: Any) -> Preset:
+    return small_preset(train={"epochs": epochs}, **tables)
+
+
+# With real arms
+
+
+@pytest.mark.parametrize("tables", [{}, {"regularized": EVERYTHING}], ids=["plain", "everything"])
+def test_killed_in_its_third_epoch_a_run_ends_as_if_nothing_had_been(runs: Runs, tables: dict[str, Any]) -> None:
+    preset = preset_of(4, **tables)
+    whole = runs.whole(preset, crew=LocalCrew)
+    cut = runs.whole(preset, in_epoch(3), LocalCrew)
+    assert resumable(cut).words == "goes on after epoch 2 of 4"
+    assert runs.resumed(cut, crew=LocalCrew) == cut
+    seam = runs.events[0]
+    assert isinstance(seam, Interrupted)
+    assert (seam.epoch, seam.step, seam.arms, seam.differs) == (2, 20, ["baseline", "regularized"], "")
     assert_same(cut, whole)
-    assert seams(cut) == 1
+
+
+def test_stopped_and_handed_over_it_ends_as_if_nothing_had_been(runs: Runs) -> None:
+    preset = preset_of(4, regularized=EVERYTHING)
+    whole = runs.whole(preset, crew=LocalCrew)
+    cut = runs.whole(preset, once(steps_of(2), HandOver()), LocalCrew)
+    assert runs.handed_over
+    runs.resumed(cut, once(steps_of(3), Stop()), LocalCrew)
+    assert summary_of(cut).status == "stopped"
+    runs.resumed(cut, crew=LocalCrew)
+    assert seams(cut) == 2
+    for name in ("summary.epoch-3.json", "predictions.epoch-3.safetensors"):
+        (cut / name).unlink()
+    assert_same(cut, whole)
+
+
+def test_a_finished_run_that_is_trained_on_equals_one_that_was_planned_so(runs: Runs) -> None:
+    whole, short = (runs.whole(preset_of(epochs, regularized=EVERYTHING), crew=LocalCrew) for epochs in (4, 2))
+    before = (short / "summary.json").read_bytes()
+    runs.resumed(short, crew=LocalCrew, epochs=4)
+    assert (short / "summary.epoch-2.json").read_bytes() == before, "nothing of the earlier outcome is lost"
+    seam, told = runs.events[:2]
+    assert isinstance(seam, Interrupted)
+    assert isinstance(told, ControlApplied)
+    assert (seam.extended, seam.epoch, seam.epochs) == (True, 2, 4)
+    assert (told.command, told.key, told.value, told.epoch) == ("set_epochs", "epochs", 4, 2)
+    assert summary_of(short).interventions == 1
+    ours = [line for line in course(short)[1:] if line.get("command") != "set_epochs"]
+    assert ours == course(whole)[1:], "but for the number of epochs that its start tells"
+    ours_on_disk, theirs = (
+        load_file(folder / "checkpoint" / "regularized-40.safetensors") for folder in (short, whole)
+    )
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours_on_disk.items())
+    assert ours_on_disk.keys() == theirs.keys()
+
+
+def summary_of(folder: Path) -> Any:
+    summary = read_summary(folder)
+    assert summary is not None
+    return summary
+
+
+# Wherever it is cut, with arms that compute nothing
+
+
+@pytest.mark.parametrize("patience", [None, 1])
+def test_killed_at_any_event_it_ends_as_if_nothing_had_been(runs: Runs, patience: int | None) -> None:
+    stopping = {} if patience is None else {"early_stopping": {"patience": patience}}
+    preset = preset_of(3 if patience is None else 4, regularized={"dropout": {}, **stopping})
+    whole = runs.whole(preset)
+    moments = len(runs.events)
+    assert moments > 15
+    for number in range(1, moments - 1):  # when the last is told, the run has ended
+        cut = runs.whole(preset, at_event(number))
+        runs.resumed(cut)
+        assert course(cut) == course(whole), f"killed at event {number}"
+        assert seams(cut) == 1
+        assert outcome(cut) == outcome(whole)
+        assert (cut / "preset.toml").read_bytes() == (whole / "preset.toml").read_bytes()
+
+
+def outcome(folder: Path) -> Any:
+    told = summary_of(folder).model_dump(exclude={"wall_seconds", "train_seconds"})
+    for arm in told["arms"].values():
+        del arm["seconds"]
+    return told
+
+
+def test_killed_again_and_again_it_comes_to_the_same(runs: Runs) -> None:
+    preset = preset_of(5)
+    whole = runs.whole(preset)
+    cut = runs.whole(preset, in_epoch(1))
+    assert resumable(cut).words == "begins anew: it has saved no checkpoint"
+    for number in (0, 1, 9, 2, 17, 3, 0, 1, 14):
+        runs.resumed(cut, at_event(number))
+    runs.resumed(cut)
+    assert course(cut) == course(whole)
+    assert outcome(cut) == outcome(whole)
+    assert seams(cut) > 1
+    assert len(json.loads((cut / "run.json").read_text())["resumed"]) == 10
+
+
+def test_a_run_without_checkpoints_begins_anew(runs: Runs) -> None:
+    preset = preset_of(3)
+    whole = runs.whole(preset, checkpoints=False)
+    cut = runs.whole(preset, in_epoch(3), checkpoints=False)
+    runs.resumed(cut)
+    assert [event.kind for event in runs.events[:2]] == ["run_started", "interrupted"]
+    assert course(cut) == course(whole)
+    assert not (cut / "checkpoint").exists()
+
+
+def test_what_was_steered_before_the_checkpoint_holds_and_what_came_after_is_undone(runs: Runs) -> None:
+    steering = once(steps_of(2), SetPatience(arm="regularized", patience=3))
+    again, later = once(steps_of(2), SetPatience(arm="regularized", patience=3)), once(steps_of(4), Pause())
+    preset = preset_of(9)
+    whole = runs.whole(preset, steering)
+    killed = killed_if(lambda event: event.kind == "paused")
+    cut = runs.whole(preset, lambda event: [*again(event), *later(event), *killed(event)])
+    runs.resumed(cut)
+    assert course(cut) == course(whole)
+    assert summary_of(cut).arms["regularized"].stop_reason == "early_stopping"
+
+
+# What is changed
+
+
+def test_epochs_and_patience_given_on_resuming_win_and_are_interventions(runs: Runs) -> None:
+    cut = runs.whole(preset_of(5, regularized={"early_stopping": {"patience": 9}}), in_epoch(4))
+    runs.resumed(cut, at_event(9), epochs=8, patience=4)
+    told = [(event.key, event.arm, event.value) for event in runs.events if isinstance(event, ControlApplied)]
+    assert told == [("epochs", None, 8), ("patience", "regularized", 4)]
+    assert all(
+        event.by is not None and event.by.pid == os.getpid() for event in runs.events[:3] if hasattr(event, "by")
+    )
+    assert load(str(cut / "preset.toml")).train.epochs == 8
+    runs.resumed(cut)  # killed once more, it still knows
+    assert not any(isinstance(event, ControlApplied) for event in runs.events)
+    history = History.of(read_events(cut))
+    assert history.planned == [5, 8, 8]
+    assert history.interventions == 2
+    summary = summary_of(cut)
+    assert (summary.arms["baseline"].epochs, summary.arms["baseline"].stop_reason) == (8, "max_epochs")
+    assert (summary.arms["regularized"].epochs, summary.arms["regularized"].stop_reason) == (6, "early_stopping")
+    assert changes_in_words(history, load(str(cut / "preset.toml")))[0].replace(NBSP, " ") == "epochs 5 → 8 at epoch 3"
+
+
+def test_a_run_that_begins_anew_is_simply_of_the_new_preset(runs: Runs) -> None:
+    cut = runs.whole(preset_of(5), in_epoch(1))
+    runs.resumed(cut, epochs=3, patience=1)
+    assert summary_of(cut).interventions == 0
+    preset = load(str(cut / "preset.toml"))
+    assert preset.train.epochs == 3
+    assert [arm.early_stopping and arm.early_stopping.patience for arm in preset.arms().values()] == [1, 1]
+    whole = runs.whole(preset)
+    assert course(cut) == course(whole)
+
+
+def test_fewer_epochs_end_it_where_it_is(runs: Runs) -> None:
+    cut = runs.whole(preset_of(5), in_epoch(4))
+    with pytest.raises(InputError, match="has trained 3 epochs, and --epochs 2 are fewer"):
+        runs.resumed(cut, epochs=2)
+    runs.resumed(cut, killed_if(lambda event: event.kind == "scored"), epochs=3)
+    runs.resumed(cut)
+    assert course(cut)[-1]["status"] == "finished"
+    assert [line["reason"] for line in course(cut) if line["kind"] == "arm_stopped"] == ["max_epochs"] * 2
+    assert summary_of(cut).arms["baseline"].epochs == 3
+
+
+def test_an_extension_that_is_killed_at_any_event_loses_nothing(runs: Runs) -> None:
+    preset = preset_of(2)
+    finished = runs.whole(preset)
+    before = outcome(finished)
+    whole = shutil.copytree(finished, runs.logs / "whole")
+    runs.resumed(whole, epochs=3)
+    for number in range(len(runs.events) - 1):
+        cut = shutil.copytree(finished, runs.logs / str(number))
+        runs.resumed(cut, at_event(number), epochs=3)
+        assert json.loads((cut / "summary.epoch-2.json").read_text())["status"] == "finished"
+        back = shutil.copytree(cut, runs.logs / f"{number} back")
+        runs.resumed(cut)
+        assert course(cut) == course(whole), f"killed at event {number}"
+        assert outcome(cut) == outcome(whole)
+        if resumable(back).epoch == 2:
+            runs.resumed(back, epochs=2)
+            assert outcome(back) | {"interventions": 0} == before, "and it can be taken back"
+
+
+def test_an_arm_that_ended_by_itself_stays_ended(runs: Runs) -> None:
+    preset = preset_of(4, regularized={"early_stopping": {"patience": 1}})
+    folder = runs.whole(preset)
+    with pytest.raises(InputError, match="has finished its 4 epochs; to train on, ask for more: --epochs 8"):
+        runs.resumed(folder)
+    runs.resumed(folder, epochs=6)
+    ends = {name: (arm.epochs, arm.stop_reason) for name, arm in summary_of(folder).arms.items()}
+    assert ends == {"baseline": (6, "max_epochs"), "regularized": (3, "early_stopping")}
+    with pytest.raises(InputError, match="--patience 3: no arm with early stopping trains on"):
+        runs.resumed(folder, epochs=8, patience=3)
+    both = runs.whole(preset_of(4, **{arm: {"early_stopping": {"patience": 1, "min_delta": 0.5}} for arm in LOSSES}))
+    with pytest.raises(InputError, match=r"nothing left to train: .* baseline \(early stopping\) and regularized"):
+        runs.resumed(both, epochs=8)
+
+
+def test_a_cosine_schedule_is_planned_anew_and_that_is_said(runs: Runs) -> None:
+    preset = small_preset(train={"epochs": 3, "schedule": "cosine"})
+    cut = runs.whole(preset, in_epoch(3))
+    runs.resumed(cut, epochs=5)
+    seam = runs.events[0]
+    assert isinstance(seam, Interrupted)
+    assert seam.differs == "the cosine learning rate is planned anew, for 5 epochs"
+    assert seam.words().startswith("resumed after epoch 2")
+
+
+def test_what_may_make_other_numbers_is_said(runs: Runs) -> None:
+    cut = runs.whole(preset_of(3), in_epoch(2))
+    told = json.loads((cut / "run.json").read_text())
+    told["versions"]["torch"], told["host"], told["threads"] = "1.0", "elsewhere", 4
+    (cut / "run.json").write_text(json.dumps(told))
+    change(cut, threads=4)
+    for name in ("run.json", "events.jsonl"):
+        os.utime(cut / name, (1e9, 1e9))  # of another machine's process only its silence is known
+    runs.resumed(cut, at_event(3))
+    seam = runs.events[0]
+    assert isinstance(seam, Interrupted)
+    assert seam.differs.startswith("torch 1.0 → ")
+    assert seam.differs.endswith("; 4 threads → 1; another machine")
+    runs.resumed(cut)
+    assert isinstance(runs.events[0], Interrupted)
+    assert runs.events[0].differs == "", "not different from what it was resumed with"
+
+
+def change(folder: Path, **fields: Any) -> None:
+    """Changes fields of the start in a run's log."""
+    path = folder / "events.jsonl"
+    first, *rest = path.read_text().splitlines(keepends=True)
+    path.write_text(json.dumps(json.loads(first) | fields) + "\n" + "".join(rest))
+
+
+# What is handed over
+
+
+def test_a_run_that_is_handed_over_has_no_end_and_trains_nowhere(runs: Runs) -> None:
+    folder = runs.whole(preset_of(3), once(steps_of(2), HandOver()))
+    assert runs.handed_over
+    assert [line["kind"] for line in lines(folder)][-1] == "control_applied"
+    assert not (folder / "summary.json").exists()
+    assert standing(folder, json.loads((folder / "run.json").read_text())).status == "interrupted"
+    assert resumable(folder).epoch == 2
+    whole = runs.whole(preset_of(3))
+    runs.resumed(folder)
+    assert course(folder) == course(whole)
+
+
+def test_a_paused_run_goes_on_to_the_end_of_its_epoch_and_is_handed_over(runs: Runs) -> None:
+    def act(event: Event) -> list[Command]:
+        pausing = steps_of(2)(event) and not paused
+        paused.extend([True] * pausing)
+        return [Pause()] if pausing else [HandOver()] if event.kind == "paused" else []
+
+    paused: list[bool] = []
+    folder = runs.whole(preset_of(4), act)
+    assert runs.handed_over
+    assert resumable(folder).epoch == 2
+    assert {"paused", "resumed"} <= {event.kind for event in runs.events}
+
+
+def test_what_was_changed_after_a_checkpoint_is_saved_before_the_run_is_handed_over(runs: Runs) -> None:
+    def act(event: Event) -> list[Command]:
+        if event.kind == "paused":
+            return [SetPatience(arm="regularized", patience=7), HandOver()]
+        if isinstance(event, RunStarted):
+            return [Pause(), Resume(one_epoch=True)] if not told else []
+        return []
+
+    told: list[bool] = []
+
+    def first(event: Event) -> list[Command]:
+        if event.kind == "paused" and not told:
+            told.append(True)
+            return []
+        return act(event)
+
+    folder = runs.whole(preset_of(4), first)
+    assert runs.handed_over
+    assert resumable(folder).epoch == 2, "an epoch later than it was paused"
+    runs.resumed(folder)
+    assert History.of(read_events(folder)).interventions == 1
+
+
+def test_a_run_that_can_t_save_its_weights_is_not_handed_over(runs: Runs) -> None:
+    class Full(ScriptedCrew):
+        def _save(self, arm: str, folder: Path, step: int, ended: object) -> Saved:  # noqa: ARG002
+            return Saved(None, "No space left on device; make room there")
+
+    folder = runs.whole(preset_of(3), once(steps_of(2), HandOver()), lambda: Full(LOSSES))
+    assert not runs.handed_over
+    (answer,) = (event for event in runs.events if isinstance(event, ControlApplied))
+    assert (answer.command, answer.accepted) == ("hand_over", False)
+    assert answer.why == "the weights can't be saved: No space left on device; make room there"
+    assert summary_of(folder).status == "finished"
+    runs.whole(preset_of(3), once(steps_of(2), HandOver()), checkpoints=False)
+    (answer,) = (event for event in runs.events if isinstance(event, ControlApplied))
+    assert answer.why == "this run saves no checkpoint that another process could resume"
+    runs.whole(preset_of(3), once(steps_of(3), HandOver()))
+    assert not runs.handed_over, "it has ended before"
+
+
+# What can't be resumed, and what is damaged
+
+
+def test_a_run_that_trains_is_not_resumed(runs: Runs) -> None:
+    def act(event: Event) -> list[Command]:
+        if event.kind == "epoch_done":
+            folder = next(runs.logs.iterdir())
+            with pytest.raises(InputError, match=f"still trains, in process {os.getpid()}; 'regtui attach' shows it"):
+                resumable(folder)
+            with pytest.raises(InputError, match="another process trains this run"):
+                RunLog.resumed(folder)
+        return []
+
+    folder = runs.whole(preset_of(1), act)
+    assert summary_of(folder).status == "finished"
+
+
+def test_what_is_no_run_or_has_saved_too_little_is_said(runs: Runs) -> None:
+    with pytest.raises(InputError, match="is no run's folder"):
+        resumable(runs.logs)
+    done = runs.whole(preset_of(1), checkpoints=False)
+    with pytest.raises(InputError, match="has ended and saved no checkpoint to go on from"):
+        resumable(done, epochs=5)
+    cut = runs.whole(preset_of(3), in_epoch(2))
+    (cut / "checkpoint" / MANIFEST).unlink()
+    (cut / "checkpoint" / "baseline-last.safetensors").touch()
+    with pytest.raises(InputError, match="is of an earlier version, which saved too little to go on from"):
+        resumable(cut)
+
+
+def test_checkpoints_of_earlier_versions_find_their_place_in_the_log(runs: Runs) -> None:
+    preset = preset_of(4, regularized={"early_stopping": {"patience": 1}})
+    whole = runs.whole(preset)
+    cut = runs.whole(preset, in_epoch(4))
+    assert manifest_of(cut, without="lines")["epoch"] == 3
+    runs.resumed(cut)
+    assert course(cut) == course(whole)
+    stopped = runs.whole(preset, in_epoch(2))
+    runs.resumed(stopped, once(steps_of(2), Stop()))
+    manifest_of(stopped, without="whole")
+    with pytest.raises(
+        InputError, match="was stopped inside an epoch by an earlier version, which kept no epoch's end"
+    ):
+        resumable(stopped)
+
+
+def manifest_of(folder: Path, *, without: str) -> dict[str, Any]:
+    path = folder / "checkpoint" / MANIFEST
+    told: dict[str, Any] = json.loads(path.read_text())
+    assert told.pop(without) is not None
+    path.write_text(json.dumps(told))
+    return told
+
+
+def test_a_log_that_lost_lines_is_gone_on_with_if_it_has_its_epochs(runs: Runs) -> None:
+    cut = runs.whole(preset_of(4), in_epoch(3))
+    path = cut / "events.jsonl"
+    told = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in told if '"steps_done"' not in line or '"epoch":2' in line))
+    runs.resumed(cut)
+    words = [event.words for event in runs.events if isinstance(event, Saving)]
+    assert words == ["2 lines of the log of earlier epochs are missing"]
+    assert summary_of(cut).unsaved == words[0]
+    assert [line["epoch"] for line in course(cut) if line["kind"] == "epoch_done"] == [1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_a_log_that_lost_an_epoch_is_a_sentence_and_stays_as_it_is(runs: Runs) -> None:
+    cut = runs.whole(preset_of(4), in_epoch(3))
+    path = cut / "events.jsonl"
+    told = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in told if not ('"epoch_done"' in line and '"epoch":2' in line)))
+    before = {file: file.read_bytes() for file in cut.rglob("*") if file.is_file()}
+    with pytest.raises(InputError, match="lacks epoch 2 of the baseline arm, so that the run can't be resumed"):
+        runs.resumed(cut)
+    assert {file: file.read_bytes() for file in cut.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("setting", "match"),
+    [
+        ("model.hidden=[8]", "is not of this preset's baseline arm"),
+        ("train.batch_size=50", "is of another preset: 20 steps are not 2 of its epochs"),
+    ],
+)
+def test_a_preset_that_no_longer_fits_is_a_sentence(runs: Runs, setting: str, match: str) -> None:
+    cut = runs.whole(preset_of(3), in_epoch(3), LocalCrew)
+    preset = load(str(cut / "preset.toml"), [setting])
+    (cut / "preset.toml").write_text(to_toml(preset))
+    before = (cut / "events.jsonl").read_bytes()
+    with pytest.raises(InputError, match=match):
+        runs.resumed(cut, crew=LocalCrew)
+    assert (cut / "events.jsonl").read_bytes() == before
+
+
+def test_a_run_of_a_study_keeps_its_plan(runs: Runs) -> None:
+    cut = runs.whole(preset_of(3), in_epoch(3))
+    inside = runs.logs / "study" / "runs" / cut.name
+    shutil.copytree(cut, inside)
+    (runs.logs / "study" / "study.toml").touch()
+    with pytest.raises(InputError, match="is a run of a study, whose plan says for how many epochs"):
+        resumable(inside, epochs=9)
+    assert resumable(inside).epoch == 2
+
+
+# What is said of it
+
+
+def test_the_seam_is_told_wherever_a_run_is_shown(runs: Runs, tmp_path: Path) -> None:
+    cut = runs.whole(preset_of(4), in_epoch(3))
+    runs.resumed(cut)
+    history, printed = History(), list[str]()
+    for event in read_events(cut):
+        history.add(event)
+        printed += table_lines(event, history, None, 80)
+    said = "resumed after epoch 2"
+    assert sum(said in line for line in printed) == 1
+    assert said.capitalize() in describe(history, 4, over=True)
+    export_html(read_saved_run(cut), tmp_path / "report.html")
+    assert said in (tmp_path / "report.html").read_text()

@@ -20,7 +20,8 @@ from regtui.preset.file import load
 from regtui.preset.model import Preset
 from regtui.protocol.applied import steered_arms
 from regtui.protocol.control import Control, SetPatience
-from regtui.protocol.events import Event, Interrupted, RunStarted, Saving
+from regtui.protocol.events import ArmStopped, Event, Interrupted, RunStarted, Saving
+from regtui.protocol.history import History
 from regtui.protocol.who import Who
 from regtui.remote.server import serving
 from regtui.runs.log import RunLog, versions
@@ -124,6 +125,7 @@ def _resume(
 
             def tell_seam() -> None:
                 tell(told)
+                _tell_lost_ends(trainer, history, tell)
                 if before is not None and before.epochs != place.epochs:
                     trainer.commands.tell_epochs(place.epochs)
                 for arm in patient:
@@ -135,6 +137,24 @@ def _resume(
                     trainer.saver.save()  # from here on it has the changes, and belongs to a log with the seam
 
             return conduct(trainer, history, log, served, tell_seam)
+
+
+def _tell_lost_ends(trainer: Trainer, history: History, tell: Callable[[Event], None]) -> None:
+    """Tell again that arms had ended of which the log no longer says so: it was cut to train them on, in vain."""
+    for name, arm in trainer.progress.arms.items():
+        if arm.stopped is not None and history.arms[name].stopped is None:
+            step = arm.epochs * trainer.preset.steps_per_epoch
+            tell(
+                ArmStopped(
+                    t=trainer.progress.now,
+                    arm=name,
+                    reason=arm.stopped,
+                    epoch=arm.epochs,
+                    step=step,
+                    best_epoch=arm.best_epoch,
+                    best_val_loss=arm.best_val_loss,
+                )
+            )
 
 
 def _preset(place: Resumable, changes: Changes) -> Preset:

@@ -84,6 +84,15 @@ def _going_on(history: History, planned_epochs: int) -> Iterator[str]:
         yield from _trends(running, planned_epochs)
     if changes and not fresh:
         yield _steered(history)
+    yield from _resumed(history)
+
+
+def _resumed(history: History) -> Iterator[str]:
+    """A sentence on where the run was resumed last."""
+    if history.seams:
+        times = f", the last of {len(history.seams)} times" if len(history.seams) > 1 else ""
+        words = history.seams[-1].words()
+        yield f"{words[0].upper()}{words[1:]}{times}."
 
 
 def _paused(history: History) -> str:
@@ -376,6 +385,7 @@ def _ended(history: History) -> Iterator[str]:
         yield f"Overfitted: {arms}."
     if history.changes:
         yield _steered(history)
+    yield from _resumed(history)
 
 
 def _end(history: History) -> str:

@@ -26,7 +26,19 @@ def changes_in_words(history: History, preset: Preset | None) -> list[str]:
         arms = tuple(control.arm for control in change)
         knobs.setdefault((change[0].key or "", arms), []).append(change[-1])
     names = _names(history)
-    return [_words(key, arms, changes, names, preset) for (key, arms), changes in knobs.items()]
+    return [
+        _epochs(history, changes) if key == "epochs" else _words(key, arms, changes, names, preset)
+        for (key, arms), changes in knobs.items()
+    ]
+
+
+def _epochs(history: History, changes: list[ControlApplied]) -> str:
+    """From how many epochs to how many, and when; and whether the test set had been scored before."""
+    first, last = changes[0], changes[-1]
+    between = ["…"] if len(changes) > 1 else []
+    chain = f"{NBSP}→{NBSP}".join([f"{history.planned[0]}", *between, _value(last.value)])
+    tested = ", after its test" if any(seam.extended for seam in history.seams) else ""
+    return f"epochs{NBSP}{chain} {_when(first.epoch, last.epoch)}{tested}"
 
 
 def _words(

@@ -17,7 +17,7 @@ from regtui.evidence.rules import advice_on_run
 from regtui.export.saved_run import SavedRun
 from regtui.export.svg_chart import SvgCurve, chart
 from regtui.preset.arms import BASELINE, MARKS, REGULARIZED, marks_of
-from regtui.protocol.events import ControlApplied, EpochDone
+from regtui.protocol.events import ControlApplied, EpochDone, Interrupted
 from regtui.protocol.history import ArmHistory
 from regtui.tasks import Metric, words
 from regtui.text import NBSP, UNKNOWN, counted, one_line, seconds, share, signed
@@ -81,6 +81,7 @@ def write(run: SavedRun, path: Path) -> None:
         comparisons=list(_comparisons(run)),
         pairing=_pairing(run),
         hashes=_hashes(run),
+        seams=_seams(run),
         controls=_controls(run),
         settings=_settings(run),
     )
@@ -250,6 +251,15 @@ def _hashes(run: SavedRun) -> ReportTable:
     orders = enumerate(run.history.order_hashes, start=1)
     rows += [[f"order of the {examples}, epoch {epoch}", digest] for epoch, digest in orders]
     return ReportTable(("hash of", ""), rows)
+
+
+def _seams(run: SavedRun) -> ReportTable:
+    header = ("after step", "epoch", "what happened", "by")
+    return ReportTable(header, [_seam(seam) for seam in run.history.seams])
+
+
+def _seam(seam: Interrupted) -> list[object]:
+    return [seam.step, seam.epoch, seam.words(), f"{seam.by.user}, pid {seam.by.pid}" if seam.by is not None else ""]
 
 
 def _controls(run: SavedRun) -> ReportTable:

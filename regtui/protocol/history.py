@@ -128,6 +128,8 @@ class History:
     controls: list[ControlApplied] = field(default_factory=list)
     seams: list[Interrupted] = field(default_factory=list)
     """Where the run was interrupted and resumed."""
+    planned: list[int] = field(default_factory=list)
+    """The number of epochs that was planned at its start, and at each seam."""
     paused_at: float | None = None
     """When the pause began that goes on; None without one."""
     stalled: Stalled | None = None
@@ -162,6 +164,7 @@ class History:
         match event:
             case RunStarted():
                 self.started = event
+                self.planned = [event.epochs]
                 self.arms = {name: ArmHistory(info) for name, info in event.arms.items()}
             case StepsDone():
                 self.arms[event.arm].step_losses.extend(event.losses)
@@ -202,6 +205,7 @@ class History:
         """The run goes on after it was interrupted, or with more epochs after it had ended."""
         assert self.started is not None
         self.seams.append(seam)
+        self.planned.append(seam.epochs)
         self.started = self.started.model_copy(update={"epochs": seam.epochs})
         for name in seam.arms:
             self.arms[name].stopped = None

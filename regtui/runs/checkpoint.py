@@ -90,17 +90,29 @@ def commit(folder: Path, manifest: Manifest) -> None:
     Raises:
         OSError: The manifest can't be written; the previous commit stays valid.
     """
-    content = json.dumps(manifest.model_dump(by_alias=True), indent=1, ensure_ascii=False, allow_nan=False)
     sync_folder(folder)
     if not (folder / MANIFEST).exists():
         sync_folder(folder.parent)
-    write_whole(folder / MANIFEST, f"{content}\n".encode())
+    _write(folder, manifest)
     commits = [manifest] if manifest.whole is None else [manifest, manifest.whole]
     named = {name for of in commits for files in of.arms.values() for name in (files.last, files.best)}
     with suppress(OSError):  # a file that can't be removed is not named in the manifest; the next commit tries again
         for path in folder.iterdir():
             if path.name not in named and _OURS.fullmatch(path.name):
                 path.unlink()
+
+
+def forget_lines(folder: Path) -> None:
+    """Before the log of a run is cut: from here on its place in the log is where its epoch ends.
+
+    Raises:
+        InputError: The manifest is damaged.
+        OSError: It can't be read or written.
+    """
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        whole = manifest.whole and manifest.whole.model_copy(update={"lines": None})
+        _write(folder, manifest.model_copy(update={"lines": None, "whole": whole}))
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -116,6 +128,11 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
     except ValueError:  # not JSON, or not a manifest
         raise InputError(f"{MANIFEST} is damaged") from None
+
+
+def _write(folder: Path, manifest: Manifest) -> None:
+    content = json.dumps(manifest.model_dump(by_alias=True), indent=1, ensure_ascii=False, allow_nan=False)
+    write_whole(folder / MANIFEST, f"{content}\n".encode())
 
 
 def weights_file(folder: Path, arm: str, which: Which) -> Path | None:

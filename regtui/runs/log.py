@@ -24,6 +24,7 @@ from regtui.preset.file import to_toml
 from regtui.preset.model import Preset
 from regtui.protocol.events import EpochDone, Event, Saving, StepsDone
 from regtui.runs.alive import identity
+from regtui.runs.checkpoint import forget_lines
 from regtui.runs.event_file import EventFile
 from regtui.runs.files import read_json
 from regtui.runs.lock import LockedError, open_locked
@@ -127,6 +128,7 @@ class RunLog:
                     (folder / name).replace(folder / f"{stem}.epoch-{reached}.{suffix}")
             sync_folder(folder)
             write_whole(folder / PRESET, self._small_files[PRESET])
+            forget_lines(folder / CHECKPOINT)
             self._events.close()
             self._events = EventFile(folder / EVENTS, kept)
             write_whole(folder / CIRCUMSTANCES, self._small_files[CIRCUMSTANCES])

@@ -343,6 +343,9 @@ def _plot(
         changes = [c for c in history.controls if c.accepted and c.key is not None]
         verticals = [(x, "faint") for x in sorted({_effective(c, history.started.steps_per_epoch) for c in changes})]
         words += [("│ steered", x, high, "warning") for x, _ in verticals]
+        resumed = sorted({float(seam.epoch) for seam in history.seams} - {x for x, _ in verticals})
+        verticals += [(x, "faint") for x in resumed]
+        words += [("│ resumed", x, high, "faint") for x in resumed]
     return Plot(
         curves=curves,
         x_limits=window,

@@ -48,6 +48,8 @@ def changed(preset: Preset, history: History, told: Sequence[ControlApplied]) ->
     same = [one for one in told if (one.key, one.value, one.step) == (last.key, last.value, last.step)]
     before = Applied.of(preset, History(controls=history.controls[: history.controls.index(told[0])]))
     was = dict.fromkeys(_show(_value(before, one)) for one in same)
+    if last.key == "epochs":
+        was = dict.fromkeys([_show(history.planned[-2])])
     arms = [one.arm for one in same if one.arm is not None]
     whose = f" of {listed(arms)}" if 0 < len(arms) < len(preset.arms()) else ""
     at_the_end = last.key in ("patience", "min_delta")

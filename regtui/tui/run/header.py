@@ -117,14 +117,19 @@ def _rate(preset: Preset, history: History, cursor: int | None) -> float:
 
 
 def _marks(history: History, colours: Mapping[str, str]) -> list[Text]:
-    """Whether the arms are a matched pair and whether the user has steered them, from long to short."""
+    """Whether the arms are a matched pair, were steered, and were resumed; from long to short."""
     paired = _pairing(history, colours)
-    if not history.interventions:
-        return [paired, paired[: len("NOT PAIRED")]]
-    steered = Text("steered", Style(color=colours["warning"], bold=True))
     shorter = paired[: len("NOT PAIRED")]
-    both = [Text(" · ").join([one, steered]) for one in (paired, shorter)]
-    return [*both, shorter if history.unpaired_because else steered]
+    resumed = [Text("resumed", Style(color=colours["warning"]))] if history.seams else []
+    steered = Text("steered", Style(color=colours["warning"], bold=True))
+    others = [steered, *resumed] if history.interventions else resumed
+    if not others:
+        return [paired, shorter]
+    told = [Text(" · ").join([one, *others]) for one in (paired, shorter)]
+    if not history.interventions:
+        return [*told, paired, shorter]
+    told += [Text(" · ").join([one, steered]) for one in (paired, shorter) if resumed]
+    return [*told, shorter if history.unpaired_because else steered]
 
 
 def _pairing(history: History, colours: Mapping[str, str]) -> Text:
