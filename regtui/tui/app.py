@@ -33,6 +33,7 @@ from regtui.runs.list import is_study_folder
 from regtui.settings import Settings
 from regtui.study.design import Wishes
 from regtui.study.folder import StudyFolder
+from regtui.text import one_line
 from regtui.tui.choose.screen import ChooseScreen
 from regtui.tui.look import PlainText
 from regtui.tui.pages.commands import CommandScreen
@@ -161,6 +162,8 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
         self.signal = 0
         self.failure = ""
         """The traceback of an error of the screen's own."""
+        self.failure_words = ""
+        """What failed, in one line."""
         self.outlived = False
         """Whether the screen has gone before the run or the study that it showed."""
         self.animation_level = "none"  # over SSH each frame of an animation would be sent
@@ -345,15 +348,15 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
         self.note_failure()
         self._close_messages_no_wait()
 
-    @property
-    def failure_words(self) -> str:
-        """What failed, without where."""
-        return self.failure.strip().splitlines()[-1]
-
     def note_failure(self) -> None:
         """Remember the first error of the screen, while it is handled."""
-        if not (self._left or self.failure):  # errors while the screen is being closed are of no interest
-            self.failure = traceback.format_exc() if sys.exc_info()[0] else "what was typed can't be read"
+        if self._left or self.failure:  # errors while the screen is being closed are of no interest
+            return
+        error = sys.exc_info()[1]
+        self.failure = traceback.format_exc() if error else "what was typed can't be read"
+        self.failure_words = one_line(
+            "".join(traceback.format_exception_only(error)).strip() if error else self.failure
+        )
 
     def pop_screen(self) -> AwaitComplete:
         """Close the top screen; its memory, some megabytes, is freed when the user does not type.

@@ -49,6 +49,7 @@ class _Program(RegtuiApp):
         self._debug = debug
         self._screen_loop: asyncio.AbstractEventLoop | None = None
         self._hurries = False
+        self._watchdog: threading.Timer | None = None
         self._terminal = os.fstat(sys.stdin.fileno()).st_rdev
 
     def get_driver_class(self) -> type[Driver]:
@@ -145,9 +146,9 @@ class _Program(RegtuiApp):
             self._driver.given_up = True
         if self.signal and _has_gone(sys.stdin.fileno()):
             os._exit(self.exit_code)
-        watchdog = threading.Timer(LAST_MOMENT, os._exit, (self.exit_code,))
-        watchdog.daemon = True
-        watchdog.start()
+        self._watchdog = threading.Timer(LAST_MOMENT, os._exit, (self.exit_code,))
+        self._watchdog.daemon = True
+        self._watchdog.start()
 
     async def run_async(self, **options: Any) -> Any:
         """Show the screen; when it has gone before what it showed, take that to its end without it."""
@@ -163,6 +164,11 @@ class _Program(RegtuiApp):
             if _has_gone(sys.stdin.fileno()) or not self._has_read_all:
                 _let_go_of(self._terminal)
             await go_on_without_screen(self, debug=self._debug)
+
+    def take_time(self) -> None:
+        """Let the process take its time to end, unless the terminal keeps it waiting."""
+        if self._watchdog is not None and self._has_read_all:
+            self._watchdog.cancel()
 
     @property
     def _has_read_all(self) -> bool:
@@ -242,16 +248,16 @@ def show(
     gc.set_threshold(young, middle, RARELY)
     with Ending(lambda: app.end_in_order(ending.first), app.end_now, app.cut_off) as ending:
         app.run()
+    app.take_time()
     for number in deadly():  # nothing is left to keep
         signal.signal(number, signal.SIG_IGN if app.outlived and number == signal.SIGHUP else signal.SIG_DFL)
     remember(app.chosen())
+    with suppress(BrokenPipeError, RegtuiError) if app.outlived else nullcontext():
+        _print_outcome(app, ascii_only=ascii_only, debug=debug)
     if app.failure and not app.outlived:
         if debug:
             complain(app.failure)
-        kept = f"; what was trained is in {app.session.folder}" if app.session and app.session.folder else ""
-        raise RegtuiError(f"the screen failed: {app.failure_words}{kept}; --debug shows where")
-    with suppress(BrokenPipeError, RegtuiError) if app.outlived else nullcontext():
-        _print_outcome(app, ascii_only=ascii_only, debug=debug)
+        raise RegtuiError(f"the screen failed: {app.failure_words}; --debug shows where")
     return app.exit_code
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -36,7 +38,8 @@ async def go_on_without_screen(app: RegtuiApp, *, debug: bool) -> None:
         over = not app.goes_on
         for line in next(news, ()):
             with suppress(BrokenPipeError, RegtuiError):
-                say(plain(line) if app.ascii_only else line)
+                if select.select([], [sys.stdout], [], 0)[1]:  # a terminal that does not read would hold this up
+                    say(plain(line) if app.ascii_only else line)
         if over:
             break
         await asyncio.sleep(OFTEN)
@@ -45,8 +48,10 @@ async def go_on_without_screen(app: RegtuiApp, *, debug: bool) -> None:
 
 def _why(app: RegtuiApp, work: Session | StudySession | None) -> str:
     """Why the screen has gone, and what goes on; the traceback of a failure is kept with that."""
-    what = "study" if isinstance(work, StudySession) else "run"
-    on = f"the {what} goes on without it; Ctrl-C stops it and keeps what is done"
+    on = "the study goes on without it; Ctrl-C stops it and keeps what is done"
+    if isinstance(work, Session):
+        stays = "stays paused" if work.history.paused else "goes on without it"
+        on = f"the run {stays}; 'regtui attach' shows it again, Ctrl-C stops it and keeps what is done"
     if not app.failure:
         return f"the screen was closed; {on}"
     where = "--debug shows where"
