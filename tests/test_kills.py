@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import random
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from signal import Signals
 
+import psutil
 import pytest
 
 from tests.kills import VICTIMS, Kill, KilledRun
 from tests.same_run import assert_same, lines, seams
+from tests.terminal import Terminal
 
 APART = {"smoke": 0.05, "dropout": 2.0}
 """Seconds from a line of the log to the next."""
@@ -20,7 +25,7 @@ SIGNALS = (Signals.SIGINT, Signals.SIGTERM, Signals.SIGQUIT, Signals.SIGHUP, Sig
 @pytest.fixture(scope="module")
 def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The preset's run that nobody disturbed."""
-    return KilledRun(tmp_path_factory.mktemp("whole"), "--preset", request.param).end()
+    return KilledRun(tmp_path_factory.mktemp("whole"), "--preset", *request.param.split()).end()
 
 
 def assert_ends_equal(run: KilledRun, whole: Path) -> None:
@@ -63,6 +68,29 @@ def test_a_longer_run_killed_at_10_moments_ends_as_if_it_had_not_been(seed: int,
 @pytest.mark.parametrize("seed", range(30))
 def test_ended_by_signals_at_30_moments_it_ends_as_if_it_had_not_been(seed: int, whole: Path, tmp_path: Path) -> None:
     harm_and_end("smoke", seed, whole, tmp_path, SIGNALS)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("whole", ["smoke --epochs 40"], indirect=True)
+@pytest.mark.parametrize("seed", range(5))
+def test_left_running_and_killed_it_ends_as_if_it_had_not_been(seed: int, whole: Path, tmp_path: Path) -> None:
+    chance = random.Random(f"left running {seed}")
+    run = KilledRun(tmp_path, "--preset", "smoke", "--epochs", "40")
+    with Terminal("-m", "regtui", "--log-dir", tmp_path, "--preset", "smoke", "--epochs", "40", "--start") as terminal:
+        terminal.until(lambda: run.lines > 20)
+        terminal.press("q")
+        terminal.until("Leave it running")
+        terminal.read(1)  # a question takes nothing that was typed before it was seen
+        terminal.press("l")
+        assert terminal.wait(120) == 0
+    assert run.folder is not None
+    other = psutil.Process(json.loads((run.folder / "run.json").read_text())["pid"])
+    time.sleep(chance.uniform(0, 3))
+    with suppress(psutil.NoSuchProcess):  # it has ended by itself
+        other.kill()
+        other.wait(60)
+    assert_ends_equal(run, whole)
+    assert seams(run.folder) >= 1
 
 
 def harm_and_end(
