@@ -64,12 +64,24 @@ class Layer:
         self._counter = itertools.count(1)
         self._own = {name: getattr(os, name) for name in (*FOLLOWED, *BY_DESCRIPTOR, "readlink")}
         self._own_open = io.open
+        self._find_what_is_there()
         for name in FOLLOWED:
             monkeypatch.setattr(os, name, self._by_path(name))
         monkeypatch.setattr(os, "fsync", self._fsync)
         monkeypatch.setattr(os, "fstat", self._fstat)
         monkeypatch.setattr(os, "write", self.write)
         monkeypatch.setattr(io, "open", self._open)
+
+    def _find_what_is_there(self) -> None:
+        """Begin the operations with those that make the files that are there, all of them certain."""
+        files = [path for path in sorted(self.root.rglob("*")) if path.is_file()]
+        for path in files:
+            number = self._numbers[path.stat().st_ino] = next(self._counter)
+            self.operations.append(Operation("create", path.relative_to(self.root), file=number))
+            self.operations.append(Operation("write", file=number, data=path.read_bytes()))
+            self.operations.append(Operation("sync", file=number))
+        for folder in {path.parent for path in files}:
+            self.operations.append(Operation("sync folder", folder.relative_to(self.root)))
 
     def mark(self, what: str, number: int = 0) -> None:
         """Note among the operations that something happened: 'saved', of epoch 3."""

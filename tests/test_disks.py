@@ -27,7 +27,7 @@ from regtui.runs.checkpoint import read_manifest
 from regtui.runs.events import read_events
 from regtui.runs.summary import read_summary
 from tests.conftest import small_preset
-from tests.faults import NOTHING_MORE, Call, Disk, Layer
+from tests.faults import NOTHING_MORE, Call, Disk, Layer, by_chance
 from tests.scripted import ScriptedCrew
 
 EPOCHS = 2
@@ -158,7 +158,8 @@ def sweep(
             assert faults is not once or not logs.exists()
         else:
             assert_true(outcome, outcome.result.folder)
-            Disk(layer.operations).leave(NOTHING_MORE, tmp_path / "without power")
+            loss = NOTHING_MORE if call.number % 3 else by_chance(call.number)
+            Disk(layer.operations).leave(loss, tmp_path / "without power")
             assert_true(outcome, tmp_path / "without power" / outcome.result.folder.name)
         for folder in (logs, tmp_path / "without power"):
             shutil.rmtree(folder, ignore_errors=True)

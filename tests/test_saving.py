@@ -241,7 +241,9 @@ def test_what_cannot_be_written_is_said_tried_again_and_kept(
             layer.code = {2: code, 4: 0 if again else code}.get(event.epoch, layer.code)
 
     result, events = train(tmp_path, at)
-    begins, *ends = [event for event in events if isinstance(event, Saving)]
+    begins, *ends = [event for event in events if isinstance(event, Saving) and event.what == "log"]
+    waits, *_ = [event for event in events if isinstance(event, Saving) and event.what == "weights"]
+    assert "they wait for the log" in waits.words, "without it, nothing could be resumed from them"
     assert not begins.saved
     assert "since epoch 3" in begins.words or "since epoch 2" in begins.words, "the last one that was measured"
     assert os.strerror(code) in begins.words
@@ -258,7 +260,7 @@ def test_what_cannot_be_written_is_said_tried_again_and_kept(
 
 
 @pytest.mark.parametrize("code", FAULTS)
-def test_a_disk_that_tells_only_at_the_end_that_it_was_full_is_heard(
+def test_a_disk_that_tells_only_when_it_is_synced_that_it_was_full_is_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     own = os.fsync
@@ -270,8 +272,28 @@ def test_a_disk_that_tells_only_at_the_end_that_it_was_full_is_heard(
 
     monkeypatch.setattr(os, "fsync", fsync)
     result, events = train(tmp_path, lambda *_: None)
-    assert told_of_saving(events) == [("log", False)]
+    assert told_of_saving(events) == [("weights", False), ("log", False), ("weights", True)], "at last without a log"
     assert FAULTS[code] in result.summary.unsaved
+
+
+class HalfFull(ScriptedCrew):
+    """Finds room for the first arm only."""
+
+    def _save(self, arm: str, folder: Path, step: int, ended: Sequence[str]) -> Saved:
+        saved = super()._save(arm, folder, step, ended)
+        return saved if arm == "baseline" else Saved(None, f"No room ({folder})")
+
+
+def test_what_a_failed_commit_has_left_does_not_fill_the_disk(tmp_path: Path) -> None:
+    files: list[int] = []
+
+    def at(event: Event, folder: Path) -> None:
+        if isinstance(event, EpochDone) and event.arm == "baseline":
+            files.append(len(list((folder / "checkpoint").iterdir())))
+
+    result, _ = train(tmp_path, at, HalfFull(LOSSES))
+    assert "the weights are not saved since epoch 1" in result.summary.unsaved
+    assert files == [0] * EPOCHS
 
 
 @pytest.mark.parametrize("code", FAULTS)

@@ -8,8 +8,8 @@ from pathlib import Path
 from regtui.arm.interface import ArmCalls
 from regtui.engine.crew import Crew
 from regtui.engine.progress import RunProgress
-from regtui.errors import InputError
-from regtui.runs.checkpoint import ArmFiles, Commit, Manifest, commit
+from regtui.errors import InputError, unwritable
+from regtui.runs.checkpoint import ArmFiles, Commit, Manifest, commit, tidy
 from regtui.runs.unsaved import Unsaved, fault_at
 
 
@@ -39,6 +39,7 @@ class Saver:
         self._checkpoint = checkpoint
         self._sync = sync
         self._files: dict[str, ArmFiles] = {}
+        self._newest: Manifest | None = None
         self._whole: Commit | None = None
         self._behind: set[str] = set()
         self._unsaved = Unsaved("weights", "the weights are not saved", "the weights are saved again, as they are now")
@@ -72,35 +73,39 @@ class Saver:
         # weights are needed.
         ended = [name for name, arm in progress.arms.items() if arm.stopped not in {None, "stopped", "max_epochs"}]
         due = [name for name in progress.arms if name in self._behind]
-        saved = self._crew.each(ArmCalls.save, due, folder, progress.step, ended)
-        fault = next((part.fault for part in saved.values() if part.fault), "")
+        saving = self._crew.begin(ArmCalls.save, due, folder, progress.step, ended)
+        lines, fault = self._sync_log()  # meanwhile
+        saved = saving()
+        fault = next((part.fault for part in saved.values() if part.fault), fault)
         if not fault:
             files = self._files | {name: part.files for name, part in saved.items() if part.files}
-            now = Commit(
-                epoch=progress.epoch,
-                step=progress.step,
-                arms=files,
-                trainer=progress.state(),
-                lines=self._synced_lines(),
-            )
+            now = Commit(epoch=progress.epoch, step=progress.step, arms=files, trainer=progress.state(), lines=lines)
             partial = progress.step < progress.epoch * self._steps_per_epoch
+            manifest = Manifest(schema=1, **dict(now), whole=self._whole if partial else None)
             try:
-                commit(folder, Manifest(schema=1, **dict(now), whole=self._whole if partial else None))
+                commit(folder, manifest)
             except OSError as error:
                 fault = fault_at(folder, error)
             else:
-                self._files = files
+                self._files, self._newest = files, manifest
                 self._whole = self._whole if partial else now
                 self._behind.clear()
+        if fault:
+            tidy(folder, self._newest, self._whole)
         for told in self._unsaved(progress.now, progress.epoch, fault):
             progress.emit(told)
 
-    def _synced_lines(self) -> int | None:
-        """The lines of the log, all of them on disk; None if they can't be saved, which the log tells itself."""
+    def _sync_log(self) -> tuple[int | None, str]:
+        """Sync the log to disk; returns its lines, and why a commit has to wait for it.
+
+        From a commit whose log lacks epochs no run can be resumed; the one before has all of its own. When nothing is
+        left to train, only the weights matter.
+        """
         try:
-            return self._sync()
-        except OSError:
-            return None
+            return self._sync(), ""
+        except OSError as error:
+            words = f"they wait for the log, which can't be synced: {unwritable(error)}"
+            return None, words if self._progress.running else ""
 
     def load(self, saved: Commit, training: Collection[str]) -> None:
         """Restore a commit into arms that have just been built.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -94,8 +95,26 @@ def commit(folder: Path, manifest: Manifest) -> None:
     if not (folder / MANIFEST).exists():
         sync_folder(folder.parent)
     _write(folder, manifest)
-    commits = [manifest] if manifest.whole is None else [manifest, manifest.whole]
-    named = {name for of in commits for files in of.arms.values() for name in (files.last, files.best)}
+    _remove_all_but(folder, _named(manifest))
+
+
+def tidy(folder: Path, *kept: Commit | None) -> None:
+    """Remove what a commit that failed has left, which would only fill the disk.
+
+    The files of the commits before and of the manifest stay; it may be the one before or the one that failed.
+    """
+    with suppress(InputError, OSError):  # what is there may be needed
+        _remove_all_but(folder, _named(read_manifest(folder), *kept))
+
+
+def _named(*commits: Commit | None) -> set[str | None]:
+    """The names of all files of these commits."""
+    wholes = [of.whole for of in commits if isinstance(of, Manifest)]
+    arms = [files for of in (*commits, *wholes) if of is not None for files in of.arms.values()]
+    return {name for files in arms for name in (files.last, files.best)}
+
+
+def _remove_all_but(folder: Path, named: Collection[str | None]) -> None:
     with suppress(OSError):  # a file that can't be removed is not named in the manifest; the next commit tries again
         for path in folder.iterdir():
             if path.name not in named and _OURS.fullmatch(path.name):

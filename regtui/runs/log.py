@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,8 +34,8 @@ from regtui.runs.unsaved import Unsaved, fault_at
 from regtui.text import quoted
 
 PRESET, CIRCUMSTANCES, EVENTS, CHECKPOINT = "preset.toml", "run.json", "events.jsonl", "checkpoint"
-OUTCOME = ("summary.json", "predictions.safetensors")
-"""What is there only when a run has ended, the proof of that first."""
+SUMMARY, PREDICTIONS = "summary.json", "predictions.safetensors"
+"""What is there only when a run has ended. The summary is written last, and proves it."""
 
 
 class RunLog:
@@ -64,8 +65,9 @@ class RunLog:
             self._hold()
             self._events = EventFile(self._folder / EVENTS)
             self._small_files = {
-                PRESET: to_toml(preset).encode(),
+                # The preset last: a folder with one is a run's, and of a run it is known who trains it.
                 CIRCUMSTANCES: _json(_circumstances(preset, threads, locked=self._locked)),
+                PRESET: to_toml(preset).encode(),
             }
             self._make_whole()
         except (OSError, ValueError) as error:  # ValueError: a null character
@@ -122,10 +124,12 @@ class RunLog:
         self._small_files = {PRESET: to_toml(preset).encode(), CIRCUMSTANCES: _json(told)}
         self._epoch = epoch + 1
         try:
-            for name in OUTCOME:
-                if (folder / name).exists():
+            has_ended = (folder / SUMMARY).exists()
+            for name in (PREDICTIONS, SUMMARY):
+                if (folder / name).exists() and has_ended:
                     stem, suffix = name.split(".")
                     (folder / name).replace(folder / f"{stem}.epoch-{reached}.{suffix}")
+            _remove_what_was_cut_off(folder)
             sync_folder(folder)
             write_whole(folder / PRESET, self._small_files[PRESET])
             forget_lines(folder / CHECKPOINT)
@@ -233,17 +237,20 @@ class RunLog:
         """
         self._make_whole()
         self._mended = self._events.save(self.folder / EVENTS) or self._mended
+        with suppress(OSError):
+            return self._events.sync()
+        self._mended = self._events.save(self.folder / EVENTS) or self._mended  # written anew, once
         return self._events.sync()
 
     def keep_predictions(self, content: bytes, t: float) -> Saving | None:
         """Write the arms' predictions atomically; returns why they can't be written."""
-        fault = self._write("predictions.safetensors", content)
+        fault = self._write(PREDICTIONS, content)
         words = f"the predictions are not saved: {fault}"
         return Saving(t=t, what="predictions", saved=False, words=words) if fault else None
 
     def finish(self, summary: Summary, t: float) -> Saving | None:
         """Write the summary atomically; returns why it can't be written."""
-        fault = self._write("summary.json", _json(summary.model_dump(by_alias=True)))
+        fault = self._write(SUMMARY, _json(summary.model_dump(by_alias=True)))
         words = f"the summary is not saved: {fault}"
         return Saving(t=t, what="summary", saved=False, words=words) if fault else None
 
@@ -361,6 +368,13 @@ def _new_folder(logs: Path, name: str) -> Path:
             continue  # two runs of the same second drew the same four digits
         _sync_above(folder)
         return folder
+
+
+def _remove_what_was_cut_off(folder: Path) -> None:
+    """Remove drafts of files, and predictions of an end that was cut off before its summary."""
+    drafts = [folder.glob(f".{name}.*.tmp") for name in (PRESET, CIRCUMSTANCES, SUMMARY, PREDICTIONS)]
+    for path in (folder / PREDICTIONS, *chain.from_iterable(drafts)):
+        path.unlink(missing_ok=True)
 
 
 def _sync_above(folder: Path) -> None:
