@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -269,12 +270,20 @@ def test_a_run_without_checkpoints_begins_anew(runs: Runs) -> None:
 
 def test_what_was_steered_before_the_checkpoint_holds_and_what_came_after_is_undone(runs: Runs) -> None:
     steering = once(steps_of(2), SetPatience(arm="regularized", patience=3))
-    again, later = once(steps_of(2), SetPatience(arm="regularized", patience=3)), once(steps_of(4), Pause())
+    again, later = (
+        once(steps_of(2), SetPatience(arm="regularized", patience=3)),
+        once(steps_of(4), SetPatience(arm="regularized", patience=1), Pause()),
+    )
     preset = preset_of(9)
     whole = runs.whole(preset, steering)
     killed = killed_if(lambda event: event.kind == "paused")
     cut = runs.whole(preset, lambda event: [*again(event), *later(event), *killed(event)])
     runs.resumed(cut)
+    assert isinstance(runs.events[0], Interrupted)
+    assert re.fullmatch(
+        r"resumed after epoch \d; \d lines of the log after it were dropped; 1 change made after it undone",
+        runs.events[0].words(),
+    )
     assert course(cut) == course(whole)
     assert summary_of(cut).arms["regularized"].stop_reason == "early_stopping"
 
@@ -564,6 +573,17 @@ def test_a_run_of_a_study_keeps_its_plan(runs: Runs) -> None:
     with pytest.raises(InputError, match="is a run of a study, whose plan says for how many epochs"):
         resumable(inside, epochs=9)
     assert resumable(inside).epoch == 2
+
+
+def test_what_was_saved_again_right_after_a_checkpoint_counts_as_saved(runs: Runs) -> None:
+    class OnceFull(ScriptedCrew):
+        def _save(self, arm: str, folder: Path, step: int, ended: Sequence[str]) -> Saved:
+            return Saved(None, "No space left on device") if step == 20 else super()._save(arm, folder, step, ended)
+
+    cut = runs.whole(preset_of(5), in_epoch(4), lambda: OnceFull(LOSSES))
+    runs.resumed(cut)
+    assert [event.saved for event in runs.events if isinstance(event, Saving)] == [True]
+    assert summary_of(cut).unsaved == ""
 
 
 # What is said of it

@@ -110,6 +110,7 @@ def _resume(
             epoch=place.epoch,
             step=trainer.progress.step,
             dropped=seam.dropped,
+            undone=seam.undone,
             arms=list(place.training),
             epochs=place.epochs,
             device=device,
@@ -133,6 +134,8 @@ def _resume(
                 if seam.missing:
                     words = f"{seam.missing} of the log of earlier epochs are missing"
                     tell(Saving(t=trainer.progress.now, what="log", saved=False, words=words))
+                elif place.commit is not None:
+                    _tell_saved(trainer, history, tell)
                 if place.commit is not None:
                     trainer.saver.save()  # from here on it has the changes, and belongs to a log with the seam
 
@@ -155,6 +158,17 @@ def _tell_lost_ends(trainer: Trainer, history: History, tell: Callable[[Event], 
                     best_val_loss=arm.best_val_loss,
                 )
             )
+
+
+def _tell_saved(trainer: Trainer, history: History, tell: Callable[[Event], None]) -> None:
+    """Tell that what could not be saved for a while is saved; that had been told after the commit, and was cut off."""
+    now, per_epoch = trainer.progress.now, trainer.preset.steps_per_epoch
+    if "weights" in history.unsaved:
+        tell(Saving(t=now, what="weights", saved=True, words="the weights are saved again"))
+    arms = trainer.progress.arms.items()
+    whole = all(len(history.arms[name].step_losses) >= arm.epochs * per_epoch for name, arm in arms)
+    if "log" in history.unsaved and whole:
+        tell(Saving(t=now, what="log", saved=True, words="the log is whole"))
 
 
 def _preset(place: Resumable, changes: Changes) -> Preset:

@@ -313,6 +313,7 @@ class Interrupted(_Event):
         epoch: The epoch after which it goes on; 0 if it begins anew.
         step: The step after which it goes on.
         dropped: Lines of the log that were dropped: the beginning of an epoch that was never saved.
+        undone: Changes of knobs among them, which no longer hold.
         arms: The arms that train on.
         epochs: The planned number of epochs from here on.
         device: What it trains on from here on.
@@ -327,6 +328,7 @@ class Interrupted(_Event):
     epoch: int
     step: int
     dropped: int = 0
+    undone: int = 0
     arms: list[Text]
     epochs: int
     device: Text
@@ -347,6 +349,8 @@ class Interrupted(_Event):
             words += (
                 f"; {counted(self.dropped, 'line')} of the log after it {'were' if self.dropped > 1 else 'was'} dropped"
             )
+        if self.undone:
+            words += f"; {counted(self.undone, 'change')} made after it undone"
         return words + (f"; its numbers may differ: {self.differs}" if self.differs else "")
 
 

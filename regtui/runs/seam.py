@@ -28,12 +28,14 @@ class Seam(NamedTuple):
     Attributes:
         lines: Lines up to there.
         dropped: Lines that are dropped, nearly all of them after that.
+        undone: Changes of knobs among them.
         history: What those that are kept add up to.
         missing: What is missing before the cut, in words; empty if nothing is.
     """
 
     lines: int
     dropped: int
+    undone: int
     history: History
     missing: str = ""
 
@@ -52,7 +54,7 @@ def find_seam(folder: Path, commit: Commit | None, training: Collection[str]) ->
     try:
         total, by_epoch = _measure(folder, commit.epoch if commit is not None else 0)
         if commit is None:
-            return Seam(0, total, History())
+            return Seam(0, total, _changes_after(folder, 0), History())
         missing = "" if commit.lines is None or commit.lines <= total else counted(commit.lines - total, "line")
         cuts = [by_epoch] if missing or commit.lines is None else [commit.lines, by_epoch]
         for cut in cuts:
@@ -63,7 +65,7 @@ def find_seam(folder: Path, commit: Commit | None, training: Collection[str]) ->
                     history.add(event)
             fault = _fault(history, commit)
             if not fault:
-                return Seam(cut, total - kept, history, missing)
+                return Seam(cut, total - kept, _changes_after(folder, cut), history, missing)
     except OSError as error:
         raise InputError(f"{quoted(folder / 'events.jsonl')} can't be read ({error.strerror})") from None
     raise InputError(f"{quoted(folder / 'events.jsonl')} lacks {fault}, so that the run can't be resumed")
@@ -113,6 +115,19 @@ def _measure(folder: Path, epoch: int) -> tuple[int, int]:
             if ended or (isinstance(event, EpochDone) and event.epoch <= epoch and not event.partial):
                 cut = count
     return count, cut
+
+
+def _changes_after(folder: Path, lines: int) -> int:
+    """How many changes of knobs a log tells of after so many lines; of one of all arms at once, how many arms."""
+    count = changes = 0
+    with open_events(folder) as file:
+        for line in whole_lines(file):
+            if count >= lines and b'"control_applied"' in line[:100]:
+                event = _event(line)
+                knob = event.key if isinstance(event, ControlApplied) and event.accepted else None
+                changes += knob not in (None, "epochs")  # the number of epochs is in the preset, and holds
+            count += line.endswith(b"\n")
+    return changes
 
 
 def _event(line: bytes) -> Event | None:
