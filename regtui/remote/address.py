@@ -244,7 +244,7 @@ def _listen(folder: Path, name: str) -> socket.socket:
             made.chmod(0o600)
             listener.listen(BACKLOG)
             listener.setblocking(False)
-            _check(made)
+            _check(listener, made)
             if _is_taken(Path(near, name)):
                 raise TakenError(errno.EADDRINUSE, f"something else is at {folder / name}")
             made.replace(Path(near, name))
@@ -256,16 +256,18 @@ def _listen(folder: Path, name: str) -> socket.socket:
     return listener
 
 
-def _check(path: Path) -> None:
+def _check(listener: socket.socket, path: Path) -> None:
     """See that one can connect there: some disks make sockets that can't be used.
 
     Raises:
         OSError: One can't, or the system does not tell who does.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.setblocking(False)
-        connection.connect(str(path))
-        peer_of(connection)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as attempt:
+        attempt.setblocking(False)
+        attempt.connect(str(path))
+        connection, _ = listener.accept()
+        with connection:
+            peer_of(connection)
 
 
 def _is_taken(path: Path) -> bool:

@@ -31,7 +31,7 @@ ANSWER = 10.0
 """Seconds to wait until the process that trains answers a new viewer."""
 STARTING = 5.0
 """Seconds to wait until a process that trains is found to listen."""
-TAKING_OVER = 120.0
+TAKING_OVER = 200.0
 """Seconds to wait until the process listens to which a run was handed over; it has to import torch first."""
 AGAIN = 0.2
 """Seconds between two attempts to connect."""
@@ -196,24 +196,21 @@ class Link:
                 return _Lines(connect(self.folder, ANSWER))
             except (OSError, RefusedError) as error:
                 self._why = error
-            if time.monotonic() > deadline or not (given_over or self._may_listen_soon()):
+            if time.monotonic() > deadline or self._has_ended or not (given_over or self._may_be_trained()):
                 return None
             self._closed.wait(AGAIN)
         return None
-
-    def _may_listen_soon(self) -> bool:
-        """Whether a process may begin to listen, or has no room for a viewer only now."""
-        return not self._has_ended and self._standing() != "interrupted"
 
     @property
     def _has_ended(self) -> bool:
         return (self.folder / "summary.json").exists()
 
-    def _standing(self) -> str:
+    def _may_be_trained(self) -> bool:
+        """Whether there may be a process that begins to listen soon, or has no room for a viewer only now."""
         try:
-            return standing(self.folder, read_json(self.folder / "run.json")).status
+            return standing(self.folder, read_json(self.folder / "run.json")).status != "interrupted"
         except (OSError, InputError):
-            return "interrupted"
+            return False
 
     def _tell_saved(self) -> bool:
         """Tell the events of a run that ended while nobody was connected; returns whether it has."""

@@ -129,10 +129,10 @@ class Service:
             visit.add_done_callback(self._visits.discard)
 
     def _turn_away(self, connection: socket.socket, peer: Peer, why: str) -> None:
+        self._note(self._who(peer), why)
         with connection, suppress(OSError):
             connection.setblocking(False)
             connection.send(answer_line(refused=why))
-        self._note(self._who(peer), why)
 
     async def _visit(self, connection: socket.socket, by: Who) -> None:
         try:
