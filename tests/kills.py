@@ -74,7 +74,7 @@ class KilledRun:
             whole: How many lines its whole log will have.
             apart: Seconds after a line within which it comes: about as long as it takes until the next.
         """
-        lines = chance.randrange(self.lines, whole)
+        lines = chance.randrange(self.lines, max(whole, self.lines + 1))
         return lines, chance.uniform(0, STARTING if lines == self.lines else apart)
 
     def harm(self, kill: Kill) -> Outcome:

@@ -18,7 +18,7 @@ Line = dict[str, Any]
 BREAKS = {"interrupted", "suspended", "stalled", "saving"}
 """What the log of a disturbed run has more: seams, and that it stood still or could not be saved for a while."""
 
-KEPT = re.compile(r"detached\.log|traceback\.txt|summary\.epoch-\d+\.json")
+KEPT = re.compile(r"detached\.log|traceback\.txt|(summary|predictions)\.epoch-\d+\.(json|safetensors)")
 """Files that a disturbed run has more: what it had come to before it was resumed."""
 
 

@@ -258,6 +258,26 @@ def test_killed_again_and_again_it_comes_to_the_same(runs: Runs) -> None:
     assert len(json.loads((cut / "run.json").read_text())["resumed"]) == 10
 
 
+def test_a_run_that_failed_while_it_was_tested_is_tested(runs: Runs) -> None:
+    whole = runs.whole(preset_of(3))
+    cut = runs.whole(preset_of(3), killed_if(lambda event: event.kind == "scored"))
+    failed = summary_of(whole).model_copy(update={"status": "failed"})
+    (cut / "summary.json").write_text(failed.model_dump_json(by_alias=True))
+    assert resumable(cut).words == "is tested: it has trained all of its 3 epochs"
+    runs.resumed(cut)
+    assert course(cut) == course(whole)
+    assert outcome(cut) == outcome(whole)
+
+
+def test_nothing_is_left_of_what_a_killed_process_was_writing(runs: Runs) -> None:
+    whole = runs.whole(preset_of(3), crew=LocalCrew)
+    cut = runs.whole(preset_of(3), killed_if(lambda event: event.kind == "scored"), LocalCrew)
+    for name in ("events.tmp", ".summary.json.0a1b2c3d.tmp", "predictions.safetensors", ".run.json.00000000.tmp"):
+        (cut / name).write_bytes(b"half")
+    runs.resumed(cut, crew=LocalCrew)
+    assert_same(cut, whole)
+
+
 def test_a_run_without_checkpoints_begins_anew(runs: Runs) -> None:
     preset = preset_of(3)
     whole = runs.whole(preset, checkpoints=False)
