@@ -265,7 +265,7 @@ def _print_outcome(app: RegtuiApp, *, ascii_only: bool, debug: bool) -> None:
     """Say what the last run and the last study came to, and with `debug` what was wrong in the program."""
     lines = [*(app.session.outcome() if app.session is not None else ())]
     lines += app.study.lines() if app.study is not None else []
-    for line in lines:
+    for line in ("", *lines) if app.outlived and lines else lines:  # below what was told meanwhile
         say(plain(line) if ascii_only else line)
     for one in (app.session, app.study):
         if debug and one is not None and one.traceback:
