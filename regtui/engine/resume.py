@@ -26,7 +26,7 @@ from regtui.protocol.who import Who
 from regtui.remote.server import serving
 from regtui.runs.log import RunLog, versions
 from regtui.runs.resumable import Resumable, resumable
-from regtui.runs.seam import find_seam, kept_lines
+from regtui.runs.seam import Seam, find_seam, kept_lines
 from regtui.techniques.base import LARGEST_KNOB
 from regtui.text import counted
 
@@ -131,11 +131,8 @@ def _resume(
                     trainer.commands.tell_epochs(place.epochs)
                 for arm in patient:
                     trainer.commands.set_rule(SetPatience(arm=arm, patience=changes.patience))
-                if seam.missing:
-                    words = f"{seam.missing} of the log of earlier epochs are missing"
-                    tell(Saving(t=trainer.progress.now, what="log", saved=False, words=words))
-                elif place.commit is not None:
-                    _tell_saved(trainer, history, tell)
+                if missing := _missing(trainer, history, seam):
+                    tell(Saving(t=trainer.progress.now, what="log", saved=False, words=missing))
                 if place.commit is not None:
                     trainer.saver.save()  # from here on it has the changes, and belongs to a log with the seam
 
@@ -160,15 +157,14 @@ def _tell_lost_ends(trainer: Trainer, history: History, tell: Callable[[Event], 
             )
 
 
-def _tell_saved(trainer: Trainer, history: History, tell: Callable[[Event], None]) -> None:
-    """Tell that what could not be saved for a while is saved; that had been told after the commit, and was cut off."""
-    now, per_epoch = trainer.progress.now, trainer.preset.steps_per_epoch
-    if "weights" in history.unsaved:
-        tell(Saving(t=now, what="weights", saved=True, words="the weights are saved again"))
-    arms = trainer.progress.arms.items()
-    whole = all(len(history.arms[name].step_losses) >= arm.epochs * per_epoch for name, arm in arms)
-    if "log" in history.unsaved and whole:
-        tell(Saving(t=now, what="log", saved=True, words="the log is whole"))
+def _missing(trainer: Trainer, history: History, seam: Seam) -> str:
+    """What the log lacks of earlier epochs, in words; empty if it lacks nothing."""
+    per_epoch, arms = trainer.preset.steps_per_epoch, trainer.progress.arms
+    made = sum(arm.epochs * per_epoch for arm in arms.values())
+    lost = made - sum(min(len(history.arms[name].step_losses), arm.epochs * per_epoch) for name, arm in arms.items())
+    if lost:
+        return f"the losses of {counted(lost, 'step')} of earlier epochs are missing in the log"
+    return f"{seam.missing} of the log of earlier epochs are missing" if seam.missing else ""
 
 
 def _preset(place: Resumable, changes: Changes) -> Preset:
