@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 from regtui.arm.reports import ScoreReport
 from regtui.data.source import ensure
 from regtui.engine.crew import Crew, ProcessCrew, nobody_watches
+from regtui.engine.disk_watch import PATIENCE as DISK_PATIENCE
+from regtui.engine.disk_watch import DiskWatch
 from regtui.engine.process import CrewClosedError, EngineError
 from regtui.engine.trainer import Trainer
 from regtui.engine.watch import PATIENCE, StalledError, Watch
@@ -22,6 +26,10 @@ from regtui.protocol.history import ArmHistory, History
 from regtui.remote.server import serving
 from regtui.runs.log import RunLog
 from regtui.runs.summary import ArmSummary, Pairing, Scores, Summary, TaskSummary
+from regtui.text import duration
+
+Disk = Callable[[], AbstractContextManager[None]]
+"""Makes a context in which something is saved, which may take long."""
 
 
 class HandedOver(Exception):  # noqa: N818, it is no error
@@ -96,12 +104,16 @@ def _run(
         except BaseException:
             log.discard()
             raise
-        with serving(log, control, emit, wanted=attachable) as emit:
+        history = History()
+        with (
+            serving(log, control, emit, wanted=attachable) as served,
+            watching_disk(log.folder, lambda: trainer.progress.now, emit, lambda event: tell(event)) as disk,
+        ):
             begun(log.folder)
-            history = History()
-            tell = teller(history, log, emit)
-            trainer = Trainer(preset, crew, control, tell, (lambda: log.checkpoint) if checkpoints else None, log.sync)
-            return conduct(trainer, history, log, emit)
+            tell = teller(history, log, served, disk)
+            place = (lambda: log.checkpoint) if checkpoints else None
+            trainer = Trainer(preset, crew, control, tell, place, log.sync, disk)
+            return conduct(trainer, history, log, served, disk)
 
 
 def build(preset: Preset, crew: Crew, control: Control) -> str:
@@ -115,12 +127,44 @@ def build(preset: Preset, crew: Crew, control: Control) -> str:
     return crew.build(preset, data_file)
 
 
-def teller(history: History, log: RunLog, emit: Callable[[Event], object]) -> Callable[[Event], None]:
+@contextmanager
+def watching_disk(
+    folder: Path, now: Callable[[], float], emit: Callable[[Event], object], tell: Callable[[Event], object]
+) -> Iterator[Disk]:
+    """Within this context it is told when the disk of the run's folder keeps it waiting.
+
+    Args:
+        folder: The folder, to name it.
+        now: Seconds since the run began.
+        emit: Receives, in another thread, that nothing is saved for long.
+        tell: Receives that the disk answers again, which the log can tell too.
+
+    Yields:
+        What makes a context in which something is saved.
+    """
+
+    def waits(seconds: float) -> None:
+        since = time.strftime("%H:%M", time.localtime(time.time() - seconds))
+        words = f"nothing is saved since {since}: the disk has not answered for {duration(seconds)}"
+        words += f"; training waits for it, and nothing is lost ({folder})"
+        emit(Saving(t=now(), what="disk", saved=False, words=words))
+
+    def answers(seconds: float) -> None:
+        tell(Saving(t=now(), what="disk", saved=True, words=f"the disk answers again, after {duration(seconds)}"))
+
+    with DiskWatch(waits, answers, DISK_PATIENCE) as watch:
+        yield watch.saving
+
+
+def teller(
+    history: History, log: RunLog, emit: Callable[[Event], object], disk: Disk = nullcontext
+) -> Callable[[Event], None]:
     """A function that adds an event to the history, writes it into the log, and emits it."""
 
     def tell(event: Event) -> None:
         history.add(event)
-        saving = log(event)
+        with disk():
+            saving = log(event)
         emit(event)
         for word in saving:
             tell(word)
@@ -133,6 +177,7 @@ def conduct(
     history: History,
     log: RunLog,
     emit: Callable[[Event], object],
+    disk: Disk,
     seam: Callable[[], object] = lambda: None,
 ) -> RunResult:
     """Train arms that have been built to their end, test them, and save the outcome.
@@ -142,6 +187,7 @@ def conduct(
         history: Of the run so far.
         log: Where the run is saved.
         emit: Receives every event of the end.
+        disk: Makes a context in which something is saved.
         seam: What a run that is resumed does before its first step.
 
     Raises:
@@ -160,7 +206,8 @@ def conduct(
         log.traceback(error.traceback if isinstance(error, EngineError) else traceback.format_exc())
     finally:
         if status is not None:
-            summary = _end(trainer, history, log, emit, status, sentence)
+            with disk():
+                summary = _end(trainer, history, log, emit, status, sentence)
     if status is None:
         log.hand_over(trainer.progress.now)
         raise HandedOver(log.folder)

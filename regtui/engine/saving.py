@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from regtui.arm.interface import ArmCalls
@@ -23,6 +24,7 @@ class Saver:
         steps_per_epoch: int,
         checkpoint: Callable[[], Path] | None,
         sync: Callable[[], int],
+        disk: Callable[[], AbstractContextManager[None]],
     ) -> None:
         """Begin without a saved state.
 
@@ -32,12 +34,13 @@ class Saver:
             steps_per_epoch: Optimizer steps in an epoch.
             checkpoint: Returns the current place, because a run's folder may be moved; None saves nothing.
             sync: Syncs the log to disk, so that no checkpoint is ahead of it; returns its lines.
+            disk: A context in which something is saved, which may take long.
         """
         self._crew = crew
         self._progress = progress
         self._steps_per_epoch = steps_per_epoch
         self._checkpoint = checkpoint
-        self._sync = sync
+        self._sync, self._disk = sync, disk
         self._files: dict[str, ArmFiles] = {}
         self._newest: Manifest | None = None
         self._whole: Commit | None = None
@@ -66,7 +69,14 @@ class Saver:
         """
         if self._checkpoint is None:
             return
-        progress, folder = self._progress, self._checkpoint()
+        with self._disk():
+            fault = self._save(self._checkpoint(), names)
+        for told in self._unsaved(self._progress.now, self._progress.epoch, fault):
+            self._progress.emit(told)
+
+    def _save(self, folder: Path, names: Iterable[str]) -> str:
+        """Save these arms and all that is behind; returns why that failed."""
+        progress = self._progress
         gone = {name for name, files in self._files.items() if not _is_there(folder / files.last)}
         self._behind |= {*names, *gone}
         # Arms that the user stopped can go on, and with more epochs those that had all of theirs; of others only the
@@ -92,8 +102,7 @@ class Saver:
                 self._behind.clear()
         if fault:
             tidy(folder, self._newest, self._whole)
-        for told in self._unsaved(progress.now, progress.epoch, fault):
-            progress.emit(told)
+        return fault
 
     def _sync_log(self) -> tuple[int | None, str]:
         """Sync the log to disk; returns its lines, and why a commit has to wait for it.

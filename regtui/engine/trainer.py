@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ class Trainer:
         emit: Callable[[Event], object],
         checkpoint: Callable[[], Path] | None,
         sync: Callable[[], int] = lambda: 0,
+        disk: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Set up a run of arms that `crew` has built.
 
@@ -55,6 +57,7 @@ class Trainer:
             checkpoint: Returns the current folder of the checkpoint, which may be moved while the run trains; None for
                 a run without checkpoints.
             sync: Syncs the log to disk before a checkpoint is made; returns its lines, or raises an OSError.
+            disk: A context in which something is saved, which may take long.
         """
         self.preset = preset
         self.crew = crew
@@ -63,7 +66,7 @@ class Trainer:
         self.progress = RunProgress(preset, emit)
         self.steps = Steps(crew, self.progress, preset.steps_per_epoch)
         self.commands = Commands(control, preset, crew, self.progress, self.steps)
-        self.saver = Saver(crew, self.progress, preset.steps_per_epoch, checkpoint, sync)
+        self.saver = Saver(crew, self.progress, preset.steps_per_epoch, checkpoint, sync, disk)
         self.reports: Mapping[str, ScoreReport] = {}
 
     def run(self, seam: Callable[[], object] = lambda: None) -> Status | None:

@@ -478,13 +478,13 @@ class Saving(_Event):
     """A part of the run can't be saved, or can be saved again; training goes on.
 
     Attributes:
-        what: The part: events, weights, predictions, or summary.
+        what: The part: events, weights, predictions, or summary; or the disk, if it does not answer.
         saved: Whether it is completely on disk now.
         words: What happened, since when, and what to do.
     """
 
     kind: Literal["saving"] = "saving"
-    what: Literal["log", "weights", "predictions", "summary"]
+    what: Literal["log", "weights", "predictions", "summary", "disk"]
     saved: bool
     words: Text
 

@@ -206,7 +206,6 @@ class History:
         assert self.started is not None
         self.seams.append(seam)
         self.planned.append(seam.epochs)
-        self.unsaved.clear()  # it goes on from what is on disk, and tells anew what is not
         self.started = self.started.model_copy(update={"epochs": seam.epochs})
         for name in seam.arms:
             self.arms[name].stopped = None

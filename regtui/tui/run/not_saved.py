@@ -26,7 +26,7 @@ class NotSaved(Lines):
     def update_from(self, history: History, *, over: bool) -> bool:
         """Take in what is not saved; returns whether that is other words than before."""
         parts = "; ".join(history.unsaved.values())
-        going_on = "" if over or history.paused else ", training goes on"
+        going_on = "" if over or history.paused or "disk" in history.unsaved else ", training goes on"
         words = f"NOT SAVED{going_on}: {parts}" if parts else ""
         before, self._words = self._words, words
         self.redraw()
