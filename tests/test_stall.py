@@ -139,7 +139,7 @@ def test_the_arm_that_stands_still_is_told_and_goes_on_as_if_it_had_not(
         live.until(live.stalled)
         told = live.stalled()[0]
         assert ("regularized" in told.arms, told.pid, told.stopped) == (True, frozen.pid, True)
-        assert f"regularized (pid {frozen.pid}) has not answered for 1 s: a signal has stopped it" in told.words()
+        assert told.words().endswith(f"is stopped: kill -CONT {frozen.pid} lets it go on; it has not answered for 1 s")
         frozen.resume()
         live.end()
         assert crew.idle

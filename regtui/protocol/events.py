@@ -379,8 +379,10 @@ class Stalled(_Event):
 
     def words(self) -> str:
         """A sentence on what happened, without the full stop."""
-        why = f": a signal has stopped it, and 'kill -CONT {self.pid}' lets it go on" if self.stopped else ""
-        return f"{process_of(self.arms, self.pid)} has not answered for {self.seconds:.0f} s{why}"
+        process, seconds = process_of(self.arms, self.pid), f"has not answered for {self.seconds:.0f} s"
+        if self.stopped:
+            return f"{process} is stopped: kill -CONT {self.pid} lets it go on; it {seconds}"
+        return f"{process} {seconds}"
 
 
 def process_of(arms: Sequence[str], pid: int) -> str:
