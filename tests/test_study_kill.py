@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 from regtui.study.folder import StudyFolder, find_studies
 from tests.command import command, environment
+from tests.terminal import Terminal
 from tests.test_study_local import assert_resumed, children_of, lives, results, wait_until
 
 pytestmark = pytest.mark.slow
@@ -137,6 +139,35 @@ def test_with_checkpoints_its_runs_go_on_where_they_were(tmp_path: Path) -> None
     assert study.wait() == (0, "")
     assert study.path is not None
     assert_resumed(StudyFolder.open(study.path), tmp_path / "whole")
+
+
+def test_left_running_it_goes_on_in_a_process_that_no_terminal_ends(tmp_path: Path) -> None:
+    study = Study(tmp_path, 7)
+    words = (
+        "smoke",
+        "--seeds",
+        str(study.seeds),
+        *SMALL,
+        "--set",
+        "train.epochs=9",
+        "--jobs",
+        "2",
+        "--log-dir",
+        tmp_path,
+    )
+    with Terminal("-m", "regtui", "study", *words) as terminal:
+        terminal.until("worker", 120)
+        terminal.press_and_see("q", "Leave it running")
+        terminal.read(0.5)  # a question takes no key that was pressed before it was seen
+        terminal.press("l")
+        assert terminal.wait(60) == 0
+        [pid] = re.findall(r"in process (\d+)", terminal.text)
+        assert os.getsid(int(pid)) == int(pid), "it has a session of its own"
+        terminal.hang_up()
+        wait_until(lambda: not lives(int(pid)))
+    assert study.path is not None
+    assert json.loads((study.path / "study.json").read_bytes())["state"] == "finished"
+    assert len(StudyFolder.open(study.path).find_runs().done) == len([*study.path.glob("runs/*")]) == study.seeds
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

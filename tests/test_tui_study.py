@@ -7,15 +7,18 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Semaphore
+from threading import Event as Flag
+from threading import Thread
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
 from regtui.engine.run import run
+from regtui.errors import RegtuiError
 from regtui.evidence.from_history import judge_run
 from regtui.protocol.control import Control
+from regtui.study.conduct import conduct
 from regtui.study.design import Wishes, make_plan
 from regtui.study.engine import Began, Ended
 from regtui.study.folder import StudyFolder
@@ -29,6 +32,7 @@ from regtui.tui.review.saved_run import SavedRunScreen
 from regtui.tui.review.screen import ReviewScreen
 from regtui.tui.run.is_it_real import study_offer
 from regtui.tui.run.session import Session
+from regtui.tui.study import desk
 from regtui.tui.study import screen as study_screen
 from regtui.tui.study.forest import places
 from regtui.tui.study.form import StudyForm
@@ -38,7 +42,7 @@ from regtui.tui.study.subject import Subject
 from regtui.tui.widgets.dialogs import Ask
 from regtui.tui.widgets.key_bar import KeyBar
 from tests.conftest import small_preset
-from tests.gated_engine import GatedEngine, SeededCrew, gated_runner
+from tests.gated_engine import GatedEngine, gated_runner
 from tests.made_courses import made_courses
 from tests.made_scores import made, noisy, plan_of, scores_of
 from tests.screen_double import ScriptedTraining, said, text_of, until
@@ -169,6 +173,45 @@ async def test_leaving_asks_and_keeps_what_is_done(tmp_path: Path) -> None:
         await pilot.press("g", "q", "k")
         await until(pilot, lambda: app.study is not None and app.study.ended)
     assert app.exit_code == 4
+
+
+async def test_a_study_that_is_left_running_is_taken_over_by_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = new_study(tmp_path)
+    asked: list[Any] = []
+
+    def leave_running(folder: Path, options: Any) -> int:
+        assert not StudyFolder.open(folder).is_held, "the other process can take it"
+        asked.append((folder, options))
+        return 4242
+
+    monkeypatch.setattr(desk, "leave_running", leave_running)
+    async with conducting(study, GatedEngine(epochs=2)) as (app, pilot):
+        app.runner = replace(app.runner, options=("--engine", "local"))
+        await until(pilot, lambda: "worker" in text_of(app))
+        await pilot.press("q", "l")
+        await until(pilot, lambda: app.study is not None and app.study.ended)
+    assert asked == [(study.path, ("--jobs", "2", "--engine", "local"))]
+    assert app.exit_code == 0
+    assert app.study is not None
+    assert "goes on without a screen, in process 4242" in app.study.lines()[0]
+
+
+async def test_a_study_that_nobody_takes_over_goes_on_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave_running(_folder: Path, _options: Any) -> int:
+        raise RegtuiError("there is no room for it")
+
+    monkeypatch.setattr(desk, "leave_running", leave_running)
+    async with conducting(new_study(tmp_path), GatedEngine(epochs=2)) as (app, pilot):
+        app.runner = gated_runner(GatedEngine())
+        await until(pilot, lambda: "worker" in text_of(app))
+        await pilot.press("q", "l")
+        await until(pilot, lambda: app.study is not None and app.study.ended)
+        assert "The study goes on here: there is no room for it" in text_of(app)
+        assert app.study is not None
+        assert app.study.outcome.state == "finished"
+    assert app.exit_code == 0
 
 
 @pytest.mark.slow
@@ -419,18 +462,21 @@ async def test_seeds_beyond_the_plan_are_drawn_otherwise_and_move_no_verdict(tmp
 @pytest.mark.slow
 async def test_a_study_that_another_program_runs_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study_screen, "FOLLOW", 0.05)
-    study = new_study(tmp_path)
-    with study.held():
-        app = RegtuiApp(tmp_path, review=[study.path], runner=gated_runner(GatedEngine()))
-        async with app.run_test(size=(80, 24)) as pilot:
-            await until(pilot, lambda: isinstance(app.screen, StudyScreen))
-            assert isinstance(app.screen, StudyScreen)
-            assert not app.screen.session.ended
-            job = study.jobs[0]
-            run(
-                job.preset, study.runs, Control(), lambda _event: None, SeededCrew(job, Semaphore(9)), checkpoints=False
-            )
-            await until(pilot, lambda: "1/4 runs" in text_of(app))
+    study, engine = new_study(tmp_path), GatedEngine(epochs=3)
+    conducted = Thread(target=conduct, args=(study, engine, Flag(), lambda _news: None), daemon=True)
+    conducted.start()
+    app = RegtuiApp(tmp_path, review=[study.path], runner=gated_runner(GatedEngine()))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, StudyScreen))
+        assert isinstance(app.screen, StudyScreen)
+        session = app.screen.session
+        await until(pilot, lambda: "elsewhere" in text_of(app) and "epoch 1/" in text_of(app))
+        await until(pilot, lambda: any(session.courses.values()))
+        assert not session.ended
+        engine.gate.release(10_000)
+        await until(pilot, lambda: "4/4 runs" in text_of(app) and session.ended)
+        assert "elsewhere" not in text_of(app)
+    conducted.join(timeout=30)
 
 
 @pytest.mark.slow

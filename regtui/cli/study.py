@@ -164,7 +164,10 @@ def show_study(study: StudyFolder, running: RunOptions) -> int:
     def make(jobs: int, threads: int) -> Engine:
         return make_engine(replace(running, jobs=jobs, threads=threads))
 
-    runner = StudyRunner(running.engine, jobs_of(running), make, verdict_exit=running.verdict_exit)
+    address = ("--ray-address", running.ray_address) if running.ray_address else ()
+    slurm = [word for setting in running.slurm for word in ("--slurm", setting)]
+    options = ("--engine", running.engine, *address, *slurm, *(["--checkpoints"] if running.checkpoints else []))
+    runner = StudyRunner(running.engine, jobs_of(running), make, running.verdict_exit, options)
     return open_screen(read_settings(), None, study.path.parent, study=study, runner=runner)
 
 

@@ -66,6 +66,7 @@ MANY = 8
 """After so many closed screens garbage is collected even while the user types."""
 LEAVE_STUDY_CHOICES = (
     Choice("g", "go on", "Go on with the study"),
+    Choice("l", "running", "Leave it running: another process makes its runs"),
     Choice("k", "keep", "Stop, keep what is done, and leave"),
 )
 
@@ -74,7 +75,10 @@ class LeaveStudyQuestion(AskWhileItTrains):
     """Asks what becomes of the study that goes on."""
 
     def __init__(self) -> None:
-        words = "Its runs that are done are kept; 'go on' in the list of saved runs makes the others."
+        words = (
+            "Its runs that are done are kept. Those that run now go on from their checkpoints, where the study saves "
+            "them, or are begun anew."
+        )
         super().__init__("Leave while the study goes on?", words, LEAVE_STUDY_CHOICES)
 
 
@@ -549,14 +553,20 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
             self.push_screen(LeaveQuestion(self.session), self._quit_answered)
 
     def _leave_study_answered(self, answer: str | None) -> None:
-        if answer != "keep" or self.study is None:
+        if answer not in {"keep", "running"} or self.study is None:
             return
         self._leaving = True
+        self.study.is_left_running = answer == "running"
         self.study.stop.set()
         if self.study.ended:
             self.leave()
         else:
-            tell(self, "Stopping …")
+            tell(self, "Leaving when another process goes on …" if answer == "running" else "Stopping …")
+
+    @on(StudyDesk.StudyStays)
+    def _stay_with_study(self, event: StudyDesk.StudyStays) -> None:
+        self._leaving = False
+        tell(self, event.words, error=True)
 
     @on(StudyDesk.StudyEnded)
     def _leave_after_study(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,12 +44,14 @@ class StudyRunner:
         jobs: Runs at the same time.
         make: Makes the engine for so many, each with so many threads; called in the worker thread, once for each study.
         verdict_exit: Whether the program's exit code tells the verdict.
+        options: What `regtui study --resume` is told, so that another process makes the runs as this one does.
     """
 
     engine: str
     jobs: int
     make: Callable[[int, int], Engine]
     verdict_exit: bool = False
+    options: tuple[str, ...] = ()
 
 
 def local_runner() -> StudyRunner:
@@ -63,6 +65,24 @@ def local_runner() -> StudyRunner:
     return StudyRunner("local", 1 if has_gpu() else grant().processors, make)
 
 
+def leave_running(folder: Path, options: Sequence[str]) -> int:
+    """Have another process go on with a study that is conducted here no more; returns its number.
+
+    Raises:
+        RegtuiError: It does not.
+    """
+    from regtui.engine.detach import start
+
+    study, until = StudyFolder.open(folder), time.monotonic() + UNSEEN
+
+    def begun(_pid: int) -> bool:
+        return study.is_held or time.monotonic() > until
+
+    return start(("study", "--resume", str(folder.absolute()), "--headless", *options), folder, begun)
+
+
+UNSEEN = 30.0
+"""Seconds after which another process counts as begun where no file can be locked, so that nobody sees that."""
 SHORT = 5.0
 """Seconds of a run or a study whose end nobody needs to be told of."""
 
@@ -94,6 +114,13 @@ class StudyDesk(OneByOne, inherit_bindings=False):
 
     class StudyTold(Message):
         """News of the study wait to be taken in."""
+
+    class StudyStays(Message):
+        """Another process was to go on with a study, and could not; so this one does."""
+
+        def __init__(self, words: str) -> None:
+            super().__init__()
+            self.words = words
 
     class StudyEnded(Message):
         """The worker thread is done with a study."""
@@ -217,7 +244,12 @@ class StudyDesk(OneByOne, inherit_bindings=False):
                 session.tell(news)
 
         try:
-            conduct(study, self.runner.make(jobs, study.plan.threads), session.stop, told, session.tell)
+            while (
+                conduct(study, self.runner.make(jobs, study.plan.threads), session.stop, told, session.tell)
+                == "stopped"
+            ):
+                if not session.is_left_running or self._has_taken_over(session, jobs):
+                    break
         except RegtuiError as error:
             session.error = error
         except Exception as error:
@@ -225,6 +257,16 @@ class StudyDesk(OneByOne, inherit_bindings=False):
             session.error = RegtuiError(f"unforeseen {type(error).__name__}: {error}")
         session.ended = True
         self.post_message(self.StudyEnded(session))
+
+    def _has_taken_over(self, session: StudySession, jobs: int) -> bool:
+        """Whether another process goes on with a study that was stopped for that; called in the worker thread."""
+        try:
+            session.conducted_by = leave_running(session.folder, ("--jobs", str(jobs), *self.runner.options))
+        except RegtuiError as error:
+            session.is_left_running = False
+            session.stop.clear()
+            self.post_message(self.StudyStays(f"The study goes on here: {error}"))
+        return session.conducted_by is not None
 
     @on(StudyTold)
     def _pass_on_news(self) -> None:
@@ -271,7 +313,7 @@ class StudyDesk(OneByOne, inherit_bindings=False):
     @property
     def study_exit_code(self) -> int:
         """As that of `regtui study` without a screen."""
-        if self.study is None:
+        if self.study is None or self.study.conducted_by is not None:
             return 0
         if self.study.error is not None:
             return self.study.error.exit_code

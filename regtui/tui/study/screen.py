@@ -20,7 +20,7 @@ from regtui.errors import RegtuiError
 from regtui.study.dose import dose_responses, effect_maps, gains
 from regtui.study.folder import StudyFolder
 from regtui.study.markdown import markdown
-from regtui.study.outcome import StudyOutcome, outcome_of
+from regtui.study.outcome import outcome_of
 from regtui.study.record import state_of
 from regtui.text import one_line
 from regtui.tui.charts.chart import Chart
@@ -30,6 +30,7 @@ from regtui.tui.charts.view import Space
 from regtui.tui.review.saved_run import OpenRun
 from regtui.tui.study.answer import WIDEST, answer_rows, detail_lines
 from regtui.tui.study.courses import Shown, courses_plot, courses_title
+from regtui.tui.study.elsewhere import RunsElsewhere
 from regtui.tui.study.forest import ArmInCell, dots, forest, found, places
 from regtui.tui.study.heat import heat_rows
 from regtui.tui.study.keys import STUDY_KEYS, TITLES, StudyView
@@ -119,10 +120,6 @@ class StudyScreen(Screen[None]):
     class Followed(Message):
         """A study that another program runs was read again."""
 
-        def __init__(self, outcome: StudyOutcome) -> None:
-            super().__init__()
-            self.outcome = outcome
-
     def __init__(self, session: StudySession) -> None:
         """Show a study."""
         super().__init__()
@@ -154,9 +151,9 @@ class StudyScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show what there is, and read the courses of the runs that are done."""
-        if self.session.live:
+        if not self.session.ended:
             self.set_interval(SECONDS, self._tick)
-        elif not self.session.ended:
+        if not (self.session.live or self.session.ended):
             self._follow()
         self._read_missing()
         self._arrange()
@@ -164,19 +161,23 @@ class StudyScreen(Screen[None]):
     @in_thread("following")
     def _follow(self) -> None:
         """Read again what a study has come to that another program runs, until it is over or the screen is closed."""
-        worker = get_current_worker()
+        worker, runs = get_current_worker(), RunsElsewhere()
         while not worker.is_cancelled and not self.session.ended:
-            time.sleep(FOLLOW)
             with suppress(RegtuiError):  # a run is being moved or written; it is read the next time
                 study = StudyFolder.open(self.session.folder)
-                outcome = outcome_of(study, state_of(study))
+                for news in runs.news(study):
+                    self.session.tell(news)
+                self.session.tell(outcome_of(study, state_of(study)))
                 if not worker.is_cancelled:
-                    self.post_message(self.Followed(outcome))
+                    self.post_message(self.Followed())
+            time.sleep(FOLLOW)
 
     @on(Followed)
-    def _followed(self, event: Followed) -> None:
-        self.session.outcome = event.outcome
-        self.session.ended = event.outcome.state != "running"
+    def _followed(self) -> None:
+        self.session.take_in()
+        self.session.ended = self.session.outcome.state != "running"
+        if self.session.ended:
+            self.session.running.clear()
         self.catch_up()
 
     def on_resize(self) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from regtui.errors import RegtuiError
@@ -79,6 +80,8 @@ class StudySession:
         forecast: What it can find, in a sentence; empty until that is known.
         failed: How many of its runs could not be made.
         left: Seconds until all runs are done, by those that were; None while that is not known.
+        is_left_running: Whether another process is to go on with it.
+        conducted_by: The number of the process that does.
     """
 
     outcome: StudyOutcome
@@ -94,6 +97,8 @@ class StudySession:
     forecast: str = ""
     failed: int = 0
     left: float | None = None
+    is_left_running: bool = False
+    conducted_by: int | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _waiting: list[News | StudyOutcome] = field(default_factory=list)
@@ -120,7 +125,8 @@ class StudySession:
                     for before in [run.folder for run in self.running.values() if run.job.key == job.key]:
                         del self.running[before]  # its worker died, and another has begun it anew
                         self.courses.pop(before, None)
-                    self.running[folder] = Running(job, where, folder, time.monotonic())
+                    age = 0.0 if self.live else _age(folder)
+                    self.running[folder] = Running(job, where, folder, time.monotonic() - age)
                 case Told(job, event):
                     self._told(job, event)
                 case Ended(job, _, status, error, unsaved=unsaved):
@@ -149,6 +155,10 @@ class StudySession:
 
     def lines(self) -> list[str]:
         """What it came to, in lines, as it is printed when the program ends."""
+        if self.conducted_by is not None:
+            pid = self.conducted_by
+            on = f"The study goes on without a screen, in process {pid}; 'kill {pid}' stops it in order. To see it:"
+            return [on, "", f"regtui review {quote(one_line(self.folder))}"]
         fault = [str(self.error)] if self.error is not None else []
         return [*fault, *verdict_lines(self.outcome), f"study  {one_line(self.folder)}"]
 
@@ -172,6 +182,14 @@ class StudySession:
             Spread(epoch, statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values))
             for epoch, values in sorted(by_epoch.items())
         ]
+
+
+def _age(run: Path) -> float:
+    """Seconds since a run that another program makes has begun, or was resumed."""
+    try:
+        return max(0.0, time.time() - (run / "run.json").stat().st_mtime)
+    except OSError:
+        return 0.0
 
 
 def read_courses(folders: Iterable[Path]) -> Mapping[Path, Course]:
