@@ -253,7 +253,7 @@ def test_the_socket_comes_back_where_its_folder_was_removed(tmp_path: Path, monk
         going.tell(telling.events[0])
         early = Watcher(going.folder)
         early.link.connect()
-        shutil.rmtree(going.folder)
+        shutil.rmtree(going.folder.rename(tmp_path / "removed"))
         going.tell(telling.pause().events[-1])
         late = Watcher(going.folder)
         late.link.connect()

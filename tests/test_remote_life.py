@@ -120,6 +120,7 @@ def test_when_the_process_is_killed_its_viewer_is_told_what_to_do(tmp_path: Path
             watcher.link.connect()
             wait_for(lambda: watcher.history.started)
             process.send_signal(signal.SIGSTOP)
+            os.waitpid(process.pid, os.WUNTRACED)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(client, "ANSWER", 0.1)
                 patch.setattr(client, "STARTING", 0.1)
