@@ -54,6 +54,7 @@ class Service:
         self._visits: set[asyncio.Task[None]] = set()
         self._visitors: set[Visitor] = set()
         self._user = Who.here().user
+        self._noted_enough = False
 
     def end(self, bye: Bye) -> None:
         """Say goodbye to all and stop; called in another thread."""
@@ -156,13 +157,16 @@ class Service:
 
     def _note(self, by: Who, why: str) -> None:
         """Note a refusal in the run's folder, if there is room in that file."""
+        if self._noted_enough:
+            return
         told = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": by.model_dump(), "why": why}
         line = json.dumps(told).encode() + b"\n"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
         with suppress(OSError):
             file = os.open(self._feed.folder / REFUSALS, flags, 0o666)
             try:
-                if os.fstat(file).st_size + len(line) <= MOST_NOTED:
+                self._noted_enough = os.fstat(file).st_size + len(line) > MOST_NOTED
+                if not self._noted_enough:
                     os.write(file, line)
             finally:
                 os.close(file)
