@@ -133,6 +133,8 @@ class Saver:
             self._progress.load_state(saved.trainer)
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{folder}: the checkpoint is damaged, or of another preset") from None
+        if (self._progress.epoch, self._progress.step) != (saved.epoch, saved.step):
+            raise InputError(f"{folder}: the checkpoint is damaged: it tells of two epochs, or two steps")
         arms = self._progress.arms
         self._files = {name: files for name, files in saved.arms.items() if name in arms}
         self._whole = saved

@@ -206,6 +206,7 @@ class History:
         assert self.started is not None
         self.seams.append(seam)
         self.planned.append(seam.epochs)
+        self.unsaved.clear()  # it goes on from what is on disk; what the log lacks is told after the seam
         self.started = self.started.model_copy(update={"epochs": seam.epochs})
         for name in seam.arms:
             self.arms[name].stopped = None

@@ -19,7 +19,7 @@ from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event,
 from regtui.protocol.history import History
 from regtui.runs.checkpoint import Commit
 from regtui.runs.events import whole_lines
-from regtui.text import counted, quoted
+from regtui.text import counted, one_line, quoted
 
 
 class Seam(NamedTuple):
@@ -139,10 +139,12 @@ def _event(line: bytes) -> Event | None:
 
 def _fault(history: History, commit: Commit) -> str:
     """What a log lacks of what was trained before a commit, in words; empty if it has all epochs."""
-    if history.started is None:
-        return "the run's start"
+    if history.started is None or set(history.arms) != set(commit.trainer["arms"]):
+        return "the start of this run"
     for name, arm in history.arms.items():
-        trained = commit.trainer["arms"].get(name, {}).get("epochs", 0)
+        trained = commit.trainer["arms"][name].get("epochs", 0)
+        if type(trained) is not int or not 0 <= trained <= commit.epoch:
+            return f"epoch {one_line(trained, 20)} of the {name} arm, of which the checkpoint tells"
         seen = [done.epoch for done in arm.epochs]
         if seen != list(range(1, trained + 1)):
             lost = next((epoch for epoch in range(1, trained + 1) if epoch not in seen), trained)
