@@ -10,8 +10,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
+
+from regtui.control_groups import group_folders
 
 _SCHEDULER = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
 _LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -63,54 +65,18 @@ def _told(environ: Mapping[str, str], names: tuple[str, ...]) -> list[tuple[str,
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """The CPU quotas of the control group and of each group above it, for cgroups of version 1 and 2."""
-    for mount, inside, version in _hierarchies(root):
-        for group in (inside, *inside.parents):
-            folder = root / mount.relative_to("/") / group.relative_to("/")
-            try:
-                if version == 2:
-                    quota, period = (folder / "cpu.max").read_text().split()
-                else:
-                    quota = (folder / "cpu.cfs_quota_us").read_text()
-                    period = (folder / "cpu.cfs_period_us").read_text()
-                if int(quota) > 0 and int(period) > 0:
-                    yield int(quota) / int(period)
-            except (OSError, ValueError):  # "max", -1, or not limited here
-                continue
-
-
-def _hierarchies(root: Path) -> Iterator[tuple[PurePosixPath, PurePosixPath, int]]:
-    """The control group hierarchies that can limit processors: mount point, our group in it, version.
-
-    Formats: cgroups(7) for /proc/self/cgroup, proc_pid_mountinfo(5) for /proc/self/mountinfo.
-    """
-    try:
-        groups = (root / "proc/self/cgroup").read_text().splitlines()
-        mounts = (root / "proc/self/mountinfo").read_text().splitlines()
-    except (OSError, ValueError):
-        return
-    ours: dict[int, str] = {}
-    for line in groups:
-        number, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if number == "0" and not controllers:
-            ours[2] = path
-        elif "cpu" in controllers.split(","):
-            ours[1] = path
-    for line in mounts:
-        ahead, _, behind = line.partition(" - ")
-        fields, (kind, *options) = ahead.split(), behind.split() or [""]
-        version = 2 if kind == "cgroup2" else 1 if kind == "cgroup" and "cpu" in options[-1].split(",") else 0
-        if version in ours and len(fields) > 4:
-            mounted, point = (PurePosixPath(_unescaped(field)) for field in fields[3:5])
-            group = PurePosixPath(ours[version])
-            # In a container the group may have its name from outside, of which only the mounted part is visible.
-            seen = group.is_relative_to(mounted) and ".." not in group.parts
-            yield point, PurePosixPath("/") / (group.relative_to(mounted) if seen else ""), version
-
-
-def _unescaped(field: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
+    """The CPU quotas of the control group and of each group above it."""
+    for folder, version in group_folders(root, "cpu"):
+        try:
+            if version == 2:
+                quota, period = (folder / "cpu.max").read_text().split()
+            else:
+                quota = (folder / "cpu.cfs_quota_us").read_text()
+                period = (folder / "cpu.cfs_period_us").read_text()
+            if int(quota) > 0 and int(period) > 0:
+                yield int(quota) / int(period)
+        except (OSError, ValueError):  # "max", -1, or not limited here
+            continue
 
 
 def has_gpu() -> bool:
