@@ -176,6 +176,11 @@ def seconds(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}" if value < 100 else f"{value:,.0f}"
 
 
+def megabytes(count: int) -> str:
+    """A number of bytes as '465 MB' or '1.2 GB'."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
 def clock(value: float) -> str:
     """Seconds as '0:21', '12:03', '1:02:03'."""
     whole = round(value)

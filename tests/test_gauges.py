@@ -7,7 +7,8 @@ import re
 import time
 
 from regtui.protocol.events import RunFinished
-from regtui.tui.run.gauges import Gauges, machine_words, megabytes
+from regtui.text import megabytes
+from regtui.tui.run.gauges import Gauges, machine_words
 from regtui.tui.run.header import header_line
 from tests.test_tui_parts import COLOURS, PRESET, telling
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from regtui.protocol.history import History
+from regtui.text import megabytes
 
 if TYPE_CHECKING:
     import psutil
@@ -81,11 +82,6 @@ def machine_words(history: History, gauges: str) -> str:
     held = [arm.last.gpu_bytes for arm in history.arms.values() if arm.last is not None and arm.last.gpu_bytes]
     gpu = f"{history.started.device} {megabytes(max(held))} · " if held else ""
     return f"{gpu}cpu {gauges}"
-
-
-def megabytes(count: int) -> str:
-    """A number of bytes as '465 MB' or '1.2 GB'."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def _memory_of(process: psutil.Process) -> int:
