@@ -17,7 +17,6 @@ from regtui.arm.split import Data, load, normalize
 from regtui.arm.streams import stream
 from regtui.engine.crew import LocalCrew, ProcessCrew
 from regtui.engine.run import RunResult, run
-from regtui.engine.worker import _too_large
 from regtui.preset.model import Preset
 from regtui.preset.train import TrainTable
 from regtui.protocol.control import Control
@@ -224,15 +223,6 @@ def test_the_optimizers_are_torchs_to_the_last_bit(kind: Any) -> None:
         reference.step()
     for a, b in zip(ours, theirs, strict=True):
         assert torch.equal(a, b)
-
-
-def test_too_little_memory_is_a_sentence_and_no_other_fault_is() -> None:
-    with pytest.raises(RuntimeError) as too_much:
-        torch.empty(2**50)
-    assert "too little memory" in str(_too_large(too_much.value))
-    with pytest.raises(RuntimeError) as other:
-        torch.ones(2) @ torch.ones(3)
-    assert _too_large(other.value) is None
 
 
 def test_a_seed_of_the_data_keeps_the_split_apart_from_weights_and_order(mnist_file: Path) -> None:

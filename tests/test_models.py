@@ -461,11 +461,6 @@ def test_a_rate_that_drops_from_nothing_is_refused_while_training() -> None:
             {"model": {"activation": "rellu"}},
             "model.activation: must be 'relu', 'leaky_relu', 'gelu', 'silu' or 'tanh'",
         ),
-        ({"model": {"hidden": [65536] * 3}}, "model.hidden: this network has 8,642,166,794 parameters; at most"),
-        (
-            {"model": {"kind": "cnn", "channels": [1024], "hidden": [65536]}},
-            "model.hidden: this network has 13,154,",
-        ),
         (
             {"model": {"kind": "cnn"}, "regularized": {"dropout": {"after": [7]}}},
             "regularized.dropout.after: there is no activation 7; this network has 3",

@@ -23,6 +23,7 @@ from regtui.arm.streams import stream
 from regtui.errors import InputError
 from regtui.models.base import input_shape
 from regtui.models.fast import apply_layers, learn_layers
+from regtui.preset.memory import EVALUATION_BATCH
 from regtui.preset.model import Preset
 from regtui.preset.schedule import Schedule
 from regtui.protocol.events import LayerWeights, NotFinite
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 BEST, OPTIMIZER, STREAM, BATCHES = "best.", "optimizer.", "stream.", "batches"
 """Prefixes of the names of a state's other tensors."""
-EVALUATION_BATCH = 256
-"""Examples in a batch when nothing is learned from it; larger ones leave the processor's cache and gain nothing."""
 
 
 class Evaluation(NamedTuple):

@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 
 from regtui.errors import InputError
+from regtui.memory import Memory, free_memory
+from regtui.text import megabytes
 
 
 def resolve(wanted: str) -> str:
@@ -32,6 +34,27 @@ def resolve(wanted: str) -> str:
     if wanted == "mps" and not mps:
         raise InputError("train.device: mps is not there; it needs a Mac with Apple silicon; use auto or cpu")
     return wanted
+
+
+def memory_of(gpu: torch.device) -> Memory:
+    """What can be taken of a GPU's memory: what is free, and what this process has reserved already."""
+    free, _ = torch.cuda.mem_get_info(gpu)
+    return Memory(free + torch.cuda.memory_reserved(gpu), str(gpu))
+
+
+def is_too_little_memory(error: Exception) -> bool:
+    """Whether an error means that there is too little memory, for which torch raises a plain RuntimeError on a CPU."""
+    words = str(error)  # messages of torch's allocators: alloc_cpu.cpp for CPUs, "CUDA out of memory" for GPUs
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "alloc_cpu" in words or "out of memory" in words
+
+
+def memory_words(where: torch.device) -> str:
+    """What there is of a device's memory, in words: 'cuda:0 has 85.0 GB, 1.2 GB of it free'."""
+    if where.type != "cuda":
+        granted = free_memory()
+        return f"{granted.owner} grants {megabytes(granted.amount)}"
+    free, total = torch.cuda.mem_get_info(where)
+    return f"{where} has {megabytes(total)}, {megabytes(free)} of it free"
 
 
 def found() -> Iterator[tuple[Literal["ok", "note"], str]]:

@@ -13,7 +13,10 @@ from regtui.arm import device
 from regtui.arm.arm import Arm
 from regtui.arm.interface import Call, HostCalls
 from regtui.arm.split import load
+from regtui.errors import RegtuiError
+from regtui.preset.memory import check
 from regtui.preset.model import Preset
+from regtui.text import counted
 
 
 class Host(HostCalls):
@@ -21,6 +24,7 @@ class Host(HostCalls):
 
     def __init__(self) -> None:
         self._arms: dict[str, Arm] = {}
+        self._place, self._batch = torch.device("cpu"), 0
 
     def torch_version(self) -> str:
         """The version of torch; an answer means that torch has been imported."""
@@ -41,19 +45,46 @@ class Host(HostCalls):
     def build(self, names: tuple[str, ...], preset: Preset, where: str, data_file: Path, threads: int) -> None:
         """Load the data once and build the arms `names` on it; from then on torch uses this number of threads.
 
+        Raises:
+            InputError: They take more memory than the GPU has free, or the data can't be used.
+
         Numbers below 1e-38 count as 0 from then on: they differ from it in nothing that matters, and processors of
         Intel take 150 cycles for each. Weights that decay and gradients of what is certain become as small; an epoch of
         the dropout preset then took 3.4 s instead of 0.9.
         """
         torch.set_flush_denormal(True)  # before torch starts threads of its own, which inherit it
         torch.set_num_threads(threads)
-        place = torch.device(where)
-        data = load(data_file, preset.data, preset.train.seed, place)
-        self._arms = {name: Arm(name, preset, data, place) for name in names}
+        place = self._place = torch.device(where)
+        self._batch = min(preset.train.batch_size, preset.sizes.train)
+        self._arms = {}  # the memory of earlier ones is free first
+        if place.type == "cuda":
+            check(preset, device.memory_of(place), 1, on_gpu=True)
+        with self._too_little_memory_explained("to build the networks"):
+            data = load(data_file, preset.data, preset.train.seed, place)
+            self._arms = {name: Arm(name, preset, data, place) for name in names}
 
     def call(self, call: Call) -> dict[str, Any]:
-        """Carry out `call`; returns the results by arm."""
-        return {name: getattr(self._arms[name], call.method)(*call.args) for name in call.arms}
+        """Carry out `call`; returns the results by arm.
+
+        Raises:
+            RegtuiError: There is too little memory.
+        """
+        results = {}
+        for name in call.arms:
+            with self._too_little_memory_explained(f"for {name} in batches of {counted(self._batch, 'example')}"):
+                results[name] = getattr(self._arms[name], call.method)(*call.args)
+        return results
+
+    @contextmanager
+    def _too_little_memory_explained(self, what_for: str) -> Iterator[None]:
+        try:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            if not device.is_too_little_memory(error):
+                raise
+            remedy = "take a smaller train.batch_size or a smaller network"
+            words = f"there is too little memory {what_for}: {device.memory_words(self._place)}; {remedy}"
+            raise RegtuiError(words) from error
 
     @contextmanager
     def as_in_its_own_process(self, threads: int) -> Iterator[None]:

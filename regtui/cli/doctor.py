@@ -23,9 +23,10 @@ from regtui.data.source import ensure, is_at_hand
 from regtui.engine.child import Spawned
 from regtui.engine.process import Process
 from regtui.errors import RegtuiError
+from regtui.memory import free_memory
 from regtui.processors import grant
 from regtui.settings import read_settings
-from regtui.text import one_line
+from regtui.text import megabytes, one_line
 
 _EXTRAS = {"ray": "ray", "submitit": "slurm", "tensorboard": "tensorboard", "matplotlib": "figures"}
 """Packages that regtui can do without, and the extras that bring them."""
@@ -56,6 +57,7 @@ def _findings() -> Iterator[Finding]:
         "regtui": _program,
         "package": _packages,
         "device": _devices,
+        "memory": _memory,
         "data": _data,
         "terminal": lambda: [_terminal()],
         "settings": _settings,
@@ -105,6 +107,11 @@ def _devices() -> Iterator[Finding]:
     finally:
         process.hang_up()
         process.wait()
+
+
+def _memory() -> Iterator[Finding]:
+    granted = free_memory()
+    yield Finding("memory", "ok", f"{granted.owner} grants {megabytes(granted.amount)} now")
 
 
 def _processors() -> str:

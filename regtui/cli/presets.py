@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from regtui.console import complain, say
+from regtui.engine.fits import check_early
 from regtui.errors import InputError
 from regtui.preset.faults import PresetError
 from regtui.preset.file import load
@@ -35,8 +36,17 @@ def check_presets(files: Sequence[str]) -> int:
             complain(str(error))
             broken = True
         else:
-            say(f"{one_line(file)}: ok" + (f"; {preset.warning}" if preset.warning else ""))
+            say("; ".join(filter(None, (f"{one_line(file)}: ok", preset.warning, _does_not_fit(preset)))))
     return InputError.exit_code if broken else 0
+
+
+def _does_not_fit(preset: Preset) -> str:
+    """Why a valid preset can't be run on this machine; empty if nothing is known against it."""
+    try:
+        check_early(preset)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def print_schema() -> None:

@@ -87,6 +87,10 @@ def begin_study(preset: Preset, wishes: Wishes, running: RunOptions, logs: Path)
     """
     _check(running)
     plan = make_plan(preset, wishes)
+    if running.engine == "local":
+        from regtui.study.local import check_memory
+
+        check_memory(plan)
     _ask(plan, running)
     return StudyFolder.create(plan, logs)
 

@@ -7,6 +7,7 @@ keep the drawing of the screen from slowing training down, and a crash of torch 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from typing import Protocol, Self
 
 from regtui.arm.interface import Args, ArmCalls, Call, HostCalls, Result
 from regtui.engine.child import Child, Spawned
+from regtui.engine.fits import check_here
 from regtui.engine.forkserver import ForkServer
 from regtui.engine.process import Process, Wait
 from regtui.preset.model import Preset
@@ -36,7 +38,7 @@ class Crew(Protocol):
         """Get ready for this number of arms, without waiting; this also sets `threads`."""
 
     def build(self, preset: Preset, data_file: Path) -> str:
-        """Build the preset's arms with its data; returns their device."""
+        """Build the preset's arms with its data; returns their device. An InputError says what isn't there."""
 
     def each(
         self, method: Callable[[ArmCalls, *Args], Result], arms: Iterable[str], *args: *Args
@@ -77,6 +79,7 @@ class LocalCrew:
         """Build all arms here."""
         with self._host.as_in_its_own_process(self.threads):
             device = self._host.resolve_device(preset.train.device)
+            check_here(preset, device, 1, [os.getpid()])
             self._host.build(tuple(preset.arms()), preset, device, data_file, self.threads)
         return device
 
@@ -153,6 +156,7 @@ class ProcessCrew:
         device: str = self.processes[0].receive(self.watch)
         if device != "cpu":
             self._keep(1)
+        check_here(preset, device, len(self.processes), [process.pid for process in self.processes])
         self._home = {name: self.processes[i] for name, i in spread(preset.arms(), len(self.processes)).items()}
         for process, hosted in self._by_process(names):
             process.arms = hosted

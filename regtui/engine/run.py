@@ -14,6 +14,7 @@ from regtui.data.source import ensure
 from regtui.engine.crew import Crew, ProcessCrew, nobody_watches
 from regtui.engine.disk_watch import PATIENCE as DISK_PATIENCE
 from regtui.engine.disk_watch import DiskWatch
+from regtui.engine.fits import check_early
 from regtui.engine.process import CrewClosedError, EngineError
 from regtui.engine.trainer import Trainer
 from regtui.engine.watch import PATIENCE, StalledError, Watch
@@ -75,13 +76,14 @@ def run(
         attachable: Whether other processes of this user can watch and steer the run.
 
     Raises:
-        InputError: The preset asks for what isn't there (a device, a data set), or `logs` can't be written. Nothing is
-            left behind.
+        InputError: The preset asks for what isn't there (a device, a data set, memory), or `logs` can't be written.
+            Nothing is left behind.
         RegtuiError: Training could not begin. Whatever fails later is told by the result's status instead.
         HandedOver: A `HandOver` was sent, and the run goes on in another process.
     """
     if crew is not None:
         return _run(preset, logs, control, emit, crew, begun, checkpoints=checkpoints, attachable=attachable)
+    check_early(preset)
     with ProcessCrew(threads) as processes:  # the processes import torch while the log and the data are prepared
         return _run(preset, logs, control, emit, processes, begun, checkpoints=checkpoints, attachable=attachable)
 

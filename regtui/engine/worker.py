@@ -62,16 +62,6 @@ def keep_freed_memory() -> None:
     mallopt(mmap_threshold, 32 * 2**20)  # the largest allowed value
 
 
-def _too_large(error: Exception) -> RegtuiError | None:
-    """A sentence if an error means too little memory, for which torch raises a plain RuntimeError."""
-    words = str(error)  # messages of torch's allocators: alloc_cpu.cpp for CPUs, "CUDA out of memory" for GPUs
-    if isinstance(error, MemoryError) or "alloc_cpu" in words or "out of memory" in words:
-        return RegtuiError(
-            "there is too little memory for this network; take a smaller one, or a smaller train.batch_size"
-        )
-    return None
-
-
 def _become_forked(channel: socket.socket) -> None:
     """Fork a process for each pair of streams that comes over the channel; returns in each of these, with its streams.
 
@@ -149,8 +139,8 @@ def _attempt(do: Callable[..., Any], *args: Any) -> Any:
         return do(*args)
     except RegtuiError as error:
         return Failure(error, traceback.format_exc())
-    except Exception as error:
-        return Failure(_too_large(error), traceback.format_exc())
+    except Exception:
+        return Failure(None, traceback.format_exc())
 
 
 def _read(calls: BinaryIO, waiting: queue.SimpleQueue[Any]) -> None:

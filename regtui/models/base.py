@@ -15,9 +15,6 @@ Shape = tuple[int, ...]
 """The shape of one example, without the batch: (784,), or (channels, height, width) for an image."""
 ActivationName = Literal["relu", "leaky_relu", "gelu", "silu", "tanh"]
 
-MAX_PARAMETERS = 1_000_000_000
-"""The largest network: 4 GB of float32, and with gradients and Adam's moments four times that, in each arm."""
-
 
 class Site(NamedTuple):
     """A place in a network where a technique may put something.
@@ -67,13 +64,6 @@ class Model(BaseModel):
     def faults(self, shape: Shape, outputs: int) -> Iterator[tuple[str, str]]:  # noqa: ARG002
         """What is wrong with the knobs for examples of this shape: a knob and a sentence."""
         yield from ()
-
-
-def size_fault(parameters: int) -> str:
-    """What is wrong with a network of so many parameters; empty if nothing is."""
-    if parameters <= MAX_PARAMETERS:
-        return ""
-    return f"this network has {parameters:,} parameters; at most {MAX_PARAMETERS:,} are allowed"
 
 
 def flat(shape: Shape) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from regtui.models.base import ActivationName, Model, Shape, Site, around, size_fault
+from regtui.models.base import ActivationName, Model, Shape, Site, around
 
 if TYPE_CHECKING:
     from torch import Generator, nn
@@ -50,7 +50,7 @@ class CNN(Model):
             activations.append((f"hidden{number}", (units,), f"activation{len(self.channels) + number}"))
         return around(activations, shape)
 
-    def faults(self, shape: Shape, outputs: int) -> Iterator[tuple[str, str]]:
+    def faults(self, shape: Shape, outputs: int) -> Iterator[tuple[str, str]]:  # noqa: ARG002
         """The examples must be images, large enough to be halved so often, and the kernel size must be odd."""
         if self.kernel % 2 == 0:
             yield "kernel", f"must be an odd number, so that a pixel is in its middle, not {self.kernel}"
@@ -59,8 +59,6 @@ class CNN(Model):
         elif min(shape[1:]) >> len(self.channels) == 0:
             size = f"{shape[1]}×{shape[2]}"
             yield "channels", f"{len(self.channels)} convolutions halve {size} pixels to none; leave some out"
-        elif fault := size_fault(self.parameters(shape, outputs)):
-            yield "hidden" if self.hidden else "channels", fault
 
     def parameters(self, shape: Shape, outputs: int) -> int:
         """(inputs · kernel² + 1) · outputs for each convolution, and those of the linear layers."""

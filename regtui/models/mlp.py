@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from regtui.models.base import ActivationName, Model, Shape, Site, around, flat, size_fault
+from regtui.models.base import ActivationName, Model, Shape, Site, around, flat
 
 if TYPE_CHECKING:
     from torch import Generator, nn
@@ -32,11 +31,6 @@ class MLP(Model):
         """Around each hidden layer's activation."""
         layers = enumerate(self.hidden, start=1)
         return around([(f"hidden{n}", (units,), f"activation{n}") for n, units in layers], shape)
-
-    def faults(self, shape: Shape, outputs: int) -> Iterator[tuple[str, str]]:
-        """The network must not be too large."""
-        if fault := size_fault(self.parameters(shape, outputs)):
-            yield "hidden", fault
 
     def parameters(self, shape: Shape, outputs: int) -> int:
         """Σ (inputs + 1) · outputs over the layers."""

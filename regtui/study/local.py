@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from regtui.engine.crew import ProcessCrew
+from regtui.engine.fits import check_early
 from regtui.engine.forkserver import ForkServer
 from regtui.engine.resume import Changes, resume
 from regtui.engine.run import RunResult, run
@@ -22,11 +23,21 @@ from regtui.protocol.events import Event, StepsDone
 from regtui.runs.events import read_events
 from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.folder import KEPT, drop_run, reached
-from regtui.study.plan import Job
+from regtui.study.plan import Job, StudyPlan
 from regtui.text import counted
 
 ATTEMPTS = 3
 """So often a run is begun whose worker dies; then it is told as failed."""
+
+
+def check_memory(plan: StudyPlan) -> None:
+    """Refuse a study with a run that takes more memory than this machine has, before any is made.
+
+    Raises:
+        InputError: There is one.
+    """
+    for job in plan.jobs(plan.seeds[:1]):
+        check_early(job.preset, at_once=1)  # a worker computes with one arm after the other
 
 
 class LocalEngine:

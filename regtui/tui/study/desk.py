@@ -200,7 +200,12 @@ class StudyDesk(OneByOne, inherit_bindings=False):
         if self._is_busy():
             return
         try:
-            study = StudyFolder.create(make_plan(preset, wishes), self.logs)
+            plan = make_plan(preset, wishes)
+            if self.runner.engine == "local":
+                from regtui.study.local import check_memory  # the processes' machinery
+
+                check_memory(plan)
+            study = StudyFolder.create(plan, self.logs)
         except RegtuiError as error:
             tell(self, error, error=True)
         else:

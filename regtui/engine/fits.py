@@ -1,0 +1,40 @@
+"""Refuses runs that take more memory than there is, before anything is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from regtui.memory import free_memory, resident
+from regtui.preset import memory
+from regtui.preset.model import Preset
+from regtui.processors import grant, has_gpu
+
+
+def check_early(preset: Preset, at_once: int | None = None) -> None:
+    """Refuse a run that takes more than this machine has, before it has processes, if it is surely trained here.
+
+    Args:
+        preset: The run.
+        at_once: How many arms compute at the same time; as many as there are processors if left out.
+
+    Raises:
+        InputError: It does.
+    """
+    if preset.train.device == "cpu" or (preset.train.device == "auto" and not has_gpu()):
+        check_here(preset, "cpu", at_once or grant().processors)
+
+
+def check_here(preset: Preset, device: str, at_once: int, processes: Iterable[int] = ()) -> None:
+    """Refuse a run that takes more than this machine has; of a GPU's own memory its host knows.
+
+    Args:
+        preset: The run.
+        device: The device, as it was resolved.
+        at_once: How many arms compute at the same time.
+        processes: Numbers of processes that will train; what they hold of earlier arms they use again.
+
+    Raises:
+        InputError: It does.
+    """
+    if not device.startswith("cuda"):
+        memory.check(preset, free_memory(own=sum(map(resident, processes))), at_once)
