@@ -312,6 +312,15 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
 
     # How the screen goes
 
+    def post_message(self, message: Message) -> bool:
+        """Post a message; a thread that outlives the screen may do so too, without effect."""
+        try:
+            return super().post_message(message)
+        except (AttributeError, RuntimeError):  # the loop has gone in the middle of it
+            if self._loop is not None and not self._loop.is_closed():
+                raise
+            return False
+
     @property
     def goes_on(self) -> bool:
         """Whether a run or a study goes on here, and is not being left."""

@@ -19,7 +19,7 @@ LAST_MOMENT = 1.0
 class Output(threading.Thread):
     """What is to be written to a terminal, and the thread that writes it.
 
-    A terminal that does not read (after Ctrl-S, or over an SSH connection that stands still) blocks whoever writes to
+    A terminal that does not read, as over an SSH connection that stands still, blocks whoever writes to
     it; here that is only this thread. What does not fit meanwhile is dropped, and when the terminal has read all the
     rest, it has to be drawn anew.
 

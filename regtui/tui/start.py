@@ -106,6 +106,7 @@ class _Program(RegtuiApp):
     def end_in_order(self, number: int) -> None:
         """End, and keep what was trained."""
         self.signal = number
+        self._give_up_terminal()
         if not self.stop_work():
             self._soon(self.leave)
 
@@ -124,6 +125,11 @@ class _Program(RegtuiApp):
 
     # How the screen goes
 
+    def _give_up_terminal(self) -> None:
+        """Do not take the terminal again after the process was stopped."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.given_up = True
+
     @on(TerminalDriver.Gone)
     def _terminal_gone(self) -> None:
         self.lose_screen()
@@ -135,15 +141,13 @@ class _Program(RegtuiApp):
 
     def lose_screen(self) -> None:
         """Do without the terminal, which was closed."""
-        if isinstance(self._driver, TerminalDriver):
-            self._driver.given_up = True
+        self._give_up_terminal()
         super().lose_screen()
 
     def leave(self) -> None:
         """End the app, and in any case the process: writing to a closed terminal can block for ever."""
         super().leave()
-        if isinstance(self._driver, TerminalDriver):
-            self._driver.given_up = True
+        self._give_up_terminal()
         if self.signal and _has_gone(sys.stdin.fileno()):
             os._exit(self.exit_code)
         self._watchdog = threading.Timer(LAST_MOMENT, os._exit, (self.exit_code,))

@@ -19,6 +19,7 @@ from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from regtui.signals import TOGETHER
 from regtui.tui.background import Question
 from regtui.tui.escapes import BRING_TITLE_BACK, KEEP_TITLE, entitled, obeys
 from regtui.tui.output import Output
@@ -126,14 +127,15 @@ class TerminalDriver(LinuxDriver):
         """Give the terminal back, with its title."""
         if self._output is None:
             return
-        with self._mode_changed():
+        with self._mode_changed(), _not_stopped():
             self.tell(BRING_TITLE_BACK)
             super().stop_application_mode()
 
     def disable_input(self) -> None:
         """Read no more; a process in the background must not touch a terminal that it has given back."""
         if self._output is not None:
-            super().disable_input()
+            with _not_stopped():
+                super().disable_input()
 
     def close(self) -> None:
         """Stop writing."""
@@ -172,6 +174,12 @@ class TerminalDriver(LinuxDriver):
 
     def _take_again(self) -> None:
         """Take the terminal after the process was stopped; also if whoever stopped it gave no time to give it back."""
+        if _has_terminal(self.fileno):
+            self._take()
+        else:  # in the background it is stopped for that, unless another signal comes with this one and ends it
+            self._loop.call_later(TOGETHER, self._take)
+
+    def _take(self) -> None:
         if self.given_up:
             return
         if self._output is not None:
@@ -184,7 +192,25 @@ class TerminalDriver(LinuxDriver):
         if self._output is None:
             return
         with suppress(OSError, termios.error):
-            if self.attrs_before is not None:
+            if self.attrs_before is not None and _has_terminal(self.fileno):
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
             if select.select([], [self._terminal], [], 0)[1]:  # otherwise writing would block
                 os.write(self._terminal.fileno(), _NORMAL + BRING_TITLE_BACK.encode() * obeys())
+
+
+def _has_terminal(fileno: int) -> bool:
+    """Whether the process is in the foreground of its terminal."""
+    try:
+        return os.tcgetpgrp(fileno) == os.getpgrp()
+    except OSError:  # it has gone, or is of another session
+        return True
+
+
+@contextmanager
+def _not_stopped() -> Iterator[None]:
+    """Within this context, in the main thread, the process may change the terminal from the background, too."""
+    before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTTOU, before)
