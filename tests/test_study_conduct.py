@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from regtui.errors import InputError
 from regtui.preset.file import load
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import EpochDone, Event, RunStarted
+from regtui.runs.lock import open_locked
 from regtui.study.conduct import Opened, Pace, conduct
 from regtui.study.design import Wishes, make_plan
 from regtui.study.engine import Began, Ended, News
@@ -141,6 +143,21 @@ def test_runs_that_were_cut_off_go_on_from_the_furthest_checkpoint_where_the_eng
         assert engine.gone_on == {first.key: far}
     assert {*study.runs.iterdir()} == {*study.find_runs().done.values()}
     assert not {near, far, none} & {*study.runs.iterdir()}
+
+
+def test_a_run_that_another_program_trains_on_is_left_alone(tmp_path: Path) -> None:
+    study = StudyFolder.create(make_plan(load("smoke", ("train.epochs=3",)), Wishes("2")), tmp_path)
+    folder = cut_off(study.jobs[1], study.runs, 2)
+    handle, is_locked = open_locked(folder)
+    try:
+        if not is_locked:
+            pytest.skip("files can't be locked here")
+        with pytest.raises(InputError, match=f"{folder.name}.* is being trained by another program"):
+            Heard().conduct(study, Resuming())
+        assert folder.exists()
+    finally:
+        os.close(handle)
+    assert Heard().conduct(study, Resuming()) == "finished"
 
 
 @pytest.mark.parametrize("left", ["", "events.jsonl", "preset.toml", "preset.toml run.json events.jsonl"])

@@ -11,12 +11,14 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import NamedTuple
 
-from regtui.errors import RegtuiError
+from regtui.errors import InputError, RegtuiError
+from regtui.runs.lock import is_locked
 from regtui.study.engine import Began, Ended, Engine, News, ResumingEngine
 from regtui.study.folder import StudyFolder, drop_run
 from regtui.study.outcome import JobKey, State, StudyOutcome, end_at_look, outcome_of
 from regtui.study.plan import Job
 from regtui.study.record import write_outcome
+from regtui.text import quoted
 
 TICK = 0.2
 """Seconds until a wish to stop is noticed at the latest."""
@@ -62,15 +64,21 @@ def conduct(
             than the runs, and at the end.
 
     Raises:
-        InputError: Another program runs the study, or two of its runs are of the same settings and seed.
+        InputError: Another program runs the study or one of its runs, or two of its runs are of the same settings and
+            seed.
         RegtuiError: The engine can't begin or go on, or the first run that ends could not begin, since it asks for what
             is not there. A new study in which no run has begun leaves nothing behind.
     """
     with study.held():
         study.sweep()
         found = study.find_runs()
+        again = {*found.unfinished, *found.failed.values()}
+        if (trained := next(filter(is_locked, again), None)) is not None:
+            raise InputError(
+                f"{quoted(trained.name)} is a run of this study and is being trained by another program; wait for it"
+            )
         cut_off = found.cut_off if isinstance(engine, ResumingEngine) else {}
-        for folder in {*found.unfinished, *found.failed.values()} - {*cut_off.values()}:
+        for folder in again - {*cut_off.values()}:
             drop_run(folder)
         missing = {job.key for job in study.jobs} - found.done.keys()
         conductor = _Conductor(study, engine, cut_off, stop, tell, judged)

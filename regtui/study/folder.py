@@ -232,7 +232,9 @@ class StudyFolder:
                     break
                 time.sleep(0.1)  # somebody who only looks holds it for a moment
             else:
-                raise InputError(f"{quoted(self.name)} is being run by another program; wait for it, or end it first")
+                raise InputError(
+                    f"{quoted(self.name)} is being run by another program, and needs no other; 'regtui review' shows it"
+                )
             yield
 
     @property
