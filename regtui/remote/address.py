@@ -130,8 +130,7 @@ def listen(folder: Path) -> Listening:
         TakenError: Another process answers there already.
         OSError: There can be no socket in either; the message is of the run's folder.
     """
-    if not hasattr(socket, "AF_UNIX"):
-        raise OSError(errno.ENOTSUP, "this system has no Unix sockets")
+    _check_system()
     try:
         return Listening(folder, NAME)
     except TakenError:
@@ -152,6 +151,7 @@ def connect(folder: Path, seconds: float) -> socket.socket:
         ForeignError: Who answers there belongs to another user.
         OSError: Nobody answers.
     """
+    _check_system()
     try:
         return _connected(folder, NAME, seconds)
     except ForeignError:
@@ -217,6 +217,11 @@ def remove_from_run(folder: Path) -> None:
     with suppress(OSError):
         if stat.S_ISSOCK((folder / NAME).lstat().st_mode) and not _is_answered(folder / NAME):
             (folder / NAME).unlink()
+
+
+def _check_system() -> None:
+    if not hasattr(socket, "AF_UNIX"):
+        raise OSError(errno.ENOTSUP, "this system has no Unix sockets")
 
 
 def _named_in(folder: Path) -> Path | None:

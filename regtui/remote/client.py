@@ -35,6 +35,8 @@ TAKING_OVER = 200.0
 """Seconds to wait until the process listens to which a run was handed over; it has to import torch first."""
 AGAIN = 0.2
 """Seconds between two attempts to connect."""
+LEAVING = 1.0
+"""Seconds that leaving waits for the link's thread, which may wait for a process that stands still."""
 AFTER_DAMAGE = 1.0
 """Seconds until a damaged log is read again."""
 BLOCK = 2**16
@@ -115,7 +117,7 @@ class Link:
         if (lines := self._lines) is not None:
             lines.end()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(LEAVING)
 
     def _run(self) -> None:
         """Tell what comes, until the end."""
@@ -133,6 +135,8 @@ class Link:
             self._lines = self._reach(TAKING_OVER if given_over else STARTING, given_over=given_over)
             if self._lines is None and not self._tell_saved():
                 words = self._why_nobody()
+        if (lines := self._lines) is not None:
+            lines.close()
         self._held.let_go()
         if not self._closed.is_set():
             self._on_end(words)
@@ -224,7 +228,7 @@ class Link:
         return True
 
     def _wait_for(self, words: str) -> None:
-        if words != self._waiting:
+        if words != self._waiting and not self._closed.is_set():
             self._waiting = words
             self._on_wait(words)
 
@@ -346,7 +350,7 @@ class _HeldFolder:
     def hold(self, path: Path) -> None:
         """Keep the folder at this path instead, if there is one; in a container it may be called otherwise."""
         with suppress(OSError):
-            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            handle = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
             self.let_go()
             with self._lock:
                 self._path, self._handle = path, handle

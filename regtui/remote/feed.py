@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 
 from regtui.protocol.events import Event, RunFinished, StepsDone
-from regtui.remote.wire import event_line
 from regtui.runs.event_file import KEPT, OVERHEAD
 from regtui.runs.log import RunLog
 
@@ -114,7 +113,7 @@ class Inbox:
 
     def _next(self) -> bytes:
         if self._first:
-            return event_line(self._first.popleft())
+            return _Entry(self._first.popleft()).line
         with self._lock:
             if not self._entries:
                 return b""
@@ -132,4 +131,6 @@ class _Entry:
 
     @cached_property
     def line(self) -> bytes:
+        from regtui.remote.wire import event_line  # 9 ms, for which the first screen need not wait
+
         return event_line(self._event)

@@ -13,6 +13,7 @@ why: {"bye": "ended"}.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -42,7 +43,11 @@ class WatchRequest(BaseModel):
 
 Request = WatchRequest | Command
 
-_REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="command")])
+
+@cache
+def _requests() -> TypeAdapter[Request]:
+    """Made when it is first needed, which takes 10 ms."""
+    return TypeAdapter(Annotated[Request, Field(discriminator="command")])
 
 
 class Watching(BaseModel):
@@ -60,6 +65,8 @@ class Watching(BaseModel):
 class FromRun(BaseModel):
     """A line from the process that trains; one of the fields is set."""
 
+    model_config = ConfigDict(defer_build=True)
+
     watching: Watching | None = None
     event: Annotated[Event, Field(discriminator="kind")] | None = None
     taken: str | None = None
@@ -74,7 +81,7 @@ def request_of(line: bytes) -> Request:
         RefusedError: It is none, or not for viewers.
     """
     try:
-        request = _REQUEST.validate_json(line, strict=True)
+        request = _requests().validate_json(line, strict=True)
     except ValidationError as error:
         raise RefusedError(_what_is_wrong(error.errors(include_url=False)[0])) from None
     if isinstance(request, HandOver):
