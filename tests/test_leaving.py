@@ -92,6 +92,25 @@ async def test_a_run_that_nobody_takes_over_goes_on_here_as_if_nothing_had_been(
     assert app.session.status == "finished"
 
 
+async def test_a_stop_that_comes_while_another_process_takes_over_reaches_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr("regtui.tui.run.leaving.os.kill", lambda pid, number: sent.append((pid, number)))
+    async with running(tmp_path) as (app, pilot, training):
+
+        def begin(_folder: Path) -> int:
+            app.stop_work()
+            return HERE
+
+        monkeypatch.setattr(detach, "begin", begin)
+        await epochs(app, pilot, training, 1)
+        await pilot.press("q", "l")
+        training.open(1)
+        await until(pilot, lambda: not app.is_running)
+    assert (HERE, signal.SIGTERM) in sent
+
+
 @pytest.mark.parametrize(("answer", "status"), [("g", "finished"), ("k", "stopped")])
 async def test_until_then_it_may_still_be_answered_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, status: str
