@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from regtui.arm.reports import Saved
+from regtui.cli.runs import print_run
 from regtui.engine import run as running
 from regtui.engine.crew import Crew, LocalCrew
 from regtui.engine.resume import Changes, resume
@@ -165,7 +166,10 @@ def preset_of(epochs: int = 5, **tables: Any) -> Preset:
 # With real arms
 
 
-@pytest.mark.parametrize("tables", [{}, {"regularized": EVERYTHING}], ids=["plain", "everything"])
+@pytest.mark.parametrize(
+    "tables",
+    [pytest.param({}, marks=pytest.mark.slow, id="plain"), pytest.param({"regularized": EVERYTHING}, id="everything")],
+)
 def test_killed_in_its_third_epoch_a_run_ends_as_if_nothing_had_been(runs: Runs, tables: dict[str, Any]) -> None:
     preset = preset_of(4, **tables)
     whole = runs.whole(preset, crew=LocalCrew)
@@ -178,6 +182,7 @@ def test_killed_in_its_third_epoch_a_run_ends_as_if_nothing_had_been(runs: Runs,
     assert_same(cut, whole)
 
 
+@pytest.mark.slow
 def test_stopped_and_handed_over_it_ends_as_if_nothing_had_been(runs: Runs) -> None:
     preset = preset_of(4, regularized=EVERYTHING)
     whole = runs.whole(preset, crew=LocalCrew)
@@ -221,7 +226,7 @@ def summary_of(folder: Path) -> Any:
 # Wherever it is cut, with arms that compute nothing
 
 
-@pytest.mark.parametrize("patience", [None, 1])
+@pytest.mark.parametrize("patience", [pytest.param(None, marks=pytest.mark.slow), 1])
 def test_killed_at_any_event_it_ends_as_if_nothing_had_been(runs: Runs, patience: int | None) -> None:
     stopping = {} if patience is None else {"early_stopping": {"patience": patience}}
     preset = preset_of(3 if patience is None else 4, regularized={"dropout": {}, **stopping})
@@ -607,6 +612,15 @@ def test_what_was_saved_again_right_after_a_checkpoint_counts_as_saved(runs: Run
 
 
 # What is said of it
+
+
+def test_show_says_how_an_interrupted_run_goes_on(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    cut = runs.whole(preset_of(4), in_epoch(3))
+    print_run(str(cut), runs.logs, json=False)
+    assert f"next regtui --resume {cut}  # goes on after epoch 2 of 4" in capsys.readouterr().out
+    runs.resumed(cut)
+    print_run(str(cut), runs.logs, json=False)
+    assert "--resume" not in capsys.readouterr().out
 
 
 def test_the_seam_is_told_wherever_a_run_is_shown(runs: Runs, tmp_path: Path) -> None:

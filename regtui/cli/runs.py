@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_text
 import re
+import shlex
 import shutil
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -151,9 +152,22 @@ def _retell(info: RunInfo) -> None:
         for line in textwrap.wrap(f"No verdict: the run is {how}, and its events do not bear one out.", room()):
             say(line)
     say()
-    for line in textwrap.wrap(f"note {info.note.line}" if info.note.line else "", room()):
+    note = textwrap.wrap(f"note {info.note.line}" if info.note.line else "", room())
+    for line in (*note, *_resuming(info), f"log  {one_line(info.folder)}"):
         say(line)
-    say(f"log  {one_line(info.folder)}")
+
+
+def _resuming(info: RunInfo) -> list[str]:
+    """How a run that is not at its end goes on, as a command with what it does; empty if it can't be resumed."""
+    from regtui.runs.resumable import resumable
+
+    if info.status not in ("interrupted", "stopped", "failed"):
+        return []
+    try:
+        place = resumable(info.folder)
+    except InputError:
+        return []
+    return [f"next regtui --resume {shlex.quote(one_line(info.folder))}  # {place.words}"]
 
 
 def _preset(folder: Path) -> Preset | None:

@@ -14,15 +14,19 @@ from pathlib import Path
 
 _BY_ANOTHER = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 _TRIES, _PAUSE = 5, 0.05
-"""How often the lock is tried, and seconds in between: whoever only looks has it for a moment."""
+"""How often the lock is tried, and seconds in between."""
 
 
 class LockedError(OSError):
     """Another process holds the lock."""
 
 
-def open_locked(folder: Path) -> tuple[int, bool]:
+def open_locked(folder: Path, tries: int = _TRIES) -> tuple[int, bool]:
     """Open a folder and lock it; returns the descriptor, which holds the lock, and whether there is one.
+
+    Args:
+        folder: The folder.
+        tries: How often the lock is tried: whoever only looks has it for a moment.
 
     Raises:
         LockedError: Another process holds it.
@@ -30,7 +34,7 @@ def open_locked(folder: Path) -> tuple[int, bool]:
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
-        return handle, _lock(handle)
+        return handle, _lock(handle, tries)
     except BaseException:
         os.close(handle)
         raise
@@ -39,7 +43,7 @@ def open_locked(folder: Path) -> tuple[int, bool]:
 def is_locked(folder: Path) -> bool:
     """Whether another process holds the lock of a folder."""
     try:
-        handle, _ = open_locked(folder)
+        handle, _ = open_locked(folder, tries=1)
     except LockedError:
         return True
     except OSError:
@@ -48,13 +52,13 @@ def is_locked(folder: Path) -> bool:
     return False
 
 
-def _lock(handle: int) -> bool:
+def _lock(handle: int, tries: int) -> bool:
     if sys.platform == "win32":
         return False
     import fcntl
 
-    for tries in range(_TRIES):
-        time.sleep(_PAUSE if tries else 0)
+    for tried in range(tries):
+        time.sleep(_PAUSE if tried else 0)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
