@@ -63,7 +63,11 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def start(
-    *args: str | Path, cwd: Path, env: Mapping[str, str] | None = None, stderr: IO[str] | int = subprocess.PIPE
+    *args: str | Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    stdout: IO[str] | int = subprocess.PIPE,
+    stderr: IO[str] | int = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
     """Start a run as a terminal would: as the head of a process group, which Ctrl-C reaches as a whole."""
     return subprocess.Popen(
@@ -71,7 +75,7 @@ def start(
         cwd=cwd,
         env=environment(**env or {}),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=stderr,
         text=True,
         start_new_session=True,

@@ -583,6 +583,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", disk], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_that_has_room_again_has_everything(tmp_path: Path, small_disk: Path) -> None:
     (tmp_path / "endless.toml").write_text(command.ENDLESS)
     with (tmp_path / "err.txt").open("w") as err:
