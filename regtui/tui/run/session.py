@@ -24,6 +24,9 @@ from regtui.tasks import METRICS
 from regtui.text import one_line
 from regtui.tui.run.gauges import Gauges
 
+UNSAVED = 3
+"""Rows at a glance on what is not saved; all of it is in the details."""
+
 
 class Session:
     """One run. The trainer's thread passes events to it; the screen's thread takes them in, many at a time."""
@@ -125,14 +128,19 @@ class Session:
     def glance(self, width: int) -> list[Row]:
         """The outcome at a glance: errors, and the verdict or else what the summary says."""
         fault = str(self.error) if self.error else self.summary.error if self.summary else ""
-        unsaved = (
-            f"Not all of this run is saved: {self.summary.unsaved}" if self.summary and self.summary.unsaved else ""
-        )
-        rows = [[Part(line, "warning")] for words in (fault, unsaved) for line in textwrap.wrap(words, width)]
+        most = UNSAVED if self.verdicts else None  # without a verdict there are no details
+        lines = [*textwrap.wrap(fault, width), *textwrap.wrap(self._unsaved, width, max_lines=most, placeholder=" …")]
+        rows = [[Part(line, "warning")] for line in lines]
         if self.verdicts:
             return rows + glance(self.verdicts, width)
         known = _tests(self.summary) if self.summary is not None else ""
         return rows + [[Part(line)] for line in textwrap.wrap(known, width)]
+
+    @property
+    def _unsaved(self) -> str:
+        """What of the run is not on disk at its end, as a sentence; empty if all is."""
+        unsaved = self.summary.unsaved if self.summary is not None else ""
+        return f"Not all of this run is saved: {unsaved}" if unsaved else ""
 
     def details(self, width: int) -> list[str]:
         """How the arms' losses went, what the verdict rests on, and what to try next."""
@@ -143,7 +151,9 @@ class Session:
             return textwrap.wrap(told, width)
         if self._advice is None:
             self._advice = advice_on_run(self.history, self.verdicts, self.preset, self.folder or Path())
-        blocks = textwrap.wrap(end(self.history), width), detail_lines(self.verdicts, width)
+        unsaved = textwrap.wrap(self._unsaved, width)
+        cut = unsaved if len(unsaved) > UNSAVED else []
+        blocks = cut, textwrap.wrap(end(self.history), width), detail_lines(self.verdicts, width)
         found = advice_lines(self._advice, width)
         return [line for block in (*blocks, found) if block for line in ("", *block)][1:]
 
