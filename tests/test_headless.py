@@ -271,6 +271,23 @@ def test_a_second_ctrl_c_ends_the_run_at_once_and_leaves_no_process(endless: Cal
     assert all_gone(arms)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGUSR1])
+def test_a_signal_to_end_stops_the_run_and_keeps_it(
+    endless: Callable[..., Running], tmp_path: Path, number: int
+) -> None:
+    process = endless()
+    arms = arms_of(process)
+    os.killpg(process.pid, number)
+    outcome = end(process)
+    assert outcome.code == 128 + number
+    assert re.fullmatch(r"stopping after step [\d,]+: validating, testing, saving\n", outcome.err)
+    summary = summary_of(tmp_path)
+    assert summary.status == "stopped"
+    assert all(arm.test is not None for arm in summary.arms.values())
+    assert all_gone(arms)
+
+
 def test_the_death_of_an_arm_fails_the_run_with_a_sentence(endless: Callable[..., Running], tmp_path: Path) -> None:
     process = endless()
     victim, *others = arms_of(process)

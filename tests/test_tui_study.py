@@ -18,9 +18,10 @@ from regtui.engine.run import run
 from regtui.errors import RegtuiError
 from regtui.evidence.from_history import judge_run
 from regtui.protocol.control import Control
+from regtui.protocol.events import Stalled
 from regtui.study.conduct import conduct
 from regtui.study.design import Wishes, make_plan
-from regtui.study.engine import Began, Ended
+from regtui.study.engine import Began, Ended, Told
 from regtui.study.folder import StudyFolder
 from regtui.study.outcome import State, StudyOutcome, judge
 from regtui.study.plan import Job, PlannedCell
@@ -488,6 +489,14 @@ async def test_help_and_commands_know_the_keys(tmp_path: Path) -> None:
         assert all(key.help[:30] in shown for key in screen.KEYS)
         await pilot.press("escape", "ctrl+p")
         await until(pilot, lambda: "What the verdict rests on" in text_of(pilot.app))  # type: ignore[arg-type]
+
+
+def test_a_process_that_stands_still_is_told(tmp_path: Path) -> None:
+    outcome = made(plan_of(arms=1), noisy(1.0))
+    session = StudySession(outcome, Subject.of(outcome.plan), tmp_path)
+    job = Job("", 3, 0, small_preset())
+    session.tell(Told(job, Stalled(t=1, arms=["baseline"], pid=7, seconds=5, stopped=True)))
+    assert session.take_in().startswith("The run of seed 3: the process that trains baseline (pid 7) is stopped")
 
 
 async def test_texts_of_a_study_can_harm_no_terminal(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from regtui.errors import RegtuiError
 from regtui.preset.arms import BASELINE
-from regtui.protocol.events import EpochDone, Event
+from regtui.protocol.events import EpochDone, Stalled
 from regtui.runs.follow import Follower
 from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.glance import verdict_lines
@@ -121,31 +121,44 @@ class StudySession:
             match news:
                 case StudyOutcome():
                     self.outcome = news
-                case Began(job, folder, where):
-                    for before in [run.folder for run in self.running.values() if run.job.key == job.key]:
-                        del self.running[before]  # its worker died, and another has begun it anew
-                        self.courses.pop(before, None)
-                    age = 0.0 if self.live else _age(folder)
-                    self.running[folder] = Running(job, where, folder, time.monotonic() - age)
-                case Told(job, event):
-                    self._told(job, event)
-                case Ended(job, _, status, error, unsaved=unsaved):
-                    for folder in [run.folder for run in self.running.values() if run.job.key == job.key]:
-                        del self.running[folder]
-                    cell = f" · {where}" if (where := self.subject.cells[job.cell]) else ""
-                    if status == "failed":
-                        self.failed += 1
-                        words = f"The run of seed {job.seed}{cell} failed: {error or 'its log says why'}"
-                    elif unsaved:
-                        words = f"Not all of the run of seed {job.seed}{cell} is saved: {unsaved}"
+                case Began():
+                    self._began(news)
+                case Told():
+                    words = self._told(news) or words
+                case Ended():
+                    words = self._ended(news) or words
         return words
 
-    def _told(self, job: Job, event: Event) -> None:
+    def _began(self, news: Began) -> None:
+        for before in [run.folder for run in self.running.values() if run.job.key == news.job.key]:
+            del self.running[before]  # its worker died, and another has begun it anew
+            self.courses.pop(before, None)
+        age = 0.0 if self.live else _age(news.folder)
+        self.running[news.folder] = Running(news.job, news.where, news.folder, time.monotonic() - age)
+
+    def _told(self, news: Told) -> str:
+        """Take in what a run has told; returns in a sentence that it stands still, or nothing."""
+        job, event = news
         run = next((run for run in self.running.values() if run.job.key == job.key), None)
         if run is not None and isinstance(event, EpochDone):
             course = self.courses.setdefault(run.folder, {})
             course.setdefault(event.arm, {})[event.epoch] = EpochMeasured(event.val_loss, event.val_metric)
             run.epoch = max(run.epoch, event.epoch)
+        return f"The run of {self._name(job)}: {event.words()}" if isinstance(event, Stalled) else ""
+
+    def _ended(self, news: Ended) -> str:
+        """Take in that a run has ended; returns what failed, or nothing."""
+        for folder in [run.folder for run in self.running.values() if run.job.key == news.job.key]:
+            del self.running[folder]
+        if news.status == "failed":
+            self.failed += 1
+            return f"The run of {self._name(news.job)} failed: {news.error or 'its log says why'}"
+        return f"Not all of the run of {self._name(news.job)} is saved: {news.unsaved}" if news.unsaved else ""
+
+    def _name(self, job: Job) -> str:
+        """Which run a job is: 'seed 3 · 20 epochs'."""
+        cell = f" · {where}" if (where := self.subject.cells[job.cell]) else ""
+        return f"seed {job.seed}{cell}"
 
     @property
     def state(self) -> str:
