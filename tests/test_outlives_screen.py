@@ -17,6 +17,8 @@ from regtui.engine.clock import STOOD_STILL, TICK
 from regtui.runs.events import read_events
 from regtui.tui.app import RegtuiApp
 from regtui.tui.output import MOST_WAITING, Output
+from regtui.tui.run.session import Session
+from tests.conftest import small_preset
 from tests.terminal import Terminal
 
 SHOW = """
@@ -183,7 +185,9 @@ def test_a_run_without_its_screen_is_stopped_by_ctrl_c_as_one_that_had_none(tmp_
     assert app.exit_code == 128 + SIGINT
     app.outlived = True
     assert app.exit_code == 0, "that of the last run"
-    app.signal = SIGTERM
+    app.session = Session(small_preset(), lambda: None)
+    assert app.exit_code == 128 + SIGINT, "before there was anything to keep"
+    app.signal, app.session = SIGTERM, None
     assert app.exit_code == 128 + SIGTERM
 
 

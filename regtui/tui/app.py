@@ -299,7 +299,8 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
     @property
     def exit_code(self) -> int:
         """The last run's exit code; 0 if there was none; 128 plus the number of a signal that ended the program."""
-        if self.signal and not (self.outlived and self.signal == signal.SIGINT):  # Ctrl-C is the way to stop a run
+        is_stopped = self.session is None or self.session.summary is not None
+        if self.signal and not (self.outlived and self.signal == signal.SIGINT and is_stopped):  # as without a screen
             return BY_SIGNAL + self.signal
         if self.session is None:
             return self.study_exit_code

@@ -36,7 +36,11 @@ async def go_on_without_screen(app: RegtuiApp, *, debug: bool) -> None:
     news = _study_news(study) if study is not None else _run_news(app.session) if app.session is not None else iter(())
     while True:
         over = not app.goes_on
-        for line in next(news, ()):
+        try:
+            lines = next(news, [])
+        except Exception as error:  # perhaps the one by which the screen failed; there are no more lines then
+            lines = [f"what happens can't be told any more: {error!r}"]
+        for line in lines:
             with suppress(BrokenPipeError, RegtuiError):
                 if select.select([], [sys.stdout], [], 0)[1]:  # a terminal that does not read would hold this up
                     say(plain(line) if app.ascii_only else line)
