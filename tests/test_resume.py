@@ -599,8 +599,10 @@ def test_a_run_of_a_study_keeps_its_plan(runs: Runs) -> None:
     inside = runs.logs / "study" / "runs" / cut.name
     shutil.copytree(cut, inside)
     (runs.logs / "study" / "study.toml").touch()
-    with pytest.raises(InputError, match="is a run of a study, whose plan says for how many epochs"):
+    with pytest.raises(InputError, match="is a run of a study, and goes on as its plan says"):
         resumable(inside, epochs=9)
+    with pytest.raises(InputError, match="is a run of a study, and goes on as its plan says"):
+        runs.resumed(inside, patience=3)
     assert resumable(inside).epoch == 2
 
 

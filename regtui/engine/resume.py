@@ -25,10 +25,10 @@ from regtui.protocol.history import History
 from regtui.protocol.who import Who
 from regtui.remote.server import serving
 from regtui.runs.log import RunLog, versions
-from regtui.runs.resumable import Resumable, resumable
+from regtui.runs.resumable import Resumable, is_of_study, resumable
 from regtui.runs.seam import Seam, find_seam, kept_lines
 from regtui.techniques.base import LARGEST_KNOB
-from regtui.text import counted
+from regtui.text import counted, quoted
 
 _OF_NUMBERS = ("regtui", "torch", "numpy")
 """What computes; another version of it may round differently."""
@@ -185,10 +185,14 @@ def _patient_arms(place: Resumable, changes: Changes) -> list[str]:
     Raises:
         InputError: There is none, or the patience is not possible.
     """
-    if changes.patience is None or place.commit is None:
+    if changes.patience is None:
         return []
+    if is_of_study(place.folder):
+        raise InputError(f"{quoted(place.folder)} is a run of a study, and goes on as its plan says")
     if not 1 <= changes.patience < LARGEST_KNOB:
         raise InputError(f"--patience {changes.patience}: an arm waits for at least 1 epoch")
+    if place.commit is None:  # it begins anew with a preset that has it
+        return []
     arms = [arm for arm in steered_arms(place.preset) if arm in place.training]
     if not arms:
         raise InputError(f"--patience {changes.patience}: no arm with early stopping trains on")

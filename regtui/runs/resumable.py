@@ -95,8 +95,8 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
     if not held and not has_ended and (where := _trains(folder, circumstances)):
         raise InputError(f"{name} still trains{where}; 'regtui attach' shows it, and it needs no resuming")
     preset = load(str(folder / "preset.toml"), options={"train.epochs": epochs, "train.device": device})
-    if epochs is not None and _is_of_study(folder):
-        raise InputError(f"{name} is a run of a study, whose plan says for how many epochs; make a run of its own")
+    if (epochs is not None or device is not None) and is_of_study(folder):
+        raise InputError(f"{name} is a run of a study, and goes on as its plan says; make a run of its own")
     commit = _commit(folder, preset)
     if commit is None:
         if has_ended and _status(folder) in ("finished", "diverged"):
@@ -118,7 +118,16 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
             )
         ended = listed([f"{arm} ({_REASONS.get(reason or '', reason)})" for arm, reason in reasons.items()])
         raise InputError(f"{name} has nothing left to train: its arms have ended by themselves, {ended}")
-    return Resumable(folder, preset, circumstances, commit, training, _reached(folder), has_ended, extended=bool(more))
+    return Resumable(
+        folder,
+        preset,
+        circumstances,
+        commit,
+        training,
+        _reached(folder) or commit.epoch,
+        has_ended,
+        extended=bool(more),
+    )
 
 
 def _circumstances(folder: Path) -> dict[str, Any]:
@@ -195,5 +204,6 @@ def _reached(folder: Path) -> int:
     return max((number for number in epochs if type(number) is int and number > 0), default=0)
 
 
-def _is_of_study(folder: Path) -> bool:
+def is_of_study(folder: Path) -> bool:
+    """Whether a run is one of a study's."""
     return (folder.absolute().parent.parent / STUDY).exists()
