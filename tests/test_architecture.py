@@ -34,6 +34,14 @@ def test_every_dependency_has_a_tested_pin_in_its_range() -> None:
         assert name in pins, f"{name} has no pin"
 
 
+def test_what_builds_the_package_is_pinned_as_what_it_runs_with() -> None:
+    pins = set((ROOT / "constraints.txt").read_text().splitlines())
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
+    names = {requirement.partition("==")[0] for requirement in build["requires"]}
+    assert build["build-backend"].partition(".")[0] in names
+    assert set(build["requires"]) <= pins
+
+
 def test_the_version_is_told_once() -> None:
     from regtui import __version__
 
