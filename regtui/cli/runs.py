@@ -24,6 +24,7 @@ from regtui.text import UNKNOWN, loss, one_line, quoted
 if TYPE_CHECKING:
     from regtui.preset.model import Preset
     from regtui.protocol.events import Event
+    from regtui.protocol.history import History
 
 MAX_WORDS = 10
 """The most damaged runs that are named below the table; --json names all."""
@@ -137,6 +138,7 @@ def _retell(info: RunInfo) -> None:
     preset, history = _preset(info.folder), History()
     for event in _events(info.folder):
         if history.add(event):
+            preset = _of_this_run(preset, history, info)
             for line in table_lines(event, history, preset, room()):
                 say(line)
     if history.started is None:
@@ -168,6 +170,16 @@ def _resuming(info: RunInfo) -> list[str]:
     except InputError:
         return []
     return [f"next regtui --resume {shlex.quote(one_line(info.folder))}  # {place.words}"]
+
+
+def _of_this_run(preset: Preset | None, history: History, info: RunInfo) -> Preset | None:
+    """The preset; None, after a message, if the log tells of other arms."""
+    from regtui.protocol.applied import own_preset
+
+    own = own_preset(preset, history)
+    if own is not preset:
+        complain(f"regtui: {one_line(info.name)}: its log has other arms than its preset.toml")
+    return own
 
 
 def _preset(folder: Path) -> Preset | None:

@@ -9,6 +9,7 @@ from typing import Any
 from regtui.errors import InputError
 from regtui.preset.file import load, to_table
 from regtui.preset.model import Preset
+from regtui.protocol.applied import own_preset
 from regtui.protocol.events import RunStarted, StepsDone
 from regtui.protocol.history import History
 from regtui.runs.events import read_events
@@ -75,7 +76,7 @@ def read_saved_run(folder: Path) -> SavedRun:
     if history.started is None or not any(arm.epochs for arm in history.arms.values()):
         raise InputError(f"{one_line(folder)}: there is nothing to export; no epoch of this run is in its events.jsonl")
     try:
-        preset = load(str(folder / "preset.toml"))
+        preset = own_preset(load(str(folder / "preset.toml")), history)
     except InputError:
         preset = None
     arms = {arm: steps.get(arm, []) for arm in history.arms}

@@ -126,6 +126,13 @@ def _shared(parts: list[list[str]]) -> list[str]:
     return [column[0] for column in takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False))]
 
 
+def own_preset(preset: Preset | None, history: History) -> Preset | None:
+    """The preset, unless `history` tells of other arms: files from elsewhere need not belong together."""
+    if preset is None or history.started is None:
+        return preset
+    return preset if list(preset.arms()) == list(history.arms) else None
+
+
 def same_experiment(preset: Preset, history: History, arm: str) -> bool:
     """Whether nothing but chance sets an arm apart from the baseline.
 

@@ -27,6 +27,7 @@ from regtui.evidence.headline import headline, tone, warnings
 from regtui.evidence.verdict import Verdict
 from regtui.preset.file import load
 from regtui.preset.model import Preset
+from regtui.protocol.applied import own_preset
 from regtui.protocol.history import History
 from regtui.runs.follow import Follower
 from regtui.runs.list import RunInfo, read_run
@@ -172,6 +173,7 @@ class Preview(Vertical):
                     for event in events:
                         history.add(event)
                     new = True
+                preset = own_preset(preset, history)
                 goes_on = history.finished is None and read_run(folder).may_go_on
                 fault = ""
             except OSError as error:
