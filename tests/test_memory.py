@@ -16,6 +16,7 @@ import torch
 from regtui.arm import device
 from regtui.arm.arm import Arm
 from regtui.arm.host import Host
+from regtui.cli.study import RunOptions, begin_study
 from regtui.data.source import ensure
 from regtui.engine import fits
 from regtui.engine.crew import LocalCrew
@@ -26,6 +27,7 @@ from regtui.preset.memory import check, needed
 from regtui.protocol.control import Control
 from regtui.protocol.events import EpochDone, RunFinished
 from regtui.runs.events import read_events
+from regtui.study.design import Wishes
 from tests.conftest import small_preset
 from tests.memory_peak import RUNS
 from tests.test_processors import UNIFIED, V2
@@ -159,6 +161,14 @@ def test_a_crew_refuses_before_it_builds_and_nothing_is_left(tmp_path: Path, mon
     with pytest.raises(InputError, match="of memory"):
         run(preset, tmp_path / "logs", Control(), lambda _: None, LocalCrew())
     assert not list((tmp_path / "logs").glob("*")) if (tmp_path / "logs").exists() else True
+
+
+def test_a_study_is_refused_before_it_has_a_folder(tmp_path: Path) -> None:
+    preset = small_preset(model={"hidden": [65536] * 9}, train={"device": "cpu"})
+    wishes = Wishes("3", vary=["train.batch_size=32,64"])
+    with pytest.raises(InputError, match="of memory"):
+        begin_study(preset, wishes, RunOptions(yes=True), tmp_path / "logs")
+    assert not (tmp_path / "logs").exists()
 
 
 @pytest.mark.parametrize(
