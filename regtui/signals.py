@@ -104,16 +104,15 @@ class Ending:
             return
         self.first = first
         self._in_order()
-        for seconds, at_once in ((IN_ORDER, True), (AT_ONCE, False)):
-            number = self._next(seconds)
-            if number is None:
-                return
-            self.second = self.second or number
-            if at_once:
-                self._at_once()
-                self._wake_main()
-            else:
-                self._cut_off(number or self.second or self.first)
+        second = self._next(IN_ORDER)
+        if second is None:
+            return
+        self.second = second
+        self._at_once()
+        self._wake_main()
+        third = self._next(AT_ONCE)
+        if third is not None:
+            self._cut_off(third or second or first)
 
     def _wake_main(self) -> None:
         """Have the main thread return from a call that waits, such as writing to what nobody reads."""
