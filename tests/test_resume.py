@@ -622,6 +622,8 @@ def test_what_was_saved_again_right_after_a_checkpoint_counts_as_saved(runs: Run
 
 def test_show_says_how_an_interrupted_run_goes_on(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
     cut = runs.whole(preset_of(4), in_epoch(3))
+    circumstances = json.loads((cut / "run.json").read_text())
+    (cut / "run.json").write_text(json.dumps(circumstances | {"pid": None}))  # this process lives
     print_run(str(cut), runs.logs, json=False)
     assert f"next regtui --resume {cut}  # goes on after epoch 2 of 4" in capsys.readouterr().out
     runs.resumed(cut)

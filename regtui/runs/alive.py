@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from regtui.files import open_events
-from regtui.runs.lock import is_locked
 from regtui.text import duration
 
 EPOCHS = 3
@@ -74,9 +73,7 @@ def standing(folder: Path, circumstances: dict[str, Any]) -> Standing:
         return Standing("interrupted")
     now = _started(pid)
     if started is not None and now is not None:
-        # A process may do something else by now, as a screen does after a run that could not be saved.
-        trains = started == now and (circumstances.get("locked") is not True or is_locked(folder))
-        return Standing("running" if trains else "interrupted")
+        return Standing("running" if started == now else "interrupted")
     if silence < UNKNOWN_START or _tail(folder).last == "paused":
         return Standing("running")
     return Standing("interrupted")
