@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -592,6 +593,48 @@ def test_a_preset_that_no_longer_fits_is_a_sentence(runs: Runs, setting: str, ma
     with pytest.raises(InputError, match=match):
         runs.resumed(cut, crew=LocalCrew)
     assert (cut / "events.jsonl").read_bytes() == before
+
+
+ODD: list[Any] = [None, -1, 0, 1e308, "x", [], {}, True, 10**30, "../../x", 0.5, "\x1b[31m", 2**63]
+
+
+def spoil(value: Any, chance: random.Random) -> None:
+    """Removes something somewhere in a table of JSON, or puts something odd in its place."""
+    keys: list[Any] = list(value) if isinstance(value, dict) else list(range(len(value)))
+    key = chance.choice(keys)
+    if isinstance(value[key], dict | list) and value[key] and chance.random() < 0.6:
+        spoil(value[key], chance)
+    elif chance.random() < 0.2:
+        del value[key]
+    else:
+        value[key] = chance.choice(ODD)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_spoiled_files_end_in_a_sentence_before_anything_changes_or_in_a_run_with_an_end(runs: Runs, seed: int) -> None:
+    chance = random.Random(seed)
+    cut = runs.whole(preset_of(3, regularized={"dropout": {}, "early_stopping": {"patience": 1}}), in_epoch(3))
+    refused = 0
+    for number in range(50):
+        folder = shutil.copytree(cut, runs.logs / str(number))
+        path = folder / chance.choice(["events.jsonl", "run.json", "checkpoint/manifest.json"])
+        lines = path.read_text().splitlines()[:-1] if path.suffix == ".jsonl" else [path.read_text()]
+        place = chance.randrange(len(lines))
+        table = json.loads(lines[place])
+        spoil(table, chance)
+        path.write_text("".join(f"{line}\n" for line in [*lines[:place], json.dumps(table), *lines[place + 1 :]]))
+        for name in ("run.json", "events.jsonl"):
+            os.utime(folder / name, (1e9, 1e9))
+        before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+        try:
+            runs.resumed(folder)
+        except InputError:
+            refused += 1
+            assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
+        else:
+            assert summary_of(folder).error == ""
+    assert 0 < refused < 50
 
 
 def test_a_run_of_a_study_keeps_its_plan(runs: Runs) -> None:
