@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regtui.protocol.control import (
@@ -26,7 +27,7 @@ from regtui.protocol.control import (
 )
 from regtui.protocol.events import StepsDone
 from regtui.protocol.who import Who
-from regtui.remote import feed, service, visitor
+from regtui.remote import feed, server, service, visitor
 from regtui.remote.wire import LONGEST_REQUEST, RefusedError, line_of, request_of
 from tests.conftest import small_preset
 from tests.remote_double import OpenRun, Raw, Watcher, wait_for
@@ -61,6 +62,7 @@ happenings = st.one_of(
 )
 
 
+@settings(max_examples=25)
 @given(st.lists(happenings, max_size=20))
 def test_a_viewer_knows_at_any_moment_what_the_trainer_knows(
     tmp_path_factory: pytest.TempPathFactory, happenings: list[tuple[Any, ...]]
@@ -315,6 +317,20 @@ def test_one_that_never_reads_is_let_go_and_the_others_are_not(going: OpenRun) -
     going.finish()
     wait_for(lambda: watcher.ends)
     assert watcher.history == going.history
+
+
+def test_one_that_never_reads_delays_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "GOODBYE", 0.05)
+    with OpenRun.going_on(tmp_path, PRESET) as going, Raw(going.folder) as dead:
+        going.tell(Telling(PRESET).start().events[0])
+        dead.send(b'{"command":"watch"}\n')
+        assert dead.line()["watching"]
+        for first in range(1, 2001, 10):
+            going.tell(StepsDone(t=1, arm=ARMS[0], epoch=1, first_step=first, losses=[0.5] * 1000))
+        going.finish()
+        began = time.monotonic()
+    assert time.monotonic() - began < server.PATIENCE, "nobody waits for it longer than for a thread that hangs"
+    assert [thread.name for thread in threading.enumerate() if thread.name == "remote"] == []
 
 
 def test_a_viewer_that_was_too_slow_comes_back_and_misses_nothing(

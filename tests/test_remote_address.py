@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -259,6 +260,25 @@ def test_the_socket_comes_back_where_its_folder_was_removed(tmp_path: Path, monk
         late.link.connect()
         wait_for(lambda: early.history == late.history == going.history)
     assert not (going.folder / NAME).exists()
+
+
+@pytest.mark.usefixtures("no_sockets")
+def test_the_socket_comes_back_when_its_user_has_logged_in_again(
+    tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd removes the user's runtime folder at the last logout, and makes it anew at the next login."""
+    monkeypatch.setattr(service, "LOOK", 0.02)
+    with OpenRun.going_on(tmp_path / "logs", PRESET) as going:
+        going.tell(Telling(PRESET).start().events[0])
+        shutil.rmtree(runtime.parent.rename(tmp_path / "logged out"))
+        time.sleep(0.1)
+        runtime.parent.mkdir(mode=0o700, exist_ok=True)
+        wait_for(lambda: runtime.exists() and list(runtime.glob("*.sock")))
+        watcher = Watcher(going.folder)
+        watcher.link.connect()
+        wait_for(lambda: watcher.history == going.history)
+        watcher.link.close()
+    assert not list(runtime.iterdir())
 
 
 def test_a_viewer_follows_a_run_whose_folder_is_renamed(tmp_path: Path) -> None:

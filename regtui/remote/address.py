@@ -105,6 +105,8 @@ class Listening:
             OSError: There can be no socket there now.
         """
         place = self._place(run)
+        if self.is_elsewhere and runtime_folder() != place.parent:  # which is removed when the user logs out
+            raise FileNotFoundError(errno.ENOENT, "there is no such folder now", str(place.parent))
         return Listening(place.parent, place.name)
 
     def _place(self, run: Path) -> Path:

@@ -344,7 +344,7 @@ class _HeldFolder:
         """What it is called now."""
         with self._lock:
             if self._handle is not None and not is_at(self._handle, self._path):
-                self._path = place_of(self._handle) or self._path
+                return place_of(self._handle) or self._path  # one that was removed is made anew at its old place
             return self._path
 
     def hold(self, path: Path) -> None:
@@ -356,7 +356,8 @@ class _HeldFolder:
                 self._path, self._handle = path, handle
 
     def let_go(self) -> None:
-        """Close it."""
+        """Close it; it is not followed any more."""
+        self._path = self.path
         with self._lock:
             handle, self._handle = self._handle, None
             if handle is not None:
