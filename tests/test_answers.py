@@ -35,6 +35,14 @@ def test_what_was_changed_and_from_when_on(controls: list[tuple[str | None, str,
     assert f" {value:g} → {2 * value:g} " in again, "from what it was last"
 
 
+def test_a_change_of_all_arms_is_one_also_where_its_answers_come_one_by_one() -> None:
+    telling = Telling(small_preset()).start()
+    for arm, words in (("baseline", "patience of baseline off → 7"), ("regularized", "patience off → 7")):
+        telling.control(arm, PATIENCE, 7)
+        controls = telling.history.controls
+        assert changed(telling.preset, telling.history, controls[-1:]) == f"{words} with the end of epoch 1"
+
+
 def test_why_a_command_was_refused() -> None:
     facts = {"t": 1, "accepted": False, "epoch": 1, "step": 5}
     why = "the regularized arm does not train"

@@ -34,6 +34,22 @@ def runs(context: typer.Context, incomplete: str) -> list[str]:
     return []
 
 
+def going_on(context: typer.Context, incomplete: str) -> list[str]:
+    """The runs that go on and whose names begin so, the newest first."""
+    from regtui.runs import going_on
+
+    with suppress(OSError):
+        found = (run.name for run in going_on.going_on(_logs(context)))
+        return [name for name in found if name.startswith(incomplete)]
+    return []
+
+
+def with_checkpoint(context: typer.Context, incomplete: str) -> list[str]:
+    """The runs that have a folder for a checkpoint to go on from, and whose names begin so, the newest first."""
+    folder = _logs(context)
+    return [name for name in runs(context, incomplete) if (folder / name / "checkpoint").is_dir()]
+
+
 def keys(context: typer.Context, incomplete: str) -> list[str]:
     """The dotted keys of a preset, each with '=', also of what it leaves out; arms are those of --preset."""
     if "=" in incomplete:

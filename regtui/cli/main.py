@@ -93,7 +93,7 @@ def start(
         typer.Option(
             metavar="RUN",
             help="Go on with a run that was interrupted or stopped; with more --epochs, with one that has finished.",
-            autocompletion=completion.saved,
+            autocompletion=completion.with_checkpoint,
         ),
     ] = None,
     no_bell: Annotated[bool, typer.Option("--no-bell", help="Neither ring nor notify at the end of a run.")] = False,
@@ -123,7 +123,21 @@ def start(
         from regtui.engine.resume import Changes
 
         changes = Changes(epochs, patience, device)
-        raise typer.Exit(_resume(resume, changes, log_dir, headless=headless, json=json, threads=threads))
+        raise typer.Exit(
+            _resume(
+                resume,
+                changes,
+                log_dir,
+                headless=headless,
+                json=json,
+                threads=threads,
+                theme=theme,
+                ascii_only=ascii_only,
+                bell=not no_bell,
+                quit_when_done=quit_when_done,
+                debug=debug,
+            )
+        )
     options = {"train.epochs": epochs, "train.seed": seed, "train.device": device}
     chosen = None if preset is None else load(preset, settings or (), options, patience)
     from regtui.console import can_draw
@@ -160,22 +174,37 @@ def start(
 
 
 def _resume(
-    run: str, changes: Changes, log_dir: Path | None, *, headless: bool, json: bool, threads: int | None
+    run: str,
+    changes: Changes,
+    log_dir: Path | None,
+    *,
+    headless: bool,
+    json: bool,
+    threads: int | None,
+    **screen: Any,
 ) -> int:
-    """Go on with a saved run; returns the exit code."""
-    from regtui.cli.headless import resume_headless
+    """Go on with a saved run, without a screen or with one as these options want it; returns the exit code."""
     from regtui.cli.studies import find_saved
     from regtui.console import can_draw
     from regtui.errors import InputError
     from regtui.runs.list import is_study_folder
+    from regtui.runs.resumable import resumable
+    from regtui.settings import read_settings
     from regtui.text import quoted
 
     folder = find_saved(run, log_dir or _logs())
     if is_study_folder(folder):
         raise InputError(f"{quoted(run)} is a study; 'regtui study --resume' goes on with it")
-    if not headless and can_draw(sys.stdout):
-        raise InputError("--resume has no screen yet: add --headless")
-    return resume_headless(folder, changes, json=json, threads=threads)
+    if headless or not can_draw(sys.stdout):
+        from regtui.cli.headless import resume_headless
+
+        return resume_headless(folder, changes, json=json, threads=threads)
+    if json:
+        raise InputError("--json is for runs without the screen: add --headless")
+    resumable(folder, changes.epochs, changes.device)  # what is wrong is said before there is a screen
+    from regtui.cli.screen import open_screen
+
+    return open_screen(read_settings(), None, log_dir, threads=threads, resume=(folder, changes), **screen)
 
 
 def _refuse_options_before(context: typer.Context, command: str) -> None:
@@ -285,6 +314,35 @@ def review(
             "saved runs are shown on a screen, and this is no terminal that has one; 'regtui runs' lists them"
         )
     raise typer.Exit(open_screen(known, None, log_dir, theme=theme, ascii_only=ascii_only, review=folders))
+
+
+@app.command()
+def attach(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN",
+            help="Its folder, or the beginning of its name; the only one that goes on, if left out.",
+            autocompletion=completion.going_on,
+        ),
+    ] = None,
+    log_dir: LogDir = None,
+    ascii_only: Ascii = False,
+    theme: Theme = None,
+) -> None:
+    """See and steer a run that goes on in another process, with all controls; leaving does not end it."""
+    from regtui.cli.attach import find_attachable
+    from regtui.cli.screen import open_screen
+    from regtui.console import can_draw
+    from regtui.errors import InputError
+    from regtui.settings import read_settings
+
+    known = read_settings()
+    log_dir = log_dir or known.settings.logs
+    folder = find_attachable(run, log_dir)
+    if not can_draw(sys.stdout):
+        raise InputError("a run is steered on a screen, and this is no terminal that has one; 'regtui show' prints it")
+    raise typer.Exit(open_screen(known, None, log_dir, theme=theme, ascii_only=ascii_only, review=[folder]))
 
 
 @app.command()

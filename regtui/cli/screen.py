@@ -15,6 +15,7 @@ from regtui.text import quoted
 from regtui.tui.background import Question
 
 if TYPE_CHECKING:
+    from regtui.engine.resume import Changes
     from regtui.study.folder import StudyFolder
     from regtui.tui.study.desk import StudyRunner
 
@@ -34,6 +35,7 @@ def open_screen(
     review: Sequence[Path] | None = None,
     study: StudyFolder | None = None,
     runner: StudyRunner | None = None,
+    resume: tuple[Path, Changes] | None = None,
 ) -> int:
     """Open the screen; returns the exit code. What an option leaves open, the settings decide.
 
@@ -64,6 +66,7 @@ def open_screen(
             review=review,
             study=study,
             runner=runner,
+            resume=resume,
         )
     finally:
         if question is not None:

@@ -62,6 +62,7 @@ class Link:
         on_end: Callable[[str], object],
         *,
         on_begin: Callable[[Path], object] = lambda _folder: None,
+        on_present: Callable[[], object] = lambda: None,
         on_refused: Callable[[str], object] = lambda _why: None,
         on_wait: Callable[[str], object] = lambda _why: None,
     ) -> None:
@@ -73,6 +74,7 @@ class Link:
             on_end: Called once, when no event will come any more, unless the link was closed before: with an empty text
                 after `RunFinished`, else with a sentence on what happened and what to do.
             on_begin: Receives the run's folder; the events from the first one on follow.
+            on_present: Called when those were told that the log had then; what follows happens now, or has just now.
             on_refused: Receives a sentence on why a command was not taken.
             on_wait: Receives a sentence on why no events come for the moment; an empty one when they come again.
         """
@@ -80,6 +82,7 @@ class Link:
         self._on_event = on_event
         self._on_end = on_end
         self._on_begin = on_begin
+        self._on_present = on_present
         self._on_refused = on_refused
         self._on_wait = on_wait
         self._lines: _Lines | None = None
@@ -164,6 +167,7 @@ class Link:
         self._on_begin(self.folder)
         if lines.watching.size:
             yield from self._written(lines)
+        self._on_present()
         for said in lines.all():
             if said.event is not None:
                 yield said.event

@@ -94,9 +94,6 @@ class RunLog:
             log._events = EventFile(folder / EVENTS)
         except LockedError:
             raise InputError(f"{quoted(folder)}: another process trains this run") from None
-        except FileNotFoundError:
-            log._let_go()
-            raise InputError(f"{quoted(folder / EVENTS)} is missing, so that the run can't be resumed") from None
         except OSError as error:
             log._let_go()
             raise InputError(f"{quoted(folder)} can't be written: {unwritable(error)}") from None

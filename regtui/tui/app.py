@@ -22,6 +22,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
 
+from regtui.engine.resume import Changes
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
 from regtui.preset.faults import Fault
 from regtui.preset.file import to_table
@@ -29,7 +30,10 @@ from regtui.preset.model import Preset
 from regtui.preset.train import SEEDS
 from regtui.preset.validation import validate
 from regtui.protocol.control import HandOver, Resume, Stop
+from regtui.protocol.history import History
+from regtui.runs.events import read_events
 from regtui.runs.list import is_study_folder
+from regtui.runs.resumable import resumable
 from regtui.settings import Settings
 from regtui.study.design import Wishes
 from regtui.study.folder import StudyFolder
@@ -41,6 +45,7 @@ from regtui.tui.pages.explain import ExplainScreen
 from regtui.tui.pages.help import HelpScreen
 from regtui.tui.review.chores import Deleted
 from regtui.tui.review.compare_screen import CompareScreen
+from regtui.tui.review.desk import RunDesk
 from regtui.tui.review.saved_run import OpenRun, SavedRunScreen
 from regtui.tui.review.screen import ReviewScreen
 from regtui.tui.run.gauges import Gauges, machine_words
@@ -82,7 +87,7 @@ class LeaveStudyQuestion(AskWhileItTrains):
         super().__init__("Leave while the study goes on?", words, LEAVE_STUDY_CHOICES)
 
 
-class RegtuiApp(StudyDesk, inherit_bindings=False):
+class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
     """The whole program with a screen; `return_value` is the exit code."""
 
     # Takes precedence over Textual's own, which copies whenever something is selected, so that nobody could quit.
@@ -130,6 +135,7 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
         faults: Sequence[Fault] = (),
         study: StudyFolder | None = None,
         runner: StudyRunner | None = None,
+        resume: tuple[Path, Changes] | None = None,
     ) -> None:
         """Set up.
 
@@ -146,6 +152,7 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
             faults: What is wrong with the file of the settings.
             study: Conducted and shown at once, in place of the presets.
             runner: What makes the runs of studies; processes of this machine if left out.
+            resume: The folder of a saved run to train on at once, and what is changed of it.
         """
         super().__init__()
         self.logs = logs
@@ -158,6 +165,7 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
         self._training = training or ProcessTraining()
         self.runner = runner or local_runner()
         self._to_conduct = study
+        self._to_resume = resume
         self._review = review
         self._deleted: Deleted = []
         self._leaving = self._left = False
@@ -187,12 +195,15 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
             return
         if self._to_conduct is not None:
             self.conduct_study(self._to_conduct)
+        elif self._to_resume is not None:
+            self.resume_run(*self._to_resume)
         elif self._review is not None:
             self._open_review(self._review)
         elif self._start and self._chosen is not None:
             self.start_run(self._chosen)
         else:
             self.push_screen(ChooseScreen(self._chosen))
+            self.call_after_refresh(self.find_going_on)
             self.call_after_refresh(self._warm_up)
         if self._faults:
             more = f" (and {len(self._faults) - 1} more: 'regtui doctor' lists them)" if self._faults[1:] else ""
@@ -217,9 +228,24 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
 
     def start_run(self, preset: Preset) -> None:
         """Train `preset` and show the run."""
-        if self._left:
+        if not self._left:
+            self._begin(Session(self._settings.applied(preset), lambda: self.post_message(self.EventsWait())))
+
+    def resume_run(self, folder: Path, changes: Changes) -> None:
+        """Train a saved run on and show it, in place of its screen if that is open."""
+        try:
+            preset = resumable(folder, changes.epochs, changes.device).preset
+        except InputError as error:
+            tell(self, error, error=True)
             return
-        session = Session(self._settings.applied(preset), lambda: self.post_message(self.EventsWait()))
+        session = Session(preset, lambda: self.post_message(self.EventsWait()))
+        session.folder, session.resumes = folder, changes
+        if isinstance(self.screen, RunScreen):
+            self.pop_screen()
+        self._begin(session)
+
+    def _begin(self, session: Session) -> None:
+        """Train in the worker thread, and show it."""
         session.gauges = Gauges(self._training.pids)
         self.session, self._started_at = session, time.monotonic()
         self._train(session)  # before there is a screen, which may fail
@@ -240,6 +266,8 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
     def _train(self, session: Session) -> None:
         def begun(folder: Path) -> None:
             session.folder = folder
+            if session.resumes is not None:
+                session.begin_anew(History.of(read_events(folder)))
 
         def say(words: str, error: bool) -> None:
             self.post_message(self.HandOverTold(words, error=error))
@@ -286,8 +314,14 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
         if self._leaving or session.is_left_running or self._quit_when_done:
             self.leave()
         elif session.error is not None and session.history.started is None:
-            self._back_to_presets(session.preset)
-            self.push_screen(Ask("The run could not begin", str(session.error), (Choice("o", "ok", "OK"),)))
+            if session.resumes is None:
+                self._back_to_presets(session.preset)
+            elif isinstance(self.screen, RunScreen):
+                self.pop_screen()
+                if len(self.screen_stack) == 1:  # Textual's own
+                    self.push_screen(ChooseScreen(session.preset))
+            how = "begin" if session.resumes is None else "be trained on"
+            self.push_screen(Ask(f"The run could not {how}", str(session.error), (Choice("o", "ok", "OK"),)))
         else:
             for screen in self.screen_stack[:]:
                 if isinstance(screen, AskWhileItTrains) and screen.is_current:
@@ -303,7 +337,7 @@ class RegtuiApp(StudyDesk, inherit_bindings=False):
         if self.signal and not (self.outlived and self.signal == signal.SIGINT and is_stopped):  # as without a screen
             return BY_SIGNAL + self.signal
         if self.session is None:
-            return self.study_exit_code
+            return self.watched_exit_code if self.watched is not None else self.study_exit_code
         if self.session.error is not None:
             return self.session.error.exit_code
         summary = self.session.summary

@@ -20,6 +20,7 @@ from textual.driver import Driver
 
 from regtui.console import complain, has_glyphs, say
 from regtui.engine.child import kill_all
+from regtui.engine.resume import Changes
 from regtui.errors import InputError, RegtuiError
 from regtui.preset.model import Preset
 from regtui.settings import Known, remember
@@ -211,6 +212,7 @@ def show(
     review: Sequence[Path] | None = None,
     study: StudyFolder | None = None,
     runner: StudyRunner | None = None,
+    resume: tuple[Path, Changes] | None = None,
 ) -> int:
     """Open the screen; when it has closed, print the verdict and where the log is. Returns the exit code.
 
@@ -244,6 +246,7 @@ def show(
         review=review,
         study=study,
         runner=runner,
+        resume=resume,
     )
     # Imported modules stay for good, so they are excluded from garbage collection, which would delay keys by 30 ms.
     # With ten thousand saved runs it takes longer; closed screens are collected when nobody types (app.py).
@@ -268,6 +271,7 @@ def show(
 def _print_outcome(app: RegtuiApp, *, ascii_only: bool, debug: bool) -> None:
     """Say what the last run and the last study came to, and with `debug` what was wrong in the program."""
     lines = [*(app.session.outcome() if app.session is not None else ())]
+    lines += app.watched_lines()
     lines += app.study.lines() if app.study is not None else []
     for line in ("", *lines) if app.outlived and lines else lines:  # below what was told meanwhile
         say(plain(line) if ascii_only else line)

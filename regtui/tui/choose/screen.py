@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from rich.segment import Segment
 from rich.style import Style
 from textual import events, on, work
@@ -86,6 +89,13 @@ class ChooseScreen(Screen[None]):
     class Review(Message):
         """The user wants to see the saved runs."""
 
+    class Attach(Message):
+        """The user wants to see and steer a run that another process trains."""
+
+        def __init__(self, folder: Path) -> None:
+            super().__init__()
+            self.folder = folder
+
     class Explain(Message):
         """The user wants to read about the techniques of this preset."""
 
@@ -98,6 +108,9 @@ class ChooseScreen(Screen[None]):
         & #head { height: 1; padding: 0 1; }
         & #name { width: auto; text-style: bold; color: $primary; }
         & #place { width: auto; color: $faint; }
+        & #going-on {
+            height: 1; padding: 0 1; color: $accent; text-wrap: nowrap; text-overflow: ellipsis; display: none;
+        }
         & #engine { width: 1fr; color: $faint; text-align: right; text-wrap: nowrap; text-overflow: ellipsis; }
         & PresetList {
             width: 34; height: 1fr; border: none; padding: 1 0; background: $background; scrollbar-size-vertical: 1;
@@ -129,6 +142,7 @@ class ChooseScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-medium"), (100, "-wide")]  # noqa: RUF012
     _HERE = (
         START,
+        Key("a", "attach", "attach", "To the run that goes on without this screen, the newest.", "a", footer=True),
         Key("e", "edit", "settings", "Go to the settings of the selected preset.", "e", footer=True),
         Key("escape", "back", "presets", "Go back to the list of presets.", "esc", footer=True),
         Key("slash", "filter", "filter", "Show the presets whose name, title or techniques match.", "/", footer=True),
@@ -144,6 +158,8 @@ class ChooseScreen(Screen[None]):
 
     engine_status: reactive[str] = reactive("")
     """How far the import of torch has come."""
+    going_on: reactive[Sequence[Path]] = reactive(())
+    """The runs that other processes train now, the newest first."""
 
     def __init__(self, chosen: Preset | None = None) -> None:
         """Read the presets.
@@ -166,6 +182,7 @@ class ChooseScreen(Screen[None]):
             yield Static("regtui", id="name")
             yield Static(" · choose a preset", id="place")
             yield Static(self.engine_status, id="engine", markup=False)
+        yield Static(id="going-on", markup=False)
         with Horizontal():
             yield PresetList(*map(_prompt, self._shown))
             yield Detail(self.entry)
@@ -212,6 +229,16 @@ class ChooseScreen(Screen[None]):
         """Say it at the right end of the first line."""
         for widget in self.query("#engine").results(Static):
             widget.update(status)
+
+    def watch_going_on(self, runs: Sequence[Path]) -> None:
+        """Say it in a row of its own, with the key that leads there."""
+        for row in self.query("#going-on").results(Static):
+            row.display = bool(runs)
+            if runs:
+                many = f"{len(runs):,} runs go on, the newest is" if runs[1:] else "A run goes on:"
+                row.update(f"{many} {one_line(runs[0].name)} · a attaches")
+        for bar in self.query(KeyBar):
+            bar.redraw()
 
     def _find(self, name: str) -> int:
         return next((at for at, entry in enumerate(self._shown) if entry.name == name), 0)
@@ -297,6 +324,10 @@ class ChooseScreen(Screen[None]):
         """Go to the saved runs."""
         self.post_message(self.Review())
 
+    def action_attach(self) -> None:
+        """Ask the app for the newest of the runs that go on."""
+        self.post_message(self.Attach(self.going_on[0]))
+
     def action_back(self) -> None:
         """Go to the list; from there, or from the filter's field, show all presets again."""
         if self.focused is self._filter or isinstance(self.focused, PresetList):
@@ -305,7 +336,9 @@ class ChooseScreen(Screen[None]):
         self.call_after_refresh(self.query_one(PresetList).focus)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """On the list of all presets there is nothing to go back to, and the key bar needn't say so."""
+        """Attach only where a run goes on. On the list of all presets there is nothing to go back to."""
+        if action == "attach":
+            return bool(self.going_on)
         return action != "back" or self._filter.is_open or not isinstance(self.focused, PresetList)
 
     def action_turn_page(self) -> None:

@@ -31,12 +31,14 @@ from regtui.protocol.applied import own_preset
 from regtui.protocol.history import History
 from regtui.runs.follow import Follower
 from regtui.runs.list import RunInfo, read_run
+from regtui.runs.resumable import resumable
 from regtui.text import NBSP, counted, one_line
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.plot import Plot
 from regtui.tui.charts.view import Space, View, plots
 from regtui.tui.look import arm_looks
 from regtui.tui.review.columns import STATUS_COLOURS
+from regtui.tui.run.keys import TRAIN_ON
 from regtui.tui.run.verdict_panel import COLOURS
 from regtui.tui.widgets.lines import Lines
 from regtui.tui.widgets.thread import in_thread
@@ -63,6 +65,8 @@ class Contents(NamedTuple):
     preset: Preset | None
     verdicts: Mapping[str, Verdict]
     fault: str = ""
+    further: str = ""
+    """From where the run can be trained on: 'goes on after epoch 7 of 10'; empty where it can't, or has finished."""
 
 
 class Paragraph(NamedTuple):
@@ -186,7 +190,8 @@ class Preview(Vertical):
             if new or not told or not goes_on:
                 told = True
                 shown = deepcopy(history) if goes_on else history
-                self.post_message(self.Read(folder, Contents(shown, preset, verdicts, fault)))
+                further = "" if goes_on else _further(folder)
+                self.post_message(self.Read(folder, Contents(shown, preset, verdicts, fault, further)))
             if not goes_on:
                 return
             time.sleep(FOLLOW)
@@ -227,6 +232,14 @@ class Preview(Vertical):
         self._chart.entitle(title, "")
 
 
+def _further(folder: Path) -> str:
+    """From where a run can be trained on."""
+    try:
+        return resumable(folder).words
+    except InputError:
+        return ""
+
+
 def _caveats(run: RunInfo) -> Iterator[Paragraph]:
     """The user's note, and what keeps the run from being a clean comparison."""
     if run.note.line:
@@ -249,6 +262,8 @@ def _headline(run: RunInfo, read: Contents | None, rows: int) -> Iterator[Paragr
         silence = f"It is {run.silence}." if run.silence else ""
         words = silence or STATES.get(run.status, "There is no verdict: its log has no usable end.")
         yield Paragraph(words, "bold", 2)
+    if read is not None and read.further:
+        yield Paragraph(f"With {TRAIN_ON.shown} it {read.further}.", "accent", 2)
     if fault:
         yield Paragraph(f"{fault[0].upper()}{fault[1:].rstrip('.')}.", "warning", 2)
 

@@ -14,7 +14,9 @@ from regtui.protocol.history import History
 from regtui.runs.follow import Follower
 from regtui.runs.list import read_run
 from regtui.runs.note import read_note
+from regtui.runs.resumable import resumable
 from regtui.runs.summary import read_summary
+from regtui.tui.run.keys import TRAIN_ON
 from regtui.tui.run.session import Session
 
 FOLLOW = 0.5
@@ -36,7 +38,7 @@ class Replay:
         self.session.folder = folder
         with suppress(InputError, OSError):  # the list says what is wrong with it
             self.session.note = read_note(folder).line
-        self._folder = folder
+        self.folder = folder
         self._notify = notify
         self._follower = Follower(folder)
         self._history = History()  # a second history, because the session's belongs to the screen's thread
@@ -56,15 +58,15 @@ class Replay:
                 if not self.session.all_taken(CLOSED):
                     return False
                 if any(isinstance(event, RunStarted) and not self._are_those_of_the_preset(event) for event in events):
-                    self._conclude(f"{self._folder}: its log has other arms than its preset.toml.")
+                    self._conclude(f"{self.folder}: its log has other arms than its preset.toml.")
                     return True
                 self._ahead = []
                 for event in events:
-                    self._history.add(_without_losses(event))
+                    self._history.add(without_losses(event))
                     self.session.tell(event)
                 told = True
             if self._history.finished is None:
-                run = read_run(self._folder)
+                run = read_run(self.folder)
                 silence = "" if told else run.silence
                 if silence != self.session.silence:
                     self.session.silence = silence
@@ -72,7 +74,7 @@ class Replay:
                 if told or run.may_go_on:
                     return False
         except OSError as error:
-            self._conclude(f"{self._folder}: its events can't be read ({error.strerror})")
+            self._conclude(f"{self.folder}: its events can't be read ({error.strerror})")
         else:
             self._conclude()
         return True
@@ -82,25 +84,59 @@ class Replay:
         return list(started.arms) == list(self.session.preset.arms())
 
     def _conclude(self, unread: str = "") -> None:
-        session, history = self.session, self._history
-        session.summary = summary = read_summary(self._folder)
-        empty = history.started is None and history.finished is None
-        if empty:
-            # No start event will follow, so the screen must not wait for one.
-            session.tell(RunFinished(t=0, status=summary.status if summary else "failed"))
-        if unread:
-            session.error = InputError(unread)
-        elif history.started is not None and history.finished is not None:
-            session.verdicts = judge_run(history, session.preset)
-        elif session.summary is None:
-            silence = f" ({session.silence})" if session.silence else ""
-            session.error = InputError(f"The run was interrupted{silence}: its log has no end, so there is no verdict.")
-        elif not session.summary.error:
-            lost = "it has no usable events" if empty else "the run's start or end is not in it"
-            session.error = InputError(f"The log is damaged: {lost}, so there is no verdict.")
-        session.ended = True
+        conclude(self.session, self.folder, self._history, unread)
+
+    def start_over(self) -> None:
+        """Read the log from its first line again, and show what it tells in place of what was shown before.
+
+        What the process that trained the run has told of an epoch that it did not complete is in no log.
+        """
+        shown, self._history = History(), History()
+        self._follower, self._ahead = Follower(self.folder), []
+        with suppress(OSError):  # the next look at it tells
+            while events := self._follower.new_events():
+                for event in events:
+                    shown.add(event)
+                    self._history.add(without_losses(event))
+        self.session.begin_anew(shown)
 
 
-def _without_losses(event: Event) -> Event:
+def conclude(session: Session, folder: Path, history: History, unread: str = "") -> None:
+    """Tell a session how its run has ended.
+
+    Args:
+        session: Shows the run.
+        folder: The run's.
+        history: What was read of it, without the losses of its steps.
+        unread: Why the rest of its events can't be read; empty if all were.
+    """
+    session.summary = summary = read_summary(folder)
+    empty = history.started is None and history.finished is None
+    if empty:
+        # No start event will follow, so the screen must not wait for one.
+        session.tell(RunFinished(t=0, status=summary.status if summary else "failed"))
+    if unread:
+        session.error = InputError(unread)
+    elif history.started is not None and history.finished is not None:
+        session.verdicts = judge_run(history, session.preset)
+    elif session.summary is None:
+        silence = f" ({session.silence})" if session.silence else ""
+        words = f"The run was interrupted{silence}: its log has no end, so there is no verdict."
+        session.error = InputError(f"{words} {_further(folder)}".rstrip())
+    elif not session.summary.error:
+        lost = "it has no usable events" if empty else "the run's start or end is not in it"
+        session.error = InputError(f"The log is damaged: {lost}, so there is no verdict.")
+    session.ended = True
+
+
+def _further(folder: Path) -> str:
+    """What the key does that trains an interrupted run on; empty where that can't be."""
+    try:
+        return f"With {TRAIN_ON.shown} it {resumable(folder).words}."
+    except InputError:
+        return ""
+
+
+def without_losses(event: Event) -> Event:
     """The event without step losses, which are most of a log and which the verdict does not need."""
     return event.model_copy(update={"losses": []}) if isinstance(event, StepsDone) else event

@@ -10,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
+from textual.timer import Timer
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
@@ -41,8 +42,10 @@ from regtui.tui.review.columns import (
     verdict_or_status,
     verdict_width,
 )
-from regtui.tui.review.preview import Preview
+from regtui.tui.review.preview import REST, Preview
 from regtui.tui.review.saved_run import OpenRun
+from regtui.tui.run.keys import TRAIN_ON
+from regtui.tui.run.train_on import TrainOn, offer
 from regtui.tui.study.preview import OpenStudy, StudyPreview
 from regtui.tui.widgets.filter_input import FilterInput
 from regtui.tui.widgets.key_bar import KeyBar, tell
@@ -83,6 +86,7 @@ class ReviewScreen(Chores):
         Key("b", "presets", "presets", "To the presets.", "b", footer=True),
         Key("n", "note", "note", "Write a note on the run; it is kept beside its log.", "n", footer=True),
         Key("r", "rerun", "rerun", "Open the run's preset as it was run, ready to start.", "r", footer=True),
+        TRAIN_ON,
         Key("e", "export", "export", "Write the run, or the marked ones, in another format.", "e", footer=True),
         Key("T", "tags", "tags", "Tag the run, or the marked ones.", "T", footer=True),
         Key("s", "sort", "sort", "Sort by the next column; a click on a header sorts by it.", "s", footer=True),
@@ -119,6 +123,13 @@ class ReviewScreen(Chores):
             super().__init__()
             self.runs = runs
 
+    class Offered(Message):
+        """It was found out what the key does that trains a run on."""
+
+        def __init__(self, run: RunInfo, words: str) -> None:
+            super().__init__()
+            self.run, self.words = run, words
+
     def __init__(self, folder: Path, chosen: Sequence[Path] = (), deleted: Deleted | None = None) -> None:
         """List runs.
 
@@ -136,6 +147,9 @@ class ReviewScreen(Chores):
         self._marked: set[Path] = set()
         self._sorted_by, self._turned = 0, True
         self._words_of_reading = ""
+        self._offered: tuple[RunInfo | None, str] = None, ""
+        """The run under the cursor, and what the key says that trains it on, once that is known."""
+        self._resting: Timer | None = None
         self._note_width = 0
         self._head = Static(id="head", markup=False)
         self._list = RowList()
@@ -321,6 +335,7 @@ class ReviewScreen(Chores):
         parts += [f"{len(self._marked):,} marked"] if self._marked else []
         self._head.update(" · ".join([*parts, one_line(self._folder)]))
         run = self.at_cursor
+        self._find_offer()
         previewed = self._show_preview()
         if run is not None and run.fault:
             fault = fault or ("" if previewed else f"{run.name}: {run.fault}")
@@ -409,17 +424,47 @@ class ReviewScreen(Chores):
         """Go to the presets."""
         self.post_message(self.Presets())
 
+    def _find_offer(self) -> None:
+        """Find out, once the cursor rests, whether the run under it can be trained on; its checkpoint is read."""
+        run = self.at_cursor
+        if run is self._offered[0]:
+            return
+        self._offered = run, ""
+        if self._resting is not None:
+            self._resting.stop()
+        if run is not None and not isinstance(run, StudyInfo):
+            self._resting = self.set_timer(REST, lambda: self._read_offer(run))
+
+    @in_thread("offering")
+    def _read_offer(self, run: RunInfo) -> None:
+        self.post_message(self.Offered(run, offer(run.folder, run.status)))
+
+    @on(Offered)
+    def _was_offered(self, event: Offered) -> None:
+        if self._offered[0] is event.run:
+            self._offered = event.run, event.words
+            self.query_one(KeyBar).redraw()
+
+    def action_train_on(self) -> None:
+        """Train the run under the cursor on."""
+        if (run := self.at_cursor) is not None:
+            self.post_message(TrainOn(run.folder, run.status))
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Undo only what can be undone, go back only from somewhere, and do with studies what makes sense there."""
         if action == "rerun" and isinstance(self.at_cursor, StudyInfo):
             return False
+        if action == "train_on":
+            return bool(self._offered[1])
         if action == "escape":
             return self._input.is_open or bool(self._marked) or len(self.app.screen_stack) > 2
         in_trash = self.at_cursor is not None and is_in_trash(self.at_cursor.folder)
         return action != "undo" or bool(self._deleted) or in_trash
 
     def key_label(self, action: str) -> str:
-        """What escape does now, one step at a time."""
+        """What escape does now, one step at a time, and whether the run is trained on to its end or beyond."""
+        if action == "train_on":
+            return self._offered[1]
         if action != "escape":
             return ""
         return "all runs" if self._input.is_open else "no marks" if self._marked else ""

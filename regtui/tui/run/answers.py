@@ -45,8 +45,11 @@ def changed(preset: Preset, history: History, told: Sequence[ControlApplied]) ->
         told: Answers that came together, at least one, the last one about a knob.
     """
     last = told[-1]
-    same = [one for one in told if (one.key, one.value, one.step) == (last.key, last.value, last.step)]
-    before = Applied.of(preset, History(controls=history.controls[: history.controls.index(told[0])]))
+    # Of a change of all arms the answers may have come one by one.
+    wanted = (last.key, last.value, last.step, last.by)
+    same = [one for one in history.controls if one.accepted and (one.key, one.value, one.step, one.by) == wanted]
+    first = min(history.controls.index(one) for one in (same[0], told[0]))
+    before = Applied.of(preset, History(controls=history.controls[:first]))
     was = dict.fromkeys(_show(_value(before, one)) for one in same)
     if last.key == "epochs":
         was = dict.fromkeys([_show(history.planned[-2])])

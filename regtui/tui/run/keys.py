@@ -6,6 +6,15 @@ from regtui.tui.charts.view import View
 from regtui.tui.run.session import Session
 from regtui.tui.widgets.keys import Key
 
+TRAIN_ON = Key(
+    "g",
+    "train_on",
+    "go on",
+    "Train on: a run that was interrupted or stopped, or one that has finished, for more epochs.",
+    "g",
+    footer=True,
+)
+"""The key for saved runs, wherever they are shown; it does something only where a run can be trained on."""
 WALK = (
     Key("left_square_bracket", "arm(-1)", "arm before", "Of several arms: choose the one before.", "["),
     Key("right_square_bracket", "arm(1)", "next arm", "Of several arms: choose the next.", "]", footer=True),
@@ -28,6 +37,7 @@ HERE = (
         "esc",
         footer=True,
     ),
+    TRAIN_ON,
     Key("n", "again", "new seed", "After the end: run the same preset with another seed.", "n", footer=True),
     Key("c", "change", "presets", "After the end: back to the presets.", "c", footer=True),
     Key("d", "details", "details", "After the end: what the verdict rests on, and back.", "d", footer=True),
@@ -91,8 +101,7 @@ def label(action: str, session: Session, view: View, *, details: bool, reading: 
 def usable(action: str, session: Session) -> bool:
     """Whether an action is possible now; controls need a run that goes on, the next run one that has ended."""
     if action in WHILE_RUNNING:
-        going_on = session.live and not session.ended
-        return going_on and (action != "one_epoch" or session.history.paused)
+        return session.steerable and (action != "one_epoch" or session.history.paused)
     if action == "arm":
         return len(session.preset.arms()) > 2
     if action == "back":

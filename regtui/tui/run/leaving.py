@@ -68,6 +68,8 @@ def train(
         session.tell(event)
 
     try:
+        if session.resumes is not None and session.folder is not None:
+            return training.resume(session.folder, session.resumes, session.control, tell, begun)
         return training.run(session.preset, logs, session.control, tell, begun)
     except HandedOver as handed:
         folder = handed.folder

@@ -42,6 +42,7 @@ from regtui.tui.run.not_saved import NotSaved
 from regtui.tui.run.sentence import Sentence
 from regtui.tui.run.session import Session
 from regtui.tui.run.steering import SteeringPanel
+from regtui.tui.run.train_on import TrainOn, offer
 from regtui.tui.run.verdict_panel import VerdictPanel
 from regtui.tui.widgets.clipboard import copy
 from regtui.tui.widgets.dialogs import AskWhileItTrains, Choice
@@ -114,6 +115,8 @@ class RunScreen(Screen[None]):
         self._details = self._narrow = False
         self._cursor: int | None = None
         self._asked_to_pause: bool | None = None
+        self._offer = ""
+        """What the key says that trains the run on after its end; empty where that can't be."""
         preset, history = session.preset, session.history
         self._header = Header(session)
         self._curves = Curves(preset, history, self.view)
@@ -181,7 +184,7 @@ class RunScreen(Screen[None]):
                 tell(self, event.words, error=True)
         if any(isinstance(event, AT_ONCE) for event in events):
             self._key_bar.redraw()
-            if self.session.live:
+            if self.session.live or self.session.link is not None:
                 self._answer([event for event in events if isinstance(event, ControlApplied)])
             self._draw()
         elif self._timer is None:
@@ -207,6 +210,7 @@ class RunScreen(Screen[None]):
 
     def ended(self) -> None:
         """Show the outcome of the run."""
+        self._offer = offer(self.session.folder, self.session.status)
         self._key_bar.redraw()
         self._arrange()
         self.call_after_refresh(self._draw)
@@ -233,7 +237,7 @@ class RunScreen(Screen[None]):
         """Give each part its rows; the charts have the rest."""
         width, height = self.size
         verdict = self.session.ended and self._cursor is None
-        steered = self.session.live and not self.session.ended and height >= LOW
+        steered = self.session.steerable and height >= LOW
         roomy = height >= ROOMY
         controls = self._steering.fit(width, two_rows=roomy) if steered else 0
         sentence = 2 if roomy or (width < TWO_CHARTS and height >= LOW) else 1
@@ -263,12 +267,16 @@ class RunScreen(Screen[None]):
         """Allow only actions that are possible now."""
         if action == "to_controls":
             return bool(self.focus_chain)
+        if action == "train_on":
+            return bool(self._offer)
         return usable(action, self.session) or (action == "back" and self._cursor is not None)
 
     def key_label(self, action: str) -> str:
         """What a key does in the present state."""
         if action == "toggle_patience":
             return f"patience {'on' if self._steering.is_off else 'off'}"
+        if action == "train_on":
+            return self._offer
         reading = self._cursor is not None
         return label(action, self.session, self.view, details=self._details, reading=reading)
 
@@ -280,11 +288,16 @@ class RunScreen(Screen[None]):
         """Pause or go on: the opposite of the last request, which the engine may not have applied yet."""
         paused = self.session.history.paused if self._asked_to_pause is None else self._asked_to_pause
         self._asked_to_pause = not paused
-        self.session.control.send(Resume() if paused else Pause())
+        self.session.send(Resume() if paused else Pause())
 
     def action_one_epoch(self) -> None:
         """Train one epoch, then pause again."""
-        self.session.control.send(Resume(one_epoch=True))
+        self.session.send(Resume(one_epoch=True))
+
+    def action_train_on(self) -> None:
+        """Train the run on, in a screen of its own."""
+        if self.session.folder is not None:
+            self.post_message(TrainOn(self.session.folder, self.session.status))
 
     def action_again(self) -> None:
         """Run again with another seed."""
@@ -455,11 +468,11 @@ class RunScreen(Screen[None]):
 
     def _stop_answered(self, answer: str | None) -> None:
         if answer in {"keep", "at once"}:
-            self.session.control.send(Stop(at_once=answer == "at once"))
+            self.session.send(Stop(at_once=answer == "at once"))
 
     @on(SteeringPanel.Steer)
     def _steer(self, event: SteeringPanel.Steer) -> None:
-        self.session.control.send(event.command)
+        self.session.send(event.command)
 
     @on(SteeringPanel.PauseAsked)
     def _pause_asked(self) -> None:

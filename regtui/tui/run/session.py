@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from shlex import quote
+from typing import Protocol
 
+from regtui.engine.resume import Changes
 from regtui.errors import RegtuiError
 from regtui.evidence.advice import Advice
 from regtui.evidence.diagnosis import describe, end
@@ -16,7 +18,7 @@ from regtui.evidence.lines import advice_lines, detail_lines
 from regtui.evidence.rules import advice_on_run
 from regtui.evidence.verdict import Verdict
 from regtui.preset.model import Preset
-from regtui.protocol.control import Control
+from regtui.protocol.control import Command, Control
 from regtui.protocol.events import Event
 from regtui.protocol.history import History
 from regtui.runs.summary import Summary
@@ -28,6 +30,13 @@ UNSAVED = 3
 """Rows at a glance on what is not saved; all of it is in the details."""
 
 
+class Sender(Protocol):
+    """What takes the user's commands to a run that another process trains."""
+
+    def send(self, command: Command) -> object:
+        """Send a command; never blocks."""
+
+
 class Session:
     """One run. The trainer's thread passes events to it; the screen's thread takes them in, many at a time."""
 
@@ -37,11 +46,15 @@ class Session:
         Args:
             preset: What is trained.
             notify: Called in the trainer's thread when events wait; not again until they were taken in.
-            live: Whether the run is trained here and can be steered; else it is read from its log.
+            live: Whether the run is trained here; else it is read from its log, and steered while there is a `link`.
         """
         self.preset = preset
         self.live = live
         self.control = Control()
+        self.link: Sender | None = None
+        """What takes commands to the process that trains the run, where that is another one and answers."""
+        self.resumes: Changes | None = None
+        """What is changed of a saved run that is trained on here; None for a new one."""
         self.history = History()
         self.folder: Path | None = None
         self.summary: Summary | None = None
@@ -64,8 +77,18 @@ class Session:
         self._notify = notify
         self._lock = threading.Lock()
         self._waiting: list[Event] = []
+        self._anew: History | None = None
         self._all_taken = threading.Event()
         self._all_taken.set()
+
+    @property
+    def steerable(self) -> bool:
+        """Whether the run goes on and takes commands."""
+        return (self.live or self.link is not None) and not self.ended
+
+    def send(self, command: Command) -> None:
+        """Send a command to whoever trains the run; it is answered by an event."""
+        (self.link or self.control).send(command)
 
     @property
     def status(self) -> str:
@@ -107,6 +130,16 @@ class Session:
             first = len(self._waiting) == 1
         if first:
             self._notify()
+
+    def begin_anew(self, history: History) -> None:
+        """Show this history in place of everything told before; called in the thread that reads the run.
+
+        It is the session's from then on. After a connection was lost, the log alone tells what is true.
+        """
+        with self._lock:
+            self._anew, self._waiting = history, []
+            self._all_taken.clear()
+        self._notify()
 
     def all_taken(self, seconds: float) -> bool:
         """Wait, in the trainer's thread, until the screen has taken in all events; False if that takes longer."""
@@ -166,10 +199,13 @@ class Session:
     def take_in(self) -> list[Event]:
         """Add the waiting events to the history; returns those that it accepted."""
         with self._lock:
+            anew, self._anew = self._anew, None
             events, self._waiting = self._waiting, []
+        if anew is not None:
+            vars(self.history).update(vars(anew))  # what shows the history holds this object
         told = [event for event in events if self.history.add(event)]
         with self._lock:
-            if not self._waiting:
+            if not self._waiting and self._anew is None:
                 self._all_taken.set()
         return told
 

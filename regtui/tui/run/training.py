@@ -16,6 +16,7 @@ from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event
+from regtui.runs.resumable import Resumable, resumable
 
 
 class Training(Protocol):
@@ -81,18 +82,30 @@ class ProcessTraining:
         begun: Callable[[Path], None],
     ) -> RunResult:
         """Train a saved run on; waits as `run` does."""
-        return self._with_crew(control, lambda crew: resume(folder, changes, control, emit, crew, begun))
+        place = resumable(folder, changes.epochs, changes.device)
+        return self._with_crew(control, lambda crew: resume(folder, changes, control, emit, crew, begun), place)
 
-    def _with_crew(self, control: Control, train: Callable[[ProcessCrew], RunResult]) -> RunResult:
+    def _with_crew(
+        self, control: Control, train: Callable[[ProcessCrew], RunResult], place: Resumable | None = None
+    ) -> RunResult:
+        """Have processes train, a run that goes on in as many threads as it had, so that its numbers stay the same."""
         self._ready().watch = Watch(control, nobody_watches, PATIENCE)
         with self._one_at_a_time:
             crew = self._ready()
+            others = False
+            if place is not None:
+                crew.prepare(len(place.preset.arms()))
+                threads = self._threads or place.threads
+                others = threads not in (None, crew.threads)
+                if others:
+                    self._discard()
+                    crew = self._ready(threads)
             try:
                 result = train(crew)
             except BaseException:
                 self._discard()
                 raise
-            if result.summary.status == "failed" or result.summary.device != "cpu" or not crew.idle:
+            if others or result.summary.status == "failed" or result.summary.device != "cpu" or not crew.idle:
                 self._discard()  # processes that failed are not used again; this also frees memory of a GPU
             return result
 
@@ -106,12 +119,12 @@ class ProcessTraining:
         self._closed = True
         self._discard()
 
-    def _ready(self) -> ProcessCrew:
+    def _ready(self, threads: int | None = None) -> ProcessCrew:
         with self._changing:
             if self._closed:
                 raise CrewClosedError("the processes that train were ended")
             if self._crew is None:
-                self._crew = ProcessCrew(self._threads)
+                self._crew = ProcessCrew(threads or self._threads)
             return self._crew
 
     def _discard(self) -> None:

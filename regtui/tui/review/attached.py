@@ -1,0 +1,115 @@
+"""A run as the process that trains it tells it, which takes the user's commands; several may listen at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from regtui.errors import InputError
+from regtui.protocol.control import Command
+from regtui.protocol.events import Event
+from regtui.protocol.history import History
+from regtui.remote.address import NAME
+from regtui.remote.client import Link
+from regtui.runs.alive import is_of_here
+from regtui.runs.files import read_json
+from regtui.tui.review.replay import conclude, without_losses
+from regtui.tui.run.session import Session
+
+
+class Attachment:
+    """Tells a run to a session, in the thread of a link to the process that trains it.
+
+    Attributes:
+        over: Set when nothing more will be told: the session has ended then, or there is nobody who trains the run.
+        lost: Why nobody trains it any more, as a sentence; empty if it has ended.
+    """
+
+    def __init__(self, session: Session, folder: Path, say: Callable[[str, bool], object]) -> None:
+        """Prepare it; `say` receives sentences for the user, and whether something went wrong."""
+        self.over = threading.Event()
+        self.lost = ""
+        self._session, self._folder, self._say = session, folder, say
+        self._shown: History | None = None
+        """What has happened before, until all of that is told; then the session shows it at once."""
+        self._history = History()  # a second one, because the session's belongs to the screen's thread
+        self._link = Link(
+            folder,
+            self._tell,
+            self._end,
+            on_begin=self._begin,
+            on_present=self._present,
+            on_refused=lambda why: say(_sentence(why), True),
+            on_wait=self._wait,
+        )
+
+    def connect(self) -> None:
+        """Connect; from then on the session is told and takes commands.
+
+        Raises:
+            InputError: Nobody answers.
+        """
+        self._link.connect()
+
+    def send(self, command: Command) -> None:
+        """Send the user's command to the run."""
+        self._link.send(command)
+
+    def close(self) -> None:
+        """Leave the run, which goes on."""
+        self._link.close()
+
+    # In the link's thread
+
+    def _begin(self, folder: Path) -> None:
+        """All events follow, from the first one on."""
+        self._session.folder = self._folder = folder
+        self._shown, self._history = History(), History()
+
+    def _present(self) -> None:
+        """What follows happens now."""
+        if self._shown is not None:
+            self._session.begin_anew(self._shown)
+            self._shown = None
+
+    def _tell(self, event: Event) -> None:
+        self._history.add(without_losses(event))
+        if self._shown is not None:
+            self._shown.add(event)
+        else:
+            self._session.tell(event)
+
+    def _wait(self, why: str) -> None:
+        self._say(_sentence(why) if why else f"The run goes on in {trainer(self._folder)}.", False)
+
+    def _end(self, why: str) -> None:
+        self._present()
+        if not why:
+            conclude(self._session, self._folder, self._history)
+        self.lost = why
+        self.over.set()
+
+
+def may_be_reached(folder: Path) -> bool:
+    """Whether a process of this machine seems to listen for viewers of the run; it is not asked."""
+    told = _circumstances(folder)
+    return is_of_here(told) and (isinstance(told.get("socket"), str) or (folder / NAME).exists())
+
+
+def trainer(folder: Path) -> str:
+    """Who trains the run in `folder`, in words: 'process 123'."""
+    pid = _circumstances(folder).get("pid")
+    return f"process {pid}" if isinstance(pid, int) else "another process"
+
+
+def _circumstances(folder: Path) -> dict[str, Any]:
+    try:
+        return read_json(folder / "run.json")
+    except (OSError, InputError):
+        return {}
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."

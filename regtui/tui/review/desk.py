@@ -1,0 +1,120 @@
+"""The part of the app for runs that other processes train: finds them, keeps what became of them, trains runs on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from textual import on
+from textual.message import Message
+
+from regtui.engine.resume import Changes
+from regtui.errors import EXIT_CODES, InputError
+from regtui.runs.going_on import going_on
+from regtui.text import one_line
+from regtui.tui.choose.screen import ChooseScreen
+from regtui.tui.inputs import OneByOne
+from regtui.tui.review.saved_run import OpenRun, SavedRunScreen
+from regtui.tui.run.session import Session
+from regtui.tui.run.train_on import AskForEpochs, TrainOn, offer
+from regtui.tui.study.desk import SHORT
+from regtui.tui.widgets.dialogs import AskWhileItTrains
+from regtui.tui.widgets.key_bar import tell
+
+
+class RunDesk(OneByOne, inherit_bindings=False):
+    """Says on the first screen which runs go on, and trains saved runs on; one run at a time is trained here."""
+
+    logs: Path
+    session: Session | None
+    """The run that is trained here, or was last."""
+    watched: Session | None = None
+    """The last run that was steered here while another process trained it."""
+    _watched_since = 0.0
+
+    class GoingOn(Message):
+        """Runs were found that other processes train now, the newest first."""
+
+        def __init__(self, runs: Sequence[Path]) -> None:
+            super().__init__()
+            self.runs = runs
+
+    def find_going_on(self) -> None:
+        """Look for them, in a thread that the end of the program does not wait for: a disk may not answer."""
+        threading.Thread(target=self._find_going_on, name="going on", daemon=True).start()
+
+    def _find_going_on(self) -> None:
+        found = []
+        for folder in going_on(self.logs):
+            found.append(folder)
+            self.post_message(self.GoingOn(tuple(found)))
+
+    @on(ChooseScreen.Attach)
+    def _attach_to(self, event: ChooseScreen.Attach) -> None:
+        self.post_message(OpenRun(event.folder))
+
+    @on(GoingOn)
+    def _say_going_on(self, event: GoingOn) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, ChooseScreen):
+                screen.going_on = event.runs
+
+    def ring(self, words: str) -> None:
+        """Call back whoever does not look at a run that has ended."""
+
+    @on(SavedRunScreen.Attached)
+    def _watch(self, event: SavedRunScreen.Attached) -> None:
+        if self.watched is not event.session:
+            self.watched, self._watched_since = event.session, time.monotonic()
+
+    @on(SavedRunScreen.Over)
+    def _has_ended(self, event: SavedRunScreen.Over) -> None:
+        if self.watched is not event.session:
+            return
+        if time.monotonic() > self._watched_since + SHORT and event.session.status != "stopped":
+            self.ring(f"regtui {event.session.state}")
+        below, in_front = self.screen_stack[-2:]
+        if isinstance(in_front, AskWhileItTrains) and isinstance(below, SavedRunScreen):
+            in_front.dismiss(None)
+            tell(self, "The run has ended before the question was answered.")
+
+    @property
+    def watched_exit_code(self) -> int:
+        """That of the run; 0 while it goes on, or if it was interrupted."""
+        ended = self.watched is not None and self.watched.ended and self.watched.summary is not None
+        return EXIT_CODES[self.watched.status] if self.watched is not None and ended else 0
+
+    def watched_lines(self) -> list[str]:
+        """What to print of it when the program ends: what it came to, or that it goes on."""
+        if self.watched is None or self.watched.folder is None:
+            return []
+        if self.watched.ended:
+            return self.watched.outcome()
+        name = one_line(self.watched.folder.name)
+        return [f"The run goes on: 'regtui attach {name}' comes back to it."]
+
+    def resume_run(self, folder: Path, changes: Changes) -> None:
+        """Train a saved run on and show it."""
+        raise NotImplementedError
+
+    @on(TrainOn)
+    def _train_on(self, event: TrainOn) -> None:
+        if self.session is not None and not self.session.ended:
+            tell(self, "Another run is trained here: wait for its end, or stop it first.", error=True)
+            return
+        if offer(event.folder, event.status) != "more epochs":
+            self.resume_run(event.folder, Changes())
+            return
+        try:
+            question = AskForEpochs(event.folder)
+        except InputError as error:
+            tell(self, error, error=True)
+            return
+
+        def answered(epochs: str | None) -> None:
+            if epochs is not None:
+                self.resume_run(event.folder, Changes(epochs=int(epochs)))
+
+        self.push_screen(question, answered)

@@ -1,0 +1,168 @@
+"""A saved run is trained on from the list, from its own screen, and from the command line's screen."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from regtui.engine.run import run
+from regtui.protocol.control import Control, Stop
+from regtui.protocol.events import EpochDone, Event, Interrupted
+from regtui.protocol.history import History
+from regtui.runs.events import read_events
+from regtui.tui.app import RegtuiApp
+from regtui.tui.review.saved_run import SavedRunScreen
+from regtui.tui.review.screen import ReviewScreen
+from regtui.tui.run.screen import RunScreen
+from regtui.tui.widgets.dialogs import AskText
+from tests.conftest import small_preset
+from tests.screen_double import FALLING, ScriptedTraining, said, text_of, until
+from tests.scripted import ScriptedCrew
+
+
+def trained(logs: Path, *, until_epoch: int = 6, **tables: dict[str, object]) -> Path:
+    """A run of 6 epochs, stopped when so many are done."""
+    control = Control()
+
+    def emit(event: Event) -> None:
+        if isinstance(event, EpochDone) and event.arm == "regularized" and event.epoch == until_epoch < 6:
+            control.send(Stop(at_once=True))
+
+    preset = small_preset(train={"epochs": 6}, **tables)
+    crew = ScriptedCrew({"baseline": FALLING, "regularized": FALLING})
+    return run(preset, logs, control, emit, crew).folder
+
+
+def interrupted(folder: Path) -> Path:
+    """As if its process had been killed after its last whole epoch."""
+    (folder / "summary.json").unlink()
+    path = folder / "events.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in lines if b"run_finished" not in line and b"arm_stopped" not in line))
+    circumstances = (folder / "run.json").read_text().replace('"pid":', '"pid": 4194305, "was":')
+    (folder / "run.json").write_text(circumstances)
+    return folder
+
+
+@asynccontextmanager
+async def listed(
+    logs: Path, size: tuple[int, int] = (120, 36), review: tuple[Path, ...] = ()
+) -> AsyncIterator[tuple[RegtuiApp, Pilot[int], ScriptedTraining]]:
+    """The list of saved runs, or one of them."""
+    training = ScriptedTraining()
+    app = RegtuiApp(logs, training=training, review=review)
+    async with app.run_test(size=size) as pilot:
+        try:
+            yield app, pilot, training
+        finally:
+            training.close()
+
+
+def footer(app: RegtuiApp) -> str:
+    return text_of(app).splitlines()[-1]
+
+
+def epochs_of(folder: Path) -> list[int]:
+    history = History.of(read_events(folder))
+    return [epoch.epoch for epoch in history.arms["baseline"].epochs]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_run_that_was_stopped_or_interrupted_goes_on_from_the_list(tmp_path: Path, *, killed: bool) -> None:
+    folder = trained(tmp_path, until_epoch=2)
+    if killed:
+        interrupted(folder)
+    async with listed(tmp_path) as (app, pilot, training):
+        await until(pilot, lambda: "With g it goes on after epoch 2 of 6." in text_of(app))
+        await until(pilot, lambda: "g go on" in footer(app))
+        await pilot.press("g")
+        await until(pilot, lambda: app.session is not None and app.session.history.epochs == 2)
+        assert type(app.screen) is RunScreen
+        training.open(100)
+        await until(pilot, lambda: app.session is not None and app.session.ended)
+        await until(pilot, lambda: "finished" in text_of(app))
+        assert app.session is not None
+        assert app.session.history == History.of(read_events(folder))
+        assert [seam.epoch for seam in app.session.history.seams] == [2]
+        assert app.exit_code == 0
+    assert epochs_of(folder) == [1, 2, 3, 4, 5, 6]
+    assert len(list(tmp_path.glob("2*"))) == 1
+    assert sum(isinstance(event, Interrupted) for event in read_events(folder)) == 1
+
+
+async def test_a_finished_run_is_extended_to_as_many_epochs_as_are_typed(tmp_path: Path) -> None:
+    folder = trained(tmp_path)
+    async with listed(tmp_path, review=(folder,)) as (app, pilot, training):
+        await until(pilot, lambda: "g more epochs" in footer(app))
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(app.screen, AskText))
+        assert app.screen.query_one(Input).value == "12"
+        for typed, words in (
+            ("", "whole number"),
+            ("x", "whole number"),
+            ("6", "has finished its 6 epochs"),
+            ("3", ""),
+        ):
+            app.screen.query_one(Input).value = typed
+            await until(pilot, lambda words=words: words in " ".join(text_of(app).split()))  # type: ignore[misc]
+            await pilot.press("enter")
+            assert isinstance(app.screen, AskText), typed
+        app.screen.query_one(Input).value = "8"
+        training.open(100)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.session is not None and app.session.ended)
+        await until(pilot, lambda: type(app.screen) is RunScreen and "finished" in text_of(app))
+        assert app.session is not None
+        assert app.session.history.interventions == 1
+    assert epochs_of(folder) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+async def test_a_run_whose_arms_have_all_ended_by_themselves_can_t_be_trained_on(tmp_path: Path) -> None:
+    patient = {"early_stopping": {"patience": 1}}
+    preset = small_preset(train={"epochs": 6}, baseline=patient, regularized=patient)
+    crew = ScriptedCrew({"baseline": [1.0, 2.0, 3.0], "regularized": [1.0, 2.0, 3.0]})
+    run(preset, tmp_path, Control(), lambda _: None, crew)
+    async with listed(tmp_path) as (app, pilot, _):
+        await until(pilot, lambda: isinstance(app.screen, ReviewScreen) and app.screen.at_cursor is not None)
+        await pilot.pause(0.3)
+        assert " g " not in footer(app)
+        await pilot.press("g")
+        await pilot.pause(0.05)
+        assert app.session is None
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, SavedRunScreen) and app.screen.session.ended)
+        assert " g " not in footer(app)
+
+
+async def test_a_run_that_was_stopped_here_goes_on_by_the_same_key(tmp_path: Path) -> None:
+    training = ScriptedTraining()
+    app = RegtuiApp(tmp_path, small_preset(train={"epochs": 6}), start=True, training=training)
+    async with app.run_test(size=(120, 36)) as pilot:
+        training.open(2)
+        await until(pilot, lambda: app.session is not None and app.session.history.epochs == 2)
+        training.control.send(Stop(at_once=True))
+        training.open()
+        await until(pilot, lambda: "g go on" in footer(app))
+        training.open(100)
+        before = app.screen
+        await pilot.press("g")
+        await until(pilot, lambda: app.screen is not before and app.session is not None and app.session.ended)
+        await until(pilot, lambda: "finished" in text_of(app))
+        training.close()
+    folder = next(tmp_path.glob("2*"))
+    assert epochs_of(folder) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_why_a_run_can_t_be_trained_on_after_all_is_said(tmp_path: Path) -> None:
+    folder = trained(tmp_path, until_epoch=2)
+    async with listed(tmp_path) as (app, pilot, _):
+        await until(pilot, lambda: "g go on" in footer(app))
+        (folder / "checkpoint" / "manifest.json").write_text("{")
+        await pilot.press("g")
+        await until(pilot, lambda: "manifest.json is damaged" in said(app))
+        assert isinstance(app.screen, ReviewScreen)
