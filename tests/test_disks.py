@@ -70,10 +70,11 @@ class Outcome(NamedTuple):
     events: list[Event]
 
 
-def train(logs: Path, arms: Mapping[str, Arm]) -> Outcome:
+def train(logs: Path, arms: Mapping[str, Arm], begun: Callable[[Path], None] = lambda _folder: None) -> Outcome:
     events: list[Event] = []
     try:
-        return Outcome(run(PRESET, logs, Control(), events.append, SavingCrew(arms)), events)
+        made = run(PRESET, logs, Control(), events.append, SavingCrew(arms), begun)
+        return Outcome(made, events)
     except InputError:
         assert events == [], "a run that has begun never ends so"
         return Outcome(None, events)
@@ -134,6 +135,33 @@ def calls_of_a_run(tmp_path: Path, arms: Mapping[str, Arm]) -> list[Call]:
     assert assert_true(outcome, outcome.result.folder) == set()
     assert not any(isinstance(event, Saving) for event in outcome.events)
     return layer.calls
+
+
+@pytest.mark.parametrize(
+    ("part", "code", "unsaved"),
+    [
+        ("checkpoint", errno.ENOSPC, {"weights"}),
+        ("events.", errno.EDQUOT, {"log"}),
+        ("events.", errno.EROFS, {"log"}),
+        ("predictions", errno.EIO, {"predictions"}),
+        ("summary", errno.ESTALE, {"summary"}),
+        ("run.json", errno.EACCES, {"log"}),
+    ],
+)
+def test_where_one_file_can_not_be_written_the_others_are(
+    tmp_path: Path, arms: dict[str, Arm], part: str, code: int, unsaved: set[str]
+) -> None:
+    logs = tmp_path / "logs"
+    with pytest.MonkeyPatch.context() as patch:
+        layer = Layer(logs, patch)
+
+        def begun(_folder: Path) -> None:
+            layer.fault = lambda call: code * (part in str(call.path))
+
+        outcome = train(logs, arms, begun)
+    assert outcome.result is not None
+    assert assert_true(outcome, outcome.result.folder) == unsaved
+    assert bool(outcome.result.summary.unsaved)
 
 
 LOOKS = {"stat", "lstat", "fstat", "listdir", "scandir"}

@@ -69,7 +69,10 @@ class RunLog:
                 CIRCUMSTANCES: _json(_circumstances(preset, threads, locked=self._locked)),
                 PRESET: to_toml(preset).encode(),
             }
-            self._make_whole()
+            if self._checkpoints:
+                (self._folder / CHECKPOINT).mkdir()
+            for name, content in self._small_files.items():
+                write_whole(self._folder / name, content)
         except (OSError, ValueError) as error:  # ValueError: a null character
             self._remove()
             why = error.strerror if isinstance(error, OSError) else error
@@ -287,7 +290,7 @@ class RunLog:
         """Save everything that is not on disk yet."""
         path = self.folder / EVENTS
         try:
-            self._make_whole()
+            lacks = self._make_whole()
             path = self.folder / EVENTS
             happened = self._events.save(path) or self._mended
         except OSError as error:
@@ -298,7 +301,7 @@ class RunLog:
             words = f"{path} {happened}; it was written anew with what was in it"
             told.append(Saving(t=t, what="log", saved=not self._events.lost, words=words))
         lost = f"the losses of {self._events.lost:,} steps are lost" if self._events.lost else ""
-        return told + self._unsaved(t, self._epoch, lost)
+        return told + self._unsaved(t, self._epoch, lost or lacks)
 
     def _moved(self, t: float) -> list[Saving]:
         """Words on the folder's new place, once."""
@@ -308,11 +311,11 @@ class RunLog:
         self._known_place = folder
         return [Saving(t=t, what="log", saved=not self._unsaved.fault, words=f"the folder of this run is now {folder}")]
 
-    def _make_whole(self) -> None:
-        """Create the folder and its small files if they are missing.
+    def _make_whole(self) -> str:
+        """Create the folder and its small files if they are missing; returns why one of these can't be written.
 
         Raises:
-            OSError: They can't be created.
+            OSError: The folder can't be created.
         """
         folder = self.folder
         if not folder.exists():
@@ -321,10 +324,16 @@ class RunLog:
         if self._handle is None or not is_at(self._handle, folder):
             self._hold()
         if self._checkpoints:
-            (folder / CHECKPOINT).mkdir(exist_ok=True)
+            with suppress(OSError):  # whoever saves the weights there says so
+                (folder / CHECKPOINT).mkdir(exist_ok=True)
+        fault = ""
         for name, content in self._small_files.items():
-            if not (folder / name).exists():
-                write_whole(folder / name, content)
+            try:
+                if not (folder / name).exists():
+                    write_whole(folder / name, content)
+            except OSError as error:
+                fault = fault_at(folder / name, error)
+        return fault
 
     def _hold(self) -> None:
         """Keep the folder open, so that it is found after a rename; Windows does not rename folders in use."""
