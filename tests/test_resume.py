@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.control import Command, Control, HandOver, Pause, Resume, SetPatience, Stop
 from regtui.protocol.events import ControlApplied, Event, Interrupted, RunStarted, Saving, StepsDone
 from regtui.protocol.history import History
+from regtui.runs import log as run_log
 from regtui.runs.alive import standing
 from regtui.runs.checkpoint import MANIFEST
 from regtui.runs.events import read_events
@@ -149,6 +151,8 @@ class Runs:
         except HandedOver:
             self.handed_over = True
         except Killed:
+            if not folders:
+                raise
             with (folders[0] / "events.jsonl").open("a") as file:
                 file.write('{"t":9.9,"kind":"epo')  # a torn line
         return folders[0]
@@ -376,6 +380,41 @@ def test_an_extension_that_is_killed_at_any_event_loses_nothing(runs: Runs) -> N
         if resumable(back).epoch == 2:
             runs.resumed(back, epochs=2)
             assert outcome(back) | {"interventions": 0} == before, "and it can be taken back"
+
+
+def test_cut_off_between_any_two_files_it_can_be_resumed_and_nothing_is_lost(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = runs.whole(preset_of(2))
+    before = (finished / "summary.json").read_bytes(), (finished / "predictions.safetensors").read_bytes()
+    whole = shutil.copytree(finished, runs.logs / "whole")
+    runs.resumed(whole, epochs=3)
+    for number in count():
+        cut = shutil.copytree(finished, runs.logs / str(number))
+        calls = count()
+        with monkeypatch.context() as patch:
+            for name in ("sync_folder", "write_whole", "forget_lines", "EventFile"):
+                patch.setattr(run_log, name, dying(getattr(run_log, name), lambda: next(calls) == number))  # noqa: B023
+            with suppress(Killed):
+                runs.resumed(cut, epochs=3)
+                break
+        runs.resumed(cut, epochs=3)
+        assert course(cut) == course(whole), f"killed at call {number}"
+        assert outcome(cut) == outcome(whole)
+        kept = (cut / "summary.epoch-2.json").read_bytes(), (cut / "predictions.epoch-2.safetensors").read_bytes()
+        assert kept == before
+    assert number > 4
+
+
+def dying(call: Callable[..., Any], now: Callable[[], bool]) -> Callable[..., Any]:
+    """Kills instead of a call."""
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        if now():
+            raise Killed
+        return call(*args, **kwargs)
+
+    return called
 
 
 def test_an_arm_that_ended_by_itself_stays_ended(runs: Runs) -> None:

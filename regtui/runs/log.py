@@ -95,11 +95,15 @@ class RunLog:
             log._handle, log._locked = open_locked(folder)
             open_plain(folder / EVENTS).close()  # opening a pipe to write could block for ever
             log._events = EventFile(folder / EVENTS)
-        except LockedError:
-            raise InputError(f"{quoted(folder)}: another process trains this run") from None
-        except OSError as error:
+        except BaseException as error:
             log._let_go()
-            raise InputError(f"{quoted(folder)} can't be written: {unwritable(error)}") from None
+            if isinstance(error, LockedError):
+                raise InputError(f"{quoted(folder)}: another process trains this run") from None
+            if isinstance(error, FileNotFoundError):
+                raise InputError(f"{quoted(folder / EVENTS)} is missing, so that the run can't be resumed") from None
+            if isinstance(error, OSError):
+                raise InputError(f"{quoted(folder)} can't be written: {unwritable(error)}") from None
+            raise
         return log
 
     def go_on(
