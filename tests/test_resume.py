@@ -560,6 +560,10 @@ def test_what_is_no_run_or_has_saved_too_little_is_said(runs: Runs) -> None:
     with pytest.raises(InputError, match="has ended and saved no checkpoint to go on from"):
         resumable(done, epochs=5)
     cut = runs.whole(preset_of(3), in_epoch(2))
+    (cut / "events.jsonl").rename(cut / "elsewhere")
+    with pytest.raises(InputError, match=r"events\.jsonl' is missing, so that the run can't be resumed"):
+        runs.resumed(cut)
+    (cut / "elsewhere").rename(cut / "events.jsonl")
     (cut / "checkpoint" / MANIFEST).unlink()
     (cut / "checkpoint" / "baseline-last.safetensors").touch()
     with pytest.raises(InputError, match="is of an earlier version, which saved too little to go on from"):

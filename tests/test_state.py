@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from regtui.arm.arm import BEST, OPTIMIZER, STREAM, Arm
+from regtui.arm.checkpoint import State
 from regtui.arm.split import load as load_data
 from regtui.engine.crew import Crew, LocalCrew, ProcessCrew
 from regtui.engine.progress import from_json, start, to_json
@@ -187,6 +188,24 @@ def test_an_arm_goes_on_in_the_middle_of_an_epoch(mnist_file: Path, tmp_path: Pa
         assert other.start_epoch() == arm.start_epoch()
     assert other.measure()._replace(seconds=0) == arm.measure()._replace(seconds=0)
     assert [t.test({"regularized": True})[:2] for t in (arm, other)] == [arm.test({"regularized": True})[:2]] * 2
+
+
+def test_on_another_kind_of_device_an_arm_draws_from_new_streams(mnist_file: Path) -> None:
+    preset = small_preset(regularized={"dropout": {}})
+    data = load_data(mnist_file, preset.data, 0, CPU)
+    arm, *others = (Arm("regularized", preset, data, CPU) for _ in range(3))
+    arm.start_epoch()
+    arm.train_steps(10)
+    state = arm.state()
+    of_a_gpu = {name: torch.zeros(16, dtype=torch.uint8) for name in state.tensors if name.startswith(STREAM)}
+    order = f"{STREAM}order"  # that of the batches is drawn by the host, wherever an arm is
+    other = State({**state.tensors, **of_a_gpu, order: state.tensors[order]}, {**state.facts, "device": "cuda"})
+    for moved in others:
+        moved.load_state(other)
+    assert arm.start_epoch() == others[0].start_epoch() == others[1].start_epoch()
+    same, moved_to, again = (one.train_steps(10) for one in (arm, *others))
+    assert same != moved_to
+    assert moved_to == again
 
 
 def test_a_stopped_run_s_state_is_inside_its_epoch(mnist_file: Path, tmp_path: Path) -> None:

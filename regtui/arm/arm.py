@@ -267,6 +267,7 @@ class Arm(ArmCalls):
             "steps": self._steps,
             "rate": self._rate,
             "base_rate": self._schedule.base,
+            "device": self.device.type,
         }
         return State(tensors, facts)
 
@@ -293,8 +294,13 @@ class Arm(ArmCalls):
         if BATCHES not in state.tensors:
             return
         self.optimizer.load_state(state.part(OPTIMIZER))
+        same_device = state.facts.get("device", self.device.type) == self.device.type
         for name, generator in self._generators().items():
-            generator.set_state(state.tensors[f"{STREAM}{name}"])
+            if same_device or name == "order":
+                generator.set_state(state.tensors[f"{STREAM}{name}"])
+            else:  # devices draw in ways of their own: a new stream, which has drawn nothing before
+                anew = stream(self.preset.train.seed, f"{self.name}/{name}/{self._steps}", self.device)
+                generator.set_state(anew.get_state())
         to_come = state.tensors[BATCHES].to(self.device)
         self._batches = torch.split(to_come, self.preset.train.batch_size) if len(to_come) else ()
 
