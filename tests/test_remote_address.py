@@ -117,7 +117,10 @@ def test_where_there_can_be_none_the_run_goes_on_and_says_so_once(tmp_path: Path
     result = run(PRESET, tmp_path / "logs", Control(), events.append, ScriptedCrew(LOSSES))
     assert result.summary.status == "finished"
     (word,) = [event for event in events if isinstance(event, Unattachable)]
-    assert word.words == "nobody can attach to this run: Operation not supported"
+    assert word.words.startswith(
+        "nobody can attach to this run: there is no socket in its folder (Operation not supported) and none in the "
+        "user's runtime folder ("
+    )
     assert isinstance(events[-1], RunFinished)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from regtui.engine.crew import LocalCrew
 from regtui.engine.resume import Changes, resume
@@ -240,3 +245,58 @@ def test_asyncio_is_imported_only_when_a_run_starts() -> None:
     lines = "import sys, regtui.engine.run, regtui.engine.resume, regtui.remote.client\n"
     lines += "assert not {'asyncio', 'torch', 'textual', 'numpy'} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", lines], check=True)
+
+
+said = st.lists(
+    st.binary(max_size=40)
+    | st.sampled_from(
+        [
+            b'{"event":{"t":1,"kind":"paused","epoch":1,"step":1}}\n',
+            b'{"event":{"t":1,"kind":"of a later version"}}\n',
+            b'{"refused":"\\u001b[31m"}\n',
+            b'{"bye":"ended"}\n',
+            b"[" * 500 + b"\n",
+        ]
+    ),
+    max_size=6,
+)
+
+
+@given(said)
+def test_whatever_a_server_says_a_viewer_comes_to_an_end(lines: list[bytes]) -> None:
+    ours, theirs = socket.socketpair()
+    attempts = [ours]
+
+    def connect(*_: object) -> socket.socket:
+        if not attempts:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody listens")
+        return attempts.pop()
+
+    with pytest.MonkeyPatch.context() as patch, theirs:
+        patch.setattr(client, "connect", connect)
+        theirs.sendall(b'{"watching":{"folder":"/nowhere","size":0}}\n' + b"".join(lines))
+        theirs.shutdown(socket.SHUT_WR)
+        watcher = Watcher(Path("/nowhere"))
+        watcher.link.connect()
+        wait_for(lambda: watcher.ends)
+    assert all(words.isprintable() for words in (*watcher.said, *watcher.ends))
+
+
+def test_where_too_many_files_are_open_viewers_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "AFTER_FAULT", 0.01)
+    failures = [OSError(errno.EMFILE, "Too many open files")] * 3
+    accept = asyncio.SelectorEventLoop.sock_accept
+
+    async def fail(loop: Any, listener: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await accept(loop, listener)
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_accept", fail)
+    with OpenRun.going_on(tmp_path, PRESET) as going:
+        going.tell(Telling(PRESET).start().events[0])
+        watcher = Watcher(going.folder)
+        watcher.link.connect()
+        wait_for(lambda: watcher.history == going.history)
+        assert not failures
+        watcher.link.close()

@@ -130,7 +130,7 @@ def listen(folder: Path) -> Listening:
 
     Raises:
         TakenError: Another process answers there already.
-        OSError: There can be no socket in either; the message is of the run's folder.
+        OSError: There can be no socket in either.
     """
     _check_system()
     try:
@@ -142,8 +142,10 @@ def listen(folder: Path) -> Listening:
             place = runtime_folder()
             remove_left_over(place)
             return Listening(place, f"{secrets.token_hex(8)}{SUFFIX}")
-        except OSError:
-            raise in_the_run from None
+        except OSError as elsewhere:
+            why = f"there is no socket in its folder ({in_the_run.strerror or in_the_run}) and none in the user's "
+            why += f"runtime folder ({elsewhere.strerror or elsewhere})"
+            raise OSError(in_the_run.errno, why) from None
 
 
 def connect(folder: Path, seconds: float) -> socket.socket:

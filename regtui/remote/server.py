@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from regtui.errors import unwritable
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event, RunFinished, Unattachable
 from regtui.remote.address import listen
@@ -126,5 +125,5 @@ class Server:
             listening.remove()
 
     def _fail(self, error: Exception) -> None:
-        why = unwritable(error) if isinstance(error, OSError) else str(error) or repr(error)
+        why = (isinstance(error, OSError) and error.strerror) or str(error) or repr(error)
         self._fault = one_line(f"nobody can attach to this run: {why}")
