@@ -14,6 +14,7 @@ import re
 import secrets
 import stat
 import tomllib
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -178,12 +179,12 @@ class NotTextError(ValueError):
     """A file that is not text, or text in another encoding than UTF-8."""
 
 
-def write_whole(path: Path, content: bytes, *, synced: bool = True) -> None:
+def write_whole(path: Path, content: bytes | Iterable[bytes | memoryview], *, synced: bool = True) -> None:
     """Write a file at once, and sync it to disk; one that is there keeps its mode.
 
     Args:
         path: The file.
-        content: All of it.
+        content: All of it, or its parts one after another, so that not all of it need be in memory.
         synced: Whether its name is synced too. Without that a loss of power may undo the writing as a whole. Whoever
             writes several files calls `sync_folder` once after them.
 
@@ -194,7 +195,8 @@ def write_whole(path: Path, content: bytes, *, synced: bool = True) -> None:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with draft.open("xb") as file:  # never through a link that somebody put there
-            file.write(content)
+            for part in (content,) if isinstance(content, bytes) else content:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         if path.exists():

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
+from regtui.arm import checkpoint
 from regtui.arm.arm import BEST, OPTIMIZER, STREAM, Arm
 from regtui.arm.checkpoint import State
 from regtui.arm.split import load as load_data
@@ -230,6 +231,21 @@ def test_a_stopped_run_s_state_is_inside_its_epoch(mnist_file: Path, tmp_path: P
 
 
 # What is on disk
+
+
+def test_a_state_is_written_as_safetensors_writes_it(mnist_file: Path, tmp_path: Path) -> None:
+    preset = small_preset(regularized=EVERYTHING)
+    arm = Arm("regularized", preset, load_data(mnist_file, preset.data, 0, CPU), CPU)
+    arm.start_epoch()
+    arm.train_steps(4)
+    state = arm.state()
+    state.tensors["batches"] = torch.empty(0, dtype=torch.int64)
+    state.tensors["model.transposed"] = torch.arange(6.0).view(2, 3).t()
+    state.facts["words"] = 'λ "quoted"'
+    checkpoint.write(tmp_path / "state", state)
+    whole = {name: tensor.contiguous() for name, tensor in state.tensors.items()}
+    assert (tmp_path / "state").read_bytes() == save(whole, {"facts": json.dumps(state.facts)})
+    assert checkpoint.read(tmp_path / "state").facts == state.facts
 
 
 def tensors(path: Path) -> set[str]:

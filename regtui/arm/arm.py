@@ -216,6 +216,7 @@ class Arm(ArmCalls):
         """Remember the current weights, those of this epoch, as the best; never such as are not finite."""
         if self._broken is not None:
             return
+        self._best = None  # its memory is free for the copy
         self._best = Best(epoch, {name: tensor.clone() for name, tensor in self.model.state_dict().items()})
         self._at_best, self._best_file = True, None
 

@@ -7,16 +7,19 @@ The names of tensors begin with what they are part of: `model.`, `best.`, `optim
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialized
 from torch import Tensor
 
 from regtui.errors import InputError
 from regtui.files import check_header, write_whole
+
+_TYPES = {torch.float32: "F32", torch.int64: "I64", torch.uint8: "U8"}
+"""The types of an arm's tensors as safetensors names them."""
 
 
 class Best(NamedTuple):
@@ -51,8 +54,27 @@ def write(path: Path, state: State) -> None:
     Raises:
         OSError: It can't be written.
     """
-    tensors = {name: tensor.contiguous() for name, tensor in state.tensors.items()}
-    write_whole(path, serialized(tensors, {"facts": json.dumps(state.facts, allow_nan=False)}), synced=False)
+    write_whole(path, _serialized(state.tensors, {"facts": json.dumps(state.facts, allow_nan=False)}), synced=False)
+
+
+def _serialized(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
+    """The bytes of a safetensors file: the length of its header, the header, and each tensor where it lies in memory.
+
+    `safetensors.torch.save` makes two copies of everything, as much as the arm itself takes; `save_file` writes without
+    a copy, but tells of a full disk by an error without its number. A test compares the bytes.
+    """
+    ordered = sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    end = 0
+    for name, tensor in ordered:
+        begin, end = end, end + tensor.nbytes
+        header[name] = {"dtype": _TYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    words = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    words += b" " * (-len(words) % 8)
+    yield len(words).to_bytes(8, "little")
+    yield words
+    for _, tensor in ordered:
+        yield tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def read(path: Path) -> State:
