@@ -13,8 +13,12 @@ from regtui.cli.attach import find_attachable
 from regtui.errors import InputError
 from regtui.runs import alive
 from regtui.runs.going_on import going_on
+from regtui.study.design import Wishes, make_plan
+from regtui.study.folder import StudyFolder
 from regtui.tui.app import RegtuiApp
 from regtui.tui.review.saved_run import SavedRunScreen
+from regtui.tui.study.screen import StudyScreen
+from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, text_of, until
 from tests.test_samples import samples
 
@@ -107,6 +111,20 @@ async def test_the_first_screen_says_that_a_run_goes_on_and_a_key_leads_there(
         await until(pilot, lambda: isinstance(app.screen, SavedRunScreen))
         assert isinstance(app.screen, SavedRunScreen)
         assert app.screen.session.folder == one
+
+
+async def test_so_it_does_of_a_study(tmp_path: Path, pid: int) -> None:
+    study = StudyFolder.create(make_plan(small_preset(), Wishes("2")), tmp_path)
+    app = RegtuiApp(tmp_path, training=ScriptedTraining())
+    with study.held():
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(pilot, lambda: f"A study goes on: {study.name} · a attaches" in text_of(app))
+            await pilot.press("a")
+            await until(pilot, lambda: isinstance(app.screen, StudyScreen))
+        made(tmp_path, "20260101-000000-dropout-0001", pid)
+        app = RegtuiApp(tmp_path, training=ScriptedTraining())
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(pilot, lambda: "2 runs or studies go on, the newest is" in text_of(app))
 
 
 async def test_without_a_run_that_goes_on_nothing_is_said_and_the_key_does_nothing(tmp_path: Path, pid: int) -> None:

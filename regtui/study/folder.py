@@ -240,11 +240,7 @@ class StudyFolder:
     @property
     def is_held(self) -> bool:
         """Whether a program makes its runs now, on this machine or, where the file system tells, on another."""
-        try:
-            with (self.path / FILE).open("rb") as file:
-                return not _lock(file, exclusive=False)
-        except OSError:
-            return False
+        return is_conducted(self.path)
 
     def _folders(self) -> list[Path]:
         try:
@@ -283,6 +279,15 @@ def drop_run(run: Path) -> None:
 def find_studies(logs: Path) -> list[Path]:
     """The folders of studies in and below `logs`, the newest last; folders that can't be read are passed over."""
     return sorted(find_study_folders(logs), key=lambda path: path.name)
+
+
+def is_conducted(study: Path) -> bool:
+    """Whether a program makes the runs of the study in a folder now; see `StudyFolder.is_held`."""
+    try:
+        with (study / FILE).open("rb") as file:
+            return not _lock(file, exclusive=False)
+    except OSError:
+        return False
 
 
 def find_study(text: str, logs: Path) -> Path:

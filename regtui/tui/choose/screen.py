@@ -23,6 +23,7 @@ from regtui.preset.model import Preset
 from regtui.preset.places import available
 from regtui.preset.save import save_as
 from regtui.preset.validation import validate
+from regtui.runs.list import is_study_folder
 from regtui.text import one_line
 from regtui.tui.choose.detail import Detail
 from regtui.tui.choose.draft import Draft
@@ -142,7 +143,14 @@ class ChooseScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-medium"), (100, "-wide")]  # noqa: RUF012
     _HERE = (
         START,
-        Key("a", "attach", "attach", "To the run that goes on without this screen, the newest.", "a", footer=True),
+        Key(
+            "a",
+            "attach",
+            "attach",
+            "To the run or study that goes on without this screen, the newest.",
+            "a",
+            footer=True,
+        ),
         Key("e", "edit", "settings", "Go to the settings of the selected preset.", "e", footer=True),
         Key("escape", "back", "presets", "Go back to the list of presets.", "esc", footer=True),
         Key("slash", "filter", "filter", "Show the presets whose name, title or techniques match.", "/", footer=True),
@@ -235,8 +243,10 @@ class ChooseScreen(Screen[None]):
         for row in self.query("#going-on").results(Static):
             row.display = bool(runs)
             if runs:
-                many = f"{len(runs):,} runs go on, the newest is" if runs[1:] else "A run goes on:"
-                row.update(f"{many} {one_line(runs[0].name)} · a attaches")
+                studies = [run for run in runs if is_study_folder(run)]
+                what = "study" if runs[0] in studies else "run"
+                many = f"{len(runs):,} {'runs or studies' if studies else 'runs'} go on, the newest is"
+                row.update(f"{many if runs[1:] else f'A {what} goes on:'} {one_line(runs[0].name)} · a attaches")
         for bar in self.query(KeyBar):
             bar.redraw()
 

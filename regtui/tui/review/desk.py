@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from textual import on
@@ -13,6 +14,7 @@ from textual.message import Message
 from regtui.engine.resume import Changes
 from regtui.errors import EXIT_CODES, InputError
 from regtui.runs.going_on import going_on
+from regtui.study.folder import find_studies, is_conducted
 from regtui.text import one_line
 from regtui.tui.choose.screen import ChooseScreen
 from regtui.tui.inputs import OneByOne
@@ -35,7 +37,7 @@ class RunDesk(OneByOne, inherit_bindings=False):
     _watched_since = 0.0
 
     class GoingOn(Message):
-        """Runs were found that other processes train now, the newest first."""
+        """Runs were found that other processes train now, and studies whose runs they make; the newest first."""
 
         def __init__(self, runs: Sequence[Path]) -> None:
             super().__init__()
@@ -46,10 +48,10 @@ class RunDesk(OneByOne, inherit_bindings=False):
         threading.Thread(target=self._find_going_on, name="going on", daemon=True).start()
 
     def _find_going_on(self) -> None:
-        found = []
-        for folder in going_on(self.logs):
+        found: list[Path] = []
+        for folder in chain(going_on(self.logs), filter(is_conducted, find_studies(self.logs))):
             found.append(folder)
-            self.post_message(self.GoingOn(tuple(found)))
+            self.post_message(self.GoingOn(sorted(found, key=lambda path: path.name, reverse=True)))
 
     @on(ChooseScreen.Attach)
     def _attach_to(self, event: ChooseScreen.Attach) -> None:
