@@ -156,11 +156,29 @@ def test_a_run_that_cannot_fit_makes_no_folder_and_no_process(tmp_path: Path, mo
 
 
 def test_a_crew_refuses_before_it_builds_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regtui.engine.run.check_early", lambda *_: None)  # as where a GPU may be
     monkeypatch.setattr(Host, "build", lambda *_: pytest.fail("too late"))
     preset = small_preset(model={"hidden": [65536] * 9}, train={"device": "cpu"})
     with pytest.raises(InputError, match="of memory"):
+        run(preset, tmp_path, Control(), lambda _: None, LocalCrew())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_crew_that_is_there_already_is_not_needed_to_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LocalCrew, "build", lambda *_: pytest.fail("it would import torch, on screen"))
+    preset = small_preset(model={"hidden": [65536] * 9}, train={"device": "cpu"})
+    with pytest.raises(InputError, match="of memory"):
         run(preset, tmp_path / "logs", Control(), lambda _: None, LocalCrew())
-    assert not list((tmp_path / "logs").glob("*")) if (tmp_path / "logs").exists() else True
+    assert not (tmp_path / "logs").exists()
+
+
+def test_what_this_program_holds_counts_as_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    def least_own(own: int) -> Memory:
+        assert own >= 0.8 * psutil.Process().memory_info().rss
+        return Memory(10**12, "this machine")
+
+    monkeypatch.setattr(fits, "free_memory", least_own)
+    fits.check_here(small_preset(), "cpu", 1)
 
 
 def test_a_study_is_refused_before_it_has_a_folder(tmp_path: Path) -> None:

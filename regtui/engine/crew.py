@@ -7,7 +7,6 @@ keep the drawing of the screen from slowing training down, and a crash of torch 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -79,7 +78,7 @@ class LocalCrew:
         """Build all arms here."""
         with self._host.as_in_its_own_process(self.threads):
             device = self._host.resolve_device(preset.train.device)
-            check_here(preset, device, 1, [os.getpid()])
+            check_here(preset, device, 1)
             self._host.build(tuple(preset.arms()), preset, device, data_file, self.threads)
         return device
 
@@ -156,7 +155,7 @@ class ProcessCrew:
         device: str = self.processes[0].receive(self.watch)
         if device != "cpu":
             self._keep(1)
-        check_here(preset, device, len(self.processes), [process.pid for process in self.processes])
+        check_here(preset, device, len(self.processes))
         self._home = {name: self.processes[i] for name, i in spread(preset.arms(), len(self.processes)).items()}
         for process, hosted in self._by_process(names):
             process.arms = hosted

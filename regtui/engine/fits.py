@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
 
+from regtui.engine.child import LIVING
 from regtui.memory import free_memory, resident
 from regtui.preset import memory
 from regtui.preset.model import Preset
@@ -24,17 +25,19 @@ def check_early(preset: Preset, at_once: int | None = None) -> None:
         check_here(preset, "cpu", at_once or grant().processors)
 
 
-def check_here(preset: Preset, device: str, at_once: int, processes: Iterable[int] = ()) -> None:
+def check_here(preset: Preset, device: str, at_once: int) -> None:
     """Refuse a run that takes more than this machine has; of a GPU's own memory its host knows.
+
+    What this program and its processes hold counts as free, since they will use it again.
 
     Args:
         preset: The run.
         device: The device, as it was resolved.
         at_once: How many arms compute at the same time.
-        processes: Numbers of processes that will train; what they hold of earlier arms they use again.
 
     Raises:
         InputError: It does.
     """
     if not device.startswith("cuda"):
-        memory.check(preset, free_memory(own=sum(map(resident, processes))), at_once)
+        own = sum(map(resident, [os.getpid(), *(child.pid for child in list(LIVING))]))
+        memory.check(preset, free_memory(own=own), at_once)

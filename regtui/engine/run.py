@@ -81,9 +81,9 @@ def run(
         RegtuiError: Training could not begin. Whatever fails later is told by the result's status instead.
         HandedOver: A `HandOver` was sent, and the run goes on in another process.
     """
+    check_early(preset, None if crew is None else 1)
     if crew is not None:
         return _run(preset, logs, control, emit, crew, begun, checkpoints=checkpoints, attachable=attachable)
-    check_early(preset)
     with ProcessCrew(threads) as processes:  # the processes import torch while the log and the data are prepared
         return _run(preset, logs, control, emit, processes, begun, checkpoints=checkpoints, attachable=attachable)
 

@@ -2,8 +2,8 @@
 
 What is counted: of each arm its weights, their gradients, Adam's two moments and the copy of the best weights, all
 float32; in the arms that compute at the same time the values that a step's backward pass needs; on a GPU the data,
-which on a CPU are mapped from their file. What is not: torch itself, what its operators need in between, and what
-writing a checkpoint takes. So a run takes more than this, and what is close to the limit is tried.
+which on a CPU are mapped from their file. What is not: torch itself, and what its operators need in between. So a run
+takes more than this, and what is close to the limit is tried.
 """
 
 from __future__ import annotations
