@@ -480,21 +480,25 @@ def test_a_run_with_something_unsaved_exits_with_1(
     assert "McNemar" in out or "identical" in out or "accuracy" in out, "the verdict is there all the same"
 
 
-async def test_the_screen_says_what_is_not_saved_while_it_is_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_the_screen_says_what_is_not_saved_while_it_is_so(tmp_path: Path, size: tuple[int, int]) -> None:
     training = ScriptedTraining()
 
     save_it = training.crew._save
 
     def save(arm: str, folder: Path, step: int, ended: Sequence[str]) -> Saved:
         if training.crew._epochs[arm] == 2:
-            return Saved(None, f"{folder}: No room")
+            return Saved(None, f"No room ({folder})")
         return save_it(arm, folder, step, ended)
 
     training.crew._save = save  # type: ignore[method-assign]
     app = RegtuiApp(tmp_path, small_preset(), start=True, training=training)
-    async with app.run_test(size=(120, 36)) as pilot:
+    async with app.run_test(size=size) as pilot:
         training.open(2)
         await until(pilot, lambda: "training goes on: the weights are not saved since epoch 2" in text_of(app))
+        shown = text_of(app)
+        assert "No room" in shown, "the cause"
+        assert "val" in shown, "the table of the arms has its rows all the same"
         training.open(1)
         await until(pilot, lambda: "NOT SAVED" not in text_of(app))
         await until(pilot, lambda: app.session is not None and app.session.ended)
