@@ -14,6 +14,33 @@ from tests.test_terminal import folder, summary, told
 pytestmark = pytest.mark.slow
 
 
+ENDLESS = ("--preset", "smoke", "--start", "--epochs", "100000", "--set", "train.learning_rate=0.03")
+
+
+def test_a_killed_connection_leaves_a_run_that_the_next_one_ends(tmp_path: Path, mnist_file: Path) -> None:
+    assert mnist_file.exists()
+    logs = tmp_path / "logs"
+    with SshServer(tmp_path) as server:
+        with server.regtui("--log-dir", logs, *ENDLESS, cwd=tmp_path) as terminal:
+            terminal.until(lambda: told(logs, "epoch_done"))
+            server.kill_connections()
+            terminal.wait()
+        epoch = told(logs, "epoch_done")[-1].epoch
+        with server.regtui("attach", folder(logs), cwd=tmp_path) as terminal:
+            terminal.until(lambda: told(logs, "epoch_done")[-1].epoch > epoch + 3)
+            terminal.until("patience")
+            pids = {process.pid for process in server.look()}
+            terminal.press("p")
+            terminal.until("Verdict")
+            terminal.press("q")
+            assert terminal.wait() == 0
+    changed = told(logs, "control_applied")
+    assert {(one.command, one.accepted) for one in changed} == {("set_patience", True)}
+    assert all(one.by is not None and one.by.pid in pids for one in changed), "the log names who changed it"
+    assert {event.reason for event in told(logs, "arm_stopped")} == {"early_stopping"}
+    assert summary(logs)["status"] == "finished"
+
+
 def test_a_run_without_a_screen_goes_on_without_its_connection(tmp_path: Path, mnist_file: Path) -> None:
     assert mnist_file.exists()
     logs = tmp_path / "logs"
