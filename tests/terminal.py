@@ -54,7 +54,7 @@ class Terminal:
         self.written = b""
         self._searched = 0
         self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.resize(columns, rows)
         self.attributes_before = self.attributes
         self.began = time.perf_counter()
         self._process = subprocess.Popen(
@@ -98,6 +98,14 @@ class Terminal:
         _, left, after = self.written.rpartition(LEFT)
         assert left, self.text[-2000:]
         return _OBEYED.sub(b"", after).decode(errors="replace").replace("\r\n", "\n")
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size, which its program is told."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def forget(self) -> None:
+        """Let go of what was written, which in an hour is a hundred million bytes."""
+        self.written, self._searched = b"", 0
 
     def press(self, *keys: str) -> None:
         """Type keys, one after the other."""
