@@ -174,11 +174,11 @@ def test_a_run_that_is_left_running_goes_on_without_the_terminal_and_can_be_stop
     logs = tmp_path / "logs"
 
     def told(kind: str) -> list[Any]:
-        return [event for run in logs.glob("*") for event in read_events(run) if event.kind == kind]
+        return [event for log in logs.glob("*/events.jsonl") for event in read_events(log.parent) if event.kind == kind]
 
     words = ("--log-dir", logs, "--preset", "smoke", "--start", "--epochs", "500")
     with Terminal("-m", "regtui", *words, cwd=tmp_path) as terminal:
-        terminal.until(lambda: logs.exists() and told("epoch_done"))
+        terminal.until(lambda: told("epoch_done"))
         terminal.press("q")
         terminal.until("Leave while the run goes on?")
         terminal.read(1)  # as somebody reads it: a question takes nothing that was typed before it was seen
