@@ -15,7 +15,7 @@ from regtui.preset.file import load
 from regtui.preset.places import available
 from tests.command import TINY, call, command, environment, run
 
-HEAVY = ("torch", "torchvision", "textual", "plotext", "scipy", "numpy", "rich", "pydantic")
+HEAVY = ("torch", "torchvision", "textual", "plotext", "scipy", "numpy", "rich", "pydantic", "asyncio")
 COMMANDS = ("presets", "doctor")
 OPTIONS = "preset headless json set epochs seed patience device log-dir debug version help".split()  # noqa: SIM905
 

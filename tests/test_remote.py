@@ -264,6 +264,9 @@ def test_commands_that_nobody_takes_are_bounded(going: OpenRun, monkeypatch: pyt
         raw.send(line_of(Pause()) * 4)
         assert [raw.line() for _ in range(3)] == [{"taken": "pause"}] * 3
         assert "has not taken" in raw.line()["refused"]
+        raw.send(line_of(Stop()))
+        assert raw.line() == {"taken": "stop"}
+    assert going.control.stop_requested
 
 
 def test_notes_of_refusals_can_not_fill_the_disk(going: OpenRun) -> None:

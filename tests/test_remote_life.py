@@ -6,11 +6,13 @@ import asyncio
 import errno
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from regtui.remote.wire import line_of
 from regtui.runs.events import read_events
 from tests.conftest import small_preset
 from tests.remote_double import OpenRun, Raw, Watcher, wait_for
+from tests.same_run import assert_same
 from tests.telling import Telling
 
 PRESET = small_preset(train={"epochs": 4}, regularized={"dropout": {"rate": 0.5}, "early_stopping": {"patience": 3}})
@@ -104,6 +107,7 @@ import sys, time
 from pathlib import Path
 from tests.remote_double import OpenRun
 from tests.test_remote_life import PRESET
+from tests.same_run import assert_same
 from tests.telling import Telling
 
 with OpenRun.going_on(Path(sys.argv[1]), PRESET) as going:
@@ -241,10 +245,29 @@ def test_a_stop_from_outside_stops_the_run(tmp_path: Path) -> None:
     assert control.stop_at_once
 
 
-def test_asyncio_is_imported_only_when_a_run_starts() -> None:
-    lines = "import sys, regtui.engine.run, regtui.engine.resume, regtui.remote.client\n"
-    lines += "assert not {'asyncio', 'torch', 'textual', 'numpy'} & sys.modules.keys()"
-    subprocess.run([sys.executable, "-c", lines], check=True)
+@pytest.mark.slow
+def test_visitors_who_say_anything_change_no_number(tmp_path: Path) -> None:
+    chance, over, visits = random.Random(1), threading.Event(), []
+
+    def disturb(folder: Path) -> None:
+        while not over.is_set():
+            with suppress(OSError), Raw(folder) as raw:
+                raw.send(b'{"command":"watch"}\n' * chance.randint(0, 1), chance.randbytes(chance.randint(0, 300)))
+                raw.done()
+                visits.append(raw.bytes_left())
+
+    def begun(folder: Path) -> None:
+        threads.append(threading.Thread(target=disturb, args=(folder,)))
+        threads[0].start()
+
+    threads: list[threading.Thread] = []
+    quiet = run(PRESET, tmp_path / "quiet", Control(), ignore, LocalCrew())
+    disturbed = run(PRESET, tmp_path / "disturbed", Control(), ignore, LocalCrew(), begun)
+    over.set()
+    threads[0].join()
+    assert len(visits) > 10
+    (disturbed.folder / service.REFUSALS).unlink()
+    assert_same(disturbed.folder, quiet.folder)
 
 
 said = st.lists(

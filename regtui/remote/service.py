@@ -143,6 +143,8 @@ class Service:
             return
         visitor = Visitor(streams, by, self._feed, self._control, self._note)
         self._visitors.add(visitor)
+        if self._over.is_set():
+            visitor.end(self._bye)
         try:
             await visitor.serve()
         except Exception as error:  # a defect of ours, which ends this connection only

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from regtui.protocol.control import Control
+from regtui.protocol.control import Control, Stop
 from regtui.protocol.who import Who
 from regtui.remote.feed import Feed, Inbox
 from regtui.remote.wire import (
@@ -165,7 +165,7 @@ class Visitor:
             request = request_of(line)
             if isinstance(request, WatchRequest):
                 return self._watch()
-            if self._control.waiting >= COMMANDS:
+            if self._control.waiting >= COMMANDS and not isinstance(request, Stop):  # a stop need not be taken to work
                 raise RefusedError(f"the run has not taken {counted(COMMANDS, 'command')} yet that were sent before")
         except RefusedError as error:
             return self._refuse(str(error))
