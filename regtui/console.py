@@ -66,7 +66,7 @@ def say(text: str = "", *, file: TextIO | None = None) -> None:
         gone = _has_gone(out, error)
         _mute(out)
         if gone:
-            raise BrokenPipeError from None
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from None  # typer asks for the number
         raise RegtuiError(f"the output can't be written ({error.strerror}); send it somewhere else") from None
 
 
