@@ -24,7 +24,7 @@ from regtui.tui.review.saved_run import SavedRunScreen
 from regtui.tui.review.screen import ReviewScreen
 from tests.conftest import small_preset
 from tests.screen_double import FALLING, GatedCrew, ScriptedTraining, said, text_of, until
-from tests.test_train_on import footer, interrupted, trained
+from tests.test_train_on import GONE, footer, interrupted
 
 
 class Elsewhere:
@@ -175,9 +175,9 @@ def links(monkeypatch: pytest.MonkeyPatch) -> list[FakeLink]:
 @pytest.fixture
 def going(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run that goes on after two epochs, as far as its files tell, until `going` is told otherwise."""
-    folder = interrupted(trained(tmp_path, until_epoch=2))
+    folder = interrupted(tmp_path)
     (folder / "control.sock").touch()
-    monkeypatch.setattr("regtui.runs.alive._is_taken", lambda pid: pid == 4194305)
+    monkeypatch.setattr("regtui.runs.alive._is_taken", lambda pid: pid == GONE)
     monkeypatch.setattr("regtui.runs.alive._started", lambda _pid: None)
     return folder
 
@@ -219,7 +219,7 @@ async def test_a_run_that_another_process_takes_over_is_told_anew_and_not_twice(
         links[0].call("wait", "another process takes the run over")
         await until(pilot, lambda: said(app) == "Another process takes the run over.")
         links[0].call("wait", "")
-        await until(pilot, lambda: said(app) == "The run goes on in process 4194305.")
+        await until(pilot, lambda: said(app) == f"The run goes on in process {GONE}.")
         links[0].tell_all(events)
         await pilot.pause(0.1)
         assert screen.session.history == History.of(events)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from regtui.engine import run as running
 from regtui.engine.run import run
 from regtui.protocol.control import Control, Stop
-from regtui.protocol.events import EpochDone, Event, Interrupted
+from regtui.protocol.events import EpochDone, Event, Interrupted, StepsDone
 from regtui.protocol.history import History
 from regtui.runs.events import read_events
 from regtui.tui.app import RegtuiApp
@@ -38,14 +39,29 @@ def trained(logs: Path, *, until_epoch: int = 6, **tables: dict[str, object]) ->
     return run(preset, logs, control, emit, crew).folder
 
 
-def interrupted(folder: Path) -> Path:
-    """As if its process had been killed just before its end."""
-    (folder / "summary.json").unlink()
-    path = folder / "events.jsonl"
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join(line for line in lines if b"run_finished" not in line))
-    circumstances = (folder / "run.json").read_text().replace('"pid":', '"pid": 4194305, "was":')
-    (folder / "run.json").write_text(circumstances)
+GONE = 2**22 + 1
+"""No process has this number."""
+
+
+class Killed(BaseException):
+    """Nothing is written after it."""
+
+
+def interrupted(logs: Path) -> Path:
+    """A run of 6 epochs whose process was killed in the third."""
+    folders: list[Path] = []
+
+    def emit(event: Event) -> None:
+        if isinstance(event, StepsDone) and event.epoch == 3:
+            raise Killed
+
+    crew = ScriptedCrew({"baseline": FALLING, "regularized": FALLING})
+    with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+        patch.setattr(running, "_end", lambda *_: None)
+        run(small_preset(train={"epochs": 6}), logs, Control(), emit, crew, folders.append)
+    (folder,) = folders
+    circumstances = (folder / "run.json").read_text()
+    (folder / "run.json").write_text(circumstances.replace('"pid":', f'"pid": {GONE}, "was":'))
     return folder
 
 
@@ -74,9 +90,7 @@ def epochs_of(folder: Path) -> list[int]:
 
 @pytest.mark.parametrize("killed", [False, True])
 async def test_a_run_that_was_stopped_or_interrupted_goes_on_from_the_list(tmp_path: Path, *, killed: bool) -> None:
-    folder = trained(tmp_path, until_epoch=2)
-    if killed:
-        interrupted(folder)
+    folder = interrupted(tmp_path) if killed else trained(tmp_path, until_epoch=2)
     async with listed(tmp_path) as (app, pilot, training):
         await until(pilot, lambda: "With g it goes on after epoch 2 of 6." in text_of(app))
         await until(pilot, lambda: "g go on" in footer(app))

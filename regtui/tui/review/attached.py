@@ -24,13 +24,11 @@ class Attachment:
 
     Attributes:
         over: Set when nothing more will be told: the session has ended then, or there is nobody who trains the run.
-        lost: Why nobody trains it any more, as a sentence; empty if it has ended.
     """
 
     def __init__(self, session: Session, folder: Path, say: Callable[[str, bool], object]) -> None:
         """Prepare it; `say` receives sentences for the user, and whether something went wrong."""
         self.over = threading.Event()
-        self.lost = ""
         self._session, self._folder, self._say = session, folder, say
         self._shown: History | None = None
         """What has happened before, until all of that is told; then the session shows it at once."""
@@ -88,7 +86,6 @@ class Attachment:
         self._present()
         if not why:
             conclude(self._session, self._folder, self._history)
-        self.lost = why
         self.over.set()
 
 

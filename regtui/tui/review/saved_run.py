@@ -118,7 +118,7 @@ class SavedRunScreen(RunScreen):
         if closed.is_set() or self.session.ended:
             return self.session.ended
         self.session.link = None
-        self.post_message(self.Heard(attached.lost, True))
+        self.post_message(self.Heard(f"{trainer(folder).capitalize()} does not answer any more.", True))
         self.post_message(self.Attached(self.session))
         self._replay.start_over()
         return False

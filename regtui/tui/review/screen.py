@@ -78,6 +78,7 @@ class ReviewScreen(Chores):
     """
     _HERE = (
         Key("enter", "open", "open", "Open the run.", "enter", footer=True),
+        TRAIN_ON,
         Key("space", "mark", "mark", "Mark the run, and go to the next.", "space", footer=True),
         Key("c", "compare", "compare", "Lay the curves of the marked runs over each other.", "c", footer=True),
         Key("slash", "filter", "filter", "Filter by words, and by key<value on any field.", "/", footer=True),
@@ -86,7 +87,6 @@ class ReviewScreen(Chores):
         Key("b", "presets", "presets", "To the presets.", "b", footer=True),
         Key("n", "note", "note", "Write a note on the run; it is kept beside its log.", "n", footer=True),
         Key("r", "rerun", "rerun", "Open the run's preset as it was run, ready to start.", "r", footer=True),
-        TRAIN_ON,
         Key("e", "export", "export", "Write the run, or the marked ones, in another format.", "e", footer=True),
         Key("T", "tags", "tags", "Tag the run, or the marked ones.", "T", footer=True),
         Key("s", "sort", "sort", "Sort by the next column; a click on a header sorts by it.", "s", footer=True),

@@ -10,7 +10,7 @@ TRAIN_ON = Key(
     "g",
     "train_on",
     "go on",
-    "Train on: a run that was interrupted or stopped, or one that has finished, for more epochs.",
+    "Train on where it was cut off, or for more epochs.",
     "g",
     footer=True,
 )
