@@ -20,6 +20,8 @@ import pytest
 
 FOLLOWED = ("open", "replace", "rename", "mkdir", "unlink", "chmod", "stat", "lstat", "listdir", "scandir")
 """Functions of os whose first argument is a path."""
+FOLDER = 0
+"""Stands for the number of a file where there is a folder."""
 BY_DESCRIPTOR = ("fsync", "fstat", "write")
 
 
@@ -270,7 +272,7 @@ class Disk:
                     if change.path.parent == operation.path:
                         _change(self._certain, change)
                 self._uncertain = [change for change in self._uncertain if change.path.parent != operation.path]
-            case "create":
+            case "create" | "mkdir":
                 self._contents[operation.file] = _Content()
                 self._name(operation)
             case "rename" | "unlink":
@@ -281,19 +283,22 @@ class Disk:
         _change(self._seen, change)
 
     def leave(self, loss: Loss, folder: Path) -> None:
-        """Make in `folder` the files that are there if the power is lost now. A folder is there if it has a file."""
+        """Make in `folder` what is there if the power is lost now; a folder that has a file is there in any case."""
         names = dict(self._certain)
         for change in self._uncertain:
             if loss.names():
                 _change(names, change)
         for path, number in names.items():
+            if number == FOLDER:
+                (folder / path).mkdir(parents=True, exist_ok=True)
+                continue
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(self._contents[number].left(loss))
 
 
 def _change(names: dict[Path, int], change: Operation) -> None:
     """Create, rename or remove a name."""
-    if change.what == "create":
+    if change.what in {"create", "mkdir"}:
         names[change.path] = change.file
         return
     if names.get(change.path) == change.file:

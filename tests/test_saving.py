@@ -116,7 +116,7 @@ def link_elsewhere(folder: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)  # a program that is writing there removes files too
 
 
 def remove_all_runs(folder: Path) -> None:
