@@ -260,7 +260,8 @@ def test_a_second_ctrl_c_ends_the_run_at_once_and_leaves_no_process(endless: Cal
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.3)  # two that come before the first is heeded are one
             os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(timeout=300) == 130
+        # A further one may come when the program has ended its work and heeds signals no more: a shell calls both 130.
+        assert process.wait(timeout=300) in {130, -signal.SIGINT}
         assert all_gone(arms), "also those that stand still"
     finally:
         for arm in arms:
