@@ -269,3 +269,14 @@ async def test_the_list_of_keys_has_the_controls_while_there_are_any(going: Path
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
         assert "Pause, and go on again." in text_of(app)
+
+
+async def test_a_watched_run_may_be_resized_to_any_size(tmp_path: Path) -> None:
+    with elsewhere(tmp_path) as run:
+        async with watching(run.folder) as (app, pilot, screen):
+            run.open(2)
+            await until(pilot, lambda: screen.session.history.epochs == 2)
+            for size in ((40, 12), (200, 60), (41, 20), (80, 24)):
+                await pilot.resize_terminal(*size)
+                await pilot.pause(0.1)
+            assert app.screen is screen

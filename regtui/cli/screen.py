@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -62,7 +63,7 @@ def open_screen(
             ascii_only=ascii_only or known.settings.ascii,
             bell=bell and known.settings.bell,
             threads=threads,
-            debug=debug,
+            debug=debug or "--debug" in sys.argv,  # before the name of a command it is none of that's options
             review=review,
             study=study,
             runner=runner,

@@ -90,8 +90,8 @@ class Words(Lines):
         self.redraw()
 
     def rows(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
-        """Each paragraph in as many rows as it may have."""
-        return [row for paragraph in self._paragraphs for row in self._wrapped(paragraph, width)]
+        """Each paragraph in as many rows as it may have; none below another screen, where there may be no room."""
+        return [row for paragraph in self._paragraphs for row in self._wrapped(paragraph, width)] if width > 0 else []
 
     def _wrapped(self, paragraph: Paragraph, width: int) -> Iterator[Text]:
         colour = paragraph.colour.removeprefix("bold").strip() or "foreground"
