@@ -299,3 +299,14 @@ def test_a_viewer_follows_a_run_whose_folder_is_renamed(tmp_path: Path) -> None:
         going.finish()
     wait_for(lambda: watcher.ends == late.ends == [""])
     assert not (tmp_path / "elsewhere" / NAME).exists()
+
+
+def test_a_run_of_a_study_has_none(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def emit(_event: Event) -> None:
+        seen.extend(path.name for path in next(tmp_path.iterdir()).iterdir())
+        seen.extend(thread.name for thread in threading.enumerate())
+
+    run(PRESET, tmp_path, Control(), emit, ScriptedCrew(LOSSES), attachable=False)
+    assert not {NAME, "remote"} & {*seen}

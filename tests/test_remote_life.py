@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import json
 import os
@@ -308,16 +307,16 @@ def test_whatever_a_server_says_a_viewer_comes_to_an_end(lines: list[bytes]) -> 
 def test_where_too_many_files_are_open_viewers_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "AFTER_FAULT", 0.01)
     failures = [OSError(errno.EMFILE, "Too many open files")] * 3
-    accept = asyncio.SelectorEventLoop.sock_accept
+    accept = socket.socket.accept
 
-    async def fail(loop: Any, listener: Any) -> Any:
+    def fail(listener: socket.socket) -> Any:
         if failures:
             raise failures.pop()
-        return await accept(loop, listener)
+        return accept(listener)
 
-    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_accept", fail)
     with OpenRun.going_on(tmp_path, PRESET) as going:
         going.tell(Telling(PRESET).start().events[0])
+        monkeypatch.setattr(socket.socket, "accept", fail)
         watcher = Watcher(going.folder)
         watcher.link.connect()
         wait_for(lambda: watcher.history == going.history)

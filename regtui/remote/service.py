@@ -55,6 +55,8 @@ class Service:
         self._visitors: set[Visitor] = set()
         self._user = Who.here().user
         self._noted_enough = False
+        self._allowed = Allowance(CONNECTIONS, A_SECOND)
+        self._resting: asyncio.TimerHandle | None = None
 
     def end(self, bye: Bye) -> None:
         """Say goodbye to all and stop; called in another thread."""
@@ -64,14 +66,11 @@ class Service:
     async def serve(self) -> None:
         """Serve until the end."""
         self._feed.wake = lambda: self._soon(self._wake)
-        allowed = Allowance(CONNECTIONS, A_SECOND)
+        self._open()
         try:
-            while not self._over.is_set():
-                accepting = asyncio.create_task(self._accept(allowed))
-                await self._until_out_of_place()
-                accepting.cancel()
-                await asyncio.gather(accepting, return_exceptions=True)
+            await self._keep_in_place()
         finally:
+            self._rest()
             self._listening.remove()
         for visitor in self._visitors:
             visitor.end(self._bye)
@@ -87,8 +86,8 @@ class Service:
         for visitor in self._visitors:
             visitor.wake()
 
-    async def _until_out_of_place(self) -> None:
-        """Wait until the run has ended, or its socket had to be made anew because the folder was removed."""
+    async def _keep_in_place(self) -> None:
+        """Until the run has ended, make its socket anew where its folder was removed and made again."""
         while not self._over.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._over.wait(), LOOK)
@@ -96,22 +95,33 @@ class Service:
                 continue
             with suppress(OSError):  # the folder isn't there again yet
                 anew = self._listening.again(self._feed.folder)
+                self._rest()
                 self._listening.remove()
                 self._listening = anew
-                return
+                self._open()
 
-    async def _accept(self, allowed: Allowance) -> None:
-        """Accept connections."""
-        while True:
-            if not allowed.take():
-                await asyncio.sleep(1 / A_SECOND)
-                continue
-            try:
-                connection, _ = await self._loop.sock_accept(self._listening.socket)
-            except OSError:  # too many files are open
-                await asyncio.sleep(AFTER_FAULT)
-                continue
-            self._receive(connection)
+    def _open(self) -> None:
+        """Accept connections from now on."""
+        self._loop.add_reader(self._listening.socket, self._accept)
+
+    def _rest(self, seconds: float | None = None) -> None:
+        """Accept none for so many seconds, or until `_open` is called."""
+        self._loop.remove_reader(self._listening.socket)
+        if self._resting is not None:
+            self._resting.cancel()
+        self._resting = None if seconds is None else self._loop.call_later(seconds, self._open)
+
+    def _accept(self) -> None:
+        """Accept one that waits."""
+        if not self._allowed.take():
+            return self._rest(1 / A_SECOND)
+        try:
+            connection, _ = self._listening.socket.accept()
+        except BlockingIOError:  # it has left
+            return None
+        except OSError:  # too many files are open
+            return self._rest(AFTER_FAULT)
+        return self._receive(connection)
 
     def _receive(self, connection: socket.socket) -> None:
         """Serve a connection, or refuse it."""
