@@ -553,6 +553,18 @@ def test_a_run_that_trains_is_not_resumed(runs: Runs) -> None:
     assert summary_of(folder).status == "finished"
 
 
+def test_while_one_process_gets_ready_to_resume_it_no_other_does(runs: Runs) -> None:
+    cut = runs.whole(preset_of(3), in_epoch(2))
+    told = json.loads((cut / "run.json").read_text())
+    (cut / "run.json").write_text(json.dumps(told | {"pid": 2**22 + 1}))  # of the one that was killed
+    with RunLog.resumed(cut):
+        with pytest.raises(InputError, match="still trains, in another process; 'regtui attach' shows it"):
+            resumable(cut)
+        with pytest.raises(InputError, match="another process trains this run"):
+            RunLog.resumed(cut)
+    assert resumable(cut).epoch == 1
+
+
 def test_what_is_no_run_or_has_saved_too_little_is_said(runs: Runs) -> None:
     with pytest.raises(InputError, match="is no run's folder"):
         resumable(runs.logs)

@@ -140,11 +140,13 @@ def _circumstances(folder: Path) -> dict[str, Any]:
 def _trains(folder: Path, circumstances: dict[str, Any]) -> str:
     """Where the run trains now, as words; empty if it does not."""
     here, host = is_of_here(circumstances), circumstances.get("host")
+    stands, where = standing(folder, circumstances), f", in process {circumstances.get('pid')}"
     if here and circumstances.get("locked") is True:
-        return f", in process {circumstances.get('pid')}" if is_locked(folder) else ""
-    stands = standing(folder, circumstances)
+        if stands.status != "running":  # whoever has just taken it over gets ready, and is not in run.json yet
+            where = ", in another process"
+        return where if is_locked(folder) else ""
     if stands.status == "running" or stands.words.endswith("paused before"):
-        return f", in process {circumstances.get('pid')}" + ("" if here else f" on {quoted(host)}" if host else "")
+        return where + ("" if here else f" on {quoted(host)}" if host else "")
     return ""
 
 
