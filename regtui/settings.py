@@ -191,6 +191,7 @@ def remember(chosen: Mapping[str, object]) -> None:
     with suppress(OSError, ValueError, RuntimeError):
         file = file.resolve()  # a link, as of those who keep such files elsewhere, stays one
         before = text_of(read_plain(file, MAX_PRESET)) if file.exists() else ""
+        table_of_toml(before)  # what is nested deeply would take tomlkit minutes
         document = tomlkit.parse(before)
         for key, value in chosen.items():
             *tables, last = key.split(".")

@@ -7,9 +7,11 @@ import json
 import os
 import pickle
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from regtui.arm.checkpoint import read as read_state
+from regtui.cli import completion
 from regtui.cli.runs import print_run
 from regtui.data import source
 from regtui.engine.crew import LocalCrew
@@ -116,7 +119,7 @@ def test_no_other_file_that_is_read_runs_code(
     file = tmp_path / "file"
     file.write_bytes(bombs(mark)[kind])
     (tmp_path / "regtui").mkdir()
-    shutil.copy(file, tmp_path / "regtui" / "settings.toml")
+    shutil.copy(file, tmp_path / "regtui" / "config.toml")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     study = tmp_path / "a-study-b"
     (study / "runs").mkdir(parents=True)
@@ -149,6 +152,28 @@ def test_no_file_of_a_data_set_runs_code(dataset: Any, kind: str, mark: Path, tm
         (tmp_path / file).write_bytes(bombs(mark)[kind])
     with pytest.raises(InputError):
         source.ensure(dataset, tmp_path)
+
+
+def test_toml_that_would_take_minutes_to_change_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    content = "".join(f"{'.'.join(['a'] * 60)}{n} = 1\n" for n in range(1_000))
+    file = tmp_path / "regtui" / "config.toml"
+    file.parent.mkdir()
+    file.write_text(content)
+    began = time.process_time()
+    remember({"theme": "light"})
+    save_as(small_preset(), "mine", tmp_path, original=file)
+    assert time.process_time() - began < 10, "it would take an hour"
+    assert file.read_text() == content
+
+
+def test_a_shell_that_completes_waits_for_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "deep.toml").write_text("a." * 90_000 + "b = 1")
+    for name in (str(tmp_path / "pipe.toml"), str(tmp_path / "deep.toml"), "/dev/zero"):
+        assert completion._table(SimpleNamespace(params={"preset": name}, args=[])) == {}  # type: ignore[arg-type]
 
 
 # No name leads out

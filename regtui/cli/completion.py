@@ -146,13 +146,13 @@ def _logs(context: typer.Context) -> Path:
 
 def _table(context: typer.Context) -> dict[str, Any]:
     """The preset that is named, as it is written; nothing if there is none that can be read."""
-    import tomllib
+    from regtui.files import MAX_PRESET, read_plain, table_of_toml, text_of
 
     named = context.params.get("preset") or context.params.get("name")
     # An argument is not parsed yet where the option after it lacks its value.
     name = named or next(iter(getattr(context, "args", [])), "")
     with suppress(OSError, ValueError, RecursionError):
-        table = tomllib.loads((available().get(name) or Path(name)).read_text(encoding="utf-8"))
+        table = table_of_toml(text_of(read_plain(available().get(name) or Path(name), MAX_PRESET)))
         if all(isinstance(table.get(part, {}), Mapping) for part in ("arms", "model")):
             return table
     return {}

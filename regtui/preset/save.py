@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from regtui.errors import InputError
-from regtui.files import MAX_PRESET, read_plain, text_of, write_whole
+from regtui.files import MAX_PRESET, read_plain, table_of_toml, text_of, write_whole
 from regtui.preset.file import load, to_table, to_toml
 from regtui.preset.model import Preset
 from regtui.preset.validation import validate
@@ -48,7 +48,9 @@ def _content(preset: Preset, original: Path | None) -> str:
     if original is not None:
         # The original may have vanished or changed since it was loaded.
         with suppress(OSError, ValueError, InputError):
-            document = tomlkit.parse(text_of(read_plain(original, MAX_PRESET)))
+            text = text_of(read_plain(original, MAX_PRESET))
+            table_of_toml(text)  # what is nested deeply would take tomlkit minutes
+            document = tomlkit.parse(text)
             _change(document, to_table(load(str(original))), to_table(preset))
             text = tomlkit.dumps(document)
             if to_table(validate({"name": preset.name, **tomllib.loads(text)}, preset.name)) == to_table(preset):
