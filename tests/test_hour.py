@@ -119,7 +119,8 @@ class Soaked:
             match self.chance.choice(("key", "terminal", "kill")):
                 case "key":
                     viewer.press("q")
-                    assert viewer.wait() == 0
+                    code = viewer.wait()
+                    assert code == 0, viewer.text[-4000:]
                     assert_restored(viewer)
                 case "terminal":
                     viewer.hang_up()
