@@ -49,7 +49,7 @@ from tests.conftest import small_preset
 from tests.hostile import write_run
 from tests.test_fuzz_files import look_at
 
-quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +141,7 @@ def test_no_other_file_that_is_read_runs_code(
 LOGS = ("metrics.csv", "trainer_state.json", "events.jsonl", "events.out.tfevents.1.x", "chart.csv", "hparams.yaml")
 
 
+@pytest.mark.slow  # torchvision takes seconds to import
 @pytest.mark.parametrize("kind", ["pickle", "torch"])
 @pytest.mark.parametrize("dataset", ["fashion-mnist", "cifar10"])
 def test_no_file_of_a_data_set_runs_code(dataset: Any, kind: str, mark: Path, tmp_path: Path) -> None:

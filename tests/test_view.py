@@ -272,6 +272,14 @@ def test_the_end_of_an_early_stopped_arm_is_marked_on_its_own_chart() -> None:
     assert words(plots(at_the_end, View(), SPACE)[0], "stopped") == []
 
 
+def test_weights_that_are_not_finite_are_marked_at_the_arm_s_last_step() -> None:
+    first, second = plots(
+        telling().epochs([0.5, 0.4], [0.5, 0.4]).stop("baseline", "non_finite").history, View(), SPACE
+    )
+    assert words(first, "not finite")[0][0] == pytest.approx(2.0)
+    assert words(second, "not finite") == []
+
+
 def test_a_loss_that_is_not_finite_is_marked_at_its_step_and_not_drawn() -> None:
     first, second = plots(broken(), View(), SPACE)
     assert words(first, "not finite")[0][0] == pytest.approx(2.3)
