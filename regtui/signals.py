@@ -43,6 +43,12 @@ def ending() -> list[int]:
     return [number for number in deadly() if number != _HANG_UP]
 
 
+def survive_hang_ups() -> None:
+    """Let no SIGHUP end this program any more, also before a run takes signals and after it has ended."""
+    if _HANG_UP in deadly():
+        signal.signal(_HANG_UP, lambda *_: None)
+
+
 class Ending:
     """Ends the program when signals ask for it. Use it as a context manager, in the main thread.
 

@@ -51,6 +51,22 @@ def test_each_signal_of_this_system_has_its_place() -> None:
     assert not {*deadly()} & {number_of(name) for name in {*NO_END, *fatal} - {"SIGHUP"} if hasattr(signal, name)}
 
 
+def test_a_hang_up_ends_nothing_either_before_a_run_and_after_it() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        signals.survive_hang_ups()
+        assert signal.SIGHUP in deadly(), "a run still takes it"
+        os.kill(os.getpid(), signal.SIGHUP)
+        with Ending(lambda: None, lambda: None, lambda _number: None):
+            os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signals.survive_hang_ups()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, "nohup's"
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_what_was_ignored_when_the_program_began_stays_ignored() -> None:
     before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:

@@ -145,7 +145,9 @@ def start(
     known = read_settings()
     if headless or not can_draw(sys.stdout):
         from regtui.cli.headless import run_headless
+        from regtui.signals import survive_hang_ups
 
+        survive_hang_ups()
         known.check()
         if chosen is None:
             raise InputError("name a preset: regtui --preset dropout --headless; 'regtui presets list' shows them")
@@ -197,7 +199,9 @@ def _resume(
         raise InputError(f"{quoted(run)} is a study; 'regtui study --resume' goes on with it")
     if headless or not can_draw(sys.stdout):
         from regtui.cli.headless import resume_headless
+        from regtui.signals import survive_hang_ups
 
+        survive_hang_ups()
         return resume_headless(folder, changes, json=json, threads=threads)
     if json:
         raise InputError("--json is for runs without the screen: add --headless")
@@ -469,6 +473,9 @@ def study(
         found = begin_study(load(preset, settings or ()), wishes, running, logs)
     running = replace(running, threads=found.plan.threads, device=found.plan.preset["train"]["device"])
     if headless or json or not (can_draw(sys.stdout) and sys.stdin.isatty()):
+        from regtui.signals import survive_hang_ups
+
+        survive_hang_ups()
         raise typer.Exit(run_study(found, running))
     raise typer.Exit(show_study(found, running))
 
