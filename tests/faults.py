@@ -275,7 +275,7 @@ class Disk:
             case "create" | "mkdir":
                 self._contents[operation.file] = _Content()
                 self._name(operation)
-            case "rename" | "unlink":
+            case "rename" | "unlink" if operation.path in self._seen:  # a socket is no file, and does not outlive it
                 self._name(operation._replace(file=self._seen[operation.path]))
 
     def _name(self, change: Operation) -> None:

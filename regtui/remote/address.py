@@ -261,7 +261,8 @@ def _listen(folder: Path, name: str) -> socket.socket:
             listener.close()
             raise
         finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            with suppress(OSError):  # which it raises all the same if the folder's state can't be asked for
+                shutil.rmtree(draft, ignore_errors=True)
     return listener
 
 
