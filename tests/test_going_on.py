@@ -20,6 +20,7 @@ from regtui.tui.review.saved_run import SavedRunScreen
 from regtui.tui.study.screen import StudyScreen
 from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, text_of, until
+from tests.test_completion import completed
 from tests.test_samples import samples
 
 SAMPLE = next(path for path in samples() if "-dropout-" in path.name)
@@ -89,6 +90,14 @@ def test_who_names_another_run_reads_what_to_do(tmp_path: Path, pid: int, named:
     (study / "study.toml").write_text("schema = 1\n")
     with pytest.raises(InputError, match=words):
         find_attachable(named, tmp_path)
+
+
+def test_a_shell_completes_the_runs_that_go_on_and_those_with_a_checkpoint(tmp_path: Path, pid: int) -> None:
+    going = made(tmp_path / "logs", "20260101-000000-dropout-0001", pid)
+    ended = made(tmp_path / "logs", "20260102-000000-dropout-0002", pid, ended=True)
+    (ended / "checkpoint").mkdir()
+    assert completed("attach", "2026", cwd=tmp_path) == [going.name]
+    assert completed("--resume", "2026", cwd=tmp_path) == [ended.name]
 
 
 def test_finding_them_parses_nothing_of_runs_that_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

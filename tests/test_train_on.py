@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from regtui.engine import run as running
+from regtui.engine.resume import Changes
 from regtui.engine.run import run
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import EpochDone, Event, Interrupted, StepsDone
@@ -170,6 +171,17 @@ async def test_a_run_that_was_stopped_here_goes_on_by_the_same_key(tmp_path: Pat
         training.close()
     folder = next(tmp_path.glob("2*"))
     assert epochs_of(folder) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_the_command_line_s_screen_trains_a_run_on_with_what_is_changed(tmp_path: Path) -> None:
+    folder, training = interrupted(tmp_path), ScriptedTraining()
+    training.open(100)
+    app = RegtuiApp(tmp_path, training=training, resume=(folder, Changes(epochs=8)), quit_when_done=True)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: app.return_value is not None)
+        assert app.return_value == 0
+        training.close()
+    assert epochs_of(folder) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 async def test_why_a_run_can_t_be_trained_on_after_all_is_said(tmp_path: Path) -> None:
