@@ -10,13 +10,11 @@ import os
 import shutil
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from textual.pilot import Pilot
 
 from regtui.engine import progress
-from regtui.engine import run as engine_run
 from regtui.engine.clock import Clock
 from regtui.runs import log as runlog
 from regtui.tui.app import RegtuiApp
@@ -69,7 +67,6 @@ def training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedTrainin
 
     monkeypatch.setattr(progress, "Clock", lambda: Clock(ticks))
     monkeypatch.setattr(Clock, "look", lambda _clock: None)  # it would take a tick of this clock for a suspension
-    monkeypatch.setattr(engine_run, "time", SimpleNamespace(perf_counter=ticks))
     monkeypatch.setattr(runlog, "_new_folder", folder_of_a_known_name)
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -78,7 +75,7 @@ def training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedTrainin
 
 def folder_of_a_known_name(logs: Path, name: str) -> Path:
     folder = logs / f"20260102-030405-{name}-0000"
-    (folder / "checkpoint").mkdir(parents=True)
+    folder.mkdir(parents=True)
     return folder
 
 
