@@ -58,7 +58,7 @@ class AskForEpochs(AskText):
         resumable(folder, epochs + 1)
         text = (
             f"{one_line(folder.name)} has trained all of its {counted(epochs, 'epoch')}. With more it goes on from the "
-            "last, and its outcome is replaced; that counts as an intervention. Train until epoch:"
+            "last, which counts as an intervention; its outcome so far is kept beside. Train until epoch:"
         )
         super().__init__("More epochs", text, str(2 * epochs), lambda typed: _fault(folder, typed))
 
