@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from shlex import quote
 
 from textual import on
 from textual.message import Message
@@ -94,8 +95,11 @@ class RunDesk(OneByOne, inherit_bindings=False):
             return []
         if self.watched.ended:
             return self.watched.outcome()
-        name = one_line(self.watched.folder.name)
-        return [f"The run goes on: 'regtui attach {name}' comes back to it."]
+        return [
+            "The run goes on. To see, steer or stop it:",
+            "",
+            f"regtui attach {quote(one_line(self.watched.folder))}",
+        ]
 
     def resume_run(self, folder: Path, changes: Changes) -> None:
         """Train a saved run on and show it."""
