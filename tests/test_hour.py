@@ -1,6 +1,6 @@
 """An hour of training under a screen that is never left alone: its memory stays, and it shows what the log has.
 
-REGTUI_SOAK_SECONDS makes it shorter or longer.
+REGTUI_SOAK_SECONDS makes it shorter or longer; of less than twenty minutes the memory is printed and not judged.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tests.terminal import Terminal
 from tests.test_terminal import assert_restored
 
 SECONDS = float(os.environ.get("REGTUI_SOAK_SECONDS", "3600"))
-FIRST = min(300.0, SECONDS / 3)
-"""Seconds after which its memory is what it will be."""
+FIRST = 600.0
+"""Seconds after which its memory is what it will be: until then the log fills what it keeps of the losses of steps."""
 FLAT = 0.05
 TAIL = 400_000
 """Bytes of the log's end: more than an epoch."""
@@ -214,7 +214,7 @@ def test_an_hour_under_a_screen_that_is_never_left_alone(tmp_path: Path, mnist_f
         assert own.wait(60) == 4
     assert soaked.compared > 0
     assert_whole(soaked.folder)
-    for part in ("program", "workers"):
+    for part in ("program", "workers") if SECONDS >= 2 * FIRST else ():
         sizes = [size[part] for since, size in soaked.memory if since >= FIRST]
         middle = sorted(sizes)[len(sizes) // 2]
         assert max(abs(size - middle) for size in sizes) <= FLAT * middle, f"{part}: {sizes}"
