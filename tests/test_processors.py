@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -18,8 +17,8 @@ from regtui.processors import Grant, grant
 from regtui.protocol.events import RunStarted
 from regtui.runs.events import read_events
 from regtui.runs.summary import read_summary
-from regtui.techniques import Techniques
 from tests.command import TINY, call, run
+from tests.conftest import small_preset
 
 V2 = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 V1 = "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
@@ -161,10 +160,7 @@ def test_a_run_of_many_arms_has_as_many_processes_as_fit(
         crew.prepare(arms)
         assert (len(crew.processes), crew.threads) == (processes, threads)
         names = ["baseline", *(f"arm{number}" for number in range(1, arms))]
-        preset: Any = SimpleNamespace(
-            arms=lambda: dict.fromkeys(names, Techniques()), train=SimpleNamespace(device="cpu")
-        )
-        crew.build(preset, Path())
+        crew.build(small_preset(arms={name: {} for name in names[1:]}), Path())
         hosted = [process.arms for process in crew.processes]
         assert sorted(name for arms in hosted for name in arms) == sorted(names)
         assert max(map(len, hosted)) - min(map(len, hosted)) <= 1

@@ -124,7 +124,7 @@ async def test_a_finished_run_is_extended_to_as_many_epochs_as_are_typed(tmp_pat
             ("3", ""),
         ):
             app.screen.query_one(Input).value = typed
-            await until(pilot, lambda words=words: words in " ".join(text_of(app).split()))  # type: ignore[misc]
+            await until(pilot, lambda words=words: words in text_of(app))  # type: ignore[misc]
             await pilot.press("enter")
             assert isinstance(app.screen, AskText), typed
         app.screen.query_one(Input).value = "8"

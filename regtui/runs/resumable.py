@@ -87,9 +87,9 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
     Raises:
         InputError: It can't be resumed; the message says why, and what to do instead.
     """
-    name = quoted(folder)
     if not is_run(folder):
-        raise InputError(f"{name} is no run's folder")
+        raise InputError(f"{quoted(folder)} is no run's folder")
+    name = quoted(folder.name or folder)
     circumstances = _circumstances(folder)
     has_ended = (folder / "summary.json").exists()
     if not held and not has_ended and (where := _trains(folder, circumstances)):
