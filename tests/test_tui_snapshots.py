@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from tests.test_samples import samples
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 PINS = (Path(__file__).parents[1] / "constraints.txt").read_text(encoding="utf-8").splitlines()
+SETTLED = 10.0
+"""Seconds within which a screen shows all that it will."""
 UPDATE = os.environ.get("REGTUI_UPDATE_SNAPSHOTS") == "1"
 LOGS = Path("logs")
 SAMPLES = samples()
@@ -85,9 +88,13 @@ async def compare(app: RegtuiApp, pilot: Pilot[int], name: str) -> None:
     if isinstance(app.screen, RunScreen):
         app.screen.on_screen_resume()  # draws what has come for the space that there is, without waiting
         await pilot.pause()
-    picture = app.export_screenshot(title="regtui", simplify=True)
+    kept, until = SNAPSHOTS / f"{name}.svg", time.monotonic() + SETTLED
+    while True:
+        picture = app.export_screenshot(title="regtui", simplify=True)
+        if time.monotonic() > until or (kept.exists() and kept.read_text(encoding="utf-8") == picture):
+            break
+        await pilot.pause(0.1)  # what is read in the background comes when it comes
     assert str(Path.cwd()) not in picture
-    kept = SNAPSHOTS / f"{name}.svg"
     if UPDATE:
         kept.write_text(picture, encoding="utf-8")
     if not kept.exists() or kept.read_text(encoding="utf-8") != picture:

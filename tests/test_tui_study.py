@@ -463,7 +463,7 @@ async def test_seeds_beyond_the_plan_are_drawn_otherwise_and_move_no_verdict(tmp
 @pytest.mark.slow
 async def test_a_study_that_another_program_runs_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study_screen, "FOLLOW", 0.05)
-    study, engine = new_study(tmp_path), GatedEngine(epochs=3)
+    study, engine = new_study(tmp_path), GatedEngine(epochs=1)
     conducted = Thread(target=conduct, args=(study, engine, Flag(), lambda _news: None), daemon=True)
     conducted.start()
     app = RegtuiApp(tmp_path, review=[study.path], runner=gated_runner(GatedEngine()))
