@@ -73,6 +73,7 @@ WAYS: dict[str, tuple[list[str], str | None]] = {
 @pytest.mark.parametrize(
     "way", [next(iter(WAYS)), *(pytest.param(way, marks=pytest.mark.slow) for way in list(WAYS)[1:])]
 )
+@pytest.mark.slow
 def test_a_plain_script_trains(way: str, tmp_path: Path, expected: float) -> None:
     words, text = WAYS[way]
     for name in ("script.py", "queue_of_mine.py"):

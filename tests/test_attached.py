@@ -250,6 +250,7 @@ async def test_a_run_whose_process_vanishes_is_shown_as_interrupted_and_goes_on_
         assert app.exit_code == 0
 
 
+@pytest.mark.slow
 async def test_a_process_that_does_not_answer_is_followed_by_its_log(
     going: Path,
 ) -> None:
@@ -270,6 +271,7 @@ async def test_the_list_of_keys_has_the_controls_while_there_are_any(going: Path
         assert "Pause, and go on again." in text_of(app)
 
 
+@pytest.mark.slow
 async def test_a_watched_run_may_be_resized_to_any_size(tmp_path: Path) -> None:
     with elsewhere(tmp_path) as run:
         async with watching(run.folder) as (app, pilot, screen):

@@ -113,6 +113,7 @@ def stopping(of_arm: Mapping[str, Any] | None) -> dict[str, Any]:
 @settings(max_examples=30)
 @example((ISSUE, ISSUE), ([0.5] * 6, [0.5] * 6), (None, TOO_SMALL))
 @given(some.tuples(losses, losses), some.tuples(accuracies, accuracies), some.tuples(knobs, knobs))
+@pytest.mark.slow
 def test_whatever_early_stopping_counts_the_best_is_the_lowest_and_the_kept_is_the_rule_s(
     mnist_file: Path,
     losses: tuple[list[float], list[float]],

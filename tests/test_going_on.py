@@ -122,6 +122,7 @@ async def test_the_first_screen_says_that_a_run_goes_on_and_a_key_leads_there(
         assert app.screen.session.folder == one
 
 
+@pytest.mark.slow
 async def test_so_it_does_of_a_study(tmp_path: Path, pid: int) -> None:
     study = StudyFolder.create(make_plan(small_preset(), Wishes("2")), tmp_path)
     app = RegtuiApp(tmp_path, training=ScriptedTraining())

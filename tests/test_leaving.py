@@ -161,8 +161,8 @@ def test_one_that_never_begins_is_ended(tmp_path: Path, monkeypatch: pytest.Monk
         begun.append(pid)
         return False
 
+    long = ("--preset", "smoke", "--epochs", "100000", "--headless", "--log-dir", str(tmp_path / "logs"))
     with pytest.raises(RegtuiError, match="did not begin"):
-        long = ("--preset", "smoke", "--epochs", "100000", "--headless", "--log-dir", str(tmp_path / "logs"))
         detach.start(long, tmp_path, begins)
     assert not psutil.pid_exists(begun[0])
 

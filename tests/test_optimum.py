@@ -82,6 +82,7 @@ def test_l2_lands_on_the_optimum(data: Data) -> None:
     np.testing.assert_allclose(w, optimum, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_proximal_l1_lands_on_the_optimum_with_its_zeros(data: Data) -> None:
     w, b = trained(data, {"l1": {"strength": 0.02}}, steps=4000)
     best, optimum = solved(data, l1=0.02)

@@ -368,7 +368,7 @@ def test_skewed_values_call_no_more_where_an_arm_changes_nothing(studies: int) -
     [
         (PLAN, 12),
         pytest.param(PLAN, 500, marks=pytest.mark.slow),
-        pytest.param(WITH_LOOKS, 500, marks=pytest.mark.slow),
+        pytest.param(WITH_LOOKS, 500, marks=pytest.mark.soak),
     ],
 )
 def test_a_real_effect_among_fifteen_arms_is_called(decided: Decided, studies: int) -> None:
@@ -391,8 +391,13 @@ def test_comparisons_that_are_the_same_hold_together_as_one_does(seeds: int) -> 
     assert 0.04 < level <= 0.05
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("decided", [PLAN, WITH_LOOKS], ids=["fixed", "looks"])
+@pytest.mark.parametrize(
+    "decided",
+    [
+        pytest.param(PLAN, marks=pytest.mark.slow, id="fixed"),
+        pytest.param(WITH_LOOKS, marks=pytest.mark.soak, id="looks"),
+    ],
+)
 def test_joint_intervals_hold_together_and_at_all_looks(decided: Decided) -> None:
     studies, hold = 500, 0
     for study in range(studies):

@@ -110,6 +110,7 @@ async def test_a_run_that_was_stopped_or_interrupted_goes_on_from_the_list(tmp_p
     assert sum(isinstance(event, Interrupted) for event in read_events(folder)) == 1
 
 
+@pytest.mark.slow
 async def test_a_finished_run_is_extended_to_as_many_epochs_as_are_typed(tmp_path: Path) -> None:
     folder = trained(tmp_path)
     async with listed(tmp_path, review=(folder,)) as (app, pilot, training):

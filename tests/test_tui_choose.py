@@ -314,6 +314,7 @@ async def test_a_fault_stands_beside_its_field_and_stops_the_start() -> None:
             await pilot.press("escape", "u")
 
 
+@pytest.mark.slow
 async def test_while_a_setting_has_a_fault_the_facts_tell_it_and_no_value_from_the_way_there() -> None:
     async with Chooser().run_test(size=(120, 36)) as pilot:
         app = await ready(pilot)
@@ -675,6 +676,7 @@ async def test_what_is_edited_or_broken_is_told_without_colour() -> None:
 # The filter
 
 
+@pytest.mark.slow
 async def test_presets_are_filtered_by_name_title_and_technique_and_escape_shows_all_again() -> None:
     async with Chooser().run_test(size=(80, 24)) as pilot:
         app = await ready(pilot)

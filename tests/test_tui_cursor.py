@@ -168,6 +168,7 @@ def shown_at(app: RegtuiApp) -> int | None:
     return app.screen._cursor
 
 
+@pytest.mark.slow
 async def test_the_cursor_walks_a_run_that_goes_on_and_the_run_goes_on(tmp_path: Path) -> None:
     async with running(tmp_path) as (app, pilot, training):
         await pilot.press("left", "home", "end")

@@ -188,6 +188,7 @@ async def test_what_a_key_does_now_is_its_label(tmp_path: Path) -> None:
             training.close()
 
 
+@pytest.mark.slow
 async def test_every_command_that_works_now_is_found_by_its_words_and_done(tmp_path: Path) -> None:
     app = Recording(tmp_path, small_preset(), training=ScriptedTraining())
     async with app.run_test(size=(80, 24)) as pilot:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from regtui.preset.file import load
 from regtui.protocol.history import History
 from regtui.runs.events import read_events
@@ -17,6 +19,7 @@ SECONDS = 60.0
 """Enough for torch to be imported on a busy machine."""
 
 
+@pytest.mark.slow
 async def test_a_run_from_the_presets_to_its_verdict_and_weights(tmp_path: Path) -> None:
     app = RegtuiApp(tmp_path, load("smoke", (), {"train.device": "cpu"}))
     async with app.run_test(size=(120, 36)) as pilot:

@@ -263,6 +263,7 @@ async def test_sorting_keeps_the_cursor_on_its_run_and_a_click_on_a_header_sorts
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
 
 
+@pytest.mark.slow
 async def test_marked_runs_are_compared_and_lead_to_one_of_them(logs: Path) -> None:
     app = app_on(logs)
     async with app.run_test(size=(120, 36)) as pilot:
@@ -545,6 +546,7 @@ async def test_a_run_that_vanished_or_is_trained_is_not_deleted_and_the_reason_i
 # Notes and tags
 
 
+@pytest.mark.slow
 async def test_a_note_and_tags_are_typed_and_shown_and_found(logs: Path) -> None:
     app = app_on(logs)
     async with app.run_test(size=(80, 24)) as pilot:
