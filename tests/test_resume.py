@@ -36,7 +36,7 @@ from regtui.protocol.events import ControlApplied, Event, Interrupted, RunStarte
 from regtui.protocol.history import History
 from regtui.runs import log as run_log
 from regtui.runs.alive import standing
-from regtui.runs.checkpoint import MANIFEST
+from regtui.runs.checkpoint import MANIFEST, read_manifest
 from regtui.runs.events import read_events
 from regtui.runs.log import RunLog
 from regtui.runs.resumable import resumable
@@ -292,10 +292,15 @@ def test_a_run_without_checkpoints_begins_anew(runs: Runs) -> None:
     preset = preset_of(3)
     whole = runs.whole(preset, checkpoints=False)
     cut = runs.whole(preset, in_epoch(3), checkpoints=False)
-    runs.resumed(cut)
-    assert [event.kind for event in runs.events[:2]] == ["run_started", "interrupted"]
-    assert course(cut) == course(whole)
-    assert not (cut / "checkpoint").exists()
+    of_study = runs.logs / "study" / "runs" / cut.name
+    shutil.copytree(cut, of_study)
+    (runs.logs / "study" / "study.toml").touch()
+    for folder in (cut, of_study):
+        runs.resumed(folder)
+        assert [event.kind for event in runs.events[:2]] == ["run_started", "interrupted"]
+        assert course(folder) == course(whole)
+    assert read_manifest(cut / "checkpoint") is not None, "a checkpoint that was removed comes back"
+    assert not (of_study / "checkpoint").exists()
 
 
 def test_what_was_steered_before_the_checkpoint_holds_and_what_came_after_is_undone(runs: Runs) -> None:
@@ -546,7 +551,7 @@ def test_a_run_that_trains_is_not_resumed(runs: Runs) -> None:
             with pytest.raises(InputError, match=f"still trains, in process {os.getpid()}; 'regtui attach' shows it"):
                 resumable(folder)
             with pytest.raises(InputError, match="another process trains this run"):
-                RunLog.resumed(folder)
+                RunLog.resumed(folder, checkpoints=True)
         return []
 
     folder = runs.whole(preset_of(1), act)
@@ -557,11 +562,11 @@ def test_while_one_process_gets_ready_to_resume_it_no_other_does(runs: Runs) -> 
     cut = runs.whole(preset_of(3), in_epoch(2))
     told = json.loads((cut / "run.json").read_text())
     (cut / "run.json").write_text(json.dumps(told | {"pid": 2**22 + 1}))  # of the one that was killed
-    with RunLog.resumed(cut):
+    with RunLog.resumed(cut, checkpoints=True):
         with pytest.raises(InputError, match="still trains, in another process; 'regtui attach' shows it"):
             resumable(cut)
         with pytest.raises(InputError, match="another process trains this run"):
-            RunLog.resumed(cut)
+            RunLog.resumed(cut, checkpoints=True)
     assert resumable(cut).epoch == 1
 
 

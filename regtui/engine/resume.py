@@ -24,7 +24,7 @@ from regtui.protocol.events import ArmStopped, Event, Interrupted, RunStarted, S
 from regtui.protocol.history import History
 from regtui.protocol.who import Who
 from regtui.remote.server import serving
-from regtui.runs.log import RunLog, versions
+from regtui.runs.log import CHECKPOINT, RunLog, versions
 from regtui.runs.resumable import Resumable, is_of_study, resumable
 from regtui.runs.seam import Seam, find_seam, kept_lines
 from regtui.techniques.base import LARGEST_KNOB
@@ -93,7 +93,8 @@ def _resume(
     *,
     attachable: bool,
 ) -> RunResult:
-    with RunLog.resumed(folder) as log:
+    saves = not is_of_study(folder) or (folder / CHECKPOINT).is_dir()  # a study's runs have none unless asked for
+    with RunLog.resumed(folder, checkpoints=saves) as log:
         place = resumable(folder, changes.epochs, changes.device, held=True)
         seam = find_seam(folder, place.commit, place.training)
         preset, history = _preset(place, changes), seam.history
@@ -101,7 +102,6 @@ def _resume(
         crew.prepare(len(preset.arms()))
         device = _build(preset, crew, control, before, changes)
         tell = teller(history, log, lambda event: served(event), lambda: disk())  # from the seam on
-        saves = log.checkpoint.is_dir()
         at = (lambda: log.checkpoint) if saves else None
         trainer = Trainer(preset, crew, control, tell, at, log.sync, lambda: disk())
         if place.commit is not None:

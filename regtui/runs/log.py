@@ -82,14 +82,18 @@ class RunLog:
             raise
 
     @classmethod
-    def resumed(cls, folder: Path) -> Self:
+    def resumed(cls, folder: Path, *, checkpoints: bool) -> Self:
         """Take over the folder of a run, so that no other process resumes it; `go_on` begins to write.
+
+        Args:
+            folder: The run's folder.
+            checkpoints: Whether the folder gets one for a checkpoint, if it has none.
 
         Raises:
             InputError: Another process trains it, or the folder can't be read.
         """
         log = cls.__new__(cls)
-        log._set_up(checkpoints=(folder / CHECKPOINT).is_dir())
+        log._set_up(checkpoints=checkpoints)
         log._folder = log._known_place = folder
         try:
             log._handle, log._locked = open_locked(folder)
