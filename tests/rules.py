@@ -160,7 +160,8 @@ def is_above(arm: Logged, percent: str | None, loss: str, epoch: str, words: str
     if "far above" in words:
         hold(above(arm) >= 100, "not far")
     elif "as low as" in words:
-        hold(seen(arm.newest[1]) == seen(arm.lowest[1]), "not as low")
+        same = seen(arm.newest[1]) == seen(arm.lowest[1])
+        hold(same or (arm.lowest[1] >= 1000 and above(arm) < 0.005), "not as low")
     elif percent is None:
         hold(arm.newest[0] == arm.lowest[0], "not at its lowest")
     else:

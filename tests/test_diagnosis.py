@@ -76,6 +76,7 @@ def test_where_the_log_has_lost_an_epoch_the_same_epochs_are_compared() -> None:
         ([0.3, 0.25, 0.26, 0.24], "is at its lowest, 0.2400 at epoch 4"),  # by a leap after a rise
         ([0.3, 0.25, 0.2, 0.21, 0.19, 0.17, 0.15], "still falls, 0.1500 at epoch 7"),  # with a wobble
         ([0.2, 0.2], "is as low as its lowest, 0.2000 at epoch 1"),
+        ([1_400.0, 1_499.0], "is 7.1 % above its lowest, 1e+03 at epoch 1"),  # both are shown as 1e+03
         (
             [0.3, 0.2, 0.2, 0.2],
             "is flat, within 2 % over 3 epochs, as low as its lowest, 0.2000 at epoch 2",

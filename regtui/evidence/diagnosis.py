@@ -25,6 +25,8 @@ MOST = 3
 """So many sentences are told at most."""
 FAR = 100
 """A loss so many times above its lowest is called 'far above', without a percentage."""
+ALIKE = 0.005
+"""A loss is as low as its lowest if both are shown alike, and it is above that by less than this share."""
 
 
 def describe(history: History, planned_epochs: int, *, over: bool = False) -> str:
@@ -192,7 +194,8 @@ def _above(of: Trend) -> str:
     """The newest loss compared with the lowest: '2.5 % above its lowest, 0.3101 at epoch 6'."""
     if of.last is of.lowest:
         return f"at its lowest, {_lowest(of)}"
-    if short(of.last.val_loss) == short(of.lowest.val_loss):
+    alike = short(of.last.val_loss) == short(of.lowest.val_loss)
+    if alike and of.above < ALIKE:  # losses from 1,000 on are shown with one digit
         return f"as low as its lowest, {_lowest(of)}"
     return f"{'far' if of.above >= FAR else _rise(of)} above its lowest, {_lowest(of)}"
 
