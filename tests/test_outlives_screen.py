@@ -166,17 +166,17 @@ def test_a_terminal_that_was_closed_takes_everything() -> None:
 
 @pytest.mark.slow
 def test_a_screen_that_fails_leaves_the_run_to_its_end_told_in_lines(logs: Path) -> None:
-    with Terminal("-c", SHOW, logs, "5") as terminal:
+    with Terminal("-c", SHOW, logs, "40") as terminal:
         assert terminal.wait() == 0
         assert terminal.attributes == terminal.attributes_before
         said = terminal.normal_screen.splitlines()
         assert terminal.all_gone(8)
     (folder,) = logs.iterdir()
     assert said[0].startswith("regtui: the screen failed: ZeroDivisionError: a fault of the screen; the run goes on")
-    assert any(line.startswith("    5/5  regularized") for line in said)
+    assert any(line.startswith("  40/40  regularized") for line in said)
     assert said[-1] == f"log  {folder}"
     assert "ZeroDivisionError" in (folder / "screen-traceback.txt").read_text()
-    assert_complete(logs, 5)
+    assert_complete(logs, 40)
 
 
 def test_a_run_without_its_screen_is_stopped_by_ctrl_c_as_one_that_had_none(tmp_path: Path) -> None:
