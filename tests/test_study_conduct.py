@@ -160,7 +160,9 @@ def test_a_run_that_another_program_trains_on_is_left_alone(tmp_path: Path) -> N
     assert Heard().conduct(study, Resuming()) == "finished"
 
 
-@pytest.mark.parametrize("left", ["", "events.jsonl", "preset.toml", "preset.toml run.json events.jsonl"])
+@pytest.mark.parametrize(
+    "left", ["", "events.jsonl", "events.jsonl run.json", "preset.toml", "preset.toml run.json events.jsonl"]
+)
 def test_a_run_that_was_interrupted_is_begun_anew(tmp_path: Path, left: str) -> None:
     study = begun(tmp_path)
     Heard().conduct(study, FakeEngine())

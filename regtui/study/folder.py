@@ -423,4 +423,4 @@ def _identity_now(run: Path) -> str:
 def _is_begun(run: Path) -> bool:
     """Whether a folder is what is left of a run that was interrupted before its preset was written."""
     names = {name for name in os.listdir(run) if not name.startswith(".")}  # noqa: PTH208
-    return is_run(run) and names <= {"checkpoint", "events.jsonl"}
+    return is_run(run) and names <= {"checkpoint", "events.jsonl", "run.json"}
