@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 from textual.pilot import Pilot
 
-from regtui.cli.main import review
+from regtui.cli.commands.saved import review
 from regtui.engine.run import run
 from regtui.errors import InputError
 from regtui.protocol.control import Control
