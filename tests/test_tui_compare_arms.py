@@ -36,7 +36,7 @@ async def test_runs_of_several_arms_are_compared_arm_by_arm(tmp_path: Path, size
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: isinstance(app.screen, CompareScreen) and "one" in text_of(app))
         listed = app.screen.query_one(RowList)
-        assert listed.virtual_size.height - 1 == 2 * 4 + 1, "a row a run, and one for each of several arms"
+        await until(pilot, lambda: listed.virtual_size.height - 1 == 2 * 4 + 1)  # a row a run, and one for each arm
         if size[1] >= 24:
             assert "3 arms, each against the baseline" in " ".join(text_of(app).split())
         for _ in range(3):
