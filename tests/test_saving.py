@@ -439,7 +439,7 @@ def test_memory_stays_bounded_however_long_a_disk_is_full(tmp_path: Path, monkey
     file = EventFile(tmp_path / "events.jsonl")
     for step in range(1, 2_001):
         file.add(StepsDone(t=step, arm="baseline", epoch=1, first_step=10 * step, losses=[0.5] * 10))
-    kept = sum(len(event.losses) for event in file._events if isinstance(event, StepsDone))
+    kept = sum(len(event.losses) for event in file.written[1] if isinstance(event, StepsDone))
     assert 0 < kept < 5_000
     assert file.lost == 20_000 - kept
     file.save(tmp_path / "events.jsonl")

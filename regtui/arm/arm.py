@@ -20,6 +20,7 @@ from regtui.arm.network import Network, as_images
 from regtui.arm.reports import Built, Measured, Saved, ScoreReport, Trained
 from regtui.arm.split import Data, Rows, normalize
 from regtui.arm.streams import stream
+from regtui.disk import Disk, HangsError
 from regtui.errors import InputError
 from regtui.models.base import input_shape
 from regtui.models.fast import apply_layers, learn_layers
@@ -50,7 +51,8 @@ class Evaluation(NamedTuple):
 class Arm(ArmCalls):
     """Trains one network. Everything follows from preset, name and data, so arms need not know each other."""
 
-    def __init__(self, name: str, preset: Preset, data: Data, device: torch.device) -> None:
+    def __init__(self, name: str, preset: Preset, data: Data, device: torch.device, disk: Disk | None = None) -> None:
+        """Build it; `disk` is shared by all that save in one thread."""
         self.name = name
         self.preset = preset
         self.data = data
@@ -95,6 +97,7 @@ class Arm(ArmCalls):
         self._best: Best | None = None
         self._at_best = False
         self._best_file: str | None = None
+        self._disk = disk or Disk()
 
     def built(self) -> Built:
         """What is known before the first step."""
@@ -323,16 +326,24 @@ class Arm(ArmCalls):
             if name.startswith(WEIGHT) or not (only_weights or name.startswith(BEST))
         }
         last = f"{self.name}-{step}.safetensors"
-        try:
+        own = f"{self.name}.best-{step}.safetensors"  # no arm has a dot in its name
+        known = self._best_file
+
+        def write() -> str | None:
+            """Returns the file with the best weights, if they have one of their own."""
             folder.mkdir(exist_ok=True)
             checkpoint.write(folder / last, State(rest, state.facts))
-            if best and not (self._best_file and (folder / self._best_file).exists()):
-                name = f"{self.name}.best-{step}.safetensors"  # no arm has a dot in its name
-                checkpoint.write(folder / name, State(best, {}))
-                self._best_file = name
+            if not best or (known and (folder / known).exists()):
+                return known
+            checkpoint.write(folder / own, State(best, {}))
+            return own
+
+        try:
+            # If that takes too long, training changes the tensors while they are written; no commit names such a file.
+            self._best_file = self._disk(write, sum(tensor.nbytes for tensor in (*rest.values(), *best.values())))
         except OSError as error:
             # Of the folder, because the files have other names at each step but the fault is the same.
-            return Saved(None, fault_at(folder, error))
+            return Saved(None, fault_at(folder, error), hangs=isinstance(error, HangsError))
         best_file = last if self._at_best else self._best_file
         return Saved(ArmFiles(last=last, best=best_file, best_epoch=state.facts["best_epoch"]))
 

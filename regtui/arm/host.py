@@ -13,6 +13,7 @@ from regtui.arm import device
 from regtui.arm.arm import Arm
 from regtui.arm.interface import Call, HostCalls
 from regtui.arm.split import load
+from regtui.disk import Disk
 from regtui.errors import RegtuiError
 from regtui.preset.memory import check
 from regtui.preset.model import Preset
@@ -25,6 +26,7 @@ class Host(HostCalls):
     def __init__(self) -> None:
         self._arms: dict[str, Arm] = {}
         self._place, self._batch = torch.device("cpu"), 0
+        self._disk = Disk()
 
     def torch_version(self) -> str:
         """The version of torch; an answer means that torch has been imported."""
@@ -61,7 +63,7 @@ class Host(HostCalls):
             check(preset, device.memory_of(place), 1, on_gpu=True)
         with self._too_little_memory_explained("to build the networks"):
             data = load(data_file, preset.data, preset.train.seed, place)
-            self._arms = {name: Arm(name, preset, data, place) for name in names}
+            self._arms = {name: Arm(name, preset, data, place, self._disk) for name in names}
 
     def call(self, call: Call) -> dict[str, Any]:
         """Carry out `call`; returns the results by arm.

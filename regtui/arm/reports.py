@@ -62,10 +62,11 @@ class Measured(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """An arm's part of a checkpoint: its files, or why they can't be written."""
+    """An arm's part of a checkpoint: its files, or why they can't be written, and whether the disk did not answer."""
 
     files: ArmFiles | None
     fault: str = ""
+    hangs: bool = False
 
 
 class ScoreReport(NamedTuple):

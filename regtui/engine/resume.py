@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from regtui.engine.crew import Crew, ProcessCrew
-from regtui.engine.run import RunResult, build, conduct, teller, watching_disk
+from regtui.engine.run import RunResult, build, conduct, teller
 from regtui.engine.trainer import Trainer
 from regtui.errors import InputError
 from regtui.preset.file import load
@@ -101,9 +101,9 @@ def _resume(
         before = history.seams[-1] if history.seams else history.started
         crew.prepare(len(preset.arms()))
         device = _build(preset, crew, control, before, changes)
-        tell = teller(history, log, lambda event: served(event), lambda: disk())  # from the seam on
+        tell = teller(history, log, lambda event: served(event))  # from the seam on
         at = (lambda: log.checkpoint) if saves else None
-        trainer = Trainer(preset, crew, control, tell, at, log.sync, lambda: disk())
+        trainer = Trainer(preset, crew, control, tell, at, log.sync, log.disk)
         if place.commit is not None:
             trainer.load(place.commit, place.training)
         told = Interrupted(
@@ -122,10 +122,7 @@ def _resume(
         )
         patient = _patient_arms(place, changes)
         log.go_on(preset, crew.threads, place.epoch, kept_lines(folder, seam.lines, place.training), place.reached)
-        with (
-            serving(log, control, emit, wanted=attachable) as served,
-            watching_disk(log.folder, lambda: trainer.progress.now, emit, tell) as disk,
-        ):
+        with serving(log, control, emit, wanted=attachable) as served:
             begun(log.folder)
 
             def tell_seam() -> None:
@@ -140,7 +137,7 @@ def _resume(
                 if place.commit is not None:
                     trainer.saver.save()  # from here on it has the changes, and belongs to a log with the seam
 
-            return conduct(trainer, history, log, served, disk, tell_seam)
+            return conduct(trainer, history, log, served, tell_seam)
 
 
 def _tell_lost_ends(trainer: Trainer, history: History, tell: Callable[[Event], None]) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from regtui.arm.reports import ScoreReport
 from regtui.data.source import ensure
+from regtui.disk import HangsError
 from regtui.engine.crew import Crew, ProcessCrew, nobody_watches
-from regtui.engine.disk_watch import PATIENCE as DISK_PATIENCE
-from regtui.engine.disk_watch import DiskWatch
 from regtui.engine.fits import check_early
 from regtui.engine.process import CrewClosedError, EngineError
 from regtui.engine.trainer import Trainer
@@ -27,10 +24,6 @@ from regtui.protocol.history import ArmHistory, History
 from regtui.remote.server import serving
 from regtui.runs.log import RunLog
 from regtui.runs.summary import ArmSummary, Pairing, Scores, Summary, TaskSummary
-from regtui.text import duration
-
-Disk = Callable[[], AbstractContextManager[None]]
-"""Makes a context in which something is saved, which may take long."""
 
 
 class HandedOver(Exception):  # noqa: N818, it is no error
@@ -107,15 +100,12 @@ def _run(
             log.discard()
             raise
         history = History()
-        with (
-            serving(log, control, emit, wanted=attachable) as served,
-            watching_disk(log.folder, lambda: trainer.progress.now, emit, lambda event: tell(event)) as disk,
-        ):
+        with serving(log, control, emit, wanted=attachable) as served:
             begun(log.folder)
-            tell = teller(history, log, served, disk)
+            tell = teller(history, log, served)
             place = (lambda: log.checkpoint) if checkpoints else None
-            trainer = Trainer(preset, crew, control, tell, place, log.sync, disk)
-            return conduct(trainer, history, log, served, disk)
+            trainer = Trainer(preset, crew, control, tell, place, log.sync, log.disk)
+            return conduct(trainer, history, log, served)
 
 
 def build(preset: Preset, crew: Crew, control: Control) -> str:
@@ -129,44 +119,12 @@ def build(preset: Preset, crew: Crew, control: Control) -> str:
     return crew.build(preset, data_file)
 
 
-@contextmanager
-def watching_disk(
-    folder: Path, now: Callable[[], float], emit: Callable[[Event], object], tell: Callable[[Event], object]
-) -> Iterator[Disk]:
-    """Within this context it is told when the disk of the run's folder keeps it waiting.
-
-    Args:
-        folder: The folder, to name it.
-        now: Seconds since the run began.
-        emit: Receives, in another thread, that nothing is saved for long.
-        tell: Receives that the disk answers again, which the log can tell too.
-
-    Yields:
-        What makes a context in which something is saved.
-    """
-
-    def waits(seconds: float) -> None:
-        since = time.strftime("%H:%M", time.localtime(time.time() - seconds))
-        words = f"nothing is saved since {since}: the disk has not answered for {duration(seconds)}"
-        words += f"; training waits for it, and nothing is lost ({folder})"
-        emit(Saving(t=now(), what="disk", saved=False, words=words))
-
-    def answers(seconds: float) -> None:
-        tell(Saving(t=now(), what="disk", saved=True, words=f"the disk answers again, after {duration(seconds)}"))
-
-    with DiskWatch(waits, answers, DISK_PATIENCE) as watch:
-        yield watch.saving
-
-
-def teller(
-    history: History, log: RunLog, emit: Callable[[Event], object], disk: Disk = nullcontext
-) -> Callable[[Event], None]:
+def teller(history: History, log: RunLog, emit: Callable[[Event], object]) -> Callable[[Event], None]:
     """A function that adds an event to the history, writes it into the log, and emits it."""
 
     def tell(event: Event) -> None:
         history.add(event)
-        with disk():
-            saving = log(event)
+        saving = log(event)
         emit(event)
         for word in saving:
             tell(word)
@@ -179,7 +137,6 @@ def conduct(
     history: History,
     log: RunLog,
     emit: Callable[[Event], object],
-    disk: Disk,
     seam: Callable[[], object] = lambda: None,
 ) -> RunResult:
     """Train arms that have been built to their end, test them, and save the outcome.
@@ -189,7 +146,6 @@ def conduct(
         history: Of the run so far.
         log: Where the run is saved.
         emit: Receives every event of the end.
-        disk: Makes a context in which something is saved.
         seam: What a run that is resumed does before its first step.
 
     Raises:
@@ -208,8 +164,7 @@ def conduct(
         log.traceback(error.traceback if isinstance(error, EngineError) else traceback.format_exc())
     finally:
         if status is not None:
-            with disk():
-                summary = _end(trainer, history, log, emit, status, sentence)
+            summary = _end(trainer, history, log, emit, status, sentence)
     if status is None:
         log.hand_over(trainer.progress.now)
         raise HandedOver(log.folder)
@@ -227,6 +182,7 @@ def _end(
     """Tell of the end, and save the outcome and whatever could not be saved before."""
     progress = trainer.progress
     wall = progress.clock.seconds
+    waits = log.disk.silent = WaitForDisk(wall, trainer.control, emit)
     finished = RunFinished(t=round(wall, 3), status=status, error=sentence, train_seconds=progress.train_seconds)
     unkept = _keep_predictions(log, trainer.reports, finished.t)
     for word in (*unkept, *log(finished), *log.close(finished.t)):
@@ -238,8 +194,32 @@ def _end(
         words = "; ".join(filter(None, (summary.unsaved, unsaved.words)))
         summary = summary.model_copy(update={"unsaved": words})
         emit(unsaved)
+    waits.end()
     emit(finished)
     return summary
+
+
+class WaitForDisk:
+    """Waits for a disk that does not answer when a run ends, until a stop at once, and says so once."""
+
+    def __init__(self, t: float, control: Control, emit: Callable[[Event], object]) -> None:
+        self._t, self._control, self._emit = t, control, emit
+        self._told = False
+
+    def __call__(self) -> None:
+        """Go on waiting, or raise a `HangsError`."""
+        if self._control.stop_at_once:
+            raise HangsError
+        if not self._told:
+            self._told = True
+            words = "the run has ended, and waits for the disk; a stop at once loses what it has not written"
+            self._emit(Saving(t=self._t, what="disk", saved=False, words=words))
+
+    def end(self) -> None:
+        """Nothing is waited for any more."""
+        if self._told:
+            words = "the disk is no longer waited for"
+            self._emit(Saving(t=self._t, what="disk", saved=True, words=words))
 
 
 def _keep_predictions(log: RunLog, reports: Mapping[str, ScoreReport], t: float) -> list[Saving]:

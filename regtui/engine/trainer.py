@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from regtui.arm.interface import ArmCalls
 from regtui.arm.reports import Measured, ScoreReport
+from regtui.disk import Disk
 from regtui.engine.commands import Commands
 from regtui.engine.crew import Crew, nobody_watches
 from regtui.engine.pairing import run_started
@@ -45,7 +45,7 @@ class Trainer:
         emit: Callable[[Event], object],
         checkpoint: Callable[[], Path] | None,
         sync: Callable[[], int] = lambda: 0,
-        disk: Callable[[], AbstractContextManager[None]] = nullcontext,
+        disk: Disk | None = None,
     ) -> None:
         """Set up a run of arms that `crew` has built.
 
@@ -57,7 +57,7 @@ class Trainer:
             checkpoint: Returns the current folder of the checkpoint, which may be moved while the run trains; None for
                 a run without checkpoints.
             sync: Syncs the log to disk before a checkpoint is made; returns its lines, or raises an OSError.
-            disk: A context in which something is saved, which may take long.
+            disk: Carries out what is asked of the checkpoint's disk.
         """
         self.preset = preset
         self.crew = crew
@@ -66,7 +66,7 @@ class Trainer:
         self.progress = RunProgress(preset, emit)
         self.steps = Steps(crew, self.progress, preset.steps_per_epoch)
         self.commands = Commands(control, preset, crew, self.progress, self.steps)
-        self.saver = Saver(crew, self.progress, preset.steps_per_epoch, checkpoint, sync, disk)
+        self.saver = Saver(crew, self.progress, preset.steps_per_epoch, checkpoint, sync, disk or Disk())
         self.reports: Mapping[str, ScoreReport] = {}
 
     def run(self, seam: Callable[[], object] = lambda: None) -> Status | None:
@@ -221,7 +221,7 @@ class Trainer:
     def _score(self) -> Status:
         """Score the test set if there is something to score; returns how the run ended."""
         if self.saver.behind and not self.control.stop_at_once:
-            self.saver.save()  # once more before the test, in which arms return to their best weights
+            self.saver.settle(self.control)  # before the test, in which arms return to their best weights
         reasons = {name: arm.stopped for name, arm in self.progress.arms.items()}
         sound = [name for name, reason in reasons.items() if reason not in DIVERGED]
         comparable = BASELINE in sound and len(sound) > 1

@@ -480,7 +480,7 @@ class Saving(_Event):
     """A part of the run can't be saved, or can be saved again; training goes on.
 
     Attributes:
-        what: The part: events, weights, predictions, or summary; or the disk, if it does not answer.
+        what: The part: events, weights, predictions, or summary; or the disk, if a run that has ended waits for it.
         saved: Whether it is completely on disk now.
         words: What happened, since when, and what to do.
     """

@@ -34,7 +34,7 @@ class Feed:
         self.folder = log.folder
         self.goes_on = False
         self.wake: Callable[[], object] = lambda: None
-        self._size, self._behind = log.size, log.unsaved
+        self._size, self._behind = log.written
         self._inboxes: set[Inbox] = set()
         self._lock = threading.Lock()  # held only to append and to copy a list
 
@@ -49,7 +49,7 @@ class Feed:
         written = None
         if not isinstance(event, StepsDone) and not log.is_closed:  # steps are written later
             self.folder = log.folder
-            written = log.size, log.unsaved
+            written = log.written
         with self._lock:
             if written is None:
                 self._behind.append(event)

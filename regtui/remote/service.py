@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from regtui.disk import Disk
 from regtui.protocol.control import Control
 from regtui.protocol.who import Who
 from regtui.remote.address import Listening, Peer, peer_of
@@ -26,6 +27,8 @@ LOOK = 5.0
 """Seconds between two looks whether the socket is still in its place."""
 AFTER_FAULT = 1.0
 """Seconds until the next connection is accepted after the system could give none."""
+AT_MOST = 0.1
+"""Seconds that viewers wait for the disk of the run's folder."""
 REFUSALS = "refused.jsonl"
 """The file in a run's folder that tells what was refused, and to whom."""
 MOST_NOTED = 2**16
@@ -55,6 +58,7 @@ class Service:
         self._visitors: set[Visitor] = set()
         self._user = Who.here().user
         self._noted_enough = False
+        self._disk = Disk(AT_MOST)
         self._allowed = Allowance(CONNECTIONS, A_SECOND)
         self._resting: asyncio.TimerHandle | None = None
 
@@ -91,9 +95,9 @@ class Service:
         while not self._over.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._over.wait(), LOOK)
-            if self._over.is_set() or self._listening.is_in_place(self._feed.folder):
-                continue
-            with suppress(OSError):  # the folder isn't there again yet
+            with suppress(OSError):  # its disk does not answer, or the folder isn't there again yet
+                if self._over.is_set() or self._disk(lambda: self._listening.is_in_place(self._feed.folder)):
+                    continue
                 anew = self._listening.again(self._feed.folder)
                 self._rest()
                 self._listening.remove()
@@ -174,7 +178,8 @@ class Service:
         told = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": by.model_dump(), "why": why}
         line = json.dumps(told).encode() + b"\n"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-        with suppress(OSError):
+
+        def write() -> None:
             file = os.open(self._feed.folder / REFUSALS, flags, 0o666)
             try:
                 self._noted_enough = os.fstat(file).st_size + len(line) > MOST_NOTED
@@ -182,3 +187,6 @@ class Service:
                     os.write(file, line)
             finally:
                 os.close(file)
+
+        with suppress(OSError):
+            self._disk(write)

@@ -6,29 +6,51 @@ if there were too many to keep them all, from what is left of the old file if th
 
 After a write or a sync that failed, nobody knows what of the file is on the disk: the system may have dropped what it
 could not write, and tells of it only once. Such a file is written again, too. Only a full disk says how much it took.
+
+A disk may take long, so events are added in one thread while another saves those that were there before.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import os
 import stat
+import threading
+from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
+from typing import NamedTuple
 
 from regtui.files import sync_folder
 from regtui.protocol.events import Event, StepsDone
 
 KEPT = 500_000
-"""Step losses kept in memory in case the file must be written again: 16 MB. All other events are kept."""
+"""Step losses kept in memory in case the file must be written again: 4 MB. All other events are kept."""
 OVERHEAD = 40
 """Memory of an event of steps without its losses, counted in losses."""
 BLOCK = 2**20
 """Bytes copied at a time."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class _Packed(NamedTuple):
+    """An event of steps without its losses, and these in a quarter of the memory, NaN for None."""
+
+    event: StepsDone
+    losses: array[float]
+
+    def unpacked(self) -> StepsDone:
+        """The event."""
+        losses = [None if math.isnan(loss) else loss for loss in self.losses]
+        return self.event.model_copy(update={"losses": losses})
+
+
+_Kept = Event | _Packed | bytes | None
+"""What is kept of an event: bytes are the line of an unknown one; None is steps that were dropped."""
 
 
 class EventFile:
@@ -52,8 +74,10 @@ class EventFile:
         self._size = self._lines = 0
         self._in_doubt, self._synced = False, False
         self._written = hashlib.blake2b()
-        self._events: list[Event | bytes | None] = []  # bytes are a line of no known event; None is steps dropped
-        self._saved = 0
+        self._events: list[_Kept] = []
+        self._lock = threading.Lock()  # held for what is in memory, never for the disk
+        self._saved = self._taken = 0  # of the events, those taken are in the file or being written
+        self._dropped_when_taken = 0
         self._kept = 0
         self._looked_at = 0
         self._dropped = 0
@@ -64,15 +88,14 @@ class EventFile:
 
     def add(self, event: Event | bytes) -> None:
         """Add an event, or the line of an unknown one, which the next `save` writes."""
-        self._events.append(event)
-        if isinstance(event, StepsDone):
-            self._kept += OVERHEAD + len(event.losses)
+        with self._lock:
+            if not isinstance(event, StepsDone):
+                self._events.append(event)
+                return
+            losses = array("d", (math.nan if loss is None else loss for loss in event.losses))
+            self._events.append(_Packed(event.model_copy(update={"losses": []}), losses))
+            self._kept += OVERHEAD + len(losses)
             self._drop_old_steps()
-
-    @property
-    def saved(self) -> bool:
-        """Whether the last save wrote all events."""
-        return self._saved == len(self._events)
 
     @property
     def is_closed(self) -> bool:
@@ -80,14 +103,12 @@ class EventFile:
         return self._file.closed
 
     @property
-    def size(self) -> int:
-        """Bytes of the file that hold the saved events."""
-        return self._size
-
-    @property
-    def unsaved(self) -> list[Event]:
-        """The events that are only in memory, in order."""
-        return [event for event in self._events[self._saved :] if isinstance(event, Event)]
+    def written(self) -> tuple[int, list[Event]]:
+        """Bytes of the file that hold the saved events, and those that are only in memory, in order."""
+        with self._lock:
+            size, unsaved = self._size, self._events[self._saved :]
+        events = (event.unpacked() if isinstance(event, _Packed) else event for event in unsaved)
+        return size, [event for event in events if isinstance(event, Event)]
 
     def save(self, path: Path) -> str:
         """Write all events to the file at `path`.
@@ -101,19 +122,26 @@ class EventFile:
         happened = self._what_happened(path)
         if happened:
             self._write_anew(path)
-        new = b"".join(map(_line, self._events[self._saved :]))
+        with self._lock:
+            events = self._events[self._saved :]
+            self._taken, self._dropped_when_taken = len(self._events), 0
+        new = b"".join(map(_line, events))
         try:
             _write(self._file.fileno(), new)
         except OSError as error:
             self._in_doubt = error.errno not in _FULL
             with suppress(OSError):  # the next save notices, and writes the file again
                 self._file.truncate(self._size)
+            with self._lock:
+                self._taken = self._saved
+                self.lost += self._dropped_when_taken
             raise
         self._synced = self._synced and not new
-        self._size += len(new)
         self._lines += new.count(b"\n")
         self._written.update(new)
-        self._saved = len(self._events)
+        with self._lock:
+            self._size += len(new)
+            self._saved = self._taken
         return happened
 
     def sync(self) -> int:
@@ -146,7 +174,7 @@ class EventFile:
                 _write(file.fileno(), line)
                 self._written.update(line)
                 self._size, self._lines = self._size + len(line), self._lines + line.count(b"\n")
-                self._saved += 1
+                self._saved = self._taken = self._saved + 1
                 self.add(line if event is None else event)
             os.fsync(file.fileno())
             temporary.replace(path)
@@ -183,8 +211,10 @@ class EventFile:
             file = temporary.open("a+b", buffering=0)
             try:
                 size, lines, written = 0, 0, hashlib.blake2b()
-                from_memory = not self._dropped or not self._is_whole()
-                for block in self._from_memory() if from_memory else self._from_file():
+                with self._lock:
+                    lost, dropped, events = self.lost, self._dropped, self._events[: self._saved]
+                from_memory = not dropped or not self._is_whole()
+                for block in map(_line, events) if from_memory else self._from_file():
                     _write(file.fileno(), block)
                     size += len(block)
                     lines += block.count(b"\n")
@@ -201,10 +231,11 @@ class EventFile:
             raise
         with suppress(OSError):
             self._file.close()
-        self._file, self._size, self._lines, self._written = file, size, lines, written
+        with self._lock:
+            self._file, self._size, self._lines, self._written = file, size, lines, written
+            if from_memory:
+                self.lost += dropped - lost
         self._in_doubt, self._synced = False, True
-        if from_memory:
-            self.lost = self._dropped
 
     def _is_whole(self) -> bool:
         """Whether the open file is still complete, even if it was renamed or removed."""
@@ -223,26 +254,25 @@ class EventFile:
             yield block
             left -= len(block)
 
-    def _from_memory(self) -> Iterator[bytes]:
-        return map(_line, self._events[: self._saved])
-
     def _drop_old_steps(self) -> None:
         """Drop the oldest losses if there are too many; those not in a file are lost."""
         while self._kept > KEPT and self._looked_at < len(self._events):
             event = self._events[self._looked_at]
-            if isinstance(event, StepsDone):
+            if isinstance(event, _Packed):
                 self._kept -= OVERHEAD + len(event.losses)
                 self._dropped += len(event.losses)
-                if self._looked_at >= self._saved:
+                if self._looked_at >= self._taken:
                     self.lost += len(event.losses)
+                elif self._looked_at >= self._saved:
+                    self._dropped_when_taken += len(event.losses)
                 self._events[self._looked_at] = None
             self._looked_at += 1
 
 
-def _line(event: Event | bytes | None) -> bytes:
+def _line(event: _Kept) -> bytes:
     if event is None or isinstance(event, bytes):
         return event or b""
-    return event.model_dump_json().encode() + b"\n"
+    return (event.unpacked() if isinstance(event, _Packed) else event).model_dump_json().encode() + b"\n"
 
 
 def _write(descriptor: int, data: bytes) -> None:

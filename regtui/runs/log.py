@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from regtui import SCHEMA, __version__
+from regtui.disk import Disk, HangsError
 from regtui.errors import InputError, unwritable
 from regtui.files import open_plain, sync_folder, write_whole
 from regtui.preset.file import to_toml
@@ -42,8 +43,12 @@ class RunLog:
     """Writes one run's folder. Use it as a context manager, and call it with each event.
 
     Whatever happens to the folder, the run goes on. What can't be saved stays in memory, is reported once, and is tried
-    again with the next event. A folder that was renamed is followed; one that was removed is created again at its old
-    place with everything that belongs in it.
+    again with the next event; so it is if the disk does not answer. A folder that was renamed is followed; one that was
+    removed is created again at its old place with everything that belongs in it.
+
+    Attributes:
+        disk: Carries out what is asked of the run's disk once the run has begun.
+        folder: The path of the run's folder, as it was when something was last saved.
     """
 
     def __init__(self, logs: Path, preset: Preset, threads: int | None = None, *, checkpoints: bool = True) -> None:
@@ -61,18 +66,18 @@ class RunLog:
         self._set_up(checkpoints=checkpoints)
         try:
             self._made += [path for path in (logs, *logs.parents) if not path.exists()]
-            self._folder = self._known_place = _new_folder(logs, preset.name)
+            self.folder = self._made_at = self._known_place = _new_folder(logs, preset.name)
             self._hold()
-            self._events = EventFile(self._folder / EVENTS)
+            self._events = EventFile(self.folder / EVENTS)
             self._small_files = {
                 # The preset last: a folder with one is a run's, and of a run it is known who trains it.
                 CIRCUMSTANCES: _json(_circumstances(preset, threads, locked=self._locked)),
                 PRESET: to_toml(preset).encode(),
             }
             if self._checkpoints:
-                (self._folder / CHECKPOINT).mkdir()
+                (self.folder / CHECKPOINT).mkdir()
             for name, content in self._small_files.items():
-                write_whole(self._folder / name, content)
+                write_whole(self.folder / name, content)
         except (OSError, ValueError) as error:  # ValueError: a null character
             self._remove()
             why = error.strerror if isinstance(error, OSError) else error
@@ -94,7 +99,7 @@ class RunLog:
         """
         log = cls.__new__(cls)
         log._set_up(checkpoints=checkpoints)
-        log._folder = log._known_place = folder
+        log.folder = log._made_at = log._known_place = folder
         try:
             log._handle, log._locked = open_locked(folder)
             open_plain(folder / EVENTS).close()  # opening a pipe to write could block for ever
@@ -127,7 +132,7 @@ class RunLog:
         Raises:
             InputError: The folder can't be written.
         """
-        folder = self._folder
+        folder = self.folder
         told = _read_circumstances(folder) or _circumstances(preset, threads, locked=self._locked)
         again = told.get("resumed")
         told |= identity() | {"locked": self._locked}
@@ -158,6 +163,7 @@ class RunLog:
             self._write(CIRCUMSTANCES, _json(told | {"pid": None, "pid_started": None}))
 
     def _set_up(self, *, checkpoints: bool) -> None:
+        self.disk = Disk()
         self._made: list[Path] = []
         self._checkpoints = checkpoints
         self._handle: int | None = None
@@ -166,13 +172,6 @@ class RunLog:
         self._epoch = 1
         self._mended = ""  # what had happened to the file that `sync` mended, until that is told
         self._unsaved = Unsaved("log", "the log is not whole", "the log is whole again")
-
-    @property
-    def folder(self) -> Path:
-        """The current path of the run's folder."""
-        if self._handle is not None and not is_at(self._handle, self._folder):
-            return place_of(self._handle) or self._folder
-        return self._folder
 
     @property
     def checkpoint(self) -> Path:
@@ -185,14 +184,13 @@ class RunLog:
         return self._events.is_closed
 
     @property
-    def size(self) -> int:
-        """Bytes of events.jsonl that hold events of this run."""
-        return self._events.size
+    def written(self) -> tuple[int, list[Event]]:
+        """Bytes of events.jsonl that hold events of this run, and those that it lacks, in order.
 
-    @property
-    def unsaved(self) -> list[Event]:
-        """The events that are not in events.jsonl, in order: steps of this epoch, and what could not be saved."""
-        return [*self._events.unsaved, *(step for steps in self._steps.values() for step in steps)]
+        They are steps of this epoch, and what could not be saved.
+        """
+        size, unsaved = self._events.written
+        return size, [*unsaved, *(step for steps in self._steps.values() for step in steps)]
 
     def note_socket(self, path: Path | None) -> None:
         """Note in run.json where the run listens; None for its folder, which needs no note."""
@@ -227,14 +225,15 @@ class RunLog:
         for _ in range(2):  # what could not be synced is written anew, once
             told += self._save(t)
             try:
-                self._events.sync()
+                self.disk(self._events.sync)
             except OSError as error:
                 fault = fault_at(self.folder / EVENTS, error)
             else:
                 break
         else:
             told += self._unsaved(t, self._epoch, fault)
-        self._events.close()
+        with suppress(HangsError):
+            self.disk(self._events.close)
         return told
 
     def sync(self) -> int:
@@ -246,11 +245,13 @@ class RunLog:
         Raises:
             OSError: They can't be. That is told with the next event, if it is still the case then.
         """
-        self._make_whole()
-        self._mended = self._events.save(self.folder / EVENTS) or self._mended
+        return self.disk(self._sync)
+
+    def _sync(self) -> int:
+        self._write_events()
         with suppress(OSError):
             return self._events.sync()
-        self._mended = self._events.save(self.folder / EVENTS) or self._mended  # written anew, once
+        self._write_events()  # written anew, once
         return self._events.sync()
 
     def keep_predictions(self, content: bytes, t: float) -> Saving | None:
@@ -272,7 +273,7 @@ class RunLog:
     def traceback(self, text: str) -> None:
         """Save the traceback of a failure for developers, if possible."""
         with suppress(OSError):
-            (self.folder / "traceback.txt").write_text(text, encoding="utf-8")
+            self.disk(lambda: (self.folder / "traceback.txt").write_text(text, encoding="utf-8"))
 
     def __enter__(self) -> Self:
         return self
@@ -280,36 +281,51 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            self.disk(self._end)
+        except HangsError:
+            self.disk.later(self._end)
+
+    def _end(self) -> None:
         self._events.close()
         self._let_go()
 
     def _write(self, name: str, content: bytes) -> str:
         """Write a file of the run atomically; returns why and where it can't be written."""
-        path = self.folder / name
-        try:
+
+        def write() -> None:
             self._make_whole()
-            path = self.folder / name
-            write_whole(path, content)
+            write_whole(self.folder / name, content)
+
+        try:
+            self.disk(write)
         except OSError as error:
-            return fault_at(path, error)
+            return fault_at(self.folder / name, error)
         return ""
 
     def _save(self, t: float) -> list[Saving]:
         """Save everything that is not on disk yet."""
-        path = self.folder / EVENTS
         try:
-            lacks = self._make_whole()
-            path = self.folder / EVENTS
-            happened = self._events.save(path) or self._mended
+            lacks = self.disk(self._write_events)
         except OSError as error:
-            return self._unsaved(t, self._epoch, fault_at(path, error))
-        self._mended = ""
+            return self._unsaved(t, self._epoch, fault_at(self.folder / EVENTS, error))
+        happened, self._mended = self._mended, ""
         told = self._moved(t)
         if happened and not self._unsaved.fault:  # else it is told below that the log is whole again
-            words = f"{path} {happened}; it was written anew with what was in it"
+            words = f"{self.folder / EVENTS} {happened}; it was written anew with what was in it"
             told.append(Saving(t=t, what="log", saved=not self._events.lost, words=words))
         lost = f"the losses of {self._events.lost:,} steps are lost" if self._events.lost else ""
         return told + self._unsaved(t, self._epoch, lost or lacks)
+
+    def _write_events(self) -> str:
+        """Write what events.jsonl lacks into it; returns why a small file can't be written.
+
+        Raises:
+            OSError: Not all could be written.
+        """
+        lacks = self._make_whole()
+        self._mended = self._events.save(self.folder / EVENTS) or self._mended
+        return lacks
 
     def _moved(self, t: float) -> list[Saving]:
         """Words on the folder's new place, once."""
@@ -325,7 +341,7 @@ class RunLog:
         Raises:
             OSError: The folder can't be created.
         """
-        folder = self.folder
+        folder = self.folder = self._find()
         if not folder.exists():
             folder.mkdir(parents=True, exist_ok=True)
             _sync_above(folder)
@@ -343,23 +359,30 @@ class RunLog:
                 fault = fault_at(folder / name, error)
         return fault
 
+    def _find(self) -> Path:
+        """The current path of the run's folder; where it was made, if it is nowhere."""
+        if self._handle is not None and not is_at(self._handle, self._made_at):
+            return place_of(self._handle) or self._made_at
+        return self._made_at
+
     def _hold(self) -> None:
         """Keep the folder open, so that it is found after a rename; Windows does not rename folders in use."""
         self._let_go()
         with suppress(OSError):
-            self._handle, self._locked = open_locked(self._folder)
+            self._handle, self._locked = open_locked(self._made_at)
 
     def _let_go(self) -> None:
         if self._handle is not None:
-            os.close(self._handle)
+            with suppress(OSError):  # a folder was not written; a share that has gone away may say so all the same
+                os.close(self._handle)
             self._handle = None
 
     def _remove(self) -> None:
         self._let_go()
         if hasattr(self, "_events"):
             self._events.close()
-        if hasattr(self, "_folder"):
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if hasattr(self, "folder"):
+            shutil.rmtree(self.folder, ignore_errors=True)
         for path in self._made:
             with suppress(OSError):  # another run took that place meanwhile
                 path.rmdir()

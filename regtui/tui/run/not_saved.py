@@ -25,7 +25,8 @@ class NotSaved(Lines):
 
     def update_from(self, history: History, *, over: bool) -> bool:
         """Take in what is not saved; returns whether that is other words than before."""
-        parts = "; ".join(history.unsaved.values())
+        first = sorted(history.unsaved, key=lambda what: what != "disk")  # that it is waited for
+        parts = "; ".join(history.unsaved[what] for what in first)
         going_on = "" if over or history.paused or "disk" in history.unsaved else ", training goes on"
         words = f"NOT SAVED{going_on}: {parts}" if parts else ""
         before, self._words = self._words, words

@@ -1,0 +1,292 @@
+"""A disk that does not answer, as a share that has gone away: training goes on without it, and what it had is saved."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from regtui.disk import Disk, HangsError
+from regtui.engine.crew import Crew, LocalCrew
+from regtui.engine.run import RunResult, run
+from regtui.protocol.control import Control, HandOver, Stop
+from regtui.protocol.events import ControlApplied, EpochDone, Event, Saving, Scored, StepsDone
+from regtui.protocol.history import History
+from regtui.runs import event_file
+from regtui.runs.checkpoint import read_manifest
+from regtui.runs.event_file import EventFile
+from regtui.runs.events import read_events
+from tests.conftest import small_preset
+from tests.scripted import ScriptedCrew
+
+DEADLINE = 30.0
+EPOCHS = 8
+LOSSES = {"baseline": [1.0 / n for n in range(1, EPOCHS + 1)], "regularized": [1.1 / n for n in range(1, EPOCHS + 1)]}
+
+
+class Hanging:
+    """A function of `os` that does not return, from when it is told to hang until it is told to answer."""
+
+    def __init__(
+        self, name: str, monkeypatch: pytest.MonkeyPatch, which: Callable[..., bool] = lambda *_args: True
+    ) -> None:
+        self._own: Callable[..., Any] = getattr(os, name)
+        self._which = which
+        self._answers = threading.Event()
+        self._answers.set()
+        self.caught = threading.Event()
+        monkeypatch.setattr(os, name, self)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        if not self._answers.is_set() and threading.current_thread().name == "disk" and self._which(*args):
+            self.caught.set()
+            assert self._answers.wait(DEADLINE)
+        return self._own(*args, **options)
+
+    def hang(self) -> None:
+        self._answers.clear()
+
+    def answer(self) -> None:
+        self._answers.set()
+
+
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Disk.__init__, "__defaults__", (0.05,))
+
+
+def train(
+    logs: Path, at: Callable[[Event], object], control: Control | None = None, crew: Crew | None = None
+) -> tuple[RunResult, list[Event]]:
+    events: list[Event] = []
+
+    def emit(event: Event) -> None:
+        events.append(event)
+        at(event)
+
+    preset = small_preset(train={"epochs": EPOCHS})
+    return run(preset, logs, control or Control(), emit, crew or ScriptedCrew(LOSSES)), events
+
+
+def is_epoch(event: Event, epoch: int, arm: str = "regularized") -> bool:
+    return isinstance(event, EpochDone) and (event.arm, event.epoch) == (arm, epoch)
+
+
+def waits(event: Event) -> bool:
+    return isinstance(event, Saving) and event.what == "disk" and not event.saved
+
+
+def assert_all_saved(result: RunResult, events: list[Event]) -> None:
+    assert (result.summary.status, result.summary.unsaved) == ("finished", "")
+    kept, shown = History.of(read_events(result.folder)), History.of(events)
+    assert [len(arm.epochs) for arm in kept.arms.values()] == [EPOCHS, EPOCHS]
+    assert [arm.step_losses for arm in kept.arms.values()] == [arm.step_losses for arm in shown.arms.values()]
+    assert shown.unsaved == {}
+    manifest = read_manifest(result.folder / "checkpoint")
+    assert manifest is not None
+    assert manifest.epoch == EPOCHS
+    assert all((result.folder / "checkpoint" / files.last).exists() for files in manifest.arms.values())
+
+
+@pytest.mark.parametrize("what", ["write", "fsync", "open", "replace", "stat", "mkdir", "listdir", "unlink"])
+def test_training_goes_on_while_a_disk_hangs_and_all_is_saved_when_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    hanging = Hanging(what, monkeypatch)
+    meanwhile = 0
+
+    def at(event: Event) -> None:
+        nonlocal meanwhile
+        if is_epoch(event, 2):
+            hanging.hang()
+        if isinstance(event, EpochDone) and hanging.caught.is_set():
+            meanwhile += 1
+        if is_epoch(event, 6):
+            hanging.answer()
+
+    result, events = train(tmp_path, at)
+    assert_all_saved(result, events)
+    words = [event.words for event in events if isinstance(event, Saving) and not event.saved and not waits(event)]
+    assert all("since epoch" in word and "the disk does not answer" in word for word in words)
+    assert bool(words) is hanging.caught.is_set()
+    assert hanging.caught.is_set() or what in {"mkdir", "listdir", "unlink"}, "each event is written and synced"
+    assert meanwhile >= 2 or not hanging.caught.is_set()
+
+
+def test_what_an_arm_writes_while_it_trains_on_is_in_no_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed, _ = train(tmp_path / "undisturbed", lambda _event: None, crew=LocalCrew())
+    hanging = Hanging("fsync", monkeypatch, lambda file: "safetensors" in str(Path(f"/proc/self/fd/{file}").readlink()))
+    committed: list[int] = []
+
+    def at(event: Event) -> None:
+        if is_epoch(event, 2):
+            hanging.hang()
+        if is_epoch(event, 5):
+            (folder,) = (tmp_path / "disturbed").iterdir()
+            manifest = read_manifest(folder / "checkpoint")
+            assert manifest is not None
+            committed.append(manifest.epoch)
+            hanging.answer()
+
+    result, events = train(tmp_path / "disturbed", at, crew=LocalCrew())
+    assert hanging.caught.is_set()
+    assert committed == [1]
+    assert_all_saved(result, events)
+    for path in (undisturbed.folder / "checkpoint").glob("*.safetensors"):
+        tensors, again = load_file(path), load_file(result.folder / "checkpoint" / path.name)
+        assert tensors.keys() == again.keys()
+        assert all(torch.equal(tensor, again[name]) for name, tensor in tensors.items())
+
+
+@pytest.mark.parametrize("what", ["write", "replace"])
+def test_a_run_that_has_ended_waits_for_the_disk_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    hanging = Hanging(what, monkeypatch)
+
+    def at(event: Event) -> None:
+        if is_epoch(event, 6):
+            hanging.hang()
+        if waits(event):
+            assert hanging.caught.is_set()
+            hanging.answer()
+
+    result, events = train(tmp_path, at)
+    assert hanging.caught.is_set()
+    assert_all_saved(result, events)
+
+
+def test_so_does_one_whose_disk_hangs_only_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = Hanging("write", monkeypatch)
+
+    def at(event: Event) -> None:
+        if isinstance(event, Scored):
+            hanging.hang()
+        if waits(event):
+            hanging.answer()
+
+    result, events = train(tmp_path, at)
+    assert hanging.caught.is_set()
+    assert_all_saved(result, events)
+
+
+def test_a_stop_does_not_wait_for_the_weights_and_one_at_once_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging, control = Hanging("write", monkeypatch), Control()
+
+    def at(event: Event) -> None:
+        if is_epoch(event, 3):
+            hanging.hang()
+        if is_epoch(event, 5):
+            control.send(Stop())
+        if waits(event):
+            assert isinstance(event, Saving)
+            assert event.words.startswith("the run has ended")
+            control.send(Stop(at_once=True))
+
+    result, events = train(tmp_path, at, control)
+    hanging.answer()
+    assert any(isinstance(event, Scored) for event in events)
+    assert result.summary.status == "stopped"
+    assert "the log is not whole" in result.summary.unsaved
+    assert "the weights are not saved" in result.summary.unsaved
+    assert "the summary is not saved" in result.summary.unsaved
+
+
+def test_it_is_not_handed_over_to_a_process_that_would_find_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging, control = Hanging("fsync", monkeypatch), Control()
+
+    def at(event: Event) -> None:
+        if is_epoch(event, 3):
+            hanging.hang()
+            control.send(HandOver())
+        if is_epoch(event, 6):
+            hanging.answer()
+
+    result, events = train(tmp_path, at, control)
+    assert_all_saved(result, events)
+    (answer,) = [event for event in events if isinstance(event, ControlApplied) and event.command == "hand_over"]
+    assert not answer.accepted
+    assert "the disk does not answer" in answer.why
+
+
+def test_memory_stays_bounded_while_a_write_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_file, "KEPT", 5_000)
+    hanging = Hanging("write", monkeypatch)
+    file, own = EventFile(tmp_path / "events.jsonl"), Disk()
+
+    def add(first: int, last: int) -> None:
+        for step in range(first, last):
+            file.add(StepsDone(t=step, arm="baseline", epoch=1, first_step=10 * step, losses=[0.5, None] * 5))
+
+    add(0, 50)
+    hanging.hang()
+    with pytest.raises(HangsError):
+        own(lambda: file.save(tmp_path / "events.jsonl"))
+    add(50, 2_050)
+    kept = sum(len(event.losses) for event in file.written[1] if isinstance(event, StepsDone))
+    assert 0 < kept < 5_000
+    hanging.answer()
+    own.silent = lambda: None
+    own(lambda: file.save(tmp_path / "events.jsonl"))
+    assert file.lost == 20_000 - kept, "what was being written is not lost"
+    found = [event for event in read_events(tmp_path) if isinstance(event, StepsDone)]
+    assert sum(len(event.losses) for event in found) == 500 + kept
+    assert found[0].losses == [0.5, None] * 5
+    file.close()
+
+
+def test_a_job_s_result_and_error_are_its_caller_s() -> None:
+    own = Disk()
+    assert own(lambda: threading.current_thread().name) == "disk"
+    with pytest.raises(ZeroDivisionError):
+        own(lambda: 1 // 0)
+    assert own(lambda: 5) == 5
+
+
+def test_only_one_call_waits_and_no_later_one_until_the_disk_answers() -> None:
+    own, answers, order = Disk(), threading.Event(), list[str]()
+
+    def first() -> None:
+        assert answers.wait(DEADLINE)
+        order.append("first")
+
+    for job in (first, lambda: order.append("never"), lambda: order.append("never")):
+        with pytest.raises(HangsError):
+            own(job)
+    answers.set()
+    own.silent = lambda: None
+    own(lambda: order.append("later"))
+    assert order == ["first", "later"]
+
+
+def test_many_bytes_have_more_time() -> None:
+    own = Disk(0.02)
+    assert own(lambda: threading.Event().wait(0.2), size=50_000_000) is False
+
+
+def test_time_in_which_the_program_stood_still_is_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 1e9)
+    assert Disk(10.0)(lambda: "answer") == "answer"
+
+
+def test_its_thread_ends_with_it() -> None:
+    own, threads = Disk(), list[threading.Thread]()
+    own(lambda: threads.append(threading.current_thread()))
+    del own
+    gc.collect()
+    threads[0].join(DEADLINE)
+    assert not threads[0].is_alive()
