@@ -32,7 +32,7 @@ from regtui.preset.model import Preset
 from regtui.protocol.control import Control, SetMinDelta, SetPatience
 from regtui.protocol.history import History
 from regtui.runs.events import read_events
-from regtui.runs.list import read_run
+from regtui.runs.read import read_run
 from regtui.runs.weights import best_epoch
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew

@@ -10,7 +10,8 @@ import pytest
 from regtui.cli.runs import print_runs
 from regtui.protocol.events import Status
 from regtui.runs.filter import parse_filter
-from regtui.runs.list import RunInfo, read_run
+from regtui.runs.info import RunInfo
+from regtui.runs.read import read_run
 from regtui.tasks.comparison import RightWrong
 from regtui.tui.review import compare_table
 from regtui.tui.review.columns import FIELDS, VERDICT, verdict_or_status, verdict_width

@@ -13,7 +13,7 @@ from regtui.evidence.over_seeds import Compared
 from regtui.evidence.seeds import describe_seeds, describe_several, judge_seeds
 from regtui.runs.comparison import Seeds, differing, seeds, why_not_counted
 from regtui.runs.files import Field
-from regtui.runs.list import RunInfo, RunStatus
+from regtui.runs.info import RunInfo, RunStatus
 from regtui.runs.settings import settings
 from regtui.tasks import METRICS
 

@@ -15,9 +15,10 @@ from regtui.engine.run import run
 from regtui.errors import InputError
 from regtui.protocol.control import Control, SetStrength
 from regtui.runs.events import read_events
+from regtui.runs.find import FILES
 from regtui.runs.follow import Follower
 from regtui.runs.index import NAME, read_runs
-from regtui.runs.list import FILES, read_run
+from regtui.runs.read import read_run
 from regtui.runs.summary import read_summary
 from regtui.tui.review.replay import Replay
 from tests.conftest import small_preset

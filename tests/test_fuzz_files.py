@@ -35,9 +35,10 @@ from regtui.runs.checkpoint import MANIFEST, weights_file
 from regtui.runs.comparison import differing, seeds
 from regtui.runs.events import read_events
 from regtui.runs.filter import parse_filter
+from regtui.runs.find import FILES
 from regtui.runs.follow import Follower
 from regtui.runs.index import NAME, _checksum, read_runs
-from regtui.runs.list import FILES, read_run
+from regtui.runs.read import read_run
 from regtui.runs.summary import read_summary
 from regtui.runs.weights import best_epoch, histogram, picture, read_weights
 from regtui.text import is_shown

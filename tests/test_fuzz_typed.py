@@ -29,7 +29,7 @@ from regtui.protocol.control import Command, Control, Resume
 from regtui.protocol.events import ControlApplied, Event, Paused
 from regtui.protocol.history import History
 from regtui.runs.filter import parse_filter
-from regtui.runs.list import RunInfo
+from regtui.runs.info import RunInfo
 from regtui.text import one_line
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew

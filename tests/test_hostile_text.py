@@ -16,7 +16,7 @@ from regtui.errors import InputError
 from regtui.export.saved_run import read_saved_run
 from regtui.preset.file import load, to_table, to_toml
 from regtui.runs.events import read_events
-from regtui.runs.list import read_run
+from regtui.runs.read import read_run
 from regtui.runs.summary import read_summary
 from regtui.text import is_shown, one_line
 from tests.command import TINY, call, environment

@@ -11,7 +11,8 @@ from regtui.cli.runs import print_run, print_runs
 from regtui.preset.arms import MOST_ARMS
 from regtui.runs.filter import parse_filter
 from regtui.runs.index import read_runs
-from regtui.runs.list import RunInfo, read_run
+from regtui.runs.info import RunInfo
+from regtui.runs.read import read_run
 from regtui.tasks.comparison import RightWrong
 from regtui.tui.review.columns import FIELDS, VERDICT, about, points_cell
 from tests.conftest import small_preset

@@ -18,7 +18,7 @@ from regtui.protocol.events import EpochDone, Event, LayerWeights, RunFinished, 
 from regtui.protocol.history import History
 from regtui.runs import files, log, summary
 from regtui.runs.events import read_events
-from regtui.runs.list import read_run
+from regtui.runs.read import read_run
 from regtui.runs.summary import read_summary
 from regtui.tui.review.replay import Replay
 from tests.conftest import small_preset

@@ -14,8 +14,8 @@ from regtui.errors import InputError
 from regtui.protocol.control import Control
 from regtui.runs.filter import parse_filter
 from regtui.runs.index import read_runs
-from regtui.runs.list import read_run
 from regtui.runs.note import MAX_NOTE, Note, read_note, tags_of, write_note
+from regtui.runs.read import read_run
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
 

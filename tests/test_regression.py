@@ -22,8 +22,8 @@ from regtui.preset.file import load
 from regtui.protocol.control import Control
 from regtui.protocol.events import parse
 from regtui.runs.comparison import seeds
-from regtui.runs.list import read_run
 from regtui.runs.predictions import read_predictions
+from regtui.runs.read import read_run
 from regtui.tasks import words
 from regtui.tasks.comparison import ErrorDifference, RightWrong, holm
 from regtui.tui.app import RegtuiApp

@@ -20,8 +20,10 @@ from typing import Any
 import pytest
 
 from regtui.errors import InputError
+from regtui.runs.find import FILES, MAX_DEPTH, find_run, find_runs
 from regtui.runs.index import NAME, _checksum, read_runs
-from regtui.runs.list import FILES, MAX_DEPTH, RunInfo, find_run, find_runs, read_run
+from regtui.runs.info import RunInfo
+from regtui.runs.read import read_run
 from tests.bench.runs import write_run
 
 ENDED = 1000

@@ -16,7 +16,7 @@ import pytest
 from regtui.cli.runs import print_run, print_runs
 from regtui.runs import alive
 from regtui.runs.alive import identity
-from regtui.runs.list import read_run
+from regtui.runs.read import read_run
 from tests.command import ENDLESS, command, environment
 from tests.test_samples import samples
 

@@ -131,7 +131,7 @@ def test_many_faults_are_counted(logs: Path, capsys: pytest.CaptureFixture[str])
     assert lines[-1] == "regtui: 5 more runs have damaged files; --json names them"
 
 
-@pytest.mark.parametrize("module", ["runs.list", "runs.index", "runs.filter", "cli.runs"])
+@pytest.mark.parametrize("module", ["runs.read", "runs.index", "runs.filter", "cli.runs"])
 def test_listing_imports_nothing_heavy(module: str, logs: Path) -> None:
     print_runs(logs, json=False)  # leaves an index with all verdicts
     code = (

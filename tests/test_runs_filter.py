@@ -11,7 +11,7 @@ import pytest
 from regtui.errors import InputError
 from regtui.runs.files import Field
 from regtui.runs.filter import parse_filter
-from regtui.runs.list import RunInfo
+from regtui.runs.info import RunInfo
 
 MORE: dict[str, dict[str, Field]] = {
     "dropout": {"regularized.dropout.rate": 0.5},

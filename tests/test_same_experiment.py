@@ -15,7 +15,7 @@ from regtui.protocol.applied import same_experiment
 from regtui.protocol.control import Control
 from regtui.runs.comparison import why_not_counted
 from regtui.runs.index import read_runs
-from regtui.runs.list import read_run
+from regtui.runs.read import read_run
 from tests.conftest import small_preset
 from tests.telling import Telling, paired
 

@@ -15,7 +15,8 @@ from regtui.protocol import schema1
 from regtui.protocol.events import parse
 from regtui.protocol.history import History
 from regtui.runs.events import read_events
-from regtui.runs.list import find_runs, read_run
+from regtui.runs.find import find_runs
+from regtui.runs.read import read_run
 from regtui.runs.summary import read_summary
 
 ROOT = Path(__file__).parent.parent

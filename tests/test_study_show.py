@@ -12,7 +12,7 @@ from regtui.cli.export import export_runs
 from regtui.cli.runs import print_runs
 from regtui.cli.studies import find_saved, print_study
 from regtui.errors import InputError
-from regtui.runs.list import find_runs
+from regtui.runs.find import find_runs
 from regtui.study.folder import StudyFolder, find_studies
 from regtui.study.markdown import escaped, markdown
 from regtui.study.outcome import outcome_of

@@ -25,8 +25,8 @@ from regtui.preset.file import load
 from regtui.preset.model import Preset
 from regtui.protocol.history import ArmHistory, History
 from regtui.runs.comparison import seeds
-from regtui.runs.list import read_run
 from regtui.runs.log import RunLog
+from regtui.runs.read import read_run
 from regtui.tui.review.columns import FIELDS
 from regtui.tui.run.arms_table import arm_rows
 from tests import curves, rules_verdict

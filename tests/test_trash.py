@@ -11,8 +11,8 @@ from regtui.cli.runs import print_run, print_runs
 from regtui.engine.run import run
 from regtui.errors import InputError
 from regtui.protocol.control import Control
+from regtui.runs.find import find_run
 from regtui.runs.index import read_runs
-from regtui.runs.list import find_run
 from regtui.runs.trash import discard, restore
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew

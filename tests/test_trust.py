@@ -35,7 +35,7 @@ from regtui.preset.save import save_as
 from regtui.preset.validation import validate
 from regtui.protocol.control import Control
 from regtui.runs.checkpoint import MANIFEST, read_manifest, weights_file
-from regtui.runs.list import find_run
+from regtui.runs.find import find_run
 from regtui.runs.log import RunLog
 from regtui.runs.note import Note, read_note, write_note
 from regtui.runs.predictions import read_predictions

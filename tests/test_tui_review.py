@@ -11,8 +11,8 @@ import pytest
 from regtui.engine.run import run
 from regtui.preset.file import load
 from regtui.protocol.control import Control
-from regtui.runs.list import read_run
 from regtui.runs.note import Note, write_note
+from regtui.runs.read import read_run
 from regtui.runs.trash import discard
 from regtui.tui.app import RegtuiApp
 from regtui.tui.choose.screen import ChooseScreen

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from regtui.cli.studies import find_saved
 from regtui.errors import InputError
+from regtui.runs.find import check_folder, is_study_folder
 from regtui.runs.going_on import going_on
-from regtui.runs.list import check_folder, is_study_folder, read_run
+from regtui.runs.read import read_run
 from regtui.text import one_line, quoted
 
 AT_MOST = 5

@@ -25,7 +25,7 @@ def presets(incomplete: str) -> list[str]:
 
 def runs(context: typer.Context, incomplete: str) -> list[str]:
     """The saved runs whose names begin so, the newest first."""
-    from regtui.runs.list import is_run
+    from regtui.runs.find import is_run
 
     folder = _logs(context)
     with suppress(OSError):

@@ -185,7 +185,7 @@ def _resume(
     from regtui.cli.studies import find_saved
     from regtui.console import can_draw
     from regtui.errors import InputError
-    from regtui.runs.list import is_study_folder
+    from regtui.runs.find import is_study_folder
     from regtui.runs.resumable import resumable
     from regtui.settings import read_settings
     from regtui.text import quoted

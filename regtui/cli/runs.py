@@ -18,7 +18,9 @@ from regtui.preset.arms import BASELINE, REGULARIZED
 from regtui.runs.before import brought_up
 from regtui.runs.files import Field, read_json, read_toml
 from regtui.runs.filter import parse_filter
-from regtui.runs.list import ArmFigures, RunInfo, check_folder, find_run, find_study_folders, read_run
+from regtui.runs.find import check_folder, find_run, find_study_folders
+from regtui.runs.info import ArmFigures, RunInfo
+from regtui.runs.read import read_run
 from regtui.text import UNKNOWN, loss, one_line, quoted
 
 if TYPE_CHECKING:

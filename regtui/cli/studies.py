@@ -8,7 +8,7 @@ from pathlib import Path
 
 from regtui.console import room, say
 from regtui.errors import InputError
-from regtui.runs.list import find_run, find_runs, find_study_folders, is_run, is_study_folder
+from regtui.runs.find import find_run, find_runs, find_study_folders, is_run, is_study_folder
 from regtui.text import one_line, quoted
 
 WIDEST = 120

@@ -10,7 +10,7 @@ from regtui.errors import InputError
 from regtui.export import csv, figure, html, study_csv, study_figure, study_html, tensorboard
 from regtui.export.saved_run import SavedRun, read_saved_run
 from regtui.export.saved_study import SavedStudy, read_saved_study
-from regtui.runs.list import is_study_folder
+from regtui.runs.find import is_study_folder
 from regtui.text import one_line
 
 _OF_RUN: Mapping[str, Callable[[SavedRun, Path], None]] = {

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from regtui.preset.arms import BASELINE
 from regtui.runs.files import TABLES, Field
-from regtui.runs.list import RunInfo
+from regtui.runs.info import RunInfo
 from regtui.runs.settings import settings
 from regtui.tasks import Metric
 

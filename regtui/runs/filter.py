@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from regtui.errors import InputError
 from regtui.runs.files import LONGEST, TABLES, Field
-from regtui.runs.list import RunInfo
+from regtui.runs.info import RunInfo
 from regtui.text import quoted
 
 _COMPARISON = re.compile(r"([^<>=!~]*)(<=|>=|!=|<|>|=|~)(.*)", re.DOTALL)

@@ -9,7 +9,7 @@ from pathlib import Path
 from regtui.errors import InputError
 from regtui.runs.alive import standing
 from regtui.runs.files import read_json
-from regtui.runs.list import find_runs
+from regtui.runs.find import find_runs
 
 
 def going_on(logs: Path) -> Iterator[Path]:

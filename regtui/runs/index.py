@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from regtui.runs.files import MAX_NUMBER, Field, cleaned_fields
-from regtui.runs.list import FILES, RunInfo, RunStatus, find_runs, read_run
+from regtui.runs.find import FILES, find_runs
+from regtui.runs.info import RunInfo, RunStatus
 from regtui.runs.note import NAME as NOTE
+from regtui.runs.read import read_run
 
 NAME = ".regtui-index.sqlite"
 """The name of the index file, in the listed folder."""

@@ -16,7 +16,7 @@ from regtui.preset.model import Preset
 from regtui.runs.alive import is_of_here, standing
 from regtui.runs.checkpoint import Commit, read_manifest
 from regtui.runs.files import read_json
-from regtui.runs.list import STUDY, is_run
+from regtui.runs.find import STUDY, is_run
 from regtui.runs.lock import is_locked
 from regtui.text import counted, listed, quoted
 

@@ -12,7 +12,7 @@ from regtui.models import DEFAULT
 from regtui.preset.arms import arm_of_setting
 from regtui.preset.defaults import defaults
 from regtui.runs.files import TABLES, Field, flat_fields
-from regtui.runs.list import RunInfo, is_result
+from regtui.runs.info import RunInfo, is_result
 
 
 def settings(run: RunInfo) -> dict[str, Field]:

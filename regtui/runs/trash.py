@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from regtui.errors import InputError
-from regtui.runs.list import read_run
+from regtui.runs.read import read_run
 from regtui.text import quoted
 
 TRASH = ".trash"

@@ -33,7 +33,7 @@ from regtui.preset.file import to_table
 from regtui.preset.train import SEEDS
 from regtui.preset.validation import validate
 from regtui.runs.files import read_json, read_toml
-from regtui.runs.list import find_study_folders, is_run, is_study_folder
+from regtui.runs.find import find_study_folders, is_run, is_study_folder
 from regtui.runs.resumable import resumable
 from regtui.study.plan import FILE, Job, StudyPlan
 from regtui.text import quoted

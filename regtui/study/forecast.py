@@ -11,8 +11,10 @@ from regtui.preset.file import to_table
 from regtui.preset.model import Preset
 from regtui.runs.comparison import SEED, seeds
 from regtui.runs.files import TABLES, Field, flat_fields
+from regtui.runs.find import find_runs
 from regtui.runs.index import read_runs
-from regtui.runs.list import RunInfo, find_runs, read_run
+from regtui.runs.info import RunInfo
+from regtui.runs.read import read_run
 from regtui.runs.settings import settings
 from regtui.study.folder import RUNS, find_studies
 from regtui.study.outcome import metric_of

@@ -17,7 +17,7 @@ from typing import Any
 from regtui.errors import InputError
 from regtui.preset.arms import BASELINE
 from regtui.runs.files import Field, flat_fields, read_json
-from regtui.runs.list import RunInfo, RunStatus
+from regtui.runs.info import RunInfo, RunStatus
 from regtui.runs.note import read_note
 from regtui.study.folder import OUTCOME, StudyFolder
 from regtui.study.outcome import State, metric_of

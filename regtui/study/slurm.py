@@ -27,8 +27,8 @@ from typing import Any, Literal, Self
 from regtui.errors import InputError, RegtuiError, unwritable
 from regtui.preset.validation import nearest
 from regtui.protocol.events import RunFinished
+from regtui.runs.find import is_run
 from regtui.runs.follow import Follower
-from regtui.runs.list import is_run
 from regtui.study.alone import on_what_was_asked_for, wants_gpu
 from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.plan import Job

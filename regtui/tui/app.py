@@ -32,7 +32,7 @@ from regtui.preset.validation import validate
 from regtui.protocol.control import HandOver, Resume, Stop
 from regtui.protocol.history import History
 from regtui.runs.events import read_events
-from regtui.runs.list import is_study_folder
+from regtui.runs.find import is_study_folder
 from regtui.runs.resumable import resumable
 from regtui.settings import Settings
 from regtui.study.design import Wishes

@@ -28,7 +28,7 @@ def review(
     from regtui.console import can_draw
     from regtui.errors import InputError
     from regtui.runs.comparison import AT_MOST
-    from regtui.runs.list import check_folder, is_run, is_study_folder
+    from regtui.runs.find import check_folder, is_run, is_study_folder
     from regtui.settings import read_settings
     from regtui.text import quoted
 
@@ -113,7 +113,7 @@ def show_saved(
     """Print a saved run, its header, epochs and verdict; or a saved study, its verdict and what that rests on."""
     from regtui.cli.studies import find_saved, print_study
     from regtui.errors import InputError
-    from regtui.runs.list import is_study_folder
+    from regtui.runs.find import is_study_folder
 
     logs = log_dir or saved_in()
     folder = find_saved(saved, logs)

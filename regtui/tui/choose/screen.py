@@ -23,7 +23,7 @@ from regtui.preset.model import Preset
 from regtui.preset.places import available
 from regtui.preset.save import save_as
 from regtui.preset.validation import validate
-from regtui.runs.list import is_study_folder
+from regtui.runs.find import is_study_folder
 from regtui.text import one_line
 from regtui.tui.choose.detail import Detail
 from regtui.tui.choose.draft import Draft

@@ -18,7 +18,7 @@ from textual.widgets import Static
 from regtui.errors import RegtuiError
 from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
-from regtui.runs.list import read_run
+from regtui.runs.read import read_run
 from regtui.tui.charts.view import View
 from regtui.tui.look import arm_looks, follow_theme
 from regtui.tui.pages.weights_views import HistogramView, LayerTable, PictureView

@@ -14,7 +14,8 @@ from textual.screen import Screen
 from regtui.errors import InputError, RegtuiError
 from regtui.preset.file import load
 from regtui.preset.model import Preset
-from regtui.runs.list import RunInfo, is_study_folder
+from regtui.runs.find import is_study_folder
+from regtui.runs.info import RunInfo
 from regtui.runs.note import MAX_NOTE, Note, read_note, tags_of, write_note
 from regtui.runs.note import NAME as NOTE
 from regtui.runs.trash import discard, is_in_trash, restore

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from regtui.evidence.verdict import OUTCOMES
 from regtui.preset.arms import MARKS
-from regtui.runs.list import ArmFigures, RunInfo
+from regtui.runs.info import ArmFigures, RunInfo
 from regtui.runs.settings import settings, settings_by_arm
 from regtui.study.list import StudyInfo
 from regtui.text import UNKNOWN, loss, one_line

@@ -24,7 +24,8 @@ from regtui.protocol.events import Event
 from regtui.protocol.history import History
 from regtui.runs.comparison import Seeds, differing, seeds, why_not_counted
 from regtui.runs.follow import Follower
-from regtui.runs.list import RunInfo, read_run
+from regtui.runs.info import RunInfo
+from regtui.runs.read import read_run
 from regtui.tasks import Metric
 from regtui.text import listed, one_line
 from regtui.tui.charts.chart import Chart

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from rich.cells import cell_len
 
 from regtui.preset.arms import BASELINE, LONGEST_ARM, MARKS
-from regtui.runs.list import RunInfo
+from regtui.runs.info import RunInfo
 from regtui.runs.settings import setting
 from regtui.text import UNKNOWN, loss, one_line, share
 from regtui.tui.review.columns import (

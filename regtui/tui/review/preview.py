@@ -30,7 +30,8 @@ from regtui.preset.model import Preset
 from regtui.protocol.applied import own_preset
 from regtui.protocol.history import History
 from regtui.runs.follow import Follower
-from regtui.runs.list import RunInfo, read_run
+from regtui.runs.info import RunInfo
+from regtui.runs.read import read_run
 from regtui.runs.resumable import resumable
 from regtui.text import NBSP, counted, one_line
 from regtui.tui.charts.chart import Chart

@@ -12,8 +12,8 @@ from regtui.preset.file import load
 from regtui.protocol.events import Event, RunFinished, RunStarted, StepsDone
 from regtui.protocol.history import History
 from regtui.runs.follow import Follower
-from regtui.runs.list import read_run
 from regtui.runs.note import read_note
+from regtui.runs.read import read_run
 from regtui.runs.resumable import resumable
 from regtui.runs.summary import read_summary
 from regtui.tui.run.keys import TRAIN_ON

@@ -17,8 +17,10 @@ from textual.worker import get_current_worker
 from regtui.errors import InputError
 from regtui.runs.comparison import AT_MOST
 from regtui.runs.filter import parse_filter
+from regtui.runs.find import find_study_folders, is_study_folder
 from regtui.runs.index import read_runs
-from regtui.runs.list import RunInfo, find_study_folders, is_study_folder, read_run
+from regtui.runs.info import RunInfo
+from regtui.runs.read import read_run
 from regtui.runs.trash import is_in_trash
 from regtui.study.list import StudyInfo, read_study
 from regtui.text import one_line
