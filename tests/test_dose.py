@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from regtui.evidence.decided import Decided
 from regtui.evidence.dose import (
     DoseResponse,
     EffectMap,
@@ -21,7 +22,7 @@ from regtui.evidence.dose import (
     mean_interval,
 )
 from regtui.evidence.dose_words import dose_sentences, dose_table, gain_sentences, gain_table, map_table
-from regtui.evidence.over_seeds import Compared, Decided, Pairs, compare
+from regtui.evidence.over_seeds import Compared, Pairs, compare
 from regtui.tasks import LOSS, METRICS, Metric
 from tests.rules_dose import DOSE, GAIN, Doses, Trends
 

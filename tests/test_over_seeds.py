@@ -11,18 +11,11 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from regtui.evidence.over_seeds import (
-    LOOKS,
-    LOOKS_LEVEL,
-    Compared,
-    Decided,
-    Pairs,
-    after_look,
-    compare,
-    flips,
-    level_at_looks,
-    simultaneous_level,
-)
+from regtui.evidence.decided import Decided
+from regtui.evidence.family import flips, simultaneous_level
+from regtui.evidence.futility import after_look
+from regtui.evidence.looks import LOOKS, LOOKS_LEVEL, level_at_looks
+from regtui.evidence.over_seeds import Compared, Pairs, compare
 
 PLAN = Decided("higher", 8)
 SMALL_DATA = [1.32, 1.34, 1.21, 2.35, 1.91, 1.80, 0.42, 1.23]

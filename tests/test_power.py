@@ -11,7 +11,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from regtui.evidence.over_seeds import LOOKS, Decided, Pairs, compare
+from regtui.evidence.decided import Decided
+from regtui.evidence.looks import LOOKS
+from regtui.evidence.over_seeds import Pairs, compare
 from regtui.evidence.power import joint_level, reach
 from regtui.evidence.t_power import (
     MOST_SEEDS,

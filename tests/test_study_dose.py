@@ -6,8 +6,9 @@ from itertools import product
 
 import pytest
 
+from regtui.evidence.decided import Decided
 from regtui.evidence.dose import KeptLosses
-from regtui.evidence.over_seeds import Decided, Pairs, compare
+from regtui.evidence.over_seeds import Pairs, compare
 from regtui.preset.file import to_table
 from regtui.study.dose import dose_responses, effect_maps, gains
 from regtui.study.outcome import ArmOutcome, CellOutcome, StudyOutcome

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from regtui.evidence.crossed import crossed
-from regtui.evidence.over_seeds import Decided, Pairs, compare
+from regtui.evidence.decided import Decided
+from regtui.evidence.over_seeds import Pairs, compare
 from regtui.runs.predictions import FILE, Predictions, to_bytes
 from regtui.study.scopes import both_scopes
 from regtui.tasks import LOSS, METRICS

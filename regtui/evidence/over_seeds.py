@@ -8,70 +8,18 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
+from regtui.evidence.decided import Decided
+from regtui.evidence.family import ROUNDING, Key, flips, simultaneous_level
 from regtui.evidence.t_power import seeds_for_flips, seeds_to_exclude, seeds_to_find
 
 Call = Literal["helps", "hurts", "no difference", "inconclusive", "open", "none"]
 """What a comparison comes to; "no difference" means none that matters, "open" that the study is between two looks,
 "none" that there are fewer than two seeds."""
-AfterLook = Literal["go on", "decided", "futile"]
-"""Whether a study goes on after a look: "decided" where everything is called, "futile" where the rest hardly can be."""
 Interval = tuple[float, float]
-Key = TypeVar("Key", bound=Hashable)
-Array = Any
-"""An array of numbers; numpy is not imported before it is needed."""
-
-LOOKS = (7, 9, 12)
-"""Numbers of seeds at which a study with looks may end."""
-LOOKS_LEVEL = 0.0227
-"""The p-value that is needed at each of `LOOKS` for an alpha of 0.05. Looks at 6, 9 and 12 seeds need it exactly; the
-first of these is a seed later, where 0.0245 would do."""
-ENUMERATED = 16
-"""Up to so many seeds all sign vectors are tried; of more, so many as these have."""
-DRAWS = 8_000
-"""Samples from which simultaneous intervals get their level."""
-PATHS = 200_000
-"""Simulated studies from which the level at looks is found."""
-FUTURES = 2_000
-"""Simulated continuations of a study from which its chance of a call is found."""
-HOPELESS = 0.05
-"""A study whose chance to call anything more is below this goes on in vain."""
-AT_ONCE = 2_000_000
-"""Numbers that are drawn or summed at once."""
-ROUNDING = 1e-10
-"""Differences below this share of the values are rounding errors of equal values."""
-TIED = 1e-9
-"""Sign-flip statistics, which are at most √n, are equal where they differ by less than this."""
-SEED = 20261126
-"""Of all simulations here, so that the same results give the same numbers."""
-
-
-@dataclass(frozen=True)
-class Decided:
-    """What was decided on before the first run.
-
-    Attributes:
-        better: Whether higher or lower values of the quantity are better.
-        seeds: How many were planned.
-        smallest: The smallest difference that matters, positive; None where nobody said.
-        alpha: The share of studies without any difference that may call one.
-        looks: Numbers of seeds at which a call may be made, the last being all; empty for one look at the end.
-    """
-
-    better: Literal["higher", "lower"]
-    seeds: int
-    smallest: float | None = None
-    alpha: float = 0.05
-    looks: tuple[int, ...] = ()
-
-    @property
-    def level(self) -> float:
-        """The p-value that a call needs, adjusted for the family: alpha, or less where there are looks."""
-        return level_at_looks(self.alpha, self.looks) if len(self.looks) > 1 else self.alpha
 
 
 @dataclass(frozen=True)
@@ -172,146 +120,6 @@ def compare(family: Mapping[Key, Pairs], decided: Decided, seeds: Sequence[int] 
         now=is_last or len(seeds or ()) in decided.looks,
     )
     return {key: rule.judge(joined, single.get(key), adjusted.get(key)) for key, joined in found.items()}
-
-
-def after_look(compared: Mapping[Key, Compared], decided: Decided, done: int) -> AfterLook:
-    """Whether a study goes on after a look: always, unless this is one of its planned looks before the last.
-
-    It is futile where the chance that any comparison that is not called yet is called at a later look, added up over
-    these comparisons, is below `HOPELESS`. The chance is the predictive power of D. J. Spiegelhalter, L. S. Freedman
-    and P. R. Blackburn, Controlled Clinical Trials 7 (1986) 8-17: the seeds to come are drawn from what those that are
-    there say of their mean and spread. It only ever ends a study without a call, so it adds no false ones.
-
-    Args:
-        compared: What `compare` found with the seeds that are done.
-        decided: What was decided on before.
-        done: How many seeds are done.
-    """
-    left = [found for found in compared.values() if found.call in ("inconclusive", "open", "none")]
-    if done not in decided.looks[:-1]:
-        return "go on"
-    if not left:
-        return "decided"
-    later = [look - done for look in decided.looks if look > done]
-    return "futile" if sum(_chance(found, decided, later) for found in left) < HOPELESS else "go on"
-
-
-@lru_cache
-def level_at_looks(alpha: float, looks: tuple[int, ...]) -> float:
-    """The p-value that is needed at every look, so that a true null is called at any of them with probability alpha.
-
-    The alpha quantile of the smallest p-value of the paired t test over all looks, in simulated studies with normal
-    differences and no effect: t does not depend on their spread. Looks at 6, 9 and 12 seeds for alpha 0.05 give
-    0.0229, at 7, 9 and 12 seeds 0.0245.
-
-    Source: S. J. Pocock, Biometrika 64 (1977) 191-199, with the nominal significance level of C. Jennison and B. W.
-    Turnbull, Group Sequential Methods (2000), sections 2.4 and 4.4.
-    """
-    if (alpha, looks) == (0.05, LOOKS):
-        return LOOKS_LEVEL
-    import numpy as np
-    from scipy.special import stdtr  # 0.3 to 0.5 s
-
-    random = np.random.default_rng(SEED)
-    values = random.standard_normal((PATHS, looks[-1]))
-    p_values = []
-    for look in looks:
-        seen = values[:, :look]
-        mean = seen.mean(axis=1)
-        variance = (np.einsum("ps,ps->p", seen, seen) - look * mean**2) / (look - 1)
-        p_values.append(2 * stdtr(look - 1, -np.abs(mean) * np.sqrt(look / variance)))
-    return float(np.quantile(np.min(p_values, axis=0), alpha))
-
-
-def flips(family: Mapping[Key, Mapping[int, float]]) -> tuple[dict[Key, float], dict[Key, float]]:
-    """Sign-flip p-values of each comparison: of it alone, and adjusted for the family by step-down max-T.
-
-    If an arm makes no difference, each seed's difference is as likely to have either sign. The statistic is
-    |Σ ±d|/√(Σ d²), which for n differences grows with |t| and is at most √n, so that a comparison with few seeds cannot
-    outdo the others. The p-value is the share of the 2ⁿ⁻¹ sign vectors that make it as large as it is, ties included;
-    the other half gives the same. With more than `ENUMERATED` seeds b of B random sign vectors do, and p is
-    (b + 1)/(B + 1).
-
-    Several comparisons share the signs: a vector flips whole seeds, which keeps the correlation that a shared baseline
-    makes. A seed that a comparison does not have contributes nothing to it. In the order of their statistics, largest
-    first, each is compared with the largest among itself and all that follow, and no p-value is smaller than the one
-    before. The smallest possible one is 2/2ⁿ whatever the number of comparisons.
-
-    Sources: R. A. Fisher, The Design of Experiments (1935), section 21; P. H. Westfall and S. S. Young,
-    Resampling-Based Multiple Testing (1993), section 2.6; B. Phipson and G. K. Smyth, Statistical Applications in
-    Genetics and Molecular Biology 9 (2010) article 39, for B random vectors.
-
-    Args:
-        family: The differences of each comparison by seed.
-    """
-    import numpy as np
-
-    if not family:
-        return {}, {}
-    differences = _table(family)
-    norms = np.sqrt((differences**2).sum(axis=0))
-    scaled = differences / np.where(norms > 0, norms, 1.0)
-    reached = np.abs(scaled.sum(axis=0)) - TIED
-    order = np.argsort(-reached, kind="stable")
-    scaled, reached = scaled[:, order], reached[order]
-    signs = sign_vectors(len(differences))
-    alone, among = np.zeros(len(order)), np.zeros(len(order))
-    for some in np.array_split(signs, 1 + signs.shape[0] * len(order) // AT_ONCE):
-        found = np.abs(some @ scaled)
-        alone += (found >= reached).sum(axis=0)
-        largest = np.maximum.accumulate(found[:, ::-1], axis=1)[:, ::-1]  # of each and all that follow
-        among += (largest >= reached).sum(axis=0)
-    drawn = int(len(differences) > ENUMERATED)
-    single, adjusted = ((counts + drawn) / (len(signs) + drawn) for counts in (alone, among))
-    known = list(family)
-    keys = [known[place] for place in order]
-    adjusted = np.maximum.accumulate(adjusted)
-    return dict(zip(keys, single.tolist(), strict=True)), dict(zip(keys, adjusted.tolist(), strict=True))
-
-
-def simultaneous_level(family: Mapping[Key, Mapping[int, float]], level: float) -> float:
-    """The level of each comparison's t interval with which all of them hold together with probability 1 − level.
-
-    The quantile of the smallest p-value among comparisons without any difference, in `DRAWS` simulated sets of seeds
-    with normal differences that are correlated as the measured ones are. Each comparison has its own standard deviation
-    there as here: the multivariate t distribution, in which all share one, gives intervals that are too narrow (of 15
-    arms over 8 seeds they held together in 90.5 % where these do in 95 %). Never stricter than Bonferroni's level / m.
-
-    Source: the single-step max-T of P. H. Westfall and S. S. Young, Resampling-Based Multiple Testing (1993), section
-    2.5, with normal samples; compare C. W. Dunnett, Journal of the American Statistical Association 50 (1955)
-    1096-1121.
-
-    Args:
-        family: The differences of each comparison by seed, two or more of each.
-        level: Of all together.
-    """
-    import numpy as np
-    from scipy.special import stdtr  # 0.3 to 0.5 s
-
-    has = ~np.isnan(_table(family, missing=math.nan))
-    counts = has.sum(axis=0)
-    differences = _table(family)
-    centred = np.where(has, differences - differences.sum(axis=0) / counts, 0.0)
-    norms = np.sqrt((centred**2).sum(axis=0))
-    varies = norms > ROUNDING * np.abs(differences).max(axis=0, initial=0.0)
-    centred, has, counts = centred[:, varies] / norms[varies], has[:, varies], counts[varies]
-    if centred.shape[1] < 2:
-        return level
-    _, sizes, axes = np.linalg.svd(centred, full_matrices=False)
-    root = (sizes[:, None] * axes).astype(np.float32)  # root.T @ root is the matrix of correlations
-    random = np.random.default_rng(SEED)
-    smallest = []
-    at_once = max(1, min(DRAWS, AT_ONCE // has.size))
-    for begin in range(0, DRAWS, at_once):
-        drawn = random.standard_normal((min(at_once, DRAWS - begin), len(has), len(root)), dtype=np.float32) @ root
-        drawn *= has
-        mean = drawn.sum(axis=1) / counts
-        drawn -= mean[:, None] * has  # first, so that nothing is lost where a spread is small beside its mean
-        variance = np.maximum(np.einsum("dsc,dsc->dc", drawn, drawn) / (counts - 1), np.finfo(np.float32).tiny)
-        t = np.abs(mean) * np.sqrt(counts / variance)
-        p_values = [2 * stdtr(count - 1, -t[:, counts == count].max(axis=1)) for count in np.unique(counts)]
-        smallest.append(np.min(p_values, axis=0))
-    return min(level, max(level / len(family), float(np.quantile(np.concatenate(smallest), level))))
 
 
 class _Joined(NamedTuple):
@@ -450,58 +258,3 @@ def _pairing(joined: _Joined, deviation: float | None) -> tuple[float | None, fl
     noise = ROUNDING * max(map(abs, (*joined.baseline, *joined.arm)))
     varies = min(of_baseline, of_arm) > noise and len(joined.arm) > 2
     return statistics.correlation(joined.baseline, joined.arm) if varies else None, gain
-
-
-def _table(family: Mapping[Key, Mapping[int, float]], missing: float = 0.0) -> Array:
-    """The differences of all comparisons: a row for each seed that any of them has, a column for each of them."""
-    import numpy as np
-
-    seeds = sorted({seed for differences in family.values() for seed in differences})
-    rows = [[differences.get(seed, missing) for differences in family.values()] for seed in seeds]
-    return np.array(rows, dtype=float).reshape(len(seeds), len(family))
-
-
-def sign_vectors(count: int, enumerated: int = ENUMERATED) -> Array:
-    """Sign vectors, one a row: all whose first sign is plus, or as many random ones as `enumerated` seeds have.
-
-    Args:
-        count: How many signs each has.
-        enumerated: Up to so many signs all vectors are given.
-    """
-    import numpy as np
-
-    if count <= enumerated:
-        numbers = np.arange(2 ** (count - 1))
-        return 1.0 - 2.0 * (numbers[:, None] >> np.arange(count - 1, -1, -1) & 1)
-    random = np.random.default_rng(SEED)
-    return random.choice((-1.0, 1.0), (2 ** (enumerated - 1) - 1, count))
-
-
-def _chance(found: Compared, decided: Decided, later: Sequence[int]) -> float:
-    """The predictive chance that a comparison is called at any of the looks after so many more seeds.
-
-    With n differences of mean m and deviation s, the variance is drawn as (n − 1)·s²/χ² with n − 1 degrees of freedom,
-    the true mean from a normal distribution around m with variance/n, and the differences to come around that.
-    """
-    import numpy as np
-    from scipy.special import stdtrit  # 0.3 to 0.5 s
-
-    count = len(found.differences)
-    if not later or found.mean is None or found.deviation is None:
-        return 0.0
-    if not found.deviation:  # the seeds to come are as equal
-        return float(found.mean != 0 or decided.smallest is not None)
-    random = np.random.default_rng(SEED)
-    spread = found.deviation * np.sqrt((count - 1) / random.chisquare(count - 1, FUTURES))
-    center = found.mean + spread * random.standard_normal(FUTURES) / math.sqrt(count)
-    drawn = center[:, None] + spread[:, None] * random.standard_normal((FUTURES, later[-1]))
-    known = np.broadcast_to(list(found.differences.values()), (FUTURES, count))
-    is_called = np.zeros(FUTURES, dtype=bool)
-    for more in later:
-        values = np.hstack((known, drawn[:, :more]))
-        reach = stdtrit(count + more - 1, 1 - found.together / 2) * values.std(axis=1, ddof=1) / math.sqrt(count + more)
-        mean = np.abs(values.mean(axis=1))
-        is_called |= mean > reach
-        if decided.smallest is not None:
-            is_called |= mean + reach < decided.smallest
-    return float(is_called.mean())

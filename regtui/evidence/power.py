@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from regtui.evidence.over_seeds import DRAWS, SEED, Decided, sign_vectors
+from regtui.evidence.decided import Decided
+from regtui.evidence.family import DRAWS, SEED, sign_vectors
 from regtui.evidence.t_power import (
     MOST_SEEDS,
     POWER,
@@ -135,7 +136,7 @@ def reach(decided: Decided, comparisons: int = 1, spread: float | None = None) -
 def joint_level(level: float, seeds: int, comparisons: int) -> float:
     """The level of each of several comparisons that share a baseline, with which all of them hold at `level` together.
 
-    As `over_seeds.simultaneous_level`, with the correlation of 1/2 that is expected in place of the measured one.
+    As `family.simultaneous_level`, with the correlation of 1/2 that is expected in place of the measured one.
     """
     if comparisons == 1:
         return level

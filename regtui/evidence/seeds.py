@@ -11,7 +11,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import Literal
 
-from regtui.evidence.over_seeds import Compared, Decided, Pairs, compare
+from regtui.evidence.decided import Decided
+from regtui.evidence.over_seeds import Compared, Pairs, compare
 from regtui.evidence.t_power import MOST_SEEDS, POWER, seeds_for_flips
 from regtui.evidence.verdict import ALPHA
 from regtui.tasks import Metric

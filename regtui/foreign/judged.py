@@ -9,8 +9,8 @@ from statistics import fmean
 from typing import NamedTuple
 
 from regtui.errors import InputError
-from regtui.evidence.decided import MATTERS
-from regtui.evidence.over_seeds import Call, Compared, Decided, Interval, Pairs, compare
+from regtui.evidence.decided import MATTERS, Decided
+from regtui.evidence.over_seeds import Call, Compared, Interval, Pairs, compare
 from regtui.evidence.unpaired import Unpaired, welch
 from regtui.foreign.counted_value import At, Axis, Value, count_values
 from regtui.foreign.metric import Better, choose, facts, measured_on

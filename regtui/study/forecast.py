@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
-from regtui.evidence.over_seeds import Decided
+from regtui.evidence.decided import Decided
 from regtui.evidence.power import Reach, reach
 from regtui.preset.file import to_table
 from regtui.preset.model import Preset

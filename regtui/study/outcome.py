@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
+from regtui.evidence.decided import Decided
 from regtui.evidence.dose import KeptLosses
-from regtui.evidence.over_seeds import Compared, Decided, Interval, Pairs, after_look, compare
+from regtui.evidence.futility import after_look
+from regtui.evidence.over_seeds import Compared, Interval, Pairs, compare
 from regtui.preset.arms import BASELINE
 from regtui.study.folder import StudyFolder
 from regtui.study.plan import PlannedCell, StudyPlan

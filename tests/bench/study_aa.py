@@ -15,7 +15,8 @@ from pathlib import Path
 
 from scipy.stats import binom
 
-from regtui.evidence.over_seeds import Compared, Decided, Pairs, compare
+from regtui.evidence.decided import Decided
+from regtui.evidence.over_seeds import Compared, Pairs, compare
 from regtui.preset.arms import BASELINE
 from regtui.preset.file import load
 from regtui.study.conduct import conduct
