@@ -7,7 +7,7 @@ from functools import lru_cache
 from regtui.evidence.family import SEED
 
 LOOKS = (7, 9, 12)
-"""Numbers of seeds at which a study with looks may end."""
+"""Numbers of seeds at which a study with looks may end; with all of them it ends."""
 LOOKS_LEVEL = 0.0227
 """The p-value that is needed at each of `LOOKS` for an alpha of 0.05. Looks at 6, 9 and 12 seeds need it exactly; the
 first of these is a seed later, where 0.0245 would do."""

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from regtui.errors import InputError
 from regtui.evidence.decided import MATTERS, check_alpha, check_smallest_effect
+from regtui.evidence.looks import LOOKS
 from regtui.preset.arms import ARM_PATTERN, BASELINE, MOST_ARMS, REGULARIZED, arm_of_setting
 from regtui.preset.faults import MAX_VALUE
 from regtui.preset.file import to_table, toml_value
@@ -23,8 +24,6 @@ from regtui.text import counted, listed, quoted
 
 USUAL_SEEDS = 8
 """Seeds of a study that names none."""
-LOOKS = (7, 9, 12)
-"""Numbers of seeds at which a study with looks may end; with all of them it ends."""
 MOST_SEEDS = 100_000
 """Seeds of a study at most."""
 MANY_RUNS = 10_000

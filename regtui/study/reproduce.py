@@ -8,11 +8,12 @@ from typing import Any
 
 from regtui.errors import InputError
 from regtui.evidence.decided import MATTERS
+from regtui.evidence.looks import LOOKS
 from regtui.preset.arms import REGULARIZED
 from regtui.preset.file import load, to_table
 from regtui.preset.model import Preset
 from regtui.runs.files import leaves
-from regtui.study.design import LOOKS, Wishes, make_plan
+from regtui.study.design import Wishes, make_plan
 from regtui.study.plan import StudyPlan, Value, is_of_arm
 
 _TEXTS = ("title", "summary", "name")

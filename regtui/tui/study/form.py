@@ -11,7 +11,8 @@ from textual.message import Message
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
-from regtui.study.design import LOOKS, USUAL_SEEDS, Wishes
+from regtui.evidence.looks import LOOKS
+from regtui.study.design import USUAL_SEEDS, Wishes
 from regtui.text import NBSP, counted, listed
 from regtui.tui.choose.inputs import Edited, Tick
 from regtui.tui.widgets.dialogs import Ask, Choice
