@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import platform
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,11 +17,12 @@ from regtui.files import open_events
 from regtui.protocol.control import Command
 from regtui.protocol.events import Event, RunFinished, parse
 from regtui.remote.address import ForeignError, connect, remove_from_run
-from regtui.remote.wire import Bye, FromRun, RefusedError, Request, WatchRequest, line_of, read_line
+from regtui.remote.connection import Connection
+from regtui.remote.held_folder import HeldFolder
+from regtui.remote.wire import RefusedError
 from regtui.runs.alive import standing
-from regtui.runs.events import LONGEST_LINE, read_events, whole_lines
+from regtui.runs.events import read_events, whole_lines
 from regtui.runs.files import read_json
-from regtui.runs.log import is_at, place_of
 from regtui.text import one_line
 
 ANSWER = 10.0
@@ -39,8 +37,6 @@ LEAVING = 1.0
 """Seconds that leaving waits for the link's thread, which may wait for a process that stands still."""
 AFTER_DAMAGE = 1.0
 """Seconds until a damaged log is read again."""
-BLOCK = 2**16
-"""Bytes taken from the socket at a time."""
 _HANDED_OVER = "another process takes the run over"
 
 Outcome = Literal["ended", "handed_over", "lost"]
@@ -78,14 +74,14 @@ class Link:
             on_refused: Receives a sentence on why a command was not taken.
             on_wait: Receives a sentence on why no events come for the moment; an empty one when they come again.
         """
-        self._held = _HeldFolder(folder)
+        self._held = HeldFolder(folder)
         self._on_event = on_event
         self._on_end = on_end
         self._on_begin = on_begin
         self._on_present = on_present
         self._on_refused = on_refused
         self._on_wait = on_wait
-        self._lines: _Lines | None = None
+        self._connection: Connection | None = None
         self._waiting = ""
         self._why: Exception | None = None
         self._closed = threading.Event()
@@ -102,52 +98,52 @@ class Link:
         Raises:
             InputError: Nobody trains the run, or not here, or it can't be reached: what to do instead.
         """
-        self._lines = self._reach(STARTING, given_over=False)
-        if self._lines is None:
+        self._connection = self._reach(STARTING, given_over=False)
+        if self._connection is None:
             self._held.let_go()
             raise InputError(self._why_nobody()) from self._why
         self._thread.start()
 
     def send(self, command: Command) -> None:
         """Send a command, without waiting; `on_refused` or an event tells what came of it."""
-        lines = self._lines
-        if lines is None or not lines.send(command):
+        connection = self._connection
+        if connection is None or not connection.send(command):
             self._on_refused("the run takes no commands at the moment")
 
     def close(self) -> None:
         """Leave the run, which goes on; nothing is told any more when this returns."""
         self._closed.set()
-        if (lines := self._lines) is not None:
-            lines.end()
+        if (connection := self._connection) is not None:
+            connection.end()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(LEAVING)
 
     def _run(self) -> None:
         """Tell what comes, until the end."""
         words = ""
-        while (lines := self._lines) is not None and not self._closed.is_set():
+        while (connection := self._connection) is not None and not self._closed.is_set():
             try:
-                outcome = self._follow(lines)
+                outcome = self._follow(connection)
             finally:
-                self._lines = None
-                lines.close()
+                self._connection = None
+                connection.close()
             if outcome == "ended" or self._closed.is_set():
                 break
             given_over = outcome == "handed_over"
             self._wait_for(_HANDED_OVER if given_over else "the run does not answer; it is asked again")
-            self._lines = self._reach(TAKING_OVER if given_over else STARTING, given_over=given_over)
-            if self._lines is None and not self._tell_saved():
+            self._connection = self._reach(TAKING_OVER if given_over else STARTING, given_over=given_over)
+            if self._connection is None and not self._tell_saved():
                 words = self._why_nobody()
-        if (lines := self._lines) is not None:
-            lines.close()
+        if (connection := self._connection) is not None:
+            connection.close()
         self._held.let_go()
         if not self._closed.is_set():
             self._on_end(words)
 
-    def _follow(self, lines: _Lines) -> Outcome:
+    def _follow(self, connection: Connection) -> Outcome:
         """Tell all events until the connection ends; returns how it did."""
         try:
-            for event in self._events(lines):
+            for event in self._events(connection):
                 if self._closed.is_set():
                     break
                 self._on_event(event)
@@ -158,29 +154,29 @@ class Link:
             self._closed.wait(AFTER_DAMAGE)
         except OSError:
             pass
-        return lines.bye or "lost"
+        return connection.bye or "lost"
 
-    def _events(self, lines: _Lines) -> Iterator[Event]:
+    def _events(self, connection: Connection) -> Iterator[Event]:
         """The events from the first one on: those in the file, then those that come by the connection."""
-        self._held.hold(Path(lines.watching.folder))
+        self._held.hold(Path(connection.watching.folder))
         self._wait_for("")
         self._on_begin(self.folder)
-        if lines.watching.size:
-            yield from self._written(lines)
+        if connection.watching.size:
+            yield from self._written(connection)
         self._on_present()
-        for said in lines.all():
+        for said in connection.all():
             if said.event is not None:
                 yield said.event
             elif said.refused is not None:
                 self._on_refused(one_line(said.refused))
 
-    def _written(self, lines: _Lines) -> Iterator[Event]:
+    def _written(self, connection: Connection) -> Iterator[Event]:
         """The events that the run's process says are in the file.
 
         Raises:
             _DamagedError: They aren't; the run's log notices that with its next line, and writes the file anew.
         """
-        left = lines.watching.size
+        left = connection.watching.size
         try:
             with open_events(self.folder) as file:
                 for line in whole_lines(file):
@@ -191,17 +187,17 @@ class Link:
                         yield parse(line)
                     if left == 0:
                         return
-                    lines.take_what_came()
+                    connection.take_what_came()
         except OSError as error:
             raise _DamagedError(f"{one_line(self.folder)}: the log can't be read ({error.strerror})") from None
         raise _DamagedError(f"{one_line(self.folder)}: the log is damaged; it is read again when it is whole")
 
-    def _reach(self, seconds: float, *, given_over: bool) -> _Lines | None:
+    def _reach(self, seconds: float, *, given_over: bool) -> Connection | None:
         """Connect to the process that trains, within so many seconds; None if there is none."""
         deadline = time.monotonic() + seconds
         while not self._closed.is_set():
             try:
-                return _Lines(connect(self.folder, ANSWER))
+                return Connection(connect(self.folder, ANSWER))
             except (OSError, RefusedError) as error:
                 self._why = error
             if time.monotonic() > deadline or self._has_ended or not (given_over or self._may_be_trained()):
@@ -257,115 +253,6 @@ class Link:
         if isinstance(self._why, TimeoutError):
             return f"the process that trains {run} (pid {told.get('pid')}) does not answer; was it made to stand still?"
         return f"{run} can't be attached to; regtui review {run} follows it"
-
-
-class _Lines:
-    """A connection to the process that trains, which has been asked to watch, and has answered.
-
-    Attributes:
-        watching: Its answer.
-        bye: Why it ended the connection; None while it has not said so.
-    """
-
-    def __init__(self, connection: socket.socket) -> None:
-        """Ask.
-
-        Raises:
-            RefusedError: It does not let us watch.
-            OSError: It does not answer.
-        """
-        self.bye: Bye | None = None
-        self._socket = connection
-        self._buffer = bytearray()
-        try:
-            with suppress(BrokenPipeError):  # it lets us go already, and says why
-                connection.sendall(line_of(WatchRequest()))
-            said = next(self.all(), None)
-            if said is None or said.watching is None:
-                raise RefusedError(one_line(said.refused) if said and said.refused else "the run does not answer")
-        except BaseException:
-            connection.close()
-            raise
-        self.watching = said.watching
-        connection.settimeout(None)
-
-    def all(self) -> Iterator[FromRun]:
-        """What it says, until the connection ends.
-
-        Raises:
-            OSError: It broke, or a line is too long.
-        """
-        while True:
-            line, end, rest = self._buffer.partition(b"\n")
-            if end:
-                self._buffer = rest
-                with suppress(ValidationError):  # of a later version
-                    said = read_line(bytes(line))
-                    self.bye = said.bye or self.bye
-                    yield said
-            elif len(line) > LONGEST_LINE:
-                raise OSError(errno.EMSGSIZE, "a line is too long")
-            elif not (came := self._socket.recv(BLOCK)):
-                return
-            else:
-                self._buffer += came
-
-    def take_what_came(self) -> None:
-        """Take from the system what came, without waiting, so that the other side needs not wait for us."""
-        with suppress(BlockingIOError):
-            while came := self._socket.recv(BLOCK, socket.MSG_DONTWAIT):
-                self._buffer += came
-
-    def send(self, request: Request) -> bool:
-        """Send a request without waiting; returns whether it went out."""
-        line = line_of(request)
-        try:
-            return self._socket.send(line, socket.MSG_DONTWAIT) == len(line)
-        except OSError:
-            return False
-
-    def end(self) -> None:
-        """Have `all` end, from another thread."""
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._socket.close()
-
-
-class _HeldFolder:
-    """A run's folder, which is kept open, so that it is found after a rename."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._handle: int | None = None
-        self._lock = threading.Lock()
-        self.hold(path)
-
-    @property
-    def path(self) -> Path:
-        """What it is called now."""
-        with self._lock:
-            if self._handle is not None and not is_at(self._handle, self._path):
-                return place_of(self._handle) or self._path  # one that was removed is made anew at its old place
-            return self._path
-
-    def hold(self, path: Path) -> None:
-        """Keep the folder at this path instead, if there is one; in a container it may be called otherwise."""
-        with suppress(OSError):
-            handle = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-            self.let_go()
-            with self._lock:
-                self._path, self._handle = path, handle
-
-    def let_go(self) -> None:
-        """Close it; it is not followed any more."""
-        self._path = self.path
-        with self._lock:
-            handle, self._handle = self._handle, None
-            if handle is not None:
-                os.close(handle)
 
 
 class _DamagedError(Exception):
