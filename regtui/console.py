@@ -10,7 +10,8 @@ import select
 import shutil
 import stat
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
@@ -123,6 +124,22 @@ def complain(text: str) -> None:
     """Write a line to stderr; if that can't be written, there is nobody left to tell."""
     with suppress(BrokenPipeError, RegtuiError):
         say(text, file=sys.stderr)
+
+
+@contextmanager
+def unread(unsaid: list[RegtuiError]) -> Iterator[None]:
+    """Say something, and go on if nobody takes it: what is said later is dropped, and nothing that is made is lost.
+
+    Args:
+        unsaid: Receives why the output can't be written, unless its reader or terminal has gone. That is said, too.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        pass
+    except RegtuiError as error:
+        complain(f"regtui: {error}")
+        unsaid.append(error)
 
 
 def has_glyphs(out: TextIO) -> bool:

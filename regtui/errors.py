@@ -15,6 +15,8 @@ from regtui.text import one_line
 
 EXIT_CODES = {"finished": 0, "failed": 1, "diverged": 3, "stopped": 4}
 """The program's exit code, by the status of its run."""
+BY_SIGNAL = 128
+"""The exit code for a signal is this plus its number."""
 
 
 class RegtuiError(Exception):

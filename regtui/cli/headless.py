@@ -1,51 +1,30 @@
-"""A run without a screen: prints a header, a line for each epoch of each arm, and the verdict; or events as JSON."""
+"""A run without a screen: trains it, prints how it goes, and lets signals end it in order."""
 
 from __future__ import annotations
 
-import os
-import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regtui.console import PROSE, can_draw, complain, drop_blocked_output, forgiving, room, say
-from regtui.epochs import table_lines
-from regtui.errors import EXIT_CODES, RegtuiError
+from regtui.cli.cursor import cut_off
+from regtui.cli.run_printers import RunJsonPrinter, RunTablePrinter, run_progress
+from regtui.console import PROSE, complain, drop_blocked_output, room, say, unread
+from regtui.errors import BY_SIGNAL, EXIT_CODES, RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control, Stop
-from regtui.protocol.events import (
-    ControlApplied,
-    Event,
-    Interrupted,
-    RunStarted,
-    Saving,
-    Stalled,
-    StepsDone,
-    Suspended,
-    Unattachable,
-)
-from regtui.protocol.history import History
-from regtui.runs.events import read_events
-from regtui.signals import Ending, stopping_shows
+from regtui.protocol.events import Event, Saving, Stalled, Unattachable
+from regtui.signals import Ending
 from regtui.text import one_line
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from regtui.engine.resume import Changes
     from regtui.engine.run import RunResult
 
     _Make = Callable[[Control, Callable[[Event], None], Callable[[Path], None]], RunResult]
     """Makes a run: with a control, a function that receives its events, and one that receives its folder first."""
-
-_BY_SIGNAL = 128
-"""The exit code for a signal is this plus its number."""
-_SHOW_CURSOR, _HIDE_CURSOR = b"\r\x1b[K\x1b[?25h", b"\x1b[?25l"
-"""The progress bar hides it."""
 
 
 def run_headless(preset: Preset, logs: Path, *, json: bool, threads: int | None = None) -> int:
@@ -70,7 +49,7 @@ def run_headless(preset: Preset, logs: Path, *, json: bool, threads: int | None 
         return _conducted(make, preset, json=json)
     except KeyboardInterrupt as early:
         complain("ended before training began; nothing is kept")
-        return _BY_SIGNAL + int(early.args[0])
+        return BY_SIGNAL + int(early.args[0])
 
 
 def resume_headless(folder: Path, changes: Changes, *, json: bool, threads: int | None = None) -> int:
@@ -97,17 +76,17 @@ def resume_headless(folder: Path, changes: Changes, *, json: bool, threads: int 
         return _conducted(make, preset, json=json)
     except KeyboardInterrupt as early:
         complain("ended before training began; the run is as it was")
-        return _BY_SIGNAL + int(early.args[0])
+        return BY_SIGNAL + int(early.args[0])
 
 
 def _conducted(make: _Make, preset: Preset, *, json: bool) -> int:
     """Have a run made and print its progress; returns the exit code."""
     control, training = Control(), threading.Event()
-    printer = _JsonPrinter() if json else _TablePrinter(preset)
+    printer = RunJsonPrinter() if json else RunTablePrinter(preset)
     unsaid: list[RegtuiError] = []
     bar = not (json and sys.stdout.isatty())  # which would wrap the lines of JSON between its own
     with _ending(control, training) as ending:
-        with _progress_bar(preset, wanted=bar) as advance:
+        with run_progress(preset, wanted=bar) as advance:
 
             def emit(event: Event) -> None:
                 advance(event)
@@ -136,23 +115,7 @@ def _conducted(make: _Make, preset: Preset, *, json: bool) -> int:
 def _code_of(ending: Ending) -> int:
     """The exit code of a run that signals have ended; 0 of another, and of one that a single Ctrl-C has stopped."""
     number = ending.second or (ending.first if ending.first != signal.SIGINT else 0)
-    return _BY_SIGNAL + number if number else 0
-
-
-@contextmanager
-def unread(unsaid: list[RegtuiError]) -> Iterator[None]:
-    """Say something, and go on if nobody takes it: what is said later is dropped, and nothing that is made is lost.
-
-    Args:
-        unsaid: Receives why the output can't be written, unless its reader or terminal has gone. That is said, too.
-    """
-    try:
-        yield
-    except BrokenPipeError:
-        pass
-    except RegtuiError as error:
-        complain(f"regtui: {error}")
-        unsaid.append(error)
+    return BY_SIGNAL + number if number else 0
 
 
 def _say_outcome(preset: Preset, result: RunResult, *, at_once: bool) -> None:
@@ -181,42 +144,6 @@ def _complain_of(result: RunResult) -> None:
         complain(f"regtui: not all of this run is saved in {one_line(result.folder)}: {result.summary.unsaved}")
 
 
-class _JsonPrinter:
-    """One event a line, as in the log."""
-
-    def recall(self, folder: Path) -> None:
-        """Print nothing of what a run that is resumed has told before: it is in its log."""
-
-    def __call__(self, event: Event) -> None:
-        say(event.model_dump_json())
-
-
-class _TablePrinter:
-    """A header when the run starts, then a line for each epoch of each arm."""
-
-    def __init__(self, preset: Preset) -> None:
-        self._preset = preset
-        self._history = History()
-
-    def recall(self, folder: Path) -> None:
-        """Take in what a run that is resumed has told before, and print its header."""
-        for event in read_events(folder):
-            self._history.add(event)
-            if isinstance(event, RunStarted):
-                self._print(event)
-
-    def __call__(self, event: Event) -> None:
-        self._history.add(event)
-        self._print(event)
-
-    def _print(self, event: Event) -> None:
-        for line in table_lines(event, self._history, self._preset, room()):
-            say(line)
-        if isinstance(event, ControlApplied) and event.command == "stop":
-            where = f"after step {event.step:,}: validating, testing, saving" if event.step else "before the first step"
-            complain(f"stopping {where}")
-
-
 def _ending(control: Control, training: threading.Event) -> Ending:
     """Lets signals stop the run and keep it, or end the program if it does not train yet."""
     interrupted = False
@@ -232,73 +159,3 @@ def _ending(control: Control, training: threading.Event) -> Ending:
         drop_blocked_output()
 
     return Ending(lambda: control.send(Stop()), at_once, cut_off, in_main)
-
-
-def cut_off(number: int) -> None:
-    """End the program and its processes in the middle of their work, by a signal of this number."""
-    from regtui.engine.child import kill_all
-
-    kill_all()
-    _write_at_once(_SHOW_CURSOR)
-    os._exit(_BY_SIGNAL + number)
-
-
-def _write_at_once(sequence: bytes) -> None:
-    """Write to the terminal on stderr, if there is one that takes it now."""
-    with suppress(OSError, ValueError):
-        if os.isatty(2) and select.select([], [2], [], 0)[1]:
-            os.write(2, sequence)
-
-
-@contextmanager
-def _progress_bar(preset: Preset, *, wanted: bool) -> Iterator[Callable[[Event], None]]:
-    """A progress bar on stderr if that is a terminal; yields a function that takes each event."""
-    if not (wanted and can_draw(sys.stderr)):
-        yield lambda _event: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    total = preset.train.epochs * preset.steps_per_epoch
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("step {task.completed:,.0f} of {task.total:,.0f}"),
-        TimeElapsedColumn(),
-        TextColumn("·"),
-        TimeRemainingColumn(),
-        console=Console(file=forgiving(sys.stderr)),
-        transient=True,
-        refresh_per_second=4,
-        redirect_stdout=sys.stdout.isatty(),
-        redirect_stderr=True,
-    )
-    with cursor_shown_while_stopped(), progress:
-        yield _Bar(progress, total)
-
-
-def cursor_shown_while_stopped() -> AbstractContextManager[None]:
-    """Within this context, in which a progress bar hides the cursor, the shell has it after Ctrl-Z."""
-    return stopping_shows(lambda: _write_at_once(_SHOW_CURSOR), lambda: _write_at_once(_HIDE_CURSOR))
-
-
-class _Bar:
-    """Shows the steps of the arm that is furthest ahead; the arms train side by side."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress = progress
-        self._task = progress.add_task("loading PyTorch", total=total)
-
-    def __call__(self, event: Event) -> None:
-        match event:
-            case RunStarted() | Interrupted():
-                self._progress.reset(self._task)  # the clock starts with the training
-                done = event.step if isinstance(event, Interrupted) else 0
-                self._progress.update(self._task, description="training", completed=done)
-            case Suspended(seconds=seconds):
-                task = self._progress.tasks[self._task]
-                task.start_time = None if task.start_time is None else task.start_time + seconds
-            case StepsDone():
-                self._progress.update(self._task, completed=event.first_step + len(event.losses) - 1)
-            case _:
-                pass

@@ -23,7 +23,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from regtui.engine.resume import Changes
-from regtui.errors import EXIT_CODES, InputError, RegtuiError
+from regtui.errors import BY_SIGNAL, EXIT_CODES, InputError, RegtuiError
 from regtui.preset.faults import Fault
 from regtui.preset.file import to_table
 from regtui.preset.model import Preset
@@ -63,8 +63,6 @@ from regtui.tui.widgets.key_bar import KeyBar, tell
 from regtui.tui.widgets.keys import EVERYWHERE
 from regtui.tui.widgets.thread import in_thread
 
-BY_SIGNAL = 128
-"""The exit code for a signal is this plus its number."""
 QUIET = 1.0
 """Seconds without a key after which the user counts as not typing."""
 MANY = 8

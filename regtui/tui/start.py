@@ -21,12 +21,12 @@ from textual.driver import Driver
 from regtui.console import complain, has_glyphs, say
 from regtui.engine.child import kill_all
 from regtui.engine.resume import Changes
-from regtui.errors import InputError, RegtuiError
+from regtui.errors import BY_SIGNAL, InputError, RegtuiError
 from regtui.preset.model import Preset
 from regtui.settings import Known, remember
 from regtui.signals import Ending, deadly
 from regtui.study.folder import StudyFolder
-from regtui.tui.app import BY_SIGNAL, RegtuiApp
+from regtui.tui.app import RegtuiApp
 from regtui.tui.background import Question
 from regtui.tui.escapes import copied, notification
 from regtui.tui.look import plain
