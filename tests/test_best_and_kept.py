@@ -19,7 +19,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
-from regtui.cli.runs import print_run
+from regtui.cli.show import print_run
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
 from regtui.epochs import table_lines

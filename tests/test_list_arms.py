@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from regtui.cli.runs import print_run, print_runs
+from regtui.cli.runs import print_runs
+from regtui.cli.show import print_run
 from regtui.preset.arms import MOST_ARMS
 from regtui.runs.filter import parse_filter
 from regtui.runs.index import read_runs

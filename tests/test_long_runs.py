@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from regtui.cli.runs import print_run
+from regtui.cli.show import print_run
 from regtui.engine.run import run
 from regtui.files import write_whole
 from regtui.preset.train import TrainTable

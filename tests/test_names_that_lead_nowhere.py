@@ -121,7 +121,8 @@ def test_another_s_folder_is_one_sentence(args: list[str]) -> None:
     # Imported before it becomes somebody else, who may not be allowed to read the program.
     code = """
 import os, sys
-import regtui.cli.export, regtui.cli.headless, regtui.cli.main, regtui.cli.runs, regtui.tui.start
+import regtui.cli.export, regtui.cli.find, regtui.cli.headless, regtui.cli.main, regtui.cli.runs, regtui.cli.show
+import regtui.tui.start
 import encodings.utf_8_sig, regtui.data.source, regtui.engine.run, regtui.runs.comparison, regtui.runs.index
 os.setgroups([]), os.setgid(12345), os.setuid(12345)
 sys.stdin.isatty = sys.stdout.isatty = lambda: True

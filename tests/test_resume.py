@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from regtui.arm.reports import Saved
-from regtui.cli.runs import print_run
+from regtui.cli.show import print_run
 from regtui.engine import run as running
 from regtui.engine.crew import Crew, LocalCrew
 from regtui.engine.resume import Changes, resume

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from regtui.cli.runs import print_run, print_runs
+from regtui.cli.runs import print_runs
+from regtui.cli.show import print_run
 from regtui.runs import alive
 from regtui.runs.alive import identity
 from regtui.runs.read import read_run

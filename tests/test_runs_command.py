@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from regtui.cli.runs import print_run, print_runs
+from regtui.cli.runs import print_runs
+from regtui.cli.show import print_run
 from regtui.errors import InputError
 from regtui.protocol import schema1
 from regtui.protocol.events import ArmInfo, RunStarted, Scored

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from regtui.cli.export import export_runs
+from regtui.cli.find import find_saved
 from regtui.cli.runs import print_runs
-from regtui.cli.studies import find_saved, print_study
+from regtui.cli.show import print_study
 from regtui.errors import InputError
 from regtui.runs.find import find_runs
 from regtui.study.folder import StudyFolder, find_studies

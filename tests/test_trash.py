@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from regtui.cli.runs import print_run, print_runs
+from regtui.cli.runs import print_runs
+from regtui.cli.show import print_run
 from regtui.engine.run import run
 from regtui.errors import InputError
 from regtui.protocol.control import Control

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from regtui.arm.checkpoint import read as read_state
 from regtui.cli import completion
-from regtui.cli.runs import print_run
+from regtui.cli.show import print_run
 from regtui.data import source
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run

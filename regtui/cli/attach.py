@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
-from regtui.cli.studies import find_saved
+from regtui.cli.find import find_saved
 from regtui.errors import InputError
 from regtui.runs.find import check_folder, is_study_folder
 from regtui.runs.going_on import going_on

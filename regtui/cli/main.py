@@ -182,7 +182,7 @@ def _resume(
     **screen: Any,
 ) -> int:
     """Go on with a saved run, without a screen or with one as these options want it; returns the exit code."""
-    from regtui.cli.studies import find_saved
+    from regtui.cli.find import find_saved
     from regtui.console import can_draw
     from regtui.errors import InputError
     from regtui.runs.find import is_study_folder

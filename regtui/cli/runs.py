@@ -1,32 +1,22 @@
-"""`regtui runs` and `regtui show`: saved runs as tables for people, and as JSON for scripts."""
+"""`regtui runs`: the saved runs and studies as a table for people, and as JSON for scripts."""
 
 from __future__ import annotations
 
 import json as json_text
 import re
-import shlex
 import shutil
-import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from regtui.console import NARROWEST, PROSE, complain, room, say
+from regtui.console import NARROWEST, complain, say
 from regtui.errors import InputError
 from regtui.preset.arms import BASELINE, REGULARIZED
-from regtui.runs.before import brought_up
-from regtui.runs.files import Field, read_json, read_toml
+from regtui.runs.files import Field
 from regtui.runs.filter import parse_filter
-from regtui.runs.find import check_folder, find_run, find_study_folders
+from regtui.runs.find import check_folder, find_study_folders
 from regtui.runs.info import ArmFigures, RunInfo
-from regtui.runs.read import read_run
 from regtui.text import UNKNOWN, loss, one_line, quoted
-
-if TYPE_CHECKING:
-    from regtui.preset.model import Preset
-    from regtui.protocol.events import Event
-    from regtui.protocol.history import History
 
 MAX_WORDS = 10
 """The most damaged runs that are named below the table; --json names all."""
@@ -91,119 +81,6 @@ def _with_studies(runs: list[RunInfo], folder: Path) -> list[RunInfo]:
     from regtui.study.list import read_study  # pydantic, 0.15 s, of which a list without studies has no need
 
     return sorted([*runs, *map(read_study, studies)], key=lambda run: (run.started, run.name), reverse=True)
-
-
-def print_run(run: str, logs: Path, *, json: bool) -> int:
-    """Print what a headless run printed, from its log, or its summary as JSON; returns the exit code.
-
-    Args:
-        run: A run's folder, or a unique beginning of its name.
-        logs: Where runs are looked for by name.
-        json: Whether to print the summary instead.
-
-    Raises:
-        InputError: There is no such run, or it lacks the summary or the events to print.
-    """
-    folder = find_run(run, logs)
-    with suppress(BrokenPipeError):  # whoever read has seen enough
-        if json:
-            say(json_text.dumps(_summary(folder), indent=1))
-        else:
-            _retell(read_run(folder))
-    return 0
-
-
-def _summary(folder: Path) -> dict[str, object]:
-    try:
-        summary = read_json(folder / "summary.json")
-    except FileNotFoundError:
-        raise InputError(f"{quoted(folder)} has no summary: the run is {read_run(folder).status}") from None
-    except OSError as error:
-        raise InputError(f"{quoted(folder)}: summary.json can't be read ({error.strerror})") from None
-    try:
-        preset = read_toml(folder / "preset.toml")
-    except (InputError, OSError):
-        preset = {}
-    return brought_up(folder, preset, summary)
-
-
-def _retell(info: RunInfo) -> None:
-    """Print header, epochs and verdict from the events."""
-    from regtui.epochs import table_lines
-    from regtui.evidence.from_history import judge_run  # pydantic, 0.15 s, of which the list has no need
-    from regtui.evidence.lines import advice_lines, verdict_lines
-    from regtui.evidence.rules import advice_on_run
-    from regtui.protocol.history import History
-
-    if info.fault:
-        complain(f"regtui: {one_line(info.name)}: {one_line(info.fault)}")
-    preset, history = _preset(info.folder), History()
-    for event in _events(info.folder):
-        if history.add(event):
-            preset = _of_this_run(preset, history, info)
-            for line in table_lines(event, history, preset, room()):
-                say(line)
-    if history.started is None:
-        raise InputError(f"{quoted(info.folder)}: events.jsonl tells of no run's start; 'regtui runs' has the outcome")
-    say()
-    try:
-        verdicts = judge_run(history, preset)
-        advice = advice_lines(advice_on_run(history, verdicts, preset, info.folder), min(PROSE, room()))
-        for line in (*verdict_lines(verdicts, min(PROSE, room())), *("" for _ in advice[:1]), *advice):
-            say(line)
-    except ValueError:  # no end in the log
-        how = info.silence if info.status == "silent" else info.status
-        for line in textwrap.wrap(f"No verdict: the run is {how}, and its events do not bear one out.", room()):
-            say(line)
-    say()
-    note = textwrap.wrap(f"note {info.note.line}" if info.note.line else "", room())
-    for line in (*note, *_resuming(info), f"log  {one_line(info.folder)}"):
-        say(line)
-
-
-def _resuming(info: RunInfo) -> list[str]:
-    """How a run that is not at its end goes on, as a command with what it does; empty if it can't be resumed."""
-    from regtui.runs.resumable import resumable
-
-    if info.status not in ("interrupted", "stopped", "failed"):
-        return []
-    try:
-        place = resumable(info.folder)
-    except InputError:
-        return []
-    return [f"next regtui --resume {shlex.quote(one_line(info.folder))}  # {place.words}"]
-
-
-def _of_this_run(preset: Preset | None, history: History, info: RunInfo) -> Preset | None:
-    """The preset; None, after a message, if the log tells of other arms."""
-    from regtui.protocol.applied import own_preset
-
-    own = own_preset(preset, history)
-    if own is not preset:
-        complain(f"regtui: {one_line(info.name)}: its log has other arms than its preset.toml")
-    return own
-
-
-def _preset(folder: Path) -> Preset | None:
-    """The preset as run; None, after a message, if it can't be read. The epochs can be printed without it."""
-    from regtui.preset.file import load
-
-    try:
-        return load(str(folder / "preset.toml"))
-    except InputError as error:
-        complain("\n".join(f"regtui: {line}" for line in str(error).splitlines()))
-        return None
-
-
-def _events(folder: Path) -> Iterator[Event]:
-    from regtui.runs.events import read_events
-
-    try:
-        yield from read_events(folder)
-    except FileNotFoundError:
-        raise InputError(f"{quoted(folder)} has no events.jsonl to show; 'regtui runs' has the outcome") from None
-    except OSError as error:
-        raise InputError(f"{quoted(folder)}: events.jsonl can't be read ({error.strerror})") from None
 
 
 def _table(runs: Sequence[RunInfo], width: int) -> list[str]:

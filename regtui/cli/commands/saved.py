@@ -23,8 +23,8 @@ def review(
     theme: Theme = None,
 ) -> None:
     """Look at saved runs on screen, and follow those that go on."""
+    from regtui.cli.find import find_saved
     from regtui.cli.screen import open_screen
-    from regtui.cli.studies import find_saved
     from regtui.console import can_draw
     from regtui.errors import InputError
     from regtui.runs.comparison import AT_MOST
@@ -111,7 +111,8 @@ def show_saved(
     log_dir: LogDir = None,
 ) -> None:
     """Print a saved run, its header, epochs and verdict; or a saved study, its verdict and what that rests on."""
-    from regtui.cli.studies import find_saved, print_study
+    from regtui.cli.find import find_saved
+    from regtui.cli.show import print_study
     from regtui.errors import InputError
     from regtui.runs.find import is_study_folder
 
@@ -123,7 +124,7 @@ def show_saved(
         raise typer.Exit(print_study(folder, json=json, markdown=markdown))
     if markdown:
         raise InputError("--markdown is for studies; a run of one seed has no verdict to paste")
-    from regtui.cli.runs import print_run
+    from regtui.cli.show import print_run
 
     raise typer.Exit(print_run(str(folder), logs, json=json))
 
@@ -148,7 +149,7 @@ def export(
 ) -> None:
     """Write saved runs and studies as CSV, a report or a figure; runs as TensorBoard event files as well."""
     from regtui.cli.export import export_runs
-    from regtui.cli.studies import find_saved
+    from regtui.cli.find import find_saved
 
     logs = log_dir or saved_in()
     raise typer.Exit(export_runs([find_saved(run, logs) for run in runs], to, out))
