@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
+from typing import Literal
 
 from regtui.errors import InputError
 from regtui.text import one_line, quoted
@@ -148,17 +149,34 @@ def find_run(text: str, logs: Path) -> Path:
         raise InputError(
             f"{quoted(text)} is no run's folder, and there are no runs in {quoted(logs)}{why}; name it with --log-dir"
         )
-    matching = [run for run in runs if text and run.name.startswith(text)]
-    exact = [run for run in matching if run.name == text]
+    return the_one_named(text, runs, "run", logs)
+
+
+def the_one_named(text: str, folders: Sequence[Path], what: Literal["run", "study"], logs: Path) -> Path:
+    """The folder whose name `text` is, or alone begins.
+
+    Args:
+        text: What was typed.
+        folders: One or more, in the order of their names.
+        what: What they are.
+        logs: The folder in which all of them are.
+
+    Raises:
+        InputError: No name begins so, or several do; the message names the nearest.
+    """
+    matching = [folder for folder in folders if text and folder.name.startswith(text)]
+    exact = [folder for folder in matching if folder.name == text]
     if len(exact or matching) == 1:
         return (exact or matching)[0]
     if matching:
-        names = ", ".join(quoted(run.name) for run in matching[:5])
+        several = {"run": "runs", "study": "studies"}[what]
+        names = ", ".join(quoted(folder.name) for folder in matching[:5])
         raise InputError(
-            f"{quoted(text)} begins the names of {len(matching)} runs: {names}{', …' * (len(matching) > 5)}"
+            f"{quoted(text)} begins the names of {len(matching)} {several}: {names}{', …' * (len(matching) > 5)}"
         )
-    near = difflib.get_close_matches(text[:100], [run.name for run in runs], n=1, cutoff=0.3) or [runs[-1].name]
-    raise InputError(f"no run in {quoted(logs)} begins with {quoted(text)}; did you mean {quoted(near[0])}?")
+    known = [folder.name for folder in folders]
+    near = difflib.get_close_matches(text[:100], known, n=1, cutoff=0.3) or known[-1:]
+    raise InputError(f"no {what} in {quoted(logs)} begins with {quoted(text)}; did you mean {quoted(near[0])}?")
 
 
 def _closed(folder: Path) -> str:

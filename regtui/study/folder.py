@@ -11,7 +11,6 @@ A run belongs to the job whose preset equals its own, whatever its folder is cal
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import secrets
@@ -33,9 +32,9 @@ from regtui.preset.file import to_table
 from regtui.preset.train import SEEDS
 from regtui.preset.validation import validate
 from regtui.runs.files import read_json, read_toml
-from regtui.runs.find import find_study_folders, is_run, is_study_folder
+from regtui.runs.find import STUDY, find_study_folders, is_run, is_study_folder, the_one_named
 from regtui.runs.resumable import resumable
-from regtui.study.plan import FILE, Job, StudyPlan
+from regtui.study.plan import Job, StudyPlan
 from regtui.text import quoted
 
 ADDED = "added.toml"
@@ -106,7 +105,7 @@ class StudyFolder:
         draft = logs / f".{path.name}.tmp"  # there is never a study without its plan
         try:
             (draft / RUNS).mkdir(parents=True)
-            write_whole(draft / FILE, _plan_toml(plan))
+            write_whole(draft / STUDY, _plan_toml(plan))
             draft.rename(path)
         except (OSError, ValueError) as error:  # ValueError: a null character
             with suppress(OSError, ValueError):
@@ -126,7 +125,7 @@ class StudyFolder:
         Raises:
             InputError: There is none, its plan can't be read, or was changed after it was written.
         """
-        plan = _read_plan(path / FILE)
+        plan = _read_plan(path / STUDY)
         return cls(path, plan, [seed for seed in _read_added(path / ADDED) if seed not in plan.seeds])
 
     @property
@@ -223,7 +222,7 @@ class StudyFolder:
             InputError: Another program makes its runs, or they can't be saved.
         """
         try:
-            file = (self.path / FILE).open("r+b")
+            file = (self.path / STUDY).open("r+b")
         except OSError as error:
             raise InputError(f"{quoted(self.path)}: no runs can be saved here ({unwritable(error)})") from None
         with file:
@@ -284,7 +283,7 @@ def find_studies(logs: Path) -> list[Path]:
 def is_conducted(study: Path) -> bool:
     """Whether a program makes the runs of the study in a folder now; see `StudyFolder.is_held`."""
     try:
-        with (study / FILE).open("rb") as file:
+        with (study / STUDY).open("rb") as file:
             return not _lock(file, exclusive=False)
     except OSError:
         return False
@@ -300,22 +299,11 @@ def find_study(text: str, logs: Path) -> Path:
         if text and is_study_folder(Path(text)):
             return Path(text)
     if not text or Path(text).name != text:
-        raise InputError(f"{quoted(text)} is no study's folder: it has no {FILE}")
+        raise InputError(f"{quoted(text)} is no study's folder: it has no {STUDY}")
     studies = find_studies(logs)
     if not studies:
         raise InputError(f"{quoted(text)}: there are no studies in {quoted(logs)}; name it with --log-dir")
-    matching = [path for path in studies if path.name.startswith(text)]
-    exact = [path for path in matching if path.name == text]
-    if len(exact or matching) == 1:
-        return (exact or matching)[0]
-    if matching:
-        begun = ", ".join(quoted(path.name) for path in matching[:5])
-        raise InputError(
-            f"{quoted(text)} begins the names of {len(matching)} studies: {begun}{', …' * (len(matching) > 5)}"
-        )
-    names = [path.name for path in studies]
-    near = difflib.get_close_matches(text[:100], names, n=1, cutoff=0.3) or names[-1:]
-    raise InputError(f"no study in {quoted(logs)} begins with {quoted(text)}; did you mean {quoted(near[0])}?")
+    return the_one_named(text, studies, "study", logs)
 
 
 def _lock(file: BinaryIO, *, exclusive: bool) -> bool:

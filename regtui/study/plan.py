@@ -23,7 +23,6 @@ Value = bool | int | float | str
 """A setting's value."""
 Role = Literal["verdict", "sensitivity"]
 """What a cell is for: the study's verdict, or to see whether that holds under other conditions."""
-FILE = "study.toml"
 
 
 class PlannedArm(Table):
