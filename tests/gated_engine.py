@@ -20,7 +20,7 @@ from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import Event, StepsDone
 from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.plan import Job
-from regtui.tui.study.desk import StudyRunner
+from regtui.tui.study.runner import StudyRunner
 from tests.screen_double import FALLING, GatedCrew
 
 EXAMPLES = 2_000

@@ -21,7 +21,7 @@ from regtui.tui.choose.screen import ChooseScreen
 from regtui.tui.review.saved_run import SavedRunScreen
 from regtui.tui.review.screen import ReviewScreen
 from regtui.tui.run.screen import RunScreen
-from regtui.tui.study.desk import StudyRunner
+from regtui.tui.study.runner import StudyRunner
 from regtui.tui.widgets.dialogs import Ask, AskText
 from regtui.tui.widgets.row_list import RowList
 from tests.conftest import small_preset

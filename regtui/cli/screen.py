@@ -18,7 +18,7 @@ from regtui.tui.background import Question
 if TYPE_CHECKING:
     from regtui.engine.resume import Changes
     from regtui.study.folder import StudyFolder
-    from regtui.tui.study.desk import StudyRunner
+    from regtui.tui.study.runner import StudyRunner
 
 
 def open_screen(

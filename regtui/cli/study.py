@@ -158,7 +158,7 @@ def show_study(study: StudyFolder, running: RunOptions) -> int:
     """
     from regtui.cli.screen import open_screen
     from regtui.settings import read_settings
-    from regtui.tui.study.desk import StudyRunner
+    from regtui.tui.study.runner import StudyRunner
 
     def make(jobs: int, threads: int) -> Engine:
         return make_engine(replace(running, jobs=jobs, threads=threads))

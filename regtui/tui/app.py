@@ -54,7 +54,8 @@ from regtui.tui.run.leaving import RUNNING, LeaveQuestion, train
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.run.training import ProcessTraining, Training
-from regtui.tui.study.desk import SHORT, StudyDesk, StudyRunner, local_runner
+from regtui.tui.study.desk import SHORT, StudyDesk
+from regtui.tui.study.runner import StudyRunner, local_runner
 from regtui.tui.study.screen import StudyScreen
 from regtui.tui.themes import THEMES
 from regtui.tui.widgets.clipboard import copy

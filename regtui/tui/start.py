@@ -31,7 +31,7 @@ from regtui.tui.background import Question
 from regtui.tui.escapes import copied, notification
 from regtui.tui.look import plain
 from regtui.tui.run.training import ProcessTraining
-from regtui.tui.study.desk import StudyRunner
+from regtui.tui.study.runner import StudyRunner
 from regtui.tui.terminal import TerminalDriver
 from regtui.tui.without_screen import go_on_without_screen
 

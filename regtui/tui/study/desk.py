@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from textual import on
@@ -14,10 +12,10 @@ from textual.reactive import reactive
 
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
 from regtui.preset.model import Preset
-from regtui.processors import grant, has_gpu
 from regtui.study.conduct import Opened, Pace, conduct
 from regtui.study.design import Wishes, make_plan
-from regtui.study.engine import Engine, News
+from regtui.study.detach import leave_running
+from regtui.study.engine import News
 from regtui.study.folder import StudyFolder
 from regtui.study.forecast import forecast
 from regtui.study.outcome import ENDED, judge, outcome_of
@@ -27,6 +25,7 @@ from regtui.text import counted, one_line
 from regtui.tui.inputs import OneByOne
 from regtui.tui.study.form import StudyForm, StudyWish
 from regtui.tui.study.preview import OpenStudy
+from regtui.tui.study.runner import StudyRunner
 from regtui.tui.study.screen import StudyScreen
 from regtui.tui.study.session import StudySession
 from regtui.tui.study.subject import Subject
@@ -34,55 +33,6 @@ from regtui.tui.widgets.dialogs import Ask, AskWhileItTrains, Choice
 from regtui.tui.widgets.key_bar import tell
 from regtui.tui.widgets.thread import in_thread
 
-
-@dataclass(frozen=True)
-class StudyRunner:
-    """What makes a study's runs.
-
-    Attributes:
-        engine: Its name: 'local'.
-        jobs: Runs at the same time.
-        make: Makes the engine for so many, each with so many threads; called in the worker thread, once for each study.
-        verdict_exit: Whether the program's exit code tells the verdict.
-        options: What `regtui study --resume` is told, so that another process makes the runs as this one does.
-    """
-
-    engine: str
-    jobs: int
-    make: Callable[[int, int], Engine]
-    verdict_exit: bool = False
-    options: tuple[str, ...] = ()
-
-
-def local_runner() -> StudyRunner:
-    """Processes of this machine, as many as its processors have room for."""
-
-    def make(jobs: int, threads: int) -> Engine:
-        from regtui.study.local import LocalEngine  # the processes' machinery, which most sessions do not need
-
-        return LocalEngine(jobs, threads)
-
-    return StudyRunner("local", 1 if has_gpu() else grant().processors, make)
-
-
-def leave_running(folder: Path, options: Sequence[str]) -> int:
-    """Have another process go on with a study that is conducted here no more; returns its number.
-
-    Raises:
-        RegtuiError: It does not.
-    """
-    from regtui.engine.detach import start
-
-    study, until = StudyFolder.open(folder), time.monotonic() + UNSEEN
-
-    def begun(_pid: int) -> bool:
-        return study.is_held or time.monotonic() > until
-
-    return start(("study", "--resume", str(folder.absolute()), "--headless", *options), folder, begun)
-
-
-UNSEEN = 30.0
-"""Seconds after which another process counts as begun where no file can be locked, so that nobody sees that."""
 SHORT = 5.0
 """Seconds of a run or a study whose end nobody needs to be told of."""
 
