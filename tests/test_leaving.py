@@ -96,7 +96,7 @@ async def test_a_stop_that_comes_while_another_process_takes_over_reaches_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[tuple[int, int]] = []
-    monkeypatch.setattr("regtui.tui.run.leaving.os.kill", lambda pid, number: sent.append((pid, number)))
+    monkeypatch.setattr("regtui.tui.run.train_here.os.kill", lambda pid, number: sent.append((pid, number)))
     async with running(tmp_path) as (app, pilot, training):
 
         def begin(_folder: Path) -> int:

@@ -30,8 +30,6 @@ from regtui.preset.model import Preset
 from regtui.preset.train import SEEDS
 from regtui.preset.validation import validate
 from regtui.protocol.control import HandOver, Resume, Stop
-from regtui.protocol.history import History
-from regtui.runs.events import read_events
 from regtui.runs.find import is_study_folder
 from regtui.runs.resumable import resumable
 from regtui.settings import Settings
@@ -50,11 +48,13 @@ from regtui.tui.review.saved_run import OpenRun, SavedRunScreen
 from regtui.tui.review.screen import ReviewScreen
 from regtui.tui.run.gauges import Gauges, machine_words
 from regtui.tui.run.is_it_real import new_seeds
-from regtui.tui.run.leaving import RUNNING, LeaveQuestion, train
+from regtui.tui.run.leaving import RUNNING, LeaveQuestion
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
+from regtui.tui.run.train_here import train_here
 from regtui.tui.run.training import ProcessTraining, Training
 from regtui.tui.study.desk import SHORT, StudyDesk
+from regtui.tui.study.leaving import LeaveStudyQuestion
 from regtui.tui.study.runner import StudyRunner, local_runner
 from regtui.tui.study.screen import StudyScreen
 from regtui.tui.themes import THEMES
@@ -68,22 +68,6 @@ QUIET = 1.0
 """Seconds without a key after which the user counts as not typing."""
 MANY = 8
 """After so many closed screens garbage is collected even while the user types."""
-LEAVE_STUDY_CHOICES = (
-    Choice("g", "go on", "Go on with the study"),
-    Choice("l", "running", "Leave it running: another process makes its runs"),
-    Choice("k", "keep", "Stop, keep what is done, and leave"),
-)
-
-
-class LeaveStudyQuestion(AskWhileItTrains):
-    """Asks what becomes of the study that goes on."""
-
-    def __init__(self) -> None:
-        words = (
-            "Its runs that are done are kept. Those that run now go on from their checkpoints, where the study saves "
-            "them, or are begun anew."
-        )
-        super().__init__("Leave while the study goes on?", words, LEAVE_STUDY_CHOICES)
 
 
 class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
@@ -263,32 +247,12 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
 
     @in_thread("training", exclusive=False)
     def _train(self, session: Session) -> None:
-        def begun(folder: Path) -> None:
-            session.folder = folder
-            if session.resumes is not None:
-                session.begin_anew(History.of(read_events(folder)))
-
         def say(words: str, error: bool) -> None:
             self.post_message(self.HandOverTold(words, error=error))
 
         try:
-            with session.gauges.watched():
-                result = train(self._training, session, self.logs, begun, say)
-            if result is None:
-                return
-            session.summary = result.summary
-            session.folder = result.folder
-            if result.history.started is not None:
-                from regtui.evidence.from_history import judge_run  # scipy, 0.4 s: in this thread nobody waits for it
-
-                session.verdicts = judge_run(result.history, session.preset)
-        except RegtuiError as error:
-            session.error = error
-        except Exception as error:
-            session.traceback = traceback.format_exc()
-            session.error = RegtuiError(f"unforeseen {type(error).__name__}: {error}")
+            train_here(self._training, session, self.logs, say)
         finally:
-            session.ended = True
             self.post_message(self.RunEnded(session))
 
     @on(HandOverTold)

@@ -1,0 +1,22 @@
+"""Leaving a study that goes on: what is asked."""
+
+from __future__ import annotations
+
+from regtui.tui.widgets.dialogs import AskWhileItTrains, Choice
+
+QUIT_CHOICES = (
+    Choice("g", "go on", "Go on with the study"),
+    Choice("l", "running", "Leave it running: another process makes its runs"),
+    Choice("k", "keep", "Stop, keep what is done, and leave"),
+)
+
+
+class LeaveStudyQuestion(AskWhileItTrains):
+    """Asks what becomes of the study that goes on."""
+
+    def __init__(self) -> None:
+        words = (
+            "Its runs that are done are kept. Those that run now go on from their checkpoints, where the study saves "
+            "them, or are begun anew."
+        )
+        super().__init__("Leave while the study goes on?", words, QUIT_CHOICES)
