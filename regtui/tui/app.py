@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import sys
 import time
@@ -13,7 +12,6 @@ from typing import Any, ClassVar
 
 from rich.console import RenderableType
 from textual import on
-from textual._styles_cache import StylesCache
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.events import Event, InputEvent, Key
@@ -37,6 +35,7 @@ from regtui.study.design import Wishes
 from regtui.study.folder import StudyFolder
 from regtui.text import one_line
 from regtui.tui.choose.screen import ChooseScreen
+from regtui.tui.closed_screens import ClosedScreens
 from regtui.tui.look import PlainText
 from regtui.tui.pages.commands import CommandScreen
 from regtui.tui.pages.explain import ExplainScreen
@@ -63,11 +62,6 @@ from regtui.tui.widgets.dialogs import Ask, AskWhileItTrains, Choice
 from regtui.tui.widgets.key_bar import KeyBar, tell
 from regtui.tui.widgets.keys import EVERYWHERE
 from regtui.tui.widgets.thread import in_thread
-
-QUIET = 1.0
-"""Seconds without a key after which the user counts as not typing."""
-MANY = 8
-"""After so many closed screens garbage is collected even while the user types."""
 
 
 class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
@@ -152,8 +146,8 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
         self._review = review
         self._deleted: Deleted = []
         self._leaving = self._left = False
-        self._left_behind = 0
-        self._typed_at = self._started_at = 0.0
+        self._closed_screens = ClosedScreens(self.set_timer)
+        self._started_at = 0.0
         self.signal = 0
         self.failure = ""
         """The traceback of an error of the screen's own."""
@@ -370,33 +364,14 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
         )
 
     def pop_screen(self) -> AwaitComplete:
-        """Close the top screen; its memory, some megabytes, is freed when the user does not type.
-
-        What its status line says goes along to the screen below.
-        """
+        """Close the top screen; what its status line says goes along to the screen below."""
         said = [message for bar in self.screen.query(KeyBar) if (message := bar.take_message()) is not None]
         self._note_view(self.screen)
-        self._left_behind += 1
-        if self._left_behind >= MANY:
-            self._tidy()
-        elif self._left_behind == 1:
-            self.set_timer(QUIET, self._tidy_if_quiet)
+        self._closed_screens.add()
         closed = super().pop_screen()
         for message in said:
             tell(self, message.words, error=message.error)
         return closed
-
-    def _tidy_if_quiet(self) -> None:
-        if time.monotonic() < self._typed_at + QUIET:
-            self.set_timer(QUIET, self._tidy_if_quiet)
-        elif self._left_behind:
-            self._tidy()
-
-    def _tidy(self) -> None:
-        """Collect garbage such as closed screens; this takes 50 ms if many saved runs are listed."""
-        self._left_behind = 0
-        StylesCache.get_inner_outer.cache_clear()  # otherwise the cache keeps the drawn rows of the last 1,024 widgets
-        gc.collect()
 
     def leave(self) -> None:
         """End the program."""
@@ -531,7 +506,7 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
     async def on_event(self, event: Event) -> None:
         """Note when the user types; whoever does has read an error."""
         if isinstance(event, InputEvent):
-            self._typed_at = time.monotonic()
+            self._closed_screens.user_typed()
         if isinstance(event, Key):
             for bar in self.screen.query(KeyBar) if self.screen_stack else ():
                 bar.key_pressed()

@@ -249,7 +249,7 @@ def show(
         resume=resume,
     )
     # Imported modules stay for good, so they are excluded from garbage collection, which would delay keys by 30 ms.
-    # With ten thousand saved runs it takes longer; closed screens are collected when nobody types (app.py).
+    # With ten thousand saved runs it takes longer; closed screens are collected when nobody types (closed_screens.py).
     gc.freeze()
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, RARELY)
