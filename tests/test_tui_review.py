@@ -256,9 +256,9 @@ async def test_sorting_keeps_the_cursor_on_its_run_and_a_click_on_a_header_sorts
         await pilot.click(RowList, offset=(header.index("seed") + 1, 0))
         assert column(app, "seed") == ["0", "0", "1"]
         assert screen.at_cursor == before
-        other = 0 if screen._shown[2] == before else 2
+        other = 0 if screen.listing.shown[2] == before else 2
         await pilot.click(RowList, offset=(20, 1 + other))
-        assert screen.at_cursor == screen._shown[other]
+        assert screen.at_cursor == screen.listing.shown[other]
         await pilot.click(RowList, offset=(20, 1 + other))
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
 
@@ -490,7 +490,7 @@ async def test_runs_are_deleted_and_brought_back_step_by_step(logs: Path) -> Non
         await pilot.press("down")
         assert screen.at_cursor is not None
         second = screen.at_cursor.folder
-        third = screen._shown[2].folder
+        third = screen.listing.shown[2].folder
         await pilot.press("D")
         assert rows(app) == 2
         assert not second.exists()

@@ -54,8 +54,8 @@ async def listed(app: RegtuiApp, pilot: Pilot[int], rows: int) -> ReviewScreen:
 
 async def to_study(screen: ReviewScreen, pilot: Pilot[int], preset: str) -> None:
     """Put the cursor on the study of a preset."""
-    rows = [info for info in screen._shown if isinstance(info, StudyInfo) and info.preset == preset]
-    screen._list._to(screen._shown.index(rows[0]))
+    rows = [info for info in screen.listing.shown if isinstance(info, StudyInfo) and info.preset == preset]
+    screen._list._to(screen.listing.shown.index(rows[0]))
     await pilot.pause()
 
 
@@ -99,10 +99,10 @@ async def test_the_filter_finds_studies_and_notes_are_kept(made_logs: Path) -> N
         screen = await listed(app, pilot, 3)
         screen._input.value = "study=true verdict=helps"
         await pilot.pause()
-        assert [info.preset for info in screen._shown] == ["small"]
-        screen._write_notes([screen._shown[0].folder], lambda note: type(note)("keep it", ("good",)))
+        assert [info.preset for info in screen.listing.shown] == ["small"]
+        screen._write_notes([screen.listing.shown[0].folder], lambda note: type(note)("keep it", ("good",)))
         await until(pilot, lambda: "keep it" in text_of(app))
-        assert read_study(screen._shown[0].folder).note.tags == ("good",)
+        assert read_study(screen.listing.shown[0].folder).note.tags == ("good",)
 
 
 async def test_a_study_goes_to_the_trash_and_comes_back_but_not_while_its_runs_are_made(made_logs: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -115,6 +115,45 @@ FIELDS = (
 )
 PRESET, STATUS, POINTS, VERDICT = FIELDS[1:5]
 NOTED = FIELDS[-2]
+
+
+def fields_for(runs: Iterable[RunInfo], width: int) -> list[RunColumn]:
+    """The columns for a terminal of that width; that of the notes only if there are any."""
+    fields = [field for field in FIELDS if field is not NOTED or note_width(runs)]
+    if width >= NARROW:
+        return fields
+    started, *others = [field for field in fields if field is not STATUS]
+    return [*others, started] if width < TINY else [started, *others]
+
+
+def columns_for(
+    runs: Sequence[RunInfo], fields: Sequence[RunColumn], width: int, sorted_by: RunColumn, arrow: str
+) -> list[Column]:
+    """The columns as wide as the listed runs and the terminal have it; an arrow is at the one that gives the order."""
+    columns = []
+    for field in fields:
+        column = field.column
+        if field is PRESET:
+            column = column._replace(width=preset_width(runs, width))
+        elif field is STATUS:
+            column = column._replace(width=max(map(len, map(status_words, runs)), default=column.width))
+        elif field is NOTED:
+            column = column._replace(width=note_width(runs))
+        elif field is POINTS:
+            column = points_column(runs, width)
+        elif field is VERDICT:
+            column = column._replace(width=verdict_width(runs, width))
+        if field is sorted_by:
+            title = column.title + arrow
+            column = column._replace(title=title, width=max(column.width, len(title)))
+        columns.append(column)
+    return columns
+
+
+def cells_of(run: RunInfo, fields: Sequence[RunColumn], width: int) -> list[Cell]:
+    """A run's cells in these columns, for a terminal of that width."""
+    by_width = {POINTS: points_cell, VERDICT: verdict_or_status}
+    return [by_width[field](run, width) if field in by_width else field.cell(run) for field in fields]
 
 
 def verdict_width(runs: Iterable[RunInfo], width: int) -> int:

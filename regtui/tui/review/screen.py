@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from operator import itemgetter
 from pathlib import Path
 
 from textual import on
@@ -14,9 +13,7 @@ from textual.timer import Timer
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from regtui.errors import InputError
 from regtui.runs.comparison import AT_MOST
-from regtui.runs.filter import parse_filter
 from regtui.runs.find import find_study_folders, is_study_folder
 from regtui.runs.index import read_runs
 from regtui.runs.info import RunInfo
@@ -25,25 +22,8 @@ from regtui.runs.trash import is_in_trash
 from regtui.study.list import StudyInfo, read_study
 from regtui.text import one_line
 from regtui.tui.review.chores import Chores, Deleted
-from regtui.tui.review.columns import (
-    FIELDS,
-    NARROW,
-    NOTED,
-    POINTS,
-    PRESET,
-    STATUS,
-    TINY,
-    VERDICT,
-    RunColumn,
-    about,
-    note_width,
-    points_cell,
-    points_column,
-    preset_width,
-    status_words,
-    verdict_or_status,
-    verdict_width,
-)
+from regtui.tui.review.columns import PRESET, RunColumn, about, cells_of, columns_for, fields_for
+from regtui.tui.review.listing import Listing
 from regtui.tui.review.preview import REST, Preview
 from regtui.tui.review.saved_run import OpenRun
 from regtui.tui.run.keys import TRAIN_ON
@@ -142,17 +122,13 @@ class ReviewScreen(Chores):
         """
         super().__init__(folder, deleted)
         self._chosen = chosen
-        self._gone = set[Path]()
-        """Runs moved away by this screen, which a list that was begun before may still name."""
-        self._runs: list[RunInfo] = []
-        self._shown: list[RunInfo] = []
-        self._marked: set[Path] = set()
-        self._sorted_by, self._turned = 0, True
+        self.listing = Listing()
+        self._fields: list[RunColumn] = []
+        """The columns that the list has now."""
         self._words_of_reading = ""
         self._offered: tuple[RunInfo | None, str] = None, ""
         """The run under the cursor, and what the key says that trains it on, once that is known."""
         self._resting: Timer | None = None
-        self._note_width = 0
         self._head = Static(id="head", markup=False)
         self._list = RowList()
         self._preview = Preview()
@@ -196,7 +172,7 @@ class ReviewScreen(Chores):
             run.texts  # noqa: B018
 
     def _look_again(self) -> None:
-        going_on = [run.folder for run in self._runs if run.may_go_on]
+        going_on = [run.folder for run in self.listing.runs if run.may_go_on]
         if going_on and self.is_current:
             self.read_again(going_on)
 
@@ -210,17 +186,14 @@ class ReviewScreen(Chores):
 
     @on(Listed)
     def _listed(self, event: Listed) -> None:
-        self._runs = [run for run in event.runs if run.folder not in self._gone]
-        self._marked &= {run.folder for run in self._runs}
+        self.listing.take(event.runs)
         self._words_of_reading = "\n".join(map(one_line, event.words[:3]))
         self._show()
         self.query_one(KeyBar).redraw()  # a run of the trash can be brought back
 
     @on(Changed)
     def _changed(self, event: Changed) -> None:
-        new = {run.folder: run for run in event.runs}
-        if any(run != new.get(run.folder, run) for run in self._runs):
-            self._runs = [new.get(run.folder, run) for run in self._runs]
+        if self.listing.take_again(event.runs):
             self._show()
 
     def on_resize(self) -> None:
@@ -233,7 +206,7 @@ class ReviewScreen(Chores):
         for preview in (self._preview, self._study_preview):
             preview.styles.height = None if beside else height - LIST_ROWS
         self._show_preview()
-        if self._runs:
+        if self.listing.runs:
             self._show()
 
     @property
@@ -245,7 +218,7 @@ class ReviewScreen(Chores):
     @property
     def at_cursor(self) -> RunInfo | None:
         """The run under the cursor."""
-        return self._shown[self._list.cursor] if self._shown else None
+        return self.listing.shown[self._list.cursor] if self.listing.shown else None
 
     # What is shown
 
@@ -259,70 +232,20 @@ class ReviewScreen(Chores):
         Args:
             wanted_at: The run that the cursor is on then; left out, it stays on its run.
         """
-        before = self.at_cursor
-        fault = ""
-        try:
-            wanted = parse_filter(self._input.value)
-            fault = wanted.unknown(self._runs)
-            found = wanted.select(self._runs)
-        except InputError as error:
-            fault, found = str(error), self._shown
-        value = FIELDS[self._sorted_by].value
-        pairs = [(value(run), run) for run in found]
-        known = sorted((pair for pair in pairs if pair[0] is not None), key=itemgetter(0), reverse=self._turned)
-        self._shown = [run for _, run in known] + [
-            run for key, run in pairs if key is None
-        ]  # unknown values are always last
-        cursor = next((row for row, run in enumerate(self._shown) if run is before), None)
-        if wanted_at is not None:
-            cursor = next((row for row, run in enumerate(self._shown) if run.folder == wanted_at), None)
-        elif cursor is None and before is not None:  # the run was read again
-            cursor = next((row for row, run in enumerate(self._shown) if run.folder == before.folder), None)
-        self._note_width = note_width(self._shown)
+        before, listing = self.at_cursor, self.listing
+        fault = listing.fill(self._input.value)
+        cursor = listing.row_of(before) if wanted_at is None else listing.row_at(wanted_at)
+        width = self._list_width
+        self._fields = fields_for(listing.shown, width)
+        columns = [Column("", 1), *columns_for(listing.shown, self._fields, width, listing.sorted_by, listing.arrow)]
         staying = 2 + self._fields.index(PRESET)  # these stay: the mark, and the columns up to the preset's name
-        self._list.fill(self._columns(), len(self._shown), self._cells, cursor or 0, staying)
+        self._list.fill(columns, len(listing.shown), self._cells, cursor or 0, staying)
         self._tell(fault)
 
-    def _columns(self) -> list[Column]:
-        """The columns as wide as the listed runs and the terminal have it."""
-        columns = [Column("", 1)]
-        for field in self._fields:
-            column = field.column
-            if field is PRESET:
-                column = column._replace(width=preset_width(self._shown, self._list_width))
-            elif field is STATUS:
-                column = column._replace(width=max(map(len, map(status_words, self._shown)), default=column.width))
-            elif field is NOTED:
-                column = column._replace(width=self._note_width)
-            elif field is POINTS:
-                column = points_column(self._shown, self._list_width)
-            elif field is VERDICT:
-                column = column._replace(width=verdict_width(self._shown, self._list_width))
-            if field is FIELDS[self._sorted_by]:
-                title = column.title + self._arrow
-                column = column._replace(title=title, width=max(column.width, len(title)))
-            columns.append(column)
-        return columns
-
-    @property
-    def _fields(self) -> list[RunColumn]:
-        """The columns for a terminal of this width; that of the notes only if there are any."""
-        fields = [field for field in FIELDS if field is not NOTED or self._note_width]
-        if self._list_width >= NARROW:
-            return fields
-        started, *others = [field for field in fields if field is not STATUS]
-        return [*others, started] if self._list_width < TINY else [started, *others]
-
-    @property
-    def _arrow(self) -> str:
-        return "↓" if self._turned else "↑"
-
     def _cells(self, row: int) -> list[Cell]:
-        run = self._shown[row]
-        mark = Cell("✓", "accent") if run.folder in self._marked else Cell("#" if run.note.line else "", "faint")
-        width = self._list_width
-        cells = {field: field.cell(run) for field in self._fields}
-        return [mark, *(cells | {POINTS: points_cell(run, width), VERDICT: verdict_or_status(run, width)}).values()]
+        run = self.listing.shown[row]
+        mark = Cell("✓", "accent") if run.folder in self.listing.marked else Cell("#" if run.note.line else "", "faint")
+        return [mark, *cells_of(run, self._fields, self._list_width)]
 
     @on(RowList.Moved)
     def _moved(self) -> None:
@@ -331,17 +254,18 @@ class ReviewScreen(Chores):
 
     def _tell(self, fault: str = "") -> None:
         """Show how many runs there are, and details of the one under the cursor."""
-        by = f"by {FIELDS[self._sorted_by].column.title} {self._arrow}"
-        what = "runs and studies" if any(isinstance(run, StudyInfo) for run in self._runs) else "runs"
-        parts = [f"{len(self._shown):,} of {len(self._runs):,} {what}", by]
-        parts += [f"{len(self._marked):,} marked"] if self._marked else []
+        listing = self.listing
+        what = "runs and studies" if any(isinstance(run, StudyInfo) for run in listing.runs) else "runs"
+        parts = [f"{len(listing.shown):,} of {len(listing.runs):,} {what}"]
+        parts += [f"by {listing.sorted_by.column.title} {listing.arrow}"]
+        parts += [f"{len(listing.marked):,} marked"] if listing.marked else []
         self._head.update(" · ".join([*parts, one_line(self._folder)]))
         run = self.at_cursor
         self._find_offer()
         previewed = self._show_preview()
         if run is not None and run.fault:
             fault = fault or ("" if previewed else f"{run.name}: {run.fault}")
-        elif not self._runs:
+        elif not listing.runs:
             fault = fault or "There are no runs here yet; 'regtui --preset dropout' makes one."
         elif run is None:
             fault = fault or "No run matches; escape shows all again."
@@ -377,22 +301,20 @@ class ReviewScreen(Chores):
     def action_mark(self) -> None:
         """Mark or unmark the run under the cursor."""
         if self.at_cursor is not None:
-            self._marked ^= {self.at_cursor.folder}
+            self.listing.mark(self.at_cursor)
             self._list.refresh()
             self._list.action_move(1)
             self._tell()
 
     def action_mark_all(self) -> None:
         """Mark all listed runs, or unmark them if all are marked."""
-        shown = {run.folder for run in self._shown}
-        self._marked = self._marked - shown if shown <= self._marked else self._marked | shown
+        self.listing.mark_all()
         self._list.refresh()
         self._tell()
 
     def action_compare(self) -> None:
         """Compare the marked runs, in the order of the list."""
-        marked = [run for run in self._shown if run.folder in self._marked]
-        marked += [run for run in self._runs if run.folder in self._marked and run not in marked]
+        marked = self.listing.marked_as_shown
         if any(isinstance(run, StudyInfo) for run in marked):
             tell(self, "Curves are those of runs; unmark the studies, or open one for its runs.")
         elif len(marked) < 2:
@@ -406,20 +328,17 @@ class ReviewScreen(Chores):
     def _sort_by_click(self, event: RowList.HeaderClicked) -> None:
         if event.column == 0:  # the marks
             return
-        by = FIELDS.index(self._fields[event.column - 1])
-        if by == self._sorted_by:
-            self._turned = not self._turned
-        self._sorted_by = by
+        self.listing.sort_by(self._fields[event.column - 1])
         self._show()
 
     def action_sort(self) -> None:
         """Sort by the next column."""
-        self._sorted_by = (self._sorted_by + 1) % len(FIELDS)
+        self.listing.sort_by_next()
         self._show()
 
     def action_turn(self) -> None:
         """Reverse the order."""
-        self._turned = not self._turned
+        self.listing.turn()
         self._show()
 
     def action_presets(self) -> None:
@@ -459,7 +378,7 @@ class ReviewScreen(Chores):
         if action == "train_on":
             return bool(self._offered[1])
         if action == "escape":
-            return self._input.is_open or bool(self._marked) or len(self.app.screen_stack) > 2
+            return self._input.is_open or bool(self.listing.marked) or len(self.app.screen_stack) > 2
         in_trash = self.at_cursor is not None and is_in_trash(self.at_cursor.folder)
         return action != "undo" or bool(self._deleted) or in_trash
 
@@ -469,36 +388,28 @@ class ReviewScreen(Chores):
             return self._offered[1]
         if action != "escape":
             return ""
-        return "all runs" if self._input.is_open else "no marks" if self._marked else ""
+        return "all runs" if self._input.is_open else "no marks" if self.listing.marked else ""
 
     @property
     def selected_runs(self) -> list[RunInfo]:
         """The marked runs; if none is, the run under the cursor."""
-        marked = [run for run in self._runs if run.folder in self._marked] if self._marked else []
-        return marked or ([self.at_cursor] if self.at_cursor else [])
+        return self.listing.marked_runs or ([self.at_cursor] if self.at_cursor else [])
 
     def take_off(self, gone: Set[Path]) -> None:
         """Take runs off the list that are no longer in their places."""
-        row = self._list.cursor
-        left = [run for run in self._shown[row:] if run.folder not in gone] or [
-            run for run in reversed(self._shown[:row]) if run.folder not in gone
-        ]
-        self._gone |= gone
-        self._marked -= gone
-        self._runs = [run for run in self._runs if run.folder not in gone]
-        self._show(left[0].folder if left else None)
+        nearest = self.listing.nearest(self._list.cursor, gone)
+        self.listing.take_off(gone)
+        self._show(nearest)
 
     def put_back(self, restored: Sequence[Path]) -> None:
         """List runs that are in their places again."""
-        self._gone -= set(restored)
-        listed = {run.folder for run in self._runs}
-        self._runs += [_read_saved(folder) for folder in restored if folder not in listed]
+        self.listing.put_back(restored, _read_saved)
         self._show(restored[0] if restored else None)
         self._read()  # a list that was begun before lacks them
 
     def action_update(self) -> None:
         """Read the folder again."""
-        self._gone.clear()
+        self.listing.expect_all()
         self._read()
 
     def action_filter(self) -> None:
@@ -514,8 +425,8 @@ class ReviewScreen(Chores):
         if self._input.is_open:
             self._input.close()
             self._list.focus()
-        elif self._marked:
-            self._marked.clear()
+        elif self.listing.marked:
+            self.listing.marked.clear()
             self._list.refresh()
             self._tell()
         elif len(self.app.screen_stack) > 2:  # the first is Textual's own
