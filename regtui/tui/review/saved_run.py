@@ -38,7 +38,6 @@ class OpenRun(Message):
 class SavedRunScreen(RunScreen):
     """The screen of a run that is not trained by this program."""
 
-    AUTO_FOCUS = ""  # the arrows belong to the charts
     KEYS = tuple(key for key in HERE if key.action.partition("(")[0] not in {*WHILE_RUNNING, "review"})
     STEERED = (*(key for key in HERE if key.action != "review"), *Stepper.KEYS)
     """The keys while it is steered."""

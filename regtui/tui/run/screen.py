@@ -99,10 +99,9 @@ class RunScreen(Screen[None]):
     class Review(Asked):
         """Open the saved runs."""
 
-    AUTO_FOCUS = ""  # keys act on the run until tab leads to a control
+    AUTO_FOCUS = ""  # keys act on the run, and arrows on its charts, until tab leads to a control
     KEYS = (*HERE, TO_CONTROLS, *Stepper.KEYS)
     BINDINGS = bindings((*HERE, TO_CONTROLS, *EVERYWHERE))
-    AUTO_FOCUS = ""  # the arrows belong to the charts until tab is pressed
 
     def __init__(self, session: Session, charts: Charts | None = None) -> None:
         """Show a run; its charts at first as `charts` says."""
