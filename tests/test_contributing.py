@@ -33,6 +33,11 @@ def test_its_map_has_every_room_in_the_order_of_the_contract() -> None:
     assert all(places)
 
 
+def test_its_map_has_every_file_beside_the_rooms() -> None:
+    files = {path.name for path in (ROOT / "regtui").glob("[!_]*.py")}
+    assert files <= {file for file, _ in NAMES}
+
+
 def _names(node: ast.stmt) -> list[str]:
     match node:
         case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
