@@ -53,8 +53,8 @@ class Outcome(NamedTuple):
         return [line.removeprefix("regtui: ") for line in lines]
 
 
-def command(*args: str | Path) -> list[str]:
-    return [sys.executable, "-m", "regtui", *map(str, args)]
+def command(*args: str | Path, program: Sequence[str] = ("-m", "regtui")) -> list[str]:
+    return [sys.executable, *program, *map(str, args)]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -68,10 +68,11 @@ def start(
     env: Mapping[str, str] | None = None,
     stdout: IO[str] | int = subprocess.PIPE,
     stderr: IO[str] | int = subprocess.PIPE,
+    program: Sequence[str] = ("-m", "regtui"),
 ) -> subprocess.Popen[str]:
     """Start a run as a terminal would: as the head of a process group, which Ctrl-C reaches as a whole."""
     return subprocess.Popen(
-        command(*args),
+        command(*args, program=program),
         cwd=cwd,
         env=environment(**env or {}),
         stdin=subprocess.DEVNULL,

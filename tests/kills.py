@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from signal import Signals
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import psutil
 
 from tests.command import Outcome, start
+from tests.held import Gate
 
 VICTIMS = ("program", "process group", "worker", "what forks workers", "everything")
 STARTING = 3.0
@@ -77,12 +79,15 @@ class KilledRun:
         lines = chance.randrange(self.lines, max(whole, self.lines + 1))
         return lines, chance.uniform(0, STARTING if lines == self.lines else apart)
 
-    def harm(self, kill: Kill) -> Outcome:
-        """Start or resume it, and kill something of it; returns how the program ended, when nothing of it is left."""
-        process = self._start()
+    def harm(self, kill: Kill, gate: Gate | None = None) -> Outcome:
+        """Start or resume it, and kill something of it; returns how the program ended, when nothing of it is left.
+
+        With a gate it is killed as soon as it waits there, however many lines it has.
+        """
+        process = self._start(("-m", "regtui") if gate is None else gate.program)
         family: list[psutil.Process] = []
         try:
-            while self.lines < kill.lines and process.poll() is None:
+            while not (self.lines >= kill.lines if gate is None else gate.waiting) and process.poll() is None:
                 time.sleep(0.001)  # that is long in a small run
             time.sleep(kill.later)
             with suppress(psutil.NoSuchProcess):  # it has ended before
@@ -105,10 +110,10 @@ class KilledRun:
         assert self.folder is not None
         return self.folder
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _start(self, program: Sequence[str] = ("-m", "regtui")) -> subprocess.Popen[str]:
         self.logs.mkdir(parents=True, exist_ok=True)
         words = ["--resume", str(self.folder)] if self.folder else [*self._options, "--log-dir", str(self.logs)]
-        return start(*words, "--headless", cwd=self.logs.parent)
+        return start(*words, "--headless", cwd=self.logs.parent, program=program)
 
 
 def _kill(kill: Kill, pid: int) -> list[psutil.Process]:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ from typing import Self
 import psutil
 import pytest
 
+from tests import held
 from tests.terminal import Terminal
 
 PROGRAMS = {name: shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin") for name in ("sshd", "ssh")}
@@ -34,13 +36,22 @@ class SshServer:
         if None in PROGRAMS.values():
             pytest.skip("there is no SSH server here")
         self._folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
         self._seen: set[psutil.Process] = set()
 
     def __enter__(self) -> Self:
         for key in ("host", "user"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self._folder / key], check=True)
+        for _ in range(5):
+            if self._begin():
+                return self
+            if "Address already in use" not in self._log():
+                break
+        pytest.skip(f"an SSH server can't be started here: {self._log()}")
+
+    def _begin(self) -> bool:
+        """Begin to serve at a port that was free; returns whether it answers."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
         settings = self._folder / "settings"
         settings.write_text(
             f"ListenAddress 127.0.0.1:{self._port}\nHostKey {self._folder}/host\n"
@@ -52,13 +63,14 @@ class SshServer:
             words = ["unshare", "--mount", "sh", "-c", f"{_OWN_RUN} {shlex.join(words)}"]
         with (self._folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self._process.kill()
-                pytest.skip(f"an SSH server can't be started here: {self._log()}")
+                self._process.wait()
+                return False
             time.sleep(0.05)
-        return self
+        return self._process.poll() is None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -70,10 +82,10 @@ class SshServer:
         self._process.kill()
         self._process.wait()
 
-    def regtui(self, *words: str | Path, cwd: Path) -> Terminal:
+    def regtui(self, *words: str | Path, cwd: Path, program: Sequence[str] = ("-m", "regtui")) -> Terminal:
         """The program at the other end of a new connection, in a terminal here."""
         variables = [f"{name}={value}" for name, value in os.environ.items() if name.startswith(("REGTUI_", "XDG_"))]
-        command = ["env", *variables, sys.executable, "-m", "regtui", *map(str, words)]
+        command = ["env", *variables, sys.executable, *program, *map(str, words)]
         options = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
         return Terminal(
             *("-c", _CLIENT, str(PROGRAMS["ssh"]), "-F", "none", "-i", self._folder / "user", "-p", str(self._port)),
@@ -84,20 +96,21 @@ class SshServer:
     def kill_connections(self) -> None:
         """Kill the processes that serve connections; what they have started stays alone."""
         self.look()
-        for process in self._living("sshd: "):
+        for process in self._living("sshd: ", "sshd-session: "):
             process.kill()
 
     def look(self) -> list[psutil.Process]:
         """The programs at the other ends of connections."""
         with suppress(psutil.NoSuchProcess):
             self._seen.update(psutil.Process(self._process.pid).children(recursive=True))
-        return self._living("-m regtui")
+        return self._living("-m regtui", held.__file__)
 
-    def _living(self, words: str) -> list[psutil.Process]:
+    def _living(self, *words: str) -> list[psutil.Process]:
         found = []
         for process in self._seen:
             with suppress(psutil.NoSuchProcess):  # it has ended, or ends just now
-                found += [process] * (words in " ".join(process.cmdline()))
+                line = " ".join(process.cmdline())
+                found += [process] * any(one in line for one in words)
         return found
 
     def _answers(self) -> bool:

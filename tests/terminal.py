@@ -27,6 +27,10 @@ LEFT = b"\x1b[?1049l"
 """What a program writes last of its own screen: from here on it is the normal one again."""
 QUIET = 0.15
 """Seconds without a byte after which a screen has said what it had to say."""
+PATIENCE = 120.0
+"""Seconds that anything may take; a machine may be busy."""
+AGAIN = 2.0
+"""Seconds after which a key is typed again that changed nothing."""
 _OBEYED = re.compile(rb"\x1b(?:\[[0-9;:?<=>$]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)")
 _TAKE_TERMINAL = "import os, sys; os.login_tty(0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 
@@ -113,13 +117,25 @@ class Terminal:
             self._type(key)
             self.read(0.2 if key == "\x1b" else 0.05)  # so that each comes alone, as from a person
 
-    def press_and_see(self, key: str, wanted: str, seconds: float = 30) -> float:
+    def press_until(self, key: str, wanted: Callable[[], object]) -> None:
+        """Type a key until something is true: a question takes none that was typed before it was seen."""
+        began, again = time.perf_counter(), 0.0
+        while not wanted():
+            now = time.perf_counter()
+            assert now < began + PATIENCE, f"the key changed nothing in time: {self.text[-3000:]}"
+            if now > again:
+                with suppress(OSError):  # nobody has the other end any more
+                    self._type(key)
+                again = now + AGAIN
+            self._take_soon()
+
+    def press_and_see(self, key: str, wanted: str, seconds: float = PATIENCE) -> float:
         """Type a key and take in what it writes until a text comes that was not there before; the seconds that took."""
         self._searched = len(self.written)
         self._type(key)
         return self.until(wanted, seconds)
 
-    def press_and_change(self, key: str, seconds: float = 30, quiet: float = QUIET) -> float:
+    def press_and_change(self, key: str, seconds: float = PATIENCE, quiet: float = QUIET) -> float:
         """Type a key and take in what it writes until the screen is quiet again; the seconds until the last of it."""
         began = last = time.perf_counter()
         before = len(self.written)
@@ -138,7 +154,7 @@ class Terminal:
                 return False
         return True
 
-    def until(self, wanted: str | Callable[[], object], seconds: float = 30) -> float:
+    def until(self, wanted: str | Callable[[], object], seconds: float = PATIENCE) -> float:
         """Take in what it writes until a text comes that was not there at the last call, or something is true.
 
         Returns:
@@ -147,20 +163,25 @@ class Terminal:
         began = time.perf_counter()
         while not (self._comes(wanted) if isinstance(wanted, str) else wanted()):
             assert time.perf_counter() < began + seconds, f"no {wanted} in time: {self.text[-3000:]}"
-            if select.select([self._master], [], [], 0.02)[0] and not self._take():
-                time.sleep(0.02)
+            self._take_soon()
         return time.perf_counter() - began
 
-    def wait(self, seconds: float = 30) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """Take in what it writes until it has ended; returns its exit code, negative for a signal."""
         end = time.perf_counter() + seconds
         while self._process.poll() is None:
             assert time.perf_counter() < end, f"it did not end in time: {self.text[-3000:]}"
-            self.read(0.02)
-        self.read(0.05)
+            self._take_soon()
+        while select.select([self._master], [], [], QUIET)[0] and self._take():
+            pass  # what it wrote last
         return self._process.returncode
 
-    def exit_code(self, seconds: float = 30) -> int:
+    @property
+    def has_ended(self) -> bool:
+        """Whether the program has ended."""
+        return self._process.poll() is not None
+
+    def exit_code(self, seconds: float = PATIENCE) -> int:
         """Its exit code, negative for a signal, when it has ended by itself; nothing is read from it meanwhile."""
         return self._process.wait(seconds)
 
@@ -180,7 +201,7 @@ class Terminal:
             os.close(self._master)
             self._master = -1
 
-    def all_gone(self, seconds: float) -> bool:
+    def all_gone(self, seconds: float = PATIENCE) -> bool:
         """Whether nothing of the family is left within so long; here nothing is read from the terminal any more."""
         end = time.perf_counter() + seconds
         while left := [process for process in self._family if _alive(process)]:
@@ -198,6 +219,10 @@ class Terminal:
         if found >= 0:
             self._searched = found + len(wanted.encode())
         return found >= 0
+
+    def _take_soon(self) -> None:
+        if select.select([self._master], [], [], 0.02)[0] and not self._take():
+            time.sleep(0.02)
 
     def _take(self) -> bool:
         try:

@@ -13,6 +13,7 @@ from signal import Signals
 import psutil
 import pytest
 
+from tests.held import Gate
 from tests.kills import VICTIMS, Kill, KilledRun
 from tests.same_run import assert_same, lines, seams
 from tests.terminal import Terminal
@@ -38,15 +39,14 @@ def assert_ends_equal(run: KilledRun, whole: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("whole", ["smoke"], indirect=True)
-@pytest.mark.parametrize("victim", ["program", "worker", "everything"])
-def test_killed_in_its_second_epoch_it_goes_on_after_the_first(victim: str, whole: Path, tmp_path: Path) -> None:
-    run = KilledRun(tmp_path, "--preset", "smoke")
-    run.harm(Kill(8, 0.0, victim))  # the log has an epoch's steps when it is over, so that the second is over too
-    assert run.status == ("failed" if victim == "worker" else "")
+def test_killed_in_an_epoch_it_goes_on_after_the_one_before(whole: Path, tmp_path: Path) -> None:
+    run = KilledRun(tmp_path / "logs", "--preset", "smoke")
+    for number, (epoch, victim) in enumerate([(2, "program"), (3, "worker"), (3, "everything")]):
+        run.harm(Kill(0, 0.0, victim), Gate(tmp_path / f"gate{number}", epoch))
+        assert run.status == ("failed" if victim == "worker" else "")
     assert_ends_equal(run, whole)
     assert run.folder is not None
-    (seam,) = (line for line in lines(run.folder) if line["kind"] == "interrupted")
-    assert seam["epoch"] >= 1
+    assert [line["epoch"] for line in lines(run.folder) if line["kind"] == "interrupted"] == [1, 2, 2]
 
 
 @pytest.mark.soak

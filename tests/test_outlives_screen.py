@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP
 from typing import Any
@@ -19,7 +20,9 @@ from regtui.tui.app import RegtuiApp
 from regtui.tui.output import MOST_WAITING, Output
 from regtui.tui.run.session import Session
 from tests.conftest import small_preset
+from tests.held import Gate
 from tests.terminal import Terminal
+from tests.test_study_local import wait_until
 
 SHOW = """
 import sys
@@ -28,7 +31,9 @@ from regtui.preset.file import load
 from regtui.settings import Known, Settings
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.start import show
+from tests.held import Gate
 
+Gate(Path(sys.argv[2])).hold()
 draw = RunScreen._draw
 
 def fail(screen):
@@ -37,10 +42,11 @@ def fail(screen):
     draw(screen)
 
 RunScreen._draw = fail
-preset = load("smoke", ["train.epochs=" + sys.argv[2]])
+preset = load("smoke", ["train.epochs=2"])
 sys.exit(show(preset, Path(sys.argv[1]), theme="dark", known=Known(Settings()), start=True))
 """
-"""The program with a screen that fails after the first epoch."""
+"""The program with a screen that fails after the first epoch, at whose end the run waits for that."""
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -49,9 +55,15 @@ def logs(tmp_path: Path, mnist_file: Path) -> Path:
     return tmp_path / "logs"
 
 
-def regtui(logs: Path, epochs: int) -> Terminal:
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    """Where runs wait after their first epoch until their screen has gone."""
+    return Gate(tmp_path / "gate")
+
+
+def regtui(logs: Path, epochs: int, program: Sequence[str] = ("-m", "regtui")) -> Terminal:
     words = ("--preset", "smoke", "--start", "--epochs", str(epochs))
-    return Terminal("-m", "regtui", "--log-dir", logs, *words, cwd=logs.parent)
+    return Terminal(*program, "--log-dir", logs, *words, cwd=logs.parent)
 
 
 def told(logs: Path, kind: str) -> list[Any]:
@@ -77,19 +89,19 @@ def assert_complete(logs: Path, epochs: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_closed_terminal_leaves_the_run_to_its_end(logs: Path) -> None:
-    with regtui(logs, 5) as terminal:
-        terminal.until(lambda: told(logs, "epoch_done"))
+def test_a_closed_terminal_leaves_the_run_to_its_end(logs: Path, gate: Gate) -> None:
+    with regtui(logs, 2, gate.program) as terminal:
+        terminal.until(lambda: gate.waiting)
         terminal.family()
         terminal.hang_up()
         assert terminal.exit_code() == 0
-        assert terminal.all_gone(8)
-    assert_complete(logs, 5)
+        assert terminal.all_gone()
+    assert_complete(logs, 2)
 
 
 @pytest.mark.slow
-def test_a_hang_up_by_hand_leaves_the_run_to_its_end_and_gives_the_terminal_back(logs: Path) -> None:
-    with regtui(logs, 5) as terminal:
+def test_a_hang_up_by_hand_leaves_the_run_to_its_end_and_gives_the_terminal_back(logs: Path, gate: Gate) -> None:
+    with regtui(logs, 2, gate.program) as terminal:
         terminal.until("Loading PyTorch")  # before there is anything to keep
         terminal.signal(SIGHUP)
         assert terminal.wait() == 0
@@ -97,7 +109,7 @@ def test_a_hang_up_by_hand_leaves_the_run_to_its_end_and_gives_the_terminal_back
         assert terminal.attributes == terminal.attributes_before
     assert said.startswith("regtui: the screen was closed; the run goes on without it")
     assert said.splitlines()[-1].startswith("log  ")
-    assert_complete(logs, 5)
+    assert_complete(logs, 2)
 
 
 @pytest.mark.slow
@@ -112,7 +124,7 @@ def test_a_paused_run_whose_terminal_was_closed_can_still_be_stopped(logs: Path)
         assert not told(logs, "run_finished")
         terminal.signal(SIGTERM)
         assert terminal.exit_code() == 128 + SIGTERM
-        assert terminal.all_gone(8)
+        assert terminal.all_gone()
     assert summary(logs)["status"] == "stopped"
     assert summary(logs)["arms"]["baseline"]["test"] is not None
 
@@ -120,10 +132,7 @@ def test_a_paused_run_whose_terminal_was_closed_can_still_be_stopped(logs: Path)
 @pytest.mark.slow
 def test_a_terminal_that_does_not_read_holds_up_neither_run_nor_signals(logs: Path) -> None:
     with regtui(logs, 500) as terminal:
-        end = time.monotonic() + 60
-        while len(told(logs, "epoch_done")) < 16:  # and nothing is read from the terminal
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        wait_until(lambda: len(told(logs, "epoch_done")) >= 16)  # and nothing is read from the terminal
         terminal.signal(SIGTERM)
         assert terminal.exit_code() == 128 + SIGTERM
     assert summary(logs)["status"] == "stopped"
@@ -144,7 +153,7 @@ def test_nobody_waits_for_a_terminal_and_it_is_drawn_anew_when_it_has_caught_up(
         read = b""
         while not read.endswith(b"left"):
             read += os.read(master, 65_536)
-        output.join(10)
+        output.join(60)
     assert not output.is_alive()
     assert 0 < read.count(b"frame") < 10 * MOST_WAITING * 2_000
     os.close(master)
@@ -166,17 +175,17 @@ def test_a_terminal_that_was_closed_takes_everything() -> None:
 
 @pytest.mark.slow
 def test_a_screen_that_fails_leaves_the_run_to_its_end_told_in_lines(logs: Path) -> None:
-    with Terminal("-c", SHOW, logs, "40") as terminal:
+    with Terminal("-c", SHOW, logs, logs.parent / "gate", cwd=ROOT) as terminal:
         assert terminal.wait() == 0
         assert terminal.attributes == terminal.attributes_before
         said = terminal.normal_screen.splitlines()
-        assert terminal.all_gone(8)
+        assert terminal.all_gone()
     (folder,) = logs.iterdir()
     assert said[0].startswith("regtui: the screen failed: ZeroDivisionError: a fault of the screen; the run goes on")
-    assert any(line.startswith("  40/40  regularized") for line in said)
+    assert any(line.split()[:2] == ["2/2", "regularized"] for line in said), said
     assert said[-1] == f"log  {folder}"
     assert "ZeroDivisionError" in (folder / "screen-traceback.txt").read_text()
-    assert_complete(logs, 40)
+    assert_complete(logs, 2)
 
 
 def test_a_run_without_its_screen_is_stopped_by_ctrl_c_as_one_that_had_none(tmp_path: Path) -> None:
@@ -195,14 +204,14 @@ def test_a_run_without_its_screen_is_stopped_by_ctrl_c_as_one_that_had_none(tmp_
 
 
 @pytest.mark.slow
-def test_a_closed_terminal_leaves_a_study_to_its_end(logs: Path) -> None:
+def test_a_closed_terminal_leaves_a_study_to_its_end(logs: Path, gate: Gate) -> None:
     words = ("study", "smoke", "--seeds", "2", "--jobs", "1", "--set", "train.epochs=1", "--log-dir", logs)
-    with Terminal("-m", "regtui", *words, cwd=logs.parent) as terminal:
-        terminal.until(lambda: list(logs.glob("*/runs/*/events.jsonl")), 60)
+    with Terminal(*gate.program, *words, cwd=logs.parent) as terminal:
+        terminal.until(lambda: gate.waiting)
         terminal.family()
         terminal.hang_up()
-        assert terminal.exit_code(60) == 0
-        assert terminal.all_gone(8)
+        assert terminal.exit_code() == 0
+        assert terminal.all_gone()
     (study,) = logs.iterdir()
     assert json.loads((study / "study.json").read_text())["state"] == "finished"
     assert len(list(study.glob("runs/*/summary.json"))) == 2
@@ -217,8 +226,9 @@ def test_a_stopped_process_gives_the_terminal_back_and_takes_it_again(logs: Path
         terminal.until(lambda: told(logs, "epoch_done"))
         terminal.signal(SIGTSTP)
         terminal.until(lambda: terminal.process.status() == psutil.STATUS_STOPPED)
-        terminal.read(0.2)
         assert terminal.attributes == terminal.attributes_before
+        terminal.read(0.2)
+        terminal.until(lambda: b"\x1b[?1049l" in terminal.written)
         assert terminal.written.rfind(b"\x1b[?1049l") > terminal.written.rfind(b"\x1b[?1049h")
         before, seen = len(told(logs, "epoch_done")), len(terminal.written)
         time.sleep(STOOD_STILL)
@@ -226,7 +236,7 @@ def test_a_stopped_process_gives_the_terminal_back_and_takes_it_again(logs: Path
         terminal.signal(SIGCONT)
         terminal.until(lambda: len(told(logs, "epoch_done")) > before)
         terminal.until(lambda: b"lr 0.001" in terminal.written[seen:])  # all of the screen, not what has changed
-        assert terminal.attributes != terminal.attributes_before
+        terminal.until(lambda: terminal.attributes != terminal.attributes_before)
         assert terminal.written.find(b"\x1b[?1049h", seen) > 0
         terminal.signal(SIGTERM)
         assert terminal.wait() == 128 + SIGTERM

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.held import Gate
 from tests.same_run import assert_whole
 from tests.ssh_server import SshServer
 from tests.test_study_local import wait_until
@@ -34,6 +35,7 @@ def test_a_killed_connection_leaves_a_run_that_the_next_one_ends(tmp_path: Path,
             terminal.until("Verdict")
             terminal.press("q")
             assert terminal.wait() == 0
+        wait_until(lambda: (folder(logs) / "summary.json").exists())
     changed = told(logs, "control_applied")
     assert {(one.command, one.accepted) for one in changed} == {("set_patience", True)}
     assert all(one.by is not None and one.by.pid in pids for one in changed), "the log names who changed it"
@@ -44,11 +46,13 @@ def test_a_killed_connection_leaves_a_run_that_the_next_one_ends(tmp_path: Path,
 def test_a_run_without_a_screen_goes_on_without_its_connection(tmp_path: Path, mnist_file: Path) -> None:
     assert mnist_file.exists()
     logs = tmp_path / "logs"
-    words = ("--log-dir", logs, "--preset", "smoke", "--headless", "--epochs", "15")
-    with SshServer(tmp_path) as server, server.regtui(*words, cwd=tmp_path) as terminal:
-        terminal.until(lambda: told(logs, "epoch_done"))
+    gate = Gate(tmp_path / "gate")
+    words = ("--log-dir", logs, "--preset", "smoke", "--headless", "--epochs", "2")
+    with SshServer(tmp_path) as server, server.regtui(*words, cwd=tmp_path, program=gate.program) as terminal:
+        terminal.until(lambda: gate.waiting)
         server.kill_connections()
         assert terminal.wait() != 0
+        gate.open()
         wait_until(lambda: (folder(logs) / "summary.json").exists())
         wait_until(lambda: not server.look())
     assert summary(logs)["status"] == "finished"

@@ -18,8 +18,9 @@ import pytest
 
 from regtui.study.folder import StudyFolder, find_studies
 from tests.command import command, environment
+from tests.held import Gate
 from tests.terminal import Terminal
-from tests.test_study_local import assert_resumed, children_of, lives, results, wait_until
+from tests.test_study_local import assert_resumed, children_of, lives, results, session_of, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +36,6 @@ class Study:
     def __init__(self, logs: Path, seeds: int, *options: str) -> None:
         self.logs, self.seeds, self.options = logs, seeds, options
         self.process: subprocess.Popen[str] | None = None
-        self.family: set[int] = set()
 
     @property
     def path(self) -> Path | None:
@@ -48,12 +48,13 @@ class Study:
         found = self.logs.glob("*/runs/*/summary.json")
         return {path.parent: path.stat().st_mtime_ns for path in found}
 
-    def start(self, **more: Any) -> None:
-        """Begin it, or go on with it."""
+    def start(self, gate: Gate | None = None, **more: Any) -> None:
+        """Begin it, or go on with it; its runs wait at a gate if there is one."""
         begun = self.path
         asked = ["--resume", str(begun)] if begun else ["smoke", "--seeds", str(self.seeds), *SMALL, *self.options]
+        words = ["study", *asked, "--jobs", "2", "--headless", "--log-dir", str(self.logs)]
         self.process = subprocess.Popen(
-            command("study", *asked, "--jobs", "2", "--headless", "--log-dir", self.logs),
+            command(*words, program=("-m", "regtui") if gate is None else gate.program),
             env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             start_new_session=True, **more,
         )  # fmt: skip
@@ -61,16 +62,16 @@ class Study:
     def harm(self, number: signal.Signals) -> tuple[int, str]:
         """Send a signal to the program alone; returns its exit code and stderr when nothing of it is left."""
         assert self.process is not None
-        family = {pid for child in children_of(self.process.pid) for pid in (child, *children_of(child))}
         self.process.send_signal(number)
-        return self.wait(family)
+        return self.wait()
 
-    def wait(self, family: set[int] = frozenset()) -> tuple[int, str]:  # type: ignore[assignment]
+    def wait(self) -> tuple[int, str]:
         """Its exit code and stderr at its end, with nothing left of it."""
         assert self.process is not None
-        _, errors = self.process.communicate(timeout=300)
-        wait_until(lambda: not any(map(lives, family)), 60)
-        return self.process.returncode, errors
+        process = self.process
+        _, errors = process.communicate(timeout=300)
+        wait_until(lambda: not session_of(process.pid))
+        return process.returncode, errors
 
 
 def numbers(path: Path) -> Any:
@@ -131,9 +132,10 @@ def test_killed_at_ten_moments_it_comes_to_the_same(tmp_path: Path) -> None:
 
 
 def test_with_checkpoints_its_runs_go_on_where_they_were(tmp_path: Path) -> None:
-    study = Study(tmp_path / "killed", 2, "--checkpoints", "--set", "train.epochs=15")
-    study.start()
-    wait_until(lambda: len([*study.logs.glob("*/runs/*/checkpoint/manifest.json")]) == 2)
+    study = Study(tmp_path / "killed", 2, "--checkpoints", "--set", "train.epochs=3")
+    gate = Gate(tmp_path / "gate", epoch=2)
+    study.start(gate)
+    wait_until(lambda: gate.waiting == 2)
     study.harm(signal.SIGKILL)
     study.start()
     assert study.wait() == (0, "")
@@ -142,25 +144,13 @@ def test_with_checkpoints_its_runs_go_on_where_they_were(tmp_path: Path) -> None
 
 
 def test_left_running_it_goes_on_in_a_process_that_no_terminal_ends(tmp_path: Path) -> None:
-    study = Study(tmp_path, 7)
-    words = (
-        "smoke",
-        "--seeds",
-        str(study.seeds),
-        *SMALL,
-        "--set",
-        "train.epochs=9",
-        "--jobs",
-        "2",
-        "--log-dir",
-        tmp_path,
-    )
-    with Terminal("-m", "regtui", "study", *words) as terminal:
-        terminal.until("worker", 120)
+    study, gate = Study(tmp_path / "logs", 3), Gate(tmp_path / "gate")
+    words = ("study", "smoke", "--seeds", str(study.seeds), *SMALL, "--jobs", "2", "--log-dir", study.logs)
+    with Terminal(*gate.program, *words) as terminal:
+        terminal.until(lambda: gate.waiting == 2)
         terminal.press_and_see("q", "Leave it running")
-        terminal.read(0.5)  # a question takes no key that was pressed before it was seen
-        terminal.press("l")
-        assert terminal.wait(60) == 0
+        terminal.press_until("l", lambda: terminal.has_ended)
+        assert terminal.wait() == 0
         [pid] = re.findall(r"in process (\d+)", terminal.text)
         assert os.getsid(int(pid)) == int(pid), "it has a session of its own"
         terminal.hang_up()
@@ -170,13 +160,12 @@ def test_left_running_it_goes_on_in_a_process_that_no_terminal_ends(tmp_path: Pa
     assert len(StudyFolder.open(study.path).find_runs().done) == len([*study.path.glob("runs/*")]) == study.seeds
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_in_order_and_its_runs_are_kept(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_it_in_order_and_its_runs_are_kept(tmp_path: Path) -> None:
     study = Study(tmp_path, 400)
     study.start()
     wait_until(lambda: study.done)
-    code, errors = study.harm(number)
-    assert code == (4 if number == signal.SIGINT else 128 + number)
+    code, errors = study.harm(signal.SIGINT)
+    assert code == 4
     assert study.path is not None
     assert f"'regtui study --resume {study.path.name}' goes on" in errors
     assert "Traceback" not in errors
@@ -185,18 +174,19 @@ def test_a_signal_ends_it_in_order_and_its_runs_are_kept(tmp_path: Path, number:
 
 
 def test_a_worker_and_what_forks_it_may_be_killed(tmp_path: Path) -> None:
-    study = Study(tmp_path, 8)
-    study.start()
+    study, gate = Study(tmp_path / "logs", 4), Gate(tmp_path / "gate")
+    study.start(gate)
     assert study.process is not None
-    wait_until(lambda: study.done)
+    wait_until(lambda: gate.waiting == 2)
     [server] = [child for child in children_of(study.process.pid) if children_of(child)]
     os.kill(random.Random(3).choice(children_of(server)), signal.SIGKILL)
     os.kill(server, signal.SIGKILL)
+    gate.open()
     assert study.wait() == (0, "")
     assert study.path is not None
     found = StudyFolder.open(study.path).find_runs()
-    assert len(found.done) == 8
-    assert len(list(study.path.glob("runs/*"))) == 8
+    assert len(found.done) == 4
+    assert len(list(study.path.glob("runs/*"))) == 4
 
 
 @pytest.mark.parametrize("room", [2_000, 10_000])
