@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +20,32 @@ from safetensors.torch import load_file
 from regtui.disk import Disk, HangsError
 from regtui.engine.crew import Crew, LocalCrew
 from regtui.engine.run import RunResult, run
-from regtui.protocol.control import Control, HandOver, Stop
+from regtui.protocol.control import Control, HandOver, SetPatience, Stop
 from regtui.protocol.events import ControlApplied, EpochDone, Event, Saving, Scored, StepsDone
 from regtui.protocol.history import History
+from regtui.remote import service
 from regtui.runs import event_file
 from regtui.runs.checkpoint import read_manifest
 from regtui.runs.event_file import EventFile
 from regtui.runs.events import read_events
 from tests.conftest import small_preset
+from tests.remote_double import OpenRun, Watcher, wait_for
 from tests.scripted import ScriptedCrew
+from tests.telling import Telling
 
 DEADLINE = 30.0
+ROOT = Path(__file__).parent.parent
 EPOCHS = 8
 LOSSES = {"baseline": [1.0 / n for n in range(1, EPOCHS + 1)], "regularized": [1.1 / n for n in range(1, EPOCHS + 1)]}
 
 
 class Hanging:
-    """A function of `os` that does not return, from when it is told to hang until it is told to answer."""
+    """A function of `os` that does not return, from when it is told to hang until it is told to answer.
+
+    Attributes:
+        caught: Set when a call hangs.
+        asked: Where the program called it meanwhile in a thread that has to go on.
+    """
 
     def __init__(
         self, name: str, monkeypatch: pytest.MonkeyPatch, which: Callable[..., bool] = lambda *_args: True
@@ -43,12 +55,16 @@ class Hanging:
         self._answers = threading.Event()
         self._answers.set()
         self.caught = threading.Event()
+        self.asked: list[list[str]] = []
         monkeypatch.setattr(os, name, self)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        if not self._answers.is_set() and threading.current_thread().name == "disk" and self._which(*args):
-            self.caught.set()
-            assert self._answers.wait(DEADLINE)
+        if not self._answers.is_set() and self._which(*args):
+            if threading.current_thread().name == "disk":
+                self.caught.set()
+                assert self._answers.wait(DEADLINE)
+            elif (places := _places_in_our_code()) and places[0].startswith("regtui"):
+                self.asked.append(places)
         return self._own(*args, **options)
 
     def hang(self) -> None:
@@ -56,6 +72,15 @@ class Hanging:
 
     def answer(self) -> None:
         self._answers.set()
+
+
+def _places_in_our_code() -> list[str]:
+    """The lines of the program and its tests that are being carried out in this thread, from the innermost on."""
+    places = []
+    for frame, line in traceback.walk_stack(sys._getframe(2)):
+        with suppress(ValueError):
+            places.append(f"{Path(frame.f_code.co_filename).relative_to(ROOT)}:{line}")
+    return places
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +144,7 @@ def test_training_goes_on_while_a_disk_hangs_and_all_is_saved_when_it_answers(
     assert bool(words) is hanging.caught.is_set()
     assert hanging.caught.is_set() or what in {"mkdir", "listdir", "unlink"}, "each event is written and synced"
     assert meanwhile >= 2 or not hanging.caught.is_set()
+    assert hanging.asked == []
 
 
 def test_what_an_arm_writes_while_it_trains_on_is_in_no_checkpoint(
@@ -221,6 +247,39 @@ def test_it_is_not_handed_over_to_a_process_that_would_find_nothing(
     (answer,) = [event for event in events if isinstance(event, ControlApplied) and event.command == "hand_over"]
     assert not answer.accepted
     assert "the disk does not answer" in answer.why
+
+
+@pytest.mark.parametrize("what", ["write", "stat"])
+def test_viewers_are_told_what_is_not_saved_and_steer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(service, "LOOK", 0.02)
+    preset = small_preset()
+    telling = Telling(preset).start()
+    hanging = Hanging(what, monkeypatch)
+    with OpenRun.going_on(tmp_path, preset) as going:
+        going.tell(telling.events[0])
+        watchers = [Watcher(going.folder), Watcher(going.folder)]
+        watchers[0].link.connect()
+        hanging.hang()
+        for event in telling.epochs([1, 0.5], [1, 0.4]).steps("baseline", [1, 2]).events[1:]:
+            going.tell(event)
+        watchers[1].link.connect()
+        wait_for(lambda: all(watcher.history == going.history for watcher in watchers))
+        assert "the disk does not answer" in going.history.unsaved["log"]
+        for patience, watcher in enumerate(watchers, start=1):
+            watcher.link.send(SetPatience(patience=patience))
+            command = going.control.take(timeout=DEADLINE)
+            assert isinstance(command, SetPatience)
+            assert command.patience == patience
+        hanging.answer()
+        while going.history.unsaved:
+            going.tell(telling.pause().events[-1])
+        wait_for(lambda: all(watcher.history == going.history for watcher in watchers))
+        asked = [places for places in hanging.asked if not any("remote/client.py" in place for place in places)]
+        assert asked == []
+        for watcher in watchers:
+            watcher.link.close()
 
 
 def test_memory_stays_bounded_while_a_write_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
