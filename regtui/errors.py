@@ -48,6 +48,7 @@ _REMEDIES = {
     errno.ENOENT: "the folder above it has gone",
     errno.ENOTDIR: "a file stands where a folder should be",
     errno.EEXIST: "something else stands there; move it away",
+    errno.ELOOP: "links are not followed; move it away",
     errno.EISDIR: "a folder stands where the file should be; move it away",
     errno.EIO: "the disk is failing, or is no longer there",
     errno.ESTALE: "the network share has gone away",

@@ -245,3 +245,11 @@ def test_one_arm_ends_and_the_others_are_the_same_to_the_last_bit(
         assert files.best_epoch == stopped.best_epoch == mine.best.epoch if mine.best else None
         best = load_file(result.folder / "checkpoint" / files.best)
         assert all(tensor.isfinite().all() for tensor in best.values() if tensor.is_floating_point())
+
+
+def test_an_absurd_learning_rate_ends_its_arms_also_where_l1_multiplies_it(tmp_path: Path) -> None:
+    """The threshold of the proximal step is a product that no 32-bit number can hold."""
+    preset = small_preset(train={"learning_rate": 1e300}, regularized={"l1": {}})
+    result = run(preset, tmp_path, Control(), lambda _: None, LocalCrew())
+    assert (result.summary.status, result.summary.error) == ("diverged", "")
+    assert {arm.stop_reason for arm in result.summary.arms.values()} == {"non_finite"}

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -24,6 +25,7 @@ from regtui.arm.checkpoint import read as read_state
 from regtui.cli import completion
 from regtui.cli.show import print_run
 from regtui.data import source
+from regtui.engine import detach
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
 from regtui.errors import InputError, RegtuiError
@@ -34,6 +36,7 @@ from regtui.preset.file import load
 from regtui.preset.save import save_as
 from regtui.preset.validation import validate
 from regtui.protocol.control import Control
+from regtui.protocol.events import EpochDone
 from regtui.runs.checkpoint import MANIFEST, read_manifest, weights_file
 from regtui.runs.find import find_run
 from regtui.runs.log import RunLog
@@ -44,7 +47,7 @@ from regtui.runs.trash import discard, restore
 from regtui.runs.weights import read_weights
 from regtui.settings import read_settings, remember
 from regtui.study.design import Wishes, make_plan
-from regtui.study.folder import StudyFolder, find_study
+from regtui.study.folder import StudyFolder, find_study, is_conducted
 from tests.conftest import small_preset
 from tests.hostile import write_run
 from tests.test_fuzz_files import look_at
@@ -252,6 +255,68 @@ def test_a_file_that_a_manifest_names_is_in_the_checkpoint(name: str, whole: Pat
         assert found is None or found.parent == folder
         for files in (manifest.arms if (manifest := read_manifest(folder)) else {}).values():
             assert (folder / files.last).parent == folder
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """Somebody's files outside a run, some of them named as those that a checkpoint or a run removes or replaces."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    names = ("model-5.safetensors", "regularized-30.safetensors", "thing.tmp", MANIFEST, "precious.txt")
+    for name in names:
+        (folder / name).write_text("precious")
+    yield folder
+    assert {path.name: path.read_text() for path in folder.iterdir()} == dict.fromkeys(names, "precious")
+
+
+def test_nothing_is_written_or_removed_through_a_checkpoint_that_is_a_link(
+    elsewhere: Path, whole: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(whole, tmp_path / "logs" / whole.name)
+    shutil.rmtree(folder / "checkpoint")
+    (folder / "checkpoint").symlink_to(elsewhere)
+    with pytest.raises(InputError, match="checkpoint' can't be used: a link stands where the folder should be; links"):
+        resumable(folder)
+
+    begun: list[Path] = []
+
+    def replace(event: object) -> None:
+        if isinstance(event, EpochDone) and not (checkpoint := begun[0] / "checkpoint").is_symlink():
+            shutil.rmtree(checkpoint)
+            checkpoint.symlink_to(elsewhere)
+
+    result = run(small_preset(train={"epochs": 2}), tmp_path / "logs", Control(), replace, LocalCrew(), begun.append)
+    assert result.summary.status == "finished"
+    assert "the weights are not saved since epoch" in result.summary.unsaved
+    assert "a link stands where the folder should be; links are not followed; move it away" in result.summary.unsaved
+
+
+def test_messages_are_not_written_through_links(
+    elsewhere: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(whole, tmp_path / "logs" / whole.name)
+    for name in ("traceback.txt", detach.MESSAGES):
+        (folder / name).symlink_to(elsewhere / "precious.txt")
+    with RunLog.resumed(folder, checkpoints=False) as log:
+        log.traceback("Traceback")
+    assert (folder / "traceback.txt").read_text() == "Traceback"
+    monkeypatch.setattr("regtui.engine.detach.subprocess.Popen", lambda *_args, **_options: SimpleNamespace(pid=7))
+    assert detach.start((), folder, lambda _pid: True) == 7
+    assert not (folder / detach.MESSAGES).is_symlink()
+
+
+def test_a_study_s_runs_behind_a_link_and_a_plan_that_is_a_pipe_are_left_alone(elsewhere: Path, tmp_path: Path) -> None:
+    study = StudyFolder.create(make_plan(small_preset(), Wishes("2")), tmp_path)
+    study.runs.rmdir()
+    study.runs.symlink_to(elsewhere)
+    with pytest.raises(InputError, match="a link stands where its folder 'runs' should be"), study.held():
+        pass
+    (study.path / "study.toml").unlink()
+    os.mkfifo(study.path / "study.toml")
+    looked = threading.Thread(target=is_conducted, args=[study.path], daemon=True)
+    looked.start()
+    looked.join(60)
+    assert not looked.is_alive(), "a pipe to which nobody writes would block for ever"
 
 
 @quick

@@ -28,7 +28,7 @@ from regtui.preset.memory import EVALUATION_BATCH
 from regtui.preset.model import Preset
 from regtui.preset.schedule import Schedule
 from regtui.protocol.events import LayerWeights, NotFinite
-from regtui.runs.checkpoint import WEIGHT, ArmFiles
+from regtui.runs.checkpoint import WEIGHT, ArmFiles, check_folder
 from regtui.runs.unsaved import fault_at
 from regtui.tasks import arithmetic
 from regtui.tasks.classification import Classification
@@ -332,6 +332,7 @@ class Arm(ArmCalls):
         def write() -> str | None:
             """Returns the file with the best weights, if they have one of their own."""
             folder.mkdir(exist_ok=True)
+            check_folder(folder)
             checkpoint.write(folder / last, State(rest, state.facts))
             if not best or (known and (folder / known).exists()):
                 return known

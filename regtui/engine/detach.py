@@ -59,7 +59,8 @@ def start(words: Sequence[str], folder: Path, begun: Callable[[int], bool]) -> i
     path = json.dumps(without_current_folder(sys.path))
     said = folder / MESSAGES
     try:
-        with said.open("wb") as messages:
+        said.unlink(missing_ok=True)
+        with said.open("xb") as messages:  # never through a link that somebody put there
             process = subprocess.Popen(
                 [sys.executable, "-P", *flags, "-c", _LINE, path, *words],
                 stdin=subprocess.DEVNULL,

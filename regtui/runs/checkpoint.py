@@ -13,6 +13,7 @@ Runs of earlier versions have ARM-last, ARM-best and ARM-state.safetensors, and 
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Collection
@@ -85,12 +86,23 @@ class Manifest(Commit):
     whole: Commit | None = None
 
 
+def check_folder(folder: Path) -> None:
+    """See that a checkpoint's folder is no link: files would be written and removed wherever that leads.
+
+    Raises:
+        OSError: It is a link, or can't be looked at.
+    """
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, "a link stands where the folder should be")
+
+
 def commit(folder: Path, manifest: Manifest) -> None:
     """Make the files named in `manifest`, which were written, the current checkpoint; remove those of the previous one.
 
     Raises:
         OSError: The manifest can't be written; the previous commit stays valid.
     """
+    check_folder(folder)
     sync_folder(folder)
     if not (folder / MANIFEST).exists():
         sync_folder(folder.parent)
@@ -104,6 +116,7 @@ def tidy(folder: Path, *kept: Commit | None) -> None:
     The files of the commits before and of the manifest stay; it may be the one before or the one that failed.
     """
     with suppress(InputError, OSError):  # what is there may be needed
+        check_folder(folder)
         _remove_all_but(folder, _named(read_manifest(folder), *kept))
 
 

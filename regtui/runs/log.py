@@ -273,7 +273,7 @@ class RunLog:
     def traceback(self, text: str) -> None:
         """Save the traceback of a failure for developers, if possible."""
         with suppress(OSError):
-            self.disk(lambda: (self.folder / "traceback.txt").write_text(text, encoding="utf-8"))
+            self.disk(lambda: write_whole(self.folder / "traceback.txt", text.encode(errors="replace")))
 
     def __enter__(self) -> Self:
         return self

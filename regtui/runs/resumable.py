@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regtui.errors import InputError
+from regtui.errors import InputError, unwritable
 from regtui.preset.file import load
 from regtui.preset.model import Preset
 from regtui.runs.alive import is_of_here, standing
-from regtui.runs.checkpoint import Commit, read_manifest
+from regtui.runs.checkpoint import Commit, check_folder, read_manifest
 from regtui.runs.files import read_json
 from regtui.runs.find import STUDY, is_run
 from regtui.runs.lock import is_locked
@@ -158,10 +158,11 @@ def _commit(folder: Path, preset: Preset) -> Commit | None:
     """
     place = folder / "checkpoint"
     try:
+        check_folder(place)
         manifest = read_manifest(place)
     except (InputError, OSError) as error:
-        why = error if isinstance(error, InputError) else error.strerror
-        raise InputError(f"{quoted(place)} can't be read: {why}") from None
+        why = error if isinstance(error, InputError) else unwritable(error)
+        raise InputError(f"{quoted(place)} can't be used: {why}") from None
     if manifest is None:
         if next(place.glob("*-last.safetensors"), None) is not None:
             raise InputError(f"{quoted(folder)} is of an earlier version, which saved too little to go on from")

@@ -11,6 +11,7 @@ A run belongs to the job whose preset equals its own, whatever its folder is cal
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -27,7 +28,7 @@ from typing import Any, BinaryIO, Self
 from pydantic import ValidationError
 
 from regtui.errors import InputError, RegtuiError, unwritable
-from regtui.files import NotPlainError, TooLargeError, read_plain, table_of_toml, text_of, write_whole
+from regtui.files import NotPlainError, TooLargeError, open_plain, read_plain, table_of_toml, text_of, write_whole
 from regtui.preset.file import to_table
 from regtui.preset.train import SEEDS
 from regtui.preset.validation import validate
@@ -222,6 +223,9 @@ class StudyFolder:
             InputError: Another program makes its runs, or they can't be saved.
         """
         try:
+            if self.runs.is_symlink():
+                raise OSError(errno.ELOOP, f"a link stands where its folder {RUNS!r} should be")
+            open_plain(self.path / STUDY).close()
             file = (self.path / STUDY).open("r+b")
         except OSError as error:
             raise InputError(f"{quoted(self.path)}: no runs can be saved here ({unwritable(error)})") from None
@@ -283,7 +287,7 @@ def find_studies(logs: Path) -> list[Path]:
 def is_conducted(study: Path) -> bool:
     """Whether a program makes the runs of the study in a folder now; see `StudyFolder.is_held`."""
     try:
-        with (study / STUDY).open("rb") as file:
+        with open_plain(study / STUDY) as file:
             return not _lock(file, exclusive=False)
     except OSError:
         return False

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
     from regtui.models.base import Site
 
 
+LARGEST = 3e38
+"""Nearly the largest float32; a weight beyond it does not exist."""
+
+
 def soft_threshold(weight: Tensor, threshold: float) -> None:
     """Soft threshold in place, w ← sign(w) · max(|w| − t, 0): the proximal operator of t·‖w‖₁.
 
     Source: Parikh, Boyd: Proximal Algorithms (2014), section 6.5.2.
     """
-    # w − clamp(w, −t, t) is the same, and exactly 0 wherever |w| ≤ t.
+    # w − clamp(w, −t, t) is the same, and exactly 0 wherever |w| ≤ t. torch takes no t beyond the weights' own range.
+    threshold = min(threshold, LARGEST)
     weight.sub_(weight.clamp(-threshold, threshold))
 
 

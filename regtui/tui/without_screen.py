@@ -11,6 +11,7 @@ from contextlib import suppress
 from regtui.console import complain, room, say
 from regtui.epochs import table_lines
 from regtui.errors import RegtuiError
+from regtui.files import write_whole
 from regtui.protocol.events import ControlApplied, Saving, Stalled, Unattachable
 from regtui.text import one_line
 from regtui.tui.app import RegtuiApp
@@ -61,7 +62,7 @@ def _why(app: RegtuiApp, work: Session | StudySession | None) -> str:
     where = "--debug shows where"
     if work is not None and work.folder is not None:
         with suppress(OSError):
-            (work.folder / TRACEBACK).write_text(app.failure, encoding="utf-8")
+            write_whole(work.folder / TRACEBACK, app.failure.encode(errors="replace"))
             where = f"{one_line(work.folder / TRACEBACK)} says where"
     return f"the screen failed: {app.failure_words}; {on} ({where})"
 
