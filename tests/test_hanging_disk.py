@@ -21,7 +21,7 @@ from regtui.disk import Disk, HangsError
 from regtui.engine.crew import Crew, LocalCrew
 from regtui.engine.run import RunResult, run
 from regtui.protocol.control import Control, HandOver, SetPatience, Stop
-from regtui.protocol.events import ControlApplied, EpochDone, Event, Saving, Scored, StepsDone
+from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, Saving, Scored, StepsDone
 from regtui.protocol.history import History
 from regtui.remote import service
 from regtui.runs import event_file
@@ -192,11 +192,14 @@ def test_a_run_that_has_ended_waits_for_the_disk_and_says_so(
     assert_all_saved(result, events)
 
 
-def test_so_does_one_whose_disk_hangs_only_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hanging = Hanging("write", monkeypatch)
+@pytest.mark.parametrize(("what", "last"), [("write", Scored), ("fsync", ArmStopped)])
+def test_so_does_one_whose_disk_hangs_only_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, last: type[Event]
+) -> None:
+    hanging = Hanging(what, monkeypatch)
 
     def at(event: Event) -> None:
-        if isinstance(event, Scored):
+        if isinstance(event, last):
             hanging.hang()
         if waits(event):
             hanging.answer()

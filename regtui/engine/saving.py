@@ -98,7 +98,7 @@ class Saver:
 
     def _save(self, folder: Path, names: Iterable[str]) -> str:
         """Save these arms and all that is behind; returns why that failed."""
-        progress = self._progress
+        progress, self._hangs = self._progress, False
         self._behind |= set(names)
         try:
             self._behind |= self._disk(lambda: self._gone(folder))
@@ -112,7 +112,7 @@ class Saver:
         saving = self._crew.begin(ArmCalls.save, due, folder, progress.step, ended)
         lines, fault = self._sync_log()  # meanwhile
         saved = saving()
-        self._hangs = any(part.hangs for part in saved.values())
+        self._hangs |= any(part.hangs for part in saved.values())
         fault = next((part.fault for part in saved.values() if part.fault), fault)
         if not fault:
             fault = self._commit(folder, saved, lines)
@@ -136,6 +136,7 @@ class Saver:
         try:
             self._disk(lambda: commit(folder, manifest))
         except OSError as error:
+            self._hangs |= isinstance(error, HangsError)
             return fault_at(folder, error)
         self._files, self._newest = files, manifest
         self._whole = self._whole if partial else now
@@ -151,6 +152,7 @@ class Saver:
         try:
             return self._sync(), ""
         except OSError as error:
+            self._hangs |= isinstance(error, HangsError)
             words = f"they wait for the log, which can't be synced: {unwritable(error)}"
             return None, words if self._progress.running else ""
 
