@@ -11,18 +11,12 @@ import pytest
 from scipy import stats
 
 from regtui.evidence.decided import Decided
-from regtui.evidence.dose import (
-    DoseResponse,
-    EffectMap,
-    Gain,
-    KeptLosses,
-    OverSeeds,
-    dose_response,
-    gains_over,
-    mean_interval,
-)
+from regtui.evidence.dose import DoseResponse, KeptLosses, OverSeeds, dose_response
 from regtui.evidence.dose_words import dose_sentences, dose_table, gain_sentences, gain_table, map_table
+from regtui.evidence.effect_map import EffectMap
+from regtui.evidence.gain import Gain, gains_over
 from regtui.evidence.over_seeds import Compared, Pairs, compare
+from regtui.evidence.student import mean_interval
 from regtui.tasks import LOSS, METRICS, Metric
 from tests.rules_dose import DOSE, GAIN, Doses, Trends
 

@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from regtui.evidence.over_seeds import Interval
+from regtui.evidence.student import Interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

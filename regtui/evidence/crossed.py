@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from regtui.evidence.over_seeds import Interval
+from regtui.evidence.student import Interval
 
 Array = Any
 """An array of numbers; numpy is not imported before it is needed."""

@@ -1,7 +1,7 @@
-"""Dose and response over seeds: a metric over the values of a strength, and a difference over an amount of data.
+"""Dose and response over seeds: a metric over the values of a strength.
 
-Every value of a strength is an arm of its own beside one baseline, and every setting of data or training a cell of the
-study. What is compared are paired differences; the sentences are in `evidence/dose_words.py`.
+Every value of a strength is an arm of its own beside one baseline. What is compared are paired differences; the
+sentences are in `evidence/dose_words.py`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from regtui.evidence.over_seeds import Compared, Interval, t_interval, t_p_value
+from regtui.evidence.over_seeds import Compared
+from regtui.evidence.student import Interval, mean_interval
 from regtui.evidence.trend import NEAR, excess
 from regtui.tasks import Metric
-from regtui.tasks.comparison import holm
 from regtui.techniques import REGISTRY
 
 
@@ -268,13 +268,6 @@ def _underfits(other: Mapping[int, KeptLosses], arm: Mapping[int, KeptLosses], l
     return all(interval is not None and interval[0] > 0 for interval in intervals)
 
 
-def mean_interval(values: Sequence[float], level: float) -> Interval | None:
-    """Student's t interval at 1 − level for the mean; None for fewer than two values and for equal ones."""
-    if len(values) < 2 or not all(map(math.isfinite, values)) or not (deviation := statistics.stdev(values)):
-        return None
-    return t_interval(statistics.fmean(values), deviation, len(values), level)
-
-
 def _mean(values: Sequence[float]) -> float | None:
     return statistics.fmean(values) if values else None
 
@@ -283,123 +276,3 @@ def _is_magnitude(key: str) -> bool:
     """Whether a technique steers this knob as a magnitude, which may be of any size."""
     name, _, knob = key.partition(".")
     return name in REGISTRY and knob in (live := REGISTRY[name].live) and live[knob].scale == "magnitude"
-
-
-class Gain(NamedTuple):
-    """An arm at one value of what varies: its difference from the baseline there, and both their means."""
-
-    value: float
-    difference: Compared
-    arm: float | None
-    baseline: float | None
-
-
-@dataclass(frozen=True)
-class GainTrend:
-    """How the difference of one arm from the baseline changes with data or training.
-
-    Attributes:
-        arm: The arm.
-        gains: In the order of the values.
-        slope: By how much the difference changes for each doubling: the mean over seeds of each seed's least-squares
-            slope over log2 of the value, in the metric's shown unit; None with fewer than two seeds that have all.
-        interval: Student's t interval for it at 1 − `level`; None where the slopes are equal.
-        p: Student's two-sided p-value of "no trend", adjusted after Holm for the arms that are told together.
-        seeds: How many seeds have all values.
-        level: What `p` may be at most for a trend to be told.
-    """
-
-    arm: str
-    gains: Sequence[Gain]
-    slope: float | None
-    interval: Interval | None
-    p: float | None
-    seeds: int
-    level: float
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether the trend over seeds is shown, and the study is at an end or a look."""
-        is_open = any(gain.difference.call in ("open", "none") for gain in self.gains)
-        return not is_open and self.p is not None and self.p <= self.level
-
-
-@dataclass(frozen=True)
-class Gains:
-    """The arms' differences from the baseline over one setting of data or training, such as 'data.train_samples'.
-
-    Attributes:
-        key: The setting's dotted key.
-        metric: What the differences are in.
-        trends: Each arm's.
-        is_log: Whether the axis of values is logarithmic, as it is where all values are above 0.
-    """
-
-    key: str
-    metric: Metric
-    trends: Sequence[GainTrend]
-    is_log: bool
-
-
-def gains_over(key: str, metric: Metric, arms: Mapping[str, Mapping[float, Gain]]) -> Gains:
-    """Differences over a setting.
-
-    Args:
-        key: The setting's dotted key.
-        metric: What the differences are in.
-        arms: By arm and value.
-    """
-    is_log = all(value > 0 for gains in arms.values() for value in gains)
-    found = {arm: _trend(arm, [gains[value] for value in sorted(gains)], is_log=is_log) for arm, gains in arms.items()}
-    known = {arm: of.p for arm, of in found.items() if of.p is not None}
-    adjusted = dict(zip(known, holm(list(known.values())), strict=True))
-    trends = [replace(trend, p=adjusted.get(arm)) for arm, trend in found.items()]
-    return Gains(key, metric, trends, is_log)
-
-
-def _trend(arm: str, gains: Sequence[Gain], *, is_log: bool) -> GainTrend:
-    """The trend of one arm, its p-value not yet adjusted.
-
-    A seed's differences at several sizes are not independent, since its larger training sets hold its smaller ones and
-    its weights start the same; its slope is one number, and the slopes of the seeds are.
-    """
-    level = min(gain.difference.level for gain in gains)
-    seeds = sorted(set.intersection(*(set(gain.difference.differences) for gain in gains)))
-    if not is_log or len(gains) < 2 or len(seeds) < 2:
-        return GainTrend(arm, gains, None, None, None, len(seeds), level)
-    places = [math.log2(gain.value) for gain in gains]
-    slopes = [
-        statistics.linear_regression(places, [gain.difference.differences[seed] for gain in gains]).slope
-        for seed in seeds
-    ]
-    mean, interval = statistics.fmean(slopes), mean_interval(slopes, level)
-    p = t_p_value(mean, statistics.stdev(slopes), len(slopes)) if interval is not None else None
-    return GainTrend(arm, gains, mean, interval, p, len(seeds), level)
-
-
-@dataclass(frozen=True)
-class EffectMap:
-    """Differences from the baseline over two settings at once, for a heat map.
-
-    Attributes:
-        row_key: What varies from row to row.
-        column_key: What varies from column to column.
-        rows: Its values, ascending.
-        columns: Those of the columns, ascending.
-        effects: By row and column: the difference there; missing where nothing was run.
-        arms: By row and column: the cell's name and the arm's.
-        metric: What the differences are in.
-    """
-
-    row_key: str
-    column_key: str
-    rows: Sequence[float]
-    columns: Sequence[float]
-    effects: Mapping[tuple[float, float], Compared]
-    arms: Mapping[tuple[float, float], tuple[str, str]]
-    metric: Metric
-
-    @property
-    def reach(self) -> float:
-        """The largest absolute mean, where the colours of a scale around 0 end; 0 where there is none."""
-        return max((abs(of.mean) for of in self.effects.values() if of.mean is not None), default=0.0)

@@ -8,8 +8,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
-from regtui.evidence.dose import Dose, DoseResponse, EffectMap, Gains, GainTrend, Level
-from regtui.evidence.over_seeds import Call, Compared, Interval
+from regtui.evidence.dose import Dose, DoseResponse, Level
+from regtui.evidence.effect_map import EffectMap
+from regtui.evidence.gain import Gains, GainTrend
+from regtui.evidence.over_seeds import Call, Compared
+from regtui.evidence.student import Interval
 from regtui.preset.arms import REGULARIZED
 from regtui.tasks import Metric
 from regtui.text import NBSP, UNKNOWN, counted, listed, loss, number, p_value, share, signed

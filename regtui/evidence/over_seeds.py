@@ -14,12 +14,12 @@ from typing import Literal, NamedTuple
 
 from regtui.evidence.decided import Decided
 from regtui.evidence.family import ROUNDING, Key, flips, simultaneous_level
+from regtui.evidence.student import Interval, t_interval, t_p_value
 from regtui.evidence.t_power import seeds_for_flips, seeds_to_exclude, seeds_to_find
 
 Call = Literal["helps", "hurts", "no difference", "inconclusive", "open", "none"]
 """What a comparison comes to; "no difference" means none that matters, "open" that the study is between two looks,
 "none" that there are fewer than two seeds."""
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -232,21 +232,6 @@ class _Rule(NamedTuple):
         known = [way for way in ways if way is not None]
         least = count + 1 if self.by_t else max(count + 1, seeds_for_flips(self.decided.level))
         return max(least, min(known)) if known else None
-
-
-def t_interval(mean: float, deviation: float, count: int, level: float) -> Interval:
-    """Student's t interval at 1 − level for the mean of normal values."""
-    from scipy.special import stdtrit  # 0.3 to 0.5 s
-
-    reach = float(stdtrit(count - 1, 1 - level / 2)) * deviation / math.sqrt(count)
-    return mean - reach, mean + reach
-
-
-def t_p_value(mean: float, deviation: float, count: int) -> float:
-    """Student's two-sided p-value of "the mean is 0"."""
-    from scipy.special import stdtr  # 0.3 to 0.5 s
-
-    return 2 * float(stdtr(count - 1, -abs(mean) * math.sqrt(count) / deviation))
 
 
 def _pairing(joined: _Joined, deviation: float | None) -> tuple[float | None, float | None]:

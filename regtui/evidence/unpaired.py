@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from regtui.evidence.over_seeds import Interval
+from regtui.evidence.student import Interval
 
 
 @dataclass(frozen=True)

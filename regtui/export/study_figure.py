@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regtui.evidence.dose import DoseResponse, EffectMap
+from regtui.evidence.dose import DoseResponse
+from regtui.evidence.effect_map import EffectMap
 from regtui.export.figure import COLORS, MARKERS, WIDTH, drawing
 from regtui.export.saved_study import SavedStudy
 from regtui.study.dose import dose_responses, effect_maps

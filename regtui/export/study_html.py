@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from regtui import __version__
-from regtui.evidence.dose import EffectMap
 from regtui.evidence.dose_words import map_table
+from regtui.evidence.effect_map import EffectMap
 from regtui.evidence.several import Columns
 from regtui.export.html import ReportTable, colours_of, template
 from regtui.export.saved_study import SavedStudy

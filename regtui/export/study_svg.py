@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from regtui.axes import limits, ticks
 from regtui.evidence.dose import DoseResponse
-from regtui.evidence.over_seeds import Compared, Interval
+from regtui.evidence.over_seeds import Compared
+from regtui.evidence.student import Interval
 from regtui.text import one_line
 
 WIDTH = 720

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from regtui.errors import InputError
 from regtui.evidence.decided import MATTERS, Decided
-from regtui.evidence.over_seeds import Call, Compared, Interval, Pairs, compare
+from regtui.evidence.over_seeds import Call, Compared, Pairs, compare
+from regtui.evidence.student import Interval
 from regtui.evidence.unpaired import Unpaired, welch
 from regtui.foreign.counted_value import At, Axis, Value, count_values
 from regtui.foreign.metric import Better, choose, facts, measured_on

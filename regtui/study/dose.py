@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from regtui.evidence.dose import DoseResponse, EffectMap, Gain, Gains, KeptLosses, OverSeeds, dose_response, gains_over
+from regtui.evidence.dose import DoseResponse, KeptLosses, OverSeeds, dose_response
+from regtui.evidence.effect_map import EffectMap
+from regtui.evidence.gain import Gain, Gains, gains_over
 from regtui.study.outcome import ArmOutcome, CellOutcome, StudyOutcome
 from regtui.study.plan import PlannedArm, Value
 

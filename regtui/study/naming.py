@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from regtui.evidence.over_seeds import Interval
+from regtui.evidence.student import Interval
 from regtui.preset.arms import BASELINE, marks_of
 from regtui.preset.model import Preset
 from regtui.preset.validation import validate

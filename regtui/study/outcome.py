@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple, get_args
 from regtui.evidence.decided import Decided
 from regtui.evidence.dose import KeptLosses
 from regtui.evidence.futility import after_look
-from regtui.evidence.over_seeds import Compared, Interval, Pairs, compare
+from regtui.evidence.over_seeds import Compared, Pairs, compare
+from regtui.evidence.student import Interval
 from regtui.preset.arms import BASELINE
 from regtui.study.folder import StudyFolder
 from regtui.study.plan import PlannedCell, StudyPlan

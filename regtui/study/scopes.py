@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regtui.errors import RegtuiError
-from regtui.evidence.over_seeds import Compared, Interval
+from regtui.evidence.over_seeds import Compared
+from regtui.evidence.student import Interval
 from regtui.preset.arms import BASELINE
 from regtui.tasks import LOSS, Metric
 

@@ -17,7 +17,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from regtui.evidence.bias_variance import TERMS, Decomposition, shift
-from regtui.evidence.dose import DoseResponse, Gains, Level
+from regtui.evidence.dose import DoseResponse, Level
+from regtui.evidence.gain import Gains
 from regtui.preset.arms import BASELINE
 from regtui.study.bias_variance import bias_variance
 from regtui.study.dose import dose_responses, gains

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from regtui.axes import ticks
 from regtui.evidence.bars import INSIDE, LEFT, RIGHT, Ruler, is_drawn
-from regtui.evidence.over_seeds import Call, Compared, Interval, t_interval
+from regtui.evidence.over_seeds import Call, Compared
+from regtui.evidence.student import Interval, t_interval
 from regtui.study.outcome import ArmOutcome, StudyOutcome
 from regtui.text import UNKNOWN, counted
 from regtui.tui.study.subject import Subject

@@ -9,7 +9,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.color import Color
 
-from regtui.evidence.dose import EffectMap
+from regtui.evidence.effect_map import EffectMap
 from regtui.evidence.over_seeds import Call, Compared
 from regtui.text import UNKNOWN
 from regtui.tui.study.forest import ArmInCell

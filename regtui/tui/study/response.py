@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 from regtui.axes import limits, ticks
-from regtui.evidence.dose import Dose, DoseResponse, Gains, GainTrend, Level
+from regtui.evidence.dose import Dose, DoseResponse, Level
+from regtui.evidence.gain import Gains, GainTrend
 from regtui.preset.arms import BASELINE
 from regtui.tui.charts.plot import Curve, Plot
 from regtui.tui.charts.view import Space
