@@ -171,6 +171,16 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
+def capital(words: str) -> str:
+    """The same, with a capital at its beginning."""
+    return words[:1].upper() + words[1:]
+
+
+def capital_the(words: str) -> str:
+    """The same, with a capital if it begins with 'the'; the name of an arm or a technique stays as it is written."""
+    return capital(words) if words.startswith("the ") else words
+
+
 def seconds(value: float, digits: int = 2) -> str:
     """Seconds without their unit: '0.38'; without decimals from 100 on: '1,235'."""
     return f"{value:.{digits}f}" if value < 100 else f"{value:,.0f}"

@@ -13,7 +13,7 @@ from regtui.evidence.trend import FLAT, NEAR, Kind, Trend, trend
 from regtui.preset.arms import BASELINE, REGULARIZED, marks_of
 from regtui.protocol.events import ArmStopped, ControlApplied, StopReason
 from regtui.protocol.history import ArmHistory, History
-from regtui.text import counted, listed, number, share, short
+from regtui.text import capital, counted, listed, number, share, short
 
 LEVEL = 0.005
 """Arms are level if their validation losses differ by no more than this share of the baseline's."""
@@ -94,7 +94,7 @@ def _resumed(history: History) -> Iterator[str]:
     if history.seams:
         times = f", the last of {len(history.seams)} times" if len(history.seams) > 1 else ""
         words = history.seams[-1].words()
-        yield f"{words[0].upper()}{words[1:]}{times}."
+        yield f"{capital(words)}{times}."
 
 
 def _paused(history: History) -> str:
@@ -270,7 +270,7 @@ def _some_stopped(history: History, running: Sequence[str]) -> Iterator[str]:
             how: [labels[name] for name, end in ended.items() if _ENDS[end.reason] == how] for how in _ENDS.values()
         }
         words = "; ".join(f"{_names(names)} {how}" for how, names in groups.items() if names)
-        yield f"{words[0].upper()}{words[1:]}; {on}."
+        yield f"{capital(words)}; {on}."
 
 
 _ENDS: Mapping[StopReason, str] = {

@@ -12,7 +12,7 @@ from typing import Literal
 from regtui.evidence import several
 from regtui.evidence.verdict import ArmResult, Verdict
 from regtui.tasks import words
-from regtui.text import NBSP, counted, listed, short, signed
+from regtui.text import NBSP, capital, capital_the, counted, listed, short, signed
 
 Tone = Literal["better", "worse", "level", "warning"]
 """How a verdict is coloured: green and red for a clean run that settles it, a warning for one that is not clean."""
@@ -65,14 +65,14 @@ def warnings(verdicts: Sequence[Verdict]) -> list[str]:
     nothing = len(not_drawn) == len(verdicts)
     told = [words for words in (_steered(verdicts[0]), _stopped(verdicts)) if words]
     clouds = "; ".join(told)
-    lines = [f"{clouds[0].upper()}{clouds[1:]}." if nothing else f"No clean comparison: {clouds}."] if told else []
+    lines = [f"{capital(clouds)}." if nothing else f"No clean comparison: {clouds}."] if told else []
     if not not_drawn or _is_unmeasured(verdicts[0]):  # of which the headline says all there is to say
         return lines
     if len(verdicts) == 1:
         reasons = [not_drawn[0].why_none()]
     else:
         reasons = several.reasons(not_drawn, several.marks_in(verdicts))
-    return lines + [_capital(why) if nothing else f"Not compared: {why}" for why in reasons]
+    return lines + [capital_the(why) if nothing else f"Not compared: {why}" for why in reasons]
 
 
 def conditions(verdicts: Sequence[Verdict]) -> str:
@@ -328,8 +328,3 @@ def _epochs(arm: ArmResult, planned: str) -> str:
     """How many epochs an arm has trained: '3 of 10 epochs, the last cut short'."""
     epochs = f"{arm.epochs:,}{planned} epoch{'' if arm.epochs == 1 and not planned else 's'}"
     return f"{epochs.replace(' ', NBSP)}, the last cut short" if arm.cut_short else epochs.replace(" ", NBSP)
-
-
-def _capital(sentence: str) -> str:
-    """With a capital where it begins with a word of ours; an arm's techniques stay as they are."""
-    return f"T{sentence[1:]}" if sentence.startswith("the ") else sentence

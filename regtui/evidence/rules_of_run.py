@@ -23,7 +23,7 @@ from regtui.preset.wording import Wording
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory, History
 from regtui.tasks import words
-from regtui.text import NBSP, counted, listed, number, share, short
+from regtui.text import NBSP, capital, counted, listed, number, share, short
 
 FEWEST = 3
 """Fewer epochs carry no sentence about a curve."""
@@ -87,7 +87,7 @@ class RunCase:
     def names(self, arms: Sequence[str]) -> str:
         """What a sentence that begins with them calls several arms."""
         told = listed([self.name(arm) for arm in arms]) if len(arms) <= 3 else f"{len(arms)} arms"
-        return told[0].upper() + told[1:] if arms[0] in (BASELINE, REGULARIZED) or len(arms) > 3 else told
+        return capital(told) if arms[0] in (BASELINE, REGULARIZED) or len(arms) > 3 else told
 
     def strength(self, arm: str) -> Strength | None:
         """How strong an arm's one technique is."""

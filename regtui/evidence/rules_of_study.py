@@ -19,7 +19,7 @@ from regtui.evidence.rules_of_run import CLOSE, DEAR, FEWEST, SIMILAR, WASTE, WI
 from regtui.evidence.trend import FLAT, NEAR
 from regtui.evidence.what_if import PatienceOutcome, WhatIf
 from regtui.preset.arms import BASELINE
-from regtui.text import counted, number, short
+from regtui.text import capital_the, counted, number, short
 
 FEWEST_SEEDS = 4
 """Fewer seeds carry no sentence."""
@@ -194,8 +194,8 @@ def diverged(case: StudyCase) -> Advice | None:
     arm, count = case.arms[name], case.diverged[name]
     total = count + len(arm.ends)
     sentence = (
-        f"{_capital(arm.name)} diverged in {count} of {total} seeds at learning rate {case.learning_rate:g}: a tenth "
-        "is worth a try."
+        f"{capital_the(arm.name)} diverged in {count} of {total} seeds at learning rate {case.learning_rate:g}: a "
+        "tenth is worth a try."
     )
     return Advice("diverged", sentence, case.with_set("train.learning_rate", f"{case.learning_rate / 10:.3g}"))
 
@@ -245,7 +245,7 @@ def too_strong(case: StudyCase) -> Advice | None:
             continue
         losses = " against ".join(short(statistics.mean(end.train for end in ends)) for ends in zip(*both, strict=True))
         sentence = (
-            f"{_capital(arm.name)} underfits: its training loss is above the baseline's in {trains} of {len(both)} "
+            f"{capital_the(arm.name)} underfits: its training loss is above the baseline's in {trains} of {len(both)} "
             f"seeds ({losses} on average), its validation loss in {validates}: too strong here, or "
             f"{counted(case.epochs, 'epoch')} too few."
         )
@@ -284,8 +284,8 @@ def too_weak(case: StudyCase) -> Advice | None:
         if strength.key in case.varied or gap < SIMILAR * theirs or len(values) < 2:
             continue
         sentence = (
-            f"{_capital(arm.name)} holds little back: it overfits in {count} of {len(arm.ends)} seeds, with a gap of "
-            f"{short(gap)} (median) between training and validation loss against the baseline's {short(theirs)}."
+            f"{capital_the(arm.name)} holds little back: it overfits in {count} of {len(arm.ends)} seeds, with a gap "
+            f"of {short(gap)} (median) between training and validation loss against the baseline's {short(theirs)}."
         )
         return Advice("too weak", sentence, case.with_values(strength, values))
     return None
@@ -408,7 +408,7 @@ def costs_more(case: StudyCase) -> Advice | None:
     arm = max(dear, key=lambda one: one.cost or 0.0)
     longer = round(case.epochs * (arm.cost or 1.0))
     found = "does worse" if arm.call == "hurts" else "makes no difference that matters"
-    sentence = f"{_capital(arm.name)} takes {arm.cost:.2f} times as long an epoch and {found} ({arm.amount})."
+    sentence = f"{capital_the(arm.name)} takes {arm.cost:.2f} times as long an epoch and {found} ({arm.amount})."
     command = "" if "train.epochs" in case.varied else case.typed("--vary", f"train.epochs={case.epochs},{longer}")
     return Advice("costs more than it brings", sentence, command)
 
@@ -425,8 +425,3 @@ def one_condition(case: StudyCase) -> Advice | None:
     """Something is called, and no other epochs and learning rates were tried."""
     called = any(arm.call in ("helps", "hurts", "no difference") for arm in case.others.values())
     return None if case.has_sensitivity or not called else Advice("one condition", "", case.typed("--sensitivity"))
-
-
-def _capital(words: str) -> str:
-    """With a capital where it begins with a word of ours; an arm's techniques stay as they are."""
-    return f"T{words[1:]}" if words.startswith("the ") else words

@@ -15,7 +15,7 @@ from regtui.evidence.bars import around_zero, bar, is_drawn, labels
 from regtui.evidence.over_seeds_words import TITLES, disagreement
 from regtui.foreign.counted_value import Value, whole
 from regtui.foreign.judged import JudgedLogs
-from regtui.text import NBSP, number, p_value, signed
+from regtui.text import NBSP, capital, number, p_value, signed
 
 MARK = f"NOT{NBSP}PROVEN{NBSP}PAIRED"
 MOST_ROWS = 30
@@ -199,7 +199,7 @@ def _test(judged: JudgedLogs) -> str:
                 f"the sides correlate {signed(f'{found.correlation:.2f}')} over the pairs, unpaired the "
                 f"variance would be {found.gain:.2g}{NBSP}×"
             )
-        return _capital("; ".join(told)) + "."
+        return capital("; ".join(told)) + "."
     assert judged.unpaired is not None
     why = f"Not joined, for {judged.unjoined_because}"
     if judged.unpaired.freedom is None or judged.p is None:
@@ -292,7 +292,3 @@ def _wrapped(block: Sequence[str], width: int) -> list[str]:
 def _escaped(text: str) -> str:
     """A text in which Markdown finds nothing to obey."""
     return "".join(f"\\{c}" if c in "\\`*_[]<>|#~" else c for c in text)
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]

@@ -15,7 +15,7 @@ from regtui.preset.arms import BASELINE
 from regtui.study.naming import StudyNames, shown_setting, span, tried
 from regtui.study.outcome import ENDED, ArmOutcome, CellOutcome, StudyOutcome
 from regtui.study.plan import is_of_arm
-from regtui.text import NBSP, counted, listed, number, one_line, p_value, signed
+from regtui.text import NBSP, capital, counted, listed, number, one_line, p_value, signed
 
 NOTHING = "◇"
 """Marks that no arm is told to do better or worse."""
@@ -286,7 +286,7 @@ class StudyWords(StudyNames):
             if of.both_scopes
             else (f"new seeds and new {examples}: not known, for want of predictions")
         )
-        return [_capital(f"{of_arm}{these}."), _capital(f"{of_arm}{both}.")]
+        return [capital(f"{of_arm}{these}."), capital(f"{of_arm}{both}.")]
 
     def loss(self, cell: CellOutcome, arm: str) -> str:
         """The test loss beside what is judged, by the same statistics; empty where it is judged itself."""
@@ -300,7 +300,7 @@ class StudyWords(StudyNames):
             f"{value} ({number(of.loss.joint[0], '+.4f')} to {number(of.loss.joint[1], '+.4f')}), {p_value(of.loss.p)}"
         )
         if self.disagrees(of):
-            return f"{_capital(self.metric.title)} and loss disagree on {name}: test loss {spread}."
+            return f"{capital(self.metric.title)} and loss disagree on {name}: test loss {spread}."
         found = "lower" if of.loss.call == "helps" else "higher" if of.loss.call == "hurts" else "not settled"
         return f"Test loss, {name}: {spread}: {found}."
 
@@ -385,7 +385,3 @@ def verdict_exit(outcome: StudyOutcome) -> int:
     """The program's exit code with --verdict-exit: 0 if an arm helps, else 11 if one hurts, else 10."""
     codes = {VERDICT_EXIT[of.score.call] for of in next(iter(outcome.cells.values())).arms.values()}
     return next(code for code in (0, 11, 10) if code in codes)
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]

@@ -33,7 +33,7 @@ from regtui.runs.follow import Follower
 from regtui.runs.info import RunInfo
 from regtui.runs.read import read_run
 from regtui.runs.resumable import resumable
-from regtui.text import NBSP, counted, one_line
+from regtui.text import NBSP, capital, counted, one_line
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.plot import Plot
 from regtui.tui.charts.view import Space, View, plots
@@ -266,7 +266,7 @@ def _headline(run: RunInfo, read: Contents | None, rows: int) -> Iterator[Paragr
     if read is not None and read.further:
         yield Paragraph(f"With {TRAIN_ON.shown} it {read.further}.", "accent", 2)
     if fault:
-        yield Paragraph(f"{fault[0].upper()}{fault[1:].rstrip('.')}.", "warning", 2)
+        yield Paragraph(f"{capital(fault).rstrip('.')}.", "warning", 2)
 
 
 def _conditions(run: RunInfo, read: Contents | None) -> Iterator[Paragraph]:

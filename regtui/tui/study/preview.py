@@ -16,6 +16,7 @@ from regtui.study.folder import StudyFolder
 from regtui.study.list import StudyInfo
 from regtui.study.outcome import outcome_of
 from regtui.study.record import state_of
+from regtui.text import capital
 from regtui.tui.study.answer import answer_rows
 from regtui.tui.study.forest import forest
 from regtui.tui.study.session import StudySession
@@ -110,7 +111,7 @@ class StudyPreview(Lines):
         elif info.headline:
             rows.append(Text(info.headline, Style(color=colours["foreground"], bold=True), end="", no_wrap=True))
         elif info.fault:
-            rows.append(Text(f"{info.fault[:1].upper()}{info.fault[1:]}", Style(color=colours["warning"]), end=""))
+            rows.append(Text(capital(info.fault), Style(color=colours["warning"]), end=""))
         for row in rows:
             row.truncate(width)
         return rows[: height or None]
