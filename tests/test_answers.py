@@ -6,7 +6,7 @@ import pytest
 
 from regtui.protocol.events import ControlApplied
 from regtui.protocol.who import Who
-from regtui.tui.run.answers import changed, of_another, refused, steered
+from regtui.protocol.answers import changed, of_another, refused, steered
 from tests.conftest import small_preset
 from tests.telling import Telling
 

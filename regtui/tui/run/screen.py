@@ -32,7 +32,7 @@ from regtui.tui.charts.pacer import Pacer
 from regtui.tui.charts.view import QUANTITIES, RECENT, SMOOTHING, View
 from regtui.tui.pages.preset import PresetPage
 from regtui.tui.pages.what_if_screen import WhatIfScreen
-from regtui.tui.run import answers
+from regtui.protocol import answers
 from regtui.tui.run.arms_table import ArmsTable
 from regtui.tui.run.gauges import SECONDS
 from regtui.tui.run.header import Header
