@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from regtui.protocol.events import ControlApplied
+from regtui.protocol.answers import changed, of_another, refused, steered, without_screen
+from regtui.protocol.events import ControlApplied, Event, Paused, Resumed
 from regtui.protocol.who import Who
-from regtui.protocol.answers import changed, of_another, refused, steered
 from tests.conftest import small_preset
 from tests.telling import Telling
 
@@ -62,5 +62,29 @@ def test_who_did_it_is_told_where_it_was_somebody_else() -> None:
         other = who is alice
         assert changed(telling.preset, telling.history, [one]) == words + " by alice, pid 1" * other
         assert of_another(one) == other
-        pause = ControlApplied(command="pause", by=who, **facts)
-        assert steered(pause) == "paused by alice, pid 1" * other
+        paused = Paused(t=1, epoch=1, step=5, by=who)
+        assert steered(paused) == "paused by alice, pid 1" * other
+        assert steered(Resumed(t=1, epoch=1, step=5, by=who)) == "going on by alice, pid 1" * other
+        assert steered(ControlApplied(command="stop", by=who, **facts)) == "stopping by alice, pid 1" * other
+
+
+def test_without_a_screen_a_stop_is_told_and_what_others_do() -> None:
+    alice = Who(pid=1, user="alice")
+    facts = {"t": 1, "accepted": True, "epoch": 1, "step": 5}
+    telling = Telling(small_preset()).start()
+
+    def told(event: Event, *, at_once: bool = False) -> str:
+        telling.history.add(event)
+        return without_screen(telling.preset, telling.history, event, at_once=at_once)
+
+    stop = ControlApplied(command="stop", **facts)
+    assert told(stop) == "stopping after step 5: validating, testing, saving"
+    assert told(stop, at_once=True) == "stopping after step 5: at once"
+    first = stop.model_copy(update={"step": 0, "by": alice})
+    assert told(first) == "stopping before the first step by alice, pid 1"
+    rate = ControlApplied(command="set_learning_rate", key="learning_rate", value=5e-4, by=alice, **facts)
+    assert told(rate) == "learning rate 0.001 → 0.0005 from step 6 on by alice, pid 1"
+    assert told(rate.model_copy(update={"accepted": False, "why": "no"})) == ""
+    assert told(rate.model_copy(update={"by": Who.here()})) == ""
+    assert told(Paused(t=1, epoch=1, step=5, by=alice)) == "paused by alice, pid 1"
+    assert told(Paused(t=1, epoch=1, step=5, by=Who.here())) == ""

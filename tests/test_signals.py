@@ -22,7 +22,8 @@ from regtui.cli import headless
 from regtui.console import drop_blocked_output
 from regtui.engine.process import Wait
 from regtui.protocol.control import Control
-from regtui.protocol.events import EpochDone, RunFinished, parse
+from regtui.protocol.events import ControlApplied, EpochDone, RunFinished, parse
+from regtui.protocol.who import Who
 from regtui.runs.events import read_events
 from regtui.runs.summary import Summary, read_summary
 from regtui.signals import Ending, deadly, ending
@@ -281,6 +282,8 @@ def test_a_second_signal_ends_it_at_once(run: Headless, bounds: Bounds, capsys: 
     bounds.set("TOGETHER", 0.0)
     assert run.run(signal.SIGTERM, signal.SIGINT, hangs=True, json=False) == 130
     assert run.summary.status == "stopped"
+    stops = [event.by for event in read_events(next(run.logs.iterdir())) if isinstance(event, ControlApplied)]
+    assert stops == [Who.here()], "the log says who stopped it, also in the middle of what it did"
     assert capsys.readouterr().out.splitlines()[-1] == f"log  {next(run.logs.iterdir())}"
 
 

@@ -24,8 +24,9 @@ from regtui.protocol.control import (
     SetStrength,
     Stop,
 )
-from regtui.protocol.events import ControlApplied, EpochDone, Event, Paused, Scored, Status, StepsDone
+from regtui.protocol.events import ControlApplied, EpochDone, Event, Paused, Resumed, Scored, Status, StepsDone
 from regtui.protocol.history import History
+from regtui.protocol.who import Who
 from regtui.tasks.comparison import RightWrong
 from tests.conftest import small_preset
 from tests.scripted import ScriptedCrew
@@ -304,6 +305,23 @@ def test_one_epoch_at_a_time_pauses_again_after_each_until_the_last() -> None:
     assert epochs > 2
     assert [e.epoch for e in outcome.events if isinstance(e, Paused)] == list(range(1, epochs))
     assert outcome.status == "finished"
+
+
+def test_who_paused_it_and_who_let_it_go_on_is_in_the_log() -> None:
+    alice, bob, carol = (Who(pid=pid, user=user) for pid, user in ((7, "alice"), (8, "bob"), (9, "carol")))
+
+    def commands(event: Event) -> list[Command]:
+        if isinstance(event, EpochDone) and (event.arm, event.epoch) == ("baseline", 1):
+            return [Pause(by=alice), Resume(by=bob, one_epoch=True), SetPatience(patience=9, by=carol)]
+        return [Resume()] if isinstance(event, Paused) and event.epoch == 2 else []
+
+    told = [e for e in train(both(FALLING), commands).events if isinstance(e, Paused | Resumed)]
+    assert [(type(e), e.by) for e in told] == [
+        (Paused, alice),
+        (Resumed, bob),
+        (Paused, bob),  # after the epoch that he asked for
+        (Resumed, Who.here()),
+    ]
 
 
 def test_a_stop_at_once_measures_nothing_more() -> None:

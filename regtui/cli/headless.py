@@ -82,7 +82,7 @@ def resume_headless(folder: Path, changes: Changes, *, json: bool, threads: int 
 def _conducted(make: _Make, preset: Preset, *, json: bool) -> int:
     """Have a run made and print its progress; returns the exit code."""
     control, training = Control(), threading.Event()
-    printer = RunJsonPrinter() if json else RunTablePrinter(preset)
+    printer = RunJsonPrinter() if json else RunTablePrinter(preset, control)
     unsaid: list[RegtuiError] = []
     bar = not (json and sys.stdout.isatty())  # which would wrap the lines of JSON between its own
     with _ending(control, training) as ending:

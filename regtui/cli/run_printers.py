@@ -12,7 +12,9 @@ from regtui.cli.cursor import cursor_shown_while_stopped
 from regtui.console import can_draw, complain, forgiving, room, say
 from regtui.epochs import table_lines
 from regtui.preset.model import Preset
-from regtui.protocol.events import ControlApplied, Event, Interrupted, RunStarted, StepsDone, Suspended
+from regtui.protocol import answers
+from regtui.protocol.control import Control
+from regtui.protocol.events import Event, Interrupted, RunStarted, StepsDone, Suspended
 from regtui.protocol.history import History
 from regtui.runs.events import read_events
 
@@ -34,8 +36,8 @@ class RunJsonPrinter:
 class RunTablePrinter:
     """A header when the run starts, then a line for each epoch of each arm."""
 
-    def __init__(self, preset: Preset) -> None:
-        self._preset = preset
+    def __init__(self, preset: Preset, control: Control) -> None:
+        self._preset, self._control = preset, control
         self._history = History()
 
     def recall(self, folder: Path) -> None:
@@ -53,9 +55,8 @@ class RunTablePrinter:
     def _print(self, event: Event) -> None:
         for line in table_lines(event, self._history, self._preset, room()):
             say(line)
-        if isinstance(event, ControlApplied) and event.command == "stop":
-            where = f"after step {event.step:,}: validating, testing, saving" if event.step else "before the first step"
-            complain(f"stopping {where}")
+        if words := answers.without_screen(self._preset, self._history, event, at_once=self._control.stop_at_once):
+            complain(words)
 
 
 @contextmanager

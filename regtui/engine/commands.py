@@ -38,7 +38,7 @@ class Commands:
         self._crew = crew
         self._progress = progress
         self._steps = steps
-        self._one_epoch = False
+        self._one_epoch: Resume | None = None
         self._by: Who | None = None
         self.hand_over: HandOver | None = None
         self.changed = False
@@ -53,6 +53,15 @@ class Commands:
             self._by = self.hand_over.by
             self._answer(self.hand_over.command, why=why)
             self.hand_over = None
+
+    def answer_stops(self) -> None:
+        """Answer the stops that were not taken, once to each sender: the run ends in the middle of what it does."""
+        stops = dict[Who | None, Stop]()
+        while (command := self._control.take()) is not None:
+            if isinstance(command, Stop):
+                stops[command.by] = command
+        for self._by, stop in stops.items():
+            self._answer(stop.command)
 
     def set_rule(self, command: SetPatience | SetMinDelta) -> None:
         """Change early stopping, with an answer for each arm concerned."""
@@ -80,9 +89,9 @@ class Commands:
             before_epoch: Whether no step of the next epoch has been ordered yet, so that a run that was resumed for
                 one epoch pauses again.
         """
-        paused = before_epoch and self._one_epoch and self.hand_over is None
-        if paused:
-            self._one_epoch = False
+        paused = False
+        if before_epoch and self._one_epoch is not None and self.hand_over is None:
+            paused, self._by, self._one_epoch = True, self._one_epoch.by, None
             self._tell(Paused)
         while True:
             self._progress.tell_suspension()
@@ -110,7 +119,7 @@ class Commands:
         if isinstance(command, HandOver):
             self.hand_over = command
         elif paused:
-            self._one_epoch = command.one_epoch
+            self._one_epoch = command if command.one_epoch else None
         else:
             self.answer_hand_over("it goes on here, as was asked for since")
         if paused:
@@ -118,7 +127,8 @@ class Commands:
 
     def _tell(self, kind: type[Paused | Resumed]) -> None:
         """Emit that the run pauses after these steps, or goes on."""
-        self._progress.emit(kind(t=self._progress.now, epoch=self._progress.epoch, step=self._progress.step))
+        progress = self._progress
+        progress.emit(kind(t=progress.now, epoch=progress.epoch, step=progress.step, by=self._by or Who.here()))
 
     def _set_knob(self, command: SetPatience | SetMinDelta | SetStrength | SetLearningRate) -> None:
         match command:

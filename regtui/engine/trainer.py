@@ -114,6 +114,7 @@ class Trainer:
             self.commands.answer_hand_over("it has ended")
             return self._score()
         except (CrewClosedError, StalledError):
+            self.commands.answer_stops()
             progress.stop(progress.running, "stopped")
             raise
         finally:

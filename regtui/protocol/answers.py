@@ -1,4 +1,4 @@
-"""What the engine has answered to a command, in a sentence for the status line."""
+"""What the engine has answered to a command, in a sentence: for the status line, and for a run without a screen."""
 
 from __future__ import annotations
 
@@ -7,28 +7,52 @@ from collections.abc import Sequence
 
 from regtui.preset.model import Preset
 from regtui.protocol.applied import Applied
-from regtui.protocol.events import ControlApplied
+from regtui.protocol.events import ControlApplied, Event, Paused, Resumed
 from regtui.protocol.history import History
 from regtui.text import listed
 
 NAMES = {"learning_rate": "learning rate", "min_delta": "min Δ"}
 """The knobs that are not called by their key."""
-DONE = {"pause": "paused", "resume": "going on", "stop": "stopping"}
-"""What an accepted command that changes no knob leads to."""
+Answer = ControlApplied | Paused | Resumed
 
 
-def of_another(control: ControlApplied) -> bool:
+def of_another(answer: Answer) -> bool:
     """Whether somebody else's command is answered; of this process and of earlier versions' logs it is not."""
-    return control.by is not None and control.by.pid != os.getpid()
+    return answer.by is not None and answer.by.pid != os.getpid()
 
 
-def steered(control: ControlApplied) -> str:
+def steered(answer: Answer) -> str:
     """What somebody else's command without a knob has led to: 'paused by alice, pid 123'; empty where it says nothing.
 
     The user's own are seen in the header, and need no words.
     """
-    done = DONE.get(control.command, "")
-    return f"{done}{_by(control)}" if done and of_another(control) else ""
+    if not of_another(answer):
+        return ""
+    if isinstance(answer, ControlApplied):
+        return f"stopping{_by(answer)}" if answer.command == "stop" else ""
+    return f"{'paused' if isinstance(answer, Paused) else 'going on'}{_by(answer)}"
+
+
+def without_screen(preset: Preset, history: History, event: Event, *, at_once: bool) -> str:
+    """What is to be said of an event where there is no screen: a stop, and what somebody else did; empty of others.
+
+    Args:
+        preset: The run's preset.
+        history: The run's history, with the event.
+        event: Any.
+        at_once: Whether a stop is without validation and test.
+    """
+    if isinstance(event, ControlApplied) and event.command == "stop":
+        if not event.step:
+            return f"stopping before the first step{_by(event)}"
+        return (
+            f"stopping after step {event.step:,}{_by(event)}: {'at once' if at_once else 'validating, testing, saving'}"
+        )
+    if not isinstance(event, Answer) or not of_another(event):
+        return ""
+    if isinstance(event, ControlApplied) and event.key is not None:
+        return changed(preset, history, [event]) if event.accepted else ""
+    return steered(event)
 
 
 def refused(control: ControlApplied) -> str:
@@ -60,9 +84,9 @@ def changed(preset: Preset, history: History, told: Sequence[ControlApplied]) ->
     return f"{_knob(last)}{whose} {' and '.join(was)} → {_show(last.value)} {when}{_by(last)}"
 
 
-def _by(control: ControlApplied) -> str:
+def _by(answer: Answer) -> str:
     """Who sent the command, if that was somebody else: ' by alice, pid 123'."""
-    return f" by {control.by.user}, pid {control.by.pid}" if control.by is not None and of_another(control) else ""
+    return f" by {answer.by.user}, pid {answer.by.pid}" if answer.by is not None and of_another(answer) else ""
 
 
 def _knob(control: ControlApplied) -> str:

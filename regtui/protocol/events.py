@@ -289,19 +289,29 @@ class ControlApplied(_Event):
 
 
 class Paused(_Event):
-    """Training stands still after `step`."""
+    """Training stands still after `step`.
+
+    Attributes:
+        by: Who asked for it; None in logs of earlier versions.
+    """
 
     kind: Literal["paused"] = "paused"
     epoch: int
     step: int
+    by: Who | None = None
 
 
 class Resumed(_Event):
-    """Training goes on."""
+    """Training goes on.
+
+    Attributes:
+        by: Who asked for it; None in logs of earlier versions.
+    """
 
     kind: Literal["resumed"] = "resumed"
     epoch: int
     step: int
+    by: Who | None = None
 
 
 class Interrupted(_Event):

@@ -12,7 +12,8 @@ from regtui.console import complain, room, say
 from regtui.epochs import table_lines
 from regtui.errors import RegtuiError
 from regtui.files import write_whole
-from regtui.protocol.events import ControlApplied, Saving, Stalled, Unattachable
+from regtui.protocol import answers
+from regtui.protocol.events import Saving, Stalled, Unattachable
 from regtui.text import one_line
 from regtui.tui.app import RegtuiApp
 from regtui.tui.look import plain
@@ -79,8 +80,8 @@ def _run_news(session: Session) -> Iterator[list[str]]:
                     complain(f"regtui: {words}")
                 case Stalled():
                     complain(f"regtui: {event.words()}; Ctrl-C stops the run and keeps what was measured")
-                case ControlApplied(command="stop"):
-                    complain("stopping: validating, testing, saving")
+                case _ if words := answers.without_screen(preset, history, event, at_once=session.control.stop_at_once):
+                    complain(words)
                 case _:
                     pass
         yield lines

@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
+from regtui.protocol import answers
 from regtui.protocol.control import Pause, Resume, Stop
 from regtui.protocol.events import (
     ControlApplied,
@@ -32,7 +33,6 @@ from regtui.tui.charts.pacer import Pacer
 from regtui.tui.charts.view import QUANTITIES, RECENT, SMOOTHING, View
 from regtui.tui.pages.preset import PresetPage
 from regtui.tui.pages.what_if_screen import WhatIfScreen
-from regtui.protocol import answers
 from regtui.tui.run.arms_table import ArmsTable
 from regtui.tui.run.gauges import SECONDS
 from regtui.tui.run.header import Header
@@ -184,7 +184,7 @@ class RunScreen(Screen[None]):
         if any(isinstance(event, AT_ONCE) for event in events):
             self._key_bar.redraw()
             if self.session.live or self.session.link is not None:
-                self._answer([event for event in events if isinstance(event, ControlApplied)])
+                self._answer([event for event in events if isinstance(event, answers.Answer)])
             self._draw()
         elif self._timer is None:
             wait = self._drawn_at + self._pacer.interval - time.monotonic()
@@ -193,18 +193,21 @@ class RunScreen(Screen[None]):
             else:
                 self._draw()
 
-    def _answer(self, controls: Sequence[ControlApplied]) -> None:
+    def _answer(self, told: Sequence[answers.Answer]) -> None:
         """Say what became of the user's commands, and what others did; why one was refused goes before the rest.
 
         What others were refused is theirs to read.
         """
-        refusals = [control for control in controls if not control.accepted and not answers.of_another(control)]
-        accepted = [control for control in controls if control.accepted]
-        if refusals:
-            tell(self, answers.refused(refusals[-1]), error=True)
-        elif accepted and accepted[-1].key is not None:
-            tell(self, answers.changed(self.session.preset, self.session.history, accepted))
-        elif accepted and (words := answers.steered(accepted[-1])):
+        refusals = [one for one in told if isinstance(one, ControlApplied) and not one.accepted]
+        own = [one for one in refusals if not answers.of_another(one)]
+        accepted = [one for one in told if one not in refusals]
+        last = accepted[-1] if accepted else None
+        if own:
+            tell(self, answers.refused(own[-1]), error=True)
+        elif isinstance(last, ControlApplied) and last.key is not None:
+            controls = [one for one in accepted if isinstance(one, ControlApplied)]
+            tell(self, answers.changed(self.session.preset, self.session.history, controls))
+        elif last is not None and (words := answers.steered(last)):
             tell(self, words)
 
     def ended(self) -> None:
