@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +16,15 @@ import pytest
 from textual.widgets import Static
 
 from regtui.engine import detach
+from regtui.engine.child import kill_all
+from regtui.engine.run import summarize
 from regtui.errors import RegtuiError
-from regtui.protocol.events import Saving
+from regtui.protocol.events import RunFinished, Saving
+from regtui.protocol.history import History
 from regtui.runs.events import read_events
 from regtui.tui.app import RegtuiApp
 from regtui.tui.run.leaving import RUNNING, LeaveQuestion
+from tests.conftest import small_preset
 from tests.screen_double import said, until
 from tests.terminal import Terminal
 from tests.test_tui_run import epochs, running
@@ -29,7 +36,7 @@ def taken_over_by(monkeypatch: pytest.MonkeyPatch, pid: int | None) -> list[Path
     """Have a process of this number take runs over, or none; the folders that it is asked for."""
     asked: list[Path] = []
 
-    def begin(folder: Path) -> int:
+    def begin(folder: Path, _wanted: Callable[[], bool]) -> int:
         asked.append(folder)
         if pid is None:
             raise RegtuiError("another process can't be started: no room")
@@ -92,23 +99,77 @@ async def test_a_run_that_nobody_takes_over_goes_on_here_as_if_nothing_had_been(
     assert app.session.status == "finished"
 
 
+@pytest.mark.parametrize("ends", [True, False])
 async def test_a_stop_that_comes_while_another_process_takes_over_reaches_that(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bool
 ) -> None:
-    sent: list[tuple[int, int]] = []
-    monkeypatch.setattr("regtui.tui.run.train_here.os.kill", lambda pid, number: sent.append((pid, number)))
+    stopped: list[int] = []
+
+    def stop(pid: int) -> None:
+        stopped.append(pid)
+        if ends:
+            with (folders[0] / "events.jsonl").open("a") as log:
+                log.write(RunFinished(t=1e3, status="stopped").model_dump_json() + "\n")
+            summary = summarize(small_preset(), History.of(read_events(folders[0])), 1.0)
+            (folders[0] / "summary.json").write_text(summary.model_dump_json(by_alias=True))
+
+    monkeypatch.setattr(detach, "stop", stop)
+    folders: list[Path] = []
     async with running(tmp_path) as (app, pilot, training):
 
-        def begin(_folder: Path) -> int:
+        def begin(folder: Path, wanted: Callable[[], bool]) -> int:
+            folders.append(folder)
             app.stop_work()
-            return HERE
+            assert wanted(), "it is told when it trains, so that it tests and saves"
+            return 4242
 
         monkeypatch.setattr(detach, "begin", begin)
         await epochs(app, pilot, training, 1)
         await pilot.press("q", "l")
         training.open(1)
         await until(pilot, lambda: not app.is_running)
-    assert (HERE, signal.SIGTERM) in sent
+    assert stopped == [4242]
+    assert app.exit_code == (4 if ends else 1)
+    assert app.session is not None
+    words = " ".join(app.session.outcome())
+    assert "goes on without a screen" not in words
+    assert ends or "'regtui --resume' goes on with it" in words
+
+
+@pytest.mark.parametrize("answer", ["g", "x"])
+async def test_while_the_other_process_begins_it_may_still_be_answered_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    waits, folders = threading.Event(), list[Path]()
+
+    def begin(folder: Path, wanted: Callable[[], bool]) -> int | None:
+        folders.append(folder)
+        waits.set()
+        deadline = time.monotonic() + 30
+        while wanted():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return None
+
+    monkeypatch.setattr(detach, "begin", begin)
+    async with running(tmp_path) as (app, pilot, training):
+        await epochs(app, pilot, training, 1)
+        await pilot.press("q", "l")
+        training.open(1)
+        await until(pilot, waits.is_set)
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, LeaveQuestion))
+        await pilot.press(answer)
+        training.open(100)
+        await until(pilot, lambda: app.session is not None and app.session.ended)
+        assert app.session is not None
+        if answer == "g":
+            assert app.is_running, "who goes on stays"
+            assert app.session.status == "finished"
+        await until(pilot, lambda: answer == "g" or not app.is_running)
+    if answer == "x":
+        assert app.exit_code == 4
+        assert "'regtui --resume' goes on with it" in " ".join(app.session.outcome())
 
 
 @pytest.mark.parametrize(("answer", "status"), [("g", "finished"), ("k", "stopped")])
@@ -149,7 +210,7 @@ async def test_a_run_whose_weights_cannot_be_saved_cannot_be_left_running(tmp_pa
 @pytest.mark.slow
 def test_a_process_that_can_not_go_on_says_why(tmp_path: Path) -> None:
     with pytest.raises(RegtuiError, match=r"another process can't go on with it: .*is no run's folder"):
-        detach.begin(tmp_path)
+        detach.begin(tmp_path, lambda: True)
 
 
 @pytest.mark.slow
@@ -165,6 +226,27 @@ def test_one_that_never_begins_is_ended(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(RegtuiError, match="did not begin"):
         detach.start(long, tmp_path, begins)
     assert not psutil.pid_exists(begun[0])
+
+
+@pytest.mark.slow
+def test_one_that_is_not_wanted_any_more_is_ended_and_so_it_is_with_a_program_that_is_cut_off(tmp_path: Path) -> None:
+    long = ("--preset", "smoke", "--epochs", "100000", "--headless", "--log-dir", str(tmp_path / "logs"))
+    begun: list[int] = []
+
+    def begins(pid: int) -> bool:
+        begun.append(pid)
+        return False
+
+    def cut_off(pid: int) -> bool:
+        kill_all()
+        return begins(pid)
+
+    assert detach.start(long, tmp_path, begins, lambda: not begun) is None
+    assert not psutil.pid_exists(begun[0])
+
+    with pytest.raises(RegtuiError, match="exit code -9"):
+        detach.start(long, tmp_path, cut_off)
+    assert not psutil.pid_exists(begun[-1])
 
 
 @pytest.mark.slow

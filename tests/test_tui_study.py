@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -182,7 +183,7 @@ async def test_a_study_that_is_left_running_is_taken_over_by_another_process(
     study = new_study(tmp_path)
     asked: list[Any] = []
 
-    def leave_running(folder: Path, options: Any) -> int:
+    def leave_running(folder: Path, options: Any, _wanted: Any) -> int:
         assert not StudyFolder.open(folder).is_held, "the other process can take it"
         asked.append((folder, options))
         return 4242
@@ -200,7 +201,7 @@ async def test_a_study_that_is_left_running_is_taken_over_by_another_process(
 
 
 async def test_a_study_that_nobody_takes_over_goes_on_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def leave_running(_folder: Path, _options: Any) -> int:
+    def leave_running(_folder: Path, _options: Any, _wanted: Any) -> int:
         raise RegtuiError("there is no room for it")
 
     monkeypatch.setattr(desk, "leave_running", leave_running)
@@ -213,6 +214,35 @@ async def test_a_study_that_nobody_takes_over_goes_on_here(tmp_path: Path, monke
         assert app.study is not None
         assert app.study.outcome.state == "finished"
     assert app.exit_code == 0
+
+
+@pytest.mark.parametrize(("answer", "state", "code"), [("g", "finished", 0), ("k", "stopped", 4)])
+async def test_until_a_study_is_taken_over_it_may_be_answered_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, state: str, code: int
+) -> None:
+    waits = Flag()
+
+    def leave_running(_folder: Path, _options: Any, wanted: Callable[[], bool]) -> None:
+        waits.set()
+        deadline = time.monotonic() + 30
+        while wanted():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    monkeypatch.setattr(desk, "leave_running", leave_running)
+    async with conducting(new_study(tmp_path), GatedEngine(epochs=2)) as (app, pilot):
+        app.runner = gated_runner(GatedEngine())
+        await until(pilot, lambda: "worker" in text_of(app))
+        await pilot.press("q", "l")
+        await until(pilot, waits.is_set)
+        await pilot.press("q")
+        await until(pilot, lambda: "Another process takes it over" in text_of(app))
+        await pilot.press(answer)
+        await until(pilot, lambda: app.study is not None and app.study.ended)
+        assert app.study is not None
+        assert app.is_running == (answer == "g")
+    assert app.study.outcome.state == state
+    assert app.exit_code == code
 
 
 @pytest.mark.slow

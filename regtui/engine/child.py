@@ -27,8 +27,8 @@ _POOLS = ("OMP", "MKL", "VECLIB_MAXIMUM")
 """Environment variables that set the number of threads of torch and its libraries."""
 
 
-class Child(Protocol):
-    """A process that was started."""
+class Ours(Protocol):
+    """A process that ends with this program, if that ends at once."""
 
     @property
     def pid(self) -> int:
@@ -36,6 +36,10 @@ class Child(Protocol):
 
     def kill(self) -> None:
         """End it, if it has not ended yet."""
+
+
+class Child(Ours, Protocol):
+    """A process that was started to be called."""
 
     def wait(self) -> int:
         """Wait until it has ended; returns its exit code, which is negative for a signal."""
@@ -47,8 +51,8 @@ class Child(Protocol):
         """Let go of what belongs to it, once it has ended."""
 
 
-LIVING: set[Child] = set()
-"""Those that were started and not yet closed."""
+LIVING: set[Ours] = set()
+"""Those that were started and not yet closed, or that have not yet taken anything over."""
 
 
 def kill_all() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from regtui.engine.child import LIVING
 from regtui.errors import InputError, RegtuiError
 from regtui.import_path import current_folder, without_current_folder
 from regtui.runs.files import read_json
@@ -29,28 +31,36 @@ _MOST_SAID = 2_000
 _LINE = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from regtui.cli.main import main; main()"
 
 
-def begin(folder: Path) -> int:
+def begin(folder: Path, wanted: Callable[[], bool]) -> int | None:
     """Have another process go on with the run in `folder`, which nobody trains now, and wait until it does.
 
+    Args:
+        folder: The run's.
+        wanted: Whether it is still to do so; asked again and again.
+
     Returns:
-        The number of the process.
+        The number of the process; None if it was not wanted any more before it trained.
 
     Raises:
         RegtuiError: It does not; the message says why. There is no such process then, and the run can be resumed here.
     """
-    return start(("--resume", str(folder.absolute()), "--headless"), folder, lambda pid: _trains(folder, pid))
+    words = ("--resume", str(folder.absolute()), "--headless")
+    return start(words, folder, lambda pid: _trains(folder, pid), wanted)
 
 
-def start(words: Sequence[str], folder: Path, begun: Callable[[int], bool]) -> int:
+def start(
+    words: Sequence[str], folder: Path, begun: Callable[[int], bool], wanted: Callable[[], bool] = lambda: True
+) -> int | None:
     """Start `regtui WORDS...` in a session of its own, and wait until it has begun.
 
     Args:
         words: The command line.
         folder: The folder that it works in; what it says goes into a file there.
         begun: Whether the process of this number has begun.
+        wanted: Whether it is still to begin; asked again and again.
 
     Returns:
-        The number of the process.
+        The number of the process; None if it was not wanted any more before it had begun, and was ended.
 
     Raises:
         RegtuiError: It has ended or takes too long, and is not there any more; the message says why.
@@ -71,17 +81,40 @@ def start(words: Sequence[str], folder: Path, begun: Callable[[int], bool]) -> i
             )
     except OSError as error:
         raise RegtuiError(f"another process can't be started: {error.strerror}") from None
+    LIVING.add(process)  # until it has begun, nobody could stop it who ends this program at once
+    try:
+        return process.pid if _has_begun(process, said, begun, wanted) else None
+    finally:
+        LIVING.discard(process)
+
+
+def _has_begun(
+    process: subprocess.Popen[bytes], said: Path, begun: Callable[[int], bool], wanted: Callable[[], bool]
+) -> bool:
+    """Wait until a process has begun; returns whether it has, or was ended because it was not wanted any more."""
     until = time.monotonic() + PATIENCE
     while not begun(process.pid):
         if process.poll() is not None and not begun(process.pid):
             why = _last_line(said) or f"it ended with exit code {process.returncode}"
             raise RegtuiError(f"another process can't go on with it: {why}")
-        if time.monotonic() > until:
+        late = time.monotonic() > until
+        if late or not wanted():
             process.kill()
             process.wait()
+        if late:
             raise RegtuiError(f"another process did not begin within {PATIENCE:.0f} s, and was ended")
+        if process.returncode is not None:
+            return False
         time.sleep(_OFTEN)
-    return process.pid
+    return True
+
+
+def stop(pid: int) -> None:
+    """Have a process that was started here stop in order, and wait until it has ended."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
 
 
 def _trains(folder: Path, pid: int) -> bool:

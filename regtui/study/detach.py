@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from regtui.engine.detach import start
@@ -13,8 +13,16 @@ UNSEEN = 30.0
 """Seconds after which another process counts as begun where no file can be locked, so that nobody sees that."""
 
 
-def leave_running(folder: Path, options: Sequence[str]) -> int:
-    """Have another process go on with a study that is conducted here no more; returns its number.
+def leave_running(folder: Path, options: Sequence[str], wanted: Callable[[], bool]) -> int | None:
+    """Have another process go on with a study that is conducted here no more.
+
+    Args:
+        folder: The study's.
+        options: What it is told beside.
+        wanted: Whether it is still to go on; asked again and again.
+
+    Returns:
+        The number of the process; None if it was not wanted any more.
 
     Raises:
         RegtuiError: It does not.
@@ -24,4 +32,4 @@ def leave_running(folder: Path, options: Sequence[str]) -> int:
     def begun(_pid: int) -> bool:
         return study.is_held or time.monotonic() > until
 
-    return start(("study", "--resume", str(folder.absolute()), "--headless", *options), folder, begun)
+    return start(("study", "--resume", str(folder.absolute()), "--headless", *options), folder, begun, wanted)

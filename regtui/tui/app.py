@@ -268,7 +268,7 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
         here = session.trained_by is None
         if here and time.monotonic() > self._started_at + SHORT and session.status != "stopped":
             self.ring(f"regtui {session.state}")
-        if self._leaving or session.is_left_running or self._quit_when_done:
+        if self._leaving or session.is_left_running or session.trained_by is not None or self._quit_when_done:
             self.leave()
         elif session.error is not None and session.history.started is None:
             if session.resumes is None:
@@ -329,6 +329,7 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
         """
         self._leaving = True
         if self.conducts_study and self.study is not None:
+            self.study.is_left_running = False
             self.study.stop.set()
         elif self.session is None or self.session.ended or self.session.folder is None:
             return False
@@ -528,31 +529,38 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
         """Quit; ask first while a run or a study goes on. While it is stopping, a second press quits at once."""
         if self.conducts_study and not self._leaving:
             if not any(isinstance(screen, LeaveStudyQuestion) for screen in self.screen_stack):
-                self.push_screen(LeaveStudyQuestion(), self._leave_study_answered)
+                left = self.study is not None and self.study.is_left_running
+                self.push_screen(LeaveStudyQuestion(is_left_running=left), self._leave_study_answered)
         elif self._leaving or self.session is None or self.session.ended:
+            self.stop_work(at_once=True)
             self.leave()
         elif not any(isinstance(screen, LeaveQuestion) for screen in self.screen_stack):
             self.push_screen(LeaveQuestion(self.session), self._quit_answered)
 
     def _leave_study_answered(self, answer: str | None) -> None:
-        if answer not in {"keep", "running"} or self.study is None:
+        study = self.study
+        if answer is None or study is None:
             return
-        self._leaving = True
-        self.study.is_left_running = answer == "running"
-        self.study.stop.set()
-        if self.study.ended:
+        if answer == "go on":
+            if study.is_left_running:
+                study.stop.clear()
+                study.is_left_running = False
+            return
+        self._leaving = answer == "keep"
+        study.is_left_running = answer == "running"
+        study.stop.set()
+        if study.ended:
             self.leave()
         else:
             tell(self, "Leaving when another process goes on …" if answer == "running" else "Stopping …")
 
     @on(StudyDesk.StudyStays)
     def _stay_with_study(self, event: StudyDesk.StudyStays) -> None:
-        self._leaving = False
         tell(self, event.words, error=True)
 
     @on(StudyDesk.StudyEnded)
-    def _leave_after_study(self) -> None:
-        if self._leaving or self._quit_when_done:
+    def _leave_after_study(self, event: StudyDesk.StudyEnded) -> None:
+        if self._leaving or event.session.is_left_running or self._quit_when_done:
             self.leave()
 
     def _quit_answered(self, answer: str | None) -> None:

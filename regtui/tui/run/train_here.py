@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +9,19 @@ from pathlib import Path
 from regtui.engine import detach
 from regtui.engine.resume import Changes
 from regtui.engine.run import HandedOver, RunResult
-from regtui.errors import RegtuiError
+from regtui.errors import EXIT_CODES, RegtuiError
 from regtui.protocol.events import ControlApplied, Event
 from regtui.protocol.history import History
 from regtui.runs.events import read_events
+from regtui.runs.summary import read_summary
 from regtui.tui.run.session import Session
 from regtui.tui.run.training import Training
+
+
+class LeftAtOnceError(RegtuiError):
+    """A run was stopped at once when nobody trained it; what it had saved is kept."""
+
+    exit_code = EXIT_CODES["stopped"]
 
 
 def train_here(training: Training, session: Session, logs: Path, say: Callable[[str, bool], object]) -> None:
@@ -74,25 +79,52 @@ def _train(
         return training.run(session.preset, logs, session.control, tell, begun)
     except HandedOver as handed:
         folder = handed.folder
-    while not _is_taken_over(session, folder, say):
+    while (other := _taken_over_by(session, folder, say)) is None:
         try:
             return training.resume(folder, Changes(), session.control, tell, begun)
         except HandedOver:
             continue
+    if session.control.stop_requested:  # since then, and nobody here takes the command any more
+        return _stopped_by(other, folder)
+    session.trained_by = other
     return None
 
 
-def _is_taken_over(session: Session, folder: Path, say: Callable[[str, bool], object]) -> bool:
-    """Have another process train the run on; whether it does. Not if the user has changed his mind meanwhile."""
-    if not session.is_left_running or session.control.stop_requested:
-        return False
+def _taken_over_by(session: Session, folder: Path, say: Callable[[str, bool], object]) -> int | None:
+    """Have another process train the run on; its number, or None if it is to go on here.
+
+    Raises:
+        LeftAtOnceError: It was to stop at once, before the other process trained it.
+    """
+    control = session.control
+
+    def wanted() -> bool:
+        return session.is_left_running and not control.stop_at_once
+
+    if not session.is_left_running or control.stop_requested:
+        return None
     say("Another process takes the run over…", False)
     try:
-        session.trained_by = detach.begin(folder)
+        other = detach.begin(folder, wanted)
     except RegtuiError as error:
         session.is_left_running = False
         say(f"The run goes on here: {error}", True)
-        return False
-    if session.control.stop_requested:  # since then, and nobody here takes the command any more
-        os.kill(session.trained_by, signal.SIGTERM)
-    return True
+        return None
+    if control.stop_at_once and other is None:
+        raise LeftAtOnceError("the run was stopped after its last saved epoch; 'regtui --resume' goes on with it")
+    if other is None:  # the user has changed his mind
+        say("The run goes on here.", False)
+    return other
+
+
+def _stopped_by(pid: int, folder: Path) -> RunResult:
+    """How a run has ended that the process of this number has taken over, and was then told to stop.
+
+    Raises:
+        RegtuiError: It has no end.
+    """
+    detach.stop(pid)
+    summary, history = read_summary(folder), History.of(read_events(folder))
+    if summary is None or history.finished is None:
+        raise RegtuiError("the process that took the run over was ended; 'regtui --resume' goes on with it")
+    return RunResult(folder, summary, history)

@@ -203,7 +203,9 @@ class StudyDesk(OneByOne, inherit_bindings=False):
                 conduct(study, self.runner.make(jobs, study.plan.threads), session.stop, told, session.tell)
                 == "stopped"
             ):
-                if not session.is_left_running or self._has_taken_over(session, jobs):
+                if session.is_left_running:
+                    self._hand_over(session, jobs)
+                if session.conducted_by is not None or session.stop.is_set():
                     break
         except RegtuiError as error:
             session.error = error
@@ -213,15 +215,19 @@ class StudyDesk(OneByOne, inherit_bindings=False):
         session.ended = True
         self.post_message(self.StudyEnded(session))
 
-    def _has_taken_over(self, session: StudySession, jobs: int) -> bool:
-        """Whether another process goes on with a study that was stopped for that; called in the worker thread."""
+    def _hand_over(self, session: StudySession, jobs: int) -> None:
+        """Have another process go on with a study that was stopped for that, or else go on here.
+
+        Called in the worker thread.
+        """
+        options = ("--jobs", str(jobs), *self.runner.options)
         try:
-            session.conducted_by = leave_running(session.folder, ("--jobs", str(jobs), *self.runner.options))
+            session.conducted_by = leave_running(session.folder, options, lambda: session.is_left_running)
         except RegtuiError as error:
-            session.is_left_running = False
-            session.stop.clear()
-            self.post_message(self.StudyStays(f"The study goes on here: {error}"))
-        return session.conducted_by is not None
+            if session.is_left_running:  # else it was to be stopped meanwhile
+                session.is_left_running = False
+                session.stop.clear()
+                self.post_message(self.StudyStays(f"The study goes on here: {error}"))
 
     @on(StudyTold)
     def _pass_on_news(self) -> None:

@@ -14,9 +14,12 @@ QUIT_CHOICES = (
 class LeaveStudyQuestion(AskWhileItTrains):
     """Asks what becomes of the study that goes on."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_left_running: bool) -> None:
+        """Ask; `is_left_running` says that another process is to take it over already."""
         words = (
             "Its runs that are done are kept. Those that run now go on from their checkpoints, where the study saves "
             "them, or are begun anew."
         )
+        if is_left_running:
+            words = f"Another process takes it over, unless you choose something else. {words}"
         super().__init__("Leave while the study goes on?", words, QUIT_CHOICES)
