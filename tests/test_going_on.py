@@ -75,7 +75,7 @@ def test_the_only_run_that_goes_on_need_not_be_named(tmp_path: Path, pid: int) -
 @pytest.mark.parametrize(
     ("named", "words"),
     [
-        ("20260102", "was interrupted: 'regtui --resume 20260102-000000-dropout-0002' trains it on"),
+        ("20260102", r"was interrupted: 'regtui --resume /\S+/20260102-000000-dropout-0002' trains it on"),
         ("20260103", "does not go on, it is finished: 'regtui review"),
         ("20260107-000000-study", "is a study: 'regtui review"),
         ("2026010", "begins the names of"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
+from shlex import quote
 
 from regtui.cli.find import find_saved
 from regtui.errors import InputError
@@ -28,13 +29,15 @@ def find_attachable(run: str | None, logs: Path) -> Path:
     folder = find_saved(run, logs)
     name = one_line(folder.name or folder.absolute().name)
     if is_study_folder(folder):
-        raise InputError(f"{name} is a study: 'regtui review {name}' shows it, and follows it while it goes on")
+        named = quote(one_line(folder))
+        raise InputError(f"{name} is a study: 'regtui review {named}' shows it, and follows it while it goes on")
     found = read_run(folder)
     if found.may_go_on:
         return folder
+    named = quote(one_line(folder))
     if found.status == "interrupted":
-        raise InputError(f"{name} was interrupted: 'regtui --resume {name}' trains it on")
-    raise InputError(f"{name} does not go on, it is {found.status}: 'regtui review {name}' shows it")
+        raise InputError(f"{name} was interrupted: 'regtui --resume {named}' trains it on")
+    raise InputError(f"{name} does not go on, it is {found.status}: 'regtui review {named}' shows it")
 
 
 def _only_one(logs: Path) -> Path:

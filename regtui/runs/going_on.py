@@ -18,8 +18,13 @@ def going_on(logs: Path) -> Iterator[Path]:
     Of most runs only the summary is looked for. Those of studies are passed over: their study stands for them.
     """
     for folder in sorted(find_runs(logs), key=lambda run: run.name, reverse=True):
-        if not os.path.exists(folder / "summary.json") and goes_on(folder):  # noqa: PTH110, it never raises
+        if trains_still(folder):
             yield folder
+
+
+def trains_still(folder: Path) -> bool:
+    """Whether another process trains the run in `folder`, as far as its files tell."""
+    return not os.path.exists(folder / "summary.json") and goes_on(folder)  # noqa: PTH110, it never raises
 
 
 def goes_on(folder: Path) -> bool:

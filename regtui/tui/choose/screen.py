@@ -39,6 +39,8 @@ FIRST_CHOICE = "dropout"
 AT_ONCE = 1.0
 """Seconds that the screen waits for the presets; it comes without them after that, and can be left."""
 LOOK_AGAIN = 0.1
+STILL = 2.0
+"""Seconds between two looks whether the runs still go on that are named."""
 REPLACE = (Choice("c", "cancel", "Don't save"), Choice("r", "replace", "Save under this name"))
 
 
@@ -96,6 +98,16 @@ class ChooseScreen(Screen[None]):
         def __init__(self, folder: Path) -> None:
             super().__init__()
             self.folder = folder
+
+    class Shown(Message):
+        """The screen is in front, for the first time or again: runs may have begun to go on, or have ended."""
+
+    class LooksAgain(Message):
+        """It is time to see which of the runs still go on that this screen names."""
+
+        def __init__(self, runs: Sequence[Path]) -> None:
+            super().__init__()
+            self.runs = runs
 
     class Explain(Message):
         """The user wants to read about the techniques of this preset."""
@@ -209,6 +221,15 @@ class ChooseScreen(Screen[None]):
         self._show_edits()
         if self._reading.is_alive():
             self._looking = self.set_interval(LOOK_AGAIN, self._take_presets)
+        self.set_interval(STILL, self._look_again)
+
+    def on_screen_resume(self) -> None:
+        """Ask the app, once this is drawn, which runs go on."""
+        self.call_after_refresh(self.post_message, self.Shown())
+
+    def _look_again(self) -> None:
+        if self.going_on and self.is_current:
+            self.post_message(self.LooksAgain(self.going_on))
 
     def _take_presets(self) -> None:
         """Show the presets once all have been read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from regtui.remote.address import NAME
 from regtui.remote.client import Link
 from regtui.runs.alive import is_of_here
 from regtui.runs.files import read_json
+from regtui.runs.resumable import is_of_study
+from regtui.text import one_line
 from regtui.tui.review.replay import conclude, without_losses
 from regtui.tui.run.session import Session
 
@@ -89,10 +92,18 @@ class Attachment:
         self.over.set()
 
 
-def may_be_reached(folder: Path) -> bool:
-    """Whether a process of this machine seems to listen for viewers of the run; it is not asked."""
+def unreachable(folder: Path) -> str:
+    """Why the process that trains the run in `folder` is not asked, in a sentence; empty if it seems to listen."""
     told = _circumstances(folder)
-    return is_of_here(told) and (isinstance(told.get("socket"), str) or (folder / NAME).exists())
+    if not is_of_here(told):
+        host = told.get("host")
+        where = f"on {one_line(host)}" if host != platform.node() else "in another container, or was before a restart"
+        return f"This run is trained {where}: here its log is followed, and there 'regtui attach' steers it."
+    if isinstance(told.get("socket"), str) or (folder / NAME).exists():
+        return ""
+    if is_of_study(folder):
+        return "This run belongs to a study, and goes on as its plan says: its log is followed."
+    return f"{trainer(folder).capitalize()} trains this run and lets nobody attach: its log is followed."
 
 
 def trainer(folder: Path) -> str:

@@ -13,8 +13,8 @@ from textual import on
 from textual.message import Message
 
 from regtui.engine.resume import Changes
-from regtui.errors import EXIT_CODES, InputError
-from regtui.runs.going_on import going_on
+from regtui.errors import EXIT_CODES, InputError, RegtuiError
+from regtui.runs.going_on import going_on, trains_still
 from regtui.study.folder import find_studies, is_conducted
 from regtui.text import one_line
 from regtui.tui.choose.screen import ChooseScreen
@@ -44,15 +44,26 @@ class RunDesk(OneByOne, inherit_bindings=False):
             super().__init__()
             self.runs = runs
 
-    def find_going_on(self) -> None:
+    @on(ChooseScreen.Shown)
+    def _look_for_going_on(self) -> None:
         """Look for them, in a thread that the end of the program does not wait for: a disk may not answer."""
         threading.Thread(target=self._find_going_on, name="going on", daemon=True).start()
+
+    @on(ChooseScreen.LooksAgain)
+    def _look_again_at_them(self, event: ChooseScreen.LooksAgain) -> None:
+        threading.Thread(target=self._drop_ended, args=(event.runs,), name="going on", daemon=True).start()
 
     def _find_going_on(self) -> None:
         found: list[Path] = []
         for folder in chain(going_on(self.logs), filter(is_conducted, find_studies(self.logs))):
             found.append(folder)
             self.post_message(self.GoingOn(sorted(found, key=lambda path: path.name, reverse=True)))
+        if not found:
+            self.post_message(self.GoingOn(()))
+
+    def _drop_ended(self, runs: Sequence[Path]) -> None:
+        """Say again which of these go on."""
+        self.post_message(self.GoingOn([run for run in runs if trains_still(run) or is_conducted(run)]))
 
     @on(ChooseScreen.Attach)
     def _attach_to(self, event: ChooseScreen.Attach) -> None:
@@ -86,8 +97,9 @@ class RunDesk(OneByOne, inherit_bindings=False):
     @property
     def watched_exit_code(self) -> int:
         """That of the run; 0 while it goes on, or if it was interrupted."""
-        ended = self.watched is not None and self.watched.ended and self.watched.summary is not None
-        return EXIT_CODES[self.watched.status] if self.watched is not None and ended else 0
+        if self.watched is None or not self.watched.ended or self.watched.summary is None:
+            return 0
+        return RegtuiError.exit_code if self.watched.summary.unsaved else EXIT_CODES[self.watched.status]
 
     def watched_lines(self) -> list[str]:
         """What to print of it when the program ends: what it came to, or that it goes on."""

@@ -11,8 +11,9 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from regtui.errors import InputError, RegtuiError
+from regtui.runs.list import read_run
 from regtui.settings import Charts
-from regtui.tui.review.attached import Attachment, may_be_reached, trainer
+from regtui.tui.review.attached import Attachment, trainer, unreachable
 from regtui.tui.review.replay import FOLLOW, Replay
 from regtui.tui.run.keys import HERE, WHILE_RUNNING
 from regtui.tui.run.screen import RunScreen
@@ -75,6 +76,8 @@ class SavedRunScreen(RunScreen):
         self._replay = Replay(folder, lambda: self.post_message(self.EventsWait()))
         self._ask_at = 0.0
         """When the process that trains the run may be asked again, which did not answer."""
+        self._unreachable = ""
+        """Why that process can't be asked at all, as was said."""
         super().__init__(self._replay.session, charts)
 
     def on_mount(self) -> None:
@@ -98,7 +101,13 @@ class SavedRunScreen(RunScreen):
     def _listen(self, closed: threading.Event) -> bool:
         """Be told the run by the process that trains it, if one answers; returns whether the run has ended then."""
         folder = self._replay.folder
-        if time.monotonic() < self._ask_at or not may_be_reached(folder):
+        if why := unreachable(folder):
+            # A run that gets ready does not listen yet; the rest of the log of one that has ended may be unread.
+            if why != self._unreachable and self.session.history.started is not None and read_run(folder).may_go_on:
+                self._unreachable = why
+                self.post_message(self.Heard(why, False))
+            return False
+        if time.monotonic() < self._ask_at:
             return False
         attached = Attachment(self.session, folder, lambda words, error: self.post_message(self.Heard(words, error)))
         try:
