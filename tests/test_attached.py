@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -11,9 +12,9 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from regtui.engine.run import run
+from regtui.engine.run import run, summarize
 from regtui.protocol.control import Command, Control, SetPatience, Stop
-from regtui.protocol.events import ControlApplied, Event
+from regtui.protocol.events import ControlApplied, Event, RunFinished
 from regtui.protocol.history import History
 from regtui.protocol.who import Who
 from regtui.runs.events import read_events
@@ -22,8 +23,10 @@ from regtui.tui.pages.help import HelpScreen
 from regtui.tui.review import attached
 from regtui.tui.review.saved_run import SavedRunScreen
 from regtui.tui.review.screen import ReviewScreen
+from regtui.tui.run.session import Session
 from tests.conftest import small_preset
 from tests.screen_double import FALLING, GatedCrew, ScriptedTraining, said, text_of, until
+from tests.telling import Telling
 from tests.test_train_on import GONE, footer, interrupted
 
 
@@ -259,6 +262,30 @@ async def test_a_process_that_does_not_answer_is_followed_by_its_log(
         await until(pilot, lambda: "attach" in said(app))
         assert screen.session.link is None
         assert "pause" not in footer(app)
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("calculon", "This run is trained on calculon: here its log is followed, and there 'regtui attach' steers it."),
+        (None, f"Process {GONE} trains this run and lets nobody attach: its log is followed."),
+    ],
+)
+async def test_a_run_that_can_not_be_steered_from_here_says_why(going: Path, host: str | None, words: str) -> None:
+    (going / "control.sock").unlink()
+    told = json.loads((going / "run.json").read_text())
+    (going / "run.json").write_text(json.dumps(told | ({"host": host} if host else {})))
+    async with watching(going, (80, 24)) as (app, pilot, _screen):
+        await until(pilot, lambda: said(app) == words)
+
+
+def test_a_run_that_was_watched_and_is_not_all_saved_is_an_exit_code_of_its_own(tmp_path: Path) -> None:
+    app, session = RegtuiApp(tmp_path), Session(small_preset(), lambda: None, live=False)
+    finished = History.of([*Telling(small_preset()).start().events, RunFinished(t=1, status="finished")])
+    session.summary, session.ended, app.watched = summarize(session.preset, finished, 1.0), True, session
+    assert app.exit_code == 0
+    session.summary = session.summary.model_copy(update={"unsaved": "the predictions are not saved"})
+    assert app.exit_code == 1
 
 
 async def test_the_list_of_keys_has_the_controls_while_there_are_any(going: Path, links: list[FakeLink]) -> None:

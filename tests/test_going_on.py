@@ -123,6 +123,26 @@ async def test_the_first_screen_says_that_a_run_goes_on_and_a_key_leads_there(
 
 
 @pytest.mark.slow
+async def test_the_first_screen_takes_back_what_has_ended_and_finds_what_has_begun(
+    tmp_path: Path, pid: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regtui.tui.choose.screen.STILL", 0.05)
+    one = made(tmp_path, "20260101-000000-dropout-0001", pid)
+    two = made(tmp_path, "20260102-000000-dropout-0002", pid)
+    app = RegtuiApp(tmp_path, training=ScriptedTraining())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: f"2 runs go on, the newest is {two.name}" in text_of(app))
+        (two / "summary.json").touch()
+        await until(pilot, lambda: f"A run goes on: {one.name}" in text_of(app))
+        (one / "summary.json").touch()
+        await until(pilot, lambda: "attach" not in text_of(app))
+        await pilot.press("question_mark")
+        three = made(tmp_path, "20260103-000000-dropout-0003", pid)
+        await pilot.press("escape")
+        await until(pilot, lambda: f"A run goes on: {three.name}" in text_of(app))
+
+
+@pytest.mark.slow
 async def test_so_it_does_of_a_study(tmp_path: Path, pid: int) -> None:
     study = StudyFolder.create(make_plan(small_preset(), Wishes("2")), tmp_path)
     app = RegtuiApp(tmp_path, training=ScriptedTraining())

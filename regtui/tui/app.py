@@ -180,7 +180,6 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
             self.start_run(self._chosen)
         else:
             self.push_screen(ChooseScreen(self._chosen))
-            self.call_after_refresh(self.find_going_on)
             self.call_after_refresh(self._warm_up)
         if self._faults:
             more = f" (and {len(self._faults) - 1} more: 'regtui doctor' lists them)" if self._faults[1:] else ""

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from regtui.errors import InputError, RegtuiError
-from regtui.runs.list import read_run
+from regtui.runs.read import read_run
 from regtui.settings import Charts
 from regtui.tui.review.attached import Attachment, trainer, unreachable
 from regtui.tui.review.replay import FOLLOW, Replay
