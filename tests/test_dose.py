@@ -12,7 +12,7 @@ from scipy import stats
 
 from regtui.evidence.decided import Decided
 from regtui.evidence.dose import DoseResponse, KeptLosses, OverSeeds, dose_response
-from regtui.evidence.dose_words import dose_sentences, dose_table, gain_sentences, gain_table, map_table
+from regtui.evidence.dose_words import dose_sentences, dose_table, gain_sentences, map_table
 from regtui.evidence.effect_map import EffectMap
 from regtui.evidence.gain import Gain, gains_over
 from regtui.evidence.over_seeds import Compared, Pairs, compare
@@ -304,9 +304,6 @@ def test_tables_have_a_row_for_each_value_and_a_dash_where_nothing_was_run() -> 
     assert [row[0] for row in rows] == ["baseline", "0.25", "0.5", "0.75"]
     assert {len(row) for row in rows} == {len(head)}
     sizes = {size: gain(size, of) for size, of in FALLING.items()}
-    head, rows = gain_table(gains_over("data.train_samples", ACCURACY, {"a": sizes}), {"a": "dropout"})
-    assert [row[:2] for row in rows] == [["500", "dropout"], ["1,000", "dropout"], ["4,000", "dropout"]]
-    assert {len(row) for row in rows} == {len(head)}
     effects = EffectMap(
         "dropout.rate", "data.train_samples", [0.1, 0.5], [500.0, 1000.0],
         {(0.1, 500.0): sizes[500].difference, (0.5, 1000.0): sizes[1000].difference}, {}, ACCURACY,

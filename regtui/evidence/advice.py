@@ -72,9 +72,9 @@ def run_command(preset: Wording, *options: str) -> str:
     return shlex.join(["regtui", "--preset", *preset.words, *preset.seed, *options]) if preset.words else ""
 
 
-def study_command(preset: Wording, *options: str, seeds: int = SEEDS) -> str:
+def study_command(preset: Wording, *options: str) -> str:
     """A command that makes a study of a preset; empty where it can't be named."""
-    return shlex.join(["regtui", "study", *preset.words, "--seeds", str(seeds), *options]) if preset.words else ""
+    return shlex.join(["regtui", "study", *preset.words, "--seeds", str(SEEDS), *options]) if preset.words else ""
 
 
 def varied(key: str, values: Sequence[float]) -> tuple[str, str]:

@@ -205,17 +205,6 @@ def dose_table(response: DoseResponse) -> tuple[Sequence[str], list[list[str]]]:
     return head, rows
 
 
-def gain_table(gains: Gains, labels: Mapping[str, str]) -> tuple[Sequence[str], list[list[str]]]:
-    """The head and the rows of a table: each arm at each value of the setting."""
-    head = [gains.key, "arm", "baseline's test", "difference", "interval", "verdict"]
-    rows = []
-    for trend in gains.trends:
-        for gain in trend.gains:
-            label, base = labels.get(trend.arm, trend.arm), told_value(gains.metric, gain.baseline)
-            rows.append([told_setting(gain.value), label, base, *_compared(gains.metric, gain.difference)])
-    return head, rows
-
-
 def map_table(effects: EffectMap) -> tuple[Sequence[str], list[list[str]]]:
     """The head and the rows of a table: mean differences by row and column."""
     head = [f"{effects.row_key} \\ {effects.column_key}", *map(told_setting, effects.columns)]

@@ -77,8 +77,8 @@ class SteeringPanel(Widget):
     class StopAsked(Message):
         """The user wants to stop; the screen asks how."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self._preset, self._history = Preset(), History()
         self._answers = 0
         self._agreed: dict[str, int] = {}

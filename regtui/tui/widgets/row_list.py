@@ -111,8 +111,8 @@ class RowList(ScrollView, can_focus=True):
             super().__init__()
             self.column = column
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self.cursor = 0
         self._columns: Sequence[Column] = ()
         self._staying = 0

@@ -73,7 +73,6 @@ class Stepper(Widget, can_focus=True):
         arm: ArmLook | None = None,
         help: str = "",  # noqa: A002
         id: str | None = None,  # noqa: A002
-        classes: str | None = None,
     ) -> None:
         """Make a stepper.
 
@@ -84,9 +83,8 @@ class Stepper(Widget, can_focus=True):
             arm: The look of the arm whose value it is; its mark is shown first. None for a value of several arms.
             help: A sentence for the tooltip.
             id: Textual's.
-            classes: Textual's.
         """
-        super().__init__(id=id, classes=classes)
+        super().__init__(id=id)
         self._label = f"{label} " if label else ""
         self._arm = arm
         self._scale = scale

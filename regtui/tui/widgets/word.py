@@ -40,8 +40,8 @@ class Word(Static, can_focus=True):
 
         word: Word
 
-    def __init__(self, text: str, *, id: str | None = None, why_not: str = "") -> None:  # noqa: A002
-        super().__init__(text, id=id, markup=False)
+    def __init__(self, text: str, *, why_not: str = "") -> None:
+        super().__init__(text, markup=False)
         self.text = text
         self.why_not = ""
         self.say(text, why_not)
