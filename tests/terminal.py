@@ -113,9 +113,12 @@ class Terminal:
 
     def press(self, *keys: str) -> None:
         """Type keys, one after the other."""
-        for key in keys:
-            self._type(key)
-            self.read(0.2 if key == "\x1b" else 0.05)  # so that each comes alone, as from a person
+        for key in keys:  # so that each comes alone, as from a person
+            if key == "\x1b":
+                self.press_and_change(key)
+            else:
+                self._type(key)
+                self.read(0.05)
 
     def press_until(self, key: str, wanted: Callable[[], object]) -> None:
         """Type a key until something is true: a question takes none that was typed before it was seen."""

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from signal import SIGALRM, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, Signals
@@ -22,7 +21,6 @@ from tests.terminal import LEFT, Terminal
 pytestmark = pytest.mark.slow
 
 LONG = ("--preset", "smoke", "--start", "--epochs", "500")
-GONE_WITHIN = 60.0
 ALWAYS_RINGS = """
 from regtui.cli.main import main
 from regtui.tui import app
@@ -30,6 +28,13 @@ app.SHORT = 0.0
 main()
 """
 """The program, to which no run is short."""
+WAITS_FOR_AN_ANSWER = """
+from regtui.cli.main import main
+from regtui.tui import background
+background.PATIENCE = 60.0
+main()
+"""
+"""The program, which gives the terminal a minute to say what it looks like."""
 
 
 def regtui(logs: Path, *options: str, env: Mapping[str, str] | None = None, **size: int) -> Terminal:
@@ -79,24 +84,17 @@ def assert_restored(terminal: Terminal) -> None:
 # A run to its end
 
 
-def test_it_leaves_by_itself_with_the_verdict_on_the_normal_screen(logs: Path) -> None:
-    with regtui(logs, "--preset", "smoke", "--start", "--quit-when-done") as terminal:
-        assert terminal.wait() == 0
-        assert_restored(terminal)
-        said = terminal.normal_screen
-    assert re.match("[◆◇] (dropout 0.2 is (better|worse) here|No difference that 10,000 test images can show)", said)
-    assert said.splitlines()[-1] == f"log  {folder(logs)}"
-    assert summary(logs)["status"] == "finished"
-
-
 @pytest.mark.parametrize("quiet", [(), ("--no-bell",)])
-def test_title_and_bell(logs: Path, quiet: tuple[str, ...]) -> None:
+def test_title_and_bell_and_the_verdict_on_the_normal_screen(logs: Path, quiet: tuple[str, ...]) -> None:
     words = ("--log-dir", str(logs), "--preset", "smoke", "--start", "--quit-when-done", *quiet)
     env = {"TMUX": "", "STY": "", "VTE_VERSION": ""}
     with Terminal("-c", ALWAYS_RINGS, *words, cwd=logs.parent, env=env) as terminal:
-        assert terminal.wait(120) == 0
+        assert terminal.wait() == 0
         assert_restored(terminal)
-        written = terminal.written
+        written, said = terminal.written, terminal.normal_screen
+    assert re.match("[◆◇] (dropout 0.2 is (better|worse) here|No difference that 10,000 test images can show)", said)
+    assert said.splitlines()[-1] == f"log  {folder(logs)}"
+    assert summary(logs)["status"] == "finished"
     aside, back = written.index(b"\x1b[22;0t"), written.index(b"\x1b]2;\x07\x1b[23;0t")
     titles = [words.decode() for words in re.findall(rb"\x1b\]2;([^\x07]*)\x07", written[aside:back])]
     assert [titles[0], titles[-1]] == ["regtui", "regtui smoke · finished"]
@@ -104,9 +102,8 @@ def test_title_and_bell(logs: Path, quiet: tuple[str, ...]) -> None:
     assert (b"\x07\x1b]9;regtui smoke \xc2\xb7 finished\x07" in written) == (not quiet)
 
 
-@pytest.mark.parametrize("kind", ["linux", "vt100"])
-def test_an_old_terminal_gets_no_sequence_that_it_would_print(logs: Path, kind: str) -> None:
-    with regtui(logs, "--preset", "smoke", "--start", "--quit-when-done", env={"TERM": kind}) as terminal:
+def test_an_old_terminal_gets_no_sequence_that_it_would_print(logs: Path) -> None:
+    with regtui(logs, "--preset", "smoke", "--start", "--quit-when-done", env={"TERM": "linux"}) as terminal:
         assert terminal.wait() == 0
         assert b"\x1b]" not in terminal.written
         assert b"23;0t" not in terminal.written
@@ -114,11 +111,12 @@ def test_an_old_terminal_gets_no_sequence_that_it_would_print(logs: Path, kind: 
 
 def test_a_light_terminal_is_recognized_and_a_late_answer_is_no_keys(logs: Path) -> None:
     light = b"48;2;251;251;249m"
-    with regtui(logs, env={"COLORFGBG": ""}) as terminal:
+    waits = ("-c", WAITS_FOR_AN_ANSWER, "--log-dir", logs)
+    with Terminal(*waits, cwd=logs.parent, env={"COLORFGBG": ""}) as terminal:
         terminal.until("\x1b]11;?")
         terminal._type("\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62;22c")
         terminal.until("batch-norm")
-        assert light in terminal.written
+        terminal.until(lambda: light in terminal.written)
     with regtui(logs, env={"COLORFGBG": ""}) as terminal:
         terminal.until("batch-norm")
         terminal._type("\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62;22c")
@@ -185,11 +183,9 @@ def test_quitting_asks_and_is_gone(logs: Path, ask: str, answer: str) -> None:
         until_told(terminal, logs, "epoch_done")
         terminal.press(ask)
         terminal.until("Leave while the run goes on?")
-        time.sleep(1)  # as somebody reads it: a question takes nothing that was typed before it was seen
-        answered = time.perf_counter()
-        terminal.press(answer)
+        terminal.press_until(answer, lambda: terminal.has_ended)
         assert terminal.wait() == 4
-        assert terminal.all_gone(answered + GONE_WITHIN - time.perf_counter())
+        assert terminal.all_gone()
         assert_restored(terminal)
         assert f"log  {folder(logs)}" in terminal.normal_screen
     assert summary(logs)["status"] == "stopped"
@@ -200,10 +196,9 @@ def test_quitting_while_torch_is_imported_is_gone(logs: Path) -> None:
     with regtui(logs) as terminal:
         terminal.until("batch-norm")
         terminal.until(lambda: len(terminal.family()) >= 3)
-        pressed = time.perf_counter()
         terminal.press("q")
         assert terminal.wait() == 0
-        assert terminal.all_gone(pressed + GONE_WITHIN - time.perf_counter())
+        assert terminal.all_gone()
         assert_restored(terminal)
         assert terminal.normal_screen == ""
     assert not logs.exists()
@@ -212,18 +207,16 @@ def test_quitting_while_torch_is_imported_is_gone(logs: Path) -> None:
 # Ended from outside
 
 
-def test_sigterm_keeps_the_run(logs: Path) -> None:
-    with regtui(logs, *LONG) as terminal:
-        until_told(terminal, logs, "epoch_done")
-        terminal.signal(SIGTERM)
-        assert terminal.wait() == 128 + SIGTERM
-        assert terminal.all_gone(GONE_WITHIN)
-        assert_restored(terminal)
-    assert summary(logs)["status"] == "stopped"
-
-
-PHASES = ("presets", "loading", "training", "paused", "question", "weights", "verdict")
-SIGNALS = (SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM)
+PHASES = {
+    "presets": SIGINT,
+    "loading": SIGUSR1,
+    "training": SIGTERM,
+    "paused": SIGQUIT,
+    "question": SIGUSR2,
+    "weights": SIGALRM,
+    "verdict": SIGINT,
+}
+"""What it does when a signal comes, and one of those that all do the same."""
 
 
 def come_to(terminal: Terminal, logs: Path, phase: str) -> None:
@@ -242,18 +235,15 @@ def come_to(terminal: Terminal, logs: Path, phase: str) -> None:
         terminal.until(wanted or (lambda: phase != "paused" or told(logs, "paused")))
 
 
-@pytest.mark.parametrize(
-    ("number", "phase"),
-    [(number, phase) for number in SIGNALS for phase in PHASES if number in (SIGINT, SIGUSR1) or phase == "training"],
-)
-def test_each_signal_ends_it_in_order_whatever_it_does(logs: Path, number: Signals, phase: str) -> None:
+@pytest.mark.parametrize(("phase", "number"), [*PHASES.items(), ("training", SIGINT)])
+def test_each_signal_ends_it_in_order_whatever_it_does(logs: Path, phase: str, number: Signals) -> None:
     options = {"presets": (), "verdict": (*LONG[:3], "--epochs", "1")}.get(phase, LONG)
     with regtui(logs, *options) as terminal:
         come_to(terminal, logs, phase)
         terminal.family()
         terminal.signal(number)
         assert terminal.wait() == 128 + number
-        assert terminal.all_gone(8)
+        assert terminal.all_gone()
         assert_restored(terminal)
     kept = {"presets": [], "loading": [], "verdict": ["finished"]}.get(phase, ["stopped"])
     runs = list(logs.iterdir()) if logs.exists() else []
@@ -270,19 +260,19 @@ def test_a_second_signal_restores_the_terminal_and_ends_it_at_once(logs: Path) -
             terminal.signal(SIGTERM)
             terminal.read(1)
             terminal.signal(SIGTERM)
-            assert terminal.wait(5) == 128 + SIGTERM
+            assert terminal.wait() == 128 + SIGTERM
         finally:
             for arm in arms:
                 if arm.is_running():
                     arm.resume()
-        assert terminal.all_gone(8)
+        assert terminal.all_gone()
         assert_restored(terminal)
 
 
-@pytest.mark.parametrize("columns", [40, 57, 80, 120, 200])
+@pytest.mark.parametrize("columns", [40, 120])
 def test_no_line_without_a_screen_is_wider_than_the_terminal(logs: Path, columns: int) -> None:
     with regtui(logs, "--preset", "smoke", "--headless", "--epochs", "2", columns=columns) as terminal:
-        assert terminal.wait(60) == 0
+        assert terminal.wait() == 0
         terminal_lines = terminal.text.replace("\r", "\n").splitlines()
     lines = [line for line in terminal_lines if not line.startswith("log  ") and "step " not in line]
     assert any("regularized" in line for line in lines)
@@ -294,7 +284,7 @@ def test_a_terminal_that_goes_while_presets_are_shown_ends_it(logs: Path) -> Non
         terminal.until("batch-norm")
         terminal.until(lambda: len(terminal.family()) >= 3)
         terminal.hang_up()
-        assert terminal.all_gone(5)
+        assert terminal.all_gone()
 
 
 # Any terminal
@@ -303,17 +293,17 @@ def test_a_terminal_that_goes_while_presets_are_shown_ends_it(logs: Path) -> Non
 NO_UTF8 = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
-@pytest.mark.parametrize("env", [{"TERM": "vt100"}, {"LANG": "C", "LC_ALL": "C"}, {"NO_COLOR": ""}])
+@pytest.mark.parametrize("env", [{"TERM": "vt100", "LANG": "C", "LC_ALL": "C"}, {"NO_COLOR": ""}])
 def test_it_opens_and_closes_in_any_terminal(logs: Path, env: dict[str, str]) -> None:
     with regtui(logs, env=env, columns=80, rows=24) as terminal:
         terminal.until("batch-norm")
         terminal.press("q")
         assert terminal.wait() == 0, terminal.normal_screen
         assert_restored(terminal)
+        assert "TERM" not in env or b"\x1b]" not in terminal.written
 
 
-@pytest.mark.parametrize("term", ["dumb", "unknown", ""])
-@pytest.mark.parametrize("words", [(), ("review", ".")])
+@pytest.mark.parametrize(("term", "words"), [("dumb", ()), ("unknown", ("review", ".")), ("", ())])
 def test_a_terminal_that_obeys_nothing_gets_no_screen(logs: Path, term: str, words: tuple[str, ...]) -> None:
     with Terminal("-m", "regtui", *words, cwd=logs.parent, env={"TERM": term}) as terminal:
         assert terminal.wait() == 2
@@ -334,9 +324,7 @@ def test_the_screen_is_on_the_terminal_wherever_stderr_leads_to(logs: Path, word
     assert (logs.parent / "err").read_bytes() == b""
 
 
-@pytest.mark.parametrize(
-    "env", [{"LC_ALL": "C", **NO_UTF8}, {"LC_ALL": "POSIX", **NO_UTF8}, {"PYTHONIOENCODING": "ascii"}]
-)
+@pytest.mark.parametrize("env", [{"LC_ALL": "C", **NO_UTF8}, {"PYTHONIOENCODING": "ascii"}])
 def test_where_the_encoding_has_no_more_all_is_ascii_by_itself(logs: Path, env: dict[str, str]) -> None:
     with regtui(logs, "--preset", "smoke", "--start", "--epochs", "1", env=env) as terminal:
         terminal.until(lambda: told(logs, "run_finished"))
