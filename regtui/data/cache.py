@@ -179,7 +179,11 @@ def find_fault(name: DatasetName, arrays: Arrays) -> str | None:
 
 @contextmanager
 def explained_cache_faults() -> Iterator[None]:
-    """Turn a full disk or a missing permission into a sentence."""
+    """Turn a full disk or a missing permission into a sentence.
+
+    Raises:
+        RegtuiError: The cache can't be written.
+    """
     try:
         yield
     except OSError as error:

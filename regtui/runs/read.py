@@ -156,6 +156,11 @@ def _started(folder: Path, circumstances: dict[str, Any]) -> datetime:
             return told
     except (KeyError, TypeError, ValueError, OverflowError):
         pass
+    return named_start(folder)
+
+
+def named_start(folder: Path) -> datetime:
+    """When a run or a study began, by its folder's name, else by the folder's last change; in UTC."""
     try:
         return datetime.strptime(folder.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
     except ValueError:

@@ -5,11 +5,9 @@ Reading one never fails, whatever its files contain: what could not be read is n
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from regtui.preset.arms import BASELINE
 from regtui.runs.files import Field, flat_fields, read_json
 from regtui.runs.info import RunInfo, RunStatus
 from regtui.runs.note import read_note
+from regtui.runs.read import named_start
 from regtui.study.folder import OUTCOME, StudyFolder
 from regtui.study.outcome import State, metric_of
 from regtui.study.record import state_of
@@ -89,7 +88,7 @@ class StudyInfo(RunInfo):
 def read_study(folder: Path) -> StudyInfo:
     """What the list shows of the study in `folder`."""
     fields: dict[str, Field] = {"study": "true"}
-    started = _started(folder)
+    started = named_start(folder)
     try:
         note = read_note(folder)
         fields |= {key: text for key, text in (("note", note.text), ("tags", " ".join(note.tags))) if text}
@@ -156,16 +155,3 @@ def _at(table: object, *keys: str) -> object:
     for key in keys:
         table = table.get(key) if isinstance(table, dict) else None
     return table
-
-
-def _started(folder: Path) -> datetime:
-    """When it was planned, by its name, else by the folder's last change."""
-    if re.match(r"\d{8}-\d{6}", folder.name):
-        try:
-            return datetime.strptime(folder.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-        except ValueError:
-            pass
-    try:
-        return datetime.fromtimestamp(folder.stat().st_mtime, UTC)
-    except (OSError, OverflowError, ValueError):
-        return datetime.fromtimestamp(0, UTC)
