@@ -92,8 +92,9 @@ class Trainer:
             if progress.step == 0:
                 self._tell_start()
             seam()
-            if progress.step == self.preset.train.epochs * per_epoch:
+            if progress.running and progress.step == self.preset.train.epochs * per_epoch:
                 progress.stop(progress.running, "max_epochs")
+                self.saver.save()  # it was resumed with no more epochs than it had, and has them all now
             for epoch in range(progress.step // per_epoch + 1, self.preset.train.epochs + 1):
                 begun = progress.step
                 while (left := steps.left(epoch)) and progress.running:
@@ -213,7 +214,7 @@ class Trainer:
             self.crew.each(ArmCalls.remember, improved, progress.epoch)
             impatient = [name for name in progress.running if progress.arms[name].rule.should_stop]
             progress.stop(impatient, "early_stopping")
-        if progress.step == self.preset.train.epochs * self.preset.steps_per_epoch:
+        if measured and progress.step == self.preset.train.epochs * self.preset.steps_per_epoch:
             progress.stop(progress.running, "max_epochs")
         elif self.control.stop_requested:
             self.commands.obey()
@@ -226,8 +227,9 @@ class Trainer:
         reasons = {name: arm.stopped for name, arm in self.progress.arms.items()}
         sound = [name for name, reason in reasons.items() if reason not in DIVERGED]
         comparable = BASELINE in sound and len(sound) > 1
-        # Arms that never trained have no result.
-        if comparable and self.progress.step > 0 and not self.control.stop_at_once:
+        if comparable and self.progress.step > 0:  # arms that never trained have no result
+            if self.control.stop_at_once:
+                return "stopped"
             self._test(sound)
         if len(sound) < len(reasons):
             return "diverged"
