@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from regtui.engine.clock import Clock
+from regtui.preset.file import to_table
 from regtui.preset.model import Preset
 from regtui.protocol.events import HUGE, ArmStopped, Event, NotFinite, StopReason, Suspended
 from regtui.techniques.early_stopping import StoppingRule
@@ -84,6 +85,7 @@ class RunProgress:
         self.epoch, self.step = 0, 0
         self.train_seconds = 0.0
         self.clock = Clock()
+        self._trained = to_table(preset)
 
     @property
     def now(self) -> float:
@@ -135,6 +137,7 @@ class RunProgress:
             "seconds": self.now,
             "train_seconds": self.train_seconds,
             "arms": {name: to_json(arm) for name, arm in self.arms.items()},
+            "preset": self._trained,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:

@@ -10,16 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from regtui.errors import InputError, unwritable
-from regtui.preset.file import load
+from regtui.preset.file import load, to_table
 from regtui.preset.model import Preset
 from regtui.runs.alive import is_of_here, standing
 from regtui.runs.checkpoint import Commit, check_folder, read_manifest
-from regtui.runs.files import read_json
+from regtui.runs.files import leaves, read_json
 from regtui.runs.find import STUDY, is_run
 from regtui.runs.lock import is_locked
-from regtui.text import counted, listed, quoted
+from regtui.text import counted, listed, one_line, quoted
 
+_NO_NUMBER = ("schema", "name", "title", "summary", "train.epochs", "train.device", "data.root")
+"""Keys of a preset that may be changed when a run is resumed: no step that was made would have been another."""
 _REASONS = {"early_stopping": "early stopping", "non_finite": "diverged", "exploded": "diverged"}
 
 
@@ -69,7 +73,7 @@ class Resumable:
     def words(self) -> str:
         """What resuming does, for a list: 'goes on after epoch 7 of 10'."""
         if self.commit is None:
-            return "begins anew: it has saved no checkpoint"
+            return "begins anew: it has no checkpoint"
         if not self.training:
             return f"is tested: it has trained all of its {counted(self.epochs, 'epoch')}"
         return f"goes on after epoch {self.epoch} of {self.epochs}"
@@ -106,6 +110,7 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
         asked = f"--epochs {epochs}" if epochs is not None else f"{preset.train.epochs} epochs"
         raise InputError(f"{name} has trained {counted(commit.epoch, 'epoch')}, and {asked} are fewer; ask for more")
     reasons = _reasons(commit, preset, name)
+    _check_preset(commit, preset, name)
     unfinished = [arm for arm, reason in reasons.items() if reason in (None, "stopped")]
     capped = [arm for arm, reason in reasons.items() if reason == "max_epochs"]
     more = capped if preset.train.epochs > commit.epoch else []
@@ -180,6 +185,32 @@ def _commit(folder: Path, preset: Preset) -> Commit | None:
             f"{quoted(place)} is of another preset: {commit.step} steps are not {commit.epoch} of its epochs"
         )
     return commit if commit.epoch > 0 else None
+
+
+def _check_preset(commit: Commit, preset: Preset, name: str) -> None:
+    """See that the preset is the one that was trained, but for what changes no step that was made.
+
+    Raises:
+        InputError: Its file was changed since.
+    """
+    if (table := commit.trainer.get("preset")) is None:  # of an earlier version
+        return
+    try:
+        trained = Preset.model_validate(table)
+    except (ValidationError, RecursionError):
+        raise InputError(f"{name}: its checkpoint is damaged, or of another preset") from None
+    was, now = (dict(leaves(to_table(of))) for of in (trained, preset))
+    changed = [key for key in {**was, **now} if was.get(key) != now.get(key) and not key.startswith(_NO_NUMBER)]
+    if changed:
+        first = changed[0]
+        words = (
+            f"{first} {one_line(now.get(first, 'nothing'), 40)} instead of {one_line(was.get(first, 'nothing'), 40)}"
+        )
+        more = f" and {counted(len(changed) - 1, 'more change')}" if changed[1:] else ""
+        raise InputError(
+            f"{name}: its preset.toml was changed after it was trained: it has {words}{more}; put that back, or train "
+            "the file as a run of its own"
+        )
 
 
 def _reasons(commit: Commit, preset: Preset, name: str) -> dict[str, str | None]:
