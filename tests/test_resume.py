@@ -17,9 +17,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from regtui.arm.reports import Saved
+from regtui.arm.reports import Built, Saved
 from regtui.cli.show import print_run
 from regtui.engine import run as running
+from regtui.engine import saving
 from regtui.engine.crew import Crew, LocalCrew
 from regtui.engine.resume import Changes, resume
 from regtui.engine.run import HandedOver, RunResult, run
@@ -32,11 +33,20 @@ from regtui.export.saved_run import read_saved_run
 from regtui.preset.file import load, to_toml
 from regtui.preset.model import Preset
 from regtui.protocol.control import Command, Control, HandOver, Pause, Resume, SetPatience, Stop
-from regtui.protocol.events import ControlApplied, Event, Interrupted, RunStarted, Saving, StepsDone
+from regtui.protocol.events import (
+    ArmStopped,
+    ControlApplied,
+    EpochDone,
+    Event,
+    Interrupted,
+    RunStarted,
+    Saving,
+    StepsDone,
+)
 from regtui.protocol.history import History
 from regtui.runs import log as run_log
 from regtui.runs.alive import standing
-from regtui.runs.checkpoint import MANIFEST, read_manifest
+from regtui.runs.checkpoint import MANIFEST, Manifest, commit, read_manifest
 from regtui.runs.events import read_events
 from regtui.runs.log import RunLog
 from regtui.runs.resumable import resumable
@@ -115,15 +125,16 @@ class Runs:
     Attributes:
         events: What the last run told.
         handed_over: Whether it was handed over.
+        killed: Whether it was killed.
     """
 
     def __init__(self, logs: Path, patch: pytest.MonkeyPatch) -> None:
         self.logs = logs
         self.events: list[Event] = []
         self.handed_over = False
-        self._killed = False
+        self.killed = False
         end = running._end
-        patch.setattr(running, "_end", lambda *args: None if self._killed else end(*args))
+        patch.setattr(running, "_end", lambda *args: None if self.killed else end(*args))
 
     def whole(self, preset: Preset, act: Act = nothing, crew: Callable[[], Crew] = scripted, **how: Any) -> Path:
         return self._made(lambda *told: run(preset, self.logs, told[0], told[1], crew(), told[2], **how), act)
@@ -134,13 +145,13 @@ class Runs:
 
     def _made(self, make: Callable[..., RunResult], act: Act) -> Path:
         control, folders = Control(), list[Path]()
-        self.events, self.handed_over, self._killed = [], False, False
+        self.events, self.handed_over, self.killed = [], False, False
 
         def emit(event: Event) -> None:
             try:
                 commands = act(event)
             except Killed:
-                self._killed = True
+                self.killed = True
                 raise
             self.events.append(event)
             for command in commands:
@@ -153,6 +164,8 @@ class Runs:
         except Killed:
             if not folders:
                 raise
+            if (folders[0] / "summary.json").exists():
+                return folders[0]
             with (folders[0] / "events.jsonl").open("a") as file:
                 file.write('{"t":9.9,"kind":"epo')  # a torn line
         return folders[0]
@@ -258,7 +271,7 @@ def test_killed_again_and_again_it_comes_to_the_same(runs: Runs) -> None:
     preset = preset_of(5)
     whole = runs.whole(preset)
     cut = runs.whole(preset, in_epoch(1))
-    assert resumable(cut).words == "begins anew: it has saved no checkpoint"
+    assert resumable(cut).words == "begins anew: it has no checkpoint"
     for number in (0, 1, 9, 2, 17, 3, 0, 1, 14):
         runs.resumed(cut, at_event(number))
     runs.resumed(cut)
@@ -277,6 +290,23 @@ def test_a_run_that_failed_while_it_was_tested_is_tested(runs: Runs) -> None:
     runs.resumed(cut)
     assert course(cut) == course(whole)
     assert outcome(cut) == outcome(whole)
+
+
+@pytest.mark.parametrize("kind", ["steps_done", "epoch_done", "arm_stopped"])
+def test_one_that_is_stopped_at_once_at_its_very_end_has_not_finished(runs: Runs, kind: str) -> None:
+    whole = runs.whole(preset_of(3))
+    cut = runs.whole(preset_of(3), once(lambda event: event.kind == kind and is_at_the_end(event), Stop(at_once=True)))
+    assert summary_of(cut).status == "stopped"
+    runs.resumed(cut)
+    assert course(cut) == course(whole)
+    assert outcome(cut) == outcome(whole)
+
+
+def is_at_the_end(event: Event) -> bool:
+    """Of three epochs with ten steps each."""
+    if isinstance(event, StepsDone):
+        return event.first_step + len(event.losses) > 30
+    return isinstance(event, ArmStopped) or (isinstance(event, EpochDone) and event.epoch == 3)
 
 
 def test_nothing_is_left_of_what_a_killed_process_was_writing(runs: Runs) -> None:
@@ -366,6 +396,14 @@ def test_fewer_epochs_end_it_where_it_is(runs: Runs) -> None:
     assert course(cut)[-1]["status"] == "finished"
     assert [line["reason"] for line in course(cut) if line["kind"] == "arm_stopped"] == ["max_epochs"] * 2
     assert summary_of(cut).arms["baseline"].epochs == 3
+    with pytest.raises(InputError, match="has finished its 3 epochs"):
+        resumable(cut)
+
+
+def test_a_patience_that_it_has_already_is_no_intervention(runs: Runs) -> None:
+    cut = runs.whole(preset_of(5, regularized={"early_stopping": {"patience": 9}}), in_epoch(4))
+    runs.resumed(cut, epochs=5, patience=9)
+    assert summary_of(cut).interventions == 0
 
 
 def test_an_extension_that_is_killed_at_any_event_loses_nothing(runs: Runs) -> None:
@@ -396,13 +434,8 @@ def test_cut_off_between_any_two_files_it_can_be_resumed_and_nothing_is_lost(
     runs.resumed(whole, epochs=3)
     for number in count():
         cut = shutil.copytree(finished, runs.logs / str(number))
-        calls = count()
-        with monkeypatch.context() as patch:
-            for name in ("sync_folder", "write_whole", "forget_lines", "EventFile"):
-                patch.setattr(run_log, name, dying(getattr(run_log, name), lambda: next(calls) == number))  # noqa: B023
-            with suppress(Killed):
-                runs.resumed(cut, epochs=3)
-                break
+        if not resumed_until_call(runs, cut, number, monkeypatch, epochs=3):
+            break
         runs.resumed(cut, epochs=3)
         assert course(cut) == course(whole), f"killed at call {number}"
         assert outcome(cut) == outcome(whole)
@@ -420,6 +453,43 @@ def dying(call: Callable[..., Any], now: Callable[[], bool]) -> Callable[..., An
         return call(*args, **kwargs)
 
     return called
+
+
+def test_what_a_resumption_has_changed_outlasts_one_that_is_cut_off_between_any_two_files(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twice = runs.whole(preset_of(5, regularized={"early_stopping": {"patience": 9}}), in_epoch(3))
+    runs.resumed(twice, in_epoch(3), patience=3)
+    whole = shutil.copytree(twice, runs.logs / "whole")
+    runs.resumed(whole)
+    assert summary_of(whole).interventions == 1
+    for number in count():
+        cut = shutil.copytree(twice, runs.logs / str(number))
+        done = not resumed_until_call(runs, cut, number, monkeypatch)
+        if not done:
+            runs.resumed(cut)
+        assert course(cut) == course(whole), f"killed at call {number}"
+        assert outcome(cut) == outcome(whole)
+        assert seams(cut) >= 2, "the one with the change is still there"
+        if done:
+            break
+    assert number > 4
+
+
+def resumed_until_call(runs: Runs, folder: Path, number: int, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> bool:
+    """Resumes a run and kills it before a call that changes its folder; returns whether that came before its end."""
+    calls = count()
+
+    def now() -> bool:
+        runs.killed |= next(calls) == number
+        return runs.killed
+
+    with monkeypatch.context() as patch:
+        for name in ("sync_folder", "write_whole", "renumber", "EventFile"):
+            patch.setattr(run_log, name, dying(getattr(run_log, name), now))
+        with suppress(Killed):
+            runs.resumed(folder, **changes)
+    return runs.killed
 
 
 def test_an_arm_that_ended_by_itself_stays_ended(runs: Runs) -> None:
@@ -623,6 +693,29 @@ def test_a_log_that_lost_lines_is_gone_on_with_if_it_has_its_epochs(runs: Runs) 
     assert [line["epoch"] for line in course(cut) if line["kind"] == "epoch_done"] == [1, 1, 2, 2, 3, 3, 4, 4]
 
 
+def test_a_log_that_lost_a_line_keeps_nothing_of_an_epoch_that_was_not_saved(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed_before_the_third(folder: Path, manifest: Manifest) -> None:
+        runs.killed = manifest.epoch == 3
+        if runs.killed:
+            raise Killed
+        commit(folder, manifest)
+
+    whole = runs.whole(preset_of(4))
+    with monkeypatch.context() as patch:
+        patch.setattr(saving, "commit", killed_before_the_third)
+        cut = runs.whole(preset_of(4))
+    path = cut / "events.jsonl"
+    started, lost, *others = path.read_text().splitlines(keepends=True)
+    assert '"steps_done"' in lost
+    assert any('"epoch":3' in line for line in others)
+    path.write_text("".join([started, *others]))
+    runs.resumed(cut)
+    ours, theirs = ([line for line in course(run) if line["kind"] == "steps_done"] for run in (cut, whole))
+    assert ours == theirs[1:], "no step is there twice"
+
+
 def test_a_log_that_lost_an_epoch_is_a_sentence_and_stays_as_it_is(runs: Runs) -> None:
     cut = runs.whole(preset_of(4), in_epoch(3))
     path = cut / "events.jsonl"
@@ -637,7 +730,10 @@ def test_a_log_that_lost_an_epoch_is_a_sentence_and_stays_as_it_is(runs: Runs) -
 @pytest.mark.parametrize(
     ("setting", "match"),
     [
-        ("model.hidden=[8]", "is not of this preset's baseline arm"),
+        (
+            "model.hidden=[8]",
+            r"its preset\.toml was changed after it was trained: it has model\.hidden \[8\] instead of",
+        ),
         ("train.batch_size=50", "is of another preset: 20 steps are not 2 of its epochs"),
     ],
 )
@@ -649,6 +745,52 @@ def test_a_preset_that_no_longer_fits_is_a_sentence(runs: Runs, setting: str, ma
     with pytest.raises(InputError, match=match):
         runs.resumed(cut, crew=LocalCrew)
     assert (cut / "events.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("train.learning_rate=0.1", "train.learning_rate 0.1 instead of 0.001"),
+        ("train.optimizer='sgd'", "train.optimizer sgd instead of adam"),
+        ("data.seed=3", "data.seed 3 instead of nothing"),
+        ("regularized.dropout.rate=0.1", "regularized.dropout.rate 0.1 instead of 0.5"),
+    ],
+)
+def test_a_preset_that_was_changed_by_hand_is_not_gone_on_with(runs: Runs, setting: str, words: str) -> None:
+    cut = runs.whole(preset_of(3), in_epoch(3))
+    path = cut / "preset.toml"
+    path.write_text(to_toml(load(str(path), [setting, "title='Another'"])))
+    with pytest.raises(InputError, match=rf"its preset\.toml was changed after it was trained: it has {words}; put"):
+        resumable(cut)
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ({"data": "others"}, "MNIST has other examples than those that it was trained on"),
+        ({"split": {"validation": "others"}}, "the images of MNIST are split in another way than before"),
+    ],
+)
+def test_other_data_than_it_was_trained_on_are_a_sentence(runs: Runs, others: dict[str, Any], words: str) -> None:
+    class Others(ScriptedCrew):
+        def _built(self, arm: str) -> Built:
+            return super()._built(arm)._replace(**others)
+
+    cut = runs.whole(preset_of(3), in_epoch(3))
+    before = {file: file.read_bytes() for file in cut.rglob("*") if file.is_file()}
+    with pytest.raises(InputError, match=words):
+        runs.resumed(cut, crew=lambda: Others(LOSSES))
+    assert {file: file.read_bytes() for file in cut.rglob("*") if file.is_file()} == before
+
+
+def test_the_log_of_a_run_whose_checkpoint_was_removed_is_kept_beside(runs: Runs) -> None:
+    whole = runs.whole(preset_of(4))
+    cut = runs.whole(preset_of(4), in_epoch(4))
+    before = (cut / "events.jsonl").read_bytes()
+    shutil.rmtree(cut / "checkpoint")
+    runs.resumed(cut)
+    assert (cut / "events.epoch-3.jsonl").read_bytes() == before
+    assert course(cut) == course(whole)
 
 
 ODD: list[Any] = [None, -1, 0, 1e308, "x", [], {}, True, 10**30, "../../x", 0.5, "\x1b[31m", 2**63]

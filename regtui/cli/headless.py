@@ -75,7 +75,7 @@ def resume_headless(folder: Path, changes: Changes, *, json: bool, threads: int 
     try:
         return _conducted(make, preset, json=json)
     except KeyboardInterrupt as early:
-        complain("ended before training began; the run is as it was")
+        complain("ended before training began; nothing of the run is lost, and it can be resumed as before")
         return BY_SIGNAL + int(early.args[0])
 
 

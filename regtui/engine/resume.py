@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from regtui.arm.interface import ArmCalls
 from regtui.engine.crew import Crew, ProcessCrew
 from regtui.engine.run import RunResult, build, conduct, teller
 from regtui.engine.trainer import Trainer
@@ -106,6 +107,7 @@ def _resume(
         trainer = Trainer(preset, crew, control, tell, at, log.sync, log.disk)
         if place.commit is not None:
             trainer.load(place.commit, place.training)
+            _check_data(crew, history, preset, folder)
         told = Interrupted(
             t=trainer.progress.now,
             epoch=place.epoch,
@@ -121,7 +123,10 @@ def _resume(
             by=Who.here(),
         )
         patient = _patient_arms(place, changes)
-        log.go_on(preset, crew.threads, place.epoch, kept_lines(folder, seam.lines, place.training), place.reached)
+        if seam.unsaved > 1:  # more than the one that a kill may cost
+            log.keep_beside(seam.unsaved)
+        kept = kept_lines(folder, seam.lines, place.training)
+        log.go_on(preset, crew.threads, place.epoch, kept, seam.kept, place.reached)
         with serving(log, control, emit, wanted=attachable) as served:
             begun(log.folder)
 
@@ -131,13 +136,31 @@ def _resume(
                 if before is not None and before.epochs != place.epochs:
                     trainer.commands.tell_epochs(place.epochs)
                 for arm in patient:
-                    trainer.commands.set_rule(SetPatience(arm=arm, patience=changes.patience))
+                    if trainer.progress.arms[arm].rule.patience != changes.patience:
+                        trainer.commands.set_rule(SetPatience(arm=arm, patience=changes.patience))
                 if missing := _missing(trainer, history, seam):
                     tell(Saving(t=trainer.progress.now, what="log", saved=False, words=missing))
                 if place.commit is not None:
                     trainer.saver.save()  # from here on it has the changes, and belongs to a log with the seam
 
             return conduct(trainer, history, log, served, tell_seam)
+
+
+def _check_data(crew: Crew, history: History, preset: Preset, folder: Path) -> None:
+    """See that the data are those of before: an arm must not be validated on what it was trained on.
+
+    Raises:
+        InputError: They are others, or split in another way.
+    """
+    for name, built in crew.each(ArmCalls.built, history.arms).items():
+        before = history.arms[name].info  # logs of earlier versions tell less
+        if before.data not in ("", built.data):
+            words = f"{preset.dataset.title} has other examples than those that it was trained on; bring these back"
+        elif before.split not in ({}, built.split):
+            words = f"the {preset.dataset.examples} of {preset.dataset.title} are split in another way than before"
+        else:
+            continue
+        raise InputError(f"{quoted(folder.name)} can't be resumed: {words}, or train its preset.toml anew")
 
 
 def _tell_lost_ends(trainer: Trainer, history: History, tell: Callable[[Event], None]) -> None:

@@ -354,13 +354,14 @@ class Interrupted(_Event):
         elif self.epoch:
             words = f"resumed after epoch {self.epoch}"
         else:
-            words = "begun anew, as no epoch had been saved"
+            words = "begun anew, as there was no checkpoint"
+        where = "after it" if self.epoch else "before"
         if self.dropped and not self.extended:
             words += (
-                f"; {counted(self.dropped, 'line')} of the log after it {'were' if self.dropped > 1 else 'was'} dropped"
+                f"; {counted(self.dropped, 'line')} of the log {where} {'were' if self.dropped > 1 else 'was'} dropped"
             )
         if self.undone:
-            words += f"; {counted(self.undone, 'change')} made after it undone"
+            words += f"; {counted(self.undone, 'change')} made {where} undone"
         return words + (f"; its numbers may differ: {self.differs}" if self.differs else "")
 
 

@@ -134,8 +134,11 @@ def _remove_all_but(folder: Path, named: Collection[str | None]) -> None:
                 path.unlink()
 
 
-def forget_lines(folder: Path) -> None:
-    """Before the log of a run is cut: from here on its place in the log is where its epoch ends.
+def renumber(folder: Path, lines: int) -> None:
+    """Before the log of a run is cut: so many of its lines belong to the commit at an epoch's end from here on.
+
+    They are the same in the log as it is and as it is cut: what is left out of it, as ends that are none any more,
+    comes after them.
 
     Raises:
         InputError: The manifest is damaged.
@@ -143,8 +146,8 @@ def forget_lines(folder: Path) -> None:
     """
     manifest = read_manifest(folder)
     if manifest is not None:
-        whole = manifest.whole and manifest.whole.model_copy(update={"lines": None})
-        _write(folder, manifest.model_copy(update={"lines": None, "whole": whole}))
+        whole = manifest.whole and manifest.whole.model_copy(update={"lines": lines})
+        _write(folder, manifest.model_copy(update={"lines": None if whole else lines, "whole": whole}))
 
 
 def read_manifest(folder: Path) -> Manifest | None:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib import metadata
 from itertools import chain
 from pathlib import Path
@@ -26,7 +26,7 @@ from regtui.preset.file import to_toml
 from regtui.preset.model import Preset
 from regtui.protocol.events import EpochDone, Event, Saving, StepsDone
 from regtui.runs.alive import identity
-from regtui.runs.checkpoint import forget_lines
+from regtui.runs.checkpoint import renumber
 from regtui.runs.event_file import EventFile
 from regtui.runs.files import read_json
 from regtui.runs.lock import LockedError, open_locked
@@ -35,6 +35,8 @@ from regtui.runs.unsaved import Unsaved, fault_at
 from regtui.text import quoted
 
 PRESET, CIRCUMSTANCES, EVENTS, CHECKPOINT = "preset.toml", "run.json", "events.jsonl", "checkpoint"
+_BLOCK = 2**20
+"""Bytes copied at a time."""
 SUMMARY, PREDICTIONS = "summary.json", "predictions.safetensors"
 """What is there only when a run has ended. The summary is written last, and proves it."""
 
@@ -116,7 +118,13 @@ class RunLog:
         return log
 
     def go_on(
-        self, preset: Preset, threads: int, epoch: int, kept: Iterable[tuple[bytes, Event | None]], reached: int
+        self,
+        preset: Preset,
+        threads: int,
+        epoch: int,
+        kept: Iterable[tuple[bytes, Event | None]],
+        lines: int,
+        reached: int,
     ) -> None:
         """Make the folder that of a run that goes on; whatever happens meanwhile, it can be resumed as before.
 
@@ -127,6 +135,7 @@ class RunLog:
             threads: Threads of each process from here on.
             epoch: The epoch after which the run goes on.
             kept: The lines of the log that are kept, each with its event if it is one.
+            lines: How many those are.
             reached: The epoch that the earlier outcome is of.
 
         Raises:
@@ -148,10 +157,23 @@ class RunLog:
             _remove_what_was_cut_off(folder)
             sync_folder(folder)
             write_whole(folder / PRESET, self._small_files[PRESET])
-            forget_lines(folder / CHECKPOINT)
+            renumber(folder / CHECKPOINT, lines)
             self._events.close()
             self._events = EventFile(folder / EVENTS, kept)
             write_whole(folder / CIRCUMSTANCES, self._small_files[CIRCUMSTANCES])
+        except OSError as error:
+            raise InputError(f"{quoted(folder)} can't be written: {unwritable(error)}") from None
+
+    def keep_beside(self, epoch: int) -> None:
+        """Keep the log as it is, under a name that tells its last epoch: the run has no checkpoint and begins anew.
+
+        Raises:
+            InputError: The folder can't be written.
+        """
+        folder = self.folder
+        try:
+            with open_plain(folder / EVENTS) as events:
+                write_whole(folder / f"events.epoch-{epoch}.jsonl", iter(partial(events.read, _BLOCK), b""))
         except OSError as error:
             raise InputError(f"{quoted(folder)} can't be written: {unwritable(error)}") from None
 
@@ -412,7 +434,7 @@ def _new_folder(logs: Path, name: str) -> Path:
 
 def _remove_what_was_cut_off(folder: Path) -> None:
     """Remove drafts of files, and predictions of an end that was cut off before its summary."""
-    drafts = [folder.glob(f".{name}.*.tmp") for name in (PRESET, CIRCUMSTANCES, SUMMARY, PREDICTIONS)]
+    drafts = [folder.glob(f".{name}.*.tmp") for name in (PRESET, CIRCUMSTANCES, SUMMARY, PREDICTIONS, "events")]
     for path in (folder / PREDICTIONS, *chain.from_iterable(drafts)):
         path.unlink(missing_ok=True)
 

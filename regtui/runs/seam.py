@@ -15,10 +15,10 @@ from pydantic import ValidationError
 
 from regtui.errors import InputError
 from regtui.files import open_events
-from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunFinished, Scored, parse
+from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, RunFinished, Scored, StepsDone, parse
 from regtui.protocol.history import History
 from regtui.runs.checkpoint import Commit
-from regtui.runs.events import whole_lines
+from regtui.runs.events import read_events, whole_lines
 from regtui.text import counted, one_line, quoted
 
 
@@ -27,17 +27,21 @@ class Seam(NamedTuple):
 
     Attributes:
         lines: Lines up to there.
+        kept: How many of them are kept.
         dropped: Lines that are dropped, nearly all of them after that.
         undone: Changes of knobs among them.
         history: What those that are kept add up to.
         missing: What is missing before the cut, in words; empty if nothing is.
+        unsaved: Of a run that begins anew, the last whole epoch that its log tells of.
     """
 
     lines: int
+    kept: int
     dropped: int
     undone: int
     history: History
     missing: str = ""
+    unsaved: int = 0
 
 
 def find_seam(folder: Path, commit: Commit | None, training: Collection[str]) -> Seam:
@@ -52,23 +56,29 @@ def find_seam(folder: Path, commit: Commit | None, training: Collection[str]) ->
         InputError: The log can't be read, or lacks epochs that were trained before the commit.
     """
     try:
-        total, by_epoch = _measure(folder, commit.epoch if commit is not None else 0)
         if commit is None:
-            return Seam(0, total, _changes_after(folder, 0), History())
+            done = [event.epoch for event in read_events(folder) if isinstance(event, EpochDone) and not event.partial]
+            total, _ = _measure(folder, 0)
+            return Seam(0, 0, total, _changes_after(folder, 0), History(), unsaved=max(done, default=0))
+        total, by_epoch = _measure(folder, commit.epoch)
         missing = "" if commit.lines is None or commit.lines <= total else counted(commit.lines - total, "line")
         cuts = [by_epoch] if missing or commit.lines is None else [commit.lines, by_epoch]
         for cut in cuts:
-            history, kept = History(), 0
-            for _, event in kept_lines(folder, cut, training):
-                kept += 1
+            history, kept, later = History(), 0, 0
+            for line, event in kept_lines(folder, cut, training):
+                kept += line.endswith(b"\n")
                 if event is not None:
                     history.add(event)
+                if isinstance(event, StepsDone | EpochDone):
+                    later = max(later, event.epoch)
             fault = _fault(history, commit)
+            if not fault and later > commit.epoch:
+                fault = f"has a part of epoch {later} among what belongs to epoch {commit.epoch}"
             if not fault:
-                return Seam(cut, total - kept, _changes_after(folder, cut), history, missing)
+                return Seam(cut, kept, total - kept, _changes_after(folder, cut), history, missing)
     except OSError as error:
         raise InputError(f"{quoted(folder / 'events.jsonl')} can't be read ({error.strerror})") from None
-    raise InputError(f"{quoted(folder / 'events.jsonl')} lacks {fault}, so that the run can't be resumed")
+    raise InputError(f"{quoted(folder / 'events.jsonl')} {fault}, so that the run can't be resumed")
 
 
 def kept_lines(folder: Path, lines: int, training: Collection[str]) -> Iterator[tuple[bytes, Event | None]]:
@@ -86,13 +96,8 @@ def kept_lines(folder: Path, lines: int, training: Collection[str]) -> Iterator[
                 return
             count += line.endswith(b"\n")
             event = _event(line)
-            if isinstance(event, ArmStopped) and event.arm in training:
-                continue
-            if isinstance(event, Scored | RunFinished) or (
-                isinstance(event, ControlApplied) and event.command == "stop"
-            ):
-                continue
-            yield line, event
+            if not _tells_an_end(event, training):
+                yield line, event
 
 
 def _tells_an_end(event: Event | None, training: Collection[str]) -> bool:
@@ -138,15 +143,15 @@ def _event(line: bytes) -> Event | None:
 
 
 def _fault(history: History, commit: Commit) -> str:
-    """What a log lacks of what was trained before a commit, in words; empty if it has all epochs."""
+    """What is wrong with a log of what was trained before a commit, in words; empty if it has all epochs."""
     if history.started is None or set(history.arms) != set(commit.trainer["arms"]):
-        return "the start of this run"
+        return "lacks the start of this run"
     for name, arm in history.arms.items():
         trained = commit.trainer["arms"][name].get("epochs", 0)
         if type(trained) is not int or not 0 <= trained <= commit.epoch:
-            return f"epoch {one_line(trained, 20)} of the {name} arm, of which the checkpoint tells"
+            return f"lacks epoch {one_line(trained, 20)} of the {name} arm, of which the checkpoint tells"
         seen = [done.epoch for done in arm.epochs]
         if seen != list(range(1, trained + 1)):
             lost = next((epoch for epoch in range(1, trained + 1) if epoch not in seen), trained)
-            return f"epoch {lost} of the {name} arm"
+            return f"lacks epoch {lost} of the {name} arm"
     return ""
