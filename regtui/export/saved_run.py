@@ -13,7 +13,7 @@ from regtui.protocol.applied import own_preset
 from regtui.protocol.events import RunStarted, StepsDone
 from regtui.protocol.history import History
 from regtui.runs.events import read_events
-from regtui.runs.files import leaves, read_json
+from regtui.runs.files import leaves, read_circumstances
 from regtui.runs.summary import Summary, read_summary
 from regtui.text import one_line
 
@@ -80,11 +80,4 @@ def read_saved_run(folder: Path) -> SavedRun:
     except InputError:
         preset = None
     arms = {arm: steps.get(arm, []) for arm in history.arms}
-    return SavedRun(folder, history, history.started, arms, preset, _circumstances(folder), read_summary(folder))
-
-
-def _circumstances(folder: Path) -> dict[str, Any]:
-    try:
-        return read_json(folder / "run.json")
-    except (InputError, OSError):
-        return {}
+    return SavedRun(folder, history, history.started, arms, preset, read_circumstances(folder), read_summary(folder))

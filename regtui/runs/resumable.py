@@ -17,7 +17,7 @@ from regtui.preset.file import load, to_table
 from regtui.preset.model import Preset
 from regtui.runs.alive import is_of_here, standing
 from regtui.runs.checkpoint import Commit, check_folder, read_manifest
-from regtui.runs.files import leaves, read_json
+from regtui.runs.files import leaves, read_circumstances, read_json
 from regtui.runs.find import STUDY, is_run
 from regtui.runs.lock import is_locked
 from regtui.text import counted, listed, one_line, quoted
@@ -94,7 +94,7 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
     if not is_run(folder):
         raise InputError(f"{quoted(folder)} is no run's folder")
     name = quoted(folder.name or folder)
-    circumstances = _circumstances(folder)
+    circumstances = read_circumstances(folder)
     has_ended = (folder / "summary.json").exists()
     if not held and not has_ended and (where := _trains(folder, circumstances)):
         raise InputError(f"{name} still trains{where}; 'regtui attach' shows it, and it needs no resuming")
@@ -133,13 +133,6 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
         has_ended,
         extended=bool(more),
     )
-
-
-def _circumstances(folder: Path) -> dict[str, Any]:
-    try:
-        return read_json(folder / "run.json")
-    except (InputError, OSError):
-        return {}
 
 
 def _trains(folder: Path, circumstances: dict[str, Any]) -> str:

@@ -6,16 +6,14 @@ import platform
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from regtui.errors import InputError
 from regtui.protocol.control import Command
 from regtui.protocol.events import Event
 from regtui.protocol.history import History
 from regtui.remote.address import NAME
 from regtui.remote.client import Link
 from regtui.runs.alive import is_of_here
-from regtui.runs.files import read_json
+from regtui.runs.files import read_circumstances
 from regtui.runs.resumable import is_of_study
 from regtui.text import one_line
 from regtui.tui.review.replay import conclude, without_losses
@@ -94,7 +92,7 @@ class Attachment:
 
 def unreachable(folder: Path) -> str:
     """Why the process that trains the run in `folder` is not asked, in a sentence; empty if it seems to listen."""
-    told = _circumstances(folder)
+    told = read_circumstances(folder)
     if not is_of_here(told):
         host = told.get("host")
         where = f"on {one_line(host)}" if host != platform.node() else "in another container, or was before a restart"
@@ -108,15 +106,8 @@ def unreachable(folder: Path) -> str:
 
 def trainer(folder: Path) -> str:
     """Who trains the run in `folder`, in words: 'process 123'."""
-    pid = _circumstances(folder).get("pid")
+    pid = read_circumstances(folder).get("pid")
     return f"process {pid}" if isinstance(pid, int) else "another process"
-
-
-def _circumstances(folder: Path) -> dict[str, Any]:
-    try:
-        return read_json(folder / "run.json")
-    except (OSError, InputError):
-        return {}
 
 
 def _sentence(words: str) -> str:
