@@ -31,6 +31,7 @@ from regtui.tui.run.training import ProcessTraining
 from tests.command import ENDLESS
 from tests.conftest import small_preset
 from tests.same_run import assert_same
+from tests.scripted import ScriptedCrew
 
 
 def waits(watch: Watch, seconds: float, usual: float | None, *, since: float = 0.0, stopped: bool = False) -> None:
@@ -75,6 +76,28 @@ def test_a_process_that_a_signal_has_stopped_is_told_soon_and_not_waited_for(usu
     control.send(Stop())
     with pytest.raises(StalledError, match="did not answer for 5 s"):
         waits(watch, AFTER_STOP + 0.2, usual, stopped=True)
+
+
+def test_a_process_that_stands_still_before_it_trains_is_told(tmp_path: Path) -> None:
+    class SlowToBuild(ScriptedCrew):
+        def build(self, preset: Preset, data_file: Path) -> str:
+            self.watch(Wait((), 7, SOON, None, stopped=True))
+            return super().build(preset, data_file)
+
+    told: list[Event] = []
+    falling = {arm: [0.5, 0.4, 0.3, 0.2, 0.1] for arm in ("baseline", "regularized")}
+    result = run(small_preset(train={"epochs": 2}), tmp_path, Control(), told.append, SlowToBuild(falling))
+    first = told[0]
+    assert isinstance(first, Stalled)
+    assert (
+        first.words()
+        == "a process that is to train (pid 7) is stopped: kill -CONT 7 lets it go on; it has not answered for 5 s"
+    )
+    history = History.of(told[:1])
+    assert history.stalled == first, "the screen has words on it"
+    history.add(told[1])
+    assert history.stalled is None
+    assert next(iter(read_events(result.folder))).kind == "run_started", "the log begins as any"
 
 
 def test_a_stop_at_once_waits_for_nothing() -> None:

@@ -101,7 +101,7 @@ def _resume(
         preset, history = _preset(place, changes), seam.history
         before = history.seams[-1] if history.seams else history.started
         crew.prepare(len(preset.arms()))
-        device = _build(preset, crew, control, before, changes)
+        device = _build(preset, before, changes, lambda chosen: build(chosen, crew, control, emit, history.seconds))
         tell = teller(history, log, lambda event: served(event))  # from the seam on
         at = (lambda: log.checkpoint) if saves else None
         trainer = Trainer(preset, crew, control, tell, at, log.sync, log.disk)
@@ -220,14 +220,14 @@ def _patient_arms(place: Resumable, changes: Changes) -> list[str]:
 
 
 def _build(
-    preset: Preset, crew: Crew, control: Control, before: RunStarted | Interrupted | None, changes: Changes
+    preset: Preset, before: RunStarted | Interrupted | None, changes: Changes, build_arms: Callable[[Preset], str]
 ) -> str:
     """Build the arms; where the preset leaves the device open, on the one that they were trained on, if it is there."""
     if before is not None and changes.device is None and preset.train.device == "auto":
         train = preset.train.model_copy(update={"device": before.device})
         with suppress(InputError):
-            return build(preset.model_copy(update={"train": train}), crew, control)
-    return build(preset, crew, control)
+            return build_arms(preset.model_copy(update={"train": train}))
+    return build_arms(preset)
 
 
 def _differs(place: Resumable, before: RunStarted | Interrupted, device: str, threads: int) -> str:

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from regtui.arm.reports import ScoreReport
 from regtui.data.source import ensure
 from regtui.disk import HangsError
-from regtui.engine.crew import Crew, ProcessCrew, nobody_watches
+from regtui.engine.crew import Crew, ProcessCrew
 from regtui.engine.fits import check_early
 from regtui.engine.process import CrewClosedError, EngineError
 from regtui.engine.trainer import Trainer
-from regtui.engine.watch import PATIENCE, StalledError, Watch
+from regtui.engine.watch import PATIENCE, StalledError, Watch, stalled
 from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.applied import same_experiment
@@ -95,7 +95,7 @@ def _run(
     crew.prepare(len(preset.arms()))
     with RunLog(logs, preset, crew.threads, checkpoints=checkpoints) as log:
         try:
-            build(preset, crew, control)
+            build(preset, crew, control, emit)
         except BaseException:
             log.discard()
             raise
@@ -108,14 +108,21 @@ def _run(
             return conduct(trainer, history, log, served)
 
 
-def build(preset: Preset, crew: Crew, control: Control) -> str:
+def build(preset: Preset, crew: Crew, control: Control, emit: Callable[[Event], object], t: float = 0.0) -> str:
     """Get the data and have the crew build the arms; returns their device.
+
+    Args:
+        preset: Whose arms.
+        crew: Builds them.
+        control: Says whether a stop was requested meanwhile.
+        emit: Receives that a process stands still, which no log tells yet.
+        t: The time of the run.
 
     Raises:
         InputError: The preset asks for a device or a data set that isn't there.
     """
     data_file = ensure(preset.data.dataset, Path(preset.data.root) if preset.data.root else None)
-    crew.watch = Watch(control, nobody_watches, PATIENCE)
+    crew.watch = Watch(control, lambda wait: emit(stalled(wait, t)), PATIENCE)
     return crew.build(preset, data_file)
 
 

@@ -20,11 +20,11 @@ from regtui.engine.process import CrewClosedError, Wait
 from regtui.engine.progress import RunProgress, largest_loss
 from regtui.engine.saving import Saver
 from regtui.engine.steps import Steps
-from regtui.engine.watch import PATIENCE, StalledError, Watch
+from regtui.engine.watch import PATIENCE, StalledError, Watch, stalled
 from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control
-from regtui.protocol.events import DIVERGED, ArmScore, EpochDone, Event, Scored, Stalled, Status
+from regtui.protocol.events import DIVERGED, ArmScore, EpochDone, Event, Scored, Status
 from regtui.runs.checkpoint import Commit
 from regtui.tasks import Comparison
 
@@ -263,5 +263,4 @@ class Trainer:
         return {name: comparison for name, comparison in found.items() if comparison is not None}
 
     def _tell_of_stall(self, wait: Wait) -> None:
-        now, seconds = self.progress.now, round(wait.seconds, 1)
-        self.emit(Stalled(t=now, arms=list(wait.arms), pid=wait.pid, seconds=seconds, stopped=wait.stopped))
+        self.emit(stalled(wait, self.progress.now))

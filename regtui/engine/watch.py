@@ -7,7 +7,7 @@ from collections.abc import Callable
 from regtui.engine.process import CrewClosedError, Wait
 from regtui.errors import RegtuiError
 from regtui.protocol.control import Control
-from regtui.protocol.events import process_of
+from regtui.protocol.events import Stalled, process_of
 
 FAR = 5
 """A wait is far too long if it is so many times the longest one for the same work."""
@@ -17,6 +17,11 @@ SOON = 5.0
 """Seconds after which a process is reported that a signal has stopped."""
 AFTER_STOP = 5.0
 """Seconds that a stop waits at least for a process that has done the same work before, or was stopped itself."""
+
+
+def stalled(wait: Wait, t: float) -> Stalled:
+    """The event that tells of a wait, at time `t` of the run."""
+    return Stalled(t=t, arms=list(wait.arms), pid=wait.pid, seconds=round(wait.seconds, 1), stopped=wait.stopped)
 
 
 class StalledError(RegtuiError):

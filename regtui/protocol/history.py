@@ -357,7 +357,7 @@ def _fits(event: Event, history: History) -> bool:  # noqa: C901, one case an ev
         first, *others = event.arms or [""]
         return possible and history.started is None and first == BASELINE and are_possible(others)
     if history.started is None:
-        return isinstance(event, RunFinished)  # the run failed before it began
+        return isinstance(event, RunFinished | Stalled)  # the run failed before it began, or a process stands still
     if isinstance(event, StepsDone | EpochDone | ArmStopped):
         arm = history.arms.get(event.arm)
         return arm is not None and arm.stopped is None and _comes_next(event, arm, history)

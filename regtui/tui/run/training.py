@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from regtui.engine.crew import ProcessCrew, nobody_watches
+from regtui.engine.crew import ProcessCrew
 from regtui.engine.process import CrewClosedError
 from regtui.engine.resume import Changes, resume
 from regtui.engine.run import RunResult, run
-from regtui.engine.watch import PATIENCE, Watch
+from regtui.engine.watch import PATIENCE, Watch, stalled
 from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
 from regtui.protocol.control import Control
@@ -71,7 +71,7 @@ class ProcessTraining:
         self, preset: Preset, logs: Path, control: Control, emit: Callable[[Event], None], begun: Callable[[Path], None]
     ) -> RunResult:
         """Train; waits for a running warm-up first, unless `control` says to stop."""
-        return self._with_crew(control, lambda crew: run(preset, logs, control, emit, crew, begun))
+        return self._with_crew(control, emit, lambda crew: run(preset, logs, control, emit, crew, begun))
 
     def resume(
         self,
@@ -83,13 +83,17 @@ class ProcessTraining:
     ) -> RunResult:
         """Train a saved run on; waits as `run` does."""
         place = resumable(folder, changes.epochs, changes.device)
-        return self._with_crew(control, lambda crew: resume(folder, changes, control, emit, crew, begun), place)
+        return self._with_crew(control, emit, lambda crew: resume(folder, changes, control, emit, crew, begun), place)
 
     def _with_crew(
-        self, control: Control, train: Callable[[ProcessCrew], RunResult], place: Resumable | None = None
+        self,
+        control: Control,
+        emit: Callable[[Event], None],
+        train: Callable[[ProcessCrew], RunResult],
+        place: Resumable | None = None,
     ) -> RunResult:
         """Have processes train, a run that goes on in as many threads as it had, so that its numbers stay the same."""
-        self._ready().watch = Watch(control, nobody_watches, PATIENCE)
+        self._ready().watch = Watch(control, lambda wait: emit(stalled(wait, 0.0)), PATIENCE)  # of the warm-up
         with self._one_at_a_time:
             crew = self._ready()
             others = False
