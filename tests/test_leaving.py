@@ -184,10 +184,22 @@ async def test_until_then_it_may_still_be_answered_otherwise(
         await until(pilot, lambda: isinstance(app.screen, LeaveQuestion))
         assert "unless you choose something else" in asked_in_words(app)
         await pilot.press(answer)
+        await until(pilot, lambda: answer != "g" or said(app) == "The run goes on here.")
         training.open(100)
         await until(pilot, lambda: app.session is not None and app.session.ended)
     assert not asked
     assert app.session.status == status
+
+
+async def test_a_paused_run_that_is_left_running_goes_on_which_is_said_before(tmp_path: Path) -> None:
+    async with running(tmp_path, size=(80, 24)) as (app, pilot, training):
+        await epochs(app, pilot, training, 1)
+        await pilot.press("space")
+        training.open(1)
+        await until(pilot, lambda: app.session is not None and app.session.history.paused)
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, LeaveQuestion))
+        assert "Left running, it goes on and is handed over at the end of its epoch" in asked_in_words(app)
 
 
 async def test_a_run_whose_weights_cannot_be_saved_cannot_be_left_running(tmp_path: Path) -> None:

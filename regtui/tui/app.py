@@ -544,6 +544,7 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
             if study.is_left_running:
                 study.stop.clear()
                 study.is_left_running = False
+                tell(self, "The study goes on here.")
             return
         self._leaving = answer == "keep"
         study.is_left_running = answer == "running"
@@ -571,6 +572,7 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
             if self.session.is_left_running:
                 self.session.is_left_running = False
                 self.session.control.send(Resume())
+                tell(self, "The run goes on here.")  # in place of the word that it is left
         else:
             self.stop_work(at_once=answer == "at once")
             if self.session.ended or self.session.folder is None:

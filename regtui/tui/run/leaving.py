@@ -23,7 +23,8 @@ class LeaveQuestion(AskWhileItTrains):
         """Of this run."""
         choices: Sequence[Choice] = QUIT_CHOICES
         over = "handed over at the end of its epoch"
-        words = f"Left running, it is {over}; 'regtui attach' shows it again."
+        resumed = "goes on and " * session.history.paused
+        words = f"Left running, it {resumed}is {over}; 'regtui attach' shows it again."
         if session.is_left_running:
             words = f"It is {over}, unless you choose something else."
         if fault := session.history.unsaved.get("weights", ""):
