@@ -17,15 +17,19 @@ from textual.widgets import Static
 
 from regtui.engine import detach
 from regtui.engine.child import kill_all
-from regtui.engine.run import summarize
+from regtui.engine.process import CrewClosedError
+from regtui.engine.resume import Changes
+from regtui.engine.run import RunResult, summarize
 from regtui.errors import RegtuiError
 from regtui.protocol.events import RunFinished, Saving
 from regtui.protocol.history import History
 from regtui.runs.events import read_events
 from regtui.tui.app import RegtuiApp
 from regtui.tui.run.leaving import RUNNING, LeaveQuestion
+from regtui.tui.run.session import Session
+from regtui.tui.run.train_here import train_here
 from tests.conftest import small_preset
-from tests.screen_double import said, until
+from tests.screen_double import ScriptedTraining, said, until
 from tests.terminal import Terminal
 from tests.test_tui_run import epochs, running
 
@@ -214,6 +218,26 @@ async def test_a_run_whose_weights_cannot_be_saved_cannot_be_left_running(tmp_pa
         assert f"It can't be left running now: {words}." in asked_in_words(app)
         assert "Leave it running" not in asked_in_words(app)
         assert RUNNING not in [choice.value for choice in app.screen._choices]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_one_that_is_ended_before_it_trains_says_what_is_kept(tmp_path: Path, saved: bool) -> None:
+    class Ended(ScriptedTraining):
+        def run(self, *_: Any) -> RunResult:
+            raise CrewClosedError("the processes that train were ended")
+
+        def resume(self, *_: Any) -> RunResult:
+            return self.run()
+
+    session = Session(small_preset(), lambda: None)
+    if saved:
+        session.folder, session.resumes = tmp_path, Changes()
+    train_here(Ended(), session, tmp_path, lambda _words, _error: None)
+    assert session.error is not None
+    assert (
+        str(session.error) == f"ended before training began; {'the run is as it was' if saved else 'nothing is kept'}"
+    )
+    assert (session.error.exit_code, session.ended) == (4, True)
 
 
 # The other process

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from regtui.engine import detach
+from regtui.engine.process import CrewClosedError
 from regtui.engine.resume import Changes
 from regtui.engine.run import HandedOver, RunResult
 from regtui.errors import EXIT_CODES, RegtuiError
@@ -19,7 +20,7 @@ from regtui.tui.run.training import Training
 
 
 class LeftAtOnceError(RegtuiError):
-    """A run was stopped at once when nobody trained it; what it had saved is kept."""
+    """A run was ended when nobody trained it, yet or just then; what it had saved is kept."""
 
     exit_code = EXIT_CODES["stopped"]
 
@@ -50,6 +51,9 @@ def train_here(training: Training, session: Session, logs: Path, say: Callable[[
             from regtui.evidence.from_history import judge_run  # scipy, 0.4 s: in this thread nobody waits for it
 
             session.verdicts = judge_run(result.history, session.preset)
+    except CrewClosedError:
+        kept = "nothing is kept" if session.folder is None else "the run is as it was"
+        session.error = LeftAtOnceError(f"ended before training began; {kept}")
     except RegtuiError as error:
         session.error = error
     except Exception as error:
