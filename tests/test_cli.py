@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from regtui import __version__
+from regtui.cli import doctor
 from regtui.preset.file import load
 from regtui.preset.places import available
 from tests.command import TINY, call, command, environment, run
@@ -48,9 +49,8 @@ def test_help_names_every_option_and_command_and_imports_nothing_heavy(
     assert call(["-h"], capsys, monkeypatch) == outcome
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
+def test_modules_that_train_nothing_import_no_torch_and_no_screen() -> None:
+    modules = [
         "regtui.preset.file",
         "regtui.protocol.history",
         "regtui.runs.log",
@@ -60,15 +60,15 @@ def test_help_names_every_option_and_command_and_imports_nothing_heavy(
         "regtui.engine.run",
         "regtui.cli.headless",
         "regtui.cli.doctor",
-    ],
-)
-def test_a_module_that_trains_nothing_imports_no_torch_and_no_screen(module: str) -> None:
-    assert imported_by(f"import {module}") <= {"pydantic"}
+    ]
+    assert imported_by(f"import {', '.join(modules)}") <= {"pydantic"}
 
 
 @pytest.mark.parametrize("option", [["--ascii"], ["--seed", "3"], ["--set", "train.epochs=1"]])
-def test_an_option_before_a_command_is_not_passed_over_in_silence(option: list[str]) -> None:
-    code, out, err = run(*option, "presets", "list", cwd=Path.cwd())
+def test_an_option_before_a_command_is_not_passed_over_in_silence(
+    option: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = call([*option, "presets", "list"], capsys, monkeypatch)
     assert (code, out) == (2, "")
     assert f"{option[0]} does not belong before 'presets'" in err
 
@@ -164,6 +164,7 @@ def test_doctor_tells_what_is_a_fault_and_what_is_not(
         return versions(package)
 
     monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr(doctor, "_devices", lambda: iter(()))  # which takes seconds, and is looked at above
     (tmp_path / "logs").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REGTUI_CACHE", str(tmp_path / "logs" / "cache"))

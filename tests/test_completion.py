@@ -1,13 +1,18 @@
-"""What a shell completes, asked as a shell asks."""
+"""What a shell completes, asked in the words of a shell."""
 
 from __future__ import annotations
 
+import io
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from regtui.cli import main as cli
 from regtui.preset.file import load
 from regtui.preset.places import available
 from tests.command import environment
@@ -17,14 +22,36 @@ ROOT = Path(__file__).parent.parent
 
 
 def completed(*words: str, cwd: Path = ROOT, **env: str) -> list[str]:
-    """What bash is offered for the last of the words."""
+    """What bash is offered for the last of the words, without a program that is started for it."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name, value in (asked_for(words) | env).items():
+            patch.setenv(name, value)
+        patch.chdir(cwd)
+        patch.setattr(sys, "argv", ["regtui"])
+        handler = signal.getsignal(signal.SIGINT)
+        try:
+            with pytest.raises(SystemExit) as end:
+                cli.main()
+        finally:
+            signal.signal(signal.SIGINT, handler)
+    assert end.value.code in {0, None}
+    out.seek(0)
+    err.seek(0)
+    assert err.read() == ""
+    return out.read().split()
+
+
+def asked_for(words: Sequence[str]) -> dict[str, str]:
+    """How bash asks for the last of the words."""
     asked = {"COMP_WORDS": " ".join(("regtui", *words)), "COMP_CWORD": str(len(words))}
-    asked["_REGTUI_COMPLETE"] = "complete_bash"
-    done = subprocess.run(
-        [INSTALLED], cwd=cwd, env=environment(**asked, **env), capture_output=True, text=True, check=True
-    )
-    assert done.stderr == ""
-    return done.stdout.split()
+    return asked | {"_REGTUI_COMPLETE": "complete_bash"}
+
+
+def test_the_program_answers_a_shell() -> None:
+    env = environment(**asked_for(["--preset", ""]))
+    done = subprocess.run([INSTALLED], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert (done.stdout.split(), done.stderr) == (completed("--preset", ""), "")
 
 
 def test_presets_options_and_themes() -> None:

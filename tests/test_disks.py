@@ -198,7 +198,7 @@ def test_whichever_call_fails_training_ends_and_what_is_said_is_so(
     tmp_path: Path, arms: dict[str, Arm], faults: Callable[[int, int], Callable[[Call], int]]
 ) -> None:
     calls = calls_of_a_run(tmp_path, arms)
-    sweep(tmp_path, arms, faults, zip(calls[::17], itertools.cycle(CODES), strict=False))
+    sweep(tmp_path, arms, faults, zip(calls[::23], itertools.cycle(CODES), strict=False))
 
 
 @pytest.mark.slow

@@ -65,18 +65,26 @@ def timeless(events: list[Event]) -> list[dict[str, Any]]:
 # The pair
 
 
-@pytest.mark.parametrize("name", TECHNIQUES)
-def test_the_baseline_is_the_same_to_the_last_bit_whatever_the_other_arm_does(name: str, tmp_path: Path) -> None:
-    alone = train(small_preset(regularized={}), tmp_path).history
-    other = train(small_preset(regularized=TECHNIQUES[name]), tmp_path).history
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunResult]:
+    """A run of each of the techniques."""
+    logs = tmp_path_factory.mktemp("logs")
+    return {name: train(small_preset(regularized=techniques), logs) for name, techniques in TECHNIQUES.items()}
+
+
+@pytest.mark.parametrize("name", [name for name in TECHNIQUES if name != "none"])
+def test_the_baseline_is_the_same_to_the_last_bit_whatever_the_other_arm_does(
+    name: str, results: dict[str, RunResult]
+) -> None:
+    alone, other = results["none"].history, results[name].history
     assert other.arms["baseline"].step_losses == alone.arms["baseline"].step_losses
     assert [timeless([e]) for e in other.arms["baseline"].epochs] == [
         timeless([e]) for e in alone.arms["baseline"].epochs
     ]
 
 
-def test_two_arms_without_techniques_are_the_same(tmp_path: Path) -> None:
-    result = train(small_preset(regularized={}), tmp_path)
+def test_two_arms_without_techniques_are_the_same(results: dict[str, RunResult]) -> None:
+    result = results["none"]
     baseline, regularized = result.history.arms.values()
     assert baseline.step_losses == regularized.step_losses
     table = paired(result.summary)
@@ -84,8 +92,8 @@ def test_two_arms_without_techniques_are_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)
-def test_the_log_proves_the_pair(name: str, tmp_path: Path) -> None:
-    pairing = train(small_preset(regularized=TECHNIQUES[name]), tmp_path).summary.pairing
+def test_the_log_proves_the_pair(name: str, results: dict[str, RunResult]) -> None:
+    pairing = results[name].summary.pairing
     assert pairing is not None
     assert pairing.unpaired_because == ""
     assert pairing.initial_weights["baseline"] == pairing.initial_weights["regularized"]
@@ -112,17 +120,19 @@ def test_a_broken_pair_is_told() -> None:
     assert history.order_hashes == []
 
 
-def test_the_same_seed_gives_the_same_log_and_another_seed_another(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_log_and_another_seed_another(
+    results: dict[str, RunResult], tmp_path: Path
+) -> None:
     preset = small_preset(regularized=TECHNIQUES["all"])
-    first, second = (list(read_events(train(preset, tmp_path).folder)) for _ in range(2))
+    first, second = (list(read_events(folder)) for folder in (results["all"].folder, train(preset, tmp_path).folder))
     assert timeless(first) == timeless(second)
     other = list(read_events(train(small_preset(train={"seed": 1}), tmp_path).folder))
     assert timeless(first) != timeless(other)
 
 
-def test_arms_in_processes_give_the_same_numbers_as_arms_here(tmp_path: Path) -> None:
-    preset = small_preset(regularized=TECHNIQUES["all"], train={"device": "cpu"})
-    here = list(read_events(train(preset, tmp_path).folder))
+def test_arms_in_processes_give_the_same_numbers_as_arms_here(results: dict[str, RunResult], tmp_path: Path) -> None:
+    preset = small_preset(regularized=TECHNIQUES["all"])
+    here = list(read_events(results["all"].folder))
     with ProcessCrew(threads=1) as crew:  # as many as here; on more processors it would be more
         there = list(read_events(run(preset, tmp_path, Control(), lambda _: None, crew).folder))
     assert timeless(here) == timeless(there)

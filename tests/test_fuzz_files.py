@@ -291,6 +291,7 @@ def test_bytes_spoiled_in_a_run_s_files(whole: Path, name: str, changes: list[tu
     spoil_bytes(whole, name, changes)
 
 
+@settings(max_examples=30)
 @given(name=tables, line=fractions, where=few, value=st.lists(values, min_size=3, max_size=3))
 def test_values_spoiled_in_a_run_s_files(
     whole: Path, name: str, line: float, where: list[float], value: list[Any]

@@ -107,13 +107,10 @@ def test_finding_them_parses_nothing_of_runs_that_have_ended(tmp_path: Path, mon
     assert list(going_on(tmp_path)) == []
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
-async def test_the_first_screen_says_that_a_run_goes_on_and_a_key_leads_there(
-    tmp_path: Path, pid: int, size: tuple[int, int]
-) -> None:
+async def test_the_first_screen_says_that_a_run_goes_on_and_a_key_leads_there(tmp_path: Path, pid: int) -> None:
     one = made(tmp_path, "20260101-000000-dropout-0001", pid)
     app = RegtuiApp(tmp_path, training=ScriptedTraining())
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: f"A run goes on: {one.name} · a attaches" in text_of(app))
         assert "a attach" in text_of(app).splitlines()[-1]
         await pilot.press("a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -52,7 +53,6 @@ NAMES = [
 @pytest.mark.parametrize(
     "words",
     [
-        ["show", "NAME"],
         ["show", "NAME", "--json"],
         ["review", "NAME", "NAME"],
         ["export", "NAME", "--to", "csv"],
@@ -102,9 +102,8 @@ def test_an_export_that_can_t_be_put_there_is_one_sentence(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
 @pytest.mark.skipif(not open_to_all(Path(sys.prefix)), reason="another user can't read the program")
-@pytest.mark.parametrize(
-    "args",
-    [
+def test_another_s_folder_is_one_sentence(tmp_path: Path) -> None:
+    commands = [
         ["show", "closed/run"],
         ["show", "closed"],
         ["show", "run", "--log-dir", "closed"],
@@ -114,34 +113,41 @@ def test_an_export_that_can_t_be_put_there_is_one_sentence(
         ["runs", "closed"],
         ["export", "closed/run", "--to", "csv"],
         ["--preset", "closed/p.toml", "--headless"],
-    ],
-    ids=" ".join,
-)
-def test_another_s_folder_is_one_sentence(args: list[str]) -> None:
-    # Imported before it becomes somebody else, who may not be allowed to read the program.
+    ]
+    # Imported before it becomes somebody else, who may not be allowed to read the program; forked for each command.
     code = """
-import os, sys
+import json, os, sys
 import regtui.cli.export, regtui.cli.find, regtui.cli.headless, regtui.cli.main, regtui.cli.runs, regtui.cli.show
 import regtui.tui.start
 import encodings.utf_8_sig, regtui.data.source, regtui.engine.run, regtui.runs.comparison, regtui.runs.index
-os.setgroups([]), os.setgid(12345), os.setuid(12345)
 sys.stdin.isatty = sys.stdout.isatty = lambda: True
-regtui.cli.main.main()
+for number, args in enumerate(json.loads(sys.argv[1])):
+    if os.fork() == 0:
+        for stream, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{sys.argv[2]}/{number}.{name}", os.O_WRONLY | os.O_CREAT), stream)
+        os.setgroups([]), os.setgid(12345), os.setuid(12345)
+        sys.argv = ["regtui", *args]
+        regtui.cli.main.main()
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
 """
     with tempfile.TemporaryDirectory() as place:
         here = Path(place)
         here.chmod(0o777)
         (here / "closed").mkdir(mode=0o700)
         done = subprocess.run(
-            [sys.executable, "-c", code, *args],
+            [sys.executable, "-c", code, json.dumps(commands), tmp_path],
             capture_output=True,
             text=True,
             cwd=here,
             env=environment(REGTUI_CACHE=str(here / "cache")),
         )
-    assert (done.returncode, done.stdout) == (2, ""), done
-    assert len(done.stderr.splitlines()) == 1, done
-    assert "unforeseen" not in done.stderr
+    assert done.returncode == 0, done
+    assert done.stdout.split() == ["2"] * len(commands), done
+    for number, args in enumerate(commands):
+        assert (tmp_path / f"{number}.out").read_text() == "", args
+        said = (tmp_path / f"{number}.err").read_text()
+        assert len(said.splitlines()) == 1, (args, said)
+        assert "unforeseen" not in said, args
 
 
 NESTED: dict[str, Callable[[], str]] = {

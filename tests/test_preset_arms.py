@@ -328,15 +328,11 @@ async def test_presets_with_other_arms_may_follow_each_other() -> None:
     [
         ("arms.light.dropout.after", "[3]", "arms.light.dropout.after: there is no activation 3; this network has 2"),
         pytest.param(
-            "arms.light.dropout.rate", "1", "arms.light.dropout.rate: must be less than 1, not 1",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            "arms.both.early_stopping.patience", "0", "arms.both.early_stopping.patience: must be at least 1, not 0",
+            *("arms.both.early_stopping.patience", "0", "arms.both.early_stopping.patience: must be at least 1, not 0"),
             marks=pytest.mark.slow,
         ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.usefixtures("folder")
 async def test_a_fault_of_an_arm_stands_beside_its_field(key: str, text: str, fault: str) -> None:
     draft = Draft(load("three"))
