@@ -234,8 +234,8 @@ def test_one_that_is_ended_before_it_trains_says_what_is_kept(tmp_path: Path, sa
         session.folder, session.resumes = tmp_path, Changes()
     train_here(Ended(), session, tmp_path, lambda _words, _error: None)
     assert session.error is not None
-    assert (
-        str(session.error) == f"ended before training began; {'the run is as it was' if saved else 'nothing is kept'}"
+    assert str(session.error) == (
+        "ended before it trained on; the run is as it was" if saved else "ended before training began; nothing is kept"
     )
     assert (session.error.exit_code, session.ended) == (4, True)
 

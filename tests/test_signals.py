@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from regtui import signals
+from regtui.__main__ import main
 from regtui.arm.reports import Trained
 from regtui.cli import headless
 from regtui.console import drop_blocked_output
@@ -76,6 +77,18 @@ def test_what_was_ignored_when_the_program_began_stays_ignored() -> None:
             assert signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_ctrl_c_is_silent_also_while_the_program_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, "regtui.cli.main", None)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(ImportError):
+            main()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # What a program does that signals end

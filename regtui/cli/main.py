@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from io import StringIO
@@ -52,8 +51,6 @@ def main() -> None:
     from regtui.errors import InputError, RegtuiError
     from regtui.import_path import current_folder
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # outside a run there is nothing to keep and nothing to say
     open_closed_streams()
     fall_back_to_ascii()
     if not os.environ.get("NO_COLOR"):

@@ -28,7 +28,7 @@ PATIENCE = 180.0
 """Seconds that it has to begin: it imports torch and reads the data first."""
 _OFTEN = 0.05
 _MOST_SAID = 2_000
-_LINE = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from regtui.cli.main import main; main()"
+_LINE = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from regtui.__main__ import main; main()"
 
 
 def begin(folder: Path, wanted: Callable[[], bool]) -> int | None:

@@ -52,8 +52,9 @@ def train_here(training: Training, session: Session, logs: Path, say: Callable[[
 
             session.verdicts = judge_run(result.history, session.preset)
     except CrewClosedError:
-        kept = "nothing is kept" if session.folder is None else "the run is as it was"
-        session.error = LeftAtOnceError(f"ended before training began; {kept}")
+        new = session.folder is None
+        words = "training began; nothing is kept" if new else "it trained on; the run is as it was"
+        session.error = LeftAtOnceError(f"ended before {words}")
     except RegtuiError as error:
         session.error = error
     except Exception as error:
