@@ -14,7 +14,7 @@ import pytest
 
 from regtui.evidence.advice import Advice, Strength
 from regtui.evidence.rules import RULES, advice_on_case
-from regtui.evidence.rules_of_study import ArmEnd, ArmOverSeeds, StudyCase
+from regtui.evidence.study_case import ArmEnd, ArmOverSeeds, StudyCase
 from regtui.evidence.what_if import WhatIf, what_if
 from regtui.preset.file import load
 from regtui.study.design import Wishes, make_plan

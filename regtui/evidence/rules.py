@@ -12,8 +12,8 @@ from typing import NamedTuple
 from regtui.evidence import rules_of_run as of_run
 from regtui.evidence import rules_of_study as of_study
 from regtui.evidence.advice import Advice
-from regtui.evidence.rules_of_run import RunCase
-from regtui.evidence.rules_of_study import StudyCase
+from regtui.evidence.run_case import RunCase
+from regtui.evidence.study_case import StudyCase
 from regtui.evidence.verdict import Verdict
 from regtui.preset.model import Preset
 from regtui.preset.wording import Wording, wording

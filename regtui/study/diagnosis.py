@@ -9,7 +9,7 @@ from pathlib import Path
 
 from regtui.evidence.advice import Advice, Strength, strength_of
 from regtui.evidence.rules import advice_on_case
-from regtui.evidence.rules_of_study import ArmEnd, ArmOverSeeds, StudyCase
+from regtui.evidence.study_case import ArmEnd, ArmOverSeeds, StudyCase
 from regtui.evidence.verdict import HOW_DIVERGED
 from regtui.evidence.what_if import WhatIf, what_if
 from regtui.preset.arms import BASELINE, REGULARIZED
