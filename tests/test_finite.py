@@ -14,17 +14,19 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from regtui.arm.arm import Arm
+from regtui.arm.reports import Trained
 from regtui.arm.split import Data, load
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import RunResult, run
 from regtui.epochs import table_lines
 from regtui.models import fast
 from regtui.preset.model import Preset
-from regtui.protocol.control import Control
+from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import ArmStopped, EpochDone, Event, StepsDone
 from regtui.protocol.history import History
 from regtui.runs.checkpoint import read_manifest
 from tests.conftest import small_preset
+from tests.scripted import ScriptedCrew
 
 STEPS = 10  # of the small preset, in an epoch
 CPU = torch.device("cpu")
@@ -40,6 +42,16 @@ def a_weight(arm: Arm) -> None:
     arm.model.state_dict()["hidden1.weight"][0, 0] = math.nan
 
 
+def hidden_weight(arm: Arm) -> None:
+    """Of a pixel that is black in all images: its unit puts out minus infinity, of which a ReLU makes 0."""
+    arm.model.state_dict()["hidden1.weight"][0, 0] = math.inf
+
+
+def square(arm: Arm) -> None:
+    """Of gradients, which Adam divides by: this weight does not move any more."""
+    arm.optimizer.squares[0][0, 0] = math.inf
+
+
 def running_variance(arm: Arm) -> None:
     """Used in evaluation mode only: no loss of a step shows it."""
     next(t for name, t in arm.model.state_dict().items() if name.endswith("running_var"))[0] = math.inf
@@ -48,17 +60,17 @@ def running_variance(arm: Arm) -> None:
 @pytest.fixture
 def breaks(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int, Break], None]:
     """Lets an arm be broken by a step of the run."""
-    genuine = Arm._step
+    genuine = Arm._follow_gradient
 
     def at(name: str, step: int, broken: Break) -> None:
-        def made(arm: Arm, batch: Tensor) -> tuple[Tensor, list[Tensor]]:
-            told = genuine(arm, batch)
+        def made(arm: Arm) -> list[Tensor]:
+            told = genuine(arm)
             if (arm.name, arm._steps) == (name, step):
                 with torch.no_grad():
                     broken(arm)
             return told
 
-        monkeypatch.setattr(Arm, "_step", made)
+        monkeypatch.setattr(Arm, "_follow_gradient", made)
 
     return at
 
@@ -181,21 +193,130 @@ def test_steps_that_break_nothing_when_made_again_are_told_as_they_were(
     monkeypatch: pytest.MonkeyPatch, mnist_file: Path
 ) -> None:
     """As on a GPU, where sums may come out in another order."""
-    genuine, calls = Arm._step, []
+    genuine, calls = Arm._follow_gradient, []
 
-    def once(arm: Arm, batch: Tensor) -> tuple[Tensor, list[Tensor]]:
-        calls.append(batch)
-        made = genuine(arm, batch)
+    def once(arm: Arm) -> list[Tensor]:
+        calls.append(arm)
+        made = genuine(arm)
         if len(calls) == 4:
             running_variance(arm)
         return made
 
-    monkeypatch.setattr(Arm, "_step", once)
+    monkeypatch.setattr(Arm, "_follow_gradient", once)
     losses, what = told(arm_of(small_preset(regularized={"batch_norm": {}}), mnist_file), [10])
     assert (len(losses), what) == (10, "weights"), "after step 10 they are not finite either"
 
 
+LARGE: dict[str, Any] = {"hidden": [512, 16]}
+"""784 * 512 weights are looked at through what the layer puts out, if few steps are asked for."""
+
+
+@pytest.mark.parametrize("counts", [[1] * 10, [8, 2], [4, 1, 5], [1, 9]], ids=str)
+@pytest.mark.parametrize("step", [1, 5, 10])
+@pytest.mark.parametrize(
+    ("techniques", "broken"),
+    [
+        ({"dropout": {"input_rate": 0.5}}, hidden_weight),
+        ({"label_smoothing": {}}, hidden_weight),
+        ({"batch_norm": {}}, running_variance),
+    ],
+    ids=["by hand", "autograd", "batch norm"],
+)
+def test_so_they_do_in_a_large_layer_though_its_weights_are_not_read_after_each_step(
+    mnist_file: Path,
+    breaks: Callable[[str, int, Break], None],
+    techniques: dict[str, Any],
+    broken: Break,
+    step: int,
+    counts: list[int],
+) -> None:
+    preset = small_preset(model=LARGE, regularized=techniques)
+    breaks("regularized", step, broken)
+    arm = arm_of(preset, mnist_file)
+    assert len(arm._large) == 1
+    losses, what = told(arm, counts)
+    assert (len(losses), what) == (step, "weights"), "whatever the steps were asked for together"
+    assert all(map(math.isfinite, losses))
+    assert arm.train_steps(5) == ([], "weights"), "it makes no step any more"
+
+
+@pytest.mark.parametrize("step", [3, 4])
+def test_a_stop_in_the_middle_of_an_epoch_does_not_hide_what_its_last_step_broke(
+    mnist_file: Path, breaks: Callable[[str, int, Break], None], step: int
+) -> None:
+    breaks("regularized", step, hidden_weight)
+    arm = arm_of(small_preset(model=LARGE), mnist_file)
+    made = arm.train_steps(4)
+    assert (len(made.losses), made.not_finite) == (step, "weights" if step == 3 else None)
+    assert arm.train_steps(0) == ([], "weights")
+
+
+def test_what_a_large_layer_puts_out_may_overflow_while_its_weights_are_finite(
+    mnist_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = Arm._find_gradient
+
+    def overflow(arm: Arm, batch: Tensor) -> Tensor:
+        loss = genuine(arm, batch)
+        arm._put_out.append(torch.tensor(math.inf))
+        return loss
+
+    sound = told(arm_of(small_preset(model=LARGE), mnist_file), [1] * 8)
+    monkeypatch.setattr(Arm, "_find_gradient", overflow)
+    assert told(arm_of(small_preset(model=LARGE), mnist_file), [1] * 8) == sound
+
+
+@pytest.mark.parametrize("counts", [[10], [8, 2]], ids=str)
+def test_squares_of_gradients_that_overflow_end_the_arm_in_the_epoch(
+    mnist_file: Path, breaks: Callable[[str, int, Break], None], counts: list[int]
+) -> None:
+    breaks("regularized", 5, square)
+    losses, what = told(arm_of(small_preset(), mnist_file), counts)
+    assert (len(losses), what) == (5 if counts == [10] else 10, "squares")
+
+
 # A run
+
+
+class Late(ScriptedCrew):
+    """The arms find only afterwards that the last step has broken one of them."""
+
+    def __init__(self, *late: int) -> None:
+        super().__init__({"baseline": [1.0, 0.9], "regularized": [1.0, 0.9]})
+        self.asked: list[int] = []
+        self.late = late
+
+    def _train_steps(self, arm: str, count: int) -> Trained:
+        if arm == "regularized":
+            self.asked.append(count)
+            if len(self.asked) in self.late or count == 0:
+                return Trained([], "weights")
+        return super()._train_steps(arm, count)
+
+
+def test_what_is_found_after_a_step_was_told_names_that_step(tmp_path: Path) -> None:
+    crew = Late(2)
+    result = run(small_preset(train={"epochs": 2}), tmp_path, Control(), lambda _: None, crew)
+    broken = result.history.arms["regularized"]
+    assert broken.stopped is not None
+    assert (broken.stopped.reason, broken.stopped.epoch) == ("non_finite", 1)
+    assert broken.stopped.step == crew.asked[0] == len(broken.step_losses)
+    assert len(result.history.arms["baseline"].epochs) == 2
+
+
+def test_a_run_that_is_stopped_inside_an_epoch_asks_what_its_last_step_has_broken(tmp_path: Path) -> None:
+    control, crew = Control(), Late()
+
+    def stop(event: Event) -> None:
+        if isinstance(event, StepsDone):
+            control.send(Stop())
+
+    result = run(small_preset(), tmp_path, control, stop, crew)
+    broken = result.history.arms["regularized"]
+    assert crew.asked[-1] == 0
+    assert broken.stopped is not None
+    assert (broken.stopped.reason, broken.stopped.step) == ("non_finite", len(broken.step_losses))
+    assert not broken.epochs, "and it is not measured"
 
 
 @pytest.fixture

@@ -240,14 +240,14 @@ def test_too_little_memory_is_told_from_other_faults() -> None:
 def test_out_of_memory_while_training_is_a_sentence_and_the_log_is_whole(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    genuine = Arm._step
+    genuine = Arm._find_gradient
 
     def step(arm: Arm, batch: Any) -> Any:
         if (arm.name, arm._steps) == ("regularized", 14):
             raise error
         return genuine(arm, batch)
 
-    monkeypatch.setattr(Arm, "_step", step)
+    monkeypatch.setattr(Arm, "_find_gradient", step)
     outcome = run(small_preset(), tmp_path, Control(), lambda _: None, LocalCrew())
     assert (outcome.summary.status, EXIT_CODES[outcome.summary.status]) == ("failed", 1)
     assert re.fullmatch(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from regtui.arm import checkpoint, optimizer
 from regtui.arm.checkpoint import Best, State
-from regtui.arm.finite import FEW, Moment, StepNumbers, StepRead, first_broken, read, sums
+from regtui.arm.finite import FEW, Moment, StepNumbers, StepRead, are_finite, first_broken, read, sums
 from regtui.arm.interface import ArmCalls
 from regtui.arm.network import Network, as_images
 from regtui.arm.reports import Built, Measured, Saved, ScoreReport, Trained
@@ -90,7 +90,16 @@ class Arm(ArmCalls):
         self._next_batch = 0
         self._steps, self._rate = 0, 0.0
         own = list(self.model.state_dict().values())  # these share the memory of the network's tensors
-        self._must_be_finite = [tensor for tensor in own if tensor.is_floating_point()]
+        floating = {name: tensor for name, tensor in self.model.state_dict().items() if tensor.is_floating_point()}
+        self._must_be_finite = list(floating.values())
+        # Of a GPU nothing is read in between, and a sum takes it no time.
+        batch = min(preset.train.batch_size, preset.sizes.train)
+        large = self.model.large_layers(batch) if device.type == "cpu" else {}
+        self._large = [layer.weight.detach() for layer in large.values()]
+        self._others = [tensor for name, tensor in floating.items() if name.removesuffix(".weight") not in large]
+        self._put_out: list[Tensor] = []  # sums of what layers put out in this step
+        for layer in large.values() if self._by_hand is None else ():
+            layer.register_forward_hook(self._note_output)
         self._changed_by_steps = [*own, *self.optimizer.state().values()]
         self._broken: NotFinite | None = None
         self._seconds = 0.0
@@ -115,9 +124,9 @@ class Arm(ArmCalls):
     def train_steps(self, count: int) -> Trained:
         """Train on the next `count` batches of this epoch, unless a number stops being finite, which ends the arm.
 
-        Nothing is read from the device until all steps are done: that would make the host wait for it. Weights that are
-        not finite stay so, even where a ReLU hides them from the loss, so that of many steps only the last is checked;
-        if it is broken, they are made again from where they began, each with a check.
+        Nothing is read from a GPU until all steps are done: that would make the host wait for it. Weights that are not
+        finite stay so, even where a ReLU hides them from the loss, so that of many steps only the last is checked; if
+        it is broken, they are made again from where they began, each with a check.
         """
         began = time.perf_counter()
         self._at_best = False
@@ -125,38 +134,61 @@ class Arm(ArmCalls):
             return Trained([], self._broken)
         self.model.train()
         batches = self._batches[self._next_batch : self._next_batch + count]
-        moment = Moment(self._changed_by_steps, self._own_streams.values()) if len(batches) > FEW else None
-        before = (self._steps, self._rate)
-        steps = self._make_steps(batches, check_each=moment is None)
-        if moment is not None and first_broken(steps) is not None:
-            moment.restore()
-            self._steps, self._rate = before
-            steps = self._made_again(batches) or steps
+        if self._large and not 0 < len(batches) <= FEW and not are_finite(sums(self._large)):
+            self._broken = "weights"  # by the last step before
+            return Trained([], self._broken)
+        steps = self._make_few(batches) if len(batches) <= FEW else self._make_many(batches)
         self._next_batch += len(batches)
         if (last := first_broken(steps)) is not None:
             self._broken, steps = steps[last].not_finite, steps[: last + 1]
         self._seconds += time.perf_counter() - began
         return Trained([step.loss for step in steps], self._broken)
 
-    def _make_steps(self, batches: Sequence[Tensor], *, check_each: bool = True) -> list[StepRead]:
-        """Make a step on each batch; the weights are checked after each, or only after the last."""
+    def _make_few(self, batches: Sequence[Tensor]) -> list[StepRead]:
+        """Make a step on each batch, each with a check; that of large layers may come with the next step."""
+        epoch_ends = self._next_batch + len(batches) == len(self._batches)
         steps = []
         for left, batch in enumerate(batches, start=1 - len(batches)):
-            loss, norm = self._step(batch)
-            steps.append(StepNumbers([loss], norm, sums(self._must_be_finite) if check_each or left == 0 else []))
+            loss = self._find_gradient(batch)
+            if self._large and not are_finite(self._put_out) and not are_finite(sums(self._large)):
+                self._broken = "weights"  # by the step before
+                break
+            norm = self._follow_gradient()
+            some = StepNumbers([loss], norm, sums(self._others), [])
+            steps.append(self._checked(loss, norm) if epoch_ends and left == 0 else some)
         return read(steps)
+
+    def _make_many(self, batches: Sequence[Tensor]) -> list[StepRead]:
+        """Make a step on each batch; if the last is broken, make them again to find the first."""
+        moment = Moment(self._changed_by_steps, self._own_streams.values())
+        before = (self._steps, self._rate)
+        *steps, last = [self._step(batch) for batch in batches]
+        found = read([*(StepNumbers([loss], norm, [], []) for loss, norm in steps), self._checked(*last)])
+        if first_broken(found) is None:
+            return found
+        moment.restore()
+        self._steps, self._rate = before
+        return self._made_again(batches) or found
 
     def _made_again(self, batches: Sequence[Tensor]) -> list[StepRead] | None:
         """Steps up to the one that breaks the arm; None if none does, which a GPU's order of adding can bring about."""
         steps: list[StepRead] = []
         for batch in batches:
-            steps += self._make_steps([batch])
+            steps += read([self._checked(*self._step(batch))])
             if steps[-1].not_finite is not None:
                 return steps
         return None
 
+    def _checked(self, loss: Tensor, norm: list[Tensor]) -> StepNumbers:
+        """The numbers of a step that was just made, with all that must be finite after it."""
+        return StepNumbers([loss], norm, sums(self._must_be_finite), sums(self.optimizer.squares))
+
     def _step(self, batch: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Make a step on the examples of these numbers; returns the data loss, and the gradient's norm if clipped."""
+        return self._find_gradient(batch), self._follow_gradient()
+
+    def _find_gradient(self, batch: Tensor) -> Tensor:
+        """Compute the gradient of what is optimized on these examples; returns the data loss."""
         x = normalize(self.data.train_examples.read(batch))
         y = self.data.train_targets.index_select(0, batch)
         for technique, generator in self._changing:
@@ -165,6 +197,10 @@ class Arm(ArmCalls):
         loss = self._learn(x, y)
         for technique in self._penalizing:
             technique.penalty(self._weights).backward()  # type: ignore[no-untyped-call]  # adds to the gradients
+        return loss
+
+    def _follow_gradient(self) -> list[Tensor]:
+        """Change the weights by the gradient; returns its norm if it is clipped."""
         norm = [] if self._clip_norm is None else [nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)]
         self._rate = self._schedule.rate(self._steps)
         self._steps += 1
@@ -173,14 +209,15 @@ class Arm(ArmCalls):
             with torch.no_grad():
                 for technique in self._after_step:
                     technique.after_step(self._weights, self._rate)
-        return loss, norm
+        return norm
 
     def _learn(self, x: Tensor, y: Tensor) -> Tensor:
         """The data loss of a batch; the gradients of what is optimized become the parameters', which have none yet."""
+        self._put_out.clear()
         if self._by_hand is not None:
             on_input, *factors = self.model.factors(len(x))
-            x = self.model.shaped(x)
-            return learn_layers(self._by_hand, x if on_input is None else x * on_input, factors, y)
+            x, seen = self.model.shaped(x), self._put_out if self._large else None
+            return learn_layers(self._by_hand, x if on_input is None else x * on_input, factors, y, seen)
         outputs = self.model(x)
         loss = self._optimized(outputs, y)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -371,6 +408,10 @@ class Arm(ArmCalls):
         except (KeyError, RuntimeError, TypeError, AttributeError):
             raise InputError(f"{folder / mine.last} is not of this preset's {self.name} arm") from None
         self._best_file = None if mine.best == mine.last else mine.best
+
+    def _note_output(self, _layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        if torch.is_grad_enabled():  # in a step
+            self._put_out.append(output.detach().sum())
 
     def _generators(self) -> dict[str, torch.Generator]:
         return self._own_streams | {"order": self._order_stream}

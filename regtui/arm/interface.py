@@ -34,7 +34,11 @@ class ArmCalls(ABC):
 
     @abstractmethod
     def train_steps(self, count: int) -> Trained:
-        """Train on the next `count` batches of this epoch, unless a number stops being finite, which ends the arm."""
+        """Train on the next `count` batches of this epoch, unless a number stops being finite, which ends the arm.
+
+        What the last step makes of the weights may be looked at only in the next call, also in one for 0 batches, but
+        never after the epoch's last step.
+        """
 
     @abstractmethod
     def measure(self) -> Measured:

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from regtui.techniques.base import Noise
 
 
+LARGE = 2**18
+"""Weights of a layer that take longer to read than what it puts out, if that is so much less."""
+MANY_MORE = 4
+
+
 class Place:
     """What techniques put at one site: first layers, then factors, then addends; the latter two only while training.
 
@@ -155,6 +160,14 @@ class Network:
         own = self.module.state_dict()
         self.module.load_state_dict({name: tensor for name, tensor in state.items() if name in own})
         self._added.load_state_dict({name: tensor for name, tensor in state.items() if name not in own})
+
+    def large_layers(self, batch: int) -> dict[str, nn.Linear]:
+        """The linear layers, by name, that have many more weights than outputs for a batch of this size."""
+        return {
+            name: layer
+            for name, layer in self.module.named_modules()
+            if isinstance(layer, nn.Linear) and layer.weight.numel() >= LARGE and layer.in_features >= MANY_MORE * batch
+        }
 
     def layers_by_hand(self) -> Layers | None:
         """The layers whose gradient `learn_layers` can compute without autograd; None if it can't.

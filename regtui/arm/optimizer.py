@@ -7,7 +7,7 @@ step of the 784-256-128-10 network. The numbers are the same to the last bit, as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,11 @@ class Adam:
             maximize=False,
         )
 
+    @property
+    def squares(self) -> Sequence[Tensor]:
+        """The mean squares of each weight's gradients. Where one overflows, its weight never moves again."""
+        return self._squares
+
     def state(self) -> dict[str, Tensor]:
         """Everything the next step depends on besides weights and gradients, by name."""
         moments = zip(self._means, self._squares, strict=True)
@@ -93,6 +98,11 @@ class SGD:
         """Change every parameter by its gradient."""
         self._group["lr"] = learning_rate
         self._sgd.step()
+
+    @property
+    def squares(self) -> Sequence[Tensor]:
+        """None."""
+        return ()
 
     def state(self) -> dict[str, Tensor]:
         """Empty: a step depends only on weights and gradients."""

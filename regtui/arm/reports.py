@@ -34,7 +34,8 @@ class Trained(NamedTuple):
 
     Attributes:
         losses: The data loss of each, without penalties.
-        not_finite: What is not finite after the last of them, which then is the arm's last; None if everything is.
+        not_finite: What is not finite after the last of them, or, if there are none, after the last before; that then
+            is the arm's last step. None if everything is finite.
     """
 
     losses: list[float]

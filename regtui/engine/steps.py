@@ -59,6 +59,11 @@ class Steps:
             ordered, self._ordered = self._ordered, None
             self._read(ordered)
 
+    def check(self) -> None:
+        """Have the arms look at what their last step made of the weights, in the middle of an epoch."""
+        for name, made in self._crew.each(ArmCalls.train_steps, self._progress.running, 0).items():
+            self._tell(name, *made)
+
     def _read(self, steps: _Ordered) -> None:
         made = steps.fetch()
         now = self._progress.clock.awake
@@ -73,19 +78,23 @@ class Steps:
         self._progress.step += steps.number
 
     def _tell(self, name: str, losses: list[float], not_finite: NotFinite | None) -> None:
-        """Emit an arm's losses; the last is that of its last step if something is not finite, which stops the arm."""
+        """Emit an arm's losses; the last is that of its last step if something is not finite, which stops the arm.
+
+        There is none if the last step before these broke it.
+        """
         progress = self._progress
-        if progress.step == 0:
+        if progress.step == 0 and losses:
             progress.arms[name].first_loss = losses[0]
-        progress.emit(
-            StepsDone(
-                t=progress.now,
-                arm=name,
-                epoch=progress.epoch,
-                first_step=progress.step + 1,
-                losses=losses,
-                finite=not_finite != "loss",
+        if losses:
+            progress.emit(
+                StepsDone(
+                    t=progress.now,
+                    arm=name,
+                    epoch=progress.epoch,
+                    first_step=progress.step + 1,
+                    losses=losses,
+                    finite=not_finite != "loss",
+                )
             )
-        )
         if not_finite is not None:
             progress.stop([name], "non_finite", progress.step + len(losses), not_finite)

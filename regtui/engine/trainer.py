@@ -165,6 +165,9 @@ class Trainer:
     def _measure(self) -> Mapping[str, Measured]:
         """Validate the running arms and emit the results."""
         progress = self.progress
+        is_partial = progress.step < progress.epoch * self.preset.steps_per_epoch
+        if is_partial and not self.control.stop_at_once:
+            self.steps.check()
         running = [] if self.control.stop_at_once else progress.running
         if not running:
             return {}
@@ -181,7 +184,7 @@ class Trainer:
                     t=progress.now,
                     arm=name,
                     epoch=progress.epoch,
-                    partial=progress.step < progress.epoch * self.preset.steps_per_epoch,
+                    partial=is_partial,
                     train_loss=report.train_loss,
                     val_loss=report.val_loss,
                     train_metrics={metric: report.train_metric},

@@ -105,7 +105,9 @@ class _OneDnnLinear(torch.autograd.Function):
 
 
 @torch.no_grad()
-def learn_layers(layers: Layers, x: Tensor, factors: Factors, labels: Tensor) -> Tensor:
+def learn_layers(
+    layers: Layers, x: Tensor, factors: Factors, labels: Tensor, outputs: list[Tensor] | None = None
+) -> Tensor:
     """Apply linear layers with ReLU between them, and set each parameter's gradient to that of the mean cross-entropy.
 
     The numbers are those of the same modules, `cross_entropy` and `backward`, to the last bit.
@@ -115,11 +117,12 @@ def learn_layers(layers: Layers, x: Tensor, factors: Factors, labels: Tensor) ->
         x: [batch, features], for which `is_fast` holds.
         factors: One for each layer but the last.
         labels: int64 [batch].
+        outputs: Receives the sum of what each layer puts out, before its ReLU.
 
     Returns:
         The mean cross-entropy, a scalar.
     """
-    values = _forward(layers, x, factors)
+    values = _forward(layers, x, factors, outputs)
     log_shares = _log_softmax(values[-1], 1, False)
     loss: Tensor
     loss, count = _nll_loss(log_shares, labels, None, _MEAN, _IGNORE_NONE)
@@ -151,14 +154,19 @@ def apply_layers(layers: Layers, x: Tensor) -> Tensor:
     return _forward(layers, x, [None] * (len(layers.weights) - 1))[-1]
 
 
-def _forward(layers: Layers, x: Tensor, factors: Factors) -> list[Tensor]:
-    """The input of each layer, and the output of the last."""
+def _forward(layers: Layers, x: Tensor, factors: Factors, outputs: list[Tensor] | None = None) -> list[Tensor]:
+    """The input of each layer, and the output of the last; `outputs` receives the sum of each layer's."""
     values = [x]
     for weight, bias, factor in zip(*layers, factors, strict=False):
+        value = _product(values[-1], weight, bias)
+        if outputs is not None:
+            outputs.append(value.sum())
         # torch's own ReLU: oneDNN's makes 0 of NaN, and an arm that has diverged would look as if it had not.
-        value = _product(values[-1], weight, bias).relu_()
+        value.relu_()
         values.append(value if factor is None else value.mul_(factor))
     values.append(_product(values[-1], layers.weights[-1], layers.biases[-1]))
+    if outputs is not None:
+        outputs.append(values[-1].sum())
     return values
 
 

@@ -409,9 +409,10 @@ DIVERGED: frozenset[StopReason] = frozenset({"non_finite", "exploded"})
 """The reasons that mean divergence: a number is not finite, or the loss absurdly large."""
 
 
-NotFinite = Literal["loss", "gradient", "weights", "epoch loss"]
+NotFinite = Literal["loss", "gradient", "weights", "squares", "epoch loss"]
 """What of an arm stopped being finite: the loss of a step, its gradient's norm, the sum of a tensor of weights after it
-(or of running means and the like), or the training loss that was measured after an epoch."""
+(or of running means and the like), that of the squares of gradients that Adam keeps, or the training loss that was
+measured after an epoch."""
 
 
 class ArmStopped(_Event):
@@ -447,6 +448,7 @@ class ArmStopped(_Event):
             "loss": f"training loss of step {self.step:,} is not finite",
             "gradient": f"gradient of step {self.step:,} has a norm that is not finite",
             "weights": f"weights after step {self.step:,} have a sum that is not finite",
+            "squares": f"mean squares of gradients, which Adam divides by, are not finite after step {self.step:,}",
             "epoch loss": f"training loss of epoch {self.epoch} is not finite",
         }[self.not_finite]
 
