@@ -23,8 +23,8 @@ pytestmark = pytest.mark.slow
 LONG = ("--preset", "smoke", "--start", "--epochs", "500")
 ALWAYS_RINGS = """
 from regtui.cli.main import main
-from regtui.tui import app
-app.SHORT = 0.0
+from regtui.tui import desk
+desk.SHORT = 0.0
 main()
 """
 """The program, to which no run is short."""

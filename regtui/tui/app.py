@@ -52,7 +52,7 @@ from regtui.tui.run.screen import RunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.run.train_here import train_here
 from regtui.tui.run.training import ProcessTraining, Training
-from regtui.tui.study.desk import SHORT, StudyDesk
+from regtui.tui.study.desk import StudyDesk
 from regtui.tui.study.leaving import LeaveStudyQuestion
 from regtui.tui.study.runner import StudyRunner, local_runner
 from regtui.tui.study.screen import StudyScreen
@@ -264,9 +264,8 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
     def _run_ended(self, event: RunEnded) -> None:
         session = event.session
         self._pass_on()
-        here = session.trained_by is None
-        if here and time.monotonic() > self._started_at + SHORT and session.status != "stopped":
-            self.ring(f"regtui {session.state}")
+        if session.trained_by is None:
+            self.ring_at_end(session.state, self._started_at, stopped=session.status == "stopped")
         if self._leaving or session.is_left_running or session.trained_by is not None or self._quit_when_done:
             self.leave()
         elif session.error is not None and session.history.started is None:

@@ -18,19 +18,17 @@ from regtui.runs.going_on import going_on, trains_still
 from regtui.study.folder import find_studies, is_conducted
 from regtui.text import one_line
 from regtui.tui.choose.screen import ChooseScreen
-from regtui.tui.inputs import OneByOne
+from regtui.tui.desk import Desk
 from regtui.tui.review.saved_run import OpenRun, SavedRunScreen
 from regtui.tui.run.session import Session
 from regtui.tui.run.train_on import AskForEpochs, TrainOn, offer
-from regtui.tui.study.desk import SHORT
 from regtui.tui.widgets.dialogs import AskWhileItTrains
 from regtui.tui.widgets.key_bar import tell
 
 
-class RunDesk(OneByOne, inherit_bindings=False):
+class RunDesk(Desk, inherit_bindings=False):
     """Says on the first screen which runs go on, and trains saved runs on; one run at a time is trained here."""
 
-    logs: Path
     session: Session | None
     """The run that is trained here, or was last."""
     watched: Session | None = None
@@ -75,9 +73,6 @@ class RunDesk(OneByOne, inherit_bindings=False):
             if isinstance(screen, ChooseScreen):
                 screen.going_on = event.runs
 
-    def ring(self, words: str) -> None:
-        """Call back whoever does not look at a run that has ended."""
-
     @on(SavedRunScreen.Attached)
     def _watch(self, event: SavedRunScreen.Attached) -> None:
         if self.watched is not event.session:
@@ -87,8 +82,7 @@ class RunDesk(OneByOne, inherit_bindings=False):
     def _has_ended(self, event: SavedRunScreen.Over) -> None:
         if self.watched is not event.session:
             return
-        if time.monotonic() > self._watched_since + SHORT and event.session.status != "stopped":
-            self.ring(f"regtui {event.session.state}")
+        self.ring_at_end(event.session.state, self._watched_since, stopped=event.session.status == "stopped")
         below, in_front = self.screen_stack[-2:]
         if isinstance(in_front, AskWhileItTrains) and isinstance(below, SavedRunScreen):
             in_front.dismiss(None)

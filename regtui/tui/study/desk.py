@@ -22,7 +22,7 @@ from regtui.study.outcome import ENDED, judge, outcome_of
 from regtui.study.record import state_of
 from regtui.study.words import verdict_exit
 from regtui.text import counted, one_line
-from regtui.tui.inputs import OneByOne
+from regtui.tui.desk import Desk
 from regtui.tui.study.form import StudyForm, StudyWish
 from regtui.tui.study.preview import OpenStudy
 from regtui.tui.study.runner import StudyRunner
@@ -33,14 +33,10 @@ from regtui.tui.widgets.dialogs import Ask, AskWhileItTrains, Choice
 from regtui.tui.widgets.key_bar import tell
 from regtui.tui.widgets.thread import in_thread
 
-SHORT = 5.0
-"""Seconds of a run or a study whose end nobody needs to be told of."""
 
-
-class StudyDesk(OneByOne, inherit_bindings=False):
+class StudyDesk(Desk, inherit_bindings=False):
     """Opens studies; at most one is conducted at a time."""
 
-    logs: Path
     runner: StudyRunner
     study: StudySession | None = None
     """The one that is conducted here, or was last."""
@@ -78,9 +74,6 @@ class StudyDesk(OneByOne, inherit_bindings=False):
         def __init__(self, session: StudySession) -> None:
             super().__init__()
             self.session = session
-
-    def ring(self, words: str) -> None:
-        """Call back whoever does not look at a run or a study that has ended."""
 
     @property
     def jobs(self) -> int:
@@ -244,8 +237,7 @@ class StudyDesk(OneByOne, inherit_bindings=False):
         event.session.running.clear()
         event.session.take_in()
         self.state = event.session.state
-        if time.monotonic() > self._study_began + SHORT and event.session.outcome.state != "stopped":
-            self.ring(f"regtui {self.state}")
+        self.ring_at_end(self.state, self._study_began, stopped=event.session.outcome.state == "stopped")
         for screen in self.screen_stack[:]:
             if isinstance(screen, AskWhileItTrains) and screen.is_current:
                 screen.dismiss(None)
