@@ -274,7 +274,7 @@ async def test_a_process_that_does_not_answer_is_followed_by_its_log(
 async def test_a_run_that_can_not_be_steered_from_here_says_why(going: Path, host: str | None, words: str) -> None:
     (going / "control.sock").unlink()
     told = json.loads((going / "run.json").read_text())
-    (going / "run.json").write_text(json.dumps(told | ({"host": host} if host else {})))
+    (going / "run.json").write_text(json.dumps(told | ({"host": host, "boot_id": "another"} if host else {})))
     async with watching(going, (80, 24)) as (app, pilot, _screen):
         await until(pilot, lambda: said(app) == words)
 

@@ -618,7 +618,7 @@ def test_a_run_that_trains_is_not_resumed(runs: Runs) -> None:
     def act(event: Event) -> list[Command]:
         if event.kind == "epoch_done":
             folder = next(runs.logs.iterdir())
-            with pytest.raises(InputError, match=f"still trains, in process {os.getpid()}; 'regtui attach' shows it"):
+            with pytest.raises(InputError, match=f"still trains in process {os.getpid()}; 'regtui attach' shows it"):
                 resumable(folder)
             with pytest.raises(InputError, match="another process trains this run"):
                 RunLog.resumed(folder, checkpoints=True)
@@ -628,12 +628,37 @@ def test_a_run_that_trains_is_not_resumed(runs: Runs) -> None:
     assert summary_of(folder).status == "finished"
 
 
+def test_a_run_that_was_paused_when_the_machine_was_started_anew_can_be_resumed(runs: Runs) -> None:
+    cut = runs.whole(preset_of(4), lambda event: [Pause()] if steps_of(2)(event) else killed_if(is_paused)(event))
+    told = json.loads((cut / "run.json").read_text())
+    assert told["locked"], "its process held the lock"
+    for name, changes in (
+        ("on this host, before a restart", {"boot_id": "another"}),
+        ("in another container", {"pid_namespace": "pid:[1]", "host": "0a1b2c3d"}),
+        ("on another host, long ago", {"boot_id": "another", "host": "node17"}),
+    ):
+        (cut / "run.json").write_text(json.dumps(told | changes))
+        if name.endswith("long ago"):
+            for file in ("run.json", "events.jsonl"):
+                os.utime(cut / file, (1e9, 1e9))
+        with RunLog.resumed(cut, checkpoints=True), pytest.raises(InputError, match="still trains in"):
+            resumable(cut)
+        assert resumable(cut).epoch > 0, name
+    (cut / "run.json").write_text(json.dumps(told | {"boot_id": "another", "host": "node17"}))
+    with pytest.raises(InputError, match=r"may still train in process .* on 'node17': its files changed .* try again"):
+        resumable(cut)
+
+
+def is_paused(event: Event) -> bool:
+    return event.kind == "paused"
+
+
 def test_while_one_process_gets_ready_to_resume_it_no_other_does(runs: Runs) -> None:
     cut = runs.whole(preset_of(3), in_epoch(2))
     told = json.loads((cut / "run.json").read_text())
     (cut / "run.json").write_text(json.dumps(told | {"pid": 2**22 + 1}))  # of the one that was killed
     with RunLog.resumed(cut, checkpoints=True):
-        with pytest.raises(InputError, match="still trains, in another process; 'regtui attach' shows it"):
+        with pytest.raises(InputError, match="still trains in another process; 'regtui attach' shows it"):
             resumable(cut)
         with pytest.raises(InputError, match="another process trains this run"):
             RunLog.resumed(cut, checkpoints=True)
@@ -750,17 +775,18 @@ def test_a_preset_that_no_longer_fits_is_a_sentence(runs: Runs, setting: str, ma
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("train.learning_rate=0.1", "train.learning_rate 0.1 instead of 0.001"),
-        ("train.optimizer='sgd'", "train.optimizer sgd instead of adam"),
-        ("data.seed=3", "data.seed 3 instead of nothing"),
-        ("regularized.dropout.rate=0.1", "regularized.dropout.rate 0.1 instead of 0.5"),
+        ("train.learning_rate=0.1", "has train.learning_rate 0.1 instead of 0.001"),
+        ("data.train_samples=317", "has data.train_samples 317 instead of 320"),
+        ("train.optimizer='sgd'", "has train.optimizer sgd instead of adam"),
+        ("data.seed=3", "has data.seed 3, which was not set"),
+        ("regularized.dropout.rate=0.1", "has regularized.dropout.rate 0.1 instead of 0.5"),
     ],
 )
 def test_a_preset_that_was_changed_by_hand_is_not_gone_on_with(runs: Runs, setting: str, words: str) -> None:
     cut = runs.whole(preset_of(3), in_epoch(3))
     path = cut / "preset.toml"
     path.write_text(to_toml(load(str(path), [setting, "title='Another'"])))
-    with pytest.raises(InputError, match=rf"its preset\.toml was changed after it was trained: it has {words}; put"):
+    with pytest.raises(InputError, match=rf"its preset\.toml was changed after it was trained: it {words}; put"):
         resumable(cut)
 
 

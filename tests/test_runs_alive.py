@@ -17,6 +17,7 @@ from regtui.cli.runs import print_runs
 from regtui.cli.show import print_run
 from regtui.runs import alive
 from regtui.runs.alive import identity
+from regtui.runs.lock import open_locked
 from regtui.runs.read import read_run
 from tests.command import ENDLESS, command, environment
 from tests.test_samples import samples
@@ -153,6 +154,28 @@ def test_elsewhere_silence_tells_measured_against_the_runs_own_epochs(
 ) -> None:  # fmt: skip
     number = os.getpid() if pid == "lives" else ended
     assert told(folder, silent, *events, pid=number, **elsewhere) == (status, words)
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "certain"),
+    [
+        ({"boot_id": "another"}, True),
+        ({"pid_namespace": "pid:[1]"}, True),
+        ({"pid_namespace": "pid:[1]", "host": "0a1b2c3d"}, True),
+        ({"boot_id": "another", "host": "node17"}, False),
+        ({"boot_id": None, "host": "node17"}, False),
+    ],
+)
+def test_in_another_container_and_after_a_restart_the_lock_tells(
+    folder: Path, elsewhere: dict[str, Any], certain: bool
+) -> None:
+    events = (epoch(1.0), {"kind": "paused"})
+    free = told(folder, 2 * 3600, *events, locked=True, **elsewhere)
+    assert free == (("interrupted", "") if certain else ("silent", "silent for 2 h, paused before"))
+    handle, _ = open_locked(folder)
+    assert told(folder, 2 * 3600, *events)[0] == ("running" if certain else "silent")
+    os.close(handle)
+    assert told(folder, 2 * 3600, *events, locked=False)[0] == "silent"
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"[]\n1\n\xff\n{\n", b"[" * 100_000 + b"\n", b"x" * 10**6])

@@ -13,6 +13,7 @@ from regtui.engine.clock import Clock
 from regtui.preset.file import to_table
 from regtui.preset.model import Preset
 from regtui.protocol.events import HUGE, ArmStopped, Event, NotFinite, StopReason, Suspended
+from regtui.protocol.history import LARGEST
 from regtui.techniques.early_stopping import StoppingRule
 
 EXPLODED = 100
@@ -148,8 +149,10 @@ class RunProgress:
         """
         self.arms = {name: from_json(state["arms"][name]) for name in self.arms}
         self.epoch, self.step = int(state["epoch"]), int(state["step"])
-        self.train_seconds = float(state["train_seconds"])
-        self.clock.go_on_from(float(state["seconds"]))
+        seconds, self.train_seconds = float(state["seconds"]), float(state["train_seconds"])
+        if not (0 <= seconds < LARGEST and 0 <= self.train_seconds < LARGEST):
+            raise ValueError(f"a run of {seconds} s, which trained for {self.train_seconds} s")
+        self.clock.go_on_from(seconds)
 
 
 def start(preset: Preset, arm: str) -> ArmProgress:

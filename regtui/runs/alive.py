@@ -1,8 +1,9 @@
 """Whether a run without a summary still goes on.
 
 On the machine that trains it, we look for its process, by process number and start time, because numbers are reused.
-Elsewhere (another host that shares the disk, another container, after a restart) the number means nothing. There we
-only know for how long the run's files have not changed, which is compared with the duration of its epochs.
+Elsewhere (another host that shares the disk, another container, after a restart) the number means nothing. In another
+container and after a restart the lock on the run's folder tells, if its process held one. Else we only know for how
+long the run's files have not changed, which is compared with the duration of its epochs.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from regtui.files import open_events
+from regtui.runs.lock import is_locked
 from regtui.text import duration
 
 EPOCHS = 3
@@ -65,8 +67,10 @@ def identity() -> dict[str, Any]:
 
 def standing(folder: Path, circumstances: dict[str, Any]) -> Standing:
     """The state of the run in `folder`, which has no summary, judged by the host and process in its run.json."""
-    silence = _silence(folder)
+    silence = silence_of(folder)
     if not is_of_here(circumstances):
+        if lock_tells(circumstances):
+            return Standing("running" if is_locked(folder) else "interrupted")
         return _by_silence(folder, silence)
     pid, started = circumstances.get("pid"), circumstances.get("pid_started")
     if type(pid) is not int or not 0 < pid < 2**31 or not _is_taken(pid):
@@ -94,6 +98,17 @@ def _by_silence(folder: Path, silence: float) -> Standing:
     words = f"silent for {duration(silence)}, {before}"
     dead = last != "paused" and silence > max(LONG, 100 * (epoch or 0.0))
     return Standing("interrupted" if dead else "silent", words)
+
+
+def lock_tells(circumstances: dict[str, Any]) -> bool:
+    """Whether the lock on a run's folder tells for certain that it is trained.
+
+    Its process held one, under this system, be it in another container, or on this host before it was started anew,
+    which no process outlasts. A host of the same name that shares the disk is seen by its lock, too.
+    """
+    told = circumstances.get
+    same_system = told("boot_id") is not None and told("boot_id") == _boot()
+    return told("locked") is True and (same_system or told("host") == platform.node())
 
 
 def is_of_here(circumstances: dict[str, Any]) -> bool:
@@ -150,7 +165,7 @@ def _stat(pid: int) -> list[bytes]:
     return stat.rpartition(b")")[2].split()
 
 
-def _silence(folder: Path) -> float:
+def silence_of(folder: Path) -> float:
     """Seconds since the newest of a run's files was written."""
     written = [0.0]
     for name in ("events.jsonl", "run.json"):

@@ -113,7 +113,7 @@ class RunLog:
             if isinstance(error, FileNotFoundError):
                 raise InputError(f"{quoted(folder / EVENTS)} is missing, so that the run can't be resumed") from None
             if isinstance(error, OSError):
-                raise InputError(f"{quoted(folder)} can't be written: {unwritable(error)}") from None
+                raise InputError(f"{quoted(error.filename or folder)} can't be written: {unwritable(error)}") from None
             raise
         return log
 

@@ -6,6 +6,7 @@ early stopping, or because they diverged, stay ended; those that had all their e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,12 @@ from pydantic import ValidationError
 from regtui.errors import InputError, unwritable
 from regtui.preset.file import load, to_table
 from regtui.preset.model import Preset
-from regtui.runs.alive import is_of_here, standing
+from regtui.runs.alive import is_of_here, lock_tells, silence_of, standing
 from regtui.runs.checkpoint import Commit, check_folder, read_manifest
 from regtui.runs.files import leaves, read_circumstances, read_json
 from regtui.runs.find import STUDY, is_run
 from regtui.runs.lock import is_locked
-from regtui.text import counted, listed, one_line, quoted
+from regtui.text import counted, duration, listed, one_line, quoted
 
 _NO_NUMBER = ("schema", "name", "title", "summary", "train.epochs", "train.device", "data.root")
 """Keys of a preset that may be changed when a run is resumed: no step that was made would have been another."""
@@ -96,8 +97,10 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
     name = quoted(folder.name or folder)
     circumstances = read_circumstances(folder)
     has_ended = (folder / "summary.json").exists()
-    if not held and not has_ended and (where := _trains(folder, circumstances)):
-        raise InputError(f"{name} still trains{where}; 'regtui attach' shows it, and it needs no resuming")
+    if not held and not has_ended and (trains := _trains(folder, circumstances)):
+        raise InputError(f"{name} {trains}")
+    if not (folder / "preset.toml").exists():
+        raise InputError(f"{name} has no preset.toml, so that it can't be resumed")
     preset = load(str(folder / "preset.toml"), options={"train.epochs": epochs, "train.device": device})
     if (epochs is not None or device is not None) and is_of_study(folder):
         raise InputError(f"{name} is a run of a study, and goes on as its plan says; make a run of its own")
@@ -109,8 +112,8 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
     if preset.train.epochs < commit.epoch:
         asked = f"--epochs {epochs}" if epochs is not None else f"{preset.train.epochs} epochs"
         raise InputError(f"{name} has trained {counted(commit.epoch, 'epoch')}, and {asked} are fewer; ask for more")
-    reasons = _reasons(commit, preset, name)
     _check_preset(commit, preset, name)
+    reasons = _reasons(commit, preset, name)
     unfinished = [arm for arm, reason in reasons.items() if reason in (None, "stopped")]
     capped = [arm for arm, reason in reasons.items() if reason == "max_epochs"]
     more = capped if preset.train.epochs > commit.epoch else []
@@ -136,16 +139,23 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
 
 
 def _trains(folder: Path, circumstances: dict[str, Any]) -> str:
-    """Where the run trains now, as words; empty if it does not."""
-    here, host = is_of_here(circumstances), circumstances.get("host")
-    stands, where = standing(folder, circumstances), f", in process {circumstances.get('pid')}"
-    if here and circumstances.get("locked") is True:
-        if stands.status != "running":  # whoever has just taken it over gets ready, and is not in run.json yet
-            where = ", in another process"
-        return where if is_locked(folder) else ""
-    if stands.status == "running" or stands.words.endswith("paused before"):
-        return where + ("" if here else f" on {quoted(host)}" if host else "")
-    return ""
+    """Why the run may train now, as the rest of a sentence; empty if it does not."""
+    host, pid, stands = circumstances.get("host"), circumstances.get("pid"), standing(folder, circumstances)
+    where = f" in process {pid}" if type(pid) is int else " in another process"
+    where += "" if is_of_here(circumstances) or not host else f" on {quoted(host)}"
+    locked = circumstances.get("locked") is True
+    if locked and is_locked(folder):
+        if stands.status != "running":  # another has just taken it over and gets ready, and is not in run.json yet
+            where = " in another process"
+        return f"still trains{where}; 'regtui attach' shows it, and it needs no resuming"
+    if lock_tells(circumstances) or stands.status == "interrupted":
+        return ""
+    if is_of_here(circumstances):
+        return f"still trains{where}; 'regtui attach' shows it, and it needs no resuming"
+    if stands.status == "running":
+        return f"may still train{where}: its files changed {duration(silence_of(folder))} ago; try again later"
+    is_paused = stands.words.endswith("paused before") and not locked
+    return f"may still train{where}, where it was paused {duration(silence_of(folder))} ago" if is_paused else ""
 
 
 def _commit(folder: Path, preset: Preset) -> Commit | None:
@@ -195,15 +205,19 @@ def _check_preset(commit: Commit, preset: Preset, name: str) -> None:
     was, now = (dict(leaves(to_table(of))) for of in (trained, preset))
     changed = [key for key in {**was, **now} if was.get(key) != now.get(key) and not key.startswith(_NO_NUMBER)]
     if changed:
-        first = changed[0]
-        words = (
-            f"{first} {one_line(now.get(first, 'nothing'), 40)} instead of {one_line(was.get(first, 'nothing'), 40)}"
-        )
         more = f" and {counted(len(changed) - 1, 'more change')}" if changed[1:] else ""
         raise InputError(
-            f"{name}: its preset.toml was changed after it was trained: it has {words}{more}; put that back, or train "
-            "the file as a run of its own"
+            f"{name}: its preset.toml was changed after it was trained: it {_change(changed[0], was, now)}{more}; put "
+            "that back, or train the file as a run of its own"
         )
+
+
+def _change(key: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """How a key of two presets differs, as words after 'it': 'has train.learning_rate 0.1 instead of 0.001'."""
+    before, after = (one_line(of[key], 40) if key in of else "" for of in (was, now))
+    if not after:
+        return f"lacks {key}, which was {before}"
+    return f"has {key} {after} instead of {before}" if before else f"has {key} {after}, which was not set"
 
 
 def _reasons(commit: Commit, preset: Preset, name: str) -> dict[str, str | None]:
