@@ -25,7 +25,8 @@ from regtui.protocol.events import ArmStopped, Event, Interrupted, RunStarted, S
 from regtui.protocol.history import History
 from regtui.protocol.who import Who
 from regtui.remote.server import serving
-from regtui.runs.log import CHECKPOINT, RunLog, versions
+from regtui.runs.circumstances import versions
+from regtui.runs.log import CHECKPOINT, RunLog
 from regtui.runs.resumable import Resumable, is_of_study, resumable
 from regtui.runs.seam import Seam, find_seam, kept_lines
 from regtui.techniques.base import LARGEST_KNOB

@@ -12,8 +12,9 @@ from regtui.preset.model import Preset
 from regtui.protocol.applied import own_preset
 from regtui.protocol.events import RunStarted, StepsDone
 from regtui.protocol.history import History
+from regtui.runs.circumstances import read_circumstances
 from regtui.runs.events import read_events
-from regtui.runs.files import leaves, read_circumstances
+from regtui.runs.files import leaves
 from regtui.runs.summary import Summary, read_summary
 from regtui.text import one_line
 

@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from regtui.runs.log import is_at, place_of
+from regtui.runs.open_folder import is_at, place_of
 
 
 class HeldFolder:

@@ -48,14 +48,6 @@ def read_json(path: Path) -> dict[str, Any]:
     return _table(path, MAX_BYTES, table_of_json)
 
 
-def read_circumstances(folder: Path) -> dict[str, Any]:
-    """What a run's run.json tells of what trains it, where and with what; empty if it can't be read."""
-    try:
-        return read_json(folder / "run.json")
-    except (InputError, OSError):
-        return {}
-
-
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a preset's table, its texts made safe; unchecked, so that presets of later versions are listed too.
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import secrets
 import shutil
-import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache, partial
-from importlib import metadata
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from regtui import SCHEMA, __version__
 from regtui.disk import Disk, HangsError
 from regtui.errors import InputError, unwritable
 from regtui.files import open_plain, sync_folder, write_whole
@@ -27,14 +23,15 @@ from regtui.preset.model import Preset
 from regtui.protocol.events import EpochDone, Event, Saving, StepsDone
 from regtui.runs.alive import identity
 from regtui.runs.checkpoint import renumber
+from regtui.runs.circumstances import CIRCUMSTANCES, circumstances, read_circumstances, resumption
 from regtui.runs.event_file import EventFile
-from regtui.runs.files import read_json
 from regtui.runs.lock import LockedError, open_locked
+from regtui.runs.open_folder import is_at, place_of
 from regtui.runs.summary import Summary
 from regtui.runs.unsaved import Unsaved, fault_at
 from regtui.text import quoted
 
-PRESET, CIRCUMSTANCES, EVENTS, CHECKPOINT = "preset.toml", "run.json", "events.jsonl", "checkpoint"
+PRESET, EVENTS, CHECKPOINT = "preset.toml", "events.jsonl", "checkpoint"
 _BLOCK = 2**20
 """Bytes copied at a time."""
 SUMMARY, PREDICTIONS = "summary.json", "predictions.safetensors"
@@ -73,7 +70,7 @@ class RunLog:
             self._events = EventFile(self.folder / EVENTS)
             self._small_files = {
                 # The preset last: a folder with one is a run's, and of a run it is known who trains it.
-                CIRCUMSTANCES: _json(_circumstances(preset, threads, locked=self._locked)),
+                CIRCUMSTANCES: _json(circumstances(preset, threads, locked=self._locked)),
                 PRESET: to_toml(preset).encode(),
             }
             if self._checkpoints:
@@ -142,10 +139,10 @@ class RunLog:
             InputError: The folder can't be written.
         """
         folder = self.folder
-        told = _read_circumstances(folder) or _circumstances(preset, threads, locked=self._locked)
+        told = read_circumstances(folder) or circumstances(preset, threads, locked=self._locked)
         again = told.get("resumed")
         told |= identity() | {"locked": self._locked}
-        told["resumed"] = [*(again if isinstance(again, list) else []), _resumption(threads, epoch)]
+        told["resumed"] = [*(again if isinstance(again, list) else []), resumption(threads, epoch)]
         self._small_files = {PRESET: to_toml(preset).encode(), CIRCUMSTANCES: _json(told)}
         self._epoch = epoch + 1
         try:
@@ -180,8 +177,8 @@ class RunLog:
     def hand_over(self, t: float) -> None:
         """Close the log of a run that goes on in another process: nobody trains it until that one does."""
         self.close(t)
-        told = _read_circumstances(self.folder)
-        if told is not None:
+        told = read_circumstances(self.folder)
+        if told:
             self._write(CIRCUMSTANCES, _json(told | {"pid": None, "pid_started": None}))
 
     def _set_up(self, *, checkpoints: bool) -> None:
@@ -446,78 +443,7 @@ def _sync_above(folder: Path) -> None:
         sync_folder(folder.parent.parent)
 
 
-def _circumstances(preset: Preset, threads: int | None, *, locked: bool) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "preset": preset.name,
-        "seed": preset.train.seed,
-        "device": preset.train.device,
-        "threads": threads,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
-        **identity(),
-        "locked": locked,  # whether the process holds a lock on the folder while it trains
-        "platform": platform.platform(),
-        "versions": versions(),
-    }
-
-
-def _resumption(threads: int, epoch: int) -> dict[str, Any]:
-    """The circumstances under which a run goes on after an epoch."""
-    return {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "epoch": epoch,
-        "command": sys.argv,
-        "host": platform.node(),
-        "threads": threads,
-        "platform": platform.platform(),
-        "versions": versions(),
-    }
-
-
-def _read_circumstances(folder: Path) -> dict[str, Any] | None:
-    """What run.json tells; None if it can't be read."""
-    try:
-        return read_json(folder / CIRCUMSTANCES)
-    except (InputError, OSError):
-        return None
-
-
-def versions() -> dict[str, str]:
-    """The versions of what trains here."""
-    return {"regtui": __version__, "python": platform.python_version(), **_versions()}
-
-
-@cache
-def _versions() -> dict[str, str]:
-    """The versions of what trains; looking them up takes 15 ms, and a study has many runs."""
-    packages = ("torch", "torchvision", "numpy", "scipy", "pydantic", "safetensors")
-    return {package: metadata.version(package) for package in packages}
-
-
 def _json(content: dict[str, Any]) -> bytes:
     # A command line may contain bytes that are not text; as escapes they are valid JSON.
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     return text.encode(errors="backslashreplace")
-
-
-def is_at(handle: int, path: Path) -> bool:
-    """Whether the open folder `handle` is the one at `path`."""
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except OSError:
-        return False
-
-
-def place_of(handle: int) -> Path | None:
-    """The current path of an open folder; None if it was removed, or if the system does not say."""
-    if sys.platform == "darwin":
-        import fcntl
-
-        path = Path(os.fsdecode(fcntl.fcntl(handle, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0")))
-    else:
-        try:
-            path = Path(f"/proc/self/fd/{handle}").readlink()
-        except OSError:
-            return None
-    return path if is_at(handle, path) else None

@@ -18,7 +18,8 @@ from regtui.preset.file import load, to_table
 from regtui.preset.model import Preset
 from regtui.runs.alive import is_of_here, lock_tells, silence_of, standing
 from regtui.runs.checkpoint import Commit, check_folder, read_manifest
-from regtui.runs.files import leaves, read_circumstances, read_json
+from regtui.runs.circumstances import read_circumstances
+from regtui.runs.files import leaves, read_json
 from regtui.runs.find import STUDY, is_run
 from regtui.runs.lock import is_locked
 from regtui.text import counted, duration, listed, one_line, quoted

@@ -13,7 +13,7 @@ from regtui.protocol.history import History
 from regtui.remote.address import NAME
 from regtui.remote.client import Link
 from regtui.runs.alive import is_of_here
-from regtui.runs.files import read_circumstances
+from regtui.runs.circumstances import read_circumstances
 from regtui.runs.resumable import is_of_study
 from regtui.text import one_line
 from regtui.tui.review.replay import conclude, without_losses
