@@ -5,7 +5,6 @@ It imports its host, and with it torch, only after it has set up its streams and
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import pickle
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from regtui.errors import RegtuiError
+from regtui.heap import keep_freed_memory
 from regtui.signals import deadly
 
 if TYPE_CHECKING:
@@ -45,21 +45,6 @@ def begin(channel: str) -> None:
         _answer(lambda: host)
     else:
         _answer(lambda: _attempt(_host))
-
-
-def keep_freed_memory() -> None:
-    """Let the C library keep freed memory instead of returning it to the system.
-
-    Every step frees gradients of about a megabyte and allocates as much again. If the memory was returned in between,
-    each page would be faulted in and zeroed again: 110 page faults a step and a quarter of the time, as measured.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # not the GNU C library
-        return
-    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD in <malloc.h>
-    mallopt(trim_threshold, 256 * 2**20)
-    mallopt(mmap_threshold, 32 * 2**20)  # the largest allowed value
 
 
 def _become_forked(channel: socket.socket) -> None:

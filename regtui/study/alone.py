@@ -8,7 +8,7 @@ from pathlib import Path
 
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import RunResult, run
-from regtui.engine.worker import keep_freed_memory
+from regtui.heap import keep_freed_memory
 from regtui.preset.model import Preset
 from regtui.preset.train import Device
 from regtui.protocol.control import Control

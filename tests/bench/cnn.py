@@ -80,7 +80,7 @@ def time_steps(loop: str, steps: int) -> None:
     """Print the milliseconds of a step of this loop, after a warm-up."""
     import torch
 
-    from regtui.engine.worker import keep_freed_memory
+    from regtui.heap import keep_freed_memory
 
     keep_freed_memory()  # a plain loop gains as much by it
     torch.set_num_threads(1)
