@@ -16,6 +16,16 @@ def keep_freed_memory() -> None:
     _set(mmap_threshold, 32 * 2**20)  # the largest allowed value
 
 
+def share_one_heap() -> None:
+    """Let all threads that begin from now on take memory from one heap.
+
+    By default each thread gets one of its own, which keeps the most that it ever held. Where a page of weights is read
+    now in this thread and now in that one, that took 110 MB instead of 60, as measured.
+    """
+    arena_max = -8  # M_ARENA_MAX in <malloc.h>
+    _set(arena_max, 1)
+
+
 def _set(parameter: int, value: int) -> None:
     try:
         ctypes.CDLL(None).mallopt(parameter, value)

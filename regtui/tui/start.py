@@ -22,6 +22,7 @@ from regtui.console import complain, has_glyphs, say
 from regtui.engine.child import kill_all
 from regtui.engine.resume import Changes
 from regtui.errors import BY_SIGNAL, InputError, RegtuiError
+from regtui.heap import share_one_heap
 from regtui.preset.model import Preset
 from regtui.settings import Known, remember
 from regtui.signals import Ending, deadly
@@ -253,6 +254,7 @@ def show(
     gc.freeze()
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, RARELY)
+    share_one_heap()
     with Ending(lambda: app.end_in_order(ending.first), app.end_now, app.cut_off) as ending:
         app.run()
     app.take_time()
