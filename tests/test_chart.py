@@ -26,8 +26,9 @@ from regtui.tui.charts import chart as chart_module
 from regtui.tui.charts.chart import Chart, draw
 from regtui.tui.charts.curves import Curves
 from regtui.tui.charts.difference import strip
-from regtui.tui.charts.plot import RANKS, Curve, Plot, Stroke
-from regtui.tui.charts.view import Space, View, plots
+from regtui.tui.charts.plot import RANKS, Curve, Plot, Space, Stroke
+from regtui.tui.charts.run_plots import plots
+from regtui.tui.charts.view import View
 from regtui.tui.look import PlainText, plain
 from regtui.tui.themes import DARK, LIGHT
 from regtui.tui.widgets.lines import Lines

@@ -6,8 +6,7 @@ import pytest
 
 from regtui.protocol.history import History
 from regtui.tui.charts.chart import draw
-from regtui.tui.charts.plot import Plot
-from regtui.tui.charts.view import Space
+from regtui.tui.charts.plot import Plot, Space
 from regtui.tui.review.compare_table import differ
 from regtui.tui.review.compare_view import COMPARED, CompareView, choices, plot, runs_legend, shown
 from regtui.tui.themes import DARK, LIGHT, RUN_COLOURS

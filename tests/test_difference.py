@@ -11,7 +11,9 @@ import pytest
 from regtui.protocol.history import History
 from regtui.tui.charts.chart import Chart, draw
 from regtui.tui.charts.difference import aligned, caption, differences, strip, told
-from regtui.tui.charts.view import Space, View, plots
+from regtui.tui.charts.plot import Space
+from regtui.tui.charts.run_plots import plots
+from regtui.tui.charts.view import View
 from regtui.tui.run.screen import RunScreen
 from regtui.tui.themes import DARK
 from tests.conftest import small_preset

@@ -19,7 +19,9 @@ from regtui.tui.app import RegtuiApp
 from regtui.tui.charts.captions import below_chart, reading
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.difference import strip
-from regtui.tui.charts.view import Space, View, plots
+from regtui.tui.charts.plot import Space
+from regtui.tui.charts.run_plots import plots
+from regtui.tui.charts.view import View
 from regtui.tui.look import CURSOR, plain
 from regtui.tui.run.arms_table import arm_rows
 from regtui.tui.run.header import header_line

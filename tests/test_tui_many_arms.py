@@ -17,7 +17,9 @@ from regtui.preset.model import Preset
 from regtui.protocol.control import Control, SetPatience, SetStrength
 from regtui.tui.app import RegtuiApp
 from regtui.tui.charts.chart import Chart, draw
-from regtui.tui.charts.view import Space, View, plots
+from regtui.tui.charts.plot import Space
+from regtui.tui.charts.run_plots import plots
+from regtui.tui.charts.view import View
 from regtui.tui.look import arm_looks
 from regtui.tui.pages.what_if_screen import WhatIfScreen
 from regtui.tui.run.arms_table import arm_rows

@@ -9,8 +9,7 @@ import pytest
 from regtui.evidence.what_if import MAX_PATIENCE, WhatIf, what_if
 from regtui.preset.model import Preset
 from regtui.tui.charts.chart import draw
-from regtui.tui.charts.plot import Plot
-from regtui.tui.charts.view import Space
+from regtui.tui.charts.plot import Plot, Space
 from regtui.tui.look import arm_looks
 from regtui.tui.pages.what_if_screen import WhatIfScreen
 from regtui.tui.pages.what_if_view import cost_plot, remarks, stop_plot, table_rows, takeaways

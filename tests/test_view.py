@@ -17,9 +17,10 @@ from regtui.protocol.history import History
 from regtui.tui.charts.captions import below_chart, manner, titles
 from regtui.tui.charts.chart import draw
 from regtui.tui.charts.difference import strip
-from regtui.tui.charts.plot import Plot
+from regtui.tui.charts.plot import Plot, Space
+from regtui.tui.charts.run_plots import plots
 from regtui.tui.charts.series import smoothed
-from regtui.tui.charts.view import Space, View, plots
+from regtui.tui.charts.view import View
 from regtui.tui.themes import DARK
 from tests.conftest import small_preset
 from tests.telling import Telling

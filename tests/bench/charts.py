@@ -17,7 +17,9 @@ from regtui.preset.model import Preset
 from regtui.protocol.events import EpochDone
 from regtui.protocol.history import History
 from regtui.tui.charts.chart import draw
-from regtui.tui.charts.view import Space, View, plots
+from regtui.tui.charts.plot import Space
+from regtui.tui.charts.run_plots import plots
+from regtui.tui.charts.view import View
 from regtui.tui.run.arms_table import arm_rows
 from regtui.tui.themes import DARK
 from tests.conftest import small_preset

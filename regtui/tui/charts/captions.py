@@ -10,7 +10,8 @@ from regtui.protocol.events import EpochDone
 from regtui.protocol.history import History
 from regtui.tasks import Metric
 from regtui.text import UNKNOWN
-from regtui.tui.charts.view import Quantity, View, title, value_text
+from regtui.tui.charts.values import title, value_text
+from regtui.tui.charts.view import Quantity, View
 from regtui.tui.look import arm_looks
 
 

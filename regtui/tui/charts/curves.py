@@ -13,7 +13,9 @@ from regtui.protocol.history import History
 from regtui.tui.charts.captions import below_chart, titles
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.difference import aligned, caption, strip, told
-from regtui.tui.charts.view import Space, View, plots
+from regtui.tui.charts.plot import Space
+from regtui.tui.charts.run_plots import plots
+from regtui.tui.charts.view import View
 from regtui.tui.look import arm_looks
 from regtui.tui.widgets.lines import Lines
 

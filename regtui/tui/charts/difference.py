@@ -11,9 +11,11 @@ from regtui.preset.arms import BASELINE
 from regtui.protocol.history import History
 from regtui.tasks import Metric
 from regtui.text import brief, counted
-from regtui.tui.charts.plot import Curve, Plot, labels_width
+from regtui.tui.charts.plot import Curve, Plot, Space, labels_width
+from regtui.tui.charts.run_plots import finished, window_of
 from regtui.tui.charts.series import decimate
-from regtui.tui.charts.view import Quantity, Space, View, finished, value_of, window_of
+from regtui.tui.charts.values import value_of
+from regtui.tui.charts.view import Quantity, View
 from regtui.tui.look import arm_looks
 
 BESIDE_ZERO = 0.15

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Stroke = Literal["steps", "dotted", "dashed", "solid"]
 """How a line is drawn, from the least important to the most: the more important covers the less important."""
 RANKS: dict[Stroke, int] = {"steps": 0, "dotted": 1, "dashed": 2, "solid": 2}
+MOST_TICKS = 12
+"""Labels at the left of the highest chart."""
+
+
+class Space(NamedTuple):
+    """Columns and rows of a chart."""
+
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)

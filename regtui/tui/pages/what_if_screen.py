@@ -15,7 +15,8 @@ from regtui.evidence.what_if import WhatIf, what_if
 from regtui.techniques.early_stopping import EarlyStopping, followed_metric
 from regtui.text import one_line
 from regtui.tui.charts.chart import Chart
-from regtui.tui.charts.view import Space, View
+from regtui.tui.charts.plot import Space
+from regtui.tui.charts.view import View
 from regtui.tui.look import ArmLook, arm_looks, follow_theme
 from regtui.tui.pages.what_if_view import cost_plot, remarks, stop_plot, table_rows, takeaways
 from regtui.tui.run.keys import WALK, usable

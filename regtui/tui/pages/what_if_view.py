@@ -13,8 +13,7 @@ from regtui.axes import limits, ticks
 from regtui.evidence.what_if import MAX_PATIENCE, PatienceOutcome, WhatIf
 from regtui.techniques.early_stopping import followed_metric
 from regtui.text import UNKNOWN, short
-from regtui.tui.charts.plot import Curve, Plot
-from regtui.tui.charts.view import Space
+from regtui.tui.charts.plot import Curve, Plot, Space
 from regtui.tui.look import ArmLook
 
 STAR = "★"

@@ -29,7 +29,7 @@ from regtui.runs.read import read_run
 from regtui.tasks import Metric
 from regtui.text import listed, one_line
 from regtui.tui.charts.chart import Chart
-from regtui.tui.charts.view import Space
+from regtui.tui.charts.plot import Space
 from regtui.tui.review.compare_table import cells, columns, differ, rows
 from regtui.tui.review.compare_view import (
     AXES,

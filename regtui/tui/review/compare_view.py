@@ -14,9 +14,9 @@ from regtui.protocol.events import EpochDone
 from regtui.protocol.history import ArmHistory, History
 from regtui.tasks import Metric
 from regtui.text import brief
-from regtui.tui.charts.plot import Curve, Plot, Stroke
+from regtui.tui.charts.plot import MOST_TICKS, Curve, Plot, Space, Stroke
 from regtui.tui.charts.series import decimate
-from regtui.tui.charts.view import MOST_TICKS, Space, value_of
+from regtui.tui.charts.values import value_of
 from regtui.tui.themes import RUN_COLOURS
 
 Compared = Literal["loss", "gap", "metric", "difference"]

@@ -35,8 +35,9 @@ from regtui.runs.read import read_run
 from regtui.runs.resumable import resumable
 from regtui.text import NBSP, capital, counted, one_line
 from regtui.tui.charts.chart import Chart
-from regtui.tui.charts.plot import Plot
-from regtui.tui.charts.view import Space, View, plots
+from regtui.tui.charts.plot import Plot, Space
+from regtui.tui.charts.run_plots import plots
+from regtui.tui.charts.view import View
 from regtui.tui.look import arm_looks
 from regtui.tui.review.columns import STATUS_COLOURS
 from regtui.tui.run.keys import TRAIN_ON

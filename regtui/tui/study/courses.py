@@ -8,9 +8,8 @@ from typing import Literal
 from regtui.axes import limits, ticks
 from regtui.preset.arms import BASELINE
 from regtui.text import brief
-from regtui.tui.charts.plot import Curve, Plot
+from regtui.tui.charts.plot import Curve, Plot, Space
 from regtui.tui.charts.series import decimate
-from regtui.tui.charts.view import Space
 from regtui.tui.look import ArmLook
 from regtui.tui.study.session import EpochMeasured, Spread, StudySession
 

@@ -9,8 +9,7 @@ from regtui.axes import limits, ticks
 from regtui.evidence.dose import Dose, DoseResponse, Level
 from regtui.evidence.gain import Gains, GainTrend
 from regtui.preset.arms import BASELINE
-from regtui.tui.charts.plot import Curve, Plot
-from regtui.tui.charts.view import Space
+from regtui.tui.charts.plot import Curve, Plot, Space
 from regtui.tui.study.forest import ArmInCell
 from regtui.tui.study.subject import Subject
 

@@ -25,8 +25,7 @@ from regtui.study.record import state_of
 from regtui.text import one_line
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.curves import CHART
-from regtui.tui.charts.plot import Plot
-from regtui.tui.charts.view import Space
+from regtui.tui.charts.plot import Plot, Space
 from regtui.tui.review.saved_run import OpenRun
 from regtui.tui.study.answer import WIDEST, answer_rows, detail_lines
 from regtui.tui.study.courses import Shown, courses_plot, courses_title
