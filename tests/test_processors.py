@@ -201,7 +201,12 @@ class Told:
     ],
 )
 def test_a_run_says_with_how_many_threads_it_was_trained(
-    tmp_path: Path, args: tuple[str, ...], env: dict[str, str], threads: int
+    tmp_path: Path,
+    args: tuple[str, ...],
+    env: dict[str, str],
+    threads: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "tiny.toml").write_text(TINY)
     outcome = run("--preset", "tiny.toml", "--headless", *args, cwd=tmp_path, env=env)
@@ -214,7 +219,7 @@ def test_a_run_says_with_how_many_threads_it_was_trained(
     told = json.loads((folder / "run.json").read_text())["threads"]
     assert (told, summary.threads, started.threads) == (threads,) * 3
     report = tmp_path / "report.html"
-    assert run("export", folder, "--to", "html", "--out", report, cwd=tmp_path).code == 0
+    assert call(["export", folder, "--to", "html", "--out", report], capsys, monkeypatch).code == 0
     assert f"cpu · {threads} thread{'s' * (threads > 1)} a process" in report.read_text()
 
 

@@ -123,6 +123,14 @@ def test_logs_that_do_not_tell_when_their_process_started_are_judged_by_number_a
     ids=lambda value: " ".join(value),
 )
 @pytest.mark.parametrize("pid", ["lives", "ended"])
+def test_a_run_of_elsewhere_is_judged_by_its_silence_whatever_its_number_is_here(
+    folder: Path, ended: int, elsewhere: dict[str, Any], pid: str
+) -> None:
+    number = os.getpid() if pid == "lives" else ended
+    for silent, status in ((50, "running"), (12 * MINUTE, "silent")):
+        assert told(folder, silent, epoch(1.0), pid=number, **elsewhere)[0] == status
+
+
 @pytest.mark.parametrize(
     ("silent", "events", "status", "words"),
     [
@@ -149,11 +157,9 @@ def test_logs_that_do_not_tell_when_their_process_started_are_judged_by_number_a
     ],
 )
 def test_elsewhere_silence_tells_measured_against_the_runs_own_epochs(
-    folder: Path, ended: int, elsewhere: dict[str, Any], pid: str, silent: float, events: tuple[Any, ...],
-    status: str, words: str,
-) -> None:  # fmt: skip
-    number = os.getpid() if pid == "lives" else ended
-    assert told(folder, silent, *events, pid=number, **elsewhere) == (status, words)
+    folder: Path, silent: float, events: tuple[Any, ...], status: str, words: str
+) -> None:
+    assert told(folder, silent, *events, host="node17") == (status, words)
 
 
 @pytest.mark.parametrize(
