@@ -62,22 +62,17 @@ def loss_of(result: RunResult) -> float:
 
 WAYS: dict[str, tuple[list[str], str | None]] = {
     "a script without a guard": (["script.py"], None),
-    "python -c": (["-c", SCRIPT], None),
     "python - (stdin)": (["-"], SCRIPT),
     "a __main__ without a file, as in a notebook": (["-c", f"del globals()['__builtins__']\nexec({SCRIPT!r})"], None),
     "python -m": (["-m", "script"], None),
-    "a script that was called a module's name": (["queue_of_mine.py"], None),
 }
 
 
-@pytest.mark.parametrize(
-    "way", [next(iter(WAYS)), *(pytest.param(way, marks=pytest.mark.slow) for way in list(WAYS)[1:])]
-)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.slow
 def test_a_plain_script_trains(way: str, tmp_path: Path, expected: float) -> None:
     words, text = WAYS[way]
-    for name in ("script.py", "queue_of_mine.py"):
-        (tmp_path / name).write_text(SCRIPT)
+    (tmp_path / "script.py").write_text(SCRIPT)
     done = subprocess.run(
         [sys.executable, *words, str(tmp_path / "logs")],
         input=text, capture_output=True, text=True, cwd=tmp_path, check=False,

@@ -195,7 +195,7 @@ def html_table(page: str) -> dict[str, list[str]]:
     return {cells[0]: cells[1:] for cells in rows if cells}
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @example(ISSUE, [0.5] * 6, TOO_SMALL)
 @given(losses, accuracies, knobs)
 def test_what_if_keeps_what_the_arm_would_have_kept(

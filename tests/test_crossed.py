@@ -84,8 +84,8 @@ def test_other_numbers_of_examples_are_refused() -> None:
     ("studies", "seeds", "examples"),
     [
         (150, 8, 500),
-        pytest.param(1000, 8, 500, marks=pytest.mark.slow),
-        pytest.param(1000, 5, 2000, marks=pytest.mark.slow),
+        pytest.param(500, 8, 500, marks=pytest.mark.slow),
+        pytest.param(500, 5, 2000, marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize(("of_seed", "of_example"), [(0.02, 0.8), (0.3, 0.8), (0.3, 0.0)])

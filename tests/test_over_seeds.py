@@ -340,7 +340,7 @@ WITH_LOOKS = Decided("higher", 12, looks=LOOKS)
 
 @pytest.mark.parametrize("decided", [PLAN, WITH_LOOKS], ids=["fixed", "looks"])
 @pytest.mark.parametrize("arms", [1, 5, 15])
-@pytest.mark.parametrize("studies", [100, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("studies", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_studies_without_a_difference_call_one_at_most_as_often_as_planned(
     studies: int, arms: int, decided: Decided
 ) -> None:
@@ -348,7 +348,7 @@ def test_studies_without_a_difference_call_one_at_most_as_often_as_planned(
     assert false_calls(studies, arms, decided) <= 0.05 + 3 * error
 
 
-@pytest.mark.parametrize("studies", [100, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("studies", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_skewed_values_call_no_more_where_an_arm_changes_nothing(studies: int) -> None:
     """Arm and baseline then have one distribution, so that their difference is as likely to have either sign."""
     error = math.sqrt(0.05 * 0.95 / studies)
@@ -360,7 +360,7 @@ def test_skewed_values_call_no_more_where_an_arm_changes_nothing(studies: int) -
     ("decided", "studies"),
     [
         (PLAN, 12),
-        pytest.param(PLAN, 500, marks=pytest.mark.slow),
+        pytest.param(PLAN, 120, marks=pytest.mark.slow),
         pytest.param(WITH_LOOKS, 500, marks=pytest.mark.soak),
     ],
 )
@@ -370,7 +370,7 @@ def test_a_real_effect_among_fifteen_arms_is_called(decided: Decided, studies: i
 
 
 @pytest.mark.parametrize("effect", [2.0, 2.5])
-@pytest.mark.parametrize("studies", [40, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("studies", [40, pytest.param(1000, marks=pytest.mark.slow)])
 def test_looks_spare_seeds_where_the_effect_is_large(studies: int, effect: float) -> None:
     found, seeds = until_called(studies, 1, WITH_LOOKS, effect, 5)
     assert found > 0.95
@@ -392,7 +392,7 @@ def test_comparisons_that_are_the_same_hold_together_as_one_does(seeds: int) -> 
     ],
 )
 def test_joint_intervals_hold_together_and_at_all_looks(decided: Decided) -> None:
-    studies, hold = 500, 0
+    studies, hold = 250, 0
     for study in range(studies):
         family = one_family(5, decided.seeds, 90_000 + study)
         found = [one for look in decided.looks or (8,) for one in compare(family, decided, range(look)).values()]

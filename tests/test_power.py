@@ -97,10 +97,10 @@ def called(decided: Decided, arms: int, effect: float, studies: int) -> float:
     ("decided", "arms", "studies"),
     [
         (Decided("higher", 8), 3, 50),
-        pytest.param(Decided("higher", 6), 3, 400, marks=pytest.mark.slow),
-        pytest.param(Decided("higher", 8), 15, 400, marks=pytest.mark.slow),
-        pytest.param(Decided("higher", 12, looks=LOOKS), 1, 400, marks=pytest.mark.slow),
-        pytest.param(Decided("higher", 12, looks=LOOKS), 5, 400, marks=pytest.mark.slow),
+        pytest.param(Decided("higher", 6), 3, 200, marks=pytest.mark.slow),
+        pytest.param(Decided("higher", 8), 15, 100, marks=pytest.mark.slow),
+        pytest.param(Decided("higher", 12, looks=LOOKS), 1, 200, marks=pytest.mark.slow),
+        pytest.param(Decided("higher", 12, looks=LOOKS), 5, 100, marks=pytest.mark.slow),
     ],
 )
 def test_the_effect_is_found_with_its_power_by_the_rule_itself(decided: Decided, arms: int, studies: int) -> None:

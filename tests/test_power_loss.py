@@ -137,7 +137,7 @@ def test_what_is_there_can_be_resumed_and_ends_as_if_nothing_had_been(
 ) -> None:
     operations, _ = operations_of_a_run(tmp_path / "logs", monkeypatch)
     (whole,) = (tmp_path / "logs").iterdir()
-    assert assert_resumes_as(whole, operations, range(0, len(operations), 7), tmp_path) > 5
+    assert assert_resumes_as(whole, operations, range(0, len(operations), 11), tmp_path) > 5
 
 
 @pytest.mark.slow
@@ -157,4 +157,4 @@ def test_a_run_that_is_being_resumed_may_lose_its_power_anywhere(
     first = next(place for place, operation in enumerate(resuming) if operation.what == "sync folder")
     everything = [*(event for event in events if isinstance(event, EpochDone) and event.epoch <= 2), *told]
     assert_whole_after_each(resuming, everything, tmp_path, first + 2, saved=2)
-    assert assert_resumes_as(whole, resuming, range(first + 2, len(resuming), 7), tmp_path / "again") > 3
+    assert assert_resumes_as(whole, resuming, range(first + 2, len(resuming), 11), tmp_path / "again") > 3
