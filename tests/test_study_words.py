@@ -11,7 +11,8 @@ import pytest
 
 from regtui.evidence.glance import text_of
 from regtui.preset.file import to_table
-from regtui.study.glance import glance, table, verdict_lines
+from regtui.study.details import table, verdict_lines
+from regtui.study.glance import glance
 from regtui.study.markdown import markdown
 from regtui.study.naming import span
 from regtui.study.outcome import State, StudyOutcome, end_at_look, judge

@@ -152,8 +152,8 @@ def print_study(folder: Path, *, json: bool = False, markdown: bool = False) -> 
     Raises:
         InputError: There is no such study, its plan was changed, or two of its runs are of one job.
     """
+    from regtui.study.details import verdict_lines
     from regtui.study.folder import StudyFolder
-    from regtui.study.glance import verdict_lines
     from regtui.study.markdown import markdown as as_markdown
     from regtui.study.outcome import outcome_of
     from regtui.study.record import state_of, to_json

@@ -62,7 +62,7 @@ class StudyTablePrinter:
 
     def end(self, outcome: StudyOutcome) -> None:
         """Print what the study came to."""
-        from regtui.study.glance import verdict_lines
+        from regtui.study.details import verdict_lines
 
         say()
         for line in verdict_lines(outcome, min(room(), PROSE)):

@@ -53,7 +53,7 @@ def _draw_forest(axes: Axes, words: StudyWords) -> None:
     axes.axvline(0, color="0.5", linewidth=0.6)
     for cell in words.outcome.cells.values():
         if len(words.outcome.cells) > 1:
-            names.append(_text(f"{words.where(cell.cell) or 'as in the preset'}:"))
+            names.append(_text(f"{words.place(cell.cell)}:"))
         for place, (arm, of) in enumerate(cell.arms.items(), start=1):
             y, color = -len(names), _color(place)
             names.append(_text(words.named(arm)))

@@ -17,9 +17,9 @@ from regtui.export.html import ReportTable, colours_of, template
 from regtui.export.saved_study import SavedStudy
 from regtui.export.study_svg import ForestRow, forest, response
 from regtui.preset.arms import BASELINE
+from regtui.study.details import details_sentences, table, tests_tables
 from regtui.study.diagnosis import advice_on_study
 from regtui.study.dose import dose_responses, effect_maps
-from regtui.study.glance import details_sentences, table, tests_tables
 from regtui.study.naming import span
 from regtui.study.outcome import CellOutcome
 from regtui.study.reproduce import command_of
@@ -103,7 +103,7 @@ def _forest(words: StudyWords, looks: dict[str, _Look]) -> Markup:
     rows: list[ForestRow] = []
     for cell in words.outcome.cells.values():
         if len(words.outcome.cells) > 1:
-            rows.append(ForestRow(words.where(cell.cell) or "as in the preset"))
+            rows.append(ForestRow(words.place(cell.cell)))
         rows += [ForestRow(_plain(words.named(arm)), looks[arm].look, of.score) for arm, of in cell.arms.items()]
     unit = words.metric.points.replace(NBSP, " ").strip()
     label = f"difference from the baseline in {words.quantity}{f', in {unit}' if unit else ''}"
@@ -160,4 +160,4 @@ def _seeds(cell: CellOutcome, words: StudyWords) -> dict[str, object]:
         run = cell.run_of(BASELINE, seed)
         values = [shown(cell.baseline.get(seed)), *(shown(of.values.get(seed)) for of in cell.arms.values())]
         rows.append([str(seed), *values, UNKNOWN if run is None else run.name])
-    return {"title": words.where(cell.cell) or "as in the preset", "table": ReportTable(header, rows)}
+    return {"title": words.place(cell.cell), "table": ReportTable(header, rows)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from regtui.study.glance import details_sentences, table
+from regtui.study.details import details_sentences, table
 from regtui.study.naming import span
 from regtui.study.outcome import StudyOutcome
 from regtui.study.reproduce import command_of

@@ -96,6 +96,10 @@ class StudyNames:
         """A cell's settings in words; see `cell_words`."""
         return cell_words(cell, self.first.cell, self.preset.dataset.examples)
 
+    def place(self, cell: PlannedCell) -> str:
+        """The same as a heading or a row's name: 'as in the preset' where none is set."""
+        return self.where(cell) or "as in the preset"
+
     @property
     def unit(self) -> str:
         """What stands behind a difference."""

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from regtui.evidence.glance import Role, text_of
 from regtui.evidence.over_seeds import Call
-from regtui.study.glance import details, glance
+from regtui.study.details import details
+from regtui.study.glance import glance
 from regtui.text import NBSP
 from regtui.tui.study.session import StudySession
 

@@ -15,8 +15,8 @@ from regtui.errors import RegtuiError
 from regtui.preset.arms import BASELINE
 from regtui.protocol.events import EpochDone, Stalled
 from regtui.runs.follow import Follower
+from regtui.study.details import verdict_lines
 from regtui.study.engine import Began, Ended, News, Told
-from regtui.study.glance import verdict_lines
 from regtui.study.outcome import StudyOutcome
 from regtui.study.plan import Job
 from regtui.text import one_line
