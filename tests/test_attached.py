@@ -13,7 +13,7 @@ import pytest
 from textual.pilot import Pilot
 
 from regtui.engine.run import run, summarize
-from regtui.protocol.control import Command, Control, SetPatience, Stop
+from regtui.protocol.control import Command, Control, Pause, SetPatience, Stop
 from regtui.protocol.events import ControlApplied, Event, RunFinished
 from regtui.protocol.history import History
 from regtui.protocol.who import Who
@@ -104,6 +104,20 @@ async def test_a_run_of_another_process_is_steered_to_its_verdict(tmp_path: Path
             assert app.watched_lines() == screen.session.outcome()
         run.thread.join()
         assert History.of(read_events(run.folder)) == History.of(run.events) == history
+
+
+async def test_of_a_paused_run_that_is_left_nobody_says_that_it_goes_on(tmp_path: Path) -> None:
+    with elsewhere(tmp_path) as run:
+        run.open(1)
+        async with watching(run.folder) as (app, pilot, screen):
+            await until(pilot, lambda: screen.session.link is not None)
+            run.control.send(Pause())
+            run.open(1)
+            await until(pilot, lambda: screen.session.history.paused)
+            await pilot.press("escape")
+            await until(pilot, lambda: isinstance(app.screen, ReviewScreen))
+            assert said(app) == "The run stays paused."
+        assert app.watched_lines()[0] == "The run stays paused. To see, steer or stop it:"
 
 
 async def test_leaving_it_does_not_end_it_and_the_next_one_sees_the_same(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ class RunDesk(Desk, inherit_bindings=False):
         if self.watched.ended:
             return self.watched.outcome()
         return [
-            "The run goes on. To see, steer or stop it:",
+            f"{self.watched.left_as}. To see, steer or stop it:",
             "",
             f"regtui attach {quote(one_line(self.watched.folder))}",
         ]

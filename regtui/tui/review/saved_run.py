@@ -160,5 +160,5 @@ class SavedRunScreen(RunScreen):
         """One step back; a run that goes on does so when its screen is left."""
         leaves = self._cursor is None and not self._details
         if leaves and self.session.link is not None and not self.session.ended:
-            tell(self, "The run goes on.")
+            tell(self, f"{self.session.left_as}.")
         super().action_back()

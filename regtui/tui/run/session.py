@@ -108,6 +108,11 @@ class Session:
         return "failed" if self.live else "interrupted"
 
     @property
+    def left_as(self) -> str:
+        """What a run does that its viewer leaves, and that has not ended."""
+        return "The run stays paused" if self.history.paused else "The run goes on"
+
+    @property
     def state(self) -> str:
         """Name and state in a few words: 'dropout · epoch 7/10'."""
         history, started = self.history, self.history.started
