@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from regtui.protocol.answers import changed, of_another, refused, steered, without_screen
+from regtui.protocol.answers import TAKEN_BACK, changed, of_another, refused, steered, without_screen
 from regtui.protocol.events import ControlApplied, Event, Paused, Resumed
 from regtui.protocol.who import Who
 from tests.conftest import small_preset
@@ -49,6 +49,8 @@ def test_why_a_command_was_refused() -> None:
     told = ControlApplied(command="set_patience", arm="regularized", key="patience", value=3, why=why, **facts)
     assert refused(told) == f"patience stays as it is: {why}"
     assert refused(ControlApplied(command="someday", why="unknown", **facts)) == "unknown"
+    assert refused(ControlApplied(command="hand_over", why="no room", **facts)) == "The run goes on here: no room"
+    assert refused(ControlApplied(command="hand_over", why=TAKEN_BACK, **facts)) == "", "who asked for it knows"
 
 
 def test_who_did_it_is_told_where_it_was_somebody_else() -> None:

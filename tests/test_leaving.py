@@ -169,6 +169,7 @@ async def test_while_the_other_process_begins_it_may_still_be_answered_otherwise
         assert app.session is not None
         if answer == "g":
             assert app.is_running, "who goes on stays"
+            assert "as was asked for since" not in said(app)
             assert app.session.status == "finished"
         await until(pilot, lambda: answer == "g" or not app.is_running)
     if answer == "x":
@@ -204,6 +205,23 @@ async def test_a_paused_run_that_is_left_running_goes_on_which_is_said_before(tm
         await pilot.press("q")
         await until(pilot, lambda: isinstance(app.screen, LeaveQuestion))
         assert "Left running, it goes on and is handed over at the end of its epoch" in asked_in_words(app)
+
+
+async def test_left_running_in_its_last_epoch_it_is_left_when_it_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = taken_over_by(monkeypatch, HERE)
+    async with running(tmp_path) as (app, pilot, training):
+        await epochs(app, pilot, training, 5)
+        await until(pilot, lambda: app.session is not None and app.session.epoch == 6)
+        await pilot.press("q", "l")
+        await until(pilot, lambda: "This is its last epoch: leaving when the run has ended." in said(app))
+        training.open(1)
+        await until(pilot, lambda: not app.is_running)
+    assert not asked
+    assert app.session is not None
+    assert (app.session.status, app.exit_code) == ("finished", 0)
+    assert app.session.outcome()[-1] == f"log  {app.session.folder}"
 
 
 async def test_a_run_whose_weights_cannot_be_saved_cannot_be_left_running(tmp_path: Path) -> None:

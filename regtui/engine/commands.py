@@ -8,6 +8,7 @@ from regtui.engine.progress import RunProgress
 from regtui.engine.steps import Steps
 from regtui.errors import InputError
 from regtui.preset.model import Preset
+from regtui.protocol.answers import TAKEN_BACK
 from regtui.protocol.control import (
     Control,
     HandOver,
@@ -121,7 +122,7 @@ class Commands:
         elif paused:
             self._one_epoch = command if command.one_epoch else None
         else:
-            self.answer_hand_over("it goes on here, as was asked for since")
+            self.answer_hand_over(TAKEN_BACK)
         if paused:
             self._tell(Resumed)
 

@@ -23,6 +23,7 @@ from regtui.engine.steps import Steps
 from regtui.engine.watch import PATIENCE, StalledError, Watch, stalled
 from regtui.preset.arms import BASELINE
 from regtui.preset.model import Preset
+from regtui.protocol.answers import HAS_ENDED
 from regtui.protocol.control import Control
 from regtui.protocol.events import DIVERGED, ArmScore, EpochDone, Event, Scored, Status
 from regtui.runs.checkpoint import Commit
@@ -112,7 +113,7 @@ class Trainer:
                     self.commands.saved()
                 if not progress.running:
                     break
-            self.commands.answer_hand_over("it has ended")
+            self.commands.answer_hand_over(HAS_ENDED)
             return self._score()
         except (CrewClosedError, StalledError):
             self.commands.answer_stops()

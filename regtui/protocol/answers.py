@@ -13,6 +13,8 @@ from regtui.text import listed
 
 NAMES = {"learning_rate": "learning rate", "min_delta": "min Δ"}
 """The knobs that are not called by their key."""
+HAS_ENDED, TAKEN_BACK = "it has ended", "it goes on here, as was asked for since"
+"""Why a run is not handed over where nobody needs to be told: its end is seen, and who stays asked for that."""
 Answer = ControlApplied | Paused | Resumed
 
 
@@ -56,7 +58,9 @@ def without_screen(preset: Preset, history: History, event: Event, *, at_once: b
 
 
 def refused(control: ControlApplied) -> str:
-    """Why a command was not carried out."""
+    """Why a command was not carried out; empty where that needs no words."""
+    if control.command == "hand_over":
+        return "" if control.why in (HAS_ENDED, TAKEN_BACK) else f"The run goes on here: {control.why}"
     return f"{_knob(control)} stays as it is: {control.why}" if control.key else control.why
 
 

@@ -585,4 +585,7 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
         elif not session.is_left_running:
             session.is_left_running = True
             session.control.send(HandOver())
-            tell(self, f"Leaving at the end of epoch {session.epoch}, when another process takes the run over.")
+            if session.epoch < session.preset.train.epochs:
+                tell(self, f"Leaving at the end of epoch {session.epoch}, when another process takes the run over.")
+            else:
+                tell(self, "This is its last epoch: leaving when the run has ended.")

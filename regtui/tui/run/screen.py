@@ -202,8 +202,8 @@ class RunScreen(Screen[None]):
         own = [one for one in refusals if not answers.of_another(one)]
         accepted = [one for one in told if one not in refusals]
         last = accepted[-1] if accepted else None
-        if own:
-            tell(self, answers.refused(own[-1]), error=True)
+        if own and (why := answers.refused(own[-1])):
+            tell(self, why, error=True)
         elif isinstance(last, ControlApplied) and last.key is not None:
             controls = [one for one in accepted if isinstance(one, ControlApplied)]
             tell(self, answers.changed(self.session.preset, self.session.history, controls))

@@ -11,6 +11,7 @@ from regtui.engine.process import CrewClosedError
 from regtui.engine.resume import Changes
 from regtui.engine.run import HandedOver, RunResult
 from regtui.errors import EXIT_CODES, RegtuiError
+from regtui.protocol.answers import HAS_ENDED
 from regtui.protocol.events import ControlApplied, Event
 from regtui.protocol.history import History
 from regtui.runs.events import read_events
@@ -75,7 +76,8 @@ def _train(
 
     def tell(event: Event) -> None:
         if isinstance(event, ControlApplied) and event.command == "hand_over" and not event.accepted:
-            session.is_left_running = False
+            # A run that comes to its end by itself is left then, as was announced.
+            session.is_left_running = event.why == HAS_ENDED and not session.control.stop_requested
         session.tell(event)
 
     try:
