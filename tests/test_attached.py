@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 
 from regtui.engine.run import run, summarize
 from regtui.protocol.control import Command, Control, Pause, SetPatience, Stop
-from regtui.protocol.events import ControlApplied, Event, RunFinished
+from regtui.protocol.events import ControlApplied, Event, Paused, Resumed, RunFinished
 from regtui.protocol.history import History
 from regtui.protocol.who import Who
 from regtui.runs.events import read_events
@@ -222,6 +222,24 @@ async def test_what_was_before_is_no_answer_and_what_others_do_is_told_with_thei
         assert link.sent == [SetPatience(arm=None, patience=6)]
         link.call("refused", "at most 10 requests a second are taken")
         await until(pilot, lambda: said(app) == "At most 10 requests a second are taken.")
+
+
+async def test_the_key_for_pausing_means_what_is_seen_also_when_somebody_else_let_it_go_on(
+    going: Path, links: list[FakeLink]
+) -> None:
+    async with watching(going) as (app, pilot, screen):
+        await until(pilot, lambda: links and screen.session.link is not None)
+        (link,) = links
+        link.tell_all(list(read_events(going)))
+        await until(pilot, lambda: "space pause" in footer(app))
+        await pilot.press("space")
+        await until(pilot, lambda: link.sent == [Pause()])
+        link.on_event(Paused(t=9, epoch=3, step=21, by=Who.here()))
+        link.on_event(Resumed(t=9, epoch=3, step=21, by=Who(pid=7, user="alice")))  # before this screen saw the pause
+        await until(pilot, lambda: said(app) == "going on by alice, pid 7")
+        await pilot.press("space")
+        await until(pilot, lambda: len(link.sent) == 2)
+        assert link.sent == [Pause(), Pause()]
 
 
 async def test_a_run_that_another_process_takes_over_is_told_anew_and_not_twice(

@@ -176,7 +176,8 @@ class RunScreen(Screen[None]):
 
     def told(self, events: Sequence[Event]) -> None:
         """Show these events, at once or with the next drawing."""
-        if self._asked_to_pause == self.session.history.paused:
+        others = any(isinstance(event, Paused | Resumed) and answers.of_another(event) for event in events)
+        if others or self._asked_to_pause == self.session.history.paused:
             self._asked_to_pause = None
         for event in events:
             if isinstance(event, Unattachable):
