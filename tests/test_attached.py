@@ -285,6 +285,22 @@ async def test_a_run_whose_process_vanishes_is_shown_as_interrupted_and_goes_on_
         assert app.exit_code == 0
 
 
+async def test_a_process_that_was_made_to_stand_still_is_told_as_long_as_it_does(
+    going: Path, links: list[FakeLink], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regtui.tui.review.saved_run.STILL", 0.02)
+    state = [b"T"]
+    monkeypatch.setattr("regtui.runs.alive._stat", lambda _pid: state)
+    async with watching(going, (80, 24)) as (app, pilot, screen):
+        await until(pilot, lambda: links and screen.session.link is not None)
+        links[0].tell_all(list(read_events(going)))
+        await until(pilot, lambda: f"kill -CONT {GONE} lets it go on" in said(app))
+        await until(pilot, lambda: "stands still" in text_of(app).splitlines()[0])
+        state[0] = b"S"
+        await until(pilot, lambda: said(app) == f"Process {GONE} goes on.")
+        await until(pilot, lambda: "stands still" not in text_of(app))
+
+
 @pytest.mark.slow
 async def test_a_process_that_does_not_answer_is_followed_by_its_log(
     going: Path,

@@ -119,6 +119,12 @@ def is_of_here(circumstances: dict[str, Any]) -> bool:
     return all(circumstances.get(key) == value for key, value in told.items())
 
 
+def is_stopped(circumstances: dict[str, Any]) -> bool:
+    """Whether a signal has stopped a run's process, as Ctrl-Z does; where that can't be told, it counts as going on."""
+    pid = circumstances.get("pid")
+    return is_of_here(circumstances) and type(pid) is int and _stat(pid)[:1] in ([b"T"], [b"t"])
+
+
 def _boot() -> str | None:
     """An identifier of the machine's current boot; None if the system has none."""
     try:

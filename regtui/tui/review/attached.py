@@ -12,7 +12,7 @@ from regtui.protocol.events import Event
 from regtui.protocol.history import History
 from regtui.remote.address import NAME
 from regtui.remote.client import Link
-from regtui.runs.alive import is_of_here
+from regtui.runs.alive import is_of_here, is_stopped
 from regtui.runs.circumstances import read_circumstances
 from regtui.runs.resumable import is_of_study
 from regtui.text import one_line
@@ -102,6 +102,14 @@ def unreachable(folder: Path) -> str:
     if is_of_study(folder):
         return "This run belongs to a study, and goes on as its plan says: its log is followed."
     return f"{trainer(folder).capitalize()} trains this run and lets nobody attach: its log is followed."
+
+
+def stands_still(folder: Path) -> str:
+    """What to do where a signal has stopped the process that trains the run in `folder`; empty where none has."""
+    told = read_circumstances(folder)
+    if not is_stopped(told):
+        return ""
+    return f"{trainer(folder).capitalize()} stands still, as after Ctrl-Z: kill -CONT {told['pid']} lets it go on."
 
 
 def trainer(folder: Path) -> str:

@@ -13,7 +13,7 @@ from textual.worker import get_current_worker
 from regtui.errors import InputError, RegtuiError
 from regtui.runs.read import read_run
 from regtui.settings import Charts
-from regtui.tui.review.attached import Attachment, trainer, unreachable
+from regtui.tui.review.attached import Attachment, stands_still, trainer, unreachable
 from regtui.tui.review.replay import FOLLOW, Replay
 from regtui.tui.run.keys import HERE, WHILE_RUNNING
 from regtui.tui.run.screen import RunScreen
@@ -24,6 +24,8 @@ from regtui.tui.widgets.thread import in_thread
 
 AGAIN = 30.0
 """Seconds until a process that did not answer is asked again."""
+STILL = 1.0
+"""Seconds between two looks whether that process was made to stand still."""
 LOOK = 0.1
 """Seconds between two looks whether the run has ended, or its screen was closed."""
 
@@ -76,6 +78,8 @@ class SavedRunScreen(RunScreen):
         self._replay = Replay(folder, lambda: self.post_message(self.EventsWait()))
         self._ask_at = 0.0
         """When the process that trains the run may be asked again, which did not answer."""
+        self._look_at = 0.0
+        """When it is to be seen next whether that process stands still."""
         self._unreachable = ""
         """Why that process can't be asked at all, as was said."""
         super().__init__(self._replay.session, charts)
@@ -120,7 +124,7 @@ class SavedRunScreen(RunScreen):
             self.session.link = attached
             self.post_message(self.Attached(self.session))
             while not closed.is_set() and not attached.over.wait(LOOK):
-                pass
+                self._tell_if_stopped()
         finally:
             attached.close()
         if closed.is_set() or self.session.ended:
@@ -130,6 +134,18 @@ class SavedRunScreen(RunScreen):
         self.post_message(self.Attached(self.session))
         self._replay.start_over()
         return False
+
+    def _tell_if_stopped(self) -> None:
+        """Say that the process that trains the run stands still, and when it does so no more."""
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + STILL
+        words, before = stands_still(self._replay.folder), self.session.silence
+        self.session.silence = "stands still" if words else ""
+        if words and not before:
+            self.post_message(self.Heard(words, True))
+        elif before and not words:
+            self.post_message(self.Heard(f"{trainer(self._replay.folder).capitalize()} goes on.", False))
 
     @on(EventsWait)
     def _take_in(self) -> None:
@@ -150,6 +166,7 @@ class SavedRunScreen(RunScreen):
     @on(Heard)
     def _heard(self, event: Heard) -> None:
         tell(self, event.words, error=event.error)
+        self._header.redraw()
 
     @on(Over)
     def _read_to_the_end(self) -> None:
