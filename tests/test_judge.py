@@ -23,7 +23,7 @@ from regtui.errors import InputError
 from regtui.evidence.over_seeds_words import TITLES
 from regtui.foreign.judged import JudgedLogs, JudgeWishes, judge
 from regtui.foreign.series import LoggedRun, Point
-from regtui.foreign.words import headline, markdown, table, table_of_json, verdict_lines
+from regtui.foreign.words import headline, markdown, table, to_json, verdict_lines
 from tests import foreign_logs as logs
 from tests.command import Outcome, call
 from tests.hostile import HOSTILE, assert_harmless
@@ -199,7 +199,7 @@ def test_whatever_was_logged_is_judged_or_refused_in_a_sentence(
         return
     assert headline(found)
     assert all(line.isprintable() for line in verdict_lines(found, 60))
-    json.dumps(table_of_json(found), allow_nan=False)
+    json.dumps(to_json(found), allow_nan=False)
     assert markdown(found)
 
 

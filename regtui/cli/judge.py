@@ -48,7 +48,7 @@ def print_judged(
     wishes = JudgeWishes(metric, _better(better), _at(at), smallest, alpha)
     judged = judge(find_runs(baseline, "--baseline"), find_runs(regularized, "--regularized"), wishes)
     if json:
-        say(json_text.dumps(words.table_of_json(judged), indent=2, allow_nan=False))
+        say(json_text.dumps(words.to_json(judged), indent=2, allow_nan=False))
     elif markdown:
         say(words.markdown(judged))
     else:

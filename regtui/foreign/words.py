@@ -95,7 +95,7 @@ def markdown(judged: JudgedLogs) -> str:
     return "\n\n".join([*texts, *map(_escaped, remarks(judged))]).replace(NBSP, " ")
 
 
-def table_of_json(judged: JudgedLogs) -> dict[str, Any]:
+def to_json(judged: JudgedLogs) -> dict[str, Any]:
     """Everything as a table for JSON; values in the unit in which they are shown."""
     of = judged.compared
     return {
