@@ -54,7 +54,34 @@ _REMEDIES = {
     errno.ESTALE: "the network share has gone away",
     errno.ENODEV: "the disk is no longer there",
     errno.EMFILE: "this process has too many files open",
+    errno.ENFILE: "this machine has too many files open",
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f)",
+    errno.ENAMETOOLONG: "take a shorter path",
+    errno.ENOTCONN: "the network share has gone away",
+    errno.EHOSTDOWN: "the network share has gone away",
+    errno.ETIMEDOUT: "the network share does not answer",
 }
+
+
+_NO_MEMORY = ("Cannot allocate memory", "failed to map segment", "can't allocate memory")
+"""What the C library, its loader and torch say of too little memory, in errors of any kind."""
+
+
+def exhausted(error: BaseException) -> str:
+    """What the system does not have enough of, and what to do, in words; empty if that is not what failed."""
+    number, words = error.errno if isinstance(error, OSError) else None, str(error)
+    if isinstance(error, MemoryError) or number == errno.ENOMEM or any(part in words for part in _NO_MEMORY):
+        return "there is too little memory; end other programs, or raise the limit (ulimit -v, the control group)"
+    if number in {errno.EMFILE, errno.ENFILE}:
+        return "too many files are open; end other programs, or raise the limit (ulimit -n)"
+    if number == errno.EAGAIN or "can't start new thread" in words:
+        return "too many processes or threads are running; end other programs, or raise the limit (ulimit -u)"
+    return ""
+
+
+def unforeseen(error: BaseException) -> RegtuiError:
+    """The error for a person, of one that nobody expected: a sentence, or the name of a defect."""
+    return RegtuiError(exhausted(error) or f"unforeseen {type(error).__name__}: {error}")
 
 
 def unwritable(error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""How much memory this program may take: what the machine has free, or a control group's limit if that is less."""
+"""How much memory this program may take: what the machine has free, or a limit of its own if that is less."""
 
 from __future__ import annotations
 
@@ -23,17 +23,26 @@ class Memory(NamedTuple):
     owner: str
 
 
-def free_memory(root: Path = Path("/"), own: int = 0) -> Memory:
+def free_memory(root: Path = Path("/"), own: int = 0, processes: int = 1) -> Memory:
     """What can be taken here at most: memory that is free or can be freed, and free swap.
 
     Args:
         root: The root folder, below which `proc` is; tests pass another one.
         own: Bytes that processes hold which will use them again.
+        processes: How many processes take it, each of which has a limit of its own.
     """
     free, swap = _machine(root)
     found = [Memory(free + swap + own, "this machine")]
     found += [Memory(limit + swap, "the control group of this program") for limit in _limits(root)]
+    if (limit := process_limit()) is not None:
+        found.append(Memory(limit * processes, "the limit of its processes (ulimit -v)"))
     return min(found)
+
+
+def process_limit() -> int | None:
+    """Bytes of address space that each process may have, as `ulimit -v` sets it; None without a limit."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def resident(pid: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import subprocess
@@ -21,13 +22,14 @@ from regtui.data.source import ensure
 from regtui.engine import fits
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import run
-from regtui.errors import EXIT_CODES, InputError
+from regtui.errors import EXIT_CODES, InputError, unforeseen
 from regtui.memory import Memory, free_memory, resident
 from regtui.preset.memory import check, needed
 from regtui.protocol.control import Control
 from regtui.protocol.events import EpochDone, RunFinished
 from regtui.runs.events import read_events
-from regtui.study.design import Wishes
+from regtui.study.design import Wishes, make_plan
+from regtui.study.local import check_memory
 from tests.conftest import small_preset
 from tests.memory_peak import RUNS
 from tests.test_processors import UNIFIED, V2
@@ -173,12 +175,34 @@ def test_a_crew_that_is_there_already_is_not_needed_to_know(tmp_path: Path, monk
 
 
 def test_what_this_program_holds_counts_as_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    def least_own(own: int) -> Memory:
+    def least_own(own: int, **_: int) -> Memory:
         assert own >= 0.8 * psutil.Process().memory_info().rss
         return Memory(10**12, "this machine")
 
     monkeypatch.setattr(fits, "free_memory", least_own)
     fits.check_here(small_preset(), "cpu", 1)
+
+
+def test_a_limit_of_each_process_counts_for_all_that_take_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regtui.memory.process_limit", lambda: 1000)
+    assert free_memory(processes=2) == (2000, "the limit of its processes (ulimit -v)")
+    with pytest.raises(InputError, match=r"but the limit of its processes \(ulimit -v\) grants 0 MB; take a smaller"):
+        fits.check_early(small_preset(), at_once=1)
+
+
+def test_runs_at_the_same_time_fit_together_or_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    preset = small_preset(model={"hidden": [4096, 4096]}, train={"device": "cpu"})
+    one = needed(preset, 1, on_gpu=False).total
+    monkeypatch.setattr(fits, "free_memory", lambda **_: Memory(3 * one - 1, "this machine"))
+    check_memory(make_plan(preset, Wishes("2")), 3)
+    study = begin_study(preset, Wishes("3"), RunOptions(yes=True, jobs=2), tmp_path)
+    assert study.path.exists()
+    words = (
+        f"3 runs at the same time take at least {3 * one / GB:.1f} GB of memory, {one / 1e6:,.0f} MB each, but this "
+    )
+    with pytest.raises(InputError, match=f"{words}machine grants .*; take fewer at a time with --jobs"):
+        begin_study(preset, Wishes("3"), RunOptions(yes=True, jobs=3), tmp_path / "logs")
+    assert not (tmp_path / "logs").exists()
 
 
 def test_a_study_is_refused_before_it_has_a_folder(tmp_path: Path) -> None:
@@ -217,6 +241,24 @@ def test_a_gpu_is_asked_for_what_it_has_free(monkeypatch: pytest.MonkeyPatch) ->
 
 
 # Too little all the same
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError("Cannot allocate memory (os error 12)"), "there is too little memory; end other programs, or"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "there is too little memory"),
+        (ImportError("libtorch.so: failed to map segment from shared object"), "there is too little memory"),
+        (OSError(errno.EMFILE, "Too many open files"), "too many files are open; .* raise the limit .ulimit -n."),
+        (OSError(errno.ENFILE, "Too many open files in system"), "too many files are open"),
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "too many processes or threads"),
+        (RuntimeError("can't start new thread"), "too many processes or threads"),
+        (KeyError("defect"), "unforeseen KeyError: 'defect'"),
+    ],
+    ids=str,
+)
+def test_what_the_system_has_too_little_of_is_no_defect(error: Exception, words: str) -> None:
+    assert re.match(words, str(unforeseen(error)))
 
 
 def test_too_little_memory_is_told_from_other_faults() -> None:

@@ -48,7 +48,7 @@ _WrongCall: type[Exception] = next(base for base in typer.BadParameter.__mro__ i
 def main() -> None:
     """Run the command line; a fault that a person can mend ends as a sentence on stderr."""
     from regtui.console import fall_back_to_ascii, open_closed_streams
-    from regtui.errors import InputError, RegtuiError
+    from regtui.errors import InputError, RegtuiError, exhausted, unforeseen
     from regtui.import_path import current_folder
 
     open_closed_streams()
@@ -64,7 +64,9 @@ def main() -> None:
     except Exception as error:  # a bug: the traceback helps developers only
         if current_folder() is None:  # not a bug: the current folder has been deleted
             _end_with(InputError("the current folder has been deleted; go to one that exists, or name whole paths"))
-        _end_with(RegtuiError(f"unforeseen {type(error).__name__}: {error}; 'regtui --debug' and the same shows where"))
+        if words := exhausted(error):
+            _end_with(RegtuiError(words))
+        _end_with(RegtuiError(f"{unforeseen(error)}; 'regtui --debug' and the same shows where"))
 
 
 def _show_usage(error: Any) -> None:

@@ -81,7 +81,7 @@ def begin_study(preset: Preset, wishes: Wishes, running: RunOptions, logs: Path)
     if running.engine == "local":
         from regtui.study.local import check_memory
 
-        check_memory(plan)
+        check_memory(plan, jobs_of(running))
     _ask(plan, running)
     return StudyFolder.create(plan, logs)
 

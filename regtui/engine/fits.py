@@ -11,21 +11,22 @@ from regtui.preset.model import Preset
 from regtui.processors import grant, has_gpu
 
 
-def check_early(preset: Preset, at_once: int | None = None) -> None:
+def check_early(preset: Preset, at_once: int | None = None, runs: int = 1) -> None:
     """Refuse a run that takes more than this machine has, before it has processes, if it is surely trained here.
 
     Args:
         preset: The run.
         at_once: How many arms compute at the same time; as many as there are processors if left out.
+        runs: How many such runs there are at the same time.
 
     Raises:
         InputError: It does.
     """
     if preset.train.device == "cpu" or (preset.train.device == "auto" and not has_gpu()):
-        check_here(preset, "cpu", at_once or grant().processors)
+        check_here(preset, "cpu", at_once or grant().processors, runs)
 
 
-def check_here(preset: Preset, device: str, at_once: int) -> None:
+def check_here(preset: Preset, device: str, at_once: int, runs: int = 1) -> None:
     """Refuse a run that takes more than this machine has; of a GPU's own memory its host knows.
 
     What this program and its processes hold counts as free, since they will use it again.
@@ -33,11 +34,12 @@ def check_here(preset: Preset, device: str, at_once: int) -> None:
     Args:
         preset: The run.
         device: The device, as it was resolved.
-        at_once: How many arms compute at the same time.
+        at_once: How many arms compute at the same time, each in a process of its own.
+        runs: How many such runs there are at the same time.
 
     Raises:
         InputError: It does.
     """
     if not device.startswith("cuda"):
         own = sum(map(resident, [os.getpid(), *(child.pid for child in list(LIVING))]))
-        memory.check(preset, free_memory(own=own), at_once)
+        memory.check(preset, free_memory(own=own, processes=at_once * runs), at_once, runs=runs)

@@ -16,6 +16,8 @@ from regtui.arm.interface import Args, Call, HostCalls, Result
 from regtui.engine.child import Child
 from regtui.engine.worker import Failure
 from regtui.errors import RegtuiError
+from regtui.memory import process_limit
+from regtui.text import megabytes
 
 Started = TypeVar("Started", bound=Child)
 """A process, however it was started."""
@@ -190,13 +192,19 @@ class Process:
             how = f"was killed by {signal.Signals(-code).name}"
             hint = "; the machine may have run out of memory" if -code == signal.SIGKILL else ""
         else:
-            how, hint = f"ended with exit code {code}", self._why()
+            how, hint = f"ended with exit code {code}", self._why() or _limit()
         return RegtuiError(f"a process that trains {how}{hint}")
 
     def _why(self) -> str:
         """Its message if it could not even begin to serve; later it prints nothing."""
         lines = self._process.words().strip().splitlines()
         return f": {lines[-1]} (it was started as {sys.executable})" if lines else ""
+
+
+def _limit() -> str:
+    """What may have ended a process that could not even say why."""
+    limit = process_limit()
+    return f"; each may have {megabytes(limit)} of memory (ulimit -v)" if limit is not None else ""
 
 
 def _is_stopped(pid: int) -> bool:

@@ -55,15 +55,21 @@ def needed(preset: Preset, at_once: int, *, on_gpu: bool) -> Need:
     return Need(networks, min(at_once, arms) * _step(preset), _data(preset) if on_gpu else 0)
 
 
-def check(preset: Preset, granted: Memory, at_once: int, *, on_gpu: bool = False) -> None:
-    """Refuse a run that takes more memory than there is.
+def check(preset: Preset, granted: Memory, at_once: int, *, on_gpu: bool = False, runs: int = 1) -> None:
+    """Refuse a run that takes more memory than there is, or so many runs at the same time.
 
     Raises:
-        InputError: It does; the sentence has both numbers, and what to do.
+        InputError: They do; the sentence has both numbers, and what to do.
     """
     need = needed(preset, at_once, on_gpu=on_gpu)
-    if need.total <= granted.amount:
+    if need.total * runs <= granted.amount:
         return
+    if runs > 1:
+        raise InputError(
+            f"{runs} runs at the same time take at least {megabytes(need.total * runs)} of memory, "
+            f"{megabytes(need.total)} each, but {granted.owner} grants {megabytes(granted.amount)}; take fewer at a "
+            "time with --jobs, or a smaller network"
+        )
     arms, batch = len(preset.arms()), min(preset.train.batch_size, preset.sizes.train)
     parameters = preset.model.parameters(preset.shape, preset.dataset.outputs)
     parts = {

@@ -30,14 +30,19 @@ ATTEMPTS = 3
 """So often a run is begun whose worker dies; then it is told as failed."""
 
 
-def check_memory(plan: StudyPlan) -> None:
-    """Refuse a study with a run that takes more memory than this machine has, before any is made.
+def check_memory(plan: StudyPlan, at_once: int) -> None:
+    """Refuse a study with runs that take more memory than this machine has, before any is made.
+
+    Args:
+        plan: The study.
+        at_once: How many of its runs are made at the same time.
 
     Raises:
-        InputError: There is one.
+        InputError: There are such.
     """
     for job in plan.jobs(plan.seeds[:1]):
-        check_early(job.preset, at_once=1)  # a worker computes with one arm after the other
+        for runs in sorted({1, min(at_once, len(plan.seeds))}):  # those of one network follow on each other
+            check_early(job.preset, at_once=1, runs=runs)  # a worker computes with one arm after the other
 
 
 class LocalEngine:

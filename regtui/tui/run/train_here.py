@@ -10,7 +10,7 @@ from regtui.engine import detach
 from regtui.engine.process import CrewClosedError
 from regtui.engine.resume import Changes
 from regtui.engine.run import HandedOver, RunResult
-from regtui.errors import EXIT_CODES, RegtuiError
+from regtui.errors import EXIT_CODES, RegtuiError, unforeseen
 from regtui.protocol.answers import HAS_ENDED
 from regtui.protocol.events import ControlApplied, Event
 from regtui.protocol.history import History
@@ -60,7 +60,7 @@ def train_here(training: Training, session: Session, logs: Path, say: Callable[[
         session.error = error
     except Exception as error:
         session.traceback = traceback.format_exc()
-        session.error = RegtuiError(f"unforeseen {type(error).__name__}: {error}")
+        session.error = unforeseen(error)
     finally:
         session.ended = True
 

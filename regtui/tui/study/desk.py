@@ -10,7 +10,7 @@ from textual import on
 from textual.message import Message
 from textual.reactive import reactive
 
-from regtui.errors import EXIT_CODES, InputError, RegtuiError
+from regtui.errors import EXIT_CODES, InputError, RegtuiError, unforeseen
 from regtui.preset.model import Preset
 from regtui.study.conduct import Opened, Pace, conduct
 from regtui.study.design import Wishes, make_plan
@@ -147,7 +147,7 @@ class StudyDesk(Desk, inherit_bindings=False):
             if self.runner.engine == "local":
                 from regtui.study.local import check_memory  # the processes' machinery
 
-                check_memory(plan)
+                check_memory(plan, jobs or self.runner.jobs)
             study = StudyFolder.create(plan, self.logs)
         except RegtuiError as error:
             tell(self, error, error=True)
@@ -204,7 +204,7 @@ class StudyDesk(Desk, inherit_bindings=False):
             session.error = error
         except Exception as error:
             session.traceback = traceback.format_exc()
-            session.error = RegtuiError(f"unforeseen {type(error).__name__}: {error}")
+            session.error = unforeseen(error)
         session.ended = True
         self.post_message(self.StudyEnded(session))
 
