@@ -892,6 +892,10 @@ def test_show_says_how_an_interrupted_run_goes_on(runs: Runs, capsys: pytest.Cap
     (cut / "run.json").write_text(json.dumps(circumstances | {"pid": None}))  # this process lives
     print_run(str(cut), runs.logs, json=False)
     assert f"next regtui --resume {cut}  # goes on after epoch 2 of 4" in capsys.readouterr().out
+    damaged = shutil.copytree(cut, runs.logs / "damaged")
+    (damaged / "checkpoint" / MANIFEST).write_text("{")
+    print_run(str(damaged), runs.logs, json=False)
+    assert "can't be used: manifest.json is damaged" in " ".join(capsys.readouterr().out.split())
     runs.resumed(cut)
     print_run(str(cut), runs.logs, json=False)
     assert "--resume" not in capsys.readouterr().out

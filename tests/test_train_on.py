@@ -89,6 +89,14 @@ def epochs_of(folder: Path) -> list[int]:
     return [epoch.epoch for epoch in history.arms["baseline"].epochs]
 
 
+async def test_of_an_interrupted_run_that_cannot_be_resumed_the_list_says_why(tmp_path: Path) -> None:
+    preset = interrupted(tmp_path) / "preset.toml"
+    preset.write_text(preset.read_text().replace("learning_rate = 0.001", "learning_rate = 0.01"))
+    async with listed(tmp_path, (80, 24)) as (app, pilot, _training):
+        await until(pilot, lambda: "its preset.toml was changed" in " ".join(text_of(app).split()))
+        assert "g go on" not in footer(app)
+
+
 @pytest.mark.parametrize("killed", [False, True])
 async def test_a_run_that_was_stopped_or_interrupted_goes_on_from_the_list(tmp_path: Path, *, killed: bool) -> None:
     folder = interrupted(tmp_path) if killed else trained(tmp_path, until_epoch=2)

@@ -97,15 +97,15 @@ def _retell(info: RunInfo) -> None:
 
 
 def _resuming(info: RunInfo) -> list[str]:
-    """How a run that is not at its end goes on, as a command with what it does; empty if it can't be resumed."""
+    """How a run that is not at its end goes on, as a command with what it does; why an interrupted one can't."""
     from regtui.runs.resumable import resumable
 
     if info.status not in ("interrupted", "stopped", "failed"):
         return []
     try:
         place = resumable(info.folder)
-    except InputError:
-        return []
+    except InputError as error:
+        return textwrap.wrap(f"next {error}", room()) if info.status == "interrupted" else []
     return [f"next regtui --resume {shlex.quote(one_line(info.folder))}  # {place.words}"]
 
 

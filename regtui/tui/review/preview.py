@@ -32,7 +32,6 @@ from regtui.protocol.history import History
 from regtui.runs.follow import Follower
 from regtui.runs.info import RunInfo
 from regtui.runs.read import read_run
-from regtui.runs.resumable import resumable
 from regtui.text import NBSP, capital, counted, one_line
 from regtui.tui.charts.chart import Chart
 from regtui.tui.charts.plot import Plot, Space
@@ -40,7 +39,7 @@ from regtui.tui.charts.run_plots import plots
 from regtui.tui.charts.view import View
 from regtui.tui.look import arm_looks
 from regtui.tui.review.columns import STATUS_COLOURS
-from regtui.tui.run.keys import TRAIN_ON
+from regtui.tui.run.train_on import further
 from regtui.tui.run.verdict_panel import COLOURS
 from regtui.tui.widgets.lines import Lines
 from regtui.tui.widgets.thread import in_thread
@@ -68,7 +67,7 @@ class Contents(NamedTuple):
     verdicts: Mapping[str, Verdict]
     fault: str = ""
     further: str = ""
-    """From where the run can be trained on: 'goes on after epoch 7 of 10'; empty where it can't, or has finished."""
+    """From where the run can be trained on, or why it can't; empty if it has ended by itself."""
 
 
 class Paragraph(NamedTuple):
@@ -192,8 +191,8 @@ class Preview(Vertical):
             if new or not told or not goes_on:
                 told = True
                 shown = deepcopy(history) if goes_on else history
-                further = "" if goes_on else _further(folder)
-                self.post_message(self.Read(folder, Contents(shown, preset, verdicts, fault, further)))
+                on = "" if goes_on else further(folder)
+                self.post_message(self.Read(folder, Contents(shown, preset, verdicts, fault, on)))
             if not goes_on:
                 return
             time.sleep(FOLLOW)
@@ -234,14 +233,6 @@ class Preview(Vertical):
         self._chart.entitle(title, "")
 
 
-def _further(folder: Path) -> str:
-    """From where a run can be trained on."""
-    try:
-        return resumable(folder).words
-    except InputError:
-        return ""
-
-
 def _caveats(run: RunInfo) -> Iterator[Paragraph]:
     """The user's note, and what keeps the run from being a clean comparison."""
     if run.note.line:
@@ -265,7 +256,7 @@ def _headline(run: RunInfo, read: Contents | None, rows: int) -> Iterator[Paragr
         words = silence or STATES.get(run.status, "There is no verdict: its log has no usable end.")
         yield Paragraph(words, "bold", 2)
     if read is not None and read.further:
-        yield Paragraph(f"With {TRAIN_ON.shown} it {read.further}.", "accent", 2)
+        yield Paragraph(read.further, "accent", 3)
     if fault:
         yield Paragraph(f"{capital(fault).rstrip('.')}.", "warning", 2)
 

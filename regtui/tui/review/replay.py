@@ -14,10 +14,9 @@ from regtui.protocol.history import History
 from regtui.runs.follow import Follower
 from regtui.runs.note import read_note
 from regtui.runs.read import read_run
-from regtui.runs.resumable import resumable
 from regtui.runs.summary import read_summary
-from regtui.tui.run.keys import TRAIN_ON
 from regtui.tui.run.session import Session
+from regtui.tui.run.train_on import further
 
 FOLLOW = 0.5
 """Seconds between two readings of a run that goes on."""
@@ -122,19 +121,11 @@ def conclude(session: Session, folder: Path, history: History, unread: str = "")
     elif session.summary is None:
         silence = f" ({session.silence})" if session.silence else ""
         words = f"The run was interrupted{silence}: its log has no end, so there is no verdict."
-        session.error = InputError(f"{words} {_further(folder)}".rstrip())
+        session.error = InputError(f"{words} {further(folder)}".rstrip())
     elif not session.summary.error:
         lost = "it has no usable events" if empty else "the run's start or end is not in it"
         session.error = InputError(f"The log is damaged: {lost}, so there is no verdict.")
     session.ended = True
-
-
-def _further(folder: Path) -> str:
-    """What the key does that trains an interrupted run on; empty where that can't be."""
-    try:
-        return f"With {TRAIN_ON.shown} it {resumable(folder).words}."
-    except InputError:
-        return ""
 
 
 def without_losses(event: Event) -> Event:

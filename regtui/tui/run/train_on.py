@@ -11,6 +11,7 @@ from regtui.errors import InputError
 from regtui.preset.file import load
 from regtui.runs.resumable import resumable
 from regtui.text import counted, one_line
+from regtui.tui.run.keys import TRAIN_ON
 from regtui.tui.widgets.dialogs import AskText
 
 
@@ -34,6 +35,14 @@ def offer(folder: Path | None, status: str) -> str:
         resumable(folder, planned(folder) + 1)
         return "more epochs"
     return ""
+
+
+def further(folder: Path) -> str:
+    """What the key does to a run that was cut off, as a sentence; where it can't be resumed, why."""
+    try:
+        return f"With {TRAIN_ON.shown} it {resumable(folder).words}."
+    except InputError as error:
+        return "" if (folder / "summary.json").exists() else f"{str(error).rstrip('.')}."
 
 
 def planned(folder: Path) -> int:
