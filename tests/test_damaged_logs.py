@@ -26,7 +26,7 @@ from tests.scripted import ScriptedCrew
 
 CUTS = 12
 """Each file is cut at so many places, spread evenly, and before its last byte."""
-PATIENCE = 20
+PATIENCE = 120
 """Seconds after which something is taken to hang."""
 
 

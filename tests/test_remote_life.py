@@ -171,7 +171,7 @@ def test_a_run_that_has_ended_is_reviewed(unattached: Path) -> None:
 
 
 def test_a_run_on_another_machine_is_attached_to_there(unattached: Path) -> None:
-    told(unattached, host="calculon")
+    told(unattached, host="calculon", locked=False)
     assert why_not(unattached) == f"{unattached} is trained on calculon; attach to it there"
 
 

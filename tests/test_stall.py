@@ -312,9 +312,8 @@ def test_processes_end_with_a_program_that_is_killed() -> None:
         assert started.stdout is not None
         started.stdout.readline()
         children = psutil.Process(started.pid).children(recursive=True)
-        children.sort(
-            key=lambda child: len(child.children()), reverse=True
-        )  # the one that forks the others comes first
+        # The one that forks the others comes first.
+        children.sort(key=lambda child: len(child.children()), reverse=True)
         for child in children[:-1] or children:  # the last stays at work, where there are several
             child.suspend()
             while child.status() != psutil.STATUS_STOPPED:
