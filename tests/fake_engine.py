@@ -13,6 +13,7 @@ from regtui.arm.reports import ScoreReport
 from regtui.engine.run import run
 from regtui.protocol.control import Control
 from regtui.study.engine import Began, Ended, News, Told
+from regtui.study.folder import drop_run
 from regtui.study.plan import Job
 from tests.scripted import ScriptedCrew
 
@@ -25,6 +26,7 @@ class FakeEngine:
 
     Attributes:
         begun: The keys of the jobs that were begun, in order.
+        gone_on: The folders of runs that were gone on with, by key; here that means to make them anew.
         fails: Whether a job fails; it leaves a folder behind that tells of no end.
     """
 
@@ -35,6 +37,7 @@ class FakeEngine:
     ) -> None:
         """Make runs in which each arm is `gain` points better than the baseline at a seed."""
         self.begun: list[tuple[str, int, int]] = []
+        self.gone_on: dict[tuple[str, int, int], Path] = {}
         self.fails = fails
         self._gain = gain
         self._waiting: list[tuple[Job, Path]] = []
@@ -47,6 +50,11 @@ class FakeEngine:
         assert self.room > 0
         self.begun.append(job.key)
         self._waiting.append((job, runs))
+
+    def go_on(self, job: Job, run: Path) -> None:
+        self.gone_on[job.key] = run
+        drop_run(run)
+        self.begin(job, run.parent)
 
     def news(self, timeout: float) -> list[News]:  # noqa: ARG002
         if not self._waiting:

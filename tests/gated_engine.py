@@ -19,6 +19,7 @@ from regtui.preset.arms import BASELINE
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import Event, StepsDone
 from regtui.study.engine import Began, Ended, News, Told
+from regtui.study.folder import drop_run
 from regtui.study.plan import Job
 from regtui.tui.study.runner import StudyRunner
 from tests.screen_double import FALLING, GatedCrew
@@ -73,6 +74,10 @@ class GatedEngine:
         self.begun.append(job)
         self._threads.append((thread, control))
         thread.start()
+
+    def go_on(self, job: Job, run: Path) -> None:
+        drop_run(run)
+        self.begin(job, run.parent)
 
     def _run(self, job: Job, runs: Path, control: Control) -> None:
         where = f"worker {len(self.begun) % self.jobs + 1}"

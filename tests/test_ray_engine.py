@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,16 +19,22 @@ import pytest
 
 from regtui import __version__
 from regtui.errors import InputError, RegtuiError
-from regtui.protocol.events import EpochDone, RunFinished, StepsDone
+from regtui.files import write_whole
+from regtui.protocol.control import Control
+from regtui.protocol.events import EpochDone, RunFinished, Saving, StepsDone
 from regtui.runs.events import read_events
 from regtui.study import ray_engine
-from regtui.study.alone import wants_gpu
+from regtui.study.alone import run_alone, wants_gpu
+from regtui.study.conduct import Opened, conduct
+from regtui.study.design import Wishes, make_plan
 from regtui.study.engine import Began, Ended, News, Told
+from regtui.study.folder import StudyFolder, reached
 from regtui.study.local import LocalEngine
-from regtui.study.ray_driver import Address, RayTask
+from regtui.study.ray_driver import Address, Lost, RayTask
 from regtui.study.ray_engine import RayEngine
 from regtui.study.ray_task import RunPart, chained, make
 from tests.engines import by_seed, epochs, jobs, make_all, measured, open_below
+from tests.same_run import assert_same, seams
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed, as where it has no build")
 
@@ -147,6 +154,8 @@ class Scripted:
         with self._calls, self._replies:
             try:
                 assert isinstance(pickle.load(self._calls), Address)
+                if self.joined == "silent":
+                    pickle.load(self._calls)
                 self._tell(self.joined)
                 while True:
                     task = pickle.load(self._calls)
@@ -187,6 +196,24 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> type[Scripted]:
     monkeypatch.setattr(ray_engine, "Spawned", Driver)
     monkeypatch.setattr(ray_engine, "find_spec", lambda _name: object())
     return Driver
+
+
+@pytest.fixture(scope="module")
+def saved_parts() -> list[RunPart]:
+    """What a run of three epochs with checkpoints tells."""
+    return list(make(jobs(1)[0].preset, 1, True, __version__))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run, which nobody disturbed."""
+    runs = tmp_path_factory.mktemp("whole")
+    return run_alone(jobs(1)[0].preset, runs, 1, checkpoints=True, control=Control()).folder
+
+
+def made_by(task: RayTask) -> list[RunPart]:
+    """What a worker tells that carries out a task."""
+    return list(make(task.preset, task.threads, task.checkpoints, __version__, task.cut_off))
 
 
 def replayed(parts: list[RunPart], after: int) -> list[RunPart]:
@@ -261,6 +288,96 @@ def test_a_run_whose_attempts_never_fit_together_fails_by_itself(
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("after", [0, 2])
+def test_with_checkpoints_another_task_goes_on_where_a_worker_died(
+    after: int, saved_parts: list[RunPart], whole: Path, driver: type[Scripted], tmp_path: Path
+) -> None:
+    driver.answers = lambda task: [*saved_parts[:after], Lost("it died")] if task.number == 1 else made_by(task)
+    with RayEngine(jobs=1, checkpoints=True) as engine:
+        told = make_all(engine, jobs(1), tmp_path)
+        assert not open_below(tmp_path), "it lets go of the folder"
+    assert [task.cut_off is None for task in driver.tasks] == [True, after == 0]
+    assert told_epochs(told) == [*range(1, after + 1), 1, 2, 3], "those from before are told again, for its curves"
+    where = saved_parts[0].where
+    begun = [news.where for news in told if isinstance(news, Began)]
+    assert begun == [where] * (after > 0) + [f"{where}, resumed" if after else f"{where}, begun anew 1 time"]
+    (folder,) = tmp_path.iterdir()
+    assert_same(folder, whole)
+    assert seams(folder) == (after > 0)
+
+
+def test_with_checkpoints_a_run_whose_study_was_killed_or_stopped_goes_on(
+    saved_parts: list[RunPart], whole: Path, driver: type[Scripted], tmp_path: Path
+) -> None:
+    driver.answers = lambda task: saved_parts[:2] if task.cut_off is None else made_by(task)
+    with RayEngine(jobs=1, checkpoints=True) as engine:
+        engine.begin(jobs(1)[0], tmp_path)
+        told: list[News] = []
+        while told_epochs(told) != [1, 2]:
+            told += engine.news(5)
+        (stopped,) = tmp_path.iterdir()
+        killed = shutil.copytree(stopped, tmp_path / "killed")  # what there is if this program is killed now
+    for folder in (stopped, killed):
+        assert reached(folder) == 2
+        with RayEngine(jobs=1) as engine:  # not asked for checkpoints again
+            engine.go_on(jobs(1)[0], folder)
+            while not any(isinstance(news, Ended) for news in told):
+                told += engine.news(5)
+        assert told.pop() == Ended(jobs(1)[0], folder, "finished")
+        assert_same(folder, whole)
+
+
+def test_a_damaged_checkpoint_begins_anew(
+    saved_parts: list[RunPart], whole: Path, driver: type[Scripted], tmp_path: Path
+) -> None:
+    def damaged(part: RunPart) -> RunPart:
+        return part._replace(saved={name: b"" if "safetensors" in name else of for name, of in part.saved.items()})
+
+    driver.answers = lambda task: [damaged(saved_parts[0]), Lost("it died")] if task.number == 1 else made_by(task)
+    with RayEngine(jobs=1, checkpoints=True) as engine:
+        told = make_all(engine, jobs(1), tmp_path)
+    assert told_epochs(told) == [1, 1, 2, 3]
+    (folder,) = tmp_path.iterdir()
+    assert_same(folder, whole)
+    assert seams(folder) == 0
+
+
+def test_a_checkpoint_that_could_not_be_written_is_written_with_the_next(
+    saved_parts: list[RunPart], whole: Path, driver: type[Scripted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[Path] = []
+
+    def fail_once(path: Path, content: bytes, **more: Any) -> None:
+        if not failed:
+            failed.append(path)
+            raise OSError(28, "No space left on device")
+        write_whole(path, content, **more)
+
+    monkeypatch.setattr(ray_engine, "write_whole", fail_once)
+    driver.answers = lambda task: [*saved_parts[:2], Lost("it died")] if task.number == 1 else made_by(task)
+    with RayEngine(jobs=1, checkpoints=True) as engine:
+        told = make_all(engine, jobs(1), tmp_path)
+    saving = [news.event for news in told if isinstance(news, Told) and isinstance(news.event, Saving)]
+    assert [event.saved for event in saving[:2]] == [False, True]
+    assert f"No space left on device; make room there ({failed[0].parent})" in saving[0].words
+    (folder,) = tmp_path.iterdir()
+    assert_same(folder, whole)
+    assert seams(folder) == 1
+
+
+def test_a_run_whose_workers_die_again_and_again_fails_and_keeps_its_checkpoint(
+    saved_parts: list[RunPart], driver: type[Scripted], tmp_path: Path
+) -> None:
+    driver.answers = lambda task: [saved_parts[0], Lost("it died")] if task.number == 1 else [Lost("it died")]
+    with RayEngine(jobs=1, checkpoints=True) as engine:
+        *_, ended = make_all(engine, jobs(1), tmp_path)
+    assert isinstance(ended, Ended)
+    assert (ended.folder, ended.status) == (None, "failed")
+    assert ended.error == "its workers died 4 times: it died"
+    assert len(driver.tasks) == 4
+    assert [reached(folder) for folder in tmp_path.iterdir()] == [1]
+
+
 def test_a_failed_run_does_not_stop_the_others(parts: list[RunPart], driver: type[Scripted], tmp_path: Path) -> None:
     def answers(task: RayTask) -> list[Any]:
         return ["its worker died 4 times"] if task.number == 1 else list(parts)
@@ -280,16 +397,37 @@ def test_a_lost_cluster_is_one_sentence(parts: list[RunPart], driver: type[Scrip
     assert not any(tmp_path.iterdir())
 
 
+def test_a_study_that_waits_for_a_silent_cluster_is_stopped_at_once(
+    driver: type[Scripted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_engine, "LEFT", 1_000.0)
+    monkeypatch.setattr(driver, "joined", "silent")
+    stop, told = threading.Event(), list[News | Opened]()
+
+    def stop_soon(news: News | Opened) -> None:
+        told.append(news)
+        threading.Timer(0.01, stop.set).start()
+
+    study = StudyFolder.create(make_plan(jobs(1)[0].preset, Wishes("2")), tmp_path)
+    assert conduct(study, RayEngine(jobs=1), stop, stop_soon) == "stopped"
+    assert not driver.tasks
+    assert [type(one) for one in told] == [Opened]
+
+
 def test_a_cluster_that_refuses_is_one_sentence(driver: type[Scripted], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_engine, "_reach", lambda _address: None)
     driver.joined = "Version mismatch: Python 3.12 there"
     said = r"^the Ray cluster at '10\.0\.0\.1:6379' can't be used: Version mismatch"
-    with pytest.raises(RegtuiError, match=said), RayEngine("10.0.0.1:6379"):
-        pass
+    with pytest.raises(RegtuiError, match=said), RayEngine("10.0.0.1:6379") as engine:
+        engine.news(5)
     driver.joined = "Failed to connect to Ray cluster"
     driver.said = "Unauthenticated: RPC error: InvalidAuthToken"
-    with pytest.raises(RegtuiError, match="it wants a token; set RAY_AUTH_MODE=token"), RayEngine("10.0.0.1:6379"):
-        pass
+    said = "it wants a token; set RAY_AUTH_MODE=token"
+    with pytest.raises(RegtuiError, match=said), RayEngine("10.0.0.1:6379") as engine:
+        engine.news(5)
+    driver.joined = None
+    with pytest.raises(RegtuiError, match=r"can't be used: Ray ended its program \(Failed"), RayEngine("a:1") as engine:
+        engine.news(5)
 
 
 # A real cluster
@@ -316,10 +454,23 @@ def cluster() -> Iterator[tuple[str, Callable[[], None]]]:
         yield address, remove
 
 
+def epoch_of(news: News) -> int:
+    """The epoch that has ended; 0 if none has."""
+    return news.event.epoch if isinstance(news, Told) and isinstance(news.event, EpochDone) else 0
+
+
+def kill_a_worker() -> None:
+    """Kill the first process that makes a run."""
+    names = ((process, (process.info["cmdline"] or [""])[0]) for process in psutil.process_iter(["cmdline"]))
+    next(process for process, name in names if name.startswith("ray::regtui")).kill()
+
+
 @needs_ray
 @pytest.mark.slow
 def test_two_nodes_make_what_this_machine_makes(cluster: tuple[str, Callable[[], None]], tmp_path: Path) -> None:
     with RayEngine(cluster[0]) as engine:
+        while engine.room == 0:
+            assert engine.news(1) == []
         assert engine.room == 2
         there = by_seed(make_all(engine, jobs(4), tmp_path / "ray"))
     with LocalEngine(2) as local:
@@ -331,40 +482,53 @@ def test_two_nodes_make_what_this_machine_makes(cluster: tuple[str, Callable[[],
 
 @needs_ray
 @pytest.mark.slow
-def test_a_killed_worker_and_a_removed_node_change_nothing(
-    cluster: tuple[str, Callable[[], None]], tmp_path: Path
-) -> None:
-    address, remove = cluster
-    wanted = jobs(3, train={"epochs": 60})
-    killed: list[int] = []
-    removed: list[int] = []
+def test_a_killed_worker_changes_nothing(cluster: tuple[str, Callable[[], None]], tmp_path: Path) -> None:
+    address, _ = cluster
+    wanted = jobs(1, train={"epochs": 40})
+    killed: list[News] = []
 
     def disturb(news: News) -> None:
-        if isinstance(news, Told) and isinstance(news.event, EpochDone) and news.event.epoch == 5:
-            if not killed:
-                killed.append(news.job.seed)
-                for process in psutil.process_iter(["cmdline"]):
-                    if (process.info["cmdline"] or [""])[0].startswith("ray::regtui"):
-                        process.kill()
-                        break
-            elif not removed and news.job.seed not in killed:
-                removed.append(news.job.seed)
-                remove()
+        if not killed and epoch_of(news) == 5:
+            kill_a_worker()
+            killed.append(news)
 
     with RayEngine(address) as engine:
         told = make_all(engine, wanted, tmp_path / "ray", disturb)
     assert killed
-    assert removed
     there = by_seed(told)
-    assert any("begun anew" in news.where for news in told if isinstance(news, Began))
-    for seed in there:
-        of = [news.event for news in told if isinstance(news, Told) and news.job.seed == seed]
-        assert epochs(of) == epochs(of, "regularized") == list(range(1, 61))
+    assert [", begun anew 1 time" in news.where for news in told if isinstance(news, Began)] == [False, True]
+    assert told_epochs(told) == list(range(1, 41))
     assert sorted(tmp_path.joinpath("ray").iterdir()) == sorted(there.values())
-    with LocalEngine(2) as local:
+    with LocalEngine(1) as local:
         here = by_seed(make_all(local, wanted, tmp_path / "local"))
     for seed in here:
         assert measured(there[seed]) == measured(here[seed])
+
+
+@needs_ray
+@pytest.mark.slow
+def test_with_checkpoints_a_killed_worker_and_a_removed_node_cost_an_epoch(
+    cluster: tuple[str, Callable[[], None]], tmp_path: Path
+) -> None:
+    address, remove = cluster
+    wanted = jobs(2, train={"epochs": 60})
+    todo = [remove, kill_a_worker]
+
+    def disturb(news: News) -> None:
+        if todo and epoch_of(news) and epoch_of(news) % 5 == 0:
+            todo.pop()()
+
+    with RayEngine(address, checkpoints=True) as engine:
+        told = make_all(engine, wanted, tmp_path / "ray", disturb)
+    assert not todo
+    there = by_seed(told)
+    assert sum("resumed" in news.where for news in told if isinstance(news, Began)) == sum(map(seams, there.values()))
+    assert sum(map(seams, there.values())) >= 2
+    assert sorted(tmp_path.joinpath("ray").iterdir()) == sorted(there.values())
+    with LocalEngine(2, checkpoints=True) as local:
+        here = by_seed(make_all(local, wanted, tmp_path / "local"))
+    for seed in here:
+        assert_same(there[seed], here[seed])
 
 
 SCRIPT = """
@@ -400,10 +564,9 @@ def test_a_cluster_of_its_own_is_quiet_and_goes_with_the_engine(tmp_path: Path) 
 
 @needs_ray
 @pytest.mark.slow
-def test_something_else_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_something_else_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(ray_engine, "JOINED", 3.0)
-    monkeypatch.setattr(ray_engine, "LEFT", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        with pytest.raises(RegtuiError, match="it did not answer for 3 s"), RayEngine(address):
-            pass
+        with pytest.raises(RegtuiError, match="it did not answer for 3 s"), RayEngine(address) as engine:
+            make_all(engine, jobs(1), tmp_path)

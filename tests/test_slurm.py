@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import signal
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,12 +15,18 @@ import psutil
 import pytest
 
 from regtui.errors import InputError, RegtuiError
-from regtui.protocol.events import EpochDone, RunFinished
+from regtui.protocol.control import Control, Stop
+from regtui.protocol.events import EpochDone, Event, RunFinished
+from regtui.runs.files import read_toml
 from regtui.study import slurm
+from regtui.study.alone import run_alone
 from regtui.study.engine import Began, Ended, News, Told
+from regtui.study.folder import reached
 from regtui.study.local import LocalEngine
 from regtui.study.slurm import SlurmEngine, slurm_settings
+from regtui.study.slurm_job import Made, SlurmRun
 from tests.engines import by_seed, epochs, jobs, make_all, measured
+from tests.same_run import assert_same, seams
 
 pytestmark = pytest.mark.skipif(find_spec("submitit") is None, reason="submitit is not installed")
 
@@ -181,47 +189,118 @@ def test_a_run_that_can_t_begin_tells_why_and_keeps_the_job_s_log(runs: Path, mo
     assert log.exists()
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nobody disturbed."""
+    runs = tmp_path_factory.mktemp("whole")
+    return run_alone(jobs(1)[0].preset, runs, 1, checkpoints=True, control=Control()).folder
+
+
+def stopped_after(epoch: int, place: Path) -> Path:
+    """The same run, which was ended from outside after an epoch."""
+    control = Control()
+
+    def stop(event: Event) -> None:
+        if isinstance(event, EpochDone) and event.epoch == epoch:
+            control.send(Stop())
+
+    return run_alone(jobs(1)[0].preset, place, 1, checkpoints=True, control=control, emit=stop).folder
+
+
+def test_a_job_goes_on_with_what_an_earlier_one_has_left(tmp_path: Path, whole: Path) -> None:
+    place = tmp_path / "made"
+    left, begun = stopped_after(2, place), stopped_after(1, place)
+    job = SlurmRun(jobs(1)[0].preset, place, 1, 60, checkpoints=True)
+    assert job() == Made(left.name, "finished")
+    assert [*place.iterdir()] == [left], f"{begun} had not come so far"
+    assert_same(left, whole)
+    assert not [*left.glob("summary.epoch-*")], "the end from outside was none of its own"
+    elsewhere = SlurmRun(
+        jobs(1)[0].preset, tmp_path / "next", 1, 60, checkpoints=True, cut_off=stopped_after(1, tmp_path)
+    )
+    again = pickle.loads(pickle.dumps(elsewhere))  # the first was preempted at once
+    assert elsewhere._left() is not None
+    assert again().status == "finished"
+    (folder,) = (tmp_path / "next").iterdir()
+    assert_same(folder, whole)
+    assert seams(folder) == 1
+
+
+def test_a_job_that_did_no_epoch_in_its_time_is_not_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = SlurmRun(jobs(1)[0].preset, tmp_path, 1, 60, checkpoints=True)
+    monkeypatch.setattr(job, "_began", time.monotonic())
+    assert job.checkpoint().function is job, "it was preempted"
+    monkeypatch.setattr(job, "_began", time.monotonic() - 3_500)
+    assert job.checkpoint() is None
+    stopped_after(1, tmp_path)
+    assert job.checkpoint().function is job, "it goes on in the time of another job"
+    monkeypatch.setattr(job, "_from_epoch", 1)
+    assert job.checkpoint() is None
+
+
 # submitit's local executor: jobs are processes of their own, as on a node
 
 
-def disturbing(do: Callable[[psutil.Process], None]) -> Callable[[News], None]:
-    """Do something once to the process of a job, as soon as it has made a few epochs."""
-    controllers: dict[int, int] = {}
-    done: list[int] = []
-
-    def at(news: News) -> None:
-        if isinstance(news, Began):
-            controllers[news.job.seed] = int(news.where.split(",")[0].removeprefix("job "))
-        elif not done and isinstance(news, Told) and isinstance(news.event, EpochDone) and news.event.epoch >= 3:
-            (process,) = psutil.Process(controllers[news.job.seed]).children()
-            done.append(process.pid)
-            do(process)
-
-    return at
+def epoch_of(news: News) -> int:
+    """The epoch that has ended; 0 if none has."""
+    return news.event.epoch if isinstance(news, Told) and isinstance(news.event, EpochDone) else 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["undisturbed", "preempted", "killed"])
-def test_jobs_make_what_this_machine_makes(
-    how: str, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_jobs_make_what_this_machine_makes(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slurm, "LOOK", 0.05)
-    wanted = jobs(2, train={"epochs": 3 if how == "undisturbed" else 60})
-    do: dict[str, Callable[[psutil.Process], None]] = {
-        "undisturbed": lambda _process: None,
-        "preempted": lambda process: process.send_signal(signal.SIGUSR2),
-        "killed": lambda process: process.kill(),
-    }
+    wanted = jobs(2)
     with SlurmEngine([], jobs=2, cluster="local") as engine:
-        told = make_all(engine, wanted, runs, disturbing(do[how]))
+        told = make_all(engine, wanted, runs)
     there = by_seed(told)
     assert sorted(runs.iterdir()) == sorted(there.values())
-    anew = [news for news in told if isinstance(news, Began) and "begun anew" in news.where]
-    assert len(anew) == (how != "undisturbed")
+    assert not any("anew" in news.where or "resumed" in news.where for news in told if isinstance(news, Began))
     with LocalEngine(2) as local:
         here = by_seed(make_all(local, wanted, tmp_path / "local"))
     for seed in here:
         assert measured(there[seed]) == measured(here[seed])
+
+
+@pytest.mark.slow
+def test_with_checkpoints_runs_of_jobs_that_are_taken_back_preempted_and_killed_go_on(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "LOOK", 0.05)
+    wanted = jobs(2, train={"epochs": 60})
+    at: dict[int, int] = {}
+    with SlurmEngine([], jobs=2, checkpoints=True, cluster="local") as engine:
+        for job in wanted:
+            engine.begin(job, runs)
+        while len(at) < 2 or min(at.values()) < 3:
+            at |= {news.job.seed: epoch_of(news) for news in engine.news(1) if epoch_of(news)}
+        taken_back = [run.slurm._process for run in engine._running]
+    for process in taken_back:
+        process.wait()
+    cut_off = {read_toml(run / "preset.toml")["train"]["seed"]: run for run in runs.iterdir()}
+    assert all(reached(run) >= 2 for run in cut_off.values())
+
+    controllers: dict[int, int] = {}
+    disturb = {0: signal.SIGUSR2, 1: signal.SIGKILL}  # Slurm's word to a job that is preempted, and the end of a node
+
+    def harm(news: News) -> None:
+        if isinstance(news, Began):
+            controllers[news.job.seed] = int(news.where.split(",")[0].removeprefix("job "))
+        elif news.job.seed in disturb and epoch_of(news) >= at[news.job.seed] + 3:
+            (process,) = psutil.Process(controllers[news.job.seed]).children()
+            process.send_signal(disturb.pop(news.job.seed))
+
+    with SlurmEngine([], jobs=2, cluster="local") as engine:  # not asked for checkpoints again
+        monkeypatch.setattr(engine, "begin", lambda job, _runs: engine.go_on(job, cut_off[job.seed]))
+        told = make_all(engine, wanted, runs, harm)
+    assert not disturb
+    assert {news.job.seed for news in told if isinstance(news, Began) and news.where.endswith("resumed")} == {0, 1}
+    assert by_seed(told) == cut_off
+    assert {*runs.iterdir()} == {*cut_off.values()}
+    with LocalEngine(2, checkpoints=True) as local:
+        here = by_seed(make_all(local, wanted, tmp_path / "local"))
+    for seed in here:
+        assert seams(cut_off[seed]) == 2
+        assert_same(cut_off[seed], here[seed])
 
 
 # Slurm's own path through submitit: job arrays, and a job that is put back into the queue

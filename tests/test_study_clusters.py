@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from regtui.cli.study import show_study
 from regtui.study import ray_engine, slurm
+from regtui.study.folder import StudyFolder
+from regtui.tui.study.runner import StudyRunner
 from tests.command import call
 from tests.fake_engine import FakeEngine
 
@@ -63,7 +66,7 @@ def test_nothing_begins_on_a_cluster_that_is_not_there(
         ),
     ],
 )
-def test_an_engine_gets_what_was_asked_for(
+def test_an_engine_gets_what_was_asked_for_also_from_a_process_that_a_study_is_left_to(
     words: list[str],
     engine: str,
     arguments: tuple[Any, ...],
@@ -78,9 +81,20 @@ def test_an_engine_gets_what_was_asked_for(
         made.append(given)
         return FakeEngine()
 
+    def leave(_settings: object, _preset: object, _logs: Path, *, study: StudyFolder, runner: StudyRunner) -> int:
+        left.append((study.path, runner))
+        return 0
+
+    left: list[tuple[Path, StudyRunner]] = []
     monkeypatch.setattr(f"regtui.study.{engine}", make)
-    words = ["study", "smoke", "--seeds", "2", "--headless", "--checkpoints", "--engine", *words]
+    monkeypatch.setattr("regtui.cli.screen.open_screen", leave)
+    with monkeypatch.context() as on_screen:
+        on_screen.setattr("regtui.cli.study.run_study", show_study)
+        words = ["study", "smoke", "--seeds", "2", "--headless", "--checkpoints", "--engine", *words]
+        assert call(words, capsys, monkeypatch).code == 0
+    ((folder, runner),) = left
+    words = ["study", "--resume", str(folder), "--headless", "--jobs", str(runner.jobs), *runner.options]
     outcome = call(words, capsys, monkeypatch)
     assert (outcome.code, outcome.err) == (0, "")
-    assert set(made) == {arguments}
+    assert (made[0], made[-1]) == (arguments, arguments)
     assert at_once in outcome.out

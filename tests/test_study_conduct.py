@@ -19,7 +19,7 @@ from regtui.runs.lock import open_locked
 from regtui.study.conduct import Opened, Pace, conduct
 from regtui.study.design import Wishes, make_plan
 from regtui.study.engine import Began, Ended, News
-from regtui.study.folder import StudyFolder, drop_run, find_studies, find_study
+from regtui.study.folder import StudyFolder, find_studies, find_study
 from regtui.study.outcome import State, StudyOutcome
 from regtui.study.plan import Job
 from tests.fake_engine import FakeEngine
@@ -103,19 +103,6 @@ def test_a_run_that_fails_stops_no_other_and_is_made_again_when_the_study_is_res
     assert engine.begun == [("", 1, 0)]
 
 
-class Resuming(FakeEngine):
-    """Also goes on with runs that were cut off; here that means to make them anew."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gone_on: dict[tuple[str, int, int], Path] = {}
-
-    def go_on(self, job: Job, run: Path) -> None:
-        self.gone_on[job.key] = run
-        drop_run(run)
-        self.begin(job, run.parent)
-
-
 def cut_off(job: Job, runs: Path, epoch: int) -> Path:
     """A run that was stopped after so many of its epochs."""
     control = Control()
@@ -128,10 +115,8 @@ def cut_off(job: Job, runs: Path, epoch: int) -> Path:
     return run(job.preset, runs, control, stop, ScriptedCrew(losses)).folder
 
 
-@pytest.mark.parametrize("engine", [FakeEngine(), Resuming()], ids=["anew", "resuming"])
-def test_runs_that_were_cut_off_go_on_from_the_furthest_checkpoint_where_the_engine_can(
-    tmp_path: Path, engine: FakeEngine
-) -> None:
+def test_runs_that_were_cut_off_go_on_from_the_furthest_checkpoint(tmp_path: Path) -> None:
+    engine = FakeEngine()
     study = StudyFolder.create(make_plan(load("smoke", ("train.epochs=3",)), Wishes("3")), tmp_path)
     first, second, _ = study.jobs
     near, far, none = (cut_off(job, study.runs, epoch) for job, epoch in ((first, 1), (first, 2), (second, 0)))
@@ -139,10 +124,32 @@ def test_runs_that_were_cut_off_go_on_from_the_furthest_checkpoint_where_the_eng
     assert study.find_runs().cut_off == {first.key: far}
     assert Heard().conduct(study, engine) == "finished"
     assert sorted(engine.begun) == [job.key for job in study.jobs]
-    if isinstance(engine, Resuming):
-        assert engine.gone_on == {first.key: far}
+    assert engine.gone_on == {first.key: far}
     assert {*study.runs.iterdir()} == {*study.find_runs().done.values()}
     assert not {near, far, none} & {*study.runs.iterdir()}
+
+
+def test_what_jobs_of_a_killed_study_have_left_is_gone_on_with(tmp_path: Path) -> None:
+    study = StudyFolder.create(make_plan(load("smoke", ("train.epochs=3",)), Wishes("4")), tmp_path)
+    made = study.path / "slurm" / "made" / "1a2b"
+    whole, cut, none, stranger = (
+        cut_off(job, made / f"{number}", epoch)
+        for number, (job, epoch) in enumerate(
+            [(study.jobs[0], 99), (study.jobs[1], 2), (study.jobs[2], 0), (begun(tmp_path / "other", "9").jobs[8], 1)]
+        )
+    )
+    (cut / "summary.json").unlink()
+    engine = FakeEngine()
+    for _ in range(2):  # the jobs may not have ended, and write into their folder again
+        assert Heard().conduct(study, engine) == "finished"
+        assert engine.gone_on == {("", 1, 0): study.runs / cut.name}
+        assert sorted(engine.begun) == [job.key for job in study.jobs[1:]]
+        done = study.find_runs().done
+        assert done["", 0, 0] == study.runs / whole.name
+        assert {*study.runs.iterdir()} == {*done.values()}
+    assert cut.exists()
+    assert none.exists()
+    assert stranger.exists()
 
 
 def test_a_run_that_another_program_trains_on_is_left_alone(tmp_path: Path) -> None:
@@ -153,11 +160,11 @@ def test_a_run_that_another_program_trains_on_is_left_alone(tmp_path: Path) -> N
         if not is_locked:
             pytest.skip("files can't be locked here")
         with pytest.raises(InputError, match=f"{folder.name}.* is being trained by another program"):
-            Heard().conduct(study, Resuming())
+            Heard().conduct(study, FakeEngine())
         assert folder.exists()
     finally:
         os.close(handle)
-    assert Heard().conduct(study, Resuming()) == "finished"
+    assert Heard().conduct(study, FakeEngine()) == "finished"
 
 
 @pytest.mark.parametrize(
@@ -318,11 +325,12 @@ def test_what_was_half_removed_goes_and_seeds_added_twice_are_one(tmp_path: Path
     Heard().conduct(study, FakeEngine())
     run = study.find_runs().done["", 1, 0]
     run.rename(run.with_name(f".{run.name}.gone"))
+    (study.runs / f".{run.name}.tmp").mkdir()
     (study.path / "added.toml").write_text("seeds = [3, 1, 3]\n")
     study, engine = StudyFolder.open(study.path), FakeEngine()
     Heard().conduct(study, engine)
     assert engine.begun == [("", 1, 0), ("", 3, 0)]
-    assert len(list(study.runs.iterdir())) == 4
+    assert len(list(study.runs.iterdir())) == 4, "nor what was half copied"
     for broken in ("seeds = 3", "seeds = [-1]", "seeds = [true]", f"seeds = [{2**64}]", "seeds = ["):
         (study.path / "added.toml").write_text(broken)
         with pytest.raises(InputError, match="is damaged"):

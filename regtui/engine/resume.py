@@ -60,6 +60,7 @@ def resume(
     threads: int | None = None,
     *,
     attachable: bool = True,
+    abandoned: bool = False,
 ) -> RunResult:
     """Train the run in `folder` on from its last completed epoch, or anew if it has saved no checkpoint.
 
@@ -72,13 +73,15 @@ def resume(
         begun: Receives the folder before the first event; its log then holds exactly what came before.
         threads: Threads of each process; if left out, as many as it had, so that its numbers stay the same.
         attachable: Whether other processes of this user can watch and steer the run.
+        abandoned: Whether it is known that nobody trains it, whatever its run.json tells: that of a run from another
+            machine tells nothing for a minute. A lock on its folder counts all the same.
 
     Raises:
         InputError: It can't be resumed, or a change can't be made; nothing was changed.
         RegtuiError: Training could not begin. Whatever fails later is told by the result's status instead.
         HandedOver: A `HandOver` was sent, and the run goes on in another process.
     """
-    place = resumable(folder, changes.epochs, changes.device)
+    place = resumable(folder, changes.epochs, changes.device, held=abandoned)
     if crew is not None:
         return _resume(folder, changes, control, emit, crew, begun, attachable=attachable)
     with ProcessCrew(threads or place.threads) as processes:

@@ -107,7 +107,7 @@ def commit(folder: Path, manifest: Manifest) -> None:
     if not (folder / MANIFEST).exists():
         sync_folder(folder.parent)
     _write(folder, manifest)
-    _remove_all_but(folder, _named(manifest))
+    _remove_all_but(folder, named(manifest))
 
 
 def tidy(folder: Path, *kept: Commit | None) -> None:
@@ -117,20 +117,20 @@ def tidy(folder: Path, *kept: Commit | None) -> None:
     """
     with suppress(InputError, OSError):  # what is there may be needed
         check_folder(folder)
-        _remove_all_but(folder, _named(read_manifest(folder), *kept))
+        _remove_all_but(folder, named(read_manifest(folder), *kept))
 
 
-def _named(*commits: Commit | None) -> set[str | None]:
+def named(*commits: Commit | None) -> set[str]:
     """The names of all files of these commits."""
     wholes = [of.whole for of in commits if isinstance(of, Manifest)]
     arms = [files for of in (*commits, *wholes) if of is not None for files in of.arms.values()]
-    return {name for files in arms for name in (files.last, files.best)}
+    return {name for files in arms for name in (files.last, files.best) if name is not None}
 
 
-def _remove_all_but(folder: Path, named: Collection[str | None]) -> None:
+def _remove_all_but(folder: Path, kept: Collection[str]) -> None:
     with suppress(OSError):  # a file that can't be removed is not named in the manifest; the next commit tries again
         for path in folder.iterdir():
-            if path.name not in named and _OURS.fullmatch(path.name):
+            if path.name not in kept and _OURS.fullmatch(path.name):
                 path.unlink()
 
 

@@ -88,7 +88,7 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
         folder: The run's folder.
         epochs: Another number of epochs; None keeps the preset's.
         device: Another device; None keeps the preset's.
-        held: Whether this process holds the folder's lock, so that nobody else trains it.
+        held: Whether nobody else trains it for sure: this process holds the folder's lock, or that of its study.
 
     Raises:
         InputError: It can't be resumed; the message says why, and what to do instead.

@@ -1,4 +1,4 @@
-"""Makes one run in this process, all its arms in turn: what a task of Ray and a job of Slurm do."""
+"""Makes one run in this process, or goes on with it, all its arms in turn: what tasks of Ray and jobs of Slurm do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from regtui.engine.crew import LocalCrew
+from regtui.engine.resume import Changes, resume
 from regtui.engine.run import RunResult, run
 from regtui.heap import keep_freed_memory
 from regtui.preset.model import Preset
@@ -27,6 +28,13 @@ def run_alone(
 ) -> RunResult:
     """Make a run in a new folder below `runs`; see `regtui.engine.run.run`."""
     return run(preset, runs, control, emit, _crew(threads), begun, checkpoints=checkpoints, attachable=False)
+
+
+def go_on_alone(
+    folder: Path, threads: int, *, control: Control, emit: Callable[[Event], object] = lambda _event: None
+) -> RunResult:
+    """Go on with a run that nobody trains any more, in its folder; see `regtui.engine.resume.resume`."""
+    return resume(folder, Changes(), control, emit, _crew(threads), attachable=False, abandoned=True)
 
 
 def wants_gpu(preset: Preset) -> bool:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from regtui.errors import InputError, RegtuiError
 from regtui.runs.lock import is_locked
-from regtui.study.engine import Began, Ended, Engine, News, ResumingEngine
+from regtui.study.cut_off import gather
+from regtui.study.engine import Began, Ended, Engine, News
 from regtui.study.folder import StudyFolder, drop_run
 from regtui.study.outcome import JobKey, State, StudyOutcome, end_at_look, outcome_of
 from regtui.study.plan import Job
@@ -50,15 +51,15 @@ def conduct(
     """Make the runs of a study that are not done yet; returns how it ended.
 
     May be called from any thread: everything happens in it, `tell` and `judged` included. Runs that were interrupted,
-    failed or stopped go on from their checkpoints, where they have any and the engine can, else they are begun anew;
-    runs that are done are never made again. A study with looks makes the runs of one
-    look after the other, and ends at the first that decides it; seeds that were added are run after that.
+    failed or stopped go on from their checkpoints, where they have any, else they are begun anew; those that are done
+    are never made again. A study with looks makes the runs of one look after the other, and ends at the first that
+    decides it; seeds that were added are run after that.
 
     Args:
         study: What to run; nobody else may run it meanwhile.
         engine: Makes the runs; it is entered and left here.
-        stop: As soon as it is set, what still runs is dropped, since it would come out the same another time; what is
-            done is kept. Within a second this function returns "stopped".
+        stop: As soon as it is set, what still runs ends; it would come out the same another time. What is done, and
+            what has a checkpoint, is kept. Within a second this function returns "stopped".
         tell: Receives first an `Opened`, then all that the runs tell.
         judged: Receives what the study has come to: at the beginning, after each run unless judging takes far longer
             than the runs, and at the end.
@@ -71,13 +72,14 @@ def conduct(
     """
     with study.held():
         study.sweep()
+        gather(study)
         found = study.find_runs()
         again = {*found.unfinished, *found.failed.values()}
         if (trained := next(filter(is_locked, again), None)) is not None:
             raise InputError(
                 f"{quoted(trained.name)} is a run of this study and is being trained by another program; wait for it"
             )
-        cut_off = found.cut_off if isinstance(engine, ResumingEngine) else {}
+        cut_off = found.cut_off
         for folder in again - {*cut_off.values()}:
             drop_run(folder)
         missing = {job.key for job in study.jobs} - found.done.keys()
@@ -171,7 +173,7 @@ class _Conductor:
 
     def _begin(self, job: Job) -> None:
         run = self._cut_off.pop(job.key, None)
-        if run is not None and isinstance(self._engine, ResumingEngine):
+        if run is not None:
             self._engine.go_on(job, run)
         else:
             self._engine.begin(job, self._study.runs)

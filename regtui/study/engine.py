@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self, runtime_checkable
+from typing import NamedTuple, Protocol, Self
 
 from regtui.errors import RegtuiError
 from regtui.protocol.events import Event, Status
@@ -45,10 +45,12 @@ News = Began | Told | Ended
 
 
 class Engine(Protocol):
-    """Makes runs, several at a time. A context manager; leaving it ends what still runs, which is not kept.
+    """Makes runs, several at a time. A context manager; leaving it ends what still runs.
 
-    A worker or a node that dies is replaced and its run begun anew, without a word but in `where`; the folder of the
-    failed attempt is gone. A run that fails by itself ends with status "failed".
+    A run that saves checkpoints is kept then, below the `runs` of its job, and goes on from there another time; of
+    others nothing is left. A worker or a node that dies is replaced, and its run goes on from its checkpoint; without
+    one it is begun anew, and the folder of the failed attempt is gone. Of either only `where` tells. A run that fails
+    by itself ends with status "failed".
     """
 
     @property
@@ -58,6 +60,9 @@ class Engine(Protocol):
     def begin(self, job: Job, runs: Path) -> None:
         """Begin a run in a new folder below `runs`; returns at once."""
 
+    def go_on(self, job: Job, run: Path) -> None:
+        """Go on with a run that was cut off from its checkpoint; returns at once. If that can't be, it begins anew."""
+
     def news(self, timeout: float) -> list[News]:
         """What has happened since the last call, in order; waits up to `timeout` seconds for the first."""
 
@@ -66,11 +71,3 @@ class Engine(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
-
-
-@runtime_checkable
-class ResumingEngine(Engine, Protocol):
-    """An engine that also goes on with runs that were cut off; others begin them anew."""
-
-    def go_on(self, job: Job, run: Path) -> None:
-        """Go on with the run in a folder from its checkpoint; returns at once."""

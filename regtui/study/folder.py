@@ -5,6 +5,7 @@
         added.toml    seeds added after the plan, if there are any
         study.json    what the study has come to, written anew after each run (study/outcome.py)
         runs/         ordinary runs
+        slurm/        while jobs of Slurm make them (study/slurm.py)
 
 A run belongs to the job whose preset equals its own, whatever its folder is called.
 """
@@ -41,12 +42,14 @@ from regtui.text import quoted
 ADDED = "added.toml"
 OUTCOME = "study.json"
 RUNS = "runs"
+JOBS = "slurm"
 LONGEST_PLAN = 2**20
 """Largest plan in bytes; one of 10,000 seeds has a tenth."""
 
 MOST_READ = 20_000
 """So many runs are remembered."""
 _GONE = ".gone"
+DRAFT = ".tmp"
 _LOOKS_AT_LOCK = 5
 KEPT = ("finished", "diverged")
 """How a run ends that is never made again; one that was stopped or failed is made again."""
@@ -73,7 +76,7 @@ class StudyRuns:
         """Of each job the run that has the furthest checkpoint of those that are to be made again, if one has any."""
         found: dict[tuple[str, int, int], tuple[int, Path]] = {}
         for folder, key in (*self.unfinished.items(), *((folder, key) for key, folder in self.failed.items())):
-            if key is not None and (epoch := reached(folder)) > found.get(key, (0, folder))[0]:
+            if key is not None and key not in self.done and (epoch := reached(folder)) > found.get(key, (0, folder))[0]:
                 found[key] = epoch, folder
         return {key: folder for key, (_, folder) in found.items()}
 
@@ -180,9 +183,10 @@ class StudyFolder:
                 shutil.rmtree(self.path)
 
     def sweep(self) -> None:
-        """Remove what is left of runs that were being removed when a program was killed."""
-        for left in self.runs.glob(f".*{_GONE}"):
-            shutil.rmtree(left, ignore_errors=True)
+        """Remove what is left of runs that were being removed, or copied, when a program was killed."""
+        for ending in (_GONE, DRAFT):
+            for left in self.runs.glob(f".*{ending}"):
+                shutil.rmtree(left, ignore_errors=True)
 
     def find_runs(self) -> StudyRuns:
         """The runs that are there, each with the job that it is of.
@@ -190,14 +194,13 @@ class StudyFolder:
         Raises:
             InputError: Two runs that have ended are of one job.
         """
-        jobs = self._identities
         done: dict[tuple[str, int, int], Path] = {}
         failed: dict[tuple[str, int, int], Path] = {}
         unfinished: dict[Path, tuple[str, int, int] | None] = {}
         strangers: list[Path] = []
         for folder in self._folders():
             same, status = _read_run(folder)
-            key = jobs.get(same) or (jobs.get(_identity_now(folder)) if same else None)
+            key = self._key_of(folder, same)
             if not same and _is_begun(folder):
                 unfinished[folder] = None
             elif key is None:
@@ -214,6 +217,14 @@ class StudyFolder:
             else:
                 done[key] = folder
         return StudyRuns(done, failed, unfinished, strangers)
+
+    def key_of(self, run: Path) -> tuple[str, int, int] | None:
+        """The key of the job that a run is of, wherever its folder is; None if it is of none."""
+        return self._key_of(run, _read_run(run)[0])
+
+    def _key_of(self, run: Path, same: str) -> tuple[str, int, int] | None:
+        jobs = self._identities
+        return jobs.get(same) or (jobs.get(_identity_now(run)) if same else None)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -264,9 +275,9 @@ def identity(preset: Mapping[str, Any]) -> str:
 
 
 def reached(run: Path) -> int:
-    """The epoch after which a run that was cut off can go on from its checkpoint; 0 if it can't."""
+    """The epoch after which a run that nobody trains can go on from its checkpoint; 0 if it can't."""
     try:
-        return resumable(run).epoch
+        return resumable(run, held=True).epoch
     except InputError:
         return 0
 

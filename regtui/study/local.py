@@ -21,8 +21,9 @@ from regtui.errors import InputError, RegtuiError
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event, StepsDone
 from regtui.runs.events import read_events
+from regtui.study.cut_off import keep
 from regtui.study.engine import Began, Ended, News, Told
-from regtui.study.folder import KEPT, drop_run, reached
+from regtui.study.folder import KEPT, drop_run
 from regtui.study.plan import Job, StudyPlan
 from regtui.text import counted
 
@@ -72,7 +73,7 @@ class LocalEngine:
         next(worker for worker in self._workers if not worker.is_busy).begin(job, runs)
 
     def go_on(self, job: Job, run: Path) -> None:
-        """Go on with the run in a folder from its checkpoint; returns at once."""
+        """Go on with a run that was cut off from its checkpoint; returns at once. If that can't be, it begins anew."""
         next(worker for worker in self._workers if not worker.is_busy).begin(job, run.parent, run)
 
     def news(self, timeout: float) -> list[News]:
@@ -171,12 +172,12 @@ class _Worker:
                     self._replace()
                 if not died or ended.status != "failed" or self._closed:
                     break
-                cut_off = _kept(ended.folder)
+                cut_off = keep(ended.folder) if ended.folder is not None else cut_off
                 ended = Ended(job, None, "failed", f"its worker died {ATTEMPTS} times: {ended.error}")
                 self._deaths += 1
         finally:
-            if self._closed and ended.status not in KEPT:
-                _kept(ended.folder)
+            if self._closed and ended.status not in KEPT and ended.folder is not None:
+                keep(ended.folder)
             self.is_busy = False
             self._news.put(ended)
 
@@ -197,7 +198,9 @@ class _Worker:
         try:
             if cut_off is not None:
                 try:
-                    result = resume(cut_off, Changes(), Control(), emit, self._crew, begin, attachable=False)
+                    result = resume(
+                        cut_off, Changes(), Control(), emit, self._crew, begin, attachable=False, abandoned=True
+                    )
                     return _ended(job, result)
                 except InputError:  # its checkpoint is damaged, or what it asks for is not there, as will be told below
                     drop_run(cut_off)
@@ -230,14 +233,3 @@ class _Worker:
 
 def _ended(job: Job, result: RunResult) -> Ended:
     return Ended(job, result.folder, result.summary.status, result.summary.error, unsaved=result.summary.unsaved)
-
-
-def _kept(folder: Path | None) -> Path | None:
-    """Keep a run that was cut off if it has a checkpoint to go on from, without its outcome; else remove it."""
-    if folder is None:
-        return None
-    if not reached(folder):
-        drop_run(folder)
-        return None
-    (folder / "summary.json").unlink(missing_ok=True)
-    return folder

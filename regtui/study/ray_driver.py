@@ -5,7 +5,7 @@ is not there, and ends its program when the cluster goes. `regtui.study.ray_engi
 
 Messages are pickled. To it, first an `Address`, then a `RayTask` for each run. From it, first the number of processors
 of the cluster, or a sentence that says why there is none; then a number of a task with a `RunPart`, with a sentence if
-it could not be carried out, or with None if it ended without its last part.
+it could not be carried out, with a `Lost` if its worker or node is gone, with None if it ended without its last part.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from regtui.study.ray_task import RunPart, make, wrong_version
 from regtui.text import one_line
 
 RETRIES = 3
-"""So often Ray begins a run anew whose worker or node has died."""
+"""So often a run is begun anew, by Ray, or goes on from its checkpoint, whose worker or node has died."""
 PROBED = 60.0
 """Seconds in which each node must have answered."""
 STORE = 256 * 2**20
@@ -43,13 +43,34 @@ class Address(NamedTuple):
 
 
 class RayTask(NamedTuple):
-    """A run to make; `instead_of` is the number of a task that it replaces, and that is ended."""
+    """A run to make.
+
+    Attributes:
+        number: By which its parts are told.
+        preset: What to train.
+        threads: Threads with which it computes.
+        checkpoints: Whether it saves its weights after each epoch.
+        instead_of: The number of a task that it replaces, and that is ended.
+        cut_off: What it takes to go on with a run that was cut off; see `regtui.study.cut_off.essence`.
+    """
 
     number: int
     preset: Preset
     threads: int
     checkpoints: bool
     instead_of: int | None = None
+    cut_off: dict[str, bytes] | None = None
+
+    @property
+    def saves(self) -> bool:
+        """Whether its parts have checkpoints, from which another task can go on."""
+        return self.checkpoints or self.cut_off is not None
+
+
+class Lost(NamedTuple):
+    """The worker or the node of a task is gone; `why` is what Ray says of that."""
+
+    why: str
 
 
 def begin(_channel: str) -> None:
@@ -79,14 +100,16 @@ def begin(_channel: str) -> None:
             if task.instead_of in tasks:
                 cluster.cancel(tasks.pop(task.instead_of))
             tasks[task.number] = cluster.start(task)
-            threading.Thread(target=_pass_on, args=(cluster, tasks, task.number, tell), daemon=True).start()
+            threading.Thread(target=_pass_on, args=(cluster, tasks, task.number, task.saves, tell), daemon=True).start()
     except EOFError:  # the study has ended, or its program has
         cluster.leave()
     finally:
         os._exit(0)
 
 
-def _pass_on(cluster: _Cluster, tasks: dict[int | None, Any], number: int, tell: Callable[[Any], object]) -> None:
+def _pass_on(
+    cluster: _Cluster, tasks: dict[int | None, Any], number: int, saves: bool, tell: Callable[[Any], object]
+) -> None:
     """Tell the parts of one run as they come."""
     try:
         for reference in tasks[number]:
@@ -98,7 +121,8 @@ def _pass_on(cluster: _Cluster, tasks: dict[int | None, Any], number: int, tell:
     except cluster.cancelled:
         return
     except Exception as error:
-        tell((number, cluster.words(error)))
+        is_loss = saves and cluster.is_loss(error)
+        tell((number, Lost(cluster.words(error, 1)) if is_loss else cluster.words(error)))
     finally:
         tasks.pop(number, None)
 
@@ -131,14 +155,19 @@ class _Cluster:
                 return fault
         except Exception as error:
             return self.words(error)
-        self._make = ray.remote(num_returns="streaming", max_retries=RETRIES)(make)
+        self._make: Any = ray.remote(num_returns="streaming")(make)
         return int(self._ray.cluster_resources().get("CPU", 0))
 
     def start(self, task: RayTask) -> Any:
         """Start a run; returns a generator of references to its parts."""
         gpus = int(wants_gpu(task.preset))
-        options = self._make.options(num_cpus=task.threads, num_gpus=gpus, name=f"regtui {task.preset.name}")
-        return options.remote(task.preset, task.threads, task.checkpoints, __version__)
+        options = self._make.options(
+            num_cpus=task.threads,
+            num_gpus=gpus,
+            name=f"regtui {task.preset.name}",
+            max_retries=0 if task.saves else RETRIES,
+        )
+        return options.remote(task.preset, task.threads, task.checkpoints, __version__, task.cut_off)
 
     def get(self, reference: Any) -> Any:
         """What a reference stands for."""
@@ -153,13 +182,19 @@ class _Cluster:
         if hasattr(self, "_make"):
             self._ray.shutdown()
 
-    def words(self, error: Exception) -> str:
-        """An error of Ray's in one sentence."""
+    def is_loss(self, error: Exception) -> bool:
+        """Whether an error is none of the task's own: its worker, its node, or what it had told is gone."""
+        return isinstance(error, self._ray.exceptions.RayError) and not isinstance(
+            error, self._ray.exceptions.RayTaskError
+        )
+
+    def words(self, error: Exception, times: int = 1 + RETRIES) -> str:
+        """An error of Ray's in one sentence; `times` is how often a worker that died has died."""
         cause = getattr(error, "cause", None)
         if isinstance(error, self._ray.exceptions.WorkerCrashedError):
-            return f"its worker died {1 + RETRIES} times; the machine may have run out of memory"
+            return f"its worker died{f' {times} times' * (times > 1)}; the machine may have run out of memory"
         if isinstance(error, self._ray.exceptions.NodeDiedError):
-            return f"the nodes on which it ran were lost {1 + RETRIES} times"
+            return f"the nodes on which it ran were lost {times} times" if times > 1 else "its node was lost"
         lines = [line.strip() for line in str(cause or error).splitlines() if line.strip()]
         return one_line(" ".join(lines) if len(lines) < 8 else lines[-1])
 

@@ -2,14 +2,16 @@
 
     runs/                    the runs that have ended
     slurm/123_4_0_log.err    what a job has printed, and submitit's own files
-    slurm/made/RUN/          where a job's run is until it has ended
+    slurm/made/3f2a/1/RUN/   where the run of the first job of a start is until it has ended
 
-Slurm decides what runs when and where, and puts a job that it preempts back into its queue.
+Slurm decides what runs when and where, and puts a job that it preempts back into its queue. With checkpoints its run
+goes on there; so does one whose job was killed, or whose time was over.
 """
 
 from __future__ import annotations
 
 import logging
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -26,21 +28,23 @@ from typing import Any, Literal, Self
 
 from regtui.errors import InputError, RegtuiError, unwritable
 from regtui.preset.validation import nearest
-from regtui.protocol.events import RunFinished
-from regtui.runs.find import is_run
+from regtui.protocol.events import Event, Interrupted, RunFinished
 from regtui.runs.follow import Follower
+from regtui.runs.log import EVENTS
 from regtui.study.alone import on_what_was_asked_for, wants_gpu
+from regtui.study.cut_off import MADE, bring_back
 from regtui.study.engine import Began, Ended, News, Told
+from regtui.study.folder import JOBS
 from regtui.study.plan import Job
-from regtui.study.slurm_job import Made, SlurmRun
+from regtui.study.slurm_job import Made, SlurmRun, runs_in
 from regtui.text import counted, one_line, quoted
 
-FOLDER = "slurm"
-"""Where jobs work, in a study's folder."""
 MINUTES = 60
 """The time limit of a job, where nobody says one."""
 ATTEMPTS = 3
 """So often a run is begun whose job is killed; then it is told as failed."""
+TIMES = 1_000
+"""So many jobs a run may have whose time is over, where it goes on from checkpoints and each job does an epoch."""
 LOOK = 1.0
 """Seconds between two looks into the shared folder: each asks the file server some questions for each job."""
 GRACE = 10.0
@@ -59,6 +63,8 @@ _OWN = {
 """Parameters that are not the user's, and why."""
 _LISTS = frozenset({"setup", "teardown", "srun_args"})
 _NUMBERS = frozenset({"time", "gpus_per_node", "gpus_per_task", "cpus_per_gpu", "signal_delay_s"})
+_CUT_SHORT = "Job not requeued because"
+"""What submitit says of a job whose time is over, in the error with which it ends."""
 _GPUS = ("gpus_per_node", "gpus_per_task", "gres")
 
 Cluster = Literal["slurm", "local", "debug"]
@@ -105,9 +111,11 @@ class _Submitted:
         job: What is run.
         runs: Where it belongs when it has ended.
         place: Where it is until then.
+        cut_off: The folder of a run that was cut off, which is gone on with.
         slurm: Its job, once it was submitted.
         follower: Reads the events of the run's folder in `place`, once there is one.
-        folders: Those that there were in `place`, one an attempt.
+        log: What tells the log from another at its place: that of a run that goes on is written anew.
+        folders: Those that there were in `place`, one for each time that it was begun anew.
         finished: How the run has ended, if it has told that.
         ended: When its job was seen to have ended without a result; 0 if it was not.
         attempts: How often it was submitted.
@@ -116,8 +124,10 @@ class _Submitted:
     job: Job
     runs: Path
     place: Path
+    cut_off: Path | None = None
     slurm: Any = None
     follower: Follower | None = None
+    log: int = 0
     folders: list[Path] = field(default_factory=list)
     finished: RunFinished | None = None
     ended: float = 0.0
@@ -159,6 +169,7 @@ class SlurmEngine:
         self._most, self._threads, self._checkpoints = jobs, threads, checkpoints
         self._executor: Any = None
         self._folder: Path | None = None
+        self._start = secrets.token_hex(2)  # jobs of an earlier start may not have ended yet
         self._waiting: list[_Submitted] = []
         self._running: list[_Submitted] = []
         self._made = 0
@@ -176,11 +187,22 @@ class SlurmEngine:
         Raises:
             RegtuiError: Jobs can't be submitted here.
         """
+        self._wait(job, runs)
+
+    def go_on(self, job: Job, run: Path) -> None:
+        """Go on with a run that was cut off from its checkpoint; returns at once. If that can't be, it begins anew.
+
+        Raises:
+            RegtuiError: Jobs can't be submitted here.
+        """
+        self._wait(job, run.parent, run.absolute())
+
+    def _wait(self, job: Job, runs: Path, cut_off: Path | None = None) -> None:
         if self._executor is None:
-            self._prepare(runs.absolute().parent / FOLDER, job)
+            self._prepare(runs.absolute().parent / JOBS, job)
         assert self._folder is not None
         self._made += 1
-        self._waiting.append(_Submitted(job, runs, self._folder / "made" / f"{self._made}"))
+        self._waiting.append(_Submitted(job, runs, self._folder / MADE / self._start / f"{self._made}", cut_off))
 
     def news(self, timeout: float) -> list[News]:
         """What has happened since the last call, in order; waits up to `timeout` seconds for the first.
@@ -207,17 +229,24 @@ class SlurmEngine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take back all jobs that have not ended."""
+        """Take back all jobs that have not ended; of their runs stays what has a checkpoint."""
         left = [run.slurm for run in self._running if run.slurm is not None]
         if self._cluster == "slurm":
             _take_back([job.job_id for job in left])
         else:
             for job in left:
                 job.cancel()
+        for run in self._running:
+            _bring_back(run)
         self._running.clear()
         self._waiting.clear()
         if self._folder is not None:
-            shutil.rmtree(self._folder / "made" if self._failed else self._folder, ignore_errors=True)
+            shutil.rmtree(self._folder / MADE if self._failed else self._folder, ignore_errors=True)
+
+    @property
+    def _minutes(self) -> int:
+        """The time limit of a job."""
+        return int(self._settings.get("time", MINUTES))
 
     @property
     def _has_gpu(self) -> bool:
@@ -242,14 +271,15 @@ class SlurmEngine:
         ours: dict[str, Any] = {"name": f"regtui-{job.preset.name}", "cpus_per_task": self._threads}
         if wants_gpu(job.preset) and not self._has_gpu:
             ours["gpus_per_node"] = 1
-        settings = {"time": MINUTES, "array_parallelism": self._most, **self._settings}
+        settings = {"time": self._minutes, "array_parallelism": self._most, **self._settings}
         try:
             folder.mkdir(parents=True)
             self._executor = submitit.AutoExecutor(
                 folder,
                 cluster=self._cluster,
                 slurm_python=python,
-                slurm_max_num_timeout=0,  # a run that was cut short is begun anew, and would be cut short again
+                # A run that is begun anew would be cut short again.
+                slurm_max_num_timeout=TIMES if self._checkpoints else 0,
                 local_python=python,
             )
             self._executor.update_parameters(
@@ -272,7 +302,14 @@ class SlurmEngine:
             with self._executor.batch():
                 for run in waiting:
                     preset = run.job.preset if self._has_gpu else on_what_was_asked_for(run.job.preset)
-                    call = SlurmRun(preset, run.place, self._threads, self._checkpoints)
+                    call = SlurmRun(
+                        preset,
+                        run.place,
+                        self._threads,
+                        self._minutes,
+                        checkpoints=self._checkpoints,
+                        cut_off=run.cut_off,
+                    )
                     run.slurm = self._executor.submit(call)
         except Exception as error:  # what sbatch says, as submitit's error
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -299,21 +336,25 @@ class SlurmEngine:
 
     def _follow(self, run: _Submitted) -> Iterator[News]:
         """What its folder tells since the last look."""
-        for folder in _runs_in(run.place):
-            if folder not in run.folders:
-                run.folders.append(folder)
-                run.follower = Follower(folder, without_steps=True)
-                anew = f", begun anew {counted(len(run.folders) - 1, 'time')}" if len(run.folders) > 1 else ""
-                yield Began(run.job, folder, f"job {run.slurm.job_id}{anew}")
-        if run.follower is None:
+        run.folders += [folder for folder in runs_in(run.place) if folder not in run.folders]
+        if not run.folders:
             return
+        folder, told, is_new = run.folders[-1], list[Event](), False
         with suppress(OSError):  # it has gone, or is not there yet: the next look tells
+            log = (folder / EVENTS).stat().st_ino
+            if run.follower is None or log != run.log:
+                run.log, run.follower, run.finished, is_new = log, Follower(folder, without_steps=True), None, True
             while events := run.follower.new_events():
-                for event in events:
-                    if isinstance(event, RunFinished):  # a run that is preempted has ended, too, and goes on later
-                        run.finished = event
-                    else:
-                        yield Told(run.job, event)
+                told += events
+        if is_new:
+            goes_on = any(isinstance(event, Interrupted) for event in told)
+            anew = f", begun anew {counted(len(run.folders) - 1, 'time')}" if len(run.folders) > 1 else ""
+            yield Began(run.job, folder, f"job {run.slurm.job_id}{', resumed' if goes_on else anew}")
+        for event in told:
+            if isinstance(event, RunFinished):  # a run that is preempted has ended, too, and goes on later
+                run.finished = event
+            else:
+                yield Told(run.job, event)
 
     def _begin_anew(self, run: _Submitted) -> Iterator[News]:
         """Begin a run anew whose job was killed."""
@@ -321,7 +362,7 @@ class SlurmEngine:
         if run.attempts == ATTEMPTS:
             yield self._failure(run, f"its job ended {ATTEMPTS} times without a result ({one_line(run.slurm.state)})")
             return
-        run.follower, run.finished, run.ended = None, None, 0.0
+        run.finished, run.ended = None, 0.0
         self._waiting.append(run)
         self._submit()
 
@@ -344,27 +385,29 @@ class SlurmEngine:
         if run.finished is not None:
             yield Told(run.job, run.finished)
         self._failed = self._failed or made.status == "failed"
-        yield Ended(run.job, folder, made.status, made.error, unsaved=made.unsaved)
+        why = self._words(made.error) if _CUT_SHORT in made.error else made.error
+        yield Ended(run.job, folder, made.status, why, unsaved=made.unsaved)
 
     def _words(self, error: str) -> str:
         """Why a job failed, from submitit's many lines."""
-        if "timed-out" in error:
-            minutes = self._settings.get("time", MINUTES)
-            return f"its job took longer than the {minutes} min that it had; give more with --slurm time=MINUTES"
+        if _CUT_SHORT in error and self._checkpoints:
+            return f"it did no epoch in the {self._minutes} min that its job had; give more with --slurm time=MINUTES"
+        if _CUT_SHORT in error:
+            words = f"its job took longer than the {self._minutes} min that it had; give more with --slurm time=MINUTES"
+            return f"{words}, or let it go on in another job, with --checkpoints"
         told = [line.strip() for line in error.splitlines() if "Error" in line]
         return f"its job failed: {one_line(told[-1] if told else error)}"
 
     def _failure(self, run: _Submitted, why: str, hopeless: RegtuiError | None = None) -> Ended:
         self._failed = True
+        _bring_back(run)
         return Ended(run.job, None, "failed", f"{why} (its log: {run.slurm.paths.stderr})", hopeless)
 
 
-def _runs_in(place: Path) -> list[Path]:
-    """The folders of runs in a folder, which may not be there."""
-    try:
-        return [folder for folder in place.iterdir() if is_run(folder)]
-    except OSError:
-        return []
+def _bring_back(run: _Submitted) -> None:
+    """Keep what a run has come to, if it has ended or has a checkpoint."""
+    for folder in runs_in(run.place):
+        bring_back(folder, run.runs)
 
 
 def _take_back(jobs: Sequence[str]) -> None:
