@@ -51,6 +51,7 @@ from regtui.runs.events import read_events
 from regtui.runs.log import RunLog
 from regtui.runs.resumable import resumable
 from regtui.runs.summary import read_summary
+from regtui.runs.trash import TRASH
 from regtui.text import NBSP
 from tests.conftest import small_preset
 from tests.same_run import assert_same, course, lines, seams
@@ -672,6 +673,8 @@ def test_what_is_no_run_or_has_saved_too_little_is_said(runs: Runs) -> None:
     with pytest.raises(InputError, match="has ended and saved no checkpoint to go on from"):
         resumable(done, epochs=5)
     cut = runs.whole(preset_of(3), in_epoch(2))
+    with pytest.raises(InputError, match=r"is in the trash; 'regtui review .*\.trash' shows it, and u brings it back"):
+        resumable(shutil.copytree(cut, runs.logs / TRASH / cut.name))
     (cut / "events.jsonl").rename(cut / "elsewhere")
     with pytest.raises(InputError, match=r"events\.jsonl' is missing, so that the run can't be resumed"):
         runs.resumed(cut)

@@ -22,6 +22,7 @@ from regtui.runs.circumstances import read_circumstances
 from regtui.runs.files import leaves, read_json
 from regtui.runs.find import STUDY, is_run
 from regtui.runs.lock import is_locked
+from regtui.runs.trash import is_in_trash
 from regtui.text import counted, duration, listed, one_line, quoted
 
 _NO_NUMBER = ("schema", "name", "title", "summary", "train.epochs", "train.device", "data.root")
@@ -93,15 +94,12 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
     Raises:
         InputError: It can't be resumed; the message says why, and what to do instead.
     """
-    if not is_run(folder):
-        raise InputError(f"{quoted(folder)} is no run's folder")
+    _check_place(folder)
     name = quoted(folder.name or folder)
     circumstances = read_circumstances(folder)
     has_ended = (folder / "summary.json").exists()
     if not held and not has_ended and (trains := _trains(folder, circumstances)):
         raise InputError(f"{name} {trains}")
-    if not (folder / "preset.toml").exists():
-        raise InputError(f"{name} has no preset.toml, so that it can't be resumed")
     preset = load(str(folder / "preset.toml"), options={"train.epochs": epochs, "train.device": device})
     if (epochs is not None or device is not None) and is_of_study(folder):
         raise InputError(f"{name} is a run of a study, and goes on as its plan says; make a run of its own")
@@ -137,6 +135,18 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
         has_ended,
         extended=bool(more),
     )
+
+
+def _check_place(folder: Path) -> None:
+    """See that a folder is a run's that is kept, and has a preset."""
+    name = quoted(folder.name or folder)
+    if not is_run(folder):
+        raise InputError(f"{quoted(folder)} is no run's folder")
+    if is_in_trash(folder):
+        where = f"'regtui review {one_line(folder.parent)}'"
+        raise InputError(f"{name} is in the trash; {where} shows it, and u brings it back")
+    if not (folder / "preset.toml").exists():
+        raise InputError(f"{name} has no preset.toml, so that it can't be resumed")
 
 
 def _trains(folder: Path, circumstances: dict[str, Any]) -> str:
