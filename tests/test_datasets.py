@@ -70,7 +70,7 @@ def start_python(code: str) -> subprocess.Popen[str]:
 
 def run_python(code: str) -> tuple[str, str]:
     """What a fresh interpreter says on stdout and stderr."""
-    return start_python(code).communicate(timeout=60)
+    return start_python(code).communicate(timeout=300)
 
 
 # The bundled MNIST
@@ -166,7 +166,7 @@ def test_two_processes_at_once_both_get_the_data(cache: Path) -> None:
     code = "from regtui.data.source import ensure; print(ensure('mnist'))"
     processes = [start_python(code) for _ in range(2)]
     for process in processes:
-        assert process.communicate(timeout=60) == (f"{cache / 'mnist-v1.safetensors'}\n", "")
+        assert process.communicate(timeout=300) == (f"{cache / 'mnist-v1.safetensors'}\n", "")
     assert [file.name for file in cache.iterdir()] == ["mnist-v1.safetensors"]
     assert is_good(cache / "mnist-v1.safetensors", "mnist")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from regtui.tui import app as program
+from regtui.tui import desk
 from regtui.tui.app import RegtuiApp
 from regtui.tui.escapes import LONGEST, copied, entitled, notification, obeys
 from regtui.tui.widgets import clipboard
@@ -74,24 +75,25 @@ async def test_the_verdict_and_the_path_of_the_log_are_copied(tmp_path: Path, mo
         training.open(100)
         await until(pilot, lambda: app.session is not None and app.session.ended and app.session.folder)
         assert app.session is not None
+        path = str(app.session.folder)
         await pilot.press("y")
+        await until(pilot, lambda: "Copied the verdict, if the terminal allows it" in text_of(app))
         assert app.clipboard == "\n".join(app.session.outcome())
-        assert "Copied the verdict, if the terminal allows it" in text_of(app)
         await pilot.press("Y")
-        assert app.clipboard == str(app.session.folder)
+        await until(pilot, lambda: app.clipboard == path)
         monkeypatch.setattr(clipboard, "MOST", 10)
         await pilot.press("y")
-        assert app.clipboard == str(app.session.folder)
-        assert "Not copied: the verdict is " in text_of(app)
+        await until(pilot, lambda: "Not copied: the verdict is " in text_of(app))
+        assert app.clipboard == path
         monkeypatch.setenv("TERM", "linux")
         await pilot.press("Y")
-        assert "This terminal has no clipboard" in text_of(app)
+        await until(pilot, lambda: "This terminal has no clipboard" in text_of(app))
         monkeypatch.undo()
         await pilot.press("b")
         await until(pilot, lambda: "1 of 1 runs" in text_of(app))
         app.copy_to_clipboard("")
         await pilot.press("Y")
-        assert app.clipboard == str(app.session.folder)
+        await until(pilot, lambda: app.clipboard == path)
 
 
 class Rung(RegtuiApp):
@@ -115,7 +117,7 @@ class Rung(RegtuiApp):
 async def test_the_title_says_how_far_it_is_and_the_end_of_a_long_run_rings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: float
 ) -> None:
-    monkeypatch.setattr(program, "SHORT", short)
+    monkeypatch.setattr(desk, "SHORT", short)
     training = ScriptedTraining()
     app = Rung(tmp_path, small_preset(), start=True, training=training)
     async with app.run_test(size=(120, 36)) as pilot:
@@ -133,7 +135,7 @@ async def test_the_title_says_how_far_it_is_and_the_end_of_a_long_run_rings(
 
 
 async def test_whoever_stops_a_run_is_not_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "SHORT", 0.0)
+    monkeypatch.setattr(desk, "SHORT", 0.0)
     training = ScriptedTraining()
     app = Rung(tmp_path, small_preset(), start=True, training=training)
     async with app.run_test(size=(120, 36)) as pilot:
