@@ -21,7 +21,7 @@ from regtui.preset.save import save_as
 from regtui.preset.validation import validate
 from regtui.tui.choose.draft import Draft, from_typed
 from regtui.tui.choose.form import ArmRows, Form, Row
-from regtui.tui.choose.screen import PresetList
+from regtui.tui.choose.preset_list import PresetList
 from tests.command import call
 from tests.conftest import small_preset
 from tests.screen_double import until

@@ -21,7 +21,8 @@ from regtui.tui.choose.draft import Draft, as_typed, from_typed
 from regtui.tui.choose.entries import Reading
 from regtui.tui.choose.form import Form, Row
 from regtui.tui.choose.inputs import Line, OneOf, Tick
-from regtui.tui.choose.screen import ChooseScreen, PresetList
+from regtui.tui.choose.preset_list import PresetList
+from regtui.tui.choose.screen import ChooseScreen
 from regtui.tui.widgets.keys import EVERYWHERE, bindings
 from tests.screen_double import said, until
 

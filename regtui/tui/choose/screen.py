@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.segment import Segment
-from rich.style import Style
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.strip import Strip
-from textual.widgets import Button, OptionList, Static
+from textual.widgets import Button, Static
 
 from regtui.errors import InputError
-from regtui.preset.faults import MAX_VALUE
 from regtui.preset.model import Preset
 from regtui.preset.places import available
 from regtui.preset.save import save_as
@@ -30,6 +25,7 @@ from regtui.tui.choose.draft import Draft
 from regtui.tui.choose.entries import NOTHING_MATCHES, Entry, Reading, reread
 from regtui.tui.choose.form import KEYS as FORM_KEYS
 from regtui.tui.choose.form import Form
+from regtui.tui.choose.preset_list import START, PresetList, prompt_of
 from regtui.tui.widgets.dialogs import Ask, AskText, Choice
 from regtui.tui.widgets.filter_input import FilterInput
 from regtui.tui.widgets.key_bar import KeyBar, tell
@@ -42,24 +38,6 @@ LOOK_AGAIN = 0.1
 STILL = 2.0
 """Seconds between two looks whether the runs still go on that are named."""
 REPLACE = (Choice("c", "cancel", "Don't save"), Choice("r", "replace", "Save under this name"))
-
-
-START = Key("enter", "start", "start", "Train the selected preset as it stands here.", "enter", footer=True)
-
-
-class PresetList(OptionList):
-    """Where enter starts and a click only chooses."""
-
-    BINDINGS = bindings([START._replace(action="screen.start")])
-
-    def render_line(self, y: int) -> Strip:
-        """A row; where the focus is, it has one colour, in place of its own."""
-        strip, theme = super().render_line(y), self.app.theme_variables
-        focused, plain = Style(bgcolor=theme["accent"]), Style(color=theme["background"])
-        return Strip(
-            Segment(text, style + plain if style and style.bgcolor == focused.bgcolor else style, control)
-            for text, style, control in strip
-        )
 
 
 class PushButton(Button):
@@ -204,7 +182,7 @@ class ChooseScreen(Screen[None]):
             yield Static(self.engine_status, id="engine", markup=False)
         yield Static(id="going-on", markup=False)
         with Horizontal():
-            yield PresetList(*map(_prompt, self._shown))
+            yield PresetList(*map(prompt_of, self._shown))
             yield Detail(self.entry)
         yield Static(id="about", markup=False)
         with Horizontal(id="buttons"):
@@ -245,7 +223,7 @@ class ChooseScreen(Screen[None]):
         self._shown = found or [NOTHING_MATCHES]
         self._at = self._find(name)
         presets = self.query_one(PresetList)
-        presets.clear_options().add_options(map(_prompt, self._shown))
+        presets.clear_options().add_options(map(prompt_of, self._shown))
         presets.highlighted = self._at
         self._show()
 
@@ -288,7 +266,7 @@ class ChooseScreen(Screen[None]):
         """Bring up to date what follows from the settings."""
         draft = self.entry.draft
         self.query_one(Detail).show_facts()
-        presets, prompt = self.query_one(PresetList), _prompt(self.entry)
+        presets, prompt = self.query_one(PresetList), prompt_of(self.entry)
         if presets.get_option_at_index(self._at).prompt != prompt:
             presets.replace_option_prompt_at_index(self._at, prompt)
         self.query_one("#undo", Button).disabled = draft is None or not draft.edited
@@ -426,19 +404,6 @@ class ChooseScreen(Screen[None]):
             tell(self, f"Correct this first: {draft.faults[0].line}", error=True)
             self.action_edit(draft.faults[0].key)
         return draft.preset
-
-
-def _prompt(entry: Entry) -> Content:
-    """An entry of the list: its name over its title."""
-    name = one_line(entry.name, MAX_VALUE)
-    if entry.faults:
-        first = entry.faults[0].line
-        return Content.assemble((f"✗ {name}", "bold $error"), ("  broken", "$error"), (f"\n  {first}", "$error"))
-    if entry.draft is None:
-        return Content.assemble((f"  {name}", "bold"), (f"\n  {entry.words}", "$secondary"))
-    title = one_line(entry.draft.original.title, 200)
-    mark = ("• ", "$warning") if entry.draft.edited else "  "
-    return Content.assemble(mark, (name, "bold"), (f"\n  {title}", "$secondary"))
 
 
 def _name_fault(name: str) -> str:
