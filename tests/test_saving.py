@@ -34,6 +34,7 @@ from regtui.runs.event_file import EventFile
 from regtui.runs.events import read_events
 from regtui.runs.summary import read_summary
 from regtui.tui.app import RegtuiApp
+from regtui.tui.run.not_saved import NotSaved
 from tests import command
 from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, text_of, until
@@ -503,6 +504,18 @@ async def test_the_screen_says_what_is_not_saved_while_it_is_so(tmp_path: Path, 
         await until(pilot, lambda: "NOT SAVED" not in text_of(app))
         await until(pilot, lambda: app.session is not None and app.session.ended)
     assert app.exit_code == 0
+
+
+def test_all_that_is_not_saved_is_named_where_its_causes_have_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NotSaved, "redraw", lambda _self: None)
+    history, line = History(), NotSaved()
+    cause = f"since epoch 1, 12:00: No space left on device; make room there ({'logs/' * 20})"
+    history.unsaved["log"] = f"the log is not whole {cause}"
+    line.update_from(history, over=False)
+    assert line._wrapped(78)[0].startswith("NOT SAVED, training goes on: the log is not whole since epoch 1")
+    history.unsaved["weights"] = f"the weights are not saved {cause}"
+    line.update_from(history, over=False)
+    assert line._wrapped(78)[0].startswith("NOT SAVED (log and weights), training goes on: the log is not whole")
 
 
 async def test_the_screen_ends_with_what_stayed_unsaved(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from rich.style import Style
 from rich.text import Text
 
 from regtui.protocol.history import History
+from regtui.text import listed
 from regtui.tui.widgets.lines import Lines
 
 MOST = 2
@@ -28,7 +29,9 @@ class NotSaved(Lines):
         first = sorted(history.unsaved, key=lambda what: what != "disk")  # that it is waited for
         parts = "; ".join(history.unsaved[what] for what in first)
         going_on = "" if over or history.paused or "disk" in history.unsaved else ", training goes on"
-        words = f"NOT SAVED{going_on}: {parts}" if parts else ""
+        what = [name for name in first if name != "disk"]  # named first, since the words on each may be cut
+        named = f" ({listed(what)})" if len(what) > 1 else ""
+        words = f"NOT SAVED{named}{going_on}: {parts}" if parts else ""
         before, self._words = self._words, words
         self.redraw()
         return words != before
