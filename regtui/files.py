@@ -91,8 +91,8 @@ def read_plain(path: Path, at_most: int) -> bytes:
     """
     with open_plain(path, buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
-        content = file.read(min(size, at_most) + 1)  # it may grow meanwhile
-    if len(content) > at_most:
+        content = file.read(size + 1) if size <= at_most else b""  # it may grow meanwhile
+    if max(size, len(content)) > at_most:
         raise TooLargeError(errno.EFBIG, f"it has more than {at_most:,} bytes", str(path))
     return content
 

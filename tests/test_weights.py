@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from regtui.errors import RegtuiError
+from regtui.files import read_plain
 from regtui.runs.weights import (
     KERNELS_HIGH,
     KERNELS_WIDE,
@@ -169,6 +171,17 @@ def test_a_file_made_to_harm_is_a_sentence_at_once(tmp_path: Path, make: Callabl
     make(tmp_path / "checkpoint" / "baseline-last.safetensors")
     with pytest.raises(RegtuiError, match=r"(can't be read|is damaged|holds no weights)"):
         read_weights(tmp_path, "baseline", "last")
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    sparse(tmp_path / "large")
+    tracemalloc.start()
+    try:
+        with pytest.raises(OSError, match="it has more than 1,073,741,824 bytes"):
+            read_plain(tmp_path / "large", 2**30)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("bins", [2, 3, 47, 60])
