@@ -21,6 +21,7 @@ from regtui.tui.output import MOST_WAITING, Output
 from regtui.tui.run.session import Session
 from tests.conftest import small_preset
 from tests.held import Gate
+from tests.screen_double import said, until
 from tests.terminal import Terminal
 from tests.test_study_local import wait_until
 
@@ -198,6 +199,20 @@ def test_a_run_without_its_screen_is_stopped_by_ctrl_c_as_one_that_had_none(tmp_
     assert app.exit_code == 128 + SIGINT, "before there was anything to keep"
     app.signal, app.session = SIGTERM, None
     assert app.exit_code == 128 + SIGTERM
+
+
+async def test_what_fails_in_the_background_is_said_and_the_screen_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a fault of a thread")
+
+    monkeypatch.setattr("regtui.tui.review.screen.read_runs", fail)
+    app = RegtuiApp(tmp_path, review=())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "ZeroDivisionError: a fault of a thread" in said(app))
+        assert app.is_running
+    assert "in fail" in app.failed_threads[0]
 
 
 # A study

@@ -61,7 +61,7 @@ from regtui.tui.widgets.clipboard import copy
 from regtui.tui.widgets.dialogs import Ask, AskWhileItTrains, Choice
 from regtui.tui.widgets.key_bar import KeyBar, tell
 from regtui.tui.widgets.keys import EVERYWHERE
-from regtui.tui.widgets.thread import in_thread
+from regtui.tui.widgets.thread import ThreadFailed, in_thread
 
 
 class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
@@ -153,6 +153,8 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
         """The traceback of an error of the screen's own."""
         self.failure_words = ""
         """What failed, in one line."""
+        self.failed_threads: list[str] = []
+        """The tracebacks of work in the background that failed, while the screen stayed."""
         self.outlived = False
         """Whether the screen has gone before the run or the study that it showed."""
         self.animation_level = "none"  # over SSH each frame of an animation would be sent
@@ -351,6 +353,16 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
         """Remember an error of the screen instead of printing it; what goes on does so without a screen."""
         self.note_failure()
         self._close_messages_no_wait()
+
+    @on(ThreadFailed)
+    def _thread_failed(self, event: ThreadFailed) -> None:
+        """Say it: what is shown may be old, or lack something; the screen and what goes on stay."""
+        self.failed_threads.append(event.traceback)
+        tell(
+            self,
+            f"Work in the background failed, so that this may be old: {event.words}; --debug shows where",
+            error=True,
+        )
 
     def note_failure(self) -> None:
         """Remember the first error of the screen, while it is handled."""

@@ -277,6 +277,6 @@ def _print_outcome(app: RegtuiApp, *, ascii_only: bool, debug: bool) -> None:
     lines += app.study.lines() if app.study is not None else []
     for line in ("", *lines) if app.outlived and lines else lines:  # below what was told meanwhile
         say(plain(line) if ascii_only else line)
-    for one in (app.session, app.study):
-        if debug and one is not None and one.traceback:
-            complain(one.traceback)
+    of_work = [one.traceback for one in (app.session, app.study) if one is not None and one.traceback]
+    for fault in (*of_work, *app.failed_threads) if debug else ():
+        complain(fault)
