@@ -15,6 +15,9 @@ import psutil
 import pytest
 
 from regtui.engine.clock import STOOD_STILL, TICK
+from regtui.engine.run import summarize
+from regtui.protocol.events import RunFinished
+from regtui.protocol.history import History
 from regtui.runs.events import read_events
 from regtui.tui.app import RegtuiApp
 from regtui.tui.output import MOST_WAITING, Output
@@ -22,6 +25,7 @@ from regtui.tui.run.session import Session
 from tests.conftest import small_preset
 from tests.held import Gate
 from tests.screen_double import said, until
+from tests.telling import Telling
 from tests.terminal import Terminal
 from tests.test_study_local import wait_until
 
@@ -213,6 +217,19 @@ async def test_what_fails_in_the_background_is_said_and_the_screen_stays(
         await until(pilot, lambda: "ZeroDivisionError: a fault of a thread" in said(app))
         assert app.is_running
     assert "in fail" in app.failed_threads[0]
+
+
+def test_a_run_that_ends_as_its_terminal_goes_keeps_its_own_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, session = RegtuiApp(tmp_path), Session(small_preset(), lambda: None)
+    monkeypatch.setattr(app, "exit", lambda *_: None)
+    app.session = session
+    app.lose_screen()  # as the system tells it: by a signal, by an error of who reads, by a poll
+    finished = [*Telling(small_preset()).start().events, RunFinished(t=1, status="finished")]
+    session.summary, session.ended = summarize(session.preset, History.of(finished), 1.0), True
+    app.lose_screen()
+    assert app.exit_code == 0
 
 
 # A study

@@ -340,8 +340,9 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
     def lose_screen(self) -> None:
         """The terminal was closed: what goes on does so without a screen, and else the program ends."""
         if self.goes_on:
+            self.outlived = True
             self.exit()
-        elif not self._left:
+        elif not (self._left or self.outlived):  # it may be told several times, and the run have ended meanwhile
             self.signal = signal.SIGHUP
             self.leave()
 

@@ -164,7 +164,7 @@ class _Program(RegtuiApp):
             self.note_failure()
             if isinstance(self._driver, TerminalDriver):
                 self._driver.suspend_application_mode()
-        if self.goes_on:
+        if self.goes_on or (self.outlived and not self._left):
             for number in (signal.SIGTSTP, signal.SIGCONT):
                 signal.signal(number, signal.SIG_DFL)
             if _has_gone(sys.stdin.fileno()) or not self._has_read_all:
