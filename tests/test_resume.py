@@ -459,8 +459,8 @@ def dying(call: Callable[..., Any], now: Callable[[], bool]) -> Callable[..., An
 def test_what_a_resumption_has_changed_outlasts_one_that_is_cut_off_between_any_two_files(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    twice = runs.whole(preset_of(5, regularized={"early_stopping": {"patience": 9}}), in_epoch(3))
-    runs.resumed(twice, in_epoch(3), patience=3)
+    twice = runs.whole(preset_of(3, regularized={"early_stopping": {"patience": 9}}), in_epoch(2))
+    runs.resumed(twice, in_epoch(2), patience=3)
     whole = shutil.copytree(twice, runs.logs / "whole")
     runs.resumed(whole)
     assert summary_of(whole).interventions == 1
