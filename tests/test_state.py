@@ -473,6 +473,23 @@ def change(folder: Path, how: Callable[[dict[str, Any]], None]) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
+@pytest.mark.parametrize("name", ["best.hidden1.weight", "best.another", "batches"])
+def test_no_tensor_of_a_checkpoint_is_taken_in_whatever_size_its_file_claims(name: str, mnist_file: Path) -> None:
+    """A file of a few bytes can claim more than there is memory for; nothing of that is read before it is copied."""
+    preset = small_preset()
+    cpu = torch.device("cpu")
+    arm = Arm("baseline", preset, load_data(mnist_file, preset.data, 0, cpu), cpu)
+    arm.start_epoch()
+    arm.train_steps(2)
+    arm.remember(1)
+    arm.train_steps(2)
+    state = arm.state()
+    arm.load_state(state)
+    claimed = torch.zeros(1, dtype=torch.int64).expand(2**40)
+    with pytest.raises((KeyError, RuntimeError), match=r"of another network|more examples than an epoch has"):
+        arm.load_state(State(state.tensors | {name: claimed}, state.facts))
+
+
 @pytest.mark.parametrize("tables", [{"model": {"hidden": [8]}}, {"regularized": {"batch_norm": {}}}])
 def test_the_checkpoint_of_another_preset_is_refused(
     tables: dict[str, Any], saved: Path, mnist_file: Path, tmp_path: Path

@@ -323,7 +323,10 @@ class Arm(ArmCalls):
         self.model.load_state_dict(state.part(WEIGHT))
         self._at_best, self._best_file, self._best = state.facts["at_best"], None, None
         if (epoch := state.facts["best_epoch"]) is not None:
-            best = self.model.state_dict() if self._at_best else state.part(BEST)
+            own = self.model.state_dict()
+            best = own if self._at_best else state.part(BEST)
+            if _shapes(best) != _shapes(own):  # before they are copied: a file can claim any size
+                raise KeyError("the best weights are of another network")
             self._best = Best(epoch, {name: tensor.to(self.device, copy=True) for name, tensor in best.items()})
         for name, knobs in state.facts["knobs"].items():
             for knob, value in knobs.items():
@@ -343,6 +346,8 @@ class Arm(ArmCalls):
                 anew = stream(self.preset.train.seed, f"{self.name}/{name}/{self._steps}", self.device)
                 generator.set_state(anew.get_state())
         to_come = state.tensors[BATCHES].to(self.device)
+        if to_come.numel() > len(self.data.train_targets):
+            raise RuntimeError("these are more examples than an epoch has")
         self._batches = torch.split(to_come, self.preset.train.batch_size) if len(to_come) else ()
 
     def save(self, folder: Path, step: int, ended: Sequence[str]) -> Saved:
@@ -450,6 +455,10 @@ class Arm(ArmCalls):
         """The outputs for a batch, in evaluation mode."""
         x = normalize(examples)
         return self.model(x) if self._by_hand is None else apply_layers(self._by_hand, self.model.shaped(x))
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def _hash(tensor: Tensor) -> str:
