@@ -14,6 +14,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -300,7 +301,7 @@ def test_messages_are_not_written_through_links(
     with RunLog.resumed(folder, checkpoints=False) as log:
         log.traceback("Traceback")
     assert (folder / "traceback.txt").read_text() == "Traceback"
-    monkeypatch.setattr("regtui.engine.detach.subprocess.Popen", lambda *_args, **_options: SimpleNamespace(pid=7))
+    monkeypatch.setattr("regtui.engine.detach.subprocess.Popen", lambda *_args, **_options: Mock(pid=7))
     assert detach.start((), folder, lambda _pid: True) == 7
     assert not (folder / detach.MESSAGES).is_symlink()
 
