@@ -904,6 +904,17 @@ def test_show_says_how_an_interrupted_run_goes_on(runs: Runs, capsys: pytest.Cap
     assert "--resume" not in capsys.readouterr().out
 
 
+def test_the_seam_says_that_a_run_which_was_stopped_was_tested_then(runs: Runs) -> None:
+    cut = runs.whole(preset_of(4), once(steps_of(3), Stop()))
+    assert summary_of(cut).arms["baseline"].test is not None
+    runs.resumed(cut, in_epoch(4))
+    assert isinstance(runs.events[0], Interrupted)
+    assert re.match(r"resumed after epoch \d, having been tested before; ", runs.events[0].words())
+    runs.resumed(cut)
+    assert isinstance(runs.events[0], Interrupted)
+    assert not runs.events[0].tested, "that is told by the seam before"
+
+
 def test_the_seam_is_told_wherever_a_run_is_shown(runs: Runs, tmp_path: Path) -> None:
     cut = runs.whole(preset_of(4), in_epoch(3))
     runs.resumed(cut)

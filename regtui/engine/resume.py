@@ -26,7 +26,7 @@ from regtui.protocol.history import History
 from regtui.protocol.who import Who
 from regtui.remote.server import serving
 from regtui.runs.circumstances import versions
-from regtui.runs.log import CHECKPOINT, RunLog
+from regtui.runs.log import CHECKPOINT, PREDICTIONS, RunLog
 from regtui.runs.resumable import Resumable, is_of_study, resumable
 from regtui.runs.seam import Seam, find_seam, kept_lines
 from regtui.techniques.base import LARGEST_KNOB
@@ -123,6 +123,7 @@ def _resume(
             device=device,
             threads=crew.threads,
             extended=place.extended,
+            tested=place.has_ended and (folder / PREDICTIONS).exists(),
             differs=_differs(place, before, device, crew.threads) if before is not None else "",
             by=Who.here(),
         )

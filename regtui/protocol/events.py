@@ -329,6 +329,7 @@ class Interrupted(_Event):
         device: What it trains on from here on.
         threads: Threads of each process from here on.
         extended: Whether it had ended and was given more epochs, instead of having been interrupted.
+        tested: Whether it had been tested before, as one that was stopped is.
         differs: Why its numbers may differ from those of a run that was never interrupted, as another version of torch
             or another device; empty if they are the same.
         by: Who resumed it.
@@ -344,6 +345,7 @@ class Interrupted(_Event):
     device: Text
     threads: int | None = None
     extended: bool = False
+    tested: bool = False
     differs: Text = ""
     by: Who | None = None
 
@@ -355,6 +357,7 @@ class Interrupted(_Event):
             words = f"resumed after epoch {self.epoch}"
         else:
             words = "begun anew, as there was no checkpoint"
+        words += ", having been tested before" if self.tested and not self.extended else ""
         where = "after it" if self.epoch else "before"
         if self.dropped and not self.extended:
             words += (
