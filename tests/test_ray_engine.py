@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -414,6 +415,22 @@ def test_a_study_that_waits_for_a_silent_cluster_is_stopped_at_once(
     assert [type(one) for one in told] == [Opened]
 
 
+@pytest.mark.slow
+def test_of_a_cluster_that_still_starts_no_process_is_left(
+    driver: type[Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleep = ["sleep", f"60.{os.getpid()}"]
+    begins = f"import subprocess, time\nfor _ in range(200): subprocess.Popen({sleep}); time.sleep(0.02)"
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {begins!r}]); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as starts:
+        for name, value in {"joined": "silent", "pid": starts.pid, "kill": lambda _driver: starts.kill()}.items():
+            monkeypatch.setattr(driver, name, value)
+        with RayEngine(jobs=1):
+            while len(psutil.Process(starts.pid).children(recursive=True)) < 5:
+                time.sleep(0.01)
+    assert not [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == sleep]
+
+
 def test_a_cluster_that_refuses_is_one_sentence(driver: type[Scripted], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_engine, "_reach", lambda _address: None)
     driver.joined = "Version mismatch: Python 3.12 there"
@@ -511,11 +528,15 @@ def test_with_checkpoints_a_killed_worker_and_a_removed_node_cost_an_epoch(
     cluster: tuple[str, Callable[[], None]], tmp_path: Path
 ) -> None:
     address, remove = cluster
-    wanted = jobs(2, train={"epochs": 60})
-    todo = [remove, kill_a_worker]
+    wanted = jobs(2, train={"epochs": 100})
+    todo = [kill_a_worker, remove]
+    trained: set[int] = set()
+    resumed: set[int] = set()
 
     def disturb(news: News) -> None:
-        if todo and epoch_of(news) and epoch_of(news) % 5 == 0:
+        trained.update({news.job.seed} if epoch_of(news) else ())
+        resumed.update({news.job.seed} if isinstance(news, Began) and news.where.endswith("resumed") else ())
+        if (len(todo) == 2 and len(trained) == 2) or (len(todo) == 1 and resumed and epoch_of(news)):
             todo.pop()()
 
     with RayEngine(address, checkpoints=True) as engine:

@@ -314,10 +314,18 @@ class RayEngine:
         return RegtuiError(what if self._most else f"{self._place}: Ray ended its program{why}")
 
     def _note_own(self) -> None:
-        """Note the processes of a cluster that was started for us."""
-        if self._address is None:
-            with suppress(psutil.Error):
-                self._own |= set(psutil.Process(self._driver.pid).children(recursive=True))
+        """Note the processes of a cluster that was started for us; one that still starts is halted: more would come."""
+        if self._address is not None:
+            return
+        with suppress(psutil.Error):
+            driver, starts = psutil.Process(self._driver.pid), not self._most
+            if starts:
+                driver.suspend()
+            while new := {*driver.children(recursive=True)} - self._own:
+                self._own |= new
+                for process in new if starts else ():
+                    with suppress(psutil.Error):
+                        process.suspend()
 
     def _leave(self) -> None:
         """Leave the cluster, in order if it takes no more than `LEFT` seconds; of our own nothing is left."""
