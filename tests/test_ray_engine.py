@@ -307,6 +307,7 @@ def test_with_checkpoints_another_task_goes_on_where_a_worker_died(
     assert seams(folder) == (after > 0)
 
 
+@pytest.mark.slow
 def test_with_checkpoints_a_run_whose_study_was_killed_or_stopped_goes_on(
     saved_parts: list[RunPart], whole: Path, driver: type[Scripted], tmp_path: Path
 ) -> None:
@@ -328,6 +329,7 @@ def test_with_checkpoints_a_run_whose_study_was_killed_or_stopped_goes_on(
         assert_same(folder, whole)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_begins_anew(
     saved_parts: list[RunPart], whole: Path, driver: type[Scripted], tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ from regtui.study.alone import run_alone
 from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.folder import reached
 from regtui.study.local import LocalEngine
-from regtui.study.slurm import SlurmEngine, slurm_settings
+from regtui.study.slurm import SlurmEngine, _Submitted, slurm_settings
 from regtui.study.slurm_job import Made, SlurmRun
 from tests.engines import by_seed, epochs, jobs, make_all, measured
 from tests.same_run import assert_same, seams
@@ -207,6 +207,7 @@ def stopped_after(epoch: int, place: Path) -> Path:
     return run_alone(jobs(1)[0].preset, place, 1, checkpoints=True, control=control, emit=stop).folder
 
 
+@pytest.mark.slow
 def test_a_job_goes_on_with_what_an_earlier_one_has_left(tmp_path: Path, whole: Path) -> None:
     place = tmp_path / "made"
     left, begun = stopped_after(2, place), stopped_after(1, place)
@@ -236,6 +237,37 @@ def test_a_job_that_did_no_epoch_in_its_time_is_not_put_back(tmp_path: Path, mon
     assert job.checkpoint().function is job, "it goes on in the time of another job"
     monkeypatch.setattr(job, "_from_epoch", 1)
     assert job.checkpoint() is None
+
+
+@pytest.mark.parametrize(
+    ("checkpoints", "said"),
+    [
+        (
+            False,
+            "its job took longer than the 9 min that it had; give more with --slurm time=MINUTES, or let it go on in",
+        ),
+        (True, "it did no epoch in the 9 min that its job had; give more with --slurm time=MINUTES"),
+    ],
+)
+def test_a_job_whose_time_was_over_says_so(runs: Path, checkpoints: bool, said: str) -> None:
+    class Over:
+        """A job that submitit ended in the middle of training."""
+
+        def exception(self) -> None:
+            return None
+
+        def result(self) -> Made:
+            why = "training failed: UncompletedJobError('Job not requeued because: timed-out too many times.')"
+            return Made("run", "failed", why)
+
+    engine = SlurmEngine(["time=9"], 1, checkpoints=checkpoints, cluster="debug")
+    run = _Submitted(jobs(1)[0], runs, runs.parent / "made", slurm=Over())
+    (run.place / "run").mkdir(parents=True)
+    engine._running.append(run)
+    (ended,) = engine._end(run)
+    assert isinstance(ended, Ended)
+    assert ended.error.startswith(said)
+    assert ended.folder == runs / "run"
 
 
 # submitit's local executor: jobs are processes of their own, as on a node
