@@ -24,14 +24,18 @@ KEPT = re.compile(r"detached\.log|traceback\.txt|(summary|predictions|events)\.e
 
 
 def course(run: Path) -> list[Line]:
-    """What a log tells of the training, without times; the losses of an epoch's steps as one line for each arm."""
+    """What a log tells of the training, without times; the losses of an epoch's steps as one line for each arm.
+
+    That an arm broke stands after them all: how many steps of the others are known by then is a matter of time.
+    """
     found: list[Line] = []
     for line in lines(run):
         if line["kind"] in BREAKS or line.get("command") == "hand_over":
             continue
         began = next((one for one in found if _goes_on(one, line)), None)
         if began is None:
-            found.append(line)
+            breaks = line["kind"] == "steps_done" and bool(found) and found[-1].get("reason") == "non_finite"
+            found.insert(len(found) - breaks, line)
         else:
             assert line["first_step"] == began["first_step"] + len(began["losses"]), f"steps are missing: {line}"
             began["losses"] += line["losses"]
