@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 from tests.curves import Curves, Rule
@@ -14,7 +15,7 @@ from tests.rules_verdict import tells
 WHAT_IF = Rules["Past"]()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Past:
     """An arm's whole epochs, the rule but for its patience, and how many epochs were planned."""
 
@@ -26,7 +27,7 @@ class Past:
     def epochs(self) -> int:
         return len(self.curves["val_loss"])
 
-    @property
+    @cached_property
     def best(self) -> int | None:
         """The best epoch of all."""
         return self.rule.best(self.curves, self.epochs)
@@ -37,9 +38,11 @@ class Past:
             return float(self.curves["val_loss"][epoch - 1])
         return -float(self.curves["val_metric"][epoch - 1])
 
+    @lru_cache(1024)  # noqa: B019
     def stops(self, patience: int) -> int | None:
         return replace(self.rule, patience=patience).follow(self.curves)[2]
 
+    @lru_cache(1024)  # noqa: B019
     def keeps(self, patience: int) -> int | None:
         return self.rule.best(self.curves, self.stops(patience) or self.epochs)
 

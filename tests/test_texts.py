@@ -70,11 +70,23 @@ def tellings(run: CurveRun) -> Iterator[History]:
     yield History.of(run.events(Rule(patience=1), last=epochs - 1, partial=True, status="stopped"))
 
 
-@pytest.mark.parametrize("run", curves.runs(), ids=lambda run: run.name)
-def test_the_sentence_is_true_at_each_epoch_of_every_run(run: CurveRun) -> None:
+@pytest.fixture(scope="module", params=curves.runs(), ids=lambda run: run.name)
+def run(request: pytest.FixtureRequest) -> CurveRun:
+    """Every run, one after another: what is asked of all comes run by run."""
+    found: CurveRun = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def endings(run: CurveRun) -> list[History]:
+    """The run, ended in each of these ways; for reading only."""
+    return list(tellings(run))
+
+
+def test_the_sentence_is_true_at_each_epoch_of_every_run(run: CurveRun, endings: list[History]) -> None:
     planned = run.facts["started"]["epochs"]
     told = set()
-    for history in tellings(run):
+    for history in endings:
         check(logged(history), describe(history, planned))
         for epoch in range(1, history.epochs):
             ends = {arm.stopped for arm in history.arms.values() if arm.stopped and arm.stopped.epoch <= epoch}
@@ -158,9 +170,8 @@ def test_the_sentence_is_true_whatever_the_course(
 # The verdict
 
 
-def ends(run: CurveRun) -> Iterator[History]:
-    """The run, ended in each of these ways, and once steered."""
-    yield from tellings(run)
+def steered(run: CurveRun) -> Iterator[History]:
+    """The run, steered once, to its end and stopped."""
     control = ControlApplied(
         t=0, command="set_strength", arm="regularized", key="dropout.rate", value=0.3, accepted=True, epoch=1, step=0
     )
@@ -168,9 +179,8 @@ def ends(run: CurveRun) -> Iterator[History]:
     yield History.of(run.events(controls=(control,), last=1, status="stopped"))
 
 
-@pytest.mark.parametrize("run", curves.runs(), ids=lambda run: run.name)
-def test_the_verdict_is_true_of_every_run(run: CurveRun) -> None:
-    for history in ends(run):
+def test_the_verdict_is_true_of_every_run(run: CurveRun, endings: list[History]) -> None:
+    for history in (*endings, *steered(run)):
         verdict = judge_run(history, None)
         for width in (40, 80, 120):
             lines = verdict_lines(verdict, width)
@@ -202,7 +212,6 @@ def test_the_rules_of_a_headline_find_what_is_wrong(told: str, changed: Callable
 # What other patience would have come to
 
 
-@pytest.mark.parametrize("run", curves.runs(), ids=lambda run: run.name)
 def test_what_other_patience_would_have_come_to_is_true_of_every_run(run: CurveRun) -> None:
     planned = run.facts["started"]["epochs"]
     cases = [(Rule(), None), *((rule, None) for rule in RULES if rule), (Rule(), 5)]
