@@ -64,6 +64,17 @@ def _no_sync() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _screens_settle() -> Iterator[None]:
+    """Who presses a key on a screen looks at what has become of it, however busy the machine is."""
+    from tests.settled import have_screens_hurry, have_screens_wait
+
+    with pytest.MonkeyPatch.context() as patch:
+        have_screens_wait(patch)
+        have_screens_hurry(patch)
+        yield
+
+
 @pytest.fixture(scope="session")
 def mnist_file() -> Path:
     """The decoded MNIST, from the user's cache: it is only read."""

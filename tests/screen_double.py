@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ from regtui.protocol.events import Event
 from regtui.tui.app import RegtuiApp
 from regtui.tui.widgets.key_bar import KeyBar
 from tests.scripted import ScriptedCrew
+from tests.settled import settled
 
 FALLING = [1.0 / epoch for epoch in range(1, 60)]
 
@@ -30,14 +32,18 @@ class GatedCrew(ScriptedCrew):
     def __init__(self, val_losses: Mapping[str, list[float]], failing: Exception | None = None) -> None:
         super().__init__(val_losses)
         self.gate = threading.Semaphore(0)
+        self.waits = False
+        """Whether it stands at the gate, and all before it has been told."""
         self.failing = failing
 
     def each(
         self, method: Callable[[ArmCalls, *Args], Result], arms: Iterable[str], *args: *Args
     ) -> Mapping[str, Result]:
         if method.__name__ == "measure":
+            self.waits = True
             if not self.gate.acquire(timeout=120):
                 raise TimeoutError("no test opened the gate")
+            self.waits = False
             if self.failing is not None:
                 raise self.failing
         return super().each(method, arms, *args)
@@ -100,11 +106,13 @@ class ScriptedTraining:
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Let the program go on until something is true."""
+    """Let the program go on until something is true of it, and it has settled."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    await settled(pilot.app)
+    while not condition() or await settled(pilot.app):  # a thread may have told more meanwhile
         assert time.monotonic() < deadline, "it did not come true in time"
-        await pilot.pause(0.02)
+        await asyncio.sleep(0.02)
+        await settled(pilot.app)
 
 
 def said(app: App[Any]) -> str:

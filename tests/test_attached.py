@@ -53,6 +53,12 @@ class Elsewhere:
     def open(self, epochs: int = 1) -> None:
         self.crew.gate.release(epochs)
 
+    async def is_asked(self, pilot: Pilot[int], *keys: str) -> None:
+        """Press keys while it waits at its gate, and let what they ask for come to it there."""
+        await until(pilot, lambda: self.crew.waits)
+        await pilot.press(*keys)
+        await until(pilot, lambda: self.control.waiting)
+
 
 @contextmanager
 def elsewhere(logs: Path) -> Iterator[Elsewhere]:
@@ -87,19 +93,18 @@ async def test_a_run_of_another_process_is_steered_to_its_verdict(tmp_path: Path
             await until(pilot, lambda: screen.session.link is not None and history.epochs == 2)
             await until(pilot, lambda: "trains this run, and goes on when you leave." in said(app))
             await until(pilot, lambda: "space pause" in footer(app))
-            await pilot.press("plus")
+            await run.is_asked(pilot, "plus")
             run.open()
             await until(pilot, lambda: "patience off → 5" in said(app))
-            await pilot.press("space")
+            await run.is_asked(pilot, "space")
             run.open()
             await until(pilot, lambda: history.paused and "resume" in footer(app))
             await pilot.press("space")
             await until(pilot, lambda: not history.paused)
-            await pilot.press("s", "k")
+            await run.is_asked(pilot, "s", "k")
             run.open(100)
-            await until(pilot, lambda: screen.session.ended and "stopped" in text_of(app))
-            assert "d details" in footer(app)
-            assert screen.session.verdicts
+            await until(pilot, lambda: screen.session.verdicts and "stopped" in text_of(app))
+            await until(pilot, lambda: "d details" in footer(app))
             assert app.exit_code == 4
             assert app.watched_lines() == screen.session.outcome()
         run.thread.join()
@@ -255,7 +260,7 @@ async def test_a_run_that_another_process_takes_over_is_told_anew_and_not_twice(
         links[0].call("wait", "")
         await until(pilot, lambda: said(app) == f"The run goes on in process {GONE}.")
         links[0].tell_all(events)
-        await pilot.pause(0.1)
+        await pilot.pause()
         assert screen.session.history == History.of(events)
         assert screen.session.link is not None
         assert "space pause" in footer(app)
@@ -354,5 +359,4 @@ async def test_a_watched_run_may_be_resized_to_any_size(tmp_path: Path) -> None:
             await until(pilot, lambda: screen.session.history.epochs == 2)
             for size in ((40, 12), (200, 60), (41, 20), (80, 24)):
                 await pilot.resize_terminal(*size)
-                await pilot.pause(0.1)
             assert app.screen is screen

@@ -166,7 +166,6 @@ async def test_the_widget_shows_the_rows_of_its_width_and_follows_a_resize() -> 
         table.update_from(PRESET, telling.history)
         assert [table.render_line(y).text.rstrip() for y in range(3)] == [row.rstrip() for row in rows(telling, 118)]
         await pilot.resize_terminal(60, 8)
-        await pilot.pause()
         assert [table.render_line(y).text.rstrip() for y in range(3)] == [row.rstrip() for row in rows(telling, 60)]
         assert isinstance(table.rows(60, 0)[0], Text)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.events import Key, MouseDown, MouseUp
-from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -28,6 +26,7 @@ from tests.conftest import small_preset
 from tests.fake_engine import FakeEngine
 from tests.screen_double import ScriptedTraining, text_of, until
 from tests.scripted import ScriptedCrew
+from tests.settled import settled
 
 
 class Counting(RegtuiApp):
@@ -66,20 +65,6 @@ def write(app: RegtuiApp, *keys: str) -> None:
         app.post_message(event)
 
 
-async def settled(app: RegtuiApp, pilot: Pilot[int]) -> None:
-    """Wait until every key that was written has been taken, and done its thing."""
-    for _ in range(2):  # once until all have come, once more for what the last of them led to
-        come = threading.Event()
-        app.call_later(come.set)
-        await until(
-            pilot,
-            lambda come=come: (  # type: ignore[misc]
-                come.is_set() and not app._waiting and (app._settling is None or app._settling.done())
-            ),
-            20,
-        )
-
-
 def keys_of(screen: Screen[Any]) -> list[str]:
     """Every key that does something here, but for moving the focus and the cursor."""
     bindings = {key for _, chain in screen._modal_binding_chain for key in chain.key_to_bindings}
@@ -87,17 +72,15 @@ def keys_of(screen: Screen[Any]) -> list[str]:
     return sorted((bindings | answers) - {"tab", "shift+tab", "ctrl+i", "super+c", "ctrl+q", "ctrl+c"})
 
 
-async def twice(app: Counting, pilot: Pilot[int], training: ScriptedTraining, reach: Callable[[], Any]) -> None:
+async def twice(app: Counting, training: ScriptedTraining, reach: Callable[[], Any]) -> None:
     """On the screen that `reach` leads to, every key twice in a write does its thing once at most."""
     try:
-        await _each_key_twice(app, pilot, training, reach)
+        await _each_key_twice(app, training, reach)
     finally:
         training.close()  # a key may have started a run, which would wait for an epoch
 
 
-async def _each_key_twice(
-    app: Counting, pilot: Pilot[int], training: ScriptedTraining, reach: Callable[[], Any]
-) -> None:
+async def _each_key_twice(app: Counting, training: ScriptedTraining, reach: Callable[[], Any]) -> None:
     await reach()
     keys = keys_of(app.screen)
     assert keys
@@ -109,7 +92,7 @@ async def _each_key_twice(
         app.opened, app.closed, app.left = [], [], 0
         runs = len(training.runs)
         write(app, key, key)
-        await settled(app, pilot)
+        await settled(app)
         what = f"{key} on {kind}: opened {app.opened}, closed {app.closed}, left {app.left}"
         assert len(app.opened) <= 1, what
         assert len(app.closed) == len(set(app.closed)), what
@@ -117,7 +100,7 @@ async def _each_key_twice(
         assert len(training.runs) <= runs + 1, what
         if key in ("D", "delete"):
             write(app, "u", "u")
-            await settled(app, pilot)
+            await settled(app)
 
 
 @pytest.fixture
@@ -135,12 +118,12 @@ def listed(app: RegtuiApp) -> int:
     return sum(rows.virtual_size.height - 1 for rows in app.screen.query(RowList))
 
 
-async def to_only(app: Counting, pilot: Pilot[int], kind: type[Screen[Any]]) -> None:
+async def to_only(app: Counting, kind: type[Screen[Any]]) -> None:
     """Close all but the first screen of this kind."""
-    await settled(app, pilot)
+    await settled(app)
     while not isinstance(app.screen, kind) and len(app.screen_stack) > 2:
         RegtuiApp.pop_screen(app)
-        await pilot.pause(0.02)
+        await settled(app)
 
 
 @pytest.mark.parametrize("then", [pytest.param(key, marks=pytest.mark.slow) for key in ("", *"wxif?")])
@@ -149,19 +132,19 @@ async def test_every_key_twice_on_a_saved_run_and_on_what_it_opens(saved: Path, 
     app = Counting(saved, training=training, review=())
 
     async def reach() -> None:
-        await to_only(app, pilot, ReviewScreen)
+        await to_only(app, ReviewScreen)
         if not isinstance(app.screen, ReviewScreen):  # another key led to the presets, which leave nothing behind
             app._list_saved(())
-        await until(pilot, lambda: listed(app) >= 2, 20)
+        await until(pilot, lambda: listed(app) >= 2)
         write(app, "end", "enter")  # a key may have begun a study, which is the newest then
-        await until(pilot, lambda: isinstance(app.screen, SavedRunScreen) and "one seed (" in text_of(app), 20)
+        await until(pilot, lambda: isinstance(app.screen, SavedRunScreen) and "one seed (" in text_of(app))
         if then:
             write(app, then)
-            await until(pilot, lambda: not isinstance(app.screen, SavedRunScreen), 20)
-        await settled(app, pilot)
+            await until(pilot, lambda: not isinstance(app.screen, SavedRunScreen))
+        await settled(app)
 
     async with app.run_test(size=(120, 36)) as pilot:
-        await twice(app, pilot, training, reach)
+        await twice(app, training, reach)
 
 
 @pytest.mark.slow
@@ -171,20 +154,20 @@ async def test_every_key_twice_on_the_list_and_the_comparison(saved: Path, then:
     app = Counting(saved, training=training, review=())
 
     async def reach() -> None:
-        await to_only(app, pilot, ReviewScreen)
+        await to_only(app, ReviewScreen)
         if not isinstance(app.screen, ReviewScreen):  # another key led to the presets, which leave nothing behind
             RegtuiApp.pop_screen(app)
             app._list_saved(())
         if not isinstance(app.screen, ReviewScreen):  # b led to the presets
             await RegtuiApp.pop_screen(app)
             app._list_saved(())
-        await until(pilot, lambda: listed(app) >= 2, 20)
+        await until(pilot, lambda: listed(app) >= 2)
         write(app, "escape", *(("a", "c") if then == "c" else (then,) if then else ()))
-        await settled(app, pilot)
+        await settled(app)
         assert isinstance(app.screen, ReviewScreen) == (then != "c")
 
     async with app.run_test(size=(120, 36)) as pilot:
-        await twice(app, pilot, training, reach)
+        await twice(app, training, reach)
 
 
 @pytest.mark.slow
@@ -197,15 +180,15 @@ async def test_every_key_twice_on_the_presets(tmp_path: Path, monkeypatch: pytes
     async def reach() -> None:
         training.control.send(Stop(at_once=True))
         training.open(9)
-        await until(pilot, lambda: app.session is None or app.session.ended, 20)
-        await to_only(app, pilot, ChooseScreen)
+        await until(pilot, lambda: app.session is None or app.session.ended)
+        await to_only(app, ChooseScreen)
         write(app, "escape", *then)
-        await settled(app, pilot)
-        await until(pilot, lambda: isinstance(app.screen, AskText if then else ChooseScreen), 20)
+        await settled(app)
+        await until(pilot, lambda: isinstance(app.screen, AskText if then else ChooseScreen))
 
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: isinstance(app.screen, ChooseScreen), 20)
-        await twice(app, pilot, training, reach)
+        await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+        await twice(app, training, reach)
 
 
 @pytest.mark.parametrize("then", [pytest.param(key, marks=pytest.mark.slow) for key in ("end", "", "s")])
@@ -216,25 +199,25 @@ async def test_every_key_twice_on_a_run_and_its_questions(tmp_path: Path, then: 
     async def reach() -> None:
         training.control.send(Stop(at_once=True))
         training.open(9)
-        await until(pilot, lambda: app.session is None or app.session.ended, 20)
-        await to_only(app, pilot, ChooseScreen)
+        await until(pilot, lambda: app.session is None or app.session.ended)
+        await to_only(app, ChooseScreen)
         while training.crew.gate.acquire(blocking=False):
             pass
         app._leaving = False
         app.post_message(ChooseScreen.Start(small_preset()))
-        await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.session.history.started, 20)
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.session.history.started)
         if then == "end":
             training.open(9)
-            await until(pilot, lambda: "new seed" in text_of(app), 20)
+            await until(pilot, lambda: "new seed" in text_of(app))
         elif then:
             write(app, then)
-            await until(pilot, lambda: isinstance(app.screen, Ask), 20)
-        await settled(app, pilot)
+            await until(pilot, lambda: isinstance(app.screen, Ask))
+        await settled(app)
 
     async with app.run_test(size=(120, 36)) as pilot:
         try:
-            await until(pilot, lambda: isinstance(app.screen, ChooseScreen), 20)
-            await twice(app, pilot, training, reach)
+            await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
+            await twice(app, training, reach)
         finally:
             training.close()
 
@@ -244,13 +227,13 @@ async def test_enter_twice_starts_one_run_and_n_twice_one_more(tmp_path: Path) -
     training.open(99)
     app = Counting(tmp_path / "logs", small_preset(train={"epochs": 1}), training=training)
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: isinstance(app.screen, ChooseScreen), 20)
+        await until(pilot, lambda: isinstance(app.screen, ChooseScreen))
         for count, key in enumerate(("enter", "n"), start=1):
             write(app, key, key)
-            await settled(app, pilot)
-            await until(pilot, lambda: app.session is not None and app.session.ended, 20)
+            await settled(app)
+            await until(pilot, lambda: app.session is not None and app.session.ended)
             assert len(training.runs) == count
-            await until(pilot, lambda: "new seed" in text_of(app), 20)
+            await until(pilot, lambda: "new seed" in text_of(app))
 
 
 async def test_a_double_click_on_start_starts_one_run(tmp_path: Path) -> None:
@@ -258,26 +241,26 @@ async def test_a_double_click_on_start_starts_one_run(tmp_path: Path) -> None:
     training.open(99)
     app = Counting(tmp_path / "logs", small_preset(train={"epochs": 1}), training=training)
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: isinstance(app.screen, ChooseScreen) and "Start" in text_of(app), 20)
+        await until(pilot, lambda: isinstance(app.screen, ChooseScreen) and "Start" in text_of(app))
         left, y = app.screen.query_one("#start").region.offset
         x = left + 2
         for kind in (MouseDown, MouseUp, MouseDown, MouseUp):
             event = kind(None, x, y, 0, 0, 1, False, False, False, x, y)
             event.set_sender(app)
             app.post_message(event)
-        await settled(app, pilot)
-        await until(pilot, lambda: app.session is not None and app.session.ended, 20)
+        await settled(app)
+        await until(pilot, lambda: app.session is not None and app.session.ended)
         assert len(training.runs) == 1
 
 
 async def test_what_is_typed_ahead_goes_where_a_person_who_waits_would_type_it(saved: Path) -> None:
     app = Counting(saved, training=ScriptedTraining(), review=())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: listed(app) >= 2, 20)
+        await until(pilot, lambda: listed(app) >= 2)
         write(app, "/", *"seed=1", "enter", "enter", "f", "escape", "escape")
-        await settled(app, pilot)
-        await until(pilot, lambda: isinstance(app.screen, SavedRunScreen), 20)
+        await settled(app)
+        await until(pilot, lambda: isinstance(app.screen, SavedRunScreen))
         assert app.opened == ["ReviewScreen", "SavedRunScreen", "PresetPage"]
         write(app, "escape", "/")
-        await settled(app, pilot)
+        await settled(app)
         assert app.screen.query_one(Input).value == "seed=1"

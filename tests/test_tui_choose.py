@@ -111,11 +111,7 @@ async def ready(pilot: Pilot[None]) -> Chooser:
     """Wait for the form, which comes after the first picture."""
     app = pilot.app
     assert isinstance(app, Chooser)
-    for _ in range(20):
-        await pilot.pause()
-        if app.chooser.query(Row):
-            break
-    await pilot.pause()
+    await until(pilot, lambda: app.chooser.query(Row))
     return app
 
 
@@ -134,7 +130,6 @@ async def test_dropout_is_chosen_and_shown_at_first() -> None:
         assert "● no technique" in app.says("#facts")
         assert "◆ dropout 0.5" in app.says("#facts")
         await pilot.press("down")
-        await pilot.pause()
         assert app.chooser.entry.name == app.names[app.names.index("dropout") + 1]
         assert app.says("#title") == load(app.chooser.entry.name).title
 
@@ -143,7 +138,6 @@ async def test_enter_starts_the_chosen_preset_as_its_file_has_it() -> None:
     async with Chooser().run_test(size=(120, 36)) as pilot:
         app = await ready(pilot)
         await pilot.press("down", "up", "enter")
-        await pilot.pause()
         assert app.started == [load("dropout")]
 
 
@@ -154,7 +148,6 @@ async def test_own_presets_come_first_and_a_broken_one_stops_no_other() -> None:
         app = await ready(pilot)
         assert app.names[:2] == ["bad", "mine"]
         await pilot.press("home")
-        await pilot.pause()
         assert app.chooser.entry.name == "bad"
         picture = app.picture()
         assert "✗ bad  broken" in picture
@@ -164,10 +157,8 @@ async def test_own_presets_come_first_and_a_broken_one_stops_no_other() -> None:
         assert "presets/bad.toml: regularized.dropuot: is not known here; did you mean 'dropout'?" in fault
         assert not app.chooser.query_one(Form).display
         await pilot.press("enter", "e", "s", "i")
-        await pilot.pause()
         assert app.started == app.explained == []
         await pilot.press("escape", "down", "enter")
-        await pilot.pause()
         assert [preset.name for preset in app.started] == ["mine"]
 
 
@@ -228,7 +219,6 @@ async def test_what_the_command_line_changed_is_an_edit_of_its_preset() -> None:
         assert app.editor("train.epochs").value == "3"
         assert app.note("train.epochs").startswith(f"was {load('l2').train.epochs} · ")
         await pilot.press("enter")
-        await pilot.pause()
         assert app.started == [chosen]
 
 
@@ -238,7 +228,6 @@ async def test_a_preset_from_elsewhere_comes_first_and_is_chosen() -> None:
         app = await ready(pilot)
         assert app.names[0] == app.chooser.entry.name == "elsewhere"
         await pilot.press("enter")
-        await pilot.pause()
         assert app.started == [chosen]
 
 
@@ -260,15 +249,12 @@ async def test_an_edit_is_marked_and_started_with_and_kept_while_another_preset_
     async with Chooser().run_test(size=(120, 36)) as pilot:
         app = await ready(pilot)
         await pilot.press("e", "down", "down", "down")  # two techniques, the switch of dropout, its rate
-        await pilot.pause()
         assert app.focused is app.editor("regularized.dropout.rate")
         await pilot.press(*"0.3")
-        await pilot.pause()
         assert app.note("regularized.dropout.rate").startswith("was 0.5 · Probability of")
         assert "• " in str(app.chooser.query_one(PresetList).get_option_at_index(app.names.index("dropout")).prompt)
         assert "dropout 0.3" in app.says("#facts")
         await pilot.press("escape", "down", "up", "enter")
-        await pilot.pause()
         [preset] = app.started
         assert preset == load("dropout", ["regularized.dropout.rate=0.3"])
         assert app.editor("regularized.dropout.rate").value == "0.3"
@@ -308,7 +294,6 @@ async def test_a_fault_stands_beside_its_field_and_stops_the_start() -> None:
             assert app.note(key).startswith(f"✗ {sentence}")
             assert sentence[:20] in app.picture()
             await pilot.press("escape", "enter")
-            await pilot.pause()
             assert app.started == []
             assert app.focused is app.editor(key)
             assert sentence in said(app)
@@ -363,14 +348,12 @@ async def test_a_technique_is_switched_on_with_its_defaults_and_off_again() -> N
         assert not any(row.editor.key == "regularized.l2.strength" for row in app.chooser.query(Row))
         app.editor("regularized.l2").focus()
         await pilot.press("space")
-        await pilot.pause()
         assert app.editor("regularized.l2.strength").value == "0.0001"
         assert app.note("regularized.l2").startswith("was off · ")
         assert not app.note("regularized.l2.strength").startswith("was")
         await app.type_into(pilot, "regularized.l2.strength", "0.5")
         app.editor("regularized.dropout").focus()
         await pilot.press("enter", "escape", "enter")
-        await pilot.pause()
         [preset] = app.started
         assert preset.regularized.dropout is None
         assert preset.regularized.l2 is not None
@@ -378,7 +361,6 @@ async def test_a_technique_is_switched_on_with_its_defaults_and_off_again() -> N
         assert not app.row("regularized.dropout.rate").display
         app.editor("regularized.dropout").focus()
         await pilot.press("space")
-        await pilot.pause()
         assert app.editor("regularized.dropout.after").value == "[1]"  # as the preset had it, not the default
         assert app.note("regularized.dropout") == app.row("regularized.dropout").about
 
@@ -388,18 +370,14 @@ async def test_choices_and_ticks_change_by_keys_and_by_mouse() -> None:
         app = await ready(pilot)
         app.editor("train.optimizer").focus()
         await pilot.press("right")
-        await pilot.pause()
         assert app.chooser.entry.draft is not None
         draft = app.chooser.entry.draft
         assert draft.get("train.optimizer") == "adamw"
         await pilot.press("left", "left")
-        await pilot.pause()
         assert draft.get("train.optimizer") == "sgd"
         await pilot.click(app.editor("train.optimizer"), offset=(8, 0))
-        await pilot.pause()
         assert draft.get("train.optimizer") == "adam"
         await pilot.click(app.editor("regularized.early_stopping.restore_best"), offset=(2, 0))
-        await pilot.pause()
         assert draft.get("regularized.early_stopping.restore_best") is False
 
 
@@ -420,29 +398,24 @@ async def test_another_kind_of_model_brings_its_own_knobs_and_the_first_s_return
         await app.type_into(pilot, "model.hidden", "[64]")
         app.editor("model.kind").focus()
         await pilot.press("right", "right")
-        await pilot.pause()
         assert shown() == ["kind", "channels", "kernel", "hidden", "activation"]
         assert app.note("model.kind").startswith("was mlp · ")
         await app.type_into(pilot, "model.channels", "[4, 8]")
         assert app.note("model.channels").startswith("was [16, 32] · ")
         assert "1×28×28 · conv 3×3 4, 8 · 128-10" in app.says("#facts")
         await pilot.press("escape", "enter")
-        await pilot.pause()
         [preset] = app.started
         assert preset.model == CNN(channels=[4, 8])
         app.editor("model.kind").focus()
         await pilot.press("left", "left")
-        await pilot.pause()
         assert shown() == ["kind", "hidden", "activation"]
         draft = app.chooser.entry.draft
         assert draft is not None
         assert draft.preset is not None
         assert draft.preset.model == MLP(hidden=[64])
         await pilot.press("left")
-        await pilot.pause()
         assert draft.get("model.channels") == [4, 8], "as it was edited"
         await pilot.press("escape", "u")
-        await pilot.pause()
         assert shown() == ["kind", "hidden", "activation"]
         assert app.editor("model.hidden").value == "[256, 128]"
 
@@ -454,11 +427,9 @@ async def test_edits_are_taken_back_by_a_key_and_a_button() -> None:
         assert app.chooser.query_one("#undo", Button).disabled
         await app.type_into(pilot, "train.epochs", "0")
         await pilot.press("escape", "u")
-        await pilot.pause()
         assert app.editor("train.epochs").value == "10"
         await app.type_into(pilot, "train.epochs", "7")
         await pilot.click("#undo")
-        await pilot.pause()
         assert app.editor("train.epochs").value == "10"
         assert app.chooser.entry.draft is not None
         assert app.chooser.entry.draft.preset == load("dropout")
@@ -469,12 +440,10 @@ async def test_letters_are_typed_into_a_field_and_are_keys_elsewhere() -> None:
         app = await ready(pilot)
         app.editor("train.device").focus()
         await pilot.press(*"suieqt")
-        await pilot.pause()
         assert app.editor("train.device").value == "suieqt"
         assert app.explained == []
         assert app.keys == []
         await pilot.press("escape", "u", "i")
-        await pilot.pause()
         assert app.explained == [load("dropout")]
 
 
@@ -517,17 +486,13 @@ async def test_an_edited_preset_is_saved_with_its_comments_and_chosen(own: Path)
         await pilot.pause()
         await app.type_into(pilot, "train.epochs", "7")
         await pilot.click("#save")
-        await pilot.pause()
         name = app.screen.query_one(Input)
         name.value = "Not A Name"
         await pilot.press("enter")
-        await pilot.pause()
         assert app.screen is not app.chooser
         assert "name: must have only small letters" in app.picture()
         name.value = "seven"
         await pilot.press("enter")
-        await pilot.pause()
-        await pilot.pause()
         text = (own / "seven.toml").read_text()
         assert "epochs = 7 # few" in text
         assert "# kept" in text
@@ -538,7 +503,6 @@ async def test_an_edited_preset_is_saved_with_its_comments_and_chosen(own: Path)
         assert app.says("#title") == "[red]x[/] and [b"
         assert app.editor("train.epochs").value == "7"
         await pilot.press("escape", "up")
-        await pilot.pause()
         mine = app.chooser._entries[app.names.index("mine")].draft
         assert mine is not None
         assert not mine.edited
@@ -554,12 +518,8 @@ async def test_a_name_that_is_taken_is_asked_about() -> None:
         await app.type_into(pilot, "train.epochs", "7")
         for answer, epochs in (("c", 4), ("r", 7)):
             await pilot.press("escape", "s")
-            await pilot.pause()
             await pilot.press("enter")  # the name offered is the preset's own
-            await pilot.pause()
             await pilot.press(answer)
-            await pilot.pause()
-            await pilot.pause()
             assert load("mine").train.epochs == epochs
             assert app.screen is app.chooser
         assert app.chooser.entry.name == "mine"
@@ -584,11 +544,9 @@ async def test_a_click_on_a_preset_only_chooses_and_one_on_start_starts() -> Non
     async with Chooser().run_test(size=(120, 36)) as pilot:
         app = await ready(pilot)
         await pilot.click(PresetList, offset=(4, 1))
-        await pilot.pause()
         assert app.chooser.entry.name == app.names[0]
         assert app.started == []
         await pilot.click("#start")
-        await pilot.pause()
         assert [preset.name for preset in app.started] == [app.names[0]]
 
 
@@ -599,34 +557,27 @@ async def test_in_40_columns_the_settings_are_a_page_of_their_own() -> None:
         assert "dropout" in app.picture()
         assert not app.chooser.query_one("Detail").is_on_screen
         await pilot.press("e", "down", "down", "down")
-        await pilot.pause()
         assert not app.chooser.query_one(PresetList).is_on_screen
         await pilot.press("2")
-        await pilot.pause()
-        await pilot.pause()
         assert "✗ regularized.dropout.rate" in app.picture()
         await pilot.press("backspace", *"0.2", "escape")
-        await pilot.pause()
         assert app.chooser.query_one(PresetList).has_focus
         await pilot.press("enter")
-        await pilot.pause()
         assert app.started == [load("dropout", ["regularized.dropout.rate=0.2"])]
         await pilot.click("#page")
-        await pilot.pause()
         assert app.chooser.query_one("Detail").is_on_screen
         await pilot.click("#page")
-        await pilot.pause()
         await pilot.click("#start")
-        await pilot.pause()
         assert len(app.started) == 2
 
 
-@pytest.mark.parametrize("size", [(120, 36), (80, 24), (40, 12), (20, 5)])
-async def test_every_size_shows_what_is_chosen(size: tuple[int, int]) -> None:
-    async with Chooser().run_test(size=size) as pilot:
+async def test_every_size_shows_what_is_chosen() -> None:
+    async with Chooser().run_test(size=(20, 5)) as pilot:
         app = await ready(pilot)
-        assert "regtui" in app.picture()
-        assert "dropout" in app.picture()
+        for size in ((20, 5), (40, 12), (80, 24), (120, 36)):
+            await pilot.resize_terminal(*size)
+            assert "regtui" in app.picture()
+            assert "dropout" in app.picture()
 
 
 async def test_descriptions_need_room() -> None:
@@ -634,10 +585,8 @@ async def test_descriptions_need_room() -> None:
         app = await ready(pilot)
         assert app.row("train.epochs").query_one(".note").display
         await pilot.resize_terminal(80, 24)
-        await pilot.pause()
         assert not app.row("train.epochs").query_one(".note").display
         await pilot.resize_terminal(40, 12)
-        await pilot.pause()
         assert not app.row("train.epochs").query_one(".note").display
 
 
@@ -648,7 +597,6 @@ async def test_every_key_of_the_table_has_an_action() -> None:
     async with Chooser().run_test(size=(120, 36)) as pilot:
         app = await ready(pilot)
         await pilot.press("question_mark", "t", "q")
-        await pilot.pause()
         assert app.keys == ["help", "theme", "quit"]
 
 
@@ -657,10 +605,8 @@ async def test_the_key_bar_names_the_way_back_where_there_is_one() -> None:
         app = await ready(pilot)
         assert "esc presets" not in app.picture()
         await pilot.press("e")
-        await pilot.pause()
         assert "e settings  esc presets  / filter  R study  b saved runs  s save as" in app.picture()
         await pilot.press("escape")
-        await pilot.pause()
         assert "esc presets" not in app.picture()
 
 
@@ -698,7 +644,6 @@ async def test_presets_are_filtered_by_name_title_and_technique_and_escape_shows
         await pilot.press("slash", *"zzz")
         await until(pilot, lambda: "No preset matches; escape shows all again." in app.says("#summary"))
         await pilot.press("enter", "enter")
-        await pilot.pause()
         assert not app.started
         await pilot.press("escape")
         await until(pilot, lambda: presets.option_count == everything)

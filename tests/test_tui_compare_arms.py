@@ -38,10 +38,10 @@ async def test_runs_of_several_arms_are_compared_arm_by_arm(tmp_path: Path, size
         listed = app.screen.query_one(RowList)
         await until(pilot, lambda: listed.virtual_size.height - 1 == 2 * 4 + 1)  # a row a run, and one for each arm
         if size[1] >= 24:
-            assert "3 arms, each against the baseline" in " ".join(text_of(app).split())
+            await until(pilot, lambda: "3 arms, each against the baseline" in " ".join(text_of(app).split()))
         for _ in range(3):
             await pilot.press("o")
-        assert "A ─ one" in text_of(app)
+        await until(pilot, lambda: "A ─ one" in text_of(app))
         for _ in range(4):  # the other arms by name, then all again
             await pilot.press("o", "v")
         assert "A ─ one" not in text_of(app)

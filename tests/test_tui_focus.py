@@ -69,10 +69,10 @@ async def looked_at(app: RegtuiApp, pilot: Pilot[int]) -> set[str]:
     for widget in widgets.values():
         look = frame if isinstance(widget, VerticalScroll) else grounds
         app.screen.set_focus(None)
-        await pilot.pause(0.01)
+        await pilot.pause()
         idle = look(widget)
         app.screen.set_focus(widget)
-        await pilot.pause(0.01)
+        await pilot.pause()
         new = {ground: least for ground, least in look(widget).items() if ground not in idle}
         assert new, f"{widget} looks the same with the focus"
         assert max(min(contrast(g, i) for i in idle) for g in new) >= LEAST, f"{widget}: {idle} {new}"

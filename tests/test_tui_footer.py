@@ -15,7 +15,7 @@ from regtui.engine.run import run
 from regtui.protocol.control import Control
 from regtui.tui import app as app_module
 from regtui.tui.app import RegtuiApp
-from regtui.tui.choose.screen import REPLACE
+from regtui.tui.choose.screen import REPLACE, ChooseScreen
 from regtui.tui.pages.commands import CommandScreen
 from regtui.tui.pages.help import HelpScreen
 from regtui.tui.run.leaving import QUIT_CHOICES, LeaveQuestion
@@ -25,7 +25,8 @@ from regtui.tui.widgets.key_bar import KeyBar, label_of, tell
 from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, said, text_of, until
 from tests.scripted import ScriptedCrew
-from tests.test_tui_burst import settled, write
+from tests.settled import settled
+from tests.test_tui_burst import write
 
 
 class Recording(RegtuiApp):
@@ -43,13 +44,13 @@ class Recording(RegtuiApp):
         return True
 
 
-async def honest(app: Recording, pilot: Pilot[int]) -> set[str]:
+async def honest(app: Recording) -> set[str]:
     """Press each key of the footer with the focus on one of each kind; returns the names of the classes."""
     widgets = {type(w): w for w in app.screen.focus_chain if w.region.area}
     bar = app.screen.query_one(KeyBar)
     for widget in [*widgets.values(), *([None] if not app.screen.is_modal else [])]:
         app.screen.set_focus(widget)
-        await pilot.pause(0.01)
+        await settled(app)
         shown, active = bar.shown(), app.screen.active_bindings
         where = f"{type(widget).__name__} on {type(app.screen).__name__}"
         assert shown, where
@@ -58,7 +59,7 @@ async def honest(app: Recording, pilot: Pilot[int]) -> set[str]:
         value = widget.value if isinstance(widget, Input) else None
         app.dispatched = []
         write(app, *(key.key for key in shown))
-        await settled(app, pilot)
+        await settled(app)
         dispatched, app.dispatched = app.dispatched, None
         wanted = [(active[key.key].node, active[key.key].binding.action) for key in shown]
         assert dispatched == wanted, where
@@ -97,19 +98,19 @@ async def started(tmp_path: Path, *, start: bool) -> AsyncIterator[tuple[Recordi
 @pytest.mark.slow
 async def test_the_footer_is_honest_on_the_presets(tmp_path: Path) -> None:
     async with started(tmp_path, start=False) as (app, pilot, _):
-        seen = await honest(app, pilot)
+        seen = await honest(app)
         app.screen.query_one("PresetList").focus()
         await pilot.press("slash")
-        seen |= await honest(app, pilot)
+        seen |= await honest(app)
     assert seen >= {"PresetList", "Line", "OneOf", "Tick", "PushButton", "FilterInput"}
 
 
 async def test_the_footer_is_honest_on_a_run_and_its_question(tmp_path: Path) -> None:
     async with started(tmp_path, start=True) as (app, pilot, _):
-        seen = await honest(app, pilot)
+        seen = await honest(app)
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, Ask))
-        seen |= await honest(app, pilot)
+        seen |= await honest(app)
     assert seen >= {"Stepper", "Word", "_Button"}
 
 
@@ -121,8 +122,7 @@ async def test_the_footer_is_honest_on_what_opens_from_a_run(tmp_path: Path, key
         before = app.screen
         await pilot.press(key)
         await until(pilot, lambda: app.screen is not before)
-        await pilot.pause(0.1)
-        await honest(app, pilot)
+        await honest(app)
         if app.screen.focus_chain:
             app.screen.focus_next()
         await pilot.press("escape")
@@ -134,17 +134,17 @@ async def test_the_footer_is_honest_after_the_end_and_on_saved_runs(tmp_path: Pa
     run(small_preset(), tmp_path, Control(), lambda _: None, ScriptedCrew({"baseline": [1.0], "regularized": [1.0]}))
     async with started(tmp_path, start=True) as (app, pilot, training):
         training.open(99)
-        await until(pilot, lambda: app.session is not None and app.session.ended)
+        await until(pilot, lambda: "n new seed" in text_of(app))
         await pilot.press("d")
-        await honest(app, pilot)
+        await honest(app)
         app._list_saved(())
         await until(pilot, lambda: "2 of 2 runs" in text_of(app))
-        seen = await honest(app, pilot)
+        seen = await honest(app)
         await pilot.press("slash", "s")
-        seen |= await honest(app, pilot)
+        seen |= await honest(app)
         await pilot.press("escape", "a", "c")
         await until(pilot, lambda: type(app.screen).__name__ == "CompareScreen")
-        seen |= await honest(app, pilot)
+        seen |= await honest(app)
     assert seen >= {"RowList", "FilterInput"}
 
 
@@ -176,7 +176,7 @@ async def test_what_a_key_does_now_is_its_label(tmp_path: Path) -> None:
             assert (labels()["o"], labels()["escape"], labels()["e"]) == ("side by side", "newest", "one epoch")
             await pilot.press("space")
             training.open(99)
-            await until(pilot, lambda: app.session is not None and app.session.ended)
+            await until(pilot, lambda: "n new seed" in text_of(app))
             await pilot.press("escape")
             assert (labels()["escape"], labels()["d"]) == ("presets", "details")
             assert "space" not in labels()
@@ -223,8 +223,9 @@ async def test_a_message_stands_above_the_keys_and_goes_along_when_its_screen_cl
         def rows() -> list[str]:
             return [line.strip() for line in text_of(app).splitlines()]
 
-        await until(pilot, lambda: app.screen.query("Line") and (size[0] < 80 or "penalty" in text_of(app)))
-        await pilot.pause(0.1)
+        here = app.screen
+        assert isinstance(here, ChooseScreen)
+        await until(pilot, lambda: "ready" in here.engine_status and (size[0] < 80 or "penalty" in text_of(app)))
         before = rows()
         assert before[-2] == "" or row == -1
         app.push_screen(AskText("?", "", "text"))
@@ -237,7 +238,7 @@ async def test_a_message_stands_above_the_keys_and_goes_along_when_its_screen_cl
         tell(app, "It can't be\nwritten.", error=True)
         assert said(app) == "It can't be\\nwritten."
         monkeypatch.setattr("regtui.tui.widgets.key_bar.SECONDS", 0.05)
-        await pilot.pause(0.1)
+        await pilot.pause(0.1)  # longer than that
         assert said(app), "an error stays"
         await pilot.press("down")
         assert not said(app)
@@ -261,7 +262,7 @@ async def test_a_question_takes_nothing_that_was_typed_before_it_was_seen(tmp_pa
             await until(pilot, lambda: app.session is not None and app.session.history.started is not None)
             for keys in (("s", "x", "enter"), ("q", "x", "enter"), ("q", "q", "k")):
                 write(app, *keys)
-                await settled(app, pilot)
+                await settled(app)
                 assert isinstance(app.screen, Ask)
                 assert not training.control.stop_requested
                 await pilot.press("enter")  # what is chosen goes on
@@ -274,7 +275,10 @@ async def test_a_question_takes_nothing_that_was_typed_before_it_was_seen(tmp_pa
             training.close()
 
 
-async def test_a_click_on_a_key_that_has_just_appeared_means_what_stood_there(tmp_path: Path) -> None:
+async def test_a_click_on_a_key_that_has_just_appeared_means_what_stood_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regtui.tui.widgets.key_bar.JUST_NOW", 600.0)
     training = ScriptedTraining()
     app = Recording(tmp_path, small_preset(), start=True, training=training)
     async with app.run_test(size=(100, 30)) as pilot:

@@ -77,7 +77,7 @@ async def back(program: Watched, pilot: Pilot[int], key: str = "escape") -> None
 
 
 async def all_freed(program: Watched, pilot: Pilot[int]) -> None:
-    await until(pilot, lambda: not program.left_over(), 10)
+    await until(pilot, lambda: not program.left_over())
 
 
 @pytest.mark.slow
@@ -118,7 +118,7 @@ async def test_runs_that_were_trained_and_left_are_freed(logs: Path) -> None:
                 await opens(program, pilot, "s")
                 await back(program, pilot)
                 training.open(2)
-                await until(pilot, lambda: program.session is not None and program.session.ended)
+                await until(pilot, lambda: "n new seed" in text_of(program))
                 await opens(program, pilot, "b")
                 await opens(program, pilot, "enter")
                 await until(

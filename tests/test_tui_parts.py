@@ -309,7 +309,7 @@ def bar_text(bar: KeyBar) -> str:
 async def test_a_click_does_what_the_key_does() -> None:
     app = KeyedApp()
     async with app.run_test(size=(80, 5)) as pilot:
-        await pilot.pause(0.02)
+        await pilot.pause()
         shown = bar_text(app.keyed.bar)
         for words in ("first", "last"):
             await pilot.press(words[0].replace("l", "z"))
@@ -317,7 +317,6 @@ async def test_a_click_does_what_the_key_does() -> None:
         await pilot.click(KeyBar, offset=(shown.index("? keys") + 1, 0))
         await pilot.click(KeyBar, offset=(shown.index("? keys") + 3, 0))
         await pilot.press("question_mark")
-        await pilot.pause(0.02)
         assert app.keyed.done == ["first", "first", "last", "last"]
         assert app.helped == 3
         await pilot.click(KeyBar, offset=(70, 0))
@@ -327,7 +326,7 @@ async def test_a_click_does_what_the_key_does() -> None:
 async def test_only_main_keys_that_can_be_used_are_shown() -> None:
     app = KeyedApp()
     async with app.run_test(size=(80, 5)) as pilot:
-        await pilot.pause(0.02)
+        await pilot.pause()
         assert bar_text(app.keyed.bar).strip() == "f first  z [b]last  ? keys  q quit"
         app.keyed.unlocked = True
         app.keyed.bar.redraw()
@@ -362,7 +361,7 @@ async def test_the_header_is_one_row_of_the_screen() -> None:
 
     app = HeaderApp()
     async with app.run_test(size=(100, 5)) as pilot:
-        await pilot.pause(0.02)
+        await pilot.pause()
         header = app.query_one(Header)
         assert header.size.height == 1
         assert "paired ✓" in header.render_line(0).text

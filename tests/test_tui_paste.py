@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -51,15 +51,15 @@ def by_clipboard(app: RegtuiApp, text: str) -> None:
     app.focused.action_paste()
 
 
+PASTED = ((HARMLESS, "日本語"), (HOSTILE, r"PWNED\x1b]0;"), ("x" * 1_000_000, "xxx"))
+
+
 @pytest.mark.parametrize("name", FIELDS)
-@pytest.mark.parametrize("paste", [by_terminal, by_clipboard])
-async def test_what_is_pasted_is_one_line_that_is_shown(
-    name: str, paste: Callable[[RegtuiApp, str], None], tmp_path: Path
-) -> None:
+async def test_what_is_pasted_is_one_line_that_is_shown(name: str, tmp_path: Path) -> None:
     app = in_field(name, tmp_path)
     async with app.run_test(size=(120, 36)) as pilot:
         line = await field(name, app, pilot)
-        for text, part in ((HARMLESS, "日本語"), (HOSTILE, r"PWNED\x1b]0;"), ("x" * 1_000_000, "xxx")):
+        for paste, (text, part) in product((by_terminal, by_clipboard), PASTED):
             line.value = ""
             paste(app, text)
             await until(pilot, partial(holds, line, part))

@@ -13,6 +13,7 @@ from regtui.runs.summary import read_summary
 from regtui.tui.app import RegtuiApp
 from regtui.tui.pages.weights_screen import WeightsScreen
 from regtui.tui.run.screen import RunScreen
+from regtui.tui.widgets.dialogs import Ask
 from tests.screen_double import text_of, until
 
 SECONDS = 60.0
@@ -55,7 +56,7 @@ async def test_pause_patience_and_stop_reach_the_engine(tmp_path: Path) -> None:
         await pilot.press("p")
         await until(pilot, lambda: any(c.key == "patience" and c.accepted for c in history.controls))
         await pilot.press("s")
-        await pilot.pause(0.05)
+        await until(pilot, lambda: isinstance(app.screen, Ask))
         await pilot.press("k")
         await until(pilot, lambda: app.session is not None and app.session.ended)
         await pilot.press("q")

@@ -43,7 +43,7 @@ async def drag(app: RegtuiApp, pilot: Pilot[int], start: tuple[int, int], end: t
         event = kind(None, x, y, 0, 0, button, False, False, False, x, y)
         event.set_sender(app)
         app.post_message(event)
-        await pilot.pause(0.02)
+        await pilot.pause()
 
 
 def names(app: RegtuiApp) -> list[str]:
@@ -79,19 +79,17 @@ async def test_no_screen_gives_a_name_for_a_text(tmp_path: Path, size: tuple[int
     app = RegtuiApp(tmp_path / "logs", preset, training=training)
     async with app.run_test(size=size) as pilot:
         try:
-            await until(pilot, lambda: isinstance(app.screen, ChooseScreen) and "epochs" in text_of(app), 10)
+            await until(pilot, lambda: isinstance(app.screen, ChooseScreen) and "epochs" in text_of(app))
             await everywhere(app, pilot)
             app.post_message(ChooseScreen.Start(preset))
             await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.session is not None)
             training.open(1)
             await until(pilot, lambda: app.session is not None and app.session.history.epochs == 1)
-            await pilot.pause(0.1)
             await everywhere(app, pilot)
             for key in ("s", "w", "x", "i", "f", "question_mark"):
                 below = app.screen
                 await pilot.press(key)
                 await until(pilot, lambda below=below: app.screen is not below)  # type: ignore[misc]
-                await pilot.pause(0.2)
                 await everywhere(app, pilot)
                 await pilot.press("escape")
                 await until(pilot, lambda below=below: app.screen is below)  # type: ignore[misc]
@@ -106,16 +104,15 @@ async def test_no_screen_gives_a_name_for_a_text(tmp_path: Path, size: tuple[int
 async def test_no_screen_of_saved_runs_gives_a_name_for_a_text(logs: Path) -> None:
     app = RegtuiApp(logs, training=ScriptedTraining(), review=())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: app.screen.query_one(RowList).virtual_size.height == 3, 10)
+        await until(pilot, lambda: app.screen.query_one(RowList).virtual_size.height == 3)
         await everywhere(app, pilot)
         await pilot.press("a", "c")
-        await until(pilot, lambda: not isinstance(app.screen, ReviewScreen) and "validation loss" in text_of(app), 10)
+        await until(pilot, lambda: not isinstance(app.screen, ReviewScreen) and "validation loss" in text_of(app))
         await everywhere(app, pilot)
 
 
 async def running(app: RegtuiApp, pilot: Pilot[int]) -> None:
     await until(pilot, lambda: app.session is not None and app.session.history.started is not None)
-    await pilot.pause(0.05)
 
 
 async def test_after_a_drag_over_a_chart_ctrl_c_asks_whether_to_leave(tmp_path: Path) -> None:
@@ -155,7 +152,7 @@ async def test_a_text_is_copied_once_and_then_ctrl_c_leaves(tmp_path: Path) -> N
 async def test_what_is_selected_in_a_field_is_copied_once_and_then_ctrl_c_leaves(logs: Path) -> None:
     app = RegtuiApp(logs, training=ScriptedTraining(), review=())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: app.screen.query_one(RowList).virtual_size.height == 3, 10)
+        await until(pilot, lambda: app.screen.query_one(RowList).virtual_size.height == 3)
         await pilot.press("slash")
         await until(pilot, lambda: isinstance(app.focused, Input))
         await pilot.press(*"small", "shift+home", "ctrl+c")

@@ -35,9 +35,9 @@ from tests.test_samples import samples
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 PINS = (Path(__file__).parents[1] / "constraints.txt").read_text(encoding="utf-8").splitlines()
-SETTLED = 10.0
-"""Seconds within which a screen shows all that it will."""
 UPDATE = os.environ.get("REGTUI_UPDATE_SNAPSHOTS") == "1"
+SHOWN = 10.0 if UPDATE else 60.0
+"""Seconds within which a screen shows all that it will."""
 LOGS = Path("logs")
 SAMPLES = samples()
 EPOCH = 7.0
@@ -84,11 +84,10 @@ def folder_of_a_known_name(logs: Path, name: str) -> Path:
 
 async def compare(app: RegtuiApp, pilot: Pilot[int], name: str) -> None:
     """Hold what the screen shows against the picture of that name."""
-    await pilot.pause()
     if isinstance(app.screen, RunScreen):
         app.screen.on_screen_resume()  # draws what has come for the space that there is, without waiting
-        await pilot.pause()
-    kept, until = SNAPSHOTS / f"{name}.svg", time.monotonic() + SETTLED
+    await pilot.pause()
+    kept, until = SNAPSHOTS / f"{name}.svg", time.monotonic() + SHOWN
     while True:
         picture = app.export_screenshot(title="regtui", simplify=True)
         if time.monotonic() > until or (kept.exists() and kept.read_text(encoding="utf-8") == picture):
@@ -175,7 +174,6 @@ async def test_saved_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         await compare(app, pilot, "review-120x36")
         await pilot.press("c")
         await until(pilot, lambda: "3 runs · differ" in text_of(app) and "A batch-norm" in text_of(app))
-        await pilot.pause()
         await compare(app, pilot, "compare-120x36")
 
 

@@ -71,7 +71,6 @@ async def showing(
         screen = StudyScreen(session)
         app.push_screen(screen)
         await until(pilot, lambda: app.screen is screen and screen.size.width)
-        await pilot.pause()
         yield screen, pilot
 
 
@@ -89,6 +88,11 @@ async def conducting(
             assert app.study is not None
             app.study.stop.set()
             engine.gate.release(10_000)
+
+
+def ended_as(app: RegtuiApp, state: State) -> bool:
+    """Whether the study has ended so, and the screen knows."""
+    return app.study is not None and app.study.ended and app.study.outcome.state == state
 
 
 def keys_shown(screen: StudyScreen) -> dict[str, str]:
@@ -109,11 +113,8 @@ async def test_it_fills_while_it_runs_and_a_dot_leads_into_its_run(tmp_path: Pat
         assert "HELPS" not in shown
         assert "enter" not in keys_shown(screen)
         engine.gate.release(1000)
-        await until(pilot, lambda: screen.session.ended)
-        await pilot.pause()
-        shown = text_of(app)
-        assert "4/4 runs" in shown
-        assert "worker" not in shown
+        await until(pilot, lambda: screen.session.ended and "4/4 runs" in text_of(app))
+        assert "worker" not in text_of(app)
         assert screen.session.outcome.runs == (4, 4)
         await pilot.press("right")
         folder = screen.run_at_cursor
@@ -138,19 +139,15 @@ async def test_stopping_asks_keeps_what_is_done_and_the_study_goes_on(tmp_path: 
         await pilot.press("g")
         assert not first.stop.is_set()
         await pilot.press("s", "k")
-        await until(pilot, lambda: first.ended)
-        assert first.outcome.state == "stopped"
-        await pilot.pause()
+        await until(pilot, lambda: first.ended and first.outcome.state == "stopped")
         assert len(list(study.runs.iterdir())) == 1
         screen = app.screen
         assert isinstance(screen, StudyScreen)
-        assert keys_shown(screen)["g"] == "go on"
+        await until(pilot, lambda: keys_shown(screen).get("g") == "go on")
         engine = GatedEngine()
         app.runner = gated_runner(engine)
         await pilot.press("g")
-        await until(pilot, lambda: app.study is not first and app.study is not None and app.study.ended)
-        assert app.study is not None
-        assert app.study.outcome.state == "finished"
+        await until(pilot, lambda: app.study is not first and ended_as(app, "finished"))
         assert [job.seed for job in engine.begun] == [1, 2], "what is done is never made again"
 
 
@@ -209,10 +206,8 @@ async def test_a_study_that_nobody_takes_over_goes_on_here(tmp_path: Path, monke
         app.runner = gated_runner(GatedEngine())
         await until(pilot, lambda: "worker" in text_of(app))
         await pilot.press("q", "l")
-        await until(pilot, lambda: app.study is not None and app.study.ended)
-        assert "The study goes on here: there is no room for it" in text_of(app)
-        assert app.study is not None
-        assert app.study.outcome.state == "finished"
+        await until(pilot, lambda: ended_as(app, "finished"))
+        await until(pilot, lambda: "The study goes on here: there is no room for it" in text_of(app))
     assert app.exit_code == 0
 
 
@@ -240,7 +235,7 @@ async def test_until_a_study_is_taken_over_it_may_be_answered_otherwise(
         await pilot.press(answer)
         await until(pilot, lambda: app.study is not None and app.study.ended)
         assert app.study is not None
-        assert app.is_running == (answer == "g")
+        await until(pilot, lambda: app.is_running == (answer == "g"))
     assert app.study.outcome.state == state
     assert app.exit_code == code
 
@@ -250,9 +245,7 @@ async def test_a_study_that_another_program_runs_is_refused_in_a_sentence(tmp_pa
     study = new_study(tmp_path)
     with study.held():
         async with conducting(StudyFolder.open(study.path), GatedEngine()) as (app, pilot):
-            await until(pilot, lambda: app.study is not None and app.study.ended)
-            await pilot.pause()
-            assert "is being run by another program" in text_of(app)
+            await until(pilot, lambda: "is being run by another program" in text_of(app))
     assert app.exit_code == 2
 
 
@@ -341,14 +334,12 @@ async def test_the_details_scroll_and_tell_all(tmp_path: Path) -> None:
     outcome = made(plan_of(arms=3), noisy({"rate-0_1": 1.5}))
     async with showing(outcome, tmp_path, (80, 24)) as (screen, pilot):
         await pilot.press("d")
-        await pilot.pause()
         assert "sign-flip" in text_of(pilot.app)  # type: ignore[arg-type]
         before = screen.at
         await pilot.press("down", "pagedown")
         assert screen.at == before
         assert keys_shown(screen)["d"] == "back"
         await pilot.press("escape")
-        await pilot.pause()
         assert "├" in text_of(pilot.app)  # type: ignore[arg-type]
 
 
@@ -357,14 +348,11 @@ async def test_a_saved_study_is_opened_from_the_command_line(tmp_path: Path) -> 
     app = RegtuiApp(tmp_path, review=[study.path], runner=gated_runner(GatedEngine()))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, StudyScreen))
-        await pilot.pause()
         assert "interrupted" in text_of(app)
         assert isinstance(app.screen, StudyScreen)
         assert keys_shown(app.screen)["g"] == "go on"
         await pilot.press("g")
-        await until(pilot, lambda: app.study is not None and app.study.ended)
-        await pilot.pause()
-        assert "4/4 runs" in text_of(app)
+        await until(pilot, lambda: ended_as(app, "finished") and "4/4 runs" in text_of(app))
         await pilot.press("escape")
         assert isinstance(app.screen, ReviewScreen), "the screen of the study before it went on is not there twice"
 
@@ -424,10 +412,9 @@ async def test_a_steered_run_has_no_study_and_says_why(tmp_path: Path) -> None:
         await until(pilot, lambda: app.session is not None and app.session.history.started is not None)
         await pilot.press("greater_than_sign")
         training.open(100)
-        await until(pilot, lambda: app.session is not None and app.session.ended)
+        await until(pilot, lambda: "new seed" in text_of(app))
         assert app.session is not None
         assert app.session.history.interventions
-        await pilot.pause()
         assert "is it real? 8 seeds" not in text_of(app)
         await pilot.press("R")
         assert "It was steered" in said(app)
@@ -514,7 +501,6 @@ async def test_a_study_that_another_program_runs_is_followed(tmp_path: Path, mon
 async def test_help_and_commands_know_the_keys(tmp_path: Path) -> None:
     async with showing(made(plan_of(arms=2), noisy(1.0)), tmp_path, (100, 40)) as (screen, pilot):
         await pilot.press("question_mark")
-        await pilot.pause()
         shown = text_of(pilot.app)  # type: ignore[arg-type]
         assert all(key.help[:30] in shown for key in screen.KEYS)
         await pilot.press("escape", "ctrl+p")
@@ -566,14 +552,14 @@ async def test_the_footer_is_honest_on_a_study_and_on_its_form(tmp_path: Path) -
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.press("R")
         await until(pilot, lambda: isinstance(app.screen, StudyForm))
-        assert await honest(app, pilot) >= {"Stepper", "Tick", "_Button"}
+        assert await honest(app) >= {"Stepper", "Tick", "_Button"}
         app.pop_screen()
         screen = StudyScreen(StudySession(outcome, Subject.of(outcome.plan), tmp_path, ended=True))
         app.push_screen(screen)
         await until(pilot, lambda: app.screen is screen and "├" in text_of(app))
-        await honest(app, pilot)
+        await honest(app)
         screen.action_seed(1)
-        await honest(app, pilot)
+        await honest(app)
         screen.action_details()
         await pilot.pause()
-        await honest(app, pilot)
+        await honest(app)

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import platform
-import time
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +20,7 @@ from regtui.tui.charts.view import View
 from regtui.tui.pages.weights_screen import WeightsScreen
 from regtui.tui.pages.weights_views import bars, log_scale, shades
 from regtui.tui.widgets.keys import EVERYWHERE
+from tests import screen_double
 from tests.conftest import small_preset
 from tests.test_weights import normal
 
@@ -78,11 +77,8 @@ def shown(pilot: Pilot[None]) -> list[str]:
 
 async def until(pilot: Pilot[None], holds: Callable[[list[str]], bool]) -> list[str]:
     """Wait for the thread that reads, however busy the machine is."""
-    deadline = time.monotonic() + 60
-    while not holds(rows := shown(pilot)):
-        assert time.monotonic() < deadline, "\n".join(rows)
-        await asyncio.sleep(0.02)
-    return rows
+    await screen_double.until(pilot, lambda: holds(shown(pilot)))
+    return shown(pilot)
 
 
 def has(*texts: str) -> Callable[[list[str]], bool]:
@@ -111,7 +107,6 @@ async def test_all_of_it_is_reached_by_scrolling(tmp_path: Path, preset: Preset,
         seen = set(await until(pilot, has("hidden1  log counts")))
         for _ in range(8):
             await pilot.press("pagedown")
-            await pilot.pause()
             seen.update(shown(pilot))
         pictured = [row for row in seen if "▀" * 28 in row]
         assert pictured
@@ -247,7 +242,6 @@ async def test_it_is_left_by_keys(tmp_path: Path, preset: Preset, key: str) -> N
     app = Host(WeightsScreen(tmp_path, preset))
     async with app.run_test() as pilot:
         await pilot.press(key)
-        await pilot.pause()
         assert app.answers == [None]
 
 
