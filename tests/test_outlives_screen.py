@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ from regtui.tui.output import MOST_WAITING, Output
 from regtui.tui.run.session import Session
 from tests.conftest import small_preset
 from tests.held import Gate
-from tests.screen_double import said, until
+from tests.screen_double import ScriptedTraining, said, until
 from tests.telling import Telling
 from tests.terminal import Terminal
 from tests.test_study_local import wait_until
@@ -274,3 +275,18 @@ def test_a_stopped_process_gives_the_terminal_back_and_takes_it_again(logs: Path
         assert terminal.wait() == 128 + SIGTERM
         assert terminal.attributes == terminal.attributes_before
     assert any(event.seconds > STOOD_STILL - TICK for event in told(logs, "suspended"))
+
+
+def test_a_run_whose_screen_failed_before_it_could_begin_begins_all_the_same(tmp_path: Path) -> None:
+    """A failure in the screen's first moment cancels its threads that have not begun: nobody would ever end the run."""
+    training = ScriptedTraining()
+    app = RegtuiApp(tmp_path, small_preset(), training=training)
+    app.session = session = Session(small_preset(), lambda: None)
+    app.begin_late()
+    training.open(3)
+    wait_until(lambda: session.ended)
+    assert session.error is None
+    assert app._begun is session
+    before = threading.active_count()
+    app.begin_late()
+    assert threading.active_count() <= before, "it is not begun twice"

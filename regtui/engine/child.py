@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from regtui.errors import RegtuiError
+from regtui.errors import RegtuiError, exhausted
 from regtui.import_path import current_folder, without_current_folder
 from regtui.signals import deadly
 
@@ -113,7 +113,7 @@ class Spawned:
                 )
         except OSError as error:
             self._words.close()
-            raise RegtuiError(f"processes that train can't be started: {error}") from None
+            raise RegtuiError(f"processes that train can't be started: {exhausted(error) or error}") from None
         LIVING.add(self)
 
     @property

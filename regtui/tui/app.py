@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any, ClassVar
 
 from rich.console import RenderableType
@@ -148,6 +149,7 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
         self._leaving = self._left = False
         self._closed_screens = ClosedScreens(self.set_timer)
         self._started_at = 0.0
+        self._begun: Session | None = None  # whose training a thread has taken up
         self.signal = 0
         self.failure = ""
         """The traceback of an error of the screen's own."""
@@ -240,8 +242,18 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
             words = str(error)
         self.post_message(self.Ready(words))
 
+    def begin_late(self) -> None:
+        """Begin to train what should have been begun when the screen failed: no thread of a screen begins then."""
+        if self.session is not None and self._begun is not self.session:
+            Thread(target=self._train_begun, args=[self.session], name="training").start()
+
     @in_thread("training", exclusive=False)
     def _train(self, session: Session) -> None:
+        self._train_begun(session)
+
+    def _train_begun(self, session: Session) -> None:
+        self._begun = session
+
         def say(words: str, error: bool) -> None:
             self.post_message(self.HandOverTold(words, error=error))
 

@@ -31,6 +31,7 @@ async def go_on_without_screen(app: RegtuiApp, *, debug: bool) -> None:
     Nothing depends on whether somebody reads that: what can't be printed is dropped.
     """
     app.outlived = True
+    app.begin_late()
     study = app.study if app.conducts_study else None
     complain(f"regtui: {_why(app, study or app.session)}")
     if app.failure and debug:
