@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event as Flag
 from threading import Thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import pytest
@@ -98,6 +99,27 @@ def ended_as(app: RegtuiApp, state: State) -> bool:
 def keys_shown(screen: StudyScreen) -> dict[str, str]:
     """The footer: what each of its keys does."""
     return {key.name: key.label for key in screen.query_one(KeyBar).shown()}
+
+
+def test_a_study_whose_screen_failed_before_it_could_begin_begins_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a failure cancels the screen's threads that have not begun: nobody would ever end the study."""
+    engine = GatedEngine(epochs=10_000)
+    app = RegtuiApp(tmp_path, runner=gated_runner(engine))
+    for begun in ("push_screen", "_conduct", "_foretell"):
+        monkeypatch.setattr(app, begun, lambda *_: None)
+    app.conduct_study(new_study(tmp_path, 2))
+    assert app.study is not None
+    app.begin_late()
+    deadline = time.monotonic() + 60
+    while not app.study.ended:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert app.study.error is None
+    assert len(engine.begun) == 2
+    app.begin_late()
+    assert not [thread for thread in enumerate_threads() if thread.name == "training"], "it is not begun twice"
 
 
 async def test_it_fills_while_it_runs_and_a_dot_leads_into_its_run(tmp_path: Path) -> None:

@@ -244,6 +244,7 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
 
     def begin_late(self) -> None:
         """Begin to train what should have been begun when the screen failed: no thread of a screen begins then."""
+        self.begin_study_late()
         if self.session is not None and self._begun is not self.session:
             Thread(target=self._train_begun, args=[self.session], name="training").start()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 from textual import on
 from textual.message import Message
@@ -41,6 +43,8 @@ class StudyDesk(Desk, inherit_bindings=False):
     study: StudySession | None = None
     """The one that is conducted here, or was last."""
     _study_began = 0.0
+    _due: Callable[[], object] | None = None
+    """Conducts the study that no thread has taken up yet."""
     state: reactive[str] = reactive("", repaint=False)
     """What runs and how far it is, in a few words; empty while nothing does."""
 
@@ -169,6 +173,7 @@ class StudyDesk(Desk, inherit_bindings=False):
             on_news=lambda: self.post_message(self.StudyTold()),
         )
         self.study, self._study_began = session, time.monotonic()
+        self._due = lambda: self._conduct_begun(study, session, jobs)
         self.push_screen(StudyScreen(session))
         self._conduct(study, session, jobs)
         self._foretell(study, session)
@@ -178,8 +183,17 @@ class StudyDesk(Desk, inherit_bindings=False):
         session.forecast = forecast(study.plan, self.logs)
         self.post_message(self.StudyTold())
 
+    def begin_study_late(self) -> None:
+        """Begin to conduct what should have been begun when the screen failed: no thread of a screen begins then."""
+        if self._due is not None:
+            Thread(target=self._due, name="training").start()
+
     @in_thread("training", exclusive=False)
     def _conduct(self, study: StudyFolder, session: StudySession, jobs: int) -> None:
+        self._conduct_begun(study, session, jobs)
+
+    def _conduct_begun(self, study: StudyFolder, session: StudySession, jobs: int) -> None:
+        self._due = None
         pace = Pace([], set(), 1)
 
         def told(news: News | Opened) -> None:
