@@ -114,8 +114,9 @@ class Terminal:
     def press(self, *keys: str) -> None:
         """Type keys, one after the other."""
         for key in keys:  # so that each comes alone, as from a person
-            if key == "\x1b":
-                self.press_and_change(key)
+            if key == "\x1b":  # together with the next it would be another key
+                with suppress(AssertionError):  # there may be nothing to leave
+                    self.press_and_change(key, 3)
             else:
                 self._type(key)
                 self.read(0.05)
