@@ -117,6 +117,8 @@ def test_a_rate_that_changes_and_clipped_gradients_give_torch_s_weights(kind: An
     schedule = Schedule(one.preset.train, one.preset.steps_per_epoch)
 
     class Torchs:
+        squares = ()
+
         def __init__(self) -> None:
             self.steps = 0
 

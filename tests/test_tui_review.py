@@ -494,18 +494,16 @@ async def test_runs_are_deleted_and_brought_back_step_by_step(logs: Path) -> Non
         second = screen.at_cursor.folder
         third = screen.listing.shown[2].folder
         await pilot.press("D")
-        assert rows(app) == 2
+        await until(pilot, lambda: rows(app) == 2 and "u undo" in text_of(app))
         assert not second.exists()
         assert screen.at_cursor.folder == third, "the next run moves up"
-        assert "u undo" in text_of(app)
         await pilot.press("a", "delete")
         await until(pilot, lambda: rows(app) == 0)
         assert len(list((logs / ".trash").glob("2*"))) == 3
         await pilot.press("u")
         await until(pilot, lambda: rows(app) == 2)
         await pilot.press("u")
-        await until(pilot, lambda: rows(app) == 3)
-        assert screen.at_cursor.folder == second
+        await until(pilot, lambda: rows(app) == 3 and screen.at_cursor and screen.at_cursor.folder == second)
         await pilot.press("u")
         await pilot.press("R")
         await until(pilot, lambda: "3 of 3 runs" in text_of(app))
