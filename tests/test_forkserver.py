@@ -19,6 +19,9 @@ pytestmark = pytest.mark.skipif(not ForkServer.is_possible(), reason="elsewhere 
 
 
 def processes(crew: ProcessCrew) -> list[psutil.Process]:
+    """The processes, once it is told which they are, which may come after their first answers."""
+    while len({process.pid for process in crew.processes}) < len(crew.processes):  # of one not forked yet: the server's
+        time.sleep(0.01)
     return [psutil.Process(process.pid) for process in crew.processes]
 
 

@@ -120,6 +120,7 @@ async def test_runs_that_were_trained_and_left_are_freed(logs: Path) -> None:
                 training.open(2)
                 await until(pilot, lambda: "n new seed" in text_of(program))
                 await opens(program, pilot, "b")
+                await until(pilot, lambda: isinstance(program.screen, ReviewScreen) and program.screen.at_cursor)
                 await opens(program, pilot, "enter")
                 await until(
                     pilot, lambda: isinstance(program.screen, SavedRunScreen) and "one seed (" in text_of(program)
