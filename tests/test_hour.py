@@ -28,7 +28,7 @@ FIRST = 600.0
 FLAT = 0.05
 TAIL = 400_000
 """Bytes of the log's end: more than an epoch."""
-VIEWERS = 3
+VIEWERS, SIZES = 3, 6
 WIDE, HIGH = 120, 36
 LOOKS = ("v", "o", "l", "L", "r", "m", "a", "\x1b[D", "\x1b[C", "\x1b[H", "\x1b[F")
 """Keys that change what is seen."""
@@ -48,6 +48,8 @@ class Soaked:
         self.viewers: list[Terminal] = []
         self.compared = 0
         self.memory: list[tuple[float, dict[str, float]]] = []
+        # Few, since Textual and Rich remember what they have laid out and drawn in each, and forget it late.
+        self.sizes = [(chance.randrange(40, 200), chance.randrange(12, 60)) for _ in range(SIZES)]
 
     @property
     def folder(self) -> Path:
@@ -102,7 +104,7 @@ class Soaked:
 
     def resize(self) -> None:
         """Another size of one screen."""
-        self.chance.choice(self.screens).resize(self.chance.randrange(40, 200), self.chance.randrange(12, 60))
+        self.chance.choice(self.screens).resize(*self.chance.choice(self.sizes))
 
     def come(self) -> None:
         """One more who watches."""
