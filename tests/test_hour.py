@@ -26,6 +26,8 @@ SECONDS = float(os.environ.get("REGTUI_SOAK_SECONDS", "3600"))
 FIRST = 600.0
 """Seconds after which its memory is what it will be: until then the log fills what it keeps of the losses of steps."""
 FLAT = 0.05
+SLOW = 600.0
+"""Seconds that a screen may take, for the machine may do other work beside."""
 TAIL = 400_000
 """Bytes of the log's end: more than an epoch."""
 VIEWERS, SIZES = 3, 6
@@ -78,7 +80,7 @@ class Soaked:
                     found.append(json.loads(line))
         return [event for event in found if isinstance(event, dict) and event["kind"] in kinds]
 
-    def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
+    def until(self, condition: Callable[[], object], seconds: float = SLOW) -> None:
         """Take in what screens write until something is true."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -110,7 +112,7 @@ class Soaked:
         """One more who watches."""
         if len(self.viewers) < VIEWERS:
             self.viewers.append(Terminal("-m", "regtui", "attach", self.folder))
-            self.viewers[-1].until("left", 60)
+            self.viewers[-1].until("left", SLOW)
 
     def go(self) -> None:
         """One who watches leaves: by a key, by closing the terminal, or killed."""
@@ -126,7 +128,7 @@ class Soaked:
                     assert_restored(viewer)
                 case "terminal":
                     viewer.hang_up()
-                    assert viewer.all_gone(60)
+                    assert viewer.all_gone(SLOW)
                 case _:
                     viewer.signal(signal.SIGKILL)
                     viewer.wait()
@@ -140,8 +142,9 @@ class Soaked:
         newest = {event["arm"]: event for event in self.tail("epoch_done")}
         for screen in self.screens if newest else ():
             screen.press("\x1b[F")  # to the newest epoch, whatever was looked at
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + SLOW
             while not shows(screen, newest):
+                assert not screen.has_ended, (screen is self.own, screen.exit_code())
                 assert time.monotonic() < deadline, (newest, screen.text[-6000:])
             self.compared += 1
         self.press(self.chance.choice(self.screens), " ")
@@ -167,6 +170,11 @@ def shows(screen: Terminal, newest: dict[str, dict[str, Any]]) -> bool:
     for width in (WIDE - 1, WIDE):  # another size has it draw all of it
         screen.resize(width, HIGH)
         screen.read(0.5)
+    return any(has_rows(screen, newest) or not screen.read(0.5) for _ in range(20)) and has_rows(screen, newest)
+
+
+def has_rows(screen: Terminal, newest: dict[str, dict[str, Any]]) -> bool:
+    """Whether what a screen has drawn since it was last forgotten has a row with these losses for each arm."""
     rows = {arm: re.findall(ROW.format(mark, arm), screen.text)[-1:] for arm, mark in ARMS.items()}
     return all(
         int(epoch) == newest[arm]["epoch"]
@@ -190,7 +198,7 @@ def test_an_hour_under_a_screen_that_is_never_left_alone(tmp_path: Path, mnist_f
     chance = random.Random(13)
     options = ("--preset", "dropout", "--start", "--epochs", "100000", "--patience", "10000")
     with Terminal("-m", "regtui", "--log-dir", tmp_path / "logs", *options, columns=WIDE, rows=HIGH) as own:
-        own.until("left", 120)
+        own.until("left", SLOW)
         soaked = Soaked(tmp_path / "logs", own, chance)
         for page in PAGES:
             soaked.open(page)  # what it takes to show each page once is needed once
@@ -211,9 +219,9 @@ def test_an_hour_under_a_screen_that_is_never_left_alone(tmp_path: Path, mnist_f
         own.until("validate, test, save")
         own.read(1)
         own.press("k")
-        own.until("new seed", 60)  # a key that there is after the end
+        own.until("new seed", SLOW)  # a key that there is after the end
         own.press("q")
-        assert own.wait(60) == 4
+        assert own.wait(SLOW) == 4
     assert soaked.compared > 0
     assert_whole(soaked.folder)
     for part in ("program", "workers") if SECONDS >= 2 * FIRST else ():
