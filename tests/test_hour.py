@@ -38,7 +38,7 @@ PAGES = ("w", "x", "i", "f", "?")
 """Keys that open a page above it."""
 STEERS = ("+-", "><", "<>", "-+")
 """Keys that change how it trains, and back."""
-ROW = r"{} {}\s[^\n]*?(\d+)/\d+ +([\d.e-]+) +([\d.e-]+) "
+ROW = r"{} {}\s[^\n]*?(\d+)/\d+ +([\d.e−]+) +([\d.e−]+) "
 ARMS = {"baseline": "●", "regularized": "◆"}
 
 
@@ -187,6 +187,7 @@ def has_rows(screen: Terminal, newest: dict[str, dict[str, Any]]) -> bool:
 
 def is_rounded(shown: str, logged: float) -> bool:
     """Whether a text shows a number, to the digits that it has."""
+    shown = shown.replace("−", "-")
     mantissa, _, exponent = shown.partition("e")
     digit = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
     return abs(float(shown) - logged) <= digit / 2 * 1.001
