@@ -12,10 +12,16 @@ from textual.pilot import Pilot
 
 from regtui.engine.run import run
 from regtui.protocol.control import Control
+from regtui.protocol.events import StepsDone
+from regtui.protocol.history import History
+from regtui.runs.events import read_events
 from regtui.runs.follow import Follower
 from regtui.runs.note import Note, write_note
 from regtui.tui.app import RegtuiApp
 from regtui.tui.charts.chart import Chart
+from regtui.tui.charts.plot import Space
+from regtui.tui.charts.run_plots import plots
+from regtui.tui.charts.view import View
 from regtui.tui.review import preview
 from regtui.tui.review.preview import Preview
 from regtui.tui.widgets.row_list import RowList
@@ -75,6 +81,9 @@ async def test_headline_curves_conditions_and_note_stand_beside_the_list_or_belo
         assert chart.size.height >= 5
         assert runs.size.height >= 1 + 8
         assert (runs.region.right <= chart.region.x) == (size[0] >= 100)
+        history = History.of(event for event in read_events(second) if not isinstance(event, StepsDone))
+        fitting = plots(history, View(overlay=True, arm="regularized"), Space(*chart.content_size))[0]
+        await until(pilot, lambda: chart._plot == fitting)  # not for the rows that it had before the words had theirs
 
 
 async def test_only_the_run_on_which_the_cursor_rests_is_read(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

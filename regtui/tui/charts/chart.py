@@ -141,6 +141,9 @@ class Chart(Lines):
 
     DEFAULT_CSS = "Chart { height: 1fr; }"
 
+    class Resized(Message):
+        """It has another size, in which another plot may be better."""
+
     class Pointed(Message):
         """The mouse was clicked at this position of the horizontal axis."""
 
@@ -171,6 +174,10 @@ class Chart(Lines):
         for name, text in (("border_title", escape(title)), ("border_subtitle", escape(legend))):
             if getattr(self, name) != text:
                 setattr(self, name, text)
+
+    def on_resize(self) -> None:
+        """Tell it."""
+        self.post_message(self.Resized())
 
     def on_click(self, event: Click) -> None:
         """Tell where."""

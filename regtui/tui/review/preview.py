@@ -207,6 +207,11 @@ class Preview(Vertical):
         """Draw for the new size."""
         self._draw()
 
+    @on(Chart.Resized)
+    def _draw_chart_anew(self) -> None:
+        """The words above and below take their rows only after they are shown."""
+        self._draw()
+
     def _draw(self) -> None:
         run, read = self._run, self._contents
         if run is None or not self.display:
