@@ -198,11 +198,12 @@ def endless(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
 def arms_of(process: Running) -> list[psutil.Process]:
     """The processes that train."""
-    return [
-        p
-        for p in psutil.Process(process.pid).children(recursive=True)
-        if "regtui.engine.worker" in " ".join(p.cmdline())
-    ]
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            if "regtui.engine.worker" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def all_gone(processes: list[psutil.Process]) -> bool:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from textual.message import Message
 
 from regtui.engine.run import run
 from regtui.preset.file import load
@@ -507,6 +508,36 @@ async def test_runs_are_deleted_and_brought_back_step_by_step(logs: Path) -> Non
         await pilot.press("u")
         await pilot.press("R")
         await until(pilot, lambda: "3 of 3 runs" in text_of(app))
+
+
+async def test_a_list_that_was_read_before_a_run_was_brought_back_does_not_take_it_off(
+    logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = app_on(logs)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: rows(app) == 3)
+        screen = app.screen
+        assert isinstance(screen, ReviewScreen)
+        await pilot.press("D")
+        await until(pilot, lambda: rows(app) == 2)
+        late: list[Message] = []
+        tell = screen.post_message
+
+        def hold(message: Message) -> bool:
+            if isinstance(message, ReviewScreen.Listed):
+                late.append(message)
+                return True
+            return tell(message)
+
+        monkeypatch.setattr(screen, "post_message", hold)
+        await pilot.press("R")
+        await until(pilot, lambda: len(late) == 1)
+        await pilot.press("u")
+        await until(pilot, lambda: len(late) == 2)
+        for message in reversed(late):  # the later reading was quicker
+            tell(message)
+        await until(pilot, lambda: "3 of 3 runs" in text_of(app))
+        assert rows(app) == 3
 
 
 async def test_the_trash_is_listed_and_a_run_is_brought_back_from_it_later(logs: Path) -> None:

@@ -92,11 +92,11 @@ class ReviewScreen(Chores):
         """The user wants to choose a preset."""
 
     class Listed(Message):
-        """The runs were read."""
+        """The runs were read, by the reading of this number."""
 
-        def __init__(self, runs: Sequence[RunInfo], words: Sequence[str]) -> None:
+        def __init__(self, number: int, runs: Sequence[RunInfo], words: Sequence[str]) -> None:
             super().__init__()
-            self.runs, self.words = runs, words
+            self.number, self.runs, self.words = number, runs, words
 
     class Changed(Message):
         """Runs that go on were read again."""
@@ -126,6 +126,7 @@ class ReviewScreen(Chores):
         self._fields: list[RunColumn] = []
         """The columns that the list has now."""
         self._words_of_reading = ""
+        self._begun = 0  # readings of the folder; only the newest counts
         self._offered: tuple[RunInfo | None, str] = None, ""
         """The run under the cursor, and what the key says that trains it on, once that is known."""
         self._resting: Timer | None = None
@@ -157,8 +158,12 @@ class ReviewScreen(Chores):
         """Read the folder, also on return from another screen: there may be new runs."""
         self._read()
 
-    @in_thread("listing")
     def _read(self) -> None:
+        self._begun += 1
+        self._read_runs(self._begun)
+
+    @in_thread("listing")
+    def _read_runs(self, number: int) -> None:
         words: list[str] = []
         if self._chosen:
             runs = [_read_saved(path) for path in self._chosen]
@@ -167,7 +172,7 @@ class ReviewScreen(Chores):
             studies = [read_study(path) for path in find_study_folders(self._folder) if path != self._folder]
             runs = sorted([*runs, *studies], key=lambda run: (run.started, run.name), reverse=True)
         if not get_current_worker().is_cancelled:
-            self.post_message(self.Listed(runs, words))
+            self.post_message(self.Listed(number, runs, words))
         for run in runs:  # imported ahead, so that the first letter of a filter is not delayed
             run.texts  # noqa: B018
 
@@ -186,6 +191,8 @@ class ReviewScreen(Chores):
 
     @on(Listed)
     def _listed(self, event: Listed) -> None:
+        if event.number != self._begun:
+            return
         self.listing.take(event.runs)
         self._words_of_reading = "\n".join(map(one_line, event.words[:3]))
         self._show()
