@@ -13,7 +13,7 @@ from regtui.arm.reports import ScoreReport
 from regtui.engine.run import run
 from regtui.protocol.control import Control
 from regtui.study.engine import Began, Ended, News, Told
-from regtui.study.folder import drop_run
+from regtui.study.found_runs import drop_run
 from regtui.study.plan import Job
 from tests.scripted import ScriptedCrew
 

@@ -19,7 +19,7 @@ from regtui.preset.arms import BASELINE
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import Event, StepsDone
 from regtui.study.engine import Began, Ended, News, Told
-from regtui.study.folder import drop_run
+from regtui.study.found_runs import drop_run
 from regtui.study.plan import Job
 from regtui.tui.study.runner import StudyRunner
 from tests.screen_double import FALLING, GatedCrew

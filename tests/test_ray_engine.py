@@ -29,7 +29,8 @@ from regtui.study.alone import run_alone, wants_gpu
 from regtui.study.conduct import Opened, conduct
 from regtui.study.design import Wishes, make_plan
 from regtui.study.engine import Began, Ended, News, Told
-from regtui.study.folder import StudyFolder, reached
+from regtui.study.folder import StudyFolder
+from regtui.study.found_runs import reached
 from regtui.study.local import LocalEngine
 from regtui.study.ray_driver import Address, Lost, RayTask
 from regtui.study.ray_engine import RayEngine

@@ -21,7 +21,7 @@ from regtui.runs.files import read_toml
 from regtui.study import slurm
 from regtui.study.alone import run_alone
 from regtui.study.engine import Began, Ended, News, Told
-from regtui.study.folder import reached
+from regtui.study.found_runs import reached
 from regtui.study.local import LocalEngine
 from regtui.study.slurm import SlurmEngine, _Submitted, slurm_settings
 from regtui.study.slurm_job import Made, SlurmRun

@@ -15,7 +15,8 @@ from regtui.errors import InputError, RegtuiError
 from regtui.runs.lock import is_locked
 from regtui.study.cut_off import gather
 from regtui.study.engine import Began, Ended, Engine, News
-from regtui.study.folder import StudyFolder, drop_run
+from regtui.study.folder import StudyFolder
+from regtui.study.found_runs import drop_run
 from regtui.study.outcome import JobKey, State, StudyOutcome, end_at_look, outcome_of
 from regtui.study.plan import Job
 from regtui.study.record import write_outcome

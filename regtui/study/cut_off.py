@@ -20,7 +20,8 @@ from regtui.runs.log import CHECKPOINT, EVENTS, PRESET, SUMMARY, RunLog
 from regtui.runs.resumable import resumable
 from regtui.runs.seam import find_seam, kept_lines
 from regtui.runs.summary import read_summary
-from regtui.study.folder import DRAFT, JOBS, KEPT, StudyFolder, drop_run, reached
+from regtui.study.folder import DRAFT, JOBS, StudyFolder
+from regtui.study.found_runs import KEPT, drop_run, reached
 
 MADE = "made"
 """Where jobs of Slurm work, below their folder in the study's: in a folder for each start, a folder for each job."""

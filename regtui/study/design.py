@@ -17,7 +17,7 @@ from regtui.preset.file import to_table, toml_value
 from regtui.preset.model import Preset
 from regtui.preset.train import SEEDS
 from regtui.preset.validation import nearest, validate
-from regtui.study.folder import identity
+from regtui.study.found_runs import identity
 from regtui.study.plan import PlannedArm, PlannedCell, StudyPlan, Value, is_of_arm, with_setting
 from regtui.tasks import LOSS
 from regtui.text import counted, listed, quoted

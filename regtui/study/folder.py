@@ -13,72 +13,31 @@ A run belongs to the job whose preset equals its own, whatever its folder is cal
 from __future__ import annotations
 
 import errno
-import json
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Self
-
-from pydantic import ValidationError
+from typing import BinaryIO, Self
 
 from regtui.errors import InputError, RegtuiError, unwritable
-from regtui.files import NotPlainError, TooLargeError, open_plain, read_plain, table_of_toml, text_of, write_whole
+from regtui.files import open_plain, write_whole
 from regtui.preset.file import to_table
-from regtui.preset.train import SEEDS
-from regtui.preset.validation import validate
-from regtui.runs.files import read_json, read_toml
-from regtui.runs.find import STUDY, find_study_folders, is_run, is_study_folder, the_one_named
-from regtui.runs.resumable import resumable
+from regtui.runs.find import STUDY, find_study_folders, is_study_folder, the_one_named
+from regtui.study.found_runs import GONE, KEPT, StudyRuns, identity, identity_now, is_begun, read_run
 from regtui.study.plan import Job, StudyPlan
+from regtui.study.plan_file import ADDED, plan_toml, read_added, read_plan
 from regtui.text import quoted
 
-ADDED = "added.toml"
 OUTCOME = "study.json"
 RUNS = "runs"
 JOBS = "slurm"
-LONGEST_PLAN = 2**20
-"""Largest plan in bytes; one of 10,000 seeds has a tenth."""
-
-MOST_READ = 20_000
-"""So many runs are remembered."""
-_GONE = ".gone"
 DRAFT = ".tmp"
 _LOOKS_AT_LOCK = 5
-KEPT = ("finished", "diverged")
-"""How a run ends that is never made again; one that was stopped or failed is made again."""
-
-
-@dataclass(frozen=True)
-class StudyRuns:
-    """The runs in a study's folder.
-
-    Attributes:
-        done: The folder of each job's run that has ended, by `Job.key`.
-        failed: Those that failed or were stopped, which are made again when the study is resumed.
-        unfinished: Folders of runs that go on or were interrupted, each with its job; None where that is not known.
-        strangers: Folders of runs that are of no job: of another preset, or of seeds that the study has not.
-    """
-
-    done: Mapping[tuple[str, int, int], Path]
-    failed: Mapping[tuple[str, int, int], Path]
-    unfinished: Mapping[Path, tuple[str, int, int] | None]
-    strangers: Sequence[Path]
-
-    @property
-    def cut_off(self) -> dict[tuple[str, int, int], Path]:
-        """Of each job the run that has the furthest checkpoint of those that are to be made again, if one has any."""
-        found: dict[tuple[str, int, int], tuple[int, Path]] = {}
-        for folder, key in (*self.unfinished.items(), *((folder, key) for key, folder in self.failed.items())):
-            if key is not None and key not in self.done and (epoch := reached(folder)) > found.get(key, (0, folder))[0]:
-                found[key] = epoch, folder
-        return {key: folder for key, (_, folder) in found.items()}
 
 
 class StudyFolder:
@@ -109,7 +68,7 @@ class StudyFolder:
         draft = logs / f".{path.name}.tmp"  # there is never a study without its plan
         try:
             (draft / RUNS).mkdir(parents=True)
-            write_whole(draft / STUDY, _plan_toml(plan))
+            write_whole(draft / STUDY, plan_toml(plan))
             draft.rename(path)
         except (OSError, ValueError) as error:  # ValueError: a null character
             with suppress(OSError, ValueError):
@@ -129,8 +88,8 @@ class StudyFolder:
         Raises:
             InputError: There is none, its plan can't be read, or was changed after it was written.
         """
-        plan = _read_plan(path / STUDY)
-        return cls(path, plan, [seed for seed in _read_added(path / ADDED) if seed not in plan.seeds])
+        plan = read_plan(path / STUDY)
+        return cls(path, plan, [seed for seed in read_added(path / ADDED) if seed not in plan.seeds])
 
     @property
     def runs(self) -> Path:
@@ -184,7 +143,7 @@ class StudyFolder:
 
     def sweep(self) -> None:
         """Remove what is left of runs that were being removed, or copied, when a program was killed."""
-        for ending in (_GONE, DRAFT):
+        for ending in (GONE, DRAFT):
             for left in self.runs.glob(f".*{ending}"):
                 shutil.rmtree(left, ignore_errors=True)
 
@@ -199,9 +158,9 @@ class StudyFolder:
         unfinished: dict[Path, tuple[str, int, int] | None] = {}
         strangers: list[Path] = []
         for folder in self._folders():
-            same, status = _read_run(folder)
+            same, status = read_run(folder)
             key = self._key_of(folder, same)
-            if not same and _is_begun(folder):
+            if not same and is_begun(folder):
                 unfinished[folder] = None
             elif key is None:
                 strangers.append(folder)
@@ -220,11 +179,11 @@ class StudyFolder:
 
     def key_of(self, run: Path) -> tuple[str, int, int] | None:
         """The key of the job that a run is of, wherever its folder is; None if it is of none."""
-        return self._key_of(run, _read_run(run)[0])
+        return self._key_of(run, read_run(run)[0])
 
     def _key_of(self, run: Path, same: str) -> tuple[str, int, int] | None:
         jobs = self._identities
-        return jobs.get(same) or (jobs.get(_identity_now(run)) if same else None)
+        return jobs.get(same) or (jobs.get(identity_now(run)) if same else None)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -264,30 +223,6 @@ class StudyFolder:
         except OSError as error:
             raise InputError(f"{quoted(self.runs)}: this can't be looked into ({error.strerror})") from None
         return sorted(Path(entry.path) for entry in entries if not entry.name.startswith("."))
-
-
-def identity(preset: Mapping[str, Any]) -> str:
-    """What two runs have in common that are of the same job: every setting but texts for people and the device."""
-    same = {key: value for key, value in preset.items() if key not in ("title", "summary")}
-    if isinstance(train := same.get("train"), Mapping):
-        same["train"] = {key: value for key, value in train.items() if key != "device"}
-    return json.dumps(same, sort_keys=True, default=str)
-
-
-def reached(run: Path) -> int:
-    """The epoch after which a run that nobody trains can go on from its checkpoint; 0 if it can't."""
-    try:
-        return resumable(run, held=True).epoch
-    except InputError:
-        return 0
-
-
-def drop_run(run: Path) -> None:
-    """Remove a run that does not count; it is never seen half removed."""
-    gone = run.with_name(f".{run.name}{_GONE}")
-    with suppress(OSError):
-        run.rename(gone)
-        shutil.rmtree(gone)
 
 
 def find_studies(logs: Path) -> list[Path]:
@@ -334,96 +269,3 @@ def _lock(file: BinaryIO, *, exclusive: bool) -> bool:
     except OSError:  # a file system without locks
         return True
     return True
-
-
-def _plan_toml(plan: StudyPlan) -> bytes:
-    import tomlkit  # 40 ms
-
-    table = {"fingerprint": plan.fingerprint, **plan.model_dump(by_alias=True, exclude_none=True)}
-    note = (
-        "# The plan of a study, written before its first run. A plan that is changed afterwards is refused: a verdict\n"
-        "# holds for what was decided on before.\n"
-    )
-    return (note + tomlkit.dumps(table)).encode()
-
-
-def _read_plan(file: Path) -> StudyPlan:
-    table = _read_table(file)
-    fingerprint = table.pop("fingerprint", None)
-    try:
-        plan = StudyPlan.model_validate(table)
-    except ValidationError as error:
-        key = ".".join(map(str, error.errors()[0]["loc"]))
-        if type(table.get("schema")) is int and table["schema"] > 1:
-            raise InputError(f"{quoted(file)} is from a later version of regtui; update regtui to read it") from None
-        raise InputError(f"{quoted(file)} is no plan of a study: {key} is not as it was written") from None
-    if plan.fingerprint != fingerprint:
-        raise InputError(
-            f"{quoted(file)} was changed after it was written, and a plan holds only if it was made before; put it "
-            "back as it was, or begin a new study"
-        )
-    return plan
-
-
-def _read_added(file: Path) -> list[int]:
-    if not file.exists():
-        return []
-    seeds = _read_table(file).get("seeds")
-    if not isinstance(seeds, list) or not all(type(seed) is int and 0 <= seed < SEEDS for seed in seeds):
-        raise InputError(f"{quoted(file)} is damaged: it should have a line such as 'seeds = [8, 9]'")
-    return list(dict.fromkeys(seeds))
-
-
-def _read_table(file: Path) -> dict[str, Any]:
-    try:
-        return table_of_toml(text_of(read_plain(file, LONGEST_PLAN)))
-    except FileNotFoundError:
-        raise InputError(f"{quoted(file.parent)} is no study's folder: it has no {file.name}") from None
-    except (NotPlainError, IsADirectoryError):
-        raise InputError(f"{quoted(file)} is no file") from None
-    except TooLargeError:
-        raise InputError(f"{quoted(file)} is too large to be a plan") from None
-    except OSError as error:
-        raise InputError(f"{quoted(file)} can't be read ({error.strerror})") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{quoted(file)} is damaged: it is no TOML") from None
-
-
-def _read_run(run: Path) -> tuple[str, str]:
-    """The identity of a run's preset, empty if it can't be read; and how the run ended, empty if it did not."""
-    try:
-        ended = os.stat(run / "summary.json")  # noqa: PTH116
-    except OSError:
-        return _identity_of(run), ""
-    return _read_ended(run, ended.st_mtime_ns, ended.st_size)
-
-
-@lru_cache(MOST_READ)
-def _read_ended(run: Path, _changed: int, _size: int) -> tuple[str, str]:
-    """Of a run that has ended, which is read once: a study looks at its runs after each of them."""
-    try:
-        status = read_json(run / "summary.json").get("status")
-    except (OSError, InputError):
-        status = ""
-    return _identity_of(run), status if isinstance(status, str) else ""
-
-
-def _identity_of(run: Path) -> str:
-    try:
-        return identity(read_toml(run / "preset.toml"))
-    except (OSError, InputError):
-        return ""
-
-
-def _identity_now(run: Path) -> str:
-    """The identity of a run's preset as it is read now: an earlier version may have had fewer settings."""
-    try:
-        return identity(to_table(validate(read_toml(run / "preset.toml"), "a run")))
-    except (OSError, InputError):
-        return ""
-
-
-def _is_begun(run: Path) -> bool:
-    """Whether a folder is what is left of a run that was interrupted before its preset was written."""
-    names = {name for name in os.listdir(run) if not name.startswith(".")}  # noqa: PTH208
-    return is_run(run) and names <= {"checkpoint", "events.jsonl", "run.json"}

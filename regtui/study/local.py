@@ -23,7 +23,7 @@ from regtui.protocol.events import Event, StepsDone
 from regtui.runs.events import read_events
 from regtui.study.cut_off import keep
 from regtui.study.engine import Began, Ended, News, Told
-from regtui.study.folder import KEPT, drop_run
+from regtui.study.found_runs import KEPT, drop_run
 from regtui.study.plan import Job, StudyPlan
 from regtui.text import counted
 

@@ -34,7 +34,7 @@ from regtui.runs.unsaved import Unsaved, fault_at
 from regtui.study.alone import on_what_was_asked_for
 from regtui.study.cut_off import essence, keep, taken_over
 from regtui.study.engine import Began, Ended, News, Told
-from regtui.study.folder import drop_run, reached
+from regtui.study.found_runs import drop_run, reached
 from regtui.study.plan import Job
 from regtui.study.ray_driver import RETRIES, Address, Lost, RayTask
 from regtui.study.ray_task import RunPart, chained

@@ -16,7 +16,7 @@ from regtui.protocol.events import Status
 from regtui.runs.find import is_run
 from regtui.study.alone import go_on_alone, run_alone
 from regtui.study.cut_off import keep
-from regtui.study.folder import drop_run, reached
+from regtui.study.found_runs import drop_run, reached
 
 MOST = 0.8
 """The share of its time limit after which a job has had its time; Slurm and submitit end it some minutes early."""
