@@ -1,4 +1,4 @@
-"""Keeps two processes from training one run: whoever trains holds a lock on the run's folder.
+"""Keeps two processes from training one run or study: whoever trains a run holds a lock on its folder.
 
 The system gives it back when the process ends, however it ends. A file system that knows no such locks, as some network
 shares, does without; then `regtui.runs.alive` is all that tells.
@@ -21,12 +21,13 @@ class LockedError(OSError):
     """Another process holds the lock."""
 
 
-def open_locked(folder: Path, tries: int = _TRIES) -> tuple[int, bool]:
+def open_locked(folder: Path, tries: int = _TRIES, *, exclusive: bool = True) -> tuple[int, bool]:
     """Open a folder and lock it; returns the descriptor, which holds the lock, and whether there is one.
 
     Args:
         folder: The folder.
-        tries: How often the lock is tried: whoever only looks has it for a moment.
+        tries: As for `lock`.
+        exclusive: As for `lock`.
 
     Raises:
         LockedError: Another process holds it.
@@ -34,7 +35,7 @@ def open_locked(folder: Path, tries: int = _TRIES) -> tuple[int, bool]:
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
-        return handle, _lock(handle, tries)
+        return handle, lock(handle, tries, exclusive=exclusive)
     except BaseException:
         os.close(handle)
         raise
@@ -43,7 +44,7 @@ def open_locked(folder: Path, tries: int = _TRIES) -> tuple[int, bool]:
 def is_locked(folder: Path) -> bool:
     """Whether another process holds the lock of a folder."""
     try:
-        handle, _ = open_locked(folder, tries=1)
+        handle, _ = open_locked(folder, tries=1, exclusive=False)
     except LockedError:
         return True
     except OSError:
@@ -52,18 +53,29 @@ def is_locked(folder: Path) -> bool:
     return False
 
 
-def _lock(handle: int, tries: int) -> bool:
+def lock(handle: int, tries: int = _TRIES, *, exclusive: bool = True) -> bool:
+    """Lock an open file or folder until it is closed; returns whether there is a lock.
+
+    Args:
+        handle: Its descriptor; on network shares an exclusive lock takes one that may be written.
+        tries: How often the lock is tried: whoever only looks has it for a moment.
+        exclusive: Whether nobody else may have one; those that only look share theirs.
+
+    Raises:
+        LockedError: Another process holds it.
+    """
     if sys.platform == "win32":
         return False
     import fcntl
 
+    how = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
     for tried in range(tries):
         time.sleep(_PAUSE if tried else 0)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, how | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in _BY_ANOTHER:
                 return False  # EBADF, ENOLCK, EOPNOTSUPP: of shares without such locks
         else:
             return True
-    raise LockedError(errno.EWOULDBLOCK, "another process trains this run")
+    raise LockedError(errno.EWOULDBLOCK, "another process holds the lock")

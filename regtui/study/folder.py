@@ -16,18 +16,18 @@ import errno
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 from regtui.errors import InputError, RegtuiError, unwritable
 from regtui.files import open_plain, write_whole
 from regtui.preset.file import to_table
 from regtui.runs.find import STUDY, find_study_folders, is_study_folder, the_one_named
+from regtui.runs.lock import LockedError, lock
 from regtui.study.found_runs import GONE, KEPT, StudyRuns, identity, identity_now, is_begun, read_run
 from regtui.study.plan import Job, StudyPlan
 from regtui.study.plan_file import ADDED, plan_toml, read_added, read_plan
@@ -37,7 +37,6 @@ OUTCOME = "study.json"
 RUNS = "runs"
 JOBS = "slurm"
 DRAFT = ".tmp"
-_LOOKS_AT_LOCK = 5
 
 
 class StudyFolder:
@@ -200,14 +199,13 @@ class StudyFolder:
         except OSError as error:
             raise InputError(f"{quoted(self.path)}: no runs can be saved here ({unwritable(error)})") from None
         with file:
-            for _ in range(_LOOKS_AT_LOCK):
-                if _lock(file, exclusive=True):
-                    break
-                time.sleep(0.1)  # somebody who only looks holds it for a moment
-            else:
-                raise InputError(
+            try:
+                lock(file.fileno())
+            except LockedError:
+                words = (
                     f"{quoted(self.name)} is being run by another program, and needs no other; 'regtui review' shows it"
                 )
+                raise InputError(words) from None
             yield
 
     @property
@@ -234,9 +232,12 @@ def is_conducted(study: Path) -> bool:
     """Whether a program makes the runs of the study in a folder now; see `StudyFolder.is_held`."""
     try:
         with open_plain(study / STUDY) as file:
-            return not _lock(file, exclusive=False)
+            lock(file.fileno(), tries=1, exclusive=False)
+    except LockedError:
+        return True
     except OSError:
         return False
+    return False
 
 
 def find_study(text: str, logs: Path) -> Path:
@@ -254,18 +255,3 @@ def find_study(text: str, logs: Path) -> Path:
     if not studies:
         raise InputError(f"{quoted(text)}: there are no studies in {quoted(logs)}; name it with --log-dir")
     return the_one_named(text, studies, "study", logs)
-
-
-def _lock(file: BinaryIO, *, exclusive: bool) -> bool:
-    """Lock an open file until it is closed; returns whether nobody else has. Without locks it succeeds."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return True
-    try:
-        fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
