@@ -99,6 +99,8 @@ class Soaked:
         """A page above its own screen, and back, by a key that leads away from the run where it is only watched."""
         self.press(self.own, page)
         self.press(self.own, "\x1b")
+        with suppress(AssertionError):  # there may have been nothing to leave
+            self.own.until("space", 20)  # the footer: a key that came together with escape would be another one
 
     def steer(self) -> None:
         """Change how it trains, and back."""
@@ -135,10 +137,7 @@ class Soaked:
 
     def compare(self) -> None:
         """Pause it somewhere; then each screen shows of the newest epoch what the log has."""
-        self.press(self.chance.choice(self.screens), " ")
-        self.until(
-            lambda: self.tail("paused", "resumed")[-1:] and self.tail("paused", "resumed")[-1]["kind"] == "paused"
-        )
+        self.pause("paused")
         newest = {event["arm"]: event for event in self.tail("epoch_done")}
         for screen in self.screens if newest else ():
             screen.press("\x1b[F")  # to the newest epoch, whatever was looked at
@@ -147,8 +146,17 @@ class Soaked:
                 assert not screen.has_ended, (screen is self.own, screen.exit_code())
                 assert time.monotonic() < deadline, (newest, screen.text[-6000:])
             self.compared += 1
-        self.press(self.chance.choice(self.screens), " ")
-        self.until(lambda: self.tail("paused", "resumed")[-1]["kind"] == "resumed")
+        self.pause("resumed")
+
+    def pause(self, kind: str) -> None:
+        """Press the key that pauses or resumes somewhere, until the log has it; a starved screen may not take it."""
+        for _ in range(10):
+            self.press(self.chance.choice(self.screens), " ")
+            with suppress(AssertionError):
+                return self.until(
+                    lambda: [event["kind"] for event in self.tail("paused", "resumed")][-1:] == [kind], 60
+                )
+        raise AssertionError(f"it was not {kind}")
 
     def press(self, screen: Terminal, keys: str) -> None:
         """Type keys, each alone."""
