@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -20,9 +21,13 @@ pytestmark = pytest.mark.skipif(not ForkServer.is_possible(), reason="elsewhere 
 
 def processes(crew: ProcessCrew) -> list[psutil.Process]:
     """The processes, once it is told which they are, which may come after their first answers."""
-    while len({process.pid for process in crew.processes}) < len(crew.processes):  # of one not forked yet: the server's
+    deadline = time.monotonic() + 120
+    while True:
+        found = [psutil.Process(process.pid) for process in crew.processes]
+        if all(process.ppid() != os.getpid() for process in found):  # one not forked yet has the server's number
+            return found
+        assert time.monotonic() < deadline
         time.sleep(0.01)
-    return [psutil.Process(process.pid) for process in crew.processes]
 
 
 def server(crew: ProcessCrew) -> psutil.Process:
