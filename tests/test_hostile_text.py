@@ -246,6 +246,8 @@ def test_no_screen_of_saved_runs_writes_what_a_file_says_to_the_terminal(folder:
             ("\x1b[H", "3 of 3 runs"), ("\r", "● baseline"), ("c", "choose a preset"),
         ):  # fmt: skip
             open_page(terminal, key, page)
+        terminal.press_until("q", lambda: terminal.has_ended)
+        terminal.wait()  # what is taken in before the end may stop within a sequence
         assert b"PWNED" in terminal.written
         assert_harmless(terminal.written.replace(b"\r\n", b"\n"), screen=True)
     with Terminal("-m", "regtui", "review", twin, env=environ, cwd=tmp_path) as terminal:
