@@ -219,8 +219,9 @@ def spoil_values(whole: Path, name: str, line: float, where: list[float], value:
 
 def spoil_weights(whole: Path, changes: list[tuple[float, int, bytes]], *, header: bool) -> None:
     with copy(whole) as folder, watched():
-        path = weights_file(folder / "checkpoint", "regularized", "last")
-        assert path is not None
+        file = weights_file(folder / "checkpoint", "regularized", "last")
+        assert file is not None
+        path = file.path
         content = path.read_bytes()
         size = 8 + int.from_bytes(content[:8], "little")
         if header:  # as long as it says it is, so that more of it is looked at

@@ -822,6 +822,32 @@ def test_the_log_of_a_run_whose_checkpoint_was_removed_is_kept_beside(runs: Runs
     assert course(cut) == course(whole)
 
 
+def test_what_to_do_about_a_damaged_checkpoint_is_said_and_nothing_is_changed(runs: Runs) -> None:
+    class Damaged(ScriptedCrew):
+        def _load(self, *_: Any) -> None:
+            raise InputError("baseline-20.safetensors is damaged")
+
+    cut = runs.whole(preset_of(4), in_epoch(3))
+    finished = runs.whole(preset_of(4))
+    before = {file: file.read_bytes() for file in runs.logs.rglob("*") if file.is_file()}
+    anew = "put back a good copy of it, or remove the folder 'checkpoint', and the run begins anew"
+    as_another = "put back a good copy of it, or train the run's preset.toml anew"
+    cases: list[tuple[Path, dict[str, Any], str]] = [(cut, {}, anew), (finished, {"epochs": 6}, as_another)]
+    for folder, changes, words in cases:
+        with pytest.raises(InputError, match=f"^baseline-20.safetensors is damaged; {words}$"):
+            runs.resumed(folder, crew=lambda: Damaged(LOSSES), **changes)
+        assert {file: file.read_bytes() for file in runs.logs.rglob("*") if file.is_file()} == before
+        (folder / "checkpoint" / MANIFEST).write_text("{")
+        with pytest.raises(InputError, match=f"can't be used: manifest.json is damaged; {words}$"):
+            runs.resumed(folder, **changes)
+        before[folder / "checkpoint" / MANIFEST] = b"{"
+    shutil.rmtree(cut / "checkpoint")
+    assert resumable(cut).words == "begins anew: it has no checkpoint"
+    shutil.rmtree(finished / "checkpoint")
+    with pytest.raises(InputError, match=r"train its preset.toml anew"):
+        resumable(finished, epochs=6)
+
+
 ODD: list[Any] = [None, -1, 0, 1e308, "x", [], {}, True, 10**30, "../../x", 0.5, "\x1b[31m", 2**63]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +30,17 @@ from regtui.preset.model import Preset
 from regtui.protocol.control import Command, Control, SetLearningRate, SetPatience, SetStrength, Stop
 from regtui.protocol.events import ArmStopped, EpochDone, Event, StepsDone
 from regtui.protocol.history import History
-from regtui.runs.checkpoint import MANIFEST, WEIGHT, ArmFiles, commit, read_manifest, weights_file
+from regtui.runs.checkpoint import (
+    MANIFEST,
+    WEIGHT,
+    ArmFiles,
+    Manifest,
+    WeightsFile,
+    commit,
+    named,
+    read_manifest,
+    weights_file,
+)
 from regtui.runs.weights import read_weights
 from tests.conftest import small_preset
 
@@ -419,11 +431,11 @@ def test_weights_are_read_while_commits_come_and_go(
     assert manifest is not None
     asked = 0
 
-    def between(folder: Path, arm: str, which: Any) -> Path | None:
+    def between(folder: Path, arm: str, which: Any) -> WeightsFile | None:
         """The run goes on as soon as the manifest has been read, the first two times."""
         nonlocal asked, manifest
         assert manifest is not None
-        path = weights_file(folder, arm, which)
+        file = weights_file(folder, arm, which)
         asked += 1
         if asked <= 2:
             arms = {}
@@ -433,7 +445,7 @@ def test_weights_are_read_while_commits_come_and_go(
                 arms[name] = ArmFiles(last=last, best=last)
             manifest = manifest.model_copy(update={"step": manifest.step + 10, "arms": arms})
             commit(folder, manifest)
-        return path
+        return file
 
     monkeypatch.setattr("regtui.runs.weights.weights_file", between)
     assert [layer.name for layer in read_weights(tmp_path, "baseline", "last")] == ["hidden1", "hidden2", "output"]
@@ -467,7 +479,105 @@ def test_a_damaged_checkpoint_is_a_sentence(
     assert "\n" not in str(caught.value)
 
 
-def change(folder: Path, how: Callable[[dict[str, Any]], None]) -> None:
+def flip(path: Path, at: float, bit: int = 0) -> None:
+    """Change one bit of a file, at this share of its length."""
+    content = bytearray(path.read_bytes())
+    content[int(at * (len(content) - 1))] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def tear(path: Path) -> None:
+    """Lose one block of a file."""
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + bytes(512) + content[4608:])
+
+
+def swap(one: Path, other: Path) -> None:
+    ours, theirs = one.read_bytes(), other.read_bytes()
+    one.write_bytes(theirs)
+    other.write_bytes(ours)
+
+
+def test_each_file_that_a_manifest_names_has_its_checksum_there(mnist_file: Path, tmp_path: Path) -> None:
+    """Also one that stays over several commits, as that of the best weights does."""
+    seen: list[Manifest] = []
+
+    def look(event: Event) -> bool:
+        manifest = read_manifest(tmp_path / "c")
+        if isinstance(event, StepsDone) and manifest is not None:
+            seen.append(manifest)
+            for files in manifest.arms.values():
+                assert files.checksums.keys() == {files.last, files.best}
+                for name, checksum in files.checksums.items():
+                    assert checksum == f"{zlib.crc32((tmp_path / 'c' / name).read_bytes()):08x}"
+        return False
+
+    preset = small_preset(train={"epochs": 12, "learning_rate": 0.02})
+    train(LocalCrew(), preset, mnist_file, tmp_path / "c", killed=look)
+    best = [files.best for manifest in seen for files in manifest.arms.values() if files.best != files.last]
+    assert len(best) > len({*best}) > 0, "some best weights are older than their commit"
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda folder, one, _: flip(folder / one, 1.0),
+        lambda folder, one, _: flip(folder / one, 0.7, 5),
+        lambda folder, one, _: flip(folder / one, 0.0, 1),
+        lambda folder, one, _: (folder / one).write_bytes((folder / one).read_bytes()[:-1]),
+        lambda folder, one, _: tear(folder / one),
+        lambda folder, one, other: swap(folder / one, folder / other),
+        lambda folder, one, other: shutil.copy(folder / other, folder / one),
+    ],
+    ids=["its last byte", "a bit of a weight", "its length", "cut", "a torn block", "swapped", "that of another arm"],
+)  # fmt: skip
+def test_a_file_that_is_not_as_it_was_saved_is_noticed_whoever_reads_it(
+    harm: Callable[[Path, str, str], Any], saved: Path, mnist_file: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(saved, folder)
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    baseline, regularized = (manifest.arms[name] for name in ("baseline", "regularized"))
+    harm(folder, regularized.last, baseline.last)
+    words = f"{re.escape(str(folder / regularized.last))} is damaged: "
+    preset = preset_of("dropout")
+    arm = Arm("regularized", preset, load_data(mnist_file, preset.data, 0, CPU), CPU)
+    with pytest.raises(InputError, match=words):
+        arm.load(folder, manifest.arms, [])
+    with pytest.raises(RegtuiError, match=words):
+        read_weights(tmp_path, "regularized", "last")
+
+
+def test_so_are_best_weights_that_have_a_file_of_their_own(mnist_file: Path, tmp_path: Path) -> None:
+    preset = small_preset(train={"epochs": 12, "learning_rate": 0.02})
+    folder = tmp_path / "checkpoint"
+    train(LocalCrew(), preset, mnist_file, folder)
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    files = manifest.arms["baseline"]
+    assert files.best not in (None, files.last)
+    flip(folder / str(files.best), 0.9)
+    with pytest.raises(InputError, match=f"{files.best} is damaged: its bytes are not those that were saved"):
+        Arm("baseline", preset, load_data(mnist_file, preset.data, 0, CPU), CPU).load(folder, manifest.arms, [])
+    with pytest.raises(RegtuiError, match=f"{files.best} is damaged: its bytes are not those that were saved"):
+        read_weights(tmp_path, "baseline", "best")
+    assert read_weights(tmp_path, "baseline", "last")
+
+
+def test_checkpoints_without_checksums_are_read_as_before(saved: Path, mnist_file: Path, tmp_path: Path) -> None:
+    """As those of earlier versions are; who goes on from one writes them from then on."""
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(saved, folder)
+    change(folder, lambda m: [files.pop("checksums") for files in m["arms"].values()])
+    assert read_weights(tmp_path, "baseline", "last")
+    train(LocalCrew(), preset_of("dropout"), mnist_file, folder, load=True)
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    assert {name for files in manifest.arms.values() for name in files.checksums} == named(manifest)
+
+
+def change(folder: Path, how: Callable[[dict[str, Any]], object]) -> None:
     manifest = json.loads((folder / MANIFEST).read_text())
     how(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest))
@@ -506,7 +616,7 @@ def test_checkpoints_of_before_are_read_as_they_were(saved: Path, tmp_path: Path
     folder = tmp_path / "checkpoint"
     folder.mkdir()
     (folder / "baseline-last.safetensors").write_bytes((saved / manifest.arms["baseline"].last).read_bytes())
-    assert weights_file(folder, "baseline", "last") == folder / "baseline-last.safetensors"
+    assert weights_file(folder, "baseline", "last") == (folder / "baseline-last.safetensors", None)
     with pytest.raises(RegtuiError, match="no best weights yet"):
         read_weights(tmp_path, "baseline", "best")
     assert len(read_weights(tmp_path, "baseline", "last")) == 3

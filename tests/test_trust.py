@@ -253,7 +253,7 @@ def test_a_file_that_a_manifest_names_is_in_the_checkpoint(name: str, whole: Pat
     path.write_text(json.dumps(content))
     with suppress(InputError):
         found = weights_file(folder, "regularized", "last")
-        assert found is None or found.parent == folder
+        assert found is None or found.path.parent == folder
         for files in (manifest.arms if (manifest := read_manifest(folder)) else {}).values():
             assert (folder / files.last).parent == folder
 

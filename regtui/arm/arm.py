@@ -106,6 +106,7 @@ class Arm(ArmCalls):
         self._best: Best | None = None
         self._at_best = False
         self._best_file: str | None = None
+        self._checksums: Mapping[str, str] = {}
         self._disk = disk or Disk()
 
     def built(self) -> Built:
@@ -369,26 +370,30 @@ class Arm(ArmCalls):
         }
         last = f"{self.name}-{step}.safetensors"
         own = f"{self.name}.best-{step}.safetensors"  # no arm has a dot in its name
-        known = self._best_file
+        before = self._best_file
 
-        def write() -> str | None:
-            """Returns the file with the best weights, if they have one of their own."""
+        def write() -> dict[str, str]:
+            """Returns the checksum of each file that it writes; the best weights' own may be there."""
             folder.mkdir(exist_ok=True)
             check_folder(folder)
-            checkpoint.write(folder / last, State(rest, state.facts))
-            if not best or (known and (folder / known).exists()):
-                return known
-            checkpoint.write(folder / own, State(best, {}))
-            return own
+            written = {last: checkpoint.write(folder / last, State(rest, state.facts))}
+            if best and not (before and (folder / before).exists()):
+                written[own] = checkpoint.write(folder / own, State(best, {}))
+            return written
 
         try:
             # If that takes too long, training changes the tensors while they are written; no commit names such a file.
-            self._best_file = self._disk(write, sum(tensor.nbytes for tensor in (*rest.values(), *best.values())))
+            written = self._disk(write, sum(tensor.nbytes for tensor in (*rest.values(), *best.values())))
         except OSError as error:
             # Of the folder, because the files have other names at each step but the fault is the same.
             return Saved(None, fault_at(folder, error), hangs=isinstance(error, HangsError))
+        if own in written:
+            self._best_file = own
         best_file = last if self._at_best else self._best_file
-        return Saved(ArmFiles(last=last, best=best_file, best_epoch=state.facts["best_epoch"]))
+        known = {**self._checksums, **written}
+        self._checksums = {name: known[name] for name in (last, best_file) if name in known}
+        best_epoch = state.facts["best_epoch"]
+        return Saved(ArmFiles(last=last, best=best_file, best_epoch=best_epoch, checksums=self._checksums))
 
     def load(self, folder: Path, files: Mapping[str, ArmFiles], ended: Sequence[str]) -> None:
         """Restore what `save` has written.
@@ -402,17 +407,17 @@ class Arm(ArmCalls):
             InputError: A file is missing or damaged, of another preset's arm, or without what training on needs.
         """
         mine = files[self.name]
-        state = checkpoint.read(folder / mine.last)
+        state = checkpoint.read(folder / mine.last, mine.checksums.get(mine.last))
         if BATCHES not in state.tensors and self.name not in ended:
             raise InputError(f"{folder / mine.last} has the {self.name} arm's weights alone, which can't be trained on")
         if mine.best is not None and mine.best != mine.last:
-            best = checkpoint.read(folder / mine.best).part(WEIGHT)
+            best = checkpoint.read(folder / mine.best, mine.checksums.get(mine.best)).part(WEIGHT)
             state.tensors.update({f"{BEST}{name}": tensor for name, tensor in best.items()})
         try:
             self.load_state(state)
         except (KeyError, RuntimeError, TypeError, AttributeError):
             raise InputError(f"{folder / mine.last} is not of this preset's {self.name} arm") from None
-        self._best_file = None if mine.best == mine.last else mine.best
+        self._best_file, self._checksums = None if mine.best == mine.last else mine.best, mine.checksums
 
     def _note_output(self, _layer: nn.Module, _inputs: object, output: Tensor) -> None:
         if torch.is_grad_enabled():  # in a step

@@ -16,7 +16,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from regtui.errors import InputError
-from regtui.files import check_header, write_whole
+from regtui.files import BUFFER, check_header, open_plain, write_whole
+from regtui.runs.checkpoint import NOT_AS_SAVED, Checksum
 
 _TYPES = {torch.float32: "F32", torch.int64: "I64", torch.uint8: "U8"}
 """The types of an arm's tensors as safetensors names them."""
@@ -48,13 +49,19 @@ class State(NamedTuple):
         return {name.removeprefix(prefix): tensor for name, tensor in self.tensors.items() if name.startswith(prefix)}
 
 
-def write(path: Path, state: State) -> None:
+def write(path: Path, state: State) -> str:
     """Write a state atomically, and sync its content to disk; `regtui.runs.checkpoint.commit` syncs the names.
+
+    Returns:
+        The checksum of what was written.
 
     Raises:
         OSError: It can't be written.
     """
-    write_whole(path, _serialized(state.tensors, {"facts": json.dumps(state.facts, allow_nan=False)}), synced=False)
+    written = Checksum()
+    parts = _serialized(state.tensors, {"facts": json.dumps(state.facts, allow_nan=False)})
+    write_whole(path, map(written.add, parts), synced=False)
+    return str(written)
 
 
 def _serialized(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
@@ -77,14 +84,20 @@ def _serialized(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> I
         yield tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
-def read(path: Path) -> State:
+def read(path: Path, checksum: str | None = None) -> State:
     """Read what `write` has written; the tensors are on the CPU.
+
+    Args:
+        path: The file.
+        checksum: What `write` has returned; None if that is not known.
 
     Raises:
         InputError: The file is missing or damaged.
     """
     try:
         check_header(path)
+        if checksum is not None and _checksum_of(path) != checksum:
+            raise InputError(f"{path} {NOT_AS_SAVED}")
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the file is no mapping
             facts = json.loads((file.metadata() or {})["facts"])
@@ -95,3 +108,11 @@ def read(path: Path) -> State:
     if not isinstance(facts, dict):
         raise InputError(f"{path} is damaged: it is no arm's state")
     return State(tensors, facts)
+
+
+def _checksum_of(path: Path) -> str:
+    found = Checksum()
+    with open_plain(path) as file:
+        while block := file.read(BUFFER):
+            found.add(block)
+    return str(found)

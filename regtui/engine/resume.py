@@ -27,7 +27,7 @@ from regtui.protocol.who import Who
 from regtui.remote.server import serving
 from regtui.runs.circumstances import versions
 from regtui.runs.log import CHECKPOINT, PREDICTIONS, RunLog
-from regtui.runs.resumable import Resumable, is_of_study, resumable
+from regtui.runs.resumable import Resumable, is_of_study, resumable, way_out
 from regtui.runs.seam import Seam, find_seam, kept_lines
 from regtui.techniques.base import LARGEST_KNOB
 from regtui.text import counted, quoted
@@ -110,7 +110,10 @@ def _resume(
         at = (lambda: log.checkpoint) if saves else None
         trainer = Trainer(preset, crew, control, tell, at, log.sync, log.disk)
         if place.commit is not None:
-            trainer.load(place.commit, place.training)
+            try:
+                trainer.load(place.commit, place.training)
+            except InputError as error:
+                raise InputError(f"{error}; {way_out(folder)}") from None
             _check_data(crew, history, preset, folder)
         told = Interrupted(
             t=trainer.progress.now,

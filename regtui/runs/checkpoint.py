@@ -2,7 +2,8 @@
 
 Each commit writes new files, then replaces the manifest that names them by one rename, and then removes the old files.
 So whenever the program is killed, the manifest names complete files that belong together. Before each of these steps,
-those before it are synced to disk, so that the same holds if the power is lost.
+those before it are synced to disk, so that the same holds if the power is lost. The manifest has a checksum of each
+file, so that it is noticed if a disk or a copy gives back other bytes.
 
     manifest.json                    the commit: the trainer's state, and the files of each arm
     ARM-STEP.safetensors             an arm after that step: weights, and the state needed to resume training
@@ -16,10 +17,11 @@ from __future__ import annotations
 import errno
 import json
 import re
+import zlib
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,6 +36,10 @@ WEIGHT = "model."
 """The prefix of the names of a network's tensors in the files."""
 
 Which = Literal["last", "best"]
+Part = TypeVar("Part", bound=bytes | memoryview)
+
+NOT_AS_SAVED = "is damaged: its bytes are not those that were saved"
+"""What is said of a file whose checksum is not that of the manifest."""
 
 _OURS = re.compile(r".+-\d+\.safetensors|.+\.tmp")
 _FILE = r"^[^/\\\x00]+-\d+\.safetensors$"
@@ -46,6 +52,7 @@ class ArmFiles(BaseModel):
         last: The file with its newest weights and the state needed to resume training.
         best: The file with its best weights: one of their own, or `last`; None if there are none yet.
         best_epoch: The epoch of the best weights.
+        checksums: The checksum of each of these files, by its name; earlier versions wrote none.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +60,7 @@ class ArmFiles(BaseModel):
     last: str = Field(pattern=_FILE)
     best: str | None = Field(None, pattern=_FILE)
     best_epoch: int | None = Field(None, gt=0, lt=LARGEST_EPOCH)
+    checksums: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]] = Field({})
 
 
 class Commit(BaseModel):
@@ -84,6 +92,33 @@ class Manifest(Commit):
 
     schema_version: Literal[1] = Field(1, alias="schema")
     whole: Commit | None = None
+
+
+class WeightsFile(NamedTuple):
+    """A file with weights, and its checksum where that is known."""
+
+    path: Path
+    checksum: str | None
+
+
+class Checksum:
+    """The CRC-32 of bytes that follow on each other; as text, eight hex digits.
+
+    Bytes that a disk or a copy has changed have another one, but for one in four billion; who changes them on purpose
+    can give them the same.
+    """
+
+    def __init__(self, content: bytes = b"") -> None:
+        """Begin with these bytes."""
+        self._crc = zlib.crc32(content)
+
+    def add(self, part: Part) -> Part:
+        """Take in what follows, and return it."""
+        self._crc = zlib.crc32(part, self._crc)
+        return part
+
+    def __str__(self) -> str:
+        return f"{self._crc:08x}"
 
 
 def check_folder(folder: Path) -> None:
@@ -170,8 +205,8 @@ def _write(folder: Path, manifest: Manifest) -> None:
     write_whole(folder / MANIFEST, f"{content}\n".encode())
 
 
-def weights_file(folder: Path, arm: str, which: Which) -> Path | None:
-    """The path of an arm's weights in a checkpoint's folder; None if the manifest says that there are none.
+def weights_file(folder: Path, arm: str, which: Which) -> WeightsFile | None:
+    """The file of an arm's weights in a checkpoint's folder; None if the manifest says that there are none.
 
     Raises:
         InputError: The manifest is damaged.
@@ -179,7 +214,7 @@ def weights_file(folder: Path, arm: str, which: Which) -> Path | None:
     """
     manifest = read_manifest(folder)
     if manifest is None:
-        return folder / f"{arm}-{which}.safetensors"
+        return WeightsFile(folder / f"{arm}-{which}.safetensors", None)
     files = manifest.arms.get(arm)
     name = None if files is None else files.last if which == "last" else files.best
-    return None if name is None else folder / name
+    return None if files is None or name is None else WeightsFile(folder / name, files.checksums.get(name))

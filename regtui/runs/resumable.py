@@ -105,7 +105,7 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
         raise InputError(f"{name} is a run of a study, and goes on as its plan says; make a run of its own")
     commit = _commit(folder, preset)
     if commit is None:
-        if has_ended and _status(folder) in ("finished", "diverged"):
+        if _has_come_to_its_end(folder):
             raise InputError(f"{name} has ended and saved no checkpoint to go on from; train its preset.toml anew")
         return Resumable(folder, preset, circumstances, None, tuple(preset.arms()), _reached(folder), has_ended)
     if preset.train.epochs < commit.epoch:
@@ -117,7 +117,7 @@ def resumable(folder: Path, epochs: int | None = None, device: str | None = None
     capped = [arm for arm, reason in reasons.items() if reason == "max_epochs"]
     more = capped if preset.train.epochs > commit.epoch else []
     training = tuple(arm for arm in reasons if arm in {*unfinished, *more})
-    if not training and has_ended and _status(folder) in ("finished", "diverged"):  # else it was not tested
+    if not training and _has_come_to_its_end(folder):  # else it was not tested
         if capped:
             trained = counted(commit.epoch, "epoch")
             raise InputError(
@@ -180,7 +180,7 @@ def _commit(folder: Path, preset: Preset) -> Commit | None:
         check_folder(place)
         manifest = read_manifest(place)
     except (InputError, OSError) as error:
-        why = error if isinstance(error, InputError) else unwritable(error)
+        why = f"{error}; {way_out(folder)}" if isinstance(error, InputError) else unwritable(error)
         raise InputError(f"{quoted(place)} can't be used: {why}") from None
     if manifest is None:
         if next(place.glob("*-last.safetensors"), None) is not None:
@@ -239,11 +239,19 @@ def _reasons(commit: Commit, preset: Preset, name: str) -> dict[str, str | None]
         raise InputError(f"{name}: its checkpoint is damaged, or of another preset") from None
 
 
-def _status(folder: Path) -> object:
+def way_out(folder: Path) -> str:
+    """What to do about a damaged checkpoint of the run in `folder`, as the end of a sentence."""
+    if _has_come_to_its_end(folder):
+        return "put back a good copy of it, or train the run's preset.toml anew"
+    return "put back a good copy of it, or remove the folder 'checkpoint', and the run begins anew"
+
+
+def _has_come_to_its_end(folder: Path) -> bool:
+    """Whether a run has ended by itself, and begins anew only as another one."""
     try:
-        return read_json(folder / "summary.json").get("status")
+        return read_json(folder / "summary.json").get("status") in ("finished", "diverged")
     except (InputError, OSError):
-        return None
+        return False
 
 
 def _reached(folder: Path) -> int:

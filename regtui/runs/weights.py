@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regtui.errors import InputError, RegtuiError
-from regtui.runs.checkpoint import WEIGHT, Which, read_manifest, weights_file
+from regtui.runs.checkpoint import WEIGHT, WeightsFile, Which, read_manifest, weights_file
 from regtui.runs.tensors import read_tensors
 from regtui.text import one_line
 
@@ -103,8 +103,8 @@ def read_weights(run_folder: Path, arm: str, which: Which, *, ended: bool = Fals
     folder = run_folder / "checkpoint"
     tensors = None
     for _attempt in range(5):  # a new commit may come between reading the manifest and reading its file
-        path = _path(folder, arm, which)
-        if path is None or (tensors := _read_layers(path)) is not None:
+        file = _file(folder, arm, which)
+        if file is None or (tensors := _read_layers(file)) is not None:
             break
     if tensors is None:
         when = "at the end of each epoch" if which == "last" else "with its first best epoch"
@@ -115,11 +115,11 @@ def read_weights(run_folder: Path, arm: str, which: Which, *, ended: bool = Fals
             raise RegtuiError(f"This run's checkpoint has no {kind}weights of the {arm} arm.")
         raise RegtuiError(f"The {arm} arm has no {kind}weights yet: they are saved {when}.")
     if not tensors or any(tensor.size == 0 or tensor.dtype != np.float32 for tensor in tensors.values()):
-        raise RegtuiError(f"{path} holds no weights of a network.")
+        raise RegtuiError(f"{file and file.path} holds no weights of a network.")
     return [_layer(name, tensors[name]) for name in sorted(tensors, key=_in_order)]
 
 
-def _path(folder: Path, arm: str, which: Which) -> Path | None:
+def _file(folder: Path, arm: str, which: Which) -> WeightsFile | None:
     try:
         return weights_file(folder, arm, which)
     except OSError as error:
@@ -128,9 +128,9 @@ def _path(folder: Path, arm: str, which: Which) -> Path | None:
         raise RegtuiError(f"{folder} can't be read: {error}.") from None
 
 
-def _read_layers(path: Path) -> dict[str, NDArray[Any]] | None:
+def _read_layers(file: WeightsFile) -> dict[str, NDArray[Any]] | None:
     """The weights in a file, by layer; None if there is no such file."""
-    tensors = read_tensors(path, MAX_BYTES, "weights")
+    tensors = read_tensors(file.path, MAX_BYTES, "weights", file.checksum)
     if tensors is None:
         return None
     if any(name.startswith(WEIGHT) for name in tensors):  # the file also holds the optimizer's state and more
