@@ -75,7 +75,7 @@ def _commands(group: Any, name: str) -> Iterator[str]:
 
 def _parameters(command: Any) -> Iterator[str]:
     for parameter in command.params:
-        names = [] if _is_argument(parameter) else [", ".join(parameter.opts)]
+        names = [] if _is_argument(parameter) else [", ".join([*parameter.opts, *parameter.secondary_opts])]
         value = [parameter.metavar] if parameter.metavar else []
         yield from (".TP", f".B {_plain(' '.join((*names, *value)))}", _plain(parameter.help))
 

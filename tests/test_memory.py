@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event as Flag
 from typing import Any
 
 import psutil
@@ -17,7 +18,7 @@ import torch
 from regtui.arm import device
 from regtui.arm.arm import Arm
 from regtui.arm.host import Host
-from regtui.cli.study import RunOptions, begin_study
+from regtui.cli.study import RunOptions, begin_study, resume_study
 from regtui.data.source import ensure
 from regtui.engine import fits
 from regtui.engine.crew import LocalCrew
@@ -28,9 +29,11 @@ from regtui.preset.memory import check, needed
 from regtui.protocol.control import Control
 from regtui.protocol.events import EpochDone, RunFinished
 from regtui.runs.events import read_events
+from regtui.study.conduct import conduct
 from regtui.study.design import Wishes, make_plan
 from regtui.study.local import check_memory
 from tests.conftest import small_preset
+from tests.fake_engine import FakeEngine
 from tests.memory_peak import RUNS
 from tests.test_processors import UNIFIED, V2
 
@@ -194,7 +197,7 @@ def test_runs_at_the_same_time_fit_together_or_are_refused(tmp_path: Path, monke
     preset = small_preset(model={"hidden": [4096, 4096]}, train={"device": "cpu"})
     one = needed(preset, 1, on_gpu=False).total
     monkeypatch.setattr(fits, "free_memory", lambda **_: Memory(3 * one - 1, "this machine"))
-    check_memory(make_plan(preset, Wishes("2")), 3)
+    check_memory(make_plan(preset, Wishes("2")).jobs(), 3)
     study = begin_study(preset, Wishes("3"), RunOptions(yes=True, jobs=2), tmp_path)
     assert study.path.exists()
     words = (
@@ -203,6 +206,29 @@ def test_runs_at_the_same_time_fit_together_or_are_refused(tmp_path: Path, monke
     with pytest.raises(InputError, match=f"{words}machine grants .*; take fewer at a time with --jobs"):
         begin_study(preset, Wishes("3"), RunOptions(yes=True, jobs=3), tmp_path / "logs")
     assert not (tmp_path / "logs").exists()
+
+
+def test_a_study_that_goes_on_is_refused_as_a_new_one_is_and_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless nothing is left to be made of it."""
+    preset = small_preset(train={"device": "cpu"})
+    study = begin_study(preset, Wishes("2"), RunOptions(jobs=2), tmp_path)
+    conduct(study, FakeEngine(), Flag(), lambda _: None, lambda _: None)
+    one = needed(preset, 1, on_gpu=False).total
+    monkeypatch.setattr(fits, "free_memory", lambda **_: Memory(3 * one - 1, "this machine"))
+    before = sorted(study.path.iterdir())
+    options = RunOptions(jobs=3, checkpoints=True)
+    with pytest.raises(InputError, match=r"3 runs at the same time .*; take fewer at a time with --jobs"):
+        resume_study(study.name, "5", options, tmp_path)
+    assert sorted(study.path.iterdir()) == before
+    for seeds in ("4", None):
+        assert resume_study(study.name, seeds, options, tmp_path).checkpoints
+    monkeypatch.setattr(fits, "free_memory", lambda **_: Memory(one - 1, "this machine"))
+    with pytest.raises(InputError, match="of memory"):
+        resume_study(study.name, None, options, tmp_path)
+    (study.path / "added.toml").unlink()
+    resume_study(study.name, None, options, tmp_path)
 
 
 def test_a_study_is_refused_before_it_has_a_folder(tmp_path: Path) -> None:

@@ -77,8 +77,7 @@ def test_an_engine_gets_what_was_asked_for_also_from_a_process_that_a_study_is_l
     made: list[tuple[Any, ...]] = []
 
     def make(*given: Any, checkpoints: bool) -> FakeEngine:
-        assert checkpoints
-        made.append(given)
+        made.append((given, checkpoints))
         return FakeEngine()
 
     def leave(_settings: object, _preset: object, _logs: Path, *, study: StudyFolder, runner: StudyRunner) -> int:
@@ -96,5 +95,5 @@ def test_an_engine_gets_what_was_asked_for_also_from_a_process_that_a_study_is_l
     words = ["study", "--resume", str(folder), "--headless", "--jobs", str(runner.jobs), *runner.options]
     outcome = call(words, capsys, monkeypatch)
     assert (outcome.code, outcome.err) == (0, "")
-    assert (made[0], made[-1]) == (arguments, arguments)
+    assert (made[0], made[-1]) == ((arguments, True), (arguments, True))
     assert at_once in outcome.out

@@ -106,6 +106,35 @@ def test_a_study_that_goes_on_computes_with_the_threads_that_it_began_with(
     assert (begun, asked.pop()) == (3, 3)
 
 
+def test_a_study_that_goes_on_saves_weights_as_it_did_unless_it_is_told_otherwise(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool | None] = []
+
+    def make(options: RunOptions) -> FakeEngine:
+        asked.append(options.checkpoints)
+        return FakeEngine()
+
+    def resumed(seeds: int, *options: str) -> bool | None:
+        assert study("--resume", only_study().name, "--headless", "--seeds", str(seeds), *options).code == 0
+        return asked[-1]
+
+    monkeypatch.setattr("regtui.cli.study.make_engine", make)
+    study(*QUICK, "--seeds", "2", "--checkpoints")
+    assert asked[-1] is True
+    assert resumed(3) is True
+    assert resumed(4, "--no-checkpoints") is False
+    assert resumed(5) is False
+    assert resumed(6, "--checkpoints") is True
+    assert resumed(7) is True
+    options = only_study().path / "options.toml"
+    options.write_text("checkpoints = 'yes'\n")
+    [fault] = study("--resume", only_study().name, "--headless").faults()
+    assert "options.toml' is damaged: it should have the line 'checkpoints = true', or false" in fault
+    options.unlink()
+    assert resumed(8) is False
+
+
 def test_a_signal_drops_what_runs_and_keeps_what_is_done(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     class Struck(FakeEngine):
         def news(self, timeout: float) -> list[News]:

@@ -49,6 +49,7 @@ from regtui.runs.weights import read_weights
 from regtui.settings import read_settings, remember
 from regtui.study.design import Wishes, make_plan
 from regtui.study.folder import StudyFolder, find_study, is_conducted
+from regtui.study.plan_file import read_checkpoints
 from tests.conftest import small_preset
 from tests.hostile import write_run
 from tests.test_fuzz_files import look_at
@@ -135,6 +136,7 @@ def test_no_other_file_that_is_read_runs_code(
         lambda: read_log(file, "a log"),
         lambda: read_settings(),
         lambda: StudyFolder.open(study),
+        lambda: read_checkpoints(file),
         *(lambda name=name: read_log(Path(shutil.copy(file, tmp_path / name)), name) for name in LOGS),
     ]
     for read in readers:

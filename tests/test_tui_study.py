@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from regtui.engine import fits
 from regtui.engine.run import run
 from regtui.errors import RegtuiError
 from regtui.evidence.from_history import judge_run
+from regtui.memory import Memory
 from regtui.protocol.control import Control
 from regtui.protocol.events import Stalled
 from regtui.study.conduct import conduct
@@ -365,7 +367,9 @@ async def test_the_details_scroll_and_tell_all(tmp_path: Path) -> None:
         assert "├" in text_of(pilot.app)  # type: ignore[arg-type]
 
 
-async def test_a_saved_study_is_opened_from_the_command_line(tmp_path: Path) -> None:
+async def test_a_saved_study_is_opened_from_the_command_line_and_goes_on_if_it_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = new_study(tmp_path)
     app = RegtuiApp(tmp_path, review=[study.path], runner=gated_runner(GatedEngine()))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -373,6 +377,11 @@ async def test_a_saved_study_is_opened_from_the_command_line(tmp_path: Path) -> 
         assert "interrupted" in text_of(app)
         assert isinstance(app.screen, StudyScreen)
         assert keys_shown(app.screen)["g"] == "go on"
+        with monkeypatch.context() as small:
+            small.setattr(fits, "free_memory", lambda **_: Memory(1, "this machine"))
+            await pilot.press("g")
+            await until(pilot, lambda: "of memory" in said(app))
+            assert not app.conducts_study
         await pilot.press("g")
         await until(pilot, lambda: ended_as(app, "finished") and "4/4 runs" in text_of(app))
         await pilot.press("escape")

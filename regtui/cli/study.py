@@ -26,7 +26,7 @@ from regtui.study.design import MANY_RUNS, Wishes, describe_size, make_plan, see
 from regtui.study.engine import Ended, Engine, News, Told
 from regtui.study.folder import StudyFolder, find_study
 from regtui.study.outcome import StudyOutcome
-from regtui.study.plan import StudyPlan
+from regtui.study.plan import Job, StudyPlan
 from regtui.study.words import verdict_exit
 from regtui.text import listed, one_line, quoted
 
@@ -49,7 +49,7 @@ class RunOptions:
         engine: What makes the runs.
         ray_address: Of the cluster.
         slurm: What its jobs ask Slurm for, KEY=VALUE each.
-        checkpoints: Whether runs save their weights after each epoch.
+        checkpoints: Whether runs save their weights after each epoch; None for as the study does, if it is resumed.
         yes: Whether many runs need not be asked about.
         headless: Whether the screen stays closed, even if there is one.
         json: Whether to print JSON instead of a table.
@@ -62,7 +62,7 @@ class RunOptions:
     engine: str = "local"
     ray_address: str | None = None
     slurm: tuple[str, ...] = ()
-    checkpoints: bool = False
+    checkpoints: bool | None = None
     yes: bool = False
     headless: bool = False
     json: bool = False
@@ -78,25 +78,34 @@ def begin_study(preset: Preset, wishes: Wishes, running: RunOptions, logs: Path)
     """
     _check(running)
     plan = make_plan(preset, wishes)
-    if running.engine == "local":
-        from regtui.study.local import check_memory
-
-        check_memory(plan, jobs_of(running))
+    _check_memory(plan.jobs(), plan, running)
     _ask(plan, running)
-    return StudyFolder.create(plan, logs)
+    return StudyFolder.create(plan, logs, checkpoints=bool(running.checkpoints))
 
 
 def resume_study(name: str, seeds: str | None, running: RunOptions, logs: Path) -> StudyFolder:
     """Open a study that is to go on, with more seeds where these are named.
 
     Raises:
-        InputError: There is no such study, its plan was changed, or fewer seeds are named than it has.
+        InputError: There is no such study, its plan was changed, fewer seeds are named than it has, or what is left of
+            it takes more memory than there is.
+        RegtuiError: Its folder can't be written.
     """
     _check(running)
     study = StudyFolder.open(find_study(name, logs))
-    if seeds is not None and (added := seeds_beyond(study.plan, seeds)):
+    added = [] if seeds is None else [seed for seed in seeds_beyond(study.plan, seeds) if seed not in study.added]
+    if not study.is_held:  # else it is refused for that
+        _check_memory([*study.left(), *study.plan.jobs(added)], study.plan, running)
+    if added:
         study.add(added)
+    if running.checkpoints not in (None, study.checkpoints):
+        study.set_checkpoints(wanted=bool(running.checkpoints))
     return study
+
+
+def as_planned(running: RunOptions, plan: StudyPlan) -> RunOptions:
+    """How a study is run, with what its plan says of that."""
+    return replace(running, threads=plan.threads, device=plan.preset["train"]["device"])
 
 
 def run_study(study: StudyFolder, running: RunOptions) -> int:
@@ -160,12 +169,12 @@ def show_study(study: StudyFolder, running: RunOptions) -> int:
     from regtui.settings import read_settings
     from regtui.tui.study.runner import StudyRunner
 
-    def make(jobs: int, threads: int) -> Engine:
-        return make_engine(replace(running, jobs=jobs, threads=threads))
+    def make(jobs: int, of: StudyFolder) -> Engine:
+        return make_engine(replace(as_planned(running, of.plan), jobs=jobs, checkpoints=of.checkpoints))
 
     address = ("--ray-address", running.ray_address) if running.ray_address else ()
     slurm = [word for setting in running.slurm for word in ("--slurm", setting)]
-    options = ("--engine", running.engine, *address, *slurm, *(["--checkpoints"] if running.checkpoints else []))
+    options = ("--engine", running.engine, *address, *slurm)
     runner = StudyRunner(running.engine, jobs_of(running), make, running.verdict_exit, options)
     return open_screen(read_settings(), None, study.path.parent, study=study, runner=runner)
 
@@ -176,17 +185,18 @@ def make_engine(running: RunOptions) -> Engine:
     Raises:
         RegtuiError: It can't be had here.
     """
+    checkpoints = bool(running.checkpoints)
     if running.engine == "ray":
         from regtui.study.ray_engine import RayEngine
 
-        return RayEngine(running.ray_address, jobs_of(running), running.threads, checkpoints=running.checkpoints)
+        return RayEngine(running.ray_address, jobs_of(running), running.threads, checkpoints=checkpoints)
     if running.engine == "slurm":
         from regtui.study.slurm import SlurmEngine
 
-        return SlurmEngine(running.slurm, jobs_of(running), running.threads, checkpoints=running.checkpoints)
+        return SlurmEngine(running.slurm, jobs_of(running), running.threads, checkpoints=checkpoints)
     from regtui.study.local import LocalEngine
 
-    return LocalEngine(jobs_of(running), running.threads, checkpoints=running.checkpoints)
+    return LocalEngine(jobs_of(running), running.threads, checkpoints=checkpoints)
 
 
 def jobs_of(running: RunOptions) -> int:
@@ -218,6 +228,18 @@ def _check(running: RunOptions) -> None:
     if running.slurm and running.engine != "slurm":
         raise InputError("--slurm is for --engine slurm")
     make_engine(running)  # what it lacks is told before there is a folder
+
+
+def _check_memory(jobs: Sequence[Job], plan: StudyPlan, running: RunOptions) -> None:
+    """See that these runs of a study fit into this machine, if they are made here.
+
+    Raises:
+        InputError: They do not.
+    """
+    if running.engine == "local":
+        from regtui.study.local import check_memory
+
+        check_memory(jobs, jobs_of(as_planned(running, plan)))
 
 
 def _ask(plan: StudyPlan, running: RunOptions) -> None:

@@ -3,6 +3,7 @@
     logs/20261126-123456-study-dropout-1a2b/
         study.toml    the plan, written before the first run and never changed; its fingerprint tells if it was
         added.toml    seeds added after the plan, if there are any
+        options.toml  how its runs are made, where that was said: whether they save their weights
         study.json    what the study has come to, written anew after each run (study/outcome.py)
         runs/         ordinary runs
         slurm/        while jobs of Slurm make them (study/slurm.py)
@@ -30,7 +31,7 @@ from regtui.runs.find import STUDY, find_study_folders, is_study_folder, the_one
 from regtui.runs.lock import LockedError, lock
 from regtui.study.found_runs import GONE, KEPT, StudyRuns, identity, identity_now, is_begun, read_run
 from regtui.study.plan import Job, StudyPlan
-from regtui.study.plan_file import ADDED, plan_toml, read_added, read_plan
+from regtui.study.plan_file import ADDED, OPTIONS, options_toml, plan_toml, read_added, read_checkpoints, read_plan
 from regtui.text import quoted
 
 OUTCOME = "study.json"
@@ -56,8 +57,13 @@ class StudyFolder:
         self._is_new = False
 
     @classmethod
-    def create(cls, plan: StudyPlan, logs: Path) -> Self:
+    def create(cls, plan: StudyPlan, logs: Path, *, checkpoints: bool = False) -> Self:
         """Begin a study in a new folder below `logs`.
+
+        Args:
+            plan: The plan.
+            logs: The folder of saved runs and studies.
+            checkpoints: Whether its runs save their weights after each epoch.
 
         Raises:
             InputError: The folder can't be written.
@@ -68,6 +74,8 @@ class StudyFolder:
         try:
             (draft / RUNS).mkdir(parents=True)
             write_whole(draft / STUDY, plan_toml(plan))
+            if checkpoints:
+                write_whole(draft / OPTIONS, options_toml(checkpoints=True))
             draft.rename(path)
         except (OSError, ValueError) as error:  # ValueError: a null character
             with suppress(OSError, ValueError):
@@ -129,10 +137,33 @@ class StudyFolder:
         self.added += [seed for seed in dict.fromkeys(seeds) if seed not in known]
         self.__dict__.pop("_identities", None)
         text = f"# Seeds added after the plan was written: what they add is exploratory.\nseeds = {self.added}\n"
-        try:
-            write_whole(self.path / ADDED, text.encode())
-        except OSError as error:
-            raise RegtuiError(f"{self.path / ADDED}: can't be written ({unwritable(error)})") from None
+        self._write(ADDED, text.encode())
+
+    @property
+    def checkpoints(self) -> bool:
+        """Whether its runs save their weights after each epoch.
+
+        Raises:
+            InputError: What was said of that can't be read.
+        """
+        return read_checkpoints(self.path / OPTIONS)
+
+    def set_checkpoints(self, *, wanted: bool) -> None:
+        """Have the runs that are begun from now on save their weights after each epoch, or not.
+
+        Raises:
+            RegtuiError: The folder can't be written.
+        """
+        self._write(OPTIONS, options_toml(checkpoints=wanted))
+
+    def left(self) -> list[Job]:
+        """Every run that is still to be made.
+
+        Raises:
+            InputError: Two runs that have ended are of one job.
+        """
+        done = self.find_runs().done
+        return [job for job in self.jobs if job.key not in done]
 
     def discard_unbegun(self) -> None:
         """Remove the folder if it was made just now and no run has begun in it."""
@@ -212,6 +243,12 @@ class StudyFolder:
     def is_held(self) -> bool:
         """Whether a program makes its runs now, on this machine or, where the file system tells, on another."""
         return is_conducted(self.path)
+
+    def _write(self, name: str, content: bytes) -> None:
+        try:
+            write_whole(self.path / name, content)
+        except OSError as error:
+            raise RegtuiError(f"{self.path / name}: can't be written ({unwritable(error)})") from None
 
     def _folders(self) -> list[Path]:
         try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,25 +26,26 @@ from regtui.runs.events import read_events
 from regtui.study.cut_off import keep
 from regtui.study.engine import Began, Ended, News, Told
 from regtui.study.found_runs import KEPT, drop_run
-from regtui.study.plan import Job, StudyPlan
+from regtui.study.plan import Job
 from regtui.text import counted
 
 ATTEMPTS = 3
 """So often a run is begun whose worker dies; then it is told as failed."""
 
 
-def check_memory(plan: StudyPlan, at_once: int) -> None:
-    """Refuse a study with runs that take more memory than this machine has, before any is made.
+def check_memory(jobs: Sequence[Job], at_once: int) -> None:
+    """Refuse runs that take more memory than this machine has, before any is made.
 
     Args:
-        plan: The study.
-        at_once: How many of its runs are made at the same time.
+        jobs: What is to be run.
+        at_once: How many runs are made at the same time.
 
     Raises:
         InputError: There are such.
     """
-    for job in plan.jobs(plan.seeds[:1]):
-        for runs in sorted({1, min(at_once, len(plan.seeds))}):  # those of one network follow on each other
+    alike = Counter((job.cell, job.trial) for job in jobs)
+    for job in {(job.cell, job.trial): job for job in reversed(jobs)}.values():  # of each network the first
+        for runs in sorted({1, min(at_once, alike[job.cell, job.trial])}):  # those of one network follow on each other
             check_early(job.preset, at_once=1, runs=runs)  # a worker computes with one arm after the other
 
 

@@ -1,4 +1,4 @@
-"""Writes and reads the files that say what a study runs: study.toml, and added.toml."""
+"""Writes and reads the files that say what a study runs, study.toml and added.toml, and how: options.toml."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from regtui.study.plan import StudyPlan
 from regtui.text import quoted
 
 ADDED = "added.toml"
+OPTIONS = "options.toml"
 LONGEST_PLAN = 2**20
 """Largest plan in bytes; one of 10,000 seeds has a tenth."""
 
@@ -65,6 +66,28 @@ def read_added(file: Path) -> list[int]:
     if not isinstance(seeds, list) or not all(type(seed) is int and 0 <= seed < SEEDS for seed in seeds):
         raise InputError(f"{quoted(file)} is damaged: it should have a line such as 'seeds = [8, 9]'")
     return list(dict.fromkeys(seeds))
+
+
+def options_toml(*, checkpoints: bool) -> bytes:
+    """The content of options.toml."""
+    return (
+        "# How the study's runs are made, which changes nothing that they find: it goes on so when it is resumed.\n"
+        f"checkpoints = {str(checkpoints).lower()}\n"
+    ).encode()
+
+
+def read_checkpoints(file: Path) -> bool:
+    """Whether runs save their weights after each epoch, as options.toml says; they do not if there is no such file.
+
+    Raises:
+        InputError: It can't be read, or has something else.
+    """
+    if not file.exists():
+        return False
+    checkpoints = _read_table(file).get("checkpoints")
+    if not isinstance(checkpoints, bool):
+        raise InputError(f"{quoted(file)} is damaged: it should have the line 'checkpoints = true', or false")
+    return checkpoints
 
 
 def _read_table(file: Path) -> dict[str, Any]:

@@ -91,7 +91,13 @@ def study(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="With --engine slurm: what jobs ask for, partition=gpu; repeatable."),
     ] = None,
-    checkpoints: Annotated[bool, typer.Option("--checkpoints", help="Save the weights of every run.")] = False,
+    checkpoints: Annotated[
+        bool | None,
+        typer.Option(
+            "--checkpoints/--no-checkpoints",
+            help="Save the weights of every run, so that it can go on where it was cut off; a study remembers that.",
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Begin however many runs there are.")] = False,
     headless: Annotated[
         bool, typer.Option("--headless", help="No screen: a line for each run, and the verdict.")
@@ -106,7 +112,7 @@ def study(
     """Run a preset over many seeds, strengths and conditions, and judge what they support together."""
     from dataclasses import replace
 
-    from regtui.cli.study import RunOptions, begin_study, resume_study, run_study, show_study
+    from regtui.cli.study import RunOptions, as_planned, begin_study, resume_study, run_study, show_study
     from regtui.console import can_draw
     from regtui.errors import InputError
     from regtui.preset.file import load
@@ -132,7 +138,7 @@ def study(
         raise InputError("name a preset, regtui study dropout --seeds 8, or a study to go on with, --resume STUDY")
     else:
         found = begin_study(load(preset, settings or ()), wishes, running, logs)
-    running = replace(running, threads=found.plan.threads, device=found.plan.preset["train"]["device"])
+    running = replace(as_planned(running, found.plan), checkpoints=found.checkpoints)
     if headless or json or not (can_draw(sys.stdout) and sys.stdin.isatty()):
         from regtui.signals import survive_hang_ups
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Thread
 
@@ -21,6 +21,7 @@ from regtui.study.engine import News
 from regtui.study.folder import StudyFolder
 from regtui.study.forecast import forecast
 from regtui.study.outcome import ENDED, judge, outcome_of
+from regtui.study.plan import Job
 from regtui.study.record import state_of
 from regtui.study.words import verdict_exit
 from regtui.text import counted, one_line
@@ -148,10 +149,7 @@ class StudyDesk(Desk, inherit_bindings=False):
             return
         try:
             plan = make_plan(preset, wishes)
-            if self.runner.engine == "local":
-                from regtui.study.local import check_memory  # the processes' machinery
-
-                check_memory(plan, jobs or self.runner.jobs)
+            self._check_memory(plan.jobs(), jobs)
             study = StudyFolder.create(plan, self.logs)
         except RegtuiError as error:
             tell(self, error, error=True)
@@ -206,10 +204,7 @@ class StudyDesk(Desk, inherit_bindings=False):
                 session.tell(news)
 
         try:
-            while (
-                conduct(study, self.runner.make(jobs, study.plan.threads), session.stop, told, session.tell)
-                == "stopped"
-            ):
+            while conduct(study, self.runner.make(jobs, study), session.stop, told, session.tell) == "stopped":
                 if session.is_left_running:
                     self._hand_over(session, jobs)
                 if session.conducted_by is not None or session.stop.is_set():
@@ -259,6 +254,13 @@ class StudyDesk(Desk, inherit_bindings=False):
             if isinstance(screen, StudyScreen) and screen.session is event.session:
                 screen.catch_up()
 
+    def _check_memory(self, runs: Sequence[Job], jobs: int | None = None) -> None:
+        """See that so many runs at a time fit into this machine, if they are made here; else an InputError says so."""
+        if self.runner.engine == "local":
+            from regtui.study.local import check_memory  # the processes' machinery
+
+            check_memory(runs, jobs or self.runner.jobs)
+
     def _is_busy(self) -> bool:
         """Whether a study goes on, which is said."""
         if self.conducts_study:
@@ -271,6 +273,7 @@ class StudyDesk(Desk, inherit_bindings=False):
             return
         try:
             study = StudyFolder.open(event.session.folder)
+            self._check_memory(study.left())
         except InputError as error:
             tell(self, error, error=True)
             return
