@@ -25,6 +25,8 @@ from tests.command import ENDLESS, TINY, Outcome, command, environment, run, sta
 from tests.terminal import Terminal
 
 Running = subprocess.Popen[str]
+PATIENT = "from regtui import signals; signals.IN_ORDER = 120.0; from regtui.__main__ import main; main()"
+"""The program, which may take long to end in order: on a busy machine it does."""
 
 WHOLE_FOLDER = {"preset.toml", "run.json", "events.jsonl", "checkpoint", "summary.json"}
 
@@ -178,7 +180,8 @@ def endless(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     started: list[Running] = []
 
     def begin(*args: str, **more: Any) -> Running:
-        process = start("--preset", "endless.toml", "--headless", *args, cwd=tmp_path, **more)
+        words = ("--preset", "endless.toml", "--headless", *args)
+        process = start(*words, cwd=tmp_path, program=("-c", PATIENT), **more)
         started.append(process)
         guard = threading.Timer(120, process.kill)
         guard.start()
@@ -208,7 +211,7 @@ def arms_of(process: Running) -> list[psutil.Process]:
 
 def all_gone(processes: list[psutil.Process]) -> bool:
     """Whether all end; who collects an orphan afterwards is not the program's business."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while any(map(is_alive, processes)):
         if time.monotonic() > deadline:
             return False
@@ -256,7 +259,7 @@ def test_a_second_ctrl_c_ends_the_run_at_once_and_leaves_no_process(endless: Cal
     for arm in arms:
         arm.suspend()  # the stop can't be carried out, as if a step took forever
     os.killpg(process.pid, signal.SIGINT)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     try:
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.3)  # two that come before the first is heeded are one
