@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from regtui.disk import Disk
+from regtui.engine import clock
 from regtui.preset.model import Preset
 from regtui.preset.validation import validate
+from regtui.remote import client, server, service
 
-# A busy machine is no fault of what is tested, so that no example has a deadline; CI tries the same ones every time.
+# A busy machine is no fault of what is tested, so that no example has a deadline; the same ones are tried every time,
+# and others with --hypothesis-profile=others.
 settings.register_profile(
-    "regtui",
-    deadline=None,
-    max_examples=50,
-    derandomize="CI" in os.environ,
-    suppress_health_check=[HealthCheck.too_slow],
+    "regtui", deadline=None, max_examples=50, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("others", settings.get_profile("regtui"), derandomize=False)
 settings.load_profile("regtui")
 
 os.environ["REGTUI_CONFIG"] = os.devnull + "/none"
@@ -34,6 +35,7 @@ SMALL: dict[str, Any] = {
 }
 """320 images to train on in 10 steps an epoch, 600 to validate on; an epoch of both arms takes some 20 ms."""
 
+MINUTE = 60.0
 MakePreset = Callable[..., Preset]
 
 
@@ -61,6 +63,18 @@ def _no_sync() -> Iterator[None]:
     """Nobody takes the power away, and a sync takes milliseconds; programs that tests start do sync."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _descriptor: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_haste() -> Iterator[None]:
+    """Whom the program gives up after seconds has a minute on a busy machine; a test of that says how long it has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Disk.__init__, "__defaults__", (MINUTE,))
+        for module, name in (
+            (clock, "STOOD_STILL"), (client, "ANSWER"), (server, "GOODBYE"), (server, "PATIENCE"), (service, "AT_MOST"),
+        ):  # fmt: skip
+            patch.setattr(module, name, MINUTE)
         yield
 
 

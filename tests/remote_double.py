@@ -103,7 +103,7 @@ class Watcher:
         self.history.add(event)
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Wait until something is true."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -115,11 +115,11 @@ class Raw:
     """A bare connection to a run's socket."""
 
     def __init__(self, folder: Path) -> None:
-        self.socket = connect(folder, 20)
+        self.socket = connect(folder, 120)
         self._file = self.socket.makefile("rb")
 
     def send(self, *lines: bytes) -> None:
-        with suppress(BrokenPipeError):  # it was let go already, and may read why
+        with suppress(BrokenPipeError, ConnectionResetError):  # it was let go already, and may read why
             self.socket.sendall(b"".join(lines))
 
     def line(self) -> dict[str, Any]:

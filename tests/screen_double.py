@@ -105,7 +105,7 @@ class ScriptedTraining:
         self.crew.gate.release(1000)
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 60.0) -> None:
+async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Let the program go on until something is true of it, and it has settled."""
     deadline = time.monotonic() + seconds
     await settled(pilot.app)

@@ -26,7 +26,7 @@ from regtui.tui.widgets import key_bar
 
 RENDER = Compositor.render_update
 PARSE = Stylesheet._parse_rules
-SECONDS = 60.0
+SECONDS = 120.0
 """After which it is said that a program never comes to rest."""
 
 

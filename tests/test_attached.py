@@ -44,7 +44,7 @@ class Elsewhere:
             target=run, args=(preset, logs, self.control, self.events.append, self.crew, self._begin)
         )
         self.thread.start()
-        assert self._begun.wait(60)
+        assert self._begun.wait(120)
 
     def _begin(self, folder: Path) -> None:
         self.folder = folder

@@ -159,13 +159,14 @@ def test_nobody_waits_for_a_terminal_and_it_is_drawn_anew_when_it_has_caught_up(
         read = b""
         while not read.endswith(b"left"):
             read += os.read(master, 65_536)
-        output.join(60)
+        output.join(120)
     assert not output.is_alive()
     assert 0 < read.count(b"frame") < 10 * MOST_WAITING * 2_000
     os.close(master)
 
 
-def test_a_terminal_that_was_closed_takes_everything() -> None:
+def test_a_terminal_that_was_closed_takes_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regtui.tui.output.LAST_MOMENT", 120.0)
     master, slave = pty.openpty()
     with open(slave, "w", encoding="utf-8") as file:  # noqa: PTH123
         output = Output(file)

@@ -96,7 +96,7 @@ def test_commands_of_a_viewer_change_the_run_and_name_their_sender(tmp_path: Pat
 
     control = Control()
     result = run(PRESET, tmp_path, control, ignore, LocalCrew(), begun)
-    assert seen.wait(30)
+    assert seen.wait(120)
     assert {change.by for change in result.history.controls} == {Who.here()}
     assert result.history.interventions == 1
 

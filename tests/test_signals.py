@@ -106,7 +106,7 @@ class Told:
         )
 
     def until(self, *done: str) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while self.done != [*done]:
             assert time.monotonic() < deadline, self.done
             time.sleep(0.005)
@@ -236,7 +236,7 @@ class Headless:
         """Its exit code; of several signals for one that hangs, each counts."""
 
         def send() -> None:
-            assert self.crew.stands_still.wait(60)
+            assert self.crew.stands_still.wait(120)
             for number in sent:
                 os.kill(os.getpid(), number)
                 while not self.control.stop_requested and number in ending():
@@ -249,7 +249,7 @@ class Headless:
         try:
             return headless.run_headless(small_preset(train={"epochs": 4}), self.logs, json=json)
         finally:
-            sender.join(timeout=60)
+            sender.join(timeout=120)
 
     @property
     def summary(self) -> Summary:

@@ -166,7 +166,7 @@ async def test_presets_that_take_long_to_read_keep_nobody_waiting(monkeypatch: p
     goes_on, read = threading.Event(), Reading.run
 
     def slow(reading: Reading) -> None:
-        goes_on.wait(60)
+        goes_on.wait(120)
         read(reading)
 
     monkeypatch.setattr(Reading, "run", slow)

@@ -16,7 +16,7 @@ from regtui.tui.run.screen import RunScreen
 from regtui.tui.widgets.dialogs import Ask
 from tests.screen_double import text_of, until
 
-SECONDS = 60.0
+SECONDS = 120.0
 """Enough for torch to be imported on a busy machine."""
 
 

@@ -114,7 +114,7 @@ def test_a_study_whose_screen_failed_before_it_could_begin_begins_all_the_same(
     app.conduct_study(new_study(tmp_path, 2))
     assert app.study is not None
     app.begin_late()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not app.study.ended:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -243,7 +243,7 @@ async def test_until_a_study_is_taken_over_it_may_be_answered_otherwise(
 
     def leave_running(_folder: Path, _options: Any, wanted: Callable[[], bool]) -> None:
         waits.set()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while wanted():
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -525,7 +525,7 @@ async def test_a_study_that_another_program_runs_is_followed(tmp_path: Path, mon
         engine.gate.release(10_000)
         await until(pilot, lambda: "4/4 runs" in text_of(app) and session.ended)
         assert "elsewhere" not in text_of(app)
-    conducted.join(timeout=30)
+    conducted.join(timeout=120)
 
 
 @pytest.mark.slow
