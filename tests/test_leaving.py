@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,24 @@ from regtui.engine.child import kill_all
 from regtui.engine.process import CrewClosedError
 from regtui.engine.resume import Changes
 from regtui.engine.run import RunResult, summarize
+from regtui.engine.watch import StalledError
 from regtui.errors import RegtuiError
-from regtui.protocol.events import RunFinished, Saving
+from regtui.protocol.control import Control, HandOver, Stop
+from regtui.protocol.events import ControlApplied, RunFinished, Saving
 from regtui.protocol.history import History
+from regtui.protocol.who import Who
 from regtui.runs.events import read_events
+from regtui.runs.lock import is_locked
+from regtui.runs.log import RunLog
+from regtui.runs.read import read_run
+from regtui.runs.resumable import resumable
+from regtui.runs.summary import read_summary
 from regtui.tui.app import RegtuiApp
 from regtui.tui.run.leaving import RUNNING, LeaveQuestion
 from regtui.tui.run.session import Session
 from regtui.tui.run.train_here import train_here
 from tests.conftest import small_preset
+from tests.same_run import course
 from tests.screen_double import ScriptedTraining, said, until
 from tests.terminal import Terminal
 from tests.test_tui_run import epochs, running
@@ -173,8 +183,8 @@ async def test_while_the_other_process_begins_it_may_still_be_answered_otherwise
             assert app.session.status == "finished"
         await until(pilot, lambda: answer == "g" or not app.is_running)
     if answer == "x":
-        assert app.exit_code == 4
-        assert "'regtui --resume' goes on with it" in " ".join(app.session.outcome())
+        assert (app.exit_code, app.session.status) == (4, "stopped")
+        assert app.session.outcome()[-1] == f"log  {folders[0]}"
 
 
 @pytest.mark.parametrize(("answer", "status"), [("g", "finished"), ("k", "stopped")])
@@ -238,6 +248,128 @@ async def test_a_run_whose_weights_cannot_be_saved_cannot_be_left_running(tmp_pa
         assert RUNNING not in [choice.value for choice in app.screen._choices]  # type: ignore[attr-defined]
 
 
+# Stopped while nobody trains it
+
+
+class Interrupted(ScriptedTraining):
+    """Trains as a script says; when a run is to go on here, `at` is called before its arms are back."""
+
+    def __init__(self, at: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.at = at
+        self.open(100)
+
+    def resume(self, *how: Any) -> RunResult:
+        self.at()
+        return super().resume(*how)
+
+
+def left_running(training: ScriptedTraining, tmp_path: Path) -> tuple[Session, list[str]]:
+    """A run that its user leaves running in its first epoch, when it has ended here; and what was said."""
+    session, words = Session(small_preset(), lambda: None), list[str]()
+    session.is_left_running = True
+    session.control.send(HandOver())
+    train_here(training, session, tmp_path / "logs", lambda said, _error: words.append(said))
+    assert session.ended
+    return session, words
+
+
+def assert_ended(session: Session, epochs: int, *, tested: bool) -> Path:
+    """See that a run has the end of one that was stopped, which all of its files tell, and can be resumed."""
+    assert (session.status, session.error, session.folder is not None) == ("stopped", None, True)
+    assert session.folder is not None
+    summary, told = read_summary(session.folder), list(read_events(session.folder))
+    assert summary is not None
+    assert [bool(arm.test) for arm in summary.arms.values()] == [tested, tested]
+    assert [arm.stop_reason for arm in summary.arms.values()] == ["stopped", "stopped"]
+    assert [event.epoch for event in told if event.kind == "epoch_done" and event.arm == "baseline"] == [
+        *range(1, epochs + 1)
+    ]
+    assert [event.command for event in told if isinstance(event, ControlApplied)][-1] == "stop"
+    assert [event.kind for event in told][-1] == "run_finished"
+    assert read_run(session.folder).status == "stopped"
+    assert not is_locked(session.folder)
+    assert resumable(session.folder).words == f"goes on after epoch {epochs} of 3"
+    return session.folder
+
+
+def test_one_that_is_stopped_at_once_while_the_other_process_begins_has_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(_folder: Path, wanted: Callable[[], bool]) -> None:
+        training.control.send(Stop())
+        assert wanted(), "it is told when it trains, so that it tests and saves"
+        training.control.send(Stop(at_once=True))
+        assert not wanted()
+
+    training = Interrupted()
+    monkeypatch.setattr(detach, "begin", begin)
+    session, _ = left_running(training, tmp_path)
+    folder = assert_ended(session, 1, tested=False)
+    training.resume(folder, Changes(), Control(), lambda _event: None, lambda _folder: None)
+    whole = Interrupted().run(small_preset(), tmp_path / "whole", Control(), lambda _event: None, lambda _folder: None)
+    assert course(folder) == course(whole.folder), "resumed, it ends as if nothing had been"
+
+
+def test_one_whose_other_process_is_told_to_end_is_stopped_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(_folder: Path, _wanted: Callable[[], bool]) -> None:
+        raise detach.StoppedError("the process that was to take it over was told to end, by signal 15")
+
+    monkeypatch.setattr(detach, "begin", begin)
+    session, words = left_running(Interrupted(), tmp_path)
+    assert words[-1] == "The run stops here: the process that was to take it over was told to end, by signal 15"
+    assert_ended(session, 1, tested=True)
+
+
+@pytest.mark.parametrize("error", [CrewClosedError("the processes that train were ended"), StalledError("no answer")])
+def test_one_that_is_stopped_while_it_gets_ready_to_go_on_here_has_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: RegtuiError
+) -> None:
+    def stopped() -> None:
+        raise error
+
+    taken_over_by(monkeypatch, None)
+    session, _ = left_running(Interrupted(stopped), tmp_path)
+    assert_ended(session, 1, tested=False)
+
+
+def test_a_viewer_who_stops_it_in_the_last_moment_before_it_is_handed_over_stops_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, hand_over = taken_over_by(monkeypatch, HERE), RunLog.hand_over
+    viewer = Who(pid=4242, user="alice")
+
+    def stop_then(log: RunLog, t: float) -> None:
+        training.control.send(Stop(by=viewer))
+        hand_over(log, t)
+
+    training = Interrupted()
+    monkeypatch.setattr(RunLog, "hand_over", stop_then)
+    session, _ = left_running(training, tmp_path)
+    folder = assert_ended(session, 1, tested=True)
+    assert not asked
+    (stop,) = [event for event in read_events(folder) if isinstance(event, ControlApplied) and event.command == "stop"]
+    assert stop.by == viewer
+
+
+def test_one_that_can_not_be_given_an_end_is_interrupted_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped() -> None:
+        with (next((tmp_path / "logs").iterdir()) / "events.jsonl").open("w"):
+            pass  # its log was emptied meanwhile
+        raise CrewClosedError("the processes that train were ended")
+
+    taken_over_by(monkeypatch, None)
+    session, _ = left_running(Interrupted(stopped), tmp_path)
+    assert session.error is not None
+    assert session.error.exit_code == 4
+    assert str(session.error).startswith("the run stopped after its last saved epoch; ")
+    assert not list(tmp_path.glob("logs/*/summary.json"))
+
+
 @pytest.mark.parametrize("saved", [False, True])
 def test_one_that_is_ended_before_it_trains_says_what_is_kept(tmp_path: Path, saved: bool) -> None:
     class Ended(ScriptedTraining):
@@ -265,6 +397,21 @@ def test_one_that_is_ended_before_it_trains_says_what_is_kept(tmp_path: Path, sa
 def test_a_process_that_can_not_go_on_says_why(tmp_path: Path) -> None:
     with pytest.raises(RegtuiError, match=r"another process can't go on with it: .*is no run's folder"):
         detach.begin(tmp_path, lambda: True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, detach.StoppedError), (signal.SIGKILL, RegtuiError)])
+def test_one_that_is_told_to_end_before_it_trains_is_known_from_one_that_dies(
+    tmp_path: Path, number: int, error: type[RegtuiError]
+) -> None:
+    def begins(pid: int) -> bool:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        return False
+
+    with pytest.raises(RegtuiError) as raised:
+        detach.start(("--resume", str(tmp_path), "--headless"), tmp_path, begins)
+    assert type(raised.value) is error
 
 
 @pytest.mark.slow

@@ -22,10 +22,14 @@ from regtui.arm.reports import Trained
 from regtui.cli import headless
 from regtui.console import drop_blocked_output
 from regtui.engine.process import Wait
-from regtui.protocol.control import Control
+from regtui.engine.resume import Changes
+from regtui.engine.run import HandedOver
+from regtui.engine.run import run as make_run
+from regtui.protocol.control import Control, HandOver
 from regtui.protocol.events import ControlApplied, EpochDone, RunFinished, parse
 from regtui.protocol.who import Who
 from regtui.runs.events import read_events
+from regtui.runs.log import RunLog
 from regtui.runs.summary import Summary, read_summary
 from regtui.signals import Ending, deadly, ending
 from tests.conftest import small_preset
@@ -298,6 +302,31 @@ def test_a_second_signal_ends_it_at_once(run: Headless, bounds: Bounds, capsys: 
     stops = [event.by for event in read_events(next(run.logs.iterdir())) if isinstance(event, ControlApplied)]
     assert stops == [Who.here()], "the log says who stopped it, also in the middle of what it did"
     assert capsys.readouterr().out.splitlines()[-1] == f"log  {next(run.logs.iterdir())}"
+
+
+@pytest.mark.parametrize("moment", ["go_on", "note_socket"])
+def test_a_signal_that_comes_as_a_run_is_taken_over_ends_it_in_order(
+    run: Headless, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = Control()
+    control.send(HandOver())
+    with pytest.raises(HandedOver) as over:
+        make_run(small_preset(train={"epochs": 4}), run.logs, control, lambda _event: None, run.crew)
+    doing = getattr(RunLog, moment)
+
+    def interrupted(*args: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        while not run.control.stop_requested:
+            time.sleep(0.001)
+        doing(*args)
+
+    monkeypatch.setattr(RunLog, moment, interrupted)
+    monkeypatch.setattr("regtui.engine.resume.ProcessCrew", lambda _threads: run.crew)
+    run.crew.reset()
+    run.crew.goes_on.set()
+    assert headless.resume_headless(over.value.folder, Changes(), json=True) == 128 + signal.SIGTERM
+    assert run.summary.status == "stopped"
+    assert all(arm.test and arm.epochs == 1 for arm in run.summary.arms.values())
 
 
 # An output that takes no more

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from regtui.engine.resume import Changes
     from regtui.engine.run import RunResult
 
-    _Make = Callable[[Control, Callable[[Event], None], Callable[[Path], None]], RunResult]
-    """Makes a run: with a control, a function that receives its events, and one that receives its folder first."""
+    _Make = Callable[[Control, Callable[[Event], None], Callable[[Path], None], Callable[[], None]], RunResult]
+    """Makes a run: with a control, functions that receive its events, its folder first, and that it is ready."""
 
 
 def run_headless(preset: Preset, logs: Path, *, json: bool, threads: int | None = None) -> int:
@@ -42,8 +42,10 @@ def run_headless(preset: Preset, logs: Path, *, json: bool, threads: int | None 
     """
     from regtui.engine.run import run
 
-    def make(control: Control, emit: Callable[[Event], None], begun: Callable[[Path], None]) -> RunResult:
-        return run(preset, logs, control, emit, begun=begun, threads=threads)
+    def make(
+        control: Control, emit: Callable[[Event], None], begun: Callable[[Path], None], ready: Callable[[], None]
+    ) -> RunResult:
+        return run(preset, logs, control, emit, begun=begun, threads=threads, ready=ready)
 
     try:
         return _conducted(make, preset, json=json)
@@ -68,8 +70,10 @@ def resume_headless(folder: Path, changes: Changes, *, json: bool, threads: int 
     from regtui.engine.resume import resume
     from regtui.runs.resumable import resumable
 
-    def make(control: Control, emit: Callable[[Event], None], begun: Callable[[Path], None]) -> RunResult:
-        return resume(folder, changes, control, emit, begun=begun, threads=threads)
+    def make(
+        control: Control, emit: Callable[[Event], None], begun: Callable[[Path], None], ready: Callable[[], None]
+    ) -> RunResult:
+        return resume(folder, changes, control, emit, begun=begun, threads=threads, ready=ready)
 
     preset = resumable(folder, changes.epochs, changes.device).preset
     try:
@@ -98,11 +102,10 @@ def _conducted(make: _Make, preset: Preset, *, json: bool) -> int:
                     printer(event)
 
             def begun(folder: Path) -> None:
-                training.set()
                 with unread(unsaid):
                     printer.recall(folder)
 
-            result = make(control, emit, begun)
+            result = make(control, emit, begun, training.set)
         if not json and result.history.started is not None:
             with unread(unsaid):
                 _say_outcome(preset, result, at_once=control.stop_at_once)

@@ -17,9 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from regtui.engine.child import LIVING
-from regtui.errors import InputError, RegtuiError
+from regtui.errors import BY_SIGNAL, InputError, RegtuiError
 from regtui.import_path import current_folder, without_current_folder
 from regtui.runs.files import read_json
+from regtui.signals import ending
 from regtui.text import one_line
 
 MESSAGES = "detached.log"
@@ -29,6 +30,10 @@ PATIENCE = 180.0
 _OFTEN = 0.05
 _MOST_SAID = 2_000
 _LINE = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from regtui.__main__ import main; main()"
+
+
+class StoppedError(RegtuiError):
+    """The other process was told to end before it had begun: whoever did that wants no other to go on."""
 
 
 def begin(folder: Path, wanted: Callable[[], bool]) -> int | None:
@@ -42,7 +47,10 @@ def begin(folder: Path, wanted: Callable[[], bool]) -> int | None:
         The number of the process; None if it was not wanted any more before it trained.
 
     Raises:
-        RegtuiError: It does not; the message says why. There is no such process then, and the run can be resumed here.
+        StoppedError: It was told to end before it trained.
+        RegtuiError: It does not train; the message says why.
+
+    There is no such process after an error, and the run can be resumed here.
     """
     words = ("--resume", str(folder.absolute()), "--headless")
     return start(words, folder, lambda pid: _trains(folder, pid), wanted)
@@ -63,6 +71,7 @@ def start(
         The number of the process; None if it was not wanted any more before it had begun, and was ended.
 
     Raises:
+        StoppedError: It was told to end before it had begun.
         RegtuiError: It has ended or takes too long, and is not there any more; the message says why.
     """
     flags = [flag for flag, given in (("-E", sys.flags.ignore_environment), ("-s", sys.flags.no_user_site)) if given]
@@ -95,6 +104,8 @@ def _has_begun(
     until = time.monotonic() + PATIENCE
     while not begun(process.pid):
         if process.poll() is not None and not begun(process.pid):
+            if (number := _signal_of(process.returncode)) in ending():
+                raise StoppedError(f"the process that was to take it over was told to end, by signal {number}")
             why = _last_line(said) or f"it ended with exit code {process.returncode}"
             raise RegtuiError(f"another process can't go on with it: {why}")
         late = time.monotonic() > until
@@ -107,6 +118,11 @@ def _has_begun(
             return False
         time.sleep(_OFTEN)
     return True
+
+
+def _signal_of(code: int) -> int:
+    """The signal by which a process has ended with this exit code; 0 if it was none."""
+    return -code if code < 0 else max(0, code - BY_SIGNAL)
 
 
 def stop(pid: int) -> None:

@@ -61,6 +61,7 @@ def resume(
     *,
     attachable: bool = True,
     abandoned: bool = False,
+    ready: Callable[[], object] = lambda: None,
 ) -> RunResult:
     """Train the run in `folder` on from its last completed epoch, or anew if it has saved no checkpoint.
 
@@ -75,6 +76,8 @@ def resume(
         attachable: Whether other processes of this user can watch and steer the run.
         abandoned: Whether it is known that nobody trains it, whatever its run.json tells: that of a run from another
             machine tells nothing for a minute. A lock on its folder counts all the same.
+        ready: Called when the arms are back, before anything in the folder changes; from then on a stop ends the run in
+            order.
 
     Raises:
         InputError: It can't be resumed, or a change can't be made; nothing was changed.
@@ -83,9 +86,9 @@ def resume(
     """
     place = resumable(folder, changes.epochs, changes.device, held=abandoned)
     if crew is not None:
-        return _resume(folder, changes, control, emit, crew, begun, attachable=attachable)
+        return _resume(folder, changes, control, emit, crew, begun, attachable=attachable, ready=ready)
     with ProcessCrew(threads or place.threads) as processes:
-        return _resume(folder, changes, control, emit, processes, begun, attachable=attachable)
+        return _resume(folder, changes, control, emit, processes, begun, attachable=attachable, ready=ready)
 
 
 def _resume(
@@ -97,6 +100,7 @@ def _resume(
     begun: Callable[[Path], None],
     *,
     attachable: bool,
+    ready: Callable[[], object],
 ) -> RunResult:
     saves = not is_of_study(folder) or (folder / CHECKPOINT).is_dir()  # a study's runs have none unless asked for
     with RunLog.resumed(folder, checkpoints=saves) as log:
@@ -131,6 +135,7 @@ def _resume(
             by=Who.here(),
         )
         patient = _patient_arms(place, changes)
+        ready()
         if seam.unsaved > 1:  # more than the one that a kill may cost
             log.keep_beside(seam.unsaved)
         kept = kept_lines(folder, seam.lines, place.training)

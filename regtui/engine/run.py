@@ -54,6 +54,7 @@ def run(
     *,
     checkpoints: bool = True,
     attachable: bool = True,
+    ready: Callable[[], object] = lambda: None,
 ) -> RunResult:
     """Train `preset` and save the run in a new folder below `logs`.
 
@@ -67,6 +68,7 @@ def run(
         threads: Threads of each process; if left out, each gets its share of what the machine grants.
         checkpoints: Whether the weights are saved after each epoch.
         attachable: Whether other processes of this user can watch and steer the run.
+        ready: Called when the arms are built; from then on a stop ends the run in order.
 
     Raises:
         InputError: The preset asks for what isn't there (a device, a data set, memory), or `logs` can't be written.
@@ -76,9 +78,13 @@ def run(
     """
     check_early(preset, None if crew is None else 1)
     if crew is not None:
-        return _run(preset, logs, control, emit, crew, begun, checkpoints=checkpoints, attachable=attachable)
+        return _run(
+            preset, logs, control, emit, crew, begun, checkpoints=checkpoints, attachable=attachable, ready=ready
+        )
     with ProcessCrew(threads) as processes:  # the processes import torch while the log and the data are prepared
-        return _run(preset, logs, control, emit, processes, begun, checkpoints=checkpoints, attachable=attachable)
+        return _run(
+            preset, logs, control, emit, processes, begun, checkpoints=checkpoints, attachable=attachable, ready=ready
+        )
 
 
 def _run(
@@ -91,6 +97,7 @@ def _run(
     *,
     checkpoints: bool,
     attachable: bool,
+    ready: Callable[[], object],
 ) -> RunResult:
     crew.prepare(len(preset.arms()))
     with RunLog(logs, preset, crew.threads, checkpoints=checkpoints) as log:
@@ -99,6 +106,7 @@ def _run(
         except BaseException:
             log.discard()
             raise
+        ready()
         history = History()
         with serving(log, control, emit, wanted=attachable) as served:
             begun(log.folder)

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from regtui.engine import detach
+from regtui.engine.end import end_at_once
 from regtui.engine.process import CrewClosedError
 from regtui.engine.resume import Changes
 from regtui.engine.run import HandedOver, RunResult
+from regtui.engine.watch import StalledError
 from regtui.errors import EXIT_CODES, RegtuiError, unforeseen
 from regtui.protocol.answers import HAS_ENDED
+from regtui.protocol.control import Stop
 from regtui.protocol.events import ControlApplied, Event
 from regtui.protocol.history import History
 from regtui.runs.events import read_events
@@ -86,11 +89,16 @@ def _train(
         return training.run(session.preset, logs, session.control, tell, begun)
     except HandedOver as handed:
         folder = handed.folder
-    while (other := _taken_over_by(session, folder, say)) is None:
+    other = None
+    while other is None:
         try:
-            return training.resume(folder, Changes(), session.control, tell, begun)
+            other = _taken_over_by(session, folder, say)
+            if other is None:
+                return training.resume(folder, Changes(), session.control, tell, begun)
         except HandedOver:
             continue
+        except (CrewClosedError, StalledError):
+            return _ended_at_once(session, folder)
     if session.control.stop_requested:  # since then, and nobody here takes the command any more
         return _stopped_by(other, folder)
     session.trained_by = other
@@ -101,7 +109,7 @@ def _taken_over_by(session: Session, folder: Path, say: Callable[[str, bool], ob
     """Have another process train the run on; its number, or None if it is to go on here.
 
     Raises:
-        LeftAtOnceError: It was to stop at once, before the other process trained it.
+        CrewClosedError: It is to stop at once, before the other process trains it.
     """
     control = session.control
 
@@ -113,15 +121,31 @@ def _taken_over_by(session: Session, folder: Path, say: Callable[[str, bool], ob
     say("Another process takes the run over…", False)
     try:
         other = detach.begin(folder, wanted)
+    except detach.StoppedError as error:  # as it would have been by the same signal a moment later
+        control.send(Stop())
+        say(f"The run stops here: {error}", False)
+        return None
     except RegtuiError as error:
         session.is_left_running = False
         say(f"The run goes on here: {error}", True)
         return None
     if control.stop_at_once and other is None:
-        raise LeftAtOnceError("the run was stopped after its last saved epoch; 'regtui --resume' goes on with it")
+        raise CrewClosedError("the other process was ended")
     if other is None:  # the user has changed his mind
         say("The run goes on here.", False)
     return other
+
+
+def _ended_at_once(session: Session, folder: Path) -> RunResult:
+    """How a run ends that is to stop at once while nobody trains it.
+
+    Raises:
+        LeftAtOnceError: It can't be given an end.
+    """
+    try:
+        return end_at_once(folder, session.control, session.tell)
+    except RegtuiError as error:
+        raise LeftAtOnceError(f"the run stopped after its last saved epoch; {error}") from None
 
 
 def _stopped_by(pid: int, folder: Path) -> RunResult:

@@ -12,6 +12,7 @@ from textual import on
 from textual.message import Message
 from textual.reactive import reactive
 
+from regtui.engine.detach import StoppedError
 from regtui.errors import EXIT_CODES, InputError, RegtuiError, unforeseen
 from regtui.preset.model import Preset
 from regtui.study.conduct import Opened, Pace, conduct
@@ -225,6 +226,8 @@ class StudyDesk(Desk, inherit_bindings=False):
         options = ("--jobs", str(jobs), *self.runner.options)
         try:
             session.conducted_by = leave_running(session.folder, options, lambda: session.is_left_running)
+        except StoppedError:  # whoever told the other process to end wants no study here either
+            pass
         except RegtuiError as error:
             if session.is_left_running:  # else it was to be stopped meanwhile
                 session.is_left_running = False
