@@ -6,7 +6,6 @@ but the disk, so whoever has asked goes on without it, and asks again later.
 
 from __future__ import annotations
 
-import errno
 import queue
 import threading
 import weakref
@@ -27,7 +26,7 @@ class HangsError(OSError):
     """The disk does not answer; what was asked of it may still be done when it does."""
 
     def __init__(self) -> None:
-        super().__init__(errno.ETIMEDOUT, "the disk does not answer")
+        super().__init__(None, "the disk does not answer")  # with no number of the system's, which has said nothing
 
 
 class Disk:

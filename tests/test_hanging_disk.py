@@ -20,8 +20,10 @@ from safetensors.torch import load_file
 
 from regtui import disk
 from regtui.disk import Disk, HangsError
+from regtui.engine.commands import Commands
 from regtui.engine.crew import Crew, LocalCrew
-from regtui.engine.run import RunResult, run
+from regtui.engine.run import HandedOver, RunResult, run
+from regtui.protocol.answers import refused
 from regtui.protocol.control import Control, HandOver, SetPatience, Stop
 from regtui.protocol.events import ArmStopped, ControlApplied, EpochDone, Event, Saving, Scored, StepsDone
 from regtui.protocol.history import History
@@ -30,6 +32,9 @@ from regtui.runs import event_file
 from regtui.runs.checkpoint import read_manifest
 from regtui.runs.event_file import EventFile
 from regtui.runs.events import read_events
+from regtui.runs.lock import is_locked
+from regtui.runs.log import RunLog
+from regtui.runs.resumable import resumable
 from tests.conftest import small_preset
 from tests.remote_double import OpenRun, Watcher, wait_for
 from tests.scripted import ScriptedCrew
@@ -278,6 +283,68 @@ def test_it_is_not_handed_over_to_a_process_that_would_find_nothing(
     (answer,) = [event for event in events if isinstance(event, ControlApplied) and event.command == "hand_over"]
     assert not answer.accepted
     assert "the disk does not answer" in answer.why
+
+
+def test_if_the_disk_hangs_just_then_it_goes_on_here_which_is_said_and_can_be_left_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging, control, answers = Hanging("fsync", monkeypatch), Control(), list[ControlApplied]()
+    saved, fault_now, asked = Commands.saved, RunLog.fault_now, list[Disk]()
+
+    def hang_after_the_checkpoint(commands: Commands) -> None:
+        saved(commands)
+        if commands._progress.epoch == 3:
+            hanging.hang()
+
+    def find_fault(log: RunLog) -> str:
+        asked.append(log.disk)
+        return fault_now(log)
+
+    def at(event: Event) -> None:
+        if is_epoch(event, 3) or is_epoch(event, 6):
+            control.send(HandOver())
+        if isinstance(event, ControlApplied):
+            answers.append(event)
+        if is_epoch(event, 5):
+            hanging.answer()
+            wait_for(asked[0]._done.is_set)
+
+    monkeypatch.setattr(RunLog, "fault_now", find_fault)
+    monkeypatch.setattr(Commands, "saved", hang_after_the_checkpoint)
+    with pytest.raises(HandedOver) as over:
+        train(tmp_path, at, control)
+    assert [answer.accepted for answer in answers] == [False, True]
+    words = "The run goes on here: the run's folder can't be written: the disk does not answer ("
+    assert refused(answers[0]).startswith(words)
+    assert resumable(over.value.folder).epoch == 6
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+@pytest.mark.parametrize("what", ["fsync", "replace"])
+def test_one_that_is_being_handed_over_waits_for_the_disk_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, gives_up: bool
+) -> None:
+    hanging, control, told = Hanging(what, monkeypatch), Control(), list[str]()
+
+    def at(event: Event) -> None:
+        if is_epoch(event, 3):
+            control.send(HandOver())
+        if isinstance(event, ControlApplied):
+            hanging.hang()
+        if isinstance(event, Saving) and event.what == "disk":
+            told.append(event.words)
+            if gives_up:
+                control.send(Stop(at_once=True))
+            elif not event.saved:
+                hanging.answer()
+
+    with pytest.raises(HandedOver) as over:
+        train(tmp_path, at, control)
+    assert told[0] == "the run is handed over when the disk answers; a stop at once ends it before"
+    assert is_locked(over.value.folder) is gives_up, "nobody else trains it before the disk has what it has"
+    hanging.answer()
+    wait_for(lambda: not is_locked(over.value.folder))
+    assert resumable(over.value.folder).epoch == 3
 
 
 @pytest.mark.parametrize("what", ["write", "stat"])

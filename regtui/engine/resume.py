@@ -112,7 +112,7 @@ def _resume(
         device = _build(preset, before, changes, lambda chosen: build(chosen, crew, control, emit, history.seconds))
         tell = teller(history, log, lambda event: served(event))  # from the seam on
         at = (lambda: log.checkpoint) if saves else None
-        trainer = Trainer(preset, crew, control, tell, at, log.sync, log.disk)
+        trainer = Trainer(preset, crew, control, tell, at, log.sync, log.disk, log.fault_now)
         if place.commit is not None:
             try:
                 trainer.load(place.commit, place.training)

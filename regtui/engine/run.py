@@ -112,7 +112,7 @@ def _run(
             begun(log.folder)
             tell = teller(history, log, served)
             place = (lambda: log.checkpoint) if checkpoints else None
-            trainer = Trainer(preset, crew, control, tell, place, log.sync, log.disk)
+            trainer = Trainer(preset, crew, control, tell, place, log.sync, log.disk, log.fault_now)
             return conduct(trainer, history, log, served)
 
 
@@ -181,7 +181,10 @@ def conduct(
         if status is not None:
             summary = _end(trainer, history, log, emit, status, sentence)
     if status is None:
+        words = "the run is handed over when the disk answers; a stop at once ends it before"
+        waits = log.disk.silent = WaitForDisk(trainer.progress.now, trainer.control, emit, words)
         log.hand_over(trainer.progress.now)
+        waits.end()
         raise HandedOver(log.folder)
     return RunResult(log.folder, summary, history)
 
@@ -197,7 +200,8 @@ def _end(
     """Tell of the end, and save the outcome and whatever could not be saved before."""
     progress = trainer.progress
     wall = progress.clock.seconds
-    waits = log.disk.silent = WaitForDisk(wall, trainer.control, emit)
+    words = "the run has ended, and waits for the disk; a stop at once loses what it has not written"
+    waits = log.disk.silent = WaitForDisk(wall, trainer.control, emit, words)
     finished = RunFinished(t=round(wall, 3), status=status, error=sentence, train_seconds=progress.train_seconds)
     unkept = _keep_predictions(log, trainer.reports, finished.t)
     for word in (*unkept, *log(finished), *log.close(finished.t)):
@@ -215,10 +219,11 @@ def _end(
 
 
 class WaitForDisk:
-    """Waits for a disk that does not answer when a run ends, until a stop at once, and says so once."""
+    """Waits for a disk that does not answer when a run ends here, until a stop at once, and says so once."""
 
-    def __init__(self, t: float, control: Control, emit: Callable[[Event], object]) -> None:
-        self._t, self._control, self._emit = t, control, emit
+    def __init__(self, t: float, control: Control, emit: Callable[[Event], object], words: str) -> None:
+        """Wait from time `t` of the run on; `words` say so, and are emitted."""
+        self._t, self._control, self._emit, self._words = t, control, emit, words
         self._told = False
 
     def __call__(self) -> None:
@@ -227,8 +232,7 @@ class WaitForDisk:
             raise HangsError
         if not self._told:
             self._told = True
-            words = "the run has ended, and waits for the disk; a stop at once loses what it has not written"
-            self._emit(Saving(t=self._t, what="disk", saved=False, words=words))
+            self._emit(Saving(t=self._t, what="disk", saved=False, words=self._words))
 
     def end(self) -> None:
         """Nothing is waited for any more."""

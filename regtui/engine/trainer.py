@@ -47,6 +47,7 @@ class Trainer:
         checkpoint: Callable[[], Path] | None,
         sync: Callable[[], int] = lambda: 0,
         disk: Disk | None = None,
+        fault_now: Callable[[], str] = lambda: "",
     ) -> None:
         """Set up a run of arms that `crew` has built.
 
@@ -59,6 +60,7 @@ class Trainer:
                 a run without checkpoints.
             sync: Syncs the log to disk before a checkpoint is made; returns its lines, or raises an OSError.
             disk: Carries out what is asked of the checkpoint's disk.
+            fault_now: Returns why the run's folder can't be written now, so that nobody could take the run over.
         """
         self.preset = preset
         self.crew = crew
@@ -69,6 +71,7 @@ class Trainer:
         self.commands = Commands(control, preset, crew, self.progress, self.steps)
         self.saver = Saver(crew, self.progress, preset.steps_per_epoch, checkpoint, sync, disk or Disk())
         self.reports: Mapping[str, ScoreReport] = {}
+        self._fault_now = fault_now
 
     def run(self, seam: Callable[[], object] = lambda: None) -> Status | None:
         """Train until every arm has stopped, then score the test set once.
@@ -154,6 +157,9 @@ class Trainer:
             self.commands.answer_hand_over(f"the weights can't be saved: {self.saver.fault}")
             return False
         if self.progress.step == 0 or self.commands.changed:  # what was changed is saved at the next epoch's end
+            return False
+        if fault := self._fault_now():  # since the epoch's end; another process could not even begin
+            self.commands.answer_hand_over(f"the run's folder can't be written: {fault}")
             return False
         self.commands.answer_hand_over()
         return True

@@ -174,6 +174,10 @@ class RunLog:
         except OSError as error:
             raise InputError(f"{quoted(folder)} can't be written: {unwritable(error)}") from None
 
+    def fault_now(self) -> str:
+        """Why the folder can't be written now, which is found by writing what is there already; empty if it can."""
+        return self._write(CIRCUMSTANCES, self._small_files[CIRCUMSTANCES])
+
     def hand_over(self, t: float) -> None:
         """Close the log of a run that goes on in another process: nobody trains it until that one does."""
         self.close(t)

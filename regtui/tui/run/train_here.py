@@ -116,6 +116,8 @@ def _taken_over_by(session: Session, folder: Path, say: Callable[[str, bool], ob
     def wanted() -> bool:
         return session.is_left_running and not control.stop_at_once
 
+    if control.stop_at_once:
+        raise CrewClosedError("it is not to go on anywhere")
     if not session.is_left_running or control.stop_requested:
         return None
     say("Another process takes the run over…", False)
