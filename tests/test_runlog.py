@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -17,6 +20,8 @@ from regtui.preset.file import load
 from regtui.protocol.control import Control
 from regtui.protocol.events import EpochDone, Event, Paused, RunFinished, StepsDone
 from regtui.protocol.history import History
+from regtui.runs import circumstances
+from regtui.runs import log as runlog
 from regtui.runs.events import read_events
 from regtui.runs.log import RunLog
 from regtui.runs.summary import read_summary
@@ -79,6 +84,22 @@ def test_the_summary_agrees_with_the_events(result: RunResult) -> None:
     raw = json.loads((result.folder / "summary.json").read_text())
     assert raw["schema"] == 2
     assert 0 < raw["train_seconds"] <= raw["wall_seconds"]
+
+
+def test_the_folder_s_name_and_its_content_tell_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that runs are listed in the order of their names."""
+    seconds = itertools.count()
+
+    class Late(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls(2026, 1, 2, 23, 59, 59, tzinfo=tz) + timedelta(seconds=next(seconds))
+
+    for module in (runlog, circumstances):
+        monkeypatch.setattr(module, "datetime", Late)
+    with RunLog(tmp_path, small_preset()) as one:
+        assert one.folder.name.startswith("20260102-235959-")
+        assert json.loads((one.folder / "run.json").read_text())["started"] == "2026-01-02T23:59:59+00:00"
 
 
 def test_two_runs_at_once_never_share_a_folder(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import math
 import os
 import shutil
 import time
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedTrainin
     return training
 
 
-def folder_of_a_known_name(logs: Path, name: str) -> Path:
+def folder_of_a_known_name(logs: Path, name: str, _began: datetime) -> Path:
     folder = logs / f"20260102-030405-{name}-0000"
     folder.mkdir(parents=True)
     return folder

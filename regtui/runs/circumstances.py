@@ -19,11 +19,12 @@ from regtui.runs.files import read_json
 CIRCUMSTANCES = "run.json"
 
 
-def circumstances(preset: Preset, threads: int | None, *, locked: bool) -> dict[str, Any]:
-    """What is trained from now on, by which process, where and with what.
+def circumstances(preset: Preset, began: datetime, threads: int | None, *, locked: bool) -> dict[str, Any]:
+    """What is trained, since when, by which process, where and with what.
 
     Args:
         preset: What is trained.
+        began: When the run began, in UTC: the time that its folder's name tells.
         threads: Threads of each process; None where that is not known yet.
         locked: Whether the process holds a lock on the run's folder while it trains.
     """
@@ -33,7 +34,7 @@ def circumstances(preset: Preset, threads: int | None, *, locked: bool) -> dict[
         "seed": preset.train.seed,
         "device": preset.train.device,
         "threads": threads,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": began.isoformat(timespec="seconds"),
         "command": sys.argv,
         **identity(),
         "locked": locked,

@@ -63,14 +63,15 @@ class RunLog:
             InputError: The folder can't be written.
         """
         self._set_up(checkpoints=checkpoints)
+        began = datetime.now(UTC)
         try:
             self._made += [path for path in (logs, *logs.parents) if not path.exists()]
-            self.folder = self._made_at = self._known_place = _new_folder(logs, preset.name)
+            self.folder = self._made_at = self._known_place = _new_folder(logs, preset.name, began)
             self._hold()
             self._events = EventFile(self.folder / EVENTS)
             self._small_files = {
                 # The preset last: a folder with one is a run's, and of a run it is known who trains it.
-                CIRCUMSTANCES: _json(circumstances(preset, threads, locked=self._locked)),
+                CIRCUMSTANCES: _json(circumstances(preset, began, threads, locked=self._locked)),
                 PRESET: to_toml(preset).encode(),
             }
             if self._checkpoints:
@@ -139,7 +140,7 @@ class RunLog:
             InputError: The folder can't be written.
         """
         folder = self.folder
-        told = read_circumstances(folder) or circumstances(preset, threads, locked=self._locked)
+        told = read_circumstances(folder) or circumstances(preset, datetime.now(UTC), threads, locked=self._locked)
         again = told.get("resumed")
         told |= identity() | {"locked": self._locked}
         told["resumed"] = [*(again if isinstance(again, list) else []), resumption(threads, epoch)]
@@ -419,8 +420,8 @@ def joined(parts: list[StepsDone]) -> StepsDone:
     )
 
 
-def _new_folder(logs: Path, name: str) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+def _new_folder(logs: Path, name: str, began: datetime) -> Path:
+    stamp = began.strftime("%Y%m%d-%H%M%S")
     while True:
         folder = logs / f"{stamp}-{name}-{secrets.token_hex(2)}"
         try:
