@@ -224,6 +224,24 @@ def _(history: History, g: Sequence[Any]) -> None:
             hold(bool(each[name][2]) == arm.epochs[-1].partial, "cut short or not")
 
 
+@VERDICT.rule(r"◇ No comparison: the test error of (both arms|the baseline|.+) is not finite")
+def _(history: History, g: Sequence[Any]) -> None:
+    are_not_finite(history, {"both arms": ["baseline", "regularized"], "the baseline": ["baseline"]}.get(g[0], g))
+
+
+@VERDICT.rule(r"The predictions of (.+?)(?: and of (.+))? for the test images are too far off for a finite error\.")
+def _(history: History, g: Sequence[Any]) -> None:
+    are_not_finite(history, ["baseline" if one == "the baseline" else one for one in g if one])
+
+
+def are_not_finite(history: History, named: Sequence[str]) -> None:
+    """These arms, by name or techniques, are those whose error on the test set is not finite."""
+    assert history.scored is not None
+    hold(not history.scored.comparisons, "they were compared")
+    names = ["regularized" if one == history.arms["regularized"].info.techniques else one for one in named]
+    hold(names == [arm for arm, score in history.scored.arms.items() if score.loss is None], "it is that of others")
+
+
 @VERDICT.rule(
     rf"one seed \((\d+)\) · ([\d,]+)(?:–([\d,]+))? epochs?(?: · learning rate {NUMBER})? · batch (\d+)"
     r"(?: · ([\d,]+) images)?"
@@ -475,7 +493,7 @@ def heads(line: int, count: int) -> list[str]:
 
 HEAD, QUALIFIED, HERE = (
     r"[◆◇] .+?",
-    r"No clean comparison: .+?\.",
+    r"(?:No clean comparison: |The predictions of ).+?\.",
     r"one seed \(\d+\) · .+? batch \d+(?: · [\d,]+ images)?",
 )
 
@@ -487,9 +505,10 @@ def check_glance(history: History, block: Sequence[str]) -> None:
     for number in reversed(bars):
         check_bar(history, *lines[number : number + 2])
         del lines[number : number + 2]
-    match = re.fullmatch(rf"({HEAD})(?: ({QUALIFIED}))? ({HERE}) (A.+)", " ".join(lines))
+    match = re.fullmatch(rf"({HEAD})(?: ({QUALIFIED}))? ({HERE})(?: (A.+))?", " ".join(lines))
     hold(match, f"another form: {lines}")
     assert match is not None
+    hold(bool(match[4]) == bool(history.scored and history.scored.comparisons), "loss and metric agree, or not")
     for sentence in filter(None, match.groups()):
         VERDICT.check(history, sentence)
 

@@ -10,7 +10,7 @@ import pytest
 
 from regtui.evidence import bars
 from regtui.evidence.glance import Part, glance, text_of
-from regtui.evidence.headline import Tone, agreement, conditions, headline, loss_words, ranked, tone
+from regtui.evidence.headline import Tone, agreement, conditions, headline, loss_words, ranked, tone, warnings
 from regtui.evidence.lines import verdict_lines
 from regtui.evidence.verdict import ArmResult, Conditions, Verdict, judge
 from regtui.protocol.events import Status
@@ -234,13 +234,16 @@ def test_a_learning_rate_that_was_steered_is_no_condition() -> None:
 
 def told_of(outcome: Comparison | None, *arms: ArmResult, same: bool = False, status: Status = "finished") -> str:
     base, *others = arms
-    verdicts = [
-        judge(
-            base, arm, outcome, same=same, unpaired_because="", interventions=0, status=status, seed=0, dataset="MNIST"
-        )
-        for arm in others
-    ]
+    verdicts = [judged(outcome, base, arm, same=same, status=status) for arm in others]
     return headline(verdicts).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def judged(
+    outcome: Comparison | None, base: ArmResult, arm: ArmResult, *, same: bool = False, status: Status = "finished"
+) -> Verdict:
+    return judge(
+        base, arm, outcome, same=same, unpaired_because="", interventions=0, status=status, seed=0, dataset="MNIST"
+    )
 
 
 def test_why_nothing_is_compared_is_told_in_a_few_words() -> None:
@@ -264,6 +267,27 @@ def test_why_nothing_is_compared_is_told_in_a_few_words() -> None:
     assert told_of(apart, BASELINE, DROPOUT, DROPOUT, same=True).endswith(
         "all 2 arms are the same experiment as the baseline"
     )
+
+
+def test_whose_test_error_is_not_finite_is_told_where_that_is_why_nothing_is_compared() -> None:
+    base, arm = (replace(one, test_loss=None, test_metric=None) for one in (BASELINE, DROPOUT))
+    diverged, untested = replace(DROPOUT, stop_reason="non_finite"), replace(arm, kept_epoch=None)
+    finite = (BASELINE, DROPOUT)
+    assert told_of(None, BASELINE, arm) == "◇ No comparison: the test error of dropout 0.5 is not finite"
+    assert told_of(None, base, DROPOUT) == "◇ No comparison: the test error of the baseline is not finite"
+    assert told_of(None, base, arm) == "◇ No comparison: the test error of both arms is not finite"
+    assert told_of(None, base, arm, arm) == "◇ No comparison: the test error of all arms is not finite"
+    assert told_of(None, base, arm, DROPOUT).endswith("the test error of the baseline is not finite")
+    assert told_of(None, BASELINE, arm, arm).endswith("the test error of all arms but the baseline is not finite")
+    assert told_of(None, BASELINE, arm, diverged, status="diverged").endswith(
+        "each arm but the baseline diverged, or its test error is not finite"
+    )
+    for arms in (finite, (BASELINE, untested), (replace(base, kept_epoch=None), DROPOUT)):
+        assert told_of(None, *arms).endswith("the test images were not scored")
+    alike = RightWrong(9_000, 0, 0, 1_000)
+    assert "finite" not in told_of(alike, base, arm), "right and wrong are compared whatever the loss is"
+    (line,) = warnings([judged(None, BASELINE, arm)])
+    assert line == "The predictions of dropout 0.5 for the test images are too far off for a finite error."
 
 
 def test_the_conditions_name_the_strength_where_the_headline_does_not() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from regtui.cli.export import export_runs
 from regtui.cli.headless import run_headless
 from regtui.cli.runs import print_runs
+from regtui.cli.show import print_run
 from regtui.engine.crew import LocalCrew
 from regtui.engine.run import RunResult, run
 from regtui.evidence.from_history import judge_run
@@ -174,6 +178,28 @@ def test_each_outcome_follows_from_the_errors(trained: RunResult, mean: float, o
         history.scored = scored
     assert verdict.outcome == outcome
     assert said in " ".join(text.split())
+
+
+def test_a_test_error_that_is_not_finite_is_said_wherever_the_verdict_is(
+    trained: RunResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(trained.folder, tmp_path / trained.folder.name)
+    log = folder / "events.jsonl"
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    (scored,) = (event for event in events if event["kind"] == "scored")
+    scored["arms"]["regularized"] |= {"loss": None, "metrics": {"r2": None}}
+    scored["comparisons"] = {}
+    log.write_text("".join(f"{json.dumps(event)}\n" for event in events))
+    label = trained.history.arms["regularized"].info.techniques
+    print_run(str(folder), tmp_path, json=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"No comparison: the test error of {label} is not finite" in said
+    assert f"The predictions of {label} for the test patients are too far off for a finite error." in said
+    assert "not scored" not in said
+    export_runs([folder], "html", tmp_path / "report.html")
+    report = (tmp_path / "report.html").read_text()
+    assert "An error on the test patients is not finite, so that no two arms can be compared." in report
+    assert "not scored" not in report
 
 
 def test_lists_tell_it_by_r_squared(trained: RunResult, capsys: pytest.CaptureFixture[str]) -> None:

@@ -141,6 +141,18 @@ def test_studies_are_listed_among_runs_a_line_each(
     assert (told["kind"], told["name"], told["verdict"]) == ("study", study.name, "helps")
 
 
+def test_a_run_whose_test_error_is_not_finite_is_left_out_for_that(study: StudyFolder) -> None:
+    run = next(path for path in study.runs.iterdir() if path.name.endswith("-0003"))
+    summary = json.loads((run / "summary.json").read_text())
+    for told, why in (
+        (dict.fromkeys(("loss", "accuracy")), "its test score is not finite"),
+        (None, "it has no test score"),
+    ):
+        summary["arms"]["regularized"]["test"] = told
+        (run / "summary.json").write_text(json.dumps(summary))
+        assert outcome_of(study, "finished").cells[""].left_out == (f"seed 3, regularized: {why}",)
+
+
 def test_a_run_that_failed_is_named_and_not_counted_as_done(study: StudyFolder) -> None:
     run = next(path for path in study.runs.iterdir() if path.name.endswith("-0003"))
     summary = json.loads((run / "summary.json").read_text())

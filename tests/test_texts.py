@@ -22,7 +22,7 @@ from regtui.evidence.lines import verdict_lines
 from regtui.evidence.what_if import what_if
 from regtui.preset.file import load
 from regtui.preset.model import Preset
-from regtui.protocol.events import ControlApplied
+from regtui.protocol.events import ControlApplied, Scored
 from regtui.protocol.history import History
 from regtui.techniques.early_stopping import EarlyStopping, Monitor
 from regtui.tui.look import arm_looks
@@ -207,6 +207,29 @@ def test_the_rules_of_a_headline_find_what_is_wrong(told: str, changed: Callable
     assert wrong != lines
     with pytest.raises(AssertionError):
         rules_verdict.check(history, wrong.splitlines())
+
+
+@pytest.mark.parametrize("broken", [["baseline"], ["regularized"], ["baseline", "regularized"]])
+def test_a_test_error_that_is_not_finite_is_told_of_whom_it_is(broken: list[str]) -> None:
+    """As a regression can have it, whose networks are compared by their errors."""
+    run = next(run for run in curves.runs() if run.facts["preset"] == "small-data")
+
+    def history(of: list[str]) -> History:
+        events = list(run.events())
+        (place,) = (number for number, event in enumerate(events) if isinstance(event, Scored))
+        scored = events[place]
+        assert isinstance(scored, Scored)
+        lost = {name: scored.arms[name].model_copy(update={"loss": None, "metrics": {}}) for name in of}
+        events[place] = scored.model_copy(update={"arms": {**scored.arms, **lost}, "comparisons": {}})
+        return History.of(events)
+
+    (one, *_) = "\n".join(verdict_lines(judge_run(history(broken), None))).split("\n\n")
+    assert "is not finite" in one
+    rules_verdict.check_glance(history(broken), one.split("\n"))
+    for others in (["baseline"], ["regularized"], ["baseline", "regularized"]):
+        if others != broken:
+            with pytest.raises(AssertionError):
+                rules_verdict.check_glance(history(others), one.split("\n"))
 
 
 # What other patience would have come to

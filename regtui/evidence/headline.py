@@ -260,7 +260,26 @@ def _why_in_few_words(verdicts: Sequence[Verdict]) -> str:
         return "stopped before an epoch was measured"
     if first.unpaired_because and any(verdict.comparison is not None for verdict in verdicts):
         return "the arms are not a matched pair"
-    return f"the test {first.examples} were not scored"
+    return _not_finite(verdicts) or f"the test {first.examples} were not scored"
+
+
+def _not_finite(verdicts: Sequence[Verdict]) -> str:
+    """Whose test error is not finite, where that is why nothing is compared; empty if it is not."""
+    first = verdicts[0]
+    if any(verdict.comparison is not None for verdict in verdicts):
+        return ""
+    if first.baseline.has_no_finite_error:
+        every = "both arms" if len(verdicts) == 1 else "all arms"
+        of = every if all(verdict.arm.has_no_finite_error for verdict in verdicts) else "the baseline"
+    elif not all(verdict.not_finite or verdict.diverged for verdict in verdicts):
+        return ""
+    elif len(verdicts) == 1:
+        of = _named(first)
+    elif all(verdict.not_finite for verdict in verdicts):
+        of = "all arms but the baseline"
+    else:
+        return "each arm but the baseline diverged, or its test error is not finite"
+    return f"the test error of {of} is not finite"
 
 
 def _agreement_of_one(verdict: Verdict) -> str:

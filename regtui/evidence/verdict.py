@@ -66,6 +66,11 @@ class ArmResult:
         """Whether it was stopped because its loss was not finite, or absurdly large."""
         return self.stop_reason in HOW_DIVERGED
 
+    @property
+    def has_no_finite_error(self) -> bool:
+        """Whether it was scored on the test set, where its error is not finite."""
+        return self.kept_epoch is not None and self.test_loss is None
+
 
 @dataclass(frozen=True)
 class Conditions:
@@ -142,6 +147,13 @@ class Verdict:
         """Whether one of the two arms diverged, so that they can't be compared."""
         return self.status == "diverged" and (self.baseline.diverged or self.arm.diverged)
 
+    @property
+    def not_finite(self) -> tuple[ArmResult, ...]:
+        """The arms whose test error is not finite, where that is why they are not compared."""
+        if self.comparison is not None:  # of right and wrong examples, which a loss does not change
+            return ()
+        return tuple(arm for arm in (self.baseline, self.arm) if arm.has_no_finite_error)
+
     def _same(self, comparison: Comparison) -> str:
         """Say that the arms are the same experiment, and what their numbers then mean."""
         ours = self.arm.label
@@ -170,8 +182,11 @@ class Verdict:
             return "the run failed; its log names the error."
         if self.status == "stopped" and self.baseline.epochs == 0:
             return "the run was stopped before an epoch was measured."
+        if self.not_finite:
+            arms = " and of ".join("the baseline" if arm is self.baseline else arm.label for arm in self.not_finite)
+            return f"the predictions of {arms} for the test {self.examples} are too far off for a finite error."
         if self.comparison is None:
-            return f"the test {self.examples} were not scored, or an error on them was not finite."
+            return f"the test {self.examples} were not scored."
         return f"the arms are not a matched pair: {self.unpaired_because}, so more than the technique sets them apart."
 
     def cost(self) -> str:

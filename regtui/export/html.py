@@ -79,6 +79,7 @@ def write(run: SavedRun, path: Path) -> None:
         examples=run.started.examples,
         results=_results(arms, metric),
         comparisons=list(_comparisons(run)),
+        was_scored=run.history.scored is not None,
         pairing=_pairing(run),
         hashes=_hashes(run),
         seams=_seams(run),

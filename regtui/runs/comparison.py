@@ -104,5 +104,5 @@ def why_not_counted(run: RunInfo) -> str:
     if {*run.verdicts.values()} == {"same"}:
         return "its arms are the same experiment"
     if not run.differences:
-        return "it has no test score"
+        return "it has no test score, or none that is finite"
     return ""

@@ -25,12 +25,13 @@ class ArmScores(NamedTuple):
     """What one arm of a run came to.
 
     Attributes:
-        test: Loss and metrics on the test set, by name; empty if it was not tested.
+        test: Loss and metrics on the test set, by name, but those that are not finite; empty if it was not tested.
         validation: The same on the validation set with the weights it kept, as far as they are told.
         seconds: Of all its epochs.
         epochs: That it trained.
         why_not: Why it does not count: 'it diverged'; empty if it does.
         kept: The losses of the weights it kept; None where they are not known.
+        is_tested: Whether it was tested.
     """
 
     test: Mapping[str, float]
@@ -39,6 +40,7 @@ class ArmScores(NamedTuple):
     epochs: int
     why_not: str = ""
     kept: KeptLosses | None = None
+    is_tested: bool = False
 
 
 class RunScores(NamedTuple):
@@ -100,7 +102,9 @@ def _arm_scores(arm: ArmSummary) -> ArmScores:
     kept = None
     if at_kept is not None and None not in (at_kept.train_loss, at_kept.val_loss, arm.best_val_loss):
         kept = KeptLosses(at_kept.train_loss or 0.0, at_kept.val_loss or 0.0, arm.best_val_loss or 0.0)
-    return ArmScores(_measured(arm.test or {}), _measured(validation), arm.seconds, arm.epochs, why_not, kept)
+    return ArmScores(
+        _measured(arm.test or {}), _measured(validation), arm.seconds, arm.epochs, why_not, kept, arm.test is not None
+    )
 
 
 def _measured(values: Mapping[str, float | None]) -> dict[str, float]:
@@ -178,7 +182,9 @@ def _add(cell: CellScores, arm: str, seed: int, trials: Mapping[int, ArmScores],
         if not trial.why_not and metric.name in trial.test and (len(trials) == 1 or LOSS.name in trial.validation)
     }
     if not counting:
-        why = next((trial.why_not for trial in trials.values() if trial.why_not), "it has no test score")
+        not_finite = any(trial.is_tested and metric.name not in trial.test for trial in trials.values())
+        no_score = "its test score is not finite" if not_finite else "it has no test score"
+        why = next((trial.why_not for trial in trials.values() if trial.why_not), no_score)
         cell.left_out.append(f"seed {seed}, {arm}: {why}{' in every trial' if len(trials) > 1 else ''}")
         return
     best = min(counting, key=lambda number: counting[number].validation.get(LOSS.name, 0.0))
