@@ -47,6 +47,14 @@ _TOML = re.compile(
 """Matches what decides how deeply a TOML text is nested."""
 
 
+def by_its_name(folder: Path) -> Path:
+    """A path of a folder that ends in the folder's own name, as '.', '..' and links do not: it says which one it is."""
+    try:
+        return folder.resolve() if folder.name in ("", "..") or folder.is_symlink() else folder
+    except OSError:  # the current folder has been deleted, or a link changes meanwhile
+        return folder
+
+
 def open_plain(path: Path, buffering: int = BUFFER) -> BinaryIO:
     """Open a regular file for reading. A pipe could block for ever, and a device need not end.
 

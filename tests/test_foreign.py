@@ -294,6 +294,13 @@ def test_a_folder_stands_for_the_logs_in_it(tmp_path: Path) -> None:
     assert len(find_runs([str(tmp_path)], "--baseline")) == 6
 
 
+def test_the_current_folder_is_called_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logs.two_sides(tmp_path, 1)
+    monkeypatch.chdir(tmp_path / "base_seed0")
+    (run,) = find_runs(["."], "--baseline")
+    assert run.name == str(tmp_path / "base_seed0" / "metrics.csv")
+
+
 def test_the_last_checkpoint_of_a_trainer_has_its_whole_history(tmp_path: Path) -> None:
     for step in (50, 150, 1000):
         logs.hugging_face(tmp_path / f"checkpoint-{step}" / "trainer_state.json", CURVES)

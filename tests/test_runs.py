@@ -19,11 +19,13 @@ from typing import Any
 
 import pytest
 
+from regtui.cli.find import find_saved
 from regtui.errors import InputError
-from regtui.runs.find import FILES, MAX_DEPTH, find_run, find_runs
+from regtui.runs.find import FILES, MAX_DEPTH, STUDY, find_run, find_runs
 from regtui.runs.index import NAME, _checksum, read_runs
 from regtui.runs.info import RunInfo
 from regtui.runs.read import read_run
+from regtui.study.folder import find_study
 from tests.bench.runs import write_run
 
 ENDED = 1000
@@ -154,6 +156,26 @@ def test_of_a_path_it_is_said_that_there_is_no_such_folder(logs: Path) -> None:
     for path in (logs, first(logs) / "run.json"):
         with pytest.raises(InputError, match="is no run's folder; name"):
             find_run(str(path), logs)
+
+
+@pytest.mark.parametrize("what", ["run", "study"])
+@pytest.mark.parametrize("typed", [".", "..", "below/..", "link", "link/", "name/", "./name", "name"])
+def test_a_path_that_does_not_say_which_folder_it_is_becomes_one_that_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, typed: str
+) -> None:
+    folder = tmp_path / "logs" / "name"
+    (folder / "below").mkdir(parents=True)
+    for name in FILES if what == "run" else [STUDY]:
+        (folder / name).touch()
+    (tmp_path / "logs" / "link").symlink_to(folder)
+    here = {".": folder, "..": folder / "below", "below/..": folder}.get(typed, folder.parent)
+    monkeypatch.chdir(here)
+    finders = (find_saved, find_run) if what == "run" else (find_saved, find_study)
+    for find in finders:
+        found = find(typed, tmp_path / "logs")
+        assert found.samefile(folder)
+        assert found.name == "name"
+        assert found.is_absolute() is ("name" not in typed), "what was typed stays, if it says it"
 
 
 def test_where_there_are_no_runs_the_name_says_so(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from regtui.errors import InputError
+from regtui.files import by_its_name
 from regtui.runs.find import find_run, find_runs, find_study_folders, is_run, is_study_folder
 from regtui.text import quoted
 
@@ -16,7 +17,7 @@ def find_saved(text: str, logs: Path) -> Path:
         InputError: There is none, or there are several; the message names the nearest.
     """
     if text and is_run(Path(text)):
-        return Path(text)
+        return by_its_name(Path(text))
     begun = any(text and path.name.startswith(text) for path in find_study_folders(logs))
     if not begun and not (text and is_study_folder(Path(text))):
         return find_run(text, logs)

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from regtui.errors import InputError
+from regtui.files import by_its_name
 from regtui.foreign import tensorboard_events
 from regtui.foreign.read import read_log
 from regtui.foreign.series import RUN_OF, LoggedRun
@@ -74,7 +75,8 @@ def _paths(pattern: str, side: str) -> list[Path]:
     pattern = os.path.expanduser(pattern)  # noqa: PTH111, which raises where there is no home
     try:
         if _is_there(pattern):
-            return [Path(pattern)]
+            path = Path(pattern)
+            return [by_its_name(path) if path.is_dir() else path]
         found = sorted(islice(glob.iglob(pattern, recursive=True), MOST_LOOKED_AT), key=_natural)  # noqa: PTH207
     except (ValueError, OSError, re.error, RecursionError):  # a null character, or a name that can't be one
         found = []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from regtui.errors import InputError
+from regtui.files import by_its_name
 from regtui.text import one_line, quoted
 
 FILES = ("preset.toml", "run.json", "summary.json", "events.jsonl")
@@ -135,7 +136,7 @@ def find_run(text: str, logs: Path) -> Path:
     """
     folder = Path(text)
     if text and is_run(folder):
-        return folder
+        return by_its_name(folder)
     closed = _closed(folder)
     if folder.name != text or closed:  # names of runs have no slash
         what = " is no run's folder" if not closed and os.path.lexists(folder) else ": there is no such folder"
@@ -149,7 +150,7 @@ def find_run(text: str, logs: Path) -> Path:
         raise InputError(
             f"{quoted(text)} is no run's folder, and there are no runs in {quoted(logs)}{why}; name it with --log-dir"
         )
-    return the_one_named(text, runs, "run", logs)
+    return by_its_name(the_one_named(text, runs, "run", logs))
 
 
 def the_one_named(text: str, folders: Sequence[Path], what: Literal["run", "study"], logs: Path) -> Path:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Self
 
 from regtui.errors import InputError, RegtuiError, unwritable
-from regtui.files import open_plain, write_whole
+from regtui.files import by_its_name, open_plain, write_whole
 from regtui.preset.file import to_table
 from regtui.runs.find import STUDY, find_study_folders, is_study_folder, the_one_named
 from regtui.runs.lock import LockedError, lock
@@ -285,10 +285,10 @@ def find_study(text: str, logs: Path) -> Path:
     """
     with suppress(OSError, ValueError):
         if text and is_study_folder(Path(text)):
-            return Path(text)
+            return by_its_name(Path(text))
     if not text or Path(text).name != text:
         raise InputError(f"{quoted(text)} is no study's folder: it has no {STUDY}")
     studies = find_studies(logs)
     if not studies:
         raise InputError(f"{quoted(text)}: there are no studies in {quoted(logs)}; name it with --log-dir")
-    return the_one_named(text, studies, "study", logs)
+    return by_its_name(the_one_named(text, studies, "study", logs))

@@ -27,6 +27,7 @@ def review(
     from regtui.cli.screen import open_screen
     from regtui.console import can_draw
     from regtui.errors import InputError
+    from regtui.files import by_its_name
     from regtui.runs.comparison import AT_MOST
     from regtui.runs.find import check_folder, is_run, is_study_folder
     from regtui.settings import read_settings
@@ -42,7 +43,7 @@ def review(
     if len(named) == 1 and named[0] and os.path.isdir(named[0]):  # noqa: PTH112
         folder = Path(named[0])
         if not is_run(folder) and not is_study_folder(folder):
-            log_dir, named = folder, []
+            log_dir, named = by_its_name(folder), []
     if not named:
         check_folder(log_dir)
     folders = [find_saved(run, log_dir) for run in named]
