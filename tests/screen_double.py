@@ -41,7 +41,7 @@ class GatedCrew(ScriptedCrew):
     ) -> Mapping[str, Result]:
         if method.__name__ == "measure":
             self.waits = True
-            if not self.gate.acquire(timeout=120):
+            if not self.gate.acquire(timeout=300):
                 raise TimeoutError("no test opened the gate")
             self.waits = False
             if self.failing is not None:

@@ -196,7 +196,7 @@ def endless(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     yield begin
     for process in started:
         process.kill()
-        process.communicate(timeout=120)
+        process.communicate(timeout=300)
 
 
 def arms_of(process: Running) -> list[psutil.Process]:
@@ -227,7 +227,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def end(process: Running) -> Outcome:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     return Outcome(process.returncode, out, err)
 
 

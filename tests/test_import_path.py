@@ -45,7 +45,7 @@ class Trap:
         """Exit code and stdout of a command here, and the modules of this folder that were imported."""
         self._marks.unlink(missing_ok=True)
         done = subprocess.run(
-            command, cwd=self.folder, env=environment(**env), capture_output=True, text=True, timeout=120
+            command, cwd=self.folder, env=environment(**env), capture_output=True, text=True, timeout=300
         )
         return done.returncode, done.stdout, set(self._marks.read_text().split()) if self._marks.exists() else set()
 

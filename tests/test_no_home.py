@@ -98,7 +98,7 @@ def test_somebody_without_name_and_home_trains(tmp_path: Path) -> None:
     env = {k: v for k, v in environment(TMPDIR=str(tmp_path / "tmp")).items() if k not in {"HOME", "REGTUI_CACHE"}}
     done = subprocess.run(
         [*NOBODY, *command("--preset", "tiny.toml", "--headless")],
-        cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120,
+        cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert list((tmp_path / "tmp" / "regtui-12345").glob("mnist*"))
@@ -182,6 +182,6 @@ def test_a_run_trains_where_the_current_folder_is_gone(nowhere: Path) -> None:
     gone.mkdir()
     done = subprocess.run(
         [sys.executable, "-c", script, "--preset", str(nowhere / "tiny.toml"), "--log-dir", str(nowhere / "new")],
-        cwd=gone, env=environment(), capture_output=True, text=True, timeout=120,
+        cwd=gone, env=environment(), capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

@@ -439,15 +439,15 @@ def test_a_cluster_that_refuses_is_one_sentence(driver: type[Scripted], monkeypa
     driver.joined = "Version mismatch: Python 3.12 there"
     said = r"^the Ray cluster at '10\.0\.0\.1:6379' can't be used: Version mismatch"
     with pytest.raises(RegtuiError, match=said), RayEngine("10.0.0.1:6379") as engine:
-        engine.news(5)
+        engine.news(120)
     driver.joined = "Failed to connect to Ray cluster"
     driver.said = "Unauthenticated: RPC error: InvalidAuthToken"
     said = "it wants a token; set RAY_AUTH_MODE=token"
     with pytest.raises(RegtuiError, match=said), RayEngine("10.0.0.1:6379") as engine:
-        engine.news(5)
+        engine.news(120)
     driver.joined = None
     with pytest.raises(RegtuiError, match=r"can't be used: Ray ended its program \(Failed"), RayEngine("a:1") as engine:
-        engine.news(5)
+        engine.news(120)
 
 
 # A real cluster
