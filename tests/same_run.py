@@ -19,7 +19,9 @@ Line = dict[str, Any]
 BREAKS = {"interrupted", "suspended", "stalled", "saving"}
 """What the log of a disturbed run has more: seams, and that it stood still or could not be saved for a while."""
 
-KEPT = re.compile(r"detached\.log|traceback\.txt|(summary|predictions|events)\.epoch-\d+\.(json|safetensors|jsonl)")
+KEPT = re.compile(
+    r"detached\.log|traceback\.txt|(summary|predictions|events)\.epoch-\d+(_\d+)?\.(json|safetensors|jsonl)"
+)
 """Files that a disturbed run has more: what it had come to before it was resumed."""
 
 

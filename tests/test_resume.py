@@ -431,6 +431,7 @@ def test_cut_off_between_any_two_files_it_can_be_resumed_and_nothing_is_lost(
 ) -> None:
     finished = runs.whole(preset_of(2))
     before = (finished / "summary.json").read_bytes(), (finished / "predictions.safetensors").read_bytes()
+    (finished / "summary.epoch-2.json").write_bytes(b"of an end before")
     whole = shutil.copytree(finished, runs.logs / "whole")
     runs.resumed(whole, epochs=3)
     for number in count():
@@ -440,8 +441,10 @@ def test_cut_off_between_any_two_files_it_can_be_resumed_and_nothing_is_lost(
         runs.resumed(cut, epochs=3)
         assert course(cut) == course(whole), f"killed at call {number}"
         assert outcome(cut) == outcome(whole)
-        kept = (cut / "summary.epoch-2.json").read_bytes(), (cut / "predictions.epoch-2.safetensors").read_bytes()
+        kept = (cut / "summary.epoch-2_2.json").read_bytes(), (cut / "predictions.epoch-2_2.safetensors").read_bytes()
         assert kept == before
+        assert (cut / "summary.epoch-2.json").read_bytes() == b"of an end before"
+        assert len([*cut.glob("*.epoch-*")]) == 3
     assert number > 4
 
 
@@ -817,9 +820,32 @@ def test_the_log_of_a_run_whose_checkpoint_was_removed_is_kept_beside(runs: Runs
     cut = runs.whole(preset_of(4), in_epoch(4))
     before = (cut / "events.jsonl").read_bytes()
     shutil.rmtree(cut / "checkpoint")
+    (cut / "events.epoch-3.jsonl").write_bytes(before)  # by one that was cut off right after that
+    runs.resumed(cut, in_epoch(4))
+    assert (cut / "events.epoch-3.jsonl").read_bytes() == before
+    again = (cut / "events.jsonl").read_bytes()
+    shutil.rmtree(cut / "checkpoint")
     runs.resumed(cut)
     assert (cut / "events.epoch-3.jsonl").read_bytes() == before
+    assert (cut / "events.epoch-3_2.jsonl").read_bytes() == again
+    assert len([*cut.glob("events.epoch-*")]) == 2
     assert course(cut) == course(whole)
+
+
+def test_of_a_run_that_ended_several_times_in_one_epoch_each_outcome_is_kept(runs: Runs) -> None:
+    whole = runs.whole(preset_of(4))
+    cut = runs.whole(preset_of(4), once(lambda event: isinstance(event, EpochDone) and event.epoch == 2, Stop()))
+    outcomes = []
+    for _ in range(3):
+        outcomes.append(tuple((cut / name).read_bytes() for name in ("summary.json", "predictions.safetensors")))
+        runs.resumed(cut, once(lambda event: isinstance(event, Interrupted), Stop()))
+        assert summary_of(cut).status == "stopped"
+    for number, found in zip(("", "_2", "_3"), outcomes, strict=True):
+        names = f"summary.epoch-2{number}.json", f"predictions.epoch-2{number}.safetensors"
+        assert tuple((cut / name).read_bytes() for name in names) == found
+    runs.resumed(cut)
+    assert course(cut) == course(whole)
+    assert outcome(cut) == outcome(whole)
 
 
 def test_what_to_do_about_a_damaged_checkpoint_is_said_and_nothing_is_changed(runs: Runs) -> None:

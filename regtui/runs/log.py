@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import secrets
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -126,7 +127,7 @@ class RunLog:
     ) -> None:
         """Make the folder that of a run that goes on; whatever happens meanwhile, it can be resumed as before.
 
-        An earlier outcome stays, under names that tell the epoch it is of.
+        An earlier outcome stays, under names that tell the epoch it is of; see `_name_beside`.
 
         Args:
             preset: The preset from here on.
@@ -147,11 +148,11 @@ class RunLog:
         self._small_files = {PRESET: to_toml(preset).encode(), CIRCUMSTANCES: _json(told)}
         self._epoch = epoch + 1
         try:
-            has_ended = (folder / SUMMARY).exists()
-            for name in (PREDICTIONS, SUMMARY):
-                if (folder / name).exists() and has_ended:
-                    stem, suffix = name.split(".")
-                    (folder / name).replace(folder / f"{stem}.epoch-{reached}.{suffix}")
+            if (folder / SUMMARY).exists():
+                number = _number_beside(folder, SUMMARY, reached)
+                for name in (PREDICTIONS, SUMMARY):  # the summary last: until it is there, the number is the same
+                    if (folder / name).exists():
+                        (folder / name).replace(folder / _name_beside(name, reached, number))
             _remove_what_was_cut_off(folder)
             sync_folder(folder)
             write_whole(folder / PRESET, self._small_files[PRESET])
@@ -171,7 +172,12 @@ class RunLog:
         folder = self.folder
         try:
             with open_plain(folder / EVENTS) as events:
-                write_whole(folder / f"events.epoch-{epoch}.jsonl", iter(partial(events.read, _BLOCK), b""))
+                number = _number_beside(folder, EVENTS, epoch)
+                before = folder / _name_beside(EVENTS, epoch, number - 1)
+                if number > 1 and filecmp.cmp(folder / EVENTS, before, shallow=False):
+                    return  # one that was cut off before it began anew has kept it
+                path = folder / _name_beside(EVENTS, epoch, number)
+                write_whole(path, iter(partial(events.read, _BLOCK), b""))
         except OSError as error:
             raise InputError(f"{quoted(folder)} can't be written: {unwritable(error)}") from None
 
@@ -432,6 +438,20 @@ def _new_folder(logs: Path, name: str, began: datetime) -> Path:
             continue  # two runs of the same second drew the same four digits
         _sync_above(folder)
         return folder
+
+
+def _name_beside(name: str, epoch: int, number: int) -> str:
+    """A file's name beside the one that takes its place: 'summary.epoch-3.json'; the next one 'summary.epoch-3_2.json'.
+
+    A run may end several times in one epoch, for it may be stopped there again after it was resumed.
+    """
+    stem, suffix = name.split(".")
+    return f"{stem}.epoch-{epoch}{f'_{number}' if number > 1 else ''}.{suffix}"
+
+
+def _number_beside(folder: Path, name: str, epoch: int) -> int:
+    """Of how many files of that name and epoch the next one is, the first of which is 1."""
+    return next(number for number in count(1) if not (folder / _name_beside(name, epoch, number)).exists())
 
 
 def _remove_what_was_cut_off(folder: Path) -> None:
