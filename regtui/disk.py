@@ -10,7 +10,10 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
+
+from regtui.text import one_line
 
 Result = TypeVar("Result")
 
@@ -20,6 +23,11 @@ SLOWEST = 5e6
 """Bytes a second that a disk writes at least if it answers at all."""
 TICKS = 10
 """Looks in the time of patience."""
+
+
+def slow(where: Path) -> str:
+    """That a disk keeps somebody waiting, who does not know whether it answers at all; `where` is a folder on it."""
+    return f"{one_line(where)}: the disk does not answer, or takes long"
 
 
 class HangsError(OSError):

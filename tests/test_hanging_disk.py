@@ -19,9 +19,12 @@ import torch
 from safetensors.torch import load_file
 
 from regtui import disk
+from regtui.cli.wait import waited
 from regtui.disk import Disk, HangsError
 from regtui.engine.commands import Commands
 from regtui.engine.crew import Crew, LocalCrew
+from regtui.engine.process import CrewClosedError
+from regtui.engine.resume import Changes, resume
 from regtui.engine.run import HandedOver, RunResult, run
 from regtui.protocol.answers import refused
 from regtui.protocol.control import Control, HandOver, SetPatience, Stop
@@ -345,6 +348,123 @@ def test_one_that_is_being_handed_over_waits_for_the_disk_and_says_so(
     hanging.answer()
     wait_for(lambda: not is_locked(over.value.folder))
     assert resumable(over.value.folder).epoch == 3
+
+
+# Before it trains
+
+
+def is_awaited(event: Event) -> bool:
+    return waits(event) and "it is waited for" in getattr(event, "words", "")
+
+
+@pytest.fixture
+def disks(monkeypatch: pytest.MonkeyPatch) -> list[Disk]:
+    """The disks that runs are begun and resumed on."""
+    made: list[Disk] = []
+
+    def make() -> Disk:
+        made.append(Disk())
+        return made[-1]
+
+    for place in ("run", "resume"):
+        monkeypatch.setattr(f"regtui.engine.{place}.Disk", make)
+    return made
+
+
+@pytest.mark.parametrize("what", ["mkdir", "open", "replace", "stat"])
+def test_a_new_run_waits_for_the_disk_of_its_folder_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    hanging = Hanging(what, monkeypatch)
+    hanging.hang()
+    result, events = train(tmp_path, lambda event: hanging.answer() if is_awaited(event) else None)
+    assert_all_saved(result, events)
+    told = [event for event in events if isinstance(event, Saving)]
+    words = f"{tmp_path}: the disk does not answer, or takes long; it is waited for"
+    assert [(one.words, one.saved) for one in told] == [(words, False), ("the disk is no longer waited for", True)]
+    assert events.index(told[1]) < next(place for place, event in enumerate(events) if event.kind == "run_started")
+
+
+@pytest.mark.parametrize("what", ["mkdir", "open"])
+def test_a_stop_ends_that_wait_and_nothing_is_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disks: list[Disk], what: str
+) -> None:
+    hanging, control, logs = Hanging(what, monkeypatch), Control(), tmp_path / "logs"
+    hanging.hang()
+
+    def at(event: Event) -> None:
+        if is_awaited(event):
+            control.send(Stop())
+
+    with pytest.raises(CrewClosedError, match="the disk does not answer, or takes long"):
+        train(logs, at, control)
+    assert hanging.caught.is_set()
+    hanging.answer()
+    for own in disks:
+        own.silent = lambda: None
+        own(lambda: None)
+    assert not logs.exists()
+
+
+def handed_over(logs: Path) -> Path:
+    control = Control()
+    control.send(HandOver())
+    with pytest.raises(HandedOver) as over:
+        train(logs, lambda _event: None, control)
+    return over.value.folder
+
+
+@pytest.mark.parametrize("what", ["open", "stat", "replace"])
+def test_a_run_that_is_resumed_waits_for_its_disk_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    folder, hanging, events = handed_over(tmp_path), Hanging(what, monkeypatch), list[Event]()
+    hanging.hang()
+
+    def emit(event: Event) -> None:
+        events.append(event)
+        if is_awaited(event):
+            assert getattr(event, "words", "").startswith(f"{folder}: the disk does not answer")
+            hanging.answer()
+
+    result = resume(folder, Changes(), Control(), emit, ScriptedCrew(LOSSES))
+    assert [event.kind for event in events[:3]] == ["saving", "saving", "interrupted"]
+    assert_all_saved(result, [*read_events(folder)])
+
+
+@pytest.mark.parametrize("what", ["open", "stat", "replace"])
+def test_a_stop_ends_that_wait_and_the_run_can_be_resumed_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disks: list[Disk], what: str
+) -> None:
+    folder, hanging, control = handed_over(tmp_path), Hanging(what, monkeypatch), Control()
+    hanging.hang()
+
+    def emit(event: Event) -> None:
+        if is_awaited(event):
+            control.send(Stop())
+
+    with pytest.raises(CrewClosedError, match="the disk does not answer, or takes long"):
+        resume(folder, Changes(), control, emit, ScriptedCrew(LOSSES))
+    hanging.answer()
+    for own in disks:
+        own.silent = lambda: None
+        own(lambda: None)
+    assert not is_locked(folder)
+    assert resumable(folder).epoch == 1
+
+
+def test_the_command_line_waits_and_says_so_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = list[str]()
+
+    def job() -> str:
+        while not "".join(said):
+            said.append(capsys.readouterr().err)
+        threading.Event().wait(0.1)
+        return "answer"
+
+    assert waited(tmp_path, job) == "answer"
+    words = f"regtui: {tmp_path}: the disk does not answer, or takes long; it is waited for, and Ctrl-C ends that\n"
+    assert "".join(said) + capsys.readouterr().err == words
 
 
 @pytest.mark.parametrize("what", ["write", "stat"])

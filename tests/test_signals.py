@@ -329,6 +329,29 @@ def test_a_signal_that_comes_as_a_run_is_taken_over_ends_it_in_order(
     assert all(arm.test and arm.epochs == 1 for arm in run.summary.arms.values())
 
 
+def test_ctrl_c_ends_the_wait_for_a_disk_that_does_not_answer(
+    run: Headless, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked, answers, set_up = threading.Event(), threading.Event(), RunLog._set_up
+
+    def hang(log: RunLog, *how: Any) -> None:
+        asked.set()
+        assert answers.wait(60)
+        set_up(log, *how)
+
+    def send() -> None:
+        assert asked.wait(60)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(RunLog, "_set_up", hang)
+    sender = threading.Thread(target=send)
+    sender.start()
+    assert headless.run_headless(small_preset(), run.logs, json=True) == 130
+    sender.join()
+    answers.set()
+    assert capsys.readouterr().err == "ended before training began; nothing is kept\n"
+
+
 # An output that takes no more
 
 

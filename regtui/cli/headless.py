@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from regtui.cli.cursor import cut_off
 from regtui.cli.run_printers import RunJsonPrinter, RunTablePrinter, run_progress
+from regtui.cli.wait import waited
 from regtui.console import PROSE, complain, drop_blocked_output, room, say, unread
 from regtui.errors import BY_SIGNAL, EXIT_CODES, RegtuiError
 from regtui.preset.model import Preset
@@ -75,7 +76,7 @@ def resume_headless(folder: Path, changes: Changes, *, json: bool, threads: int 
     ) -> RunResult:
         return resume(folder, changes, control, emit, begun=begun, threads=threads, ready=ready)
 
-    preset = resumable(folder, changes.epochs, changes.device).preset
+    preset = waited(folder, lambda: resumable(folder, changes.epochs, changes.device)).preset
     try:
         return _conducted(make, preset, json=json)
     except KeyboardInterrupt as early:

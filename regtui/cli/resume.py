@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from regtui.cli.find import find_saved
+from regtui.cli.wait import waited
 from regtui.console import can_draw
 from regtui.engine.resume import Changes
 from regtui.errors import InputError
@@ -42,8 +43,8 @@ def resume_run(
         InputError: There is no such run, it can't be resumed, or the options do not fit together.
         RegtuiError: Training could not begin, or the screen failed.
     """
-    folder = find_saved(run, logs)
-    if is_study_folder(folder):
+    folder, is_study = waited(Path(run), lambda: _found(run, logs))
+    if is_study:
         raise InputError(f"{quoted(run)} is a study; 'regtui study --resume' goes on with it")
     if headless or not can_draw(sys.stdout):
         from regtui.cli.headless import resume_headless
@@ -52,7 +53,14 @@ def resume_run(
         return resume_headless(folder, changes, json=json, threads=threads)
     if json:
         raise InputError("--json is for runs without the screen: add --headless")
-    resumable(folder, changes.epochs, changes.device)  # what is wrong is said before there is a screen
+    # What is wrong is said before there is a screen.
+    waited(folder, lambda: resumable(folder, changes.epochs, changes.device))
     from regtui.cli.screen import open_screen
 
     return open_screen(read_settings(), None, logs, threads=threads, resume=(folder, changes), **screen)
+
+
+def _found(run: str, logs: Path) -> tuple[Path, bool]:
+    """The folder that is meant, and whether it is a study's."""
+    folder = find_saved(run, logs)
+    return folder, is_study_folder(folder)

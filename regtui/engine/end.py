@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from regtui.disk import Disk, HangsError, slow
 from regtui.engine.crew import nobody_watches
 from regtui.engine.process import CrewClosedError, Wait
 from regtui.engine.run import RunResult, conduct, teller
 from regtui.engine.trainer import Trainer
+from regtui.engine.waiting import opened
 from regtui.errors import InputError
 from regtui.protocol.control import Control, Stop
 from regtui.protocol.events import Event
@@ -36,7 +38,12 @@ def end_at_once(folder: Path, control: Control, emit: Callable[[Event], object])
     """
     if not control.stop_at_once:
         control.send(Stop(at_once=True))
-    with RunLog.resumed(folder, checkpoints=True) as log:
+    disk = Disk()
+    try:
+        taken = opened(disk, lambda: RunLog.resumed(folder, checkpoints=True, disk=disk), RunLog.release)
+    except HangsError:
+        raise InputError(slow(folder)) from None
+    with taken as log:
         place = resumable(folder, held=True)
         if place.commit is None:
             raise InputError(f"{quoted(folder)} has saved no epoch")

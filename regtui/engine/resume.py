@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from regtui.arm.interface import ArmCalls
+from regtui.disk import Disk
 from regtui.engine.crew import Crew, ProcessCrew
 from regtui.engine.run import RunResult, build, conduct, teller
 from regtui.engine.trainer import Trainer
+from regtui.engine.waiting import awaited, opened
 from regtui.errors import InputError
 from regtui.preset.file import load
 from regtui.preset.model import Preset
@@ -84,11 +86,13 @@ def resume(
         RegtuiError: Training could not begin. Whatever fails later is told by the result's status instead.
         HandedOver: A `HandOver` was sent, and the run goes on in another process.
     """
-    place = resumable(folder, changes.epochs, changes.device, held=abandoned)
+    disk = Disk()
+    with awaited(disk, folder, control, emit):
+        place = disk(lambda: resumable(folder, changes.epochs, changes.device, held=abandoned))
     if crew is not None:
-        return _resume(folder, changes, control, emit, crew, begun, attachable=attachable, ready=ready)
+        return _resume(folder, changes, control, emit, crew, begun, disk, attachable=attachable, ready=ready)
     with ProcessCrew(threads or place.threads) as processes:
-        return _resume(folder, changes, control, emit, processes, begun, attachable=attachable, ready=ready)
+        return _resume(folder, changes, control, emit, processes, begun, disk, attachable=attachable, ready=ready)
 
 
 def _resume(
@@ -98,14 +102,16 @@ def _resume(
     emit: Callable[[Event], object],
     crew: Crew,
     begun: Callable[[Path], None],
+    disk: Disk,
     *,
     attachable: bool,
     ready: Callable[[], object],
 ) -> RunResult:
-    saves = not is_of_study(folder) or (folder / CHECKPOINT).is_dir()  # a study's runs have none unless asked for
-    with RunLog.resumed(folder, checkpoints=saves) as log:
-        place = resumable(folder, changes.epochs, changes.device, held=True)
-        seam = find_seam(folder, place.commit, place.training)
+    log, saves = _take(folder, disk, control, emit)
+    with log:
+        with awaited(disk, folder, control, emit):
+            place = disk(lambda: resumable(folder, changes.epochs, changes.device, held=True))
+            seam = disk(lambda: find_seam(folder, place.commit, place.training))
         preset, history = _preset(place, changes), seam.history
         before = history.seams[-1] if history.seams else history.started
         crew.prepare(len(preset.arms()))
@@ -136,10 +142,8 @@ def _resume(
         )
         patient = _patient_arms(place, changes)
         ready()
-        if seam.unsaved > 1:  # more than the one that a kill may cost
-            log.keep_beside(seam.unsaved)
-        kept = kept_lines(folder, seam.lines, place.training)
-        log.go_on(preset, crew.threads, place.epoch, kept, seam.kept, place.reached)
+        with awaited(disk, folder, control, emit):
+            disk(lambda: _rewrite(log, place, seam, preset, crew.threads))
         with serving(log, control, emit, wanted=attachable) as served:
             begun(log.folder)
 
@@ -157,6 +161,22 @@ def _resume(
                     trainer.saver.save()  # from here on it has the changes, and belongs to a log with the seam
 
             return conduct(trainer, history, log, served, tell_seam)
+
+
+def _take(folder: Path, disk: Disk, control: Control, emit: Callable[[Event], object]) -> tuple[RunLog, bool]:
+    """Take over a run's folder; returns its log, and whether checkpoints are saved there."""
+    with awaited(disk, folder, control, emit):
+        saves = disk(lambda: not is_of_study(folder) or (folder / CHECKPOINT).is_dir())  # a study's only if asked for
+        return opened(disk, lambda: RunLog.resumed(folder, checkpoints=saves, disk=disk), RunLog.release), saves
+
+
+def _rewrite(log: RunLog, place: Resumable, seam: Seam, preset: Preset, threads: int) -> None:
+    """Make the folder that of a run that goes on."""
+    if seam.unsaved > 1:  # more than the one that a kill may cost
+        log.keep_beside(seam.unsaved)
+    log.go_on(
+        preset, threads, place.epoch, kept_lines(place.folder, seam.lines, place.training), seam.kept, place.reached
+    )
 
 
 def _check_data(crew: Crew, history: History, preset: Preset, folder: Path) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from regtui.arm.reports import ScoreReport
 from regtui.data.source import ensure
+from regtui.disk import Disk, HangsError
 from regtui.engine.crew import Crew, ProcessCrew
 from regtui.engine.fits import check_early
 from regtui.engine.process import CrewClosedError, EngineError
 from regtui.engine.trainer import Trainer
-from regtui.engine.waiting import WaitForDisk
+from regtui.engine.waiting import WaitForDisk, awaited, opened
 from regtui.engine.watch import PATIENCE, StalledError, Watch, stalled
 from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
@@ -71,6 +73,7 @@ def run(
         ready: Called when the arms are built; from then on a stop ends the run in order.
 
     Raises:
+        CrewClosedError: A stop was requested while a disk that does not answer was waited for; nothing is left behind.
         InputError: The preset asks for what isn't there (a device, a data set, memory), or `logs` can't be written.
             Nothing is left behind.
         RegtuiError: Training could not begin. Whatever fails later is told by the result's status instead.
@@ -100,11 +103,17 @@ def _run(
     ready: Callable[[], object],
 ) -> RunResult:
     crew.prepare(len(preset.arms()))
-    with RunLog(logs, preset, crew.threads, checkpoints=checkpoints) as log:
+    disk = Disk()
+    with awaited(disk, logs, control, emit):
+        made = opened(
+            disk, lambda: RunLog(logs, preset, crew.threads, checkpoints=checkpoints, disk=disk), RunLog.discard
+        )
+    with made as log:
         try:
             build(preset, crew, control, emit)
         except BaseException:
-            log.discard()
+            with suppress(HangsError):  # it is still done when the disk answers
+                disk(log.discard)
             raise
         ready()
         history = History()
@@ -182,7 +191,7 @@ def conduct(
             summary = _end(trainer, history, log, emit, status, sentence)
     if status is None:
         words = "the run is handed over when the disk answers; a stop at once ends it before"
-        waits = log.disk.silent = WaitForDisk(trainer.progress.now, trainer.control, emit, words)
+        waits = log.disk.silent = WaitForDisk(trainer.progress.now, lambda: trainer.control.stop_at_once, emit, words)
         log.hand_over(trainer.progress.now)
         waits.end()
         raise HandedOver(log.folder)
@@ -201,7 +210,7 @@ def _end(
     progress = trainer.progress
     wall = progress.clock.seconds
     words = "the run has ended, and waits for the disk; a stop at once loses what it has not written"
-    waits = log.disk.silent = WaitForDisk(wall, trainer.control, emit, words)
+    waits = log.disk.silent = WaitForDisk(wall, lambda: trainer.control.stop_at_once, emit, words)
     finished = RunFinished(t=round(wall, 3), status=status, error=sentence, train_seconds=progress.train_seconds)
     unkept = _keep_predictions(log, trainer.reports, finished.t)
     for word in (*unkept, *log(finished), *log.close(finished.t)):

@@ -51,7 +51,15 @@ class RunLog:
         folder: The path of the run's folder, as it was when something was last saved.
     """
 
-    def __init__(self, logs: Path, preset: Preset, threads: int | None = None, *, checkpoints: bool = True) -> None:
+    def __init__(
+        self,
+        logs: Path,
+        preset: Preset,
+        threads: int | None = None,
+        *,
+        checkpoints: bool = True,
+        disk: Disk | None = None,
+    ) -> None:
         """Create a new folder below `logs` and write the preset and the circumstances into it.
 
         Args:
@@ -59,11 +67,12 @@ class RunLog:
             preset: The preset of the run.
             threads: Threads of each process, if known.
             checkpoints: Whether the folder gets one for a checkpoint.
+            disk: That of the log from here on; if left out, it is a new one.
 
         Raises:
             InputError: The folder can't be written.
         """
-        self._set_up(checkpoints=checkpoints)
+        self._set_up(checkpoints, disk)
         began = datetime.now(UTC)
         try:
             self._made += [path for path in (logs, *logs.parents) if not path.exists()]
@@ -88,18 +97,19 @@ class RunLog:
             raise
 
     @classmethod
-    def resumed(cls, folder: Path, *, checkpoints: bool) -> Self:
+    def resumed(cls, folder: Path, *, checkpoints: bool, disk: Disk | None = None) -> Self:
         """Take over the folder of a run, so that no other process resumes it; `go_on` begins to write.
 
         Args:
             folder: The run's folder.
             checkpoints: Whether the folder gets one for a checkpoint, if it has none.
+            disk: That of the log from here on; if left out, it is a new one.
 
         Raises:
             InputError: Another process trains it, or the folder can't be read.
         """
         log = cls.__new__(cls)
-        log._set_up(checkpoints=checkpoints)
+        log._set_up(checkpoints, disk)
         log.folder = log._made_at = log._known_place = folder
         try:
             log._handle, log._locked = open_locked(folder)
@@ -192,8 +202,8 @@ class RunLog:
         if told:
             self._write(CIRCUMSTANCES, _json(told | {"pid": None, "pid_started": None}))
 
-    def _set_up(self, *, checkpoints: bool) -> None:
-        self.disk = Disk()
+    def _set_up(self, checkpoints: bool, disk: Disk | None) -> None:
+        self.disk = disk or Disk()
         self._made: list[Path] = []
         self._checkpoints = checkpoints
         self._handle: int | None = None
@@ -312,11 +322,12 @@ class RunLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.disk(self._end)
+            self.disk(self.release)
         except HangsError:
-            self.disk.later(self._end)
+            self.disk.later(self.release)
 
-    def _end(self) -> None:
+    def release(self) -> None:
+        """Let go of the folder's files and its lock."""
         self._events.close()
         self._let_go()
 

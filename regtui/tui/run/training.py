@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from regtui.disk import Disk
 from regtui.engine.crew import ProcessCrew
 from regtui.engine.process import CrewClosedError
 from regtui.engine.resume import Changes, resume
 from regtui.engine.run import RunResult, run
+from regtui.engine.waiting import awaited
 from regtui.engine.watch import PATIENCE, Watch, stalled
 from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
@@ -82,7 +84,9 @@ class ProcessTraining:
         begun: Callable[[Path], None],
     ) -> RunResult:
         """Train a saved run on; waits as `run` does."""
-        place = resumable(folder, changes.epochs, changes.device)
+        disk = Disk()
+        with awaited(disk, folder, control, emit):
+            place = disk(lambda: resumable(folder, changes.epochs, changes.device))
         return self._with_crew(control, emit, lambda crew: resume(folder, changes, control, emit, crew, begun), place)
 
     def _with_crew(
