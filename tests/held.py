@@ -18,31 +18,33 @@ class Gate:
     It is passed when it is open, when a process that trains has ended, and when the screen of the program has gone.
 
     Attributes:
+        folder: Where it is kept what is known of it.
+        epoch: At whose end it is.
         program: What comes after `python` for the command line whose runs wait.
     """
 
     def __init__(self, folder: Path, epoch: int = 1) -> None:
         """Make one at the end of an epoch; what is known of it is in `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._epoch = folder, epoch
+        self.folder, self.epoch = folder, epoch
         self.program = ["-P", __file__, str(folder), str(epoch)]
 
     @property
     def waiting(self) -> int:
         """How many runs have come to it."""
-        return len(list(self._folder.glob("*.came")))
+        return len(list(self.folder.glob("*.came")))
 
     def open(self) -> None:
         """Let all pass."""
-        (self._folder / "open").touch()
+        (self.folder / "open").touch()
 
     def before(self, decide: Callable[[Any, Mapping[str, Any]], None]) -> Callable[[Any, Mapping[str, Any]], None]:
         """What the trainer does after it has measured an epoch, but that it waits here first."""
 
         def wait_and_decide(trainer: Any, measured: Mapping[str, Any]) -> None:
-            if trainer.progress.epoch == self._epoch:
-                (self._folder / f"{id(trainer)}.came").touch()
-                while not ((self._folder / "open").exists() or getattr(trainer.crew, "has_lost_one", False)):
+            if trainer.progress.epoch == self.epoch:
+                (self.folder / f"{id(trainer)}.came").touch()
+                while not ((self.folder / "open").exists() or getattr(trainer.crew, "has_lost_one", False)):
                     time.sleep(0.01)
             decide(trainer, measured)
 

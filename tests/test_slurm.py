@@ -26,6 +26,8 @@ from regtui.study.local import LocalEngine
 from regtui.study.slurm import SlurmEngine, _Submitted, slurm_settings
 from regtui.study.slurm_job import Made, SlurmRun
 from tests.engines import by_seed, epochs, jobs, make_all, measured
+from tests.held import Gate
+from tests.held_elsewhere import hold_jobs
 from tests.same_run import assert_same, seams
 
 pytestmark = pytest.mark.skipif(find_spec("submitit") is None, reason="submitit is not installed")
@@ -298,18 +300,21 @@ def test_with_checkpoints_runs_of_jobs_that_are_taken_back_preempted_and_killed_
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slurm, "LOOK", 0.05)
-    wanted = jobs(2, train={"epochs": 60})
+    first, second = (Gate(tmp_path / f"epoch{epoch}", epoch) for epoch in (4, 7))
+    hold_jobs(monkeypatch, first, second)
+    wanted = jobs(2, train={"epochs": 9})
     at: dict[int, int] = {}
     with SlurmEngine([], jobs=2, checkpoints=True, cluster="local") as engine:
         for job in wanted:
             engine.begin(job, runs)
-        while len(at) < 2 or min(at.values()) < 3:
+        while len(at) < 2 or min(at.values()) < first.epoch:
             at |= {news.job.seed: epoch_of(news) for news in engine.news(1) if epoch_of(news)}
         taken_back = [run.slurm._process for run in engine._running]
     for process in taken_back:
         process.wait()
     cut_off = {read_toml(run / "preset.toml")["train"]["seed"]: run for run in runs.iterdir()}
-    assert all(reached(run) >= 2 for run in cut_off.values())
+    assert all(reached(run) == first.epoch - 1 for run in cut_off.values())
+    first.open()
 
     controllers: dict[int, int] = {}
     disturb = {0: signal.SIGUSR2, 1: signal.SIGKILL}  # Slurm's word to a job that is preempted, and the end of a node
@@ -317,9 +322,11 @@ def test_with_checkpoints_runs_of_jobs_that_are_taken_back_preempted_and_killed_
     def harm(news: News) -> None:
         if isinstance(news, Began):
             controllers[news.job.seed] = int(news.where.split(",")[0].removeprefix("job "))
-        elif news.job.seed in disturb and epoch_of(news) >= at[news.job.seed] + 3:
+        elif news.job.seed in disturb and epoch_of(news) == second.epoch:
             (process,) = psutil.Process(controllers[news.job.seed]).children()
             process.send_signal(disturb.pop(news.job.seed))
+        if not disturb:
+            second.open()
 
     with SlurmEngine([], jobs=2, cluster="local") as engine:  # not asked for checkpoints again
         monkeypatch.setattr(engine, "begin", lambda job, _runs: engine.go_on(job, cut_off[job.seed]))
@@ -350,19 +357,22 @@ def test_an_array_of_slurm_makes_what_this_machine_makes(
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     preempted: list[str] = []
+    gate = Gate(tmp_path / "gate", epoch=3)
+    hold_jobs(monkeypatch, gate)
 
     def preempt(news: News) -> None:
-        if not preempted and isinstance(news, Told) and isinstance(news.event, EpochDone) and news.event.epoch >= 3:
+        if not preempted and epoch_of(news) == gate.epoch:
             name = where[news.job.seed].removeprefix("job ")
             shell = psutil.Process(int((programs / f"{name}.pid").read_text()))
             (process,) = (child for child in shell.children(recursive=True) if "-u" in child.cmdline())
             process.send_signal(signal.SIGUSR2)
             preempted.append(name)
+            gate.open()
         elif isinstance(news, Began):
             where[news.job.seed] = news.where
 
     where: dict[int, str] = {}
-    wanted = jobs(3, train={"epochs": 60})
+    wanted = jobs(3, train={"epochs": 5})
     with SlurmEngine(["partition=cpu"], jobs=3) as engine:
         there = by_seed(make_all(engine, wanted, runs, preempt))
     assert capfd.readouterr() == ("", "")
