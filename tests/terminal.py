@@ -31,6 +31,8 @@ PATIENCE = 120.0
 """Seconds that anything may take; a machine may be busy."""
 AGAIN = 2.0
 """Seconds after which a key is typed again that changed nothing."""
+ESCAPE = "\x1b[27u"
+"""The escape key as newer terminals send it; the byte alone and the next key make another key for who reads late."""
 _OBEYED = re.compile(rb"\x1b(?:\[[0-9;:?<=>$]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)")
 _TAKE_TERMINAL = "import os, sys; os.login_tty(0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 
@@ -113,13 +115,9 @@ class Terminal:
 
     def press(self, *keys: str) -> None:
         """Type keys, one after the other."""
-        for key in keys:  # so that each comes alone, as from a person
-            if key == "\x1b":  # together with the next it would be another key
-                with suppress(AssertionError):  # there may be nothing to leave
-                    self.press_and_change(key, 3)
-            else:
-                self._type(key)
-                self.read(0.05)
+        for key in keys:
+            self._type(key)
+            self.read(0.05)  # so that each comes alone, as from a person
 
     def press_until(self, key: str, wanted: Callable[[], object]) -> None:
         """Type a key until something is true: a question takes none that was typed before it was seen."""

@@ -6,7 +6,6 @@ import csv
 import html.parser
 import json
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from regtui.runs.summary import read_summary
 from regtui.text import is_shown, one_line
 from tests.command import TINY, call, environment
 from tests.hostile import HARMLESS, HOSTILE, assert_harmless, spoil_all, toml, variants, write_run
-from tests.terminal import Terminal
+from tests.terminal import ESCAPE, Terminal
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +217,8 @@ def test_a_run_s_folder_of_a_hostile_name_is_named_clean(folder: Path) -> None:
 
 # On screen
 
-BACK = ("\x1b", "● baseline")
+BACK = (ESCAPE, "● baseline")
+HOME, DOWN = "\x1b[H", "\x1b[B"
 
 
 def open_page(terminal: Terminal, key: str, page: str) -> None:
@@ -226,6 +226,12 @@ def open_page(terminal: Terminal, key: str, page: str) -> None:
     before = len(terminal.written)
     terminal.press_and_change(key)
     terminal.until(lambda: page.encode() in terminal.written[before:])
+
+
+def answer(terminal: Terminal, key: str, page: str) -> None:
+    """Type a key that only closes a question, until words come that cannot be seen as long as it is there."""
+    before = len(terminal.written)
+    terminal.press_until(key, lambda: page.encode() in terminal.written[before:])
 
 
 @pytest.mark.slow
@@ -240,10 +246,14 @@ def test_no_screen_of_saved_runs_writes_what_a_file_says_to_the_terminal(folder:
         for key, page in (
             ("\r", "● baseline"), ("?", "Keys"), BACK, ("f", "Preset"), BACK, ("i", "Techniques"), BACK,
             ("x", "What if"), BACK, ("w", "hidden1"), ("b", "each arm's best epoch"), BACK, ("v", "accuracy in %"),
-            ("\x1b", "3 of 3 runs"), ("a", "3 marked"), ("c", "└┬"), ("\x1b", "3 marked"), ("\x1b", "3 of 3 runs"),
-            ("\x1b[B", "20200102-"), ("\r", "This run can't be shown"), ("\r", "3 of 3 runs"),
-            ("/", "status=finished"), ("P", "runs"), ("<", "PWNED"), ("\x1b", "3 of 3 runs"),
-            ("\x1b[H", "3 of 3 runs"), ("\r", "● baseline"), ("c", "choose a preset"),
+            (ESCAPE, "3 of 3 runs"), ("a", "3 marked"), ("c", "└┬"), (ESCAPE, "3 marked"), (ESCAPE, "3 of 3 runs"),
+            (DOWN, "20200102-"), ("\r", "This run can't be shown"),
+        ):  # fmt: skip
+            open_page(terminal, key, page)
+        answer(terminal, "o", "compare")  # in the footer of the list
+        for key, page in (
+            ("/", "status=finished"), ("P", "runs"), ("<", "PWNED"), (ESCAPE, "3 of 3 runs"),
+            (HOME, "3 of 3 runs"), ("\r", "● baseline"), ("c", "choose a preset"),
         ):  # fmt: skip
             open_page(terminal, key, page)
         terminal.press_until("q", lambda: terminal.has_ended)
@@ -262,20 +272,24 @@ def test_no_screen_of_saved_runs_writes_what_a_file_says_to_the_terminal(folder:
 def test_no_screen_of_presets_writes_what_a_file_says_to_the_terminal(tmp_path: Path) -> None:
     presets_here(tmp_path)
     hostile_folder = f"logs{HOSTILE_NAME}"
-    with Terminal("-m", "regtui", "--log-dir", hostile_folder, env=environment(), cwd=tmp_path) as terminal:
+    words = ("--no-bell", "--log-dir", hostile_folder)  # which a run of some seconds rings
+    with Terminal("-m", "regtui", *words, env=environment(), cwd=tmp_path) as terminal:
         terminal.until("choose a preset")
-        terminal.press("\x1b[H")
+        terminal.press(HOME)
         terminal.until("PWNED")
-        for key in ("?", "\x1b", "i", "\x1b", "\x1b[B", "\x1b[B", "\r", "s", "\x1b", "\x1b[H", "s", "\x1b", "\x1b[H"):
-            with suppress(AssertionError):  # not every key does something everywhere
-                terminal.press_and_change(key, 5)
-        terminal.press("\r")
-        terminal.until(lambda: b"one seed (" in terminal.written or b"log  " in terminal.written)
-        terminal.read(1)
-        for keys in (["f"], ["\x1b"], ["i"], ["\x1b"], ["w"], ["\x1b"], ["x"], ["\x1b"]):
-            terminal.press(*keys)
-            terminal.read(0.5)
-        terminal.press("q")
+        for key, page in (
+            ("?", "Keys"), (ESCAPE, "choose a preset"), ("i", "Techniques"), (ESCAPE, "choose a preset"),
+            (DOWN, "batch-norm"), (DOWN, "is broken"), ("\r", "This file is broken"), (HOME, "batch-norm"),
+            ("s", "Save the preset as"),
+        ):  # fmt: skip
+            open_page(terminal, key, page)
+        answer(terminal, ESCAPE, "saved runs")  # in the footer, too
+        for key, page in (
+            ("\r", "one seed ("), ("f", "Preset"), BACK, ("i", "Techniques"), BACK, ("w", "hidden1"), BACK,
+            ("x", "What if"), BACK,
+        ):  # fmt: skip
+            open_page(terminal, key, page)
+        terminal.press_until("q", lambda: terminal.has_ended)
         terminal.wait()
         assert_harmless(terminal.written.replace(b"\r\n", b"\n"), screen=True)
     assert any((tmp_path / hostile_folder).iterdir())

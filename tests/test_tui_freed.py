@@ -25,7 +25,7 @@ from regtui.tui.widgets.row_list import RowList
 from tests.conftest import small_preset
 from tests.screen_double import ScriptedTraining, text_of, until
 from tests.scripted import ScriptedCrew
-from tests.terminal import Terminal
+from tests.terminal import ESCAPE, Terminal
 
 
 class Watched(RegtuiApp):
@@ -148,7 +148,7 @@ def test_a_hundred_saved_runs_looked_at_take_no_more_memory_than_ten(tmp_path: P
         for count in range(1, 101):
             terminal.press("\r")
             terminal.until("one seed (")
-            terminal.press("\x1b")
+            terminal.press(ESCAPE)
             terminal.until("of 2 runs")
             terminal.press("j" if count % 2 else "k")
             terminal.until(names[count % 2])  # the preview of the other one
