@@ -32,8 +32,7 @@ def test_a_killed_connection_leaves_a_run_that_the_next_one_ends(tmp_path: Path,
             terminal.until("patience")
             pids = {process.pid for process in server.look()}
             terminal.press("p")
-            terminal.read(3)
-            terminal.press("y")  # it asks, where that ends the run at once
+            terminal.press_until("y", lambda: told(logs, "run_finished"))  # it asks, where that ends the run at once
             terminal.until("Verdict")
             terminal.press("q")
             assert terminal.wait() == 0

@@ -16,7 +16,8 @@ from rich.cells import cell_len
 
 from regtui.runs.events import read_events
 from tests.command import environment
-from tests.terminal import LEFT, Terminal
+from tests.held import Gate
+from tests.terminal import ESCAPE, LEFT, Terminal
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +36,13 @@ background.PATIENCE = 60.0
 main()
 """
 """The program, which gives the terminal a minute to say what it looks like."""
+LOADS_FOR_EVER = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from regtui.cli.main import main
+main()
+"""
+"""The program, which finds PyTorch in the folder that comes first."""
 
 
 def regtui(logs: Path, *options: str, env: Mapping[str, str] | None = None, **size: int) -> Terminal:
@@ -132,7 +140,7 @@ def test_with_ascii_no_other_byte_is_written(logs: Path) -> None:
     with regtui(logs, "--preset", "smoke", "--start", "--ascii", "--epochs", "1", env=plain) as terminal:
         terminal.until(lambda: told(logs, "run_finished"))
         terminal.until(" ahead")
-        terminal.press("d", "w", "\x1b", "i", "\x1b", "?", "\x1b", "c")
+        terminal.press("d", "w", ESCAPE, "i", ESCAPE, "?", ESCAPE, "c")
         terminal.until("batch-norm")
         terminal.press("q")
         assert terminal.wait() == 0, terminal.normal_screen
@@ -159,9 +167,13 @@ def test_a_device_that_is_not_there_is_a_sentence_and_leaves_nothing(logs: Path)
 
 
 def test_patience_lowered_by_keys_stops_the_run(logs: Path) -> None:
-    with regtui(logs, *LONG, "--patience", "3", "--set", "train.learning_rate=0.03") as terminal:
-        terminal.until(lambda: told(logs, "epoch_done"))
+    gate = Gate(logs.parent / "gate")  # of an epoch in which it does not stop by itself
+    words = ("--log-dir", logs, *LONG, "--patience", "3", "--set", "train.learning_rate=0.03")
+    with Terminal(*gate.program, *words, cwd=logs.parent) as terminal:
+        terminal.until(lambda: gate.waiting)
         terminal.press("-", "-")
+        terminal.until("3→1")
+        gate.open()
         terminal.until(lambda: told(logs, "control_applied"))
         terminal.until(lambda: told(logs, "run_finished"))
         terminal.until(" ahead")
@@ -238,7 +250,11 @@ def come_to(terminal: Terminal, logs: Path, phase: str) -> None:
 @pytest.mark.parametrize(("phase", "number"), [*PHASES.items(), ("training", SIGINT)])
 def test_each_signal_ends_it_in_order_whatever_it_does(logs: Path, phase: str, number: Signals) -> None:
     options = {"presets": (), "verdict": (*LONG[:3], "--epochs", "1")}.get(phase, LONG)
-    with regtui(logs, *options) as terminal:
+    first = logs.parent / "first"
+    first.mkdir()
+    (first / "torch.py").write_text("import time; time.sleep(600)")
+    program = ("-c", LOADS_FOR_EVER, first) if phase == "loading" else ("-m", "regtui")
+    with Terminal(*program, "--log-dir", logs, *options, cwd=logs.parent) as terminal:
         come_to(terminal, logs, phase)
         terminal.family()
         terminal.signal(number)
@@ -329,7 +345,7 @@ def test_where_the_encoding_has_no_more_all_is_ascii_by_itself(logs: Path, env: 
     with regtui(logs, "--preset", "smoke", "--start", "--epochs", "1", env=env) as terminal:
         terminal.until(lambda: told(logs, "run_finished"))
         terminal.until(" ahead")
-        terminal.press("d", "?", "\x1b", "q")
+        terminal.press("d", "?", ESCAPE, "q")
         assert terminal.wait() == 0, terminal.normal_screen
         assert_restored(terminal)
     assert not re.findall(rb".{0,40}[\x80-\xff]+.{0,20}|\\u[0-9a-f]{4}", terminal.written)
