@@ -259,11 +259,17 @@ def test_visitors_who_say_anything_change_no_number(tmp_path: Path) -> None:
         threads.append(threading.Thread(target=disturb, args=(folder,)))
         threads[0].start()
 
+    def let_in(event: Event) -> None:
+        if isinstance(event, EpochDone) and event.epoch == 2:
+            wait_for(lambda: len(visits) > 10)
+
     threads: list[threading.Thread] = []
     quiet = run(PRESET, tmp_path / "quiet", Control(), ignore, LocalCrew())
-    disturbed = run(PRESET, tmp_path / "disturbed", Control(), ignore, LocalCrew(), begun)
-    over.set()
-    threads[0].join()
+    try:
+        disturbed = run(PRESET, tmp_path / "disturbed", Control(), let_in, LocalCrew(), begun)
+    finally:
+        over.set()
+        threads[0].join()
     assert len(visits) > 10
     (disturbed.folder / service.REFUSALS).unlink()
     assert_same(disturbed.folder, quiet.folder)

@@ -150,16 +150,22 @@ def test_every_number_is_that_of_an_ordinary_run(tmp_path: Path) -> None:
             assert (done[job.key] / predictions).read_bytes() == (ordinary / predictions).read_bytes()
 
 
-def test_a_worker_that_is_killed_is_replaced_and_its_run_begun_anew(tmp_path: Path) -> None:
-    study = begun(tmp_path, "4")
+def test_a_worker_that_is_killed_is_replaced_and_its_run_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, gate = begun(tmp_path, "4"), Gate(tmp_path / "gate")
     killed: list[Path] = []
 
     def tell(news: News | Opened) -> None:
         if isinstance(news, Began) and len(killed) < 2:
             killed.append(news.folder)
             kill_workers()
+        if len(killed) == 2:
+            gate.open()
 
-    assert conduct(study, LocalEngine(2), threading.Event(), tell) == "finished"
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_decide", gate.before(Trainer._decide))
+        assert conduct(study, LocalEngine(2), threading.Event(), tell) == "finished"
     assert not any(folder.exists() for folder in killed)
     untroubled = begun(tmp_path / "other", "4")
     conduct(untroubled, LocalEngine(1), threading.Event(), lambda _news: None)
@@ -168,8 +174,11 @@ def test_a_worker_that_is_killed_is_replaced_and_its_run_begun_anew(tmp_path: Pa
     wait_until(lambda: not any(children_of(child) for child in children_of(os.getpid())))
 
 
-def test_a_run_whose_worker_always_dies_is_told_as_failed_and_others_go_on(tmp_path: Path) -> None:
-    study = begun(tmp_path, "2")
+def test_a_run_whose_worker_always_dies_is_told_as_failed_and_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, gate = begun(tmp_path, "2"), Gate(tmp_path / "gate")
+    monkeypatch.setattr(Trainer, "_decide", gate.before(Trainer._decide))
     ended: list[Ended] = []
 
     def tell(news: News | Opened) -> None:
@@ -177,6 +186,8 @@ def test_a_run_whose_worker_always_dies_is_told_as_failed_and_others_go_on(tmp_p
             ended.append(news)
         if isinstance(news, Began) and news.job.seed == 0:
             kill_workers()
+        elif isinstance(news, Began):
+            gate.open()
 
     conduct(study, LocalEngine(1), threading.Event(), tell)
     assert [(one.job.seed, one.status) for one in ended] == [(0, "failed"), (1, "finished")]
