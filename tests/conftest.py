@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from regtui.disk import Disk
-from regtui.engine import clock
+from regtui.engine import clock, steps
 from regtui.preset.model import Preset
 from regtui.preset.validation import validate
 from regtui.remote import client, server, service
@@ -75,6 +75,7 @@ def _no_haste() -> Iterator[None]:
             (clock, "STOOD_STILL"), (client, "ANSWER"), (server, "GOODBYE"), (server, "PATIENCE"), (service, "AT_MOST"),
         ):  # fmt: skip
             patch.setattr(module, name, MINUTE)
+        patch.setattr(steps, "READ_OUT", MINUTE)  # how many steps are told at once depends on no clock
         yield
 
 
