@@ -778,6 +778,21 @@ def test_a_preset_that_no_longer_fits_is_a_sentence(runs: Runs, setting: str, ma
     assert (cut / "events.jsonl").read_bytes() == before
 
 
+def test_the_checkpoint_of_another_run_of_the_same_preset_is_not_gone_on_with(runs: Runs) -> None:
+    """As of one that was steered: its weights are none of what this log tells."""
+    cut = runs.whole(preset_of(4), in_epoch(3))
+    other = runs.whole(preset_of(4), in_epoch(3), lambda: ScriptedCrew(LOSSES | {"regularized": [0.7, 0.6, 0.5]}))
+    for folder in (cut, other):
+        mixed = shutil.copytree(folder, runs.logs / f"{folder.name}-mixed")
+        shutil.rmtree(mixed / "checkpoint")
+        shutil.copytree(other / "checkpoint", mixed / "checkpoint")
+        shutil.copy(cut / "events.jsonl", mixed / "events.jsonl")
+        before = (mixed / "events.jsonl").read_bytes()
+        with pytest.raises(InputError, match="is of another run than the checkpoint: the best validation loss of the"):
+            runs.resumed(mixed)
+        assert (mixed / "events.jsonl").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [

@@ -154,4 +154,8 @@ def _fault(history: History, commit: Commit) -> str:
         if seen != list(range(1, trained + 1)):
             lost = next((epoch for epoch in range(1, trained + 1) if epoch not in seen), trained)
             return f"lacks epoch {lost} of the {name} arm"
+        # Several runs of one preset tell of the same epochs; with other numbers, if they were steered.
+        best, told = arm.best.val_loss if arm.best else None, commit.trainer["arms"][name].get("best_val_loss")
+        if told is not None and told != best:
+            return f"is of another run than the checkpoint: the best validation loss of the {name} arm is another there"
     return ""
