@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import re
 import shutil
 import zlib
@@ -565,11 +566,34 @@ def test_so_are_best_weights_that_have_a_file_of_their_own(mnist_file: Path, tmp
     assert read_weights(tmp_path, "baseline", "last")
 
 
+def test_a_bit_that_flips_in_the_manifest_is_noticed(saved: Path, tmp_path: Path) -> None:
+    """Wherever it makes a difference: in the manifest's own checksum it makes none."""
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(saved, folder)
+    path, whole, chance = folder / MANIFEST, (saved / MANIFEST).read_bytes(), random.Random(0)
+    assert read_manifest(saved) is not None
+    noticed = 0
+    for place in chance.sample(range(8 * len(whole)), 300):
+        content = bytearray(whole)
+        content[place // 8] ^= 1 << place % 8
+        path.write_bytes(content)
+        try:
+            assert read_manifest(folder) == read_manifest(saved)
+        except InputError:
+            noticed += 1
+    assert noticed > 280
+    numbers = whole.replace(b'"wait": 0', b'"wait": 1')
+    assert numbers != whole
+    path.write_bytes(numbers)
+    with pytest.raises(InputError, match=r"manifest.json is damaged"):
+        read_manifest(folder)
+
+
 def test_checkpoints_without_checksums_are_read_as_before(saved: Path, mnist_file: Path, tmp_path: Path) -> None:
     """As those of earlier versions are; who goes on from one writes them from then on."""
     folder = tmp_path / "checkpoint"
     shutil.copytree(saved, folder)
-    change(folder, lambda m: [files.pop("checksums") for files in m["arms"].values()])
+    change(folder, lambda m: [m.pop("checksum"), *(files.pop("checksums") for files in m["arms"].values())])
     assert read_weights(tmp_path, "baseline", "last")
     train(LocalCrew(), preset_of("dropout"), mnist_file, folder, load=True)
     manifest = read_manifest(folder)

@@ -3,7 +3,7 @@
 Each commit writes new files, then replaces the manifest that names them by one rename, and then removes the old files.
 So whenever the program is killed, the manifest names complete files that belong together. Before each of these steps,
 those before it are synced to disk, so that the same holds if the power is lost. The manifest has a checksum of each
-file, so that it is noticed if a disk or a copy gives back other bytes.
+file and of itself, so that it is noticed if a disk or a copy gives back other bytes.
 
     manifest.json                    the commit: the trainer's state, and the files of each arm
     ARM-STEP.safetensors             an arm after that step: weights, and the state needed to resume training
@@ -42,6 +42,8 @@ NOT_AS_SAVED = "is damaged: its bytes are not those that were saved"
 """What is said of a file whose checksum is not that of the manifest."""
 
 _OURS = re.compile(r".+-\d+\.safetensors|.+\.tmp")
+_CHECKED = re.compile(rb',\n "checksum": "([0-9a-f]{8})"\n}\n')
+"""The end of a manifest: the checksum of all that stands before."""
 _FILE = r"^[^/\\\x00]+-\d+\.safetensors$"
 
 
@@ -193,7 +195,11 @@ def read_manifest(folder: Path) -> Manifest | None:
         OSError: It can't be read.
     """
     try:
-        return Manifest.model_validate(table_of_json(read_plain(folder / MANIFEST, LARGEST)))
+        content = read_plain(folder / MANIFEST, LARGEST)
+        end = _CHECKED.search(content, max(0, len(content) - len(_checked(b""))))
+        if end is not None and end[0] != _checked(content[: end.start()]):
+            raise ValueError("these are not the bytes that were written")
+        return Manifest.model_validate(table_of_json(content))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError:  # not JSON, or not a manifest
@@ -201,8 +207,14 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def _write(folder: Path, manifest: Manifest) -> None:
-    content = json.dumps(manifest.model_dump(by_alias=True), indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / MANIFEST, f"{content}\n".encode())
+    text = json.dumps(manifest.model_dump(by_alias=True), indent=1, ensure_ascii=False, allow_nan=False)
+    content = text.removesuffix("\n}").encode()
+    write_whole(folder / MANIFEST, content + _checked(content))
+
+
+def _checked(content: bytes) -> bytes:
+    """The end of a manifest that begins so; a manifest without one, as of an earlier version, is read too."""
+    return f',\n "checksum": "{Checksum(content)}"\n}}\n'.encode()
 
 
 def weights_file(folder: Path, arm: str, which: Which) -> WeightsFile | None:
