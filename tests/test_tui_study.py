@@ -41,6 +41,7 @@ from regtui.tui.study import desk
 from regtui.tui.study import screen as study_screen
 from regtui.tui.study.forest import places
 from regtui.tui.study.form import StudyForm
+from regtui.tui.study.runner import local_runner
 from regtui.tui.study.screen import StudyScreen
 from regtui.tui.study.session import StudySession
 from regtui.tui.study.subject import Subject
@@ -386,6 +387,20 @@ async def test_a_saved_study_is_opened_from_the_command_line_and_goes_on_if_it_f
         await until(pilot, lambda: ended_as(app, "finished") and "4/4 runs" in text_of(app))
         await pilot.press("escape")
         assert isinstance(app.screen, ReviewScreen), "the screen of the study before it went on is not there twice"
+
+
+def test_on_screen_too_a_study_that_goes_on_saves_weights_as_it_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[object, ...]] = []
+    monkeypatch.setattr(
+        "regtui.study.local.LocalEngine", lambda *given, checkpoints: made.append((*given, checkpoints))
+    )
+    for saves in (True, False):
+        plan = make_plan(small_preset(), Wishes("2", threads=3))
+        begun = StudyFolder.create(plan, tmp_path, checkpoints=saves)
+        local_runner().make(2, StudyFolder.open(begun.path))
+    assert made == [(2, 3, True), (2, 3, False)]
 
 
 async def test_a_plan_that_was_changed_is_refused_in_a_sentence(tmp_path: Path) -> None:
