@@ -95,7 +95,7 @@ class KilledRun:
             out, err = process.communicate(timeout=300)
         finally:
             process.kill()
-        _, left = psutil.wait_procs(family, timeout=60)
+        _, left = psutil.wait_procs(family, timeout=120)
         assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == [], "nothing may be left of it"
         return Outcome(process.returncode, out, err)
 

@@ -63,7 +63,7 @@ class SshServer:
             words = ["unshare", "--mount", "sh", "-c", f"{_OWN_RUN} {shlex.join(words)}"]
         with (self._folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self._process.kill()

@@ -29,7 +29,7 @@ def test_a_killed_connection_leaves_a_run_that_the_next_one_ends(tmp_path: Path,
         epoch = told(logs, "epoch_done")[-1].epoch
         with server.regtui("attach", folder(logs), cwd=tmp_path) as terminal:
             terminal.until(lambda: told(logs, "epoch_done")[-1].epoch > epoch + 3)
-            terminal.until("patience")
+            terminal.until("patience on")  # in the footer, as soon as it can be steered
             pids = {process.pid for process in server.look()}
             terminal.press("p")
             terminal.press_until("y", lambda: told(logs, "run_finished"))  # it asks, where that ends the run at once

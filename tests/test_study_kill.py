@@ -10,9 +10,9 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -48,6 +48,8 @@ class Study:
         found = self.logs.glob("*/runs/*/summary.json")
         return {path.parent: path.stat().st_mtime_ns for path in found}
 
+    started: ClassVar[list[subprocess.Popen[str]]] = []
+
     def start(self, gate: Gate | None = None, **more: Any) -> None:
         """Begin it, or go on with it; its runs wait at a gate if there is one."""
         begun = self.path
@@ -58,6 +60,7 @@ class Study:
             env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             start_new_session=True, **more,
         )  # fmt: skip
+        self.started.append(self.process)
 
     def harm(self, number: signal.Signals) -> tuple[int, str]:
         """Send a signal to the program alone; returns its exit code and stderr when nothing of it is left."""
@@ -72,6 +75,16 @@ class Study:
         _, errors = process.communicate(timeout=300)
         wait_until(lambda: not session_of(process.pid))
         return process.returncode, errors
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """A program ends with its test, whatever that came to."""
+    yield
+    while Study.started:
+        process = Study.started.pop()
+        process.kill()
+        process.communicate()
 
 
 def numbers(path: Path) -> Any:
