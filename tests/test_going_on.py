@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from regtui.cli.attach import find_attachable
 from regtui.errors import InputError
+from regtui.remote import address
 from regtui.runs import alive
 from regtui.runs.going_on import going_on
 from regtui.study.design import Wishes, make_plan
@@ -152,6 +154,18 @@ async def test_so_it_does_of_a_study(tmp_path: Path, pid: int) -> None:
         app = RegtuiApp(tmp_path, training=ScriptedTraining())
         async with app.run_test(size=(120, 36)) as pilot:
             await until(pilot, lambda: "2 runs or studies go on, the newest is" in text_of(app))
+
+
+async def test_the_first_screen_removes_the_sockets_that_killed_processes_have_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    left_over = address.runtime_folder() / f"{address._host()}-0123456789abcdef.sock"
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(left_over))
+    app = RegtuiApp(tmp_path / "logs", training=ScriptedTraining())
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: not left_over.exists())
 
 
 async def test_without_a_run_that_goes_on_nothing_is_said_and_the_key_does_nothing(tmp_path: Path, pid: int) -> None:

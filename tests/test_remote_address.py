@@ -197,13 +197,22 @@ def test_a_socket_that_nobody_listens_at_is_replaced_and_one_that_is_used_is_not
 @pytest.mark.usefixtures("runtime")
 def test_sockets_left_over_in_the_runtime_folder_are_removed() -> None:
     folder = address.runtime_folder()
-    for name in ("dead.sock", "living.sock"):
+    here = address._host()
+    for name in (f"{here}-dead.sock", f"{here}-living.sock", "elsewhere-dead.sock"):
         with socket.socket(socket.AF_UNIX) as one:
             one.bind(str(folder / name))
-    living = Listening(folder, "living.sock")
-    address.remove_left_over(folder)
-    assert [path.name for path in folder.iterdir()] == ["living.sock"]
+    living = Listening(folder, f"{here}-living.sock")
+    address.clean_runtime_folder()
+    assert {path.name for path in folder.iterdir()} == {f"{here}-living.sock", "elsewhere-dead.sock"}
     living.remove()
+
+
+def test_no_runtime_folder_is_made_only_to_be_cleaned(runtime: Path) -> None:
+    address.clean_runtime_folder()
+    assert not runtime.exists()
+    runtime.parent.rmdir()
+    address.clean_runtime_folder()
+    assert not runtime.parent.exists()
 
 
 def test_a_runtime_folder_in_which_others_may_write_is_not_used(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,9 @@ that was killed.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import platform
 import secrets
 import shutil
 import socket
@@ -141,7 +143,7 @@ def listen(folder: Path) -> Listening:
         try:
             place = runtime_folder()
             remove_left_over(place)
-            return Listening(place, f"{secrets.token_hex(8)}{SUFFIX}")
+            return Listening(place, f"{_host()}-{secrets.token_hex(8)}{SUFFIX}")
         except OSError as elsewhere:
             why = f"there is no socket in its folder ({in_the_run.strerror or in_the_run}) and none in the user's "
             why += f"runtime folder ({elsewhere.strerror or elsewhere})"
@@ -189,11 +191,7 @@ def runtime_folder() -> Path:
     Raises:
         OSError: There is none, or others may write there.
     """
-    from platformdirs import user_runtime_path
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # where the system has none, it is one below the folder for temporary files
-        folder = user_runtime_path("regtui", appauthor=False)
+    folder = _runtime_path()
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
@@ -207,9 +205,19 @@ def runtime_folder() -> Path:
     return folder
 
 
+def clean_runtime_folder() -> None:
+    """Remove what killed processes have left in the user's runtime folder, if there is one."""
+    with suppress(OSError):
+        if _runtime_path().is_dir():
+            remove_left_over(runtime_folder())
+
+
 def remove_left_over(folder: Path) -> None:
-    """Remove the sockets and drafts of processes that were killed: those that nobody listens at."""
-    for path in folder.glob(f"*{SUFFIX}"):
+    """Remove the sockets and drafts of processes that were killed: those that nobody listens at.
+
+    Sockets of other hosts stay, where the folder is on a disk that they share: nobody can tell from here who listens.
+    """
+    for path in folder.glob(f"{_host()}-*{SUFFIX}"):
         with suppress(OSError):
             if not _is_answered(path):
                 path.unlink()
@@ -226,6 +234,20 @@ def remove_from_run(folder: Path) -> None:
 def _check_system() -> None:
     if not hasattr(socket, "AF_UNIX"):
         raise OSError(errno.ENOTSUP, "this system has no Unix sockets")
+
+
+def _runtime_path() -> Path:
+    """Where the folder for sockets is, or would be."""
+    from platformdirs import user_runtime_path
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where the system has none, it is one below the folder for temporary files
+        return user_runtime_path("regtui", appauthor=False)
+
+
+def _host() -> str:
+    """What the names of this host's sockets begin with."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 def _named_in(folder: Path) -> Path | None:

@@ -14,6 +14,7 @@ from textual.message import Message
 
 from regtui.engine.resume import Changes
 from regtui.errors import EXIT_CODES, InputError, RegtuiError
+from regtui.remote.address import clean_runtime_folder
 from regtui.runs.going_on import going_on, trains_still
 from regtui.study.folder import find_studies, is_conducted
 from regtui.text import one_line
@@ -58,6 +59,7 @@ class RunDesk(Desk, inherit_bindings=False):
             self.post_message(self.GoingOn(sorted(found, key=lambda path: path.name, reverse=True)))
         if not found:
             self.post_message(self.GoingOn(()))
+        clean_runtime_folder()
 
     def _drop_ended(self, runs: Sequence[Path]) -> None:
         """Say again which of these go on."""
