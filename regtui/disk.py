@@ -27,7 +27,7 @@ TICKS = 10
 
 def slow(where: Path) -> str:
     """That a disk keeps somebody waiting, who does not know whether it answers at all; `where` is a folder on it."""
-    return f"{one_line(where)}: the disk does not answer, or takes long"
+    return f"the disk does not answer, or takes long ({one_line(where)})"
 
 
 class HangsError(OSError):

@@ -38,8 +38,10 @@ from regtui.runs.events import read_events
 from regtui.runs.lock import is_locked
 from regtui.runs.log import RunLog
 from regtui.runs.resumable import resumable
+from regtui.tui.app import RegtuiApp
 from tests.conftest import small_preset
 from tests.remote_double import OpenRun, Watcher, wait_for
+from tests.screen_double import ScriptedTraining, text_of, until
 from tests.scripted import ScriptedCrew
 from tests.telling import Telling
 
@@ -354,7 +356,7 @@ def test_one_that_is_being_handed_over_waits_for_the_disk_and_says_so(
 
 
 def is_awaited(event: Event) -> bool:
-    return waits(event) and "it is waited for" in getattr(event, "words", "")
+    return waits(event) and getattr(event, "words", "").startswith("waiting: the disk does not answer")
 
 
 @pytest.fixture
@@ -380,7 +382,7 @@ def test_a_new_run_waits_for_the_disk_of_its_folder_and_says_so(
     result, events = train(tmp_path, lambda event: hanging.answer() if is_awaited(event) else None)
     assert_all_saved(result, events)
     told = [event for event in events if isinstance(event, Saving)]
-    words = f"{tmp_path}: the disk does not answer, or takes long; it is waited for"
+    words = f"waiting: the disk does not answer, or takes long ({tmp_path})"
     assert [(one.words, one.saved) for one in told] == [(words, False), ("the disk is no longer waited for", True)]
     assert events.index(told[1]) < next(place for place, event in enumerate(events) if event.kind == "run_started")
 
@@ -424,7 +426,7 @@ def test_a_run_that_is_resumed_waits_for_its_disk_and_says_so(
     def emit(event: Event) -> None:
         events.append(event)
         if is_awaited(event):
-            assert getattr(event, "words", "").startswith(f"{folder}: the disk does not answer")
+            assert getattr(event, "words", "").endswith(f" ({folder})")
             hanging.answer()
 
     result = resume(folder, Changes(), Control(), emit, ScriptedCrew(LOSSES))
@@ -463,8 +465,32 @@ def test_the_command_line_waits_and_says_so_once(tmp_path: Path, capsys: pytest.
         return "answer"
 
     assert waited(tmp_path, job) == "answer"
-    words = f"regtui: {tmp_path}: the disk does not answer, or takes long; it is waited for, and Ctrl-C ends that\n"
+    words = f"regtui: waiting, and Ctrl-C ends that: the disk does not answer, or takes long ({tmp_path})\n"
     assert "".join(said) + capsys.readouterr().err == words
+
+
+async def test_the_screen_says_that_a_run_waits_before_it_begins(tmp_path: Path) -> None:
+    answers = threading.Event()
+    words = f"waiting: the disk does not answer, or takes long ({tmp_path})"
+
+    class Waiting(ScriptedTraining):
+        def run(self, *how: Any) -> RunResult:
+            emit: Callable[[Event], None] = how[3]
+            emit(Saving(t=0.0, what="disk", saved=False, words=words))
+            assert answers.wait(DEADLINE)
+            emit(Saving(t=0.0, what="disk", saved=True, words="the disk is no longer waited for"))
+            return super().run(*how)
+
+    training = Waiting()
+    app = RegtuiApp(tmp_path / "logs", small_preset(), start=True, training=training)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: " waiting: the disk does not answer, or takes long" in text_of(app))
+        assert "NOT SAVED" not in text_of(app), "there is nothing yet"
+        answers.set()
+        training.open(100)
+        await until(pilot, lambda: app.session is not None and app.session.history.started is not None)
+        await until(pilot, lambda: "waiting: the disk" not in text_of(app))
+        training.close()
 
 
 @pytest.mark.parametrize("what", ["write", "stat"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from regtui.disk import Disk
 from regtui.engine import run as running
 from regtui.engine.resume import Changes
 from regtui.engine.run import run
@@ -193,10 +195,17 @@ async def test_the_command_line_s_screen_trains_a_run_on_with_what_is_changed(tm
     assert epochs_of(folder) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-async def test_why_a_run_can_t_be_trained_on_after_all_is_said(tmp_path: Path) -> None:
+async def test_why_a_run_can_t_be_trained_on_after_all_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = trained(tmp_path, until_epoch=2)
     async with listed(tmp_path) as (app, pilot, _):
         await until(pilot, lambda: "g go on" in footer(app))
+        with monkeypatch.context() as patch:
+            answers = threading.Event()
+            patch.setattr("regtui.tui.app.resumable", lambda *_: answers.wait(60))
+            patch.setattr(Disk.__init__, "__defaults__", (0.01,))
+            await pilot.press("g")
+            await until(pilot, lambda: "the disk does not answer, or takes long (" in said(app))
+            answers.set()
         (folder / "checkpoint" / "manifest.json").write_text("{")
         await pilot.press("g")
         await until(pilot, lambda: "manifest.json is damaged" in said(app))

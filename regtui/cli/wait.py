@@ -24,7 +24,7 @@ def waited(where: Path, job: Callable[[], Result]) -> Result:
     def silent() -> None:
         if not told:
             told.append(where)
-            complain(f"regtui: {slow(where)}; it is waited for, and Ctrl-C ends that")
+            complain(f"regtui: waiting, and Ctrl-C ends that: {slow(where)}")
 
     disk = Disk()
     disk.silent = silent

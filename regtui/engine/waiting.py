@@ -50,7 +50,7 @@ def awaited(disk: Disk, where: Path, control: Control, emit: Callable[[Event], o
         CrewClosedError: A stop was requested meanwhile.
     """
     before = disk.silent
-    disk.silent = waits = WaitForDisk(0.0, lambda: control.stop_requested, emit, f"{slow(where)}; it is waited for")
+    disk.silent = waits = WaitForDisk(0.0, lambda: control.stop_requested, emit, f"waiting: {slow(where)}")
     try:
         yield
     except HangsError:

@@ -357,7 +357,8 @@ def _fits(event: Event, history: History) -> bool:  # noqa: C901, one case an ev
         first, *others = event.arms or [""]
         return possible and history.started is None and first == BASELINE and are_possible(others)
     if history.started is None:
-        return isinstance(event, RunFinished | Stalled)  # the run failed before it began, or a process stands still
+        # The run failed before it began, a process stands still, or the disk does not answer.
+        return isinstance(event, RunFinished | Stalled) or (isinstance(event, Saving) and event.what == "disk")
     if isinstance(event, StepsDone | EpochDone | ArmStopped):
         arm = history.arms.get(event.arm)
         return arm is not None and arm.stopped is None and _comes_next(event, arm, history)

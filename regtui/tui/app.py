@@ -21,6 +21,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
 
+from regtui.disk import Disk, HangsError, slow
 from regtui.engine.resume import Changes
 from regtui.errors import BY_SIGNAL, EXIT_CODES, InputError, RegtuiError
 from regtui.preset.faults import Fault
@@ -214,9 +215,9 @@ class RegtuiApp(StudyDesk, RunDesk, inherit_bindings=False):
     def resume_run(self, folder: Path, changes: Changes) -> None:
         """Train a saved run on and show it, in place of its screen if that is open."""
         try:
-            preset = resumable(folder, changes.epochs, changes.device).preset
-        except InputError as error:
-            tell(self, error, error=True)
+            preset = Disk()(lambda: resumable(folder, changes.epochs, changes.device)).preset
+        except (InputError, HangsError) as error:
+            tell(self, slow(folder) if isinstance(error, HangsError) else error, error=True)
             return
         session = Session(preset, lambda: self.post_message(self.EventsWait()))
         session.folder, session.resumes = folder, changes

@@ -31,7 +31,9 @@ class NotSaved(Lines):
         going_on = "" if over or history.paused or "disk" in history.unsaved else ", training goes on"
         what = [name for name in first if name != "disk"]  # named first, since the words on each may be cut
         named = f" ({listed(what)})" if len(what) > 1 else ""
-        words = f"NOT SAVED{named}{going_on}: {parts}" if parts else ""
+        begun = bool(what) or history.started is not None  # else there is nothing yet that could be saved
+        lacks = f"NOT SAVED{named}{going_on}: " if begun else ""
+        words = f"{lacks}{parts}" if parts else ""
         before, self._words = self._words, words
         self.redraw()
         return words != before
