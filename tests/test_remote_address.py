@@ -180,10 +180,12 @@ def test_the_socket_goes_with_the_run_however_that_ends(tmp_path: Path, failing:
     assert not any(thread.name == "remote" for thread in threading.enumerate())
 
 
-def test_a_socket_that_nobody_listens_at_is_replaced_and_one_that_is_used_is_not(tmp_path: Path) -> None:
-    left = socket.socket(socket.AF_UNIX)
-    left.bind(str(tmp_path / NAME))
-    left.close()
+def test_a_socket_that_nobody_listens_at_is_replaced_and_one_that_is_used_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # whose own path may be too long for a socket
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(NAME)
     listening = listen(tmp_path)
     with pytest.raises(TakenError):
         listen(tmp_path)
@@ -195,12 +197,13 @@ def test_a_socket_that_nobody_listens_at_is_replaced_and_one_that_is_used_is_not
 
 
 @pytest.mark.usefixtures("runtime")
-def test_sockets_left_over_in_the_runtime_folder_are_removed() -> None:
+def test_sockets_left_over_in_the_runtime_folder_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = address.runtime_folder()
     here = address._host()
+    monkeypatch.chdir(folder)
     for name in (f"{here}-dead.sock", f"{here}-living.sock", "elsewhere-dead.sock"):
         with socket.socket(socket.AF_UNIX) as one:
-            one.bind(str(folder / name))
+            one.bind(name)
     living = Listening(folder, f"{here}-living.sock")
     address.clean_runtime_folder()
     assert {path.name for path in folder.iterdir()} == {f"{here}-living.sock", "elsewhere-dead.sock"}

@@ -633,10 +633,11 @@ async def test_a_run_s_preset_is_opened_as_it_was_run_and_started(logs: Path) ->
             training.close()
 
 
-async def test_a_run_whose_preset_is_damaged_is_not_run_again(logs: Path) -> None:
+async def test_a_run_whose_preset_is_damaged_is_not_run_again(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in logs.glob("*/preset.toml"):
         path.write_text("[")
-    app = app_on(logs)
+    monkeypatch.chdir(logs.parent)  # a path is a part of what is said
+    app = app_on(Path(logs.name))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: rows(app) == 3)
         await pilot.press("r")

@@ -433,9 +433,10 @@ async def test_a_failure_of_training_is_a_sentence_and_its_traceback_is_in_the_l
         assert "RuntimeError" in (app.session.folder / "traceback.txt").read_text()
 
 
-async def test_a_run_that_can_t_begin_says_why_and_leads_back(tmp_path: Path) -> None:
-    (tmp_path / "logs").write_text("a file where the folder should be")
-    app = RegtuiApp(tmp_path / "logs", small_preset(), start=True, training=ScriptedTraining())
+async def test_a_run_that_can_t_begin_says_why_and_leads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a path is a part of what is said
+    Path("logs").write_text("a file where the folder should be")
+    app = RegtuiApp(Path("logs"), small_preset(), start=True, training=ScriptedTraining())
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, Ask))
         assert "runs can't be saved here" in text_of(app)
