@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tests.command import ENDLESS, command, environment
 from tests.test_samples import samples
 
 MINUTE = 60.0
+NOW = time.time()
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when a process started")
 
 
@@ -35,8 +37,9 @@ def steps(count: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A run of this process's that has no summary."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of this process's that has no summary; the clock that tells its silence stands still."""
+    monkeypatch.setattr(alive, "time", SimpleNamespace(time=lambda: NOW))
     folder = tmp_path / "20260101-000000-dropout-0000"
     folder.mkdir()
     sample = next(path for path in samples() if "-dropout-" in path.name)
@@ -52,7 +55,7 @@ def told(folder: Path, silent: float, *events: dict[str, Any], **circumstances: 
     known = {**json.loads((folder / "run.json").read_text()), **circumstances}
     (folder / "run.json").write_text(json.dumps({k: v for k, v in known.items() if v is not ...}))
     for name in ("run.json", "events.jsonl"):
-        os.utime(folder / name, (time.time() - silent,) * 2)
+        os.utime(folder / name, (NOW - silent,) * 2)
     run = read_run(folder)
     return run.status, run.silence
 
@@ -189,7 +192,7 @@ def test_a_damaged_log_elsewhere_is_one_without_epochs(folder: Path, content: by
     told(folder, 0, host="node17")
     (folder / "events.jsonl").write_bytes(content)
     for name in ("run.json", "events.jsonl"):
-        os.utime(folder / name, (time.time() - 720,) * 2)
+        os.utime(folder / name, (NOW - 720,) * 2)
     assert read_run(folder).silence == "silent for 12 min, before its first epoch"
 
 
