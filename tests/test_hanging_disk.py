@@ -68,6 +68,7 @@ class Hanging:
         self._answers.set()
         self.caught = threading.Event()
         self.asked: list[list[str]] = []
+        self._of_earlier_tests = {*threading.enumerate()} - {threading.current_thread()}
         monkeypatch.setattr(os, name, self)
         monkeypatch.setattr(disk, "threading", SimpleNamespace(Thread=threading.Thread, Event=self._only_now))
 
@@ -81,8 +82,9 @@ class Hanging:
         return _Awaited(self)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        if not self._answers.is_set() and self._which(*args):
-            if threading.current_thread().name == "disk":
+        thread = threading.current_thread()
+        if not self._answers.is_set() and thread not in self._of_earlier_tests and self._which(*args):
+            if thread.name == "disk":
                 self.caught.set()
                 assert self._answers.wait(DEADLINE)
                 return self._own(*args, **options)
