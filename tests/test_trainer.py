@@ -154,6 +154,9 @@ def test_a_loss_that_is_not_finite_ends_its_arm_at_that_step() -> None:
     regularized = outcome.history.arms["regularized"]
     assert regularized.stopped is not None
     assert (regularized.stopped.reason, regularized.stopped.epoch, regularized.stopped.step) == ("non_finite", 2, 13)
+    baseline = outcome.history.arms["baseline"]
+    assert baseline.stopped is not None
+    assert (regularized.stopped.not_finite, baseline.stopped.not_finite) == ("loss", None)
     assert len(regularized.step_losses) == 13, "what came after the first broken step is not told"
     assert len(regularized.epochs) == 1
     assert outcome.stop("baseline") == ("max_epochs", 4)

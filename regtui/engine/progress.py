@@ -104,7 +104,7 @@ class RunProgress:
             self.emit(Suspended(t=self.now, seconds=round(seconds, 3)))
 
     def stop(
-        self, names: Iterable[str], reason: StopReason, step: int | None = None, not_finite: NotFinite = "loss"
+        self, names: Iterable[str], reason: StopReason, step: int | None = None, not_finite: NotFinite | None = None
     ) -> None:
         """Stop these arms and emit it.
 
@@ -112,7 +112,7 @@ class RunProgress:
             names: The arms.
             reason: Why.
             step: After which step, by default the last that was emitted.
-            not_finite: Of the reason non_finite, what is not.
+            not_finite: Of the reason non_finite, what is not finite.
         """
         for name in names:
             arm = self.arms[name]

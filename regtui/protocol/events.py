@@ -423,7 +423,8 @@ class ArmStopped(_Event):
 
     Attributes:
         step: Its last step; of reason non_finite the one that broke it.
-        not_finite: Of reason non_finite, what was not finite first. Earlier versions looked only at losses of steps.
+        not_finite: Of reason non_finite, what was not finite first; None in logs of earlier versions, which looked only
+            at losses of steps, and of other reasons.
         best_epoch: The epoch with the lowest validation loss, which need not be the one whose weights are kept.
         best_val_loss: Its validation loss. In logs of earlier versions both are those of the last epoch that counted.
     """
@@ -435,7 +436,7 @@ class ArmStopped(_Event):
     step: int
     best_epoch: int | None
     best_val_loss: Number
-    not_finite: NotFinite = "loss"
+    not_finite: NotFinite | None = None
 
     @property
     def diverged(self) -> bool:
@@ -453,7 +454,7 @@ class ArmStopped(_Event):
             "weights": f"weights after step {self.step:,} have a sum that is not finite",
             "squares": f"mean squares of gradients, which Adam divides by, are not finite after step {self.step:,}",
             "epoch loss": f"training loss of epoch {self.epoch} is not finite",
-        }[self.not_finite]
+        }[self.not_finite or "loss"]
 
 
 class ArmScore(BaseModel):
