@@ -154,6 +154,8 @@ class Live:
 @pytest.fixture
 def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
     monkeypatch.setattr(trainer, "PATIENCE", 1.0)
+    monkeypatch.setattr(process, "LOOKED_AT", 0.1)
+    monkeypatch.setattr(watch, "SOON", 0.2)
     with ProcessCrew() as crew:
         run = Live(tmp_path, crew)
         yield run
@@ -189,7 +191,7 @@ def test_the_arm_that_stands_still_is_told_and_goes_on_as_if_it_had_not(
 @pytest.mark.parametrize("at_once", [False, True])
 def test_a_stop_ends_in_order_though_an_arm_stands_still(live: Live, at_once: bool, tmp_path: Path) -> None:
     live.freeze("baseline")
-    time.sleep(0.3)  # the steps that were ordered before have been read out
+    live.until(live.stopped)  # it is waited for, and not only for what it had done before
     live.control.send(Stop(at_once=at_once))
     live.end()
     (folder,) = tmp_path.iterdir()
