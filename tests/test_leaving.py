@@ -472,7 +472,8 @@ def test_a_run_that_is_left_running_goes_on_without_the_terminal_and_can_be_stop
     other = psutil.Process(json.loads((folder / "run.json").read_text())["pid"])
     try:
         assert f"in process {other.pid}" in " ".join(said_last.split())
-        assert said_last.splitlines()[-1] == f"regtui attach {folder}"
+        said = said_last.splitlines()  # below it a key may stand that was pressed once more as the program ended
+        assert f"regtui attach {folder}" in said[-2:]
         assert other.terminal() is None
         assert os.getsid(other.pid) == other.pid
         (seam,) = told("interrupted")
