@@ -18,7 +18,7 @@ from regtui.study.engine import Ended, Engine, News
 from regtui.study.plan import Job
 from tests.conftest import small_preset
 
-PATIENCE = 300.0
+PATIENCE = 600.0
 """Seconds for all runs; a machine may be busy."""
 
 
