@@ -51,7 +51,7 @@ class Disk:
         Args:
             patience: Seconds that a call waits, and more for many bytes.
         """
-        self.silent: Callable[[], object] = _give_up
+        self.silent: Callable[[], object] = give_up
         self._patience, self._tick = patience, patience / TICKS
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._done = threading.Event()  # of the newest job that was waited for
@@ -115,5 +115,6 @@ def _work(jobs: queue.SimpleQueue[Callable[[], object] | None]) -> None:
         job = None  # it may hold what is to be freed
 
 
-def _give_up() -> None:
+def give_up() -> None:
+    """Wait no longer."""
     raise HangsError

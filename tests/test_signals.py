@@ -21,6 +21,7 @@ from regtui.__main__ import main
 from regtui.arm.reports import Trained
 from regtui.cli import headless
 from regtui.console import drop_blocked_output
+from regtui.disk import Disk
 from regtui.engine.process import Wait
 from regtui.engine.resume import Changes
 from regtui.engine.run import HandedOver
@@ -329,6 +330,27 @@ def test_a_signal_that_comes_as_a_run_is_taken_over_ends_it_in_order(
     assert all(arm.test and arm.epochs == 1 for arm in run.summary.arms.values())
 
 
+def test_ctrl_c_while_the_log_is_opened_leaves_nothing_behind(run: Headless, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_up, discard, undone = RunLog._set_up, RunLog.discard, list[Path]()
+    main = threading.current_thread()
+
+    def interrupted(log: RunLog, *how: Any) -> None:
+        assert threading.current_thread() is not main
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Event().wait(0.2)  # the main thread has heeded it
+        set_up(log, *how)
+
+    def undo(log: RunLog) -> None:
+        discard(log)
+        undone.append(log.folder)
+
+    monkeypatch.setattr(RunLog, "_set_up", interrupted)
+    monkeypatch.setattr(RunLog, "discard", undo)
+    assert headless.run_headless(small_preset(), run.logs, json=True) == 130
+    assert len(undone) == 1, "before the program ends"
+    assert list(run.logs.rglob("*")) == []
+
+
 def test_ctrl_c_ends_the_wait_for_a_disk_that_does_not_answer(
     run: Headless, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -344,6 +366,7 @@ def test_ctrl_c_ends_the_wait_for_a_disk_that_does_not_answer(
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(RunLog, "_set_up", hang)
+    monkeypatch.setattr(Disk.__init__, "__defaults__", (0.05,))
     sender = threading.Thread(target=send)
     sender.start()
     assert headless.run_headless(small_preset(), run.logs, json=True) == 130

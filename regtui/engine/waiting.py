@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from regtui.disk import Disk, HangsError, slow
+from regtui.disk import Disk, HangsError, give_up, slow
 from regtui.engine.process import CrewClosedError
 from regtui.protocol.control import Control
 from regtui.protocol.events import Event, Saving
@@ -61,11 +61,17 @@ def awaited(disk: Disk, where: Path, control: Control, emit: Callable[[Event], o
 
 
 def opened(disk: Disk, make: Callable[[], RunLog], undo: Callable[[RunLog], object]) -> RunLog:
-    """The log that `make` opens on a disk; if it is not waited for any longer, it is undone when the disk answers."""
+    """The log that `make` opens on a disk; if it is not waited for any longer, it is undone.
+
+    That is waited for a while, because the program may end; a disk that does not answer does it when it does.
+    """
     made: list[RunLog] = []
     try:
         disk(lambda: made.append(make()))
     except BaseException:
         disk.later(lambda: [undo(log) for log in made])
+        disk.silent = give_up
+        with suppress(HangsError):
+            disk(lambda: None)
         raise
     return made[0]
