@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import os
 import platform
+import threading
+import weakref
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +18,13 @@ from safetensors.numpy import save_file
 from textual.app import App
 from textual.pilot import Pilot
 
+from regtui.errors import RegtuiError
 from regtui.preset.model import Preset
+from regtui.runs import weights
+from regtui.runs.weights import Layer
 from regtui.tui import look, themes
 from regtui.tui.charts.view import View
+from regtui.tui.pages import weights_screen
 from regtui.tui.pages.weights_screen import WeightsScreen
 from regtui.tui.pages.weights_views import bars, log_scale, shades
 from regtui.tui.widgets.keys import EVERYWHERE
@@ -243,6 +251,59 @@ async def test_it_is_left_by_keys(tmp_path: Path, preset: Preset, key: str) -> N
     async with app.run_test() as pilot:
         await pilot.press(key)
         assert app.answers == [None]
+
+
+async def test_a_closed_one_keeps_no_weights_though_it_is_not_freed_yet(
+    tmp_path: Path, preset: Preset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gc, "collect", lambda: 0)
+    save(tmp_path)
+    screen = WeightsScreen(tmp_path, preset)
+    gc.disable()
+    try:
+        async with Host(screen).run_test(size=(120, 36)) as pilot:
+            await until(pilot, has("hidden1  log counts"))
+            kept = [weakref.ref(layer) for layers in screen._layers.values() for layer in layers]
+            await pilot.press("escape")
+            assert pilot.app.screen is not screen
+            assert len(kept) == 6
+            assert [layer() for layer in kept if layer() is not None] == []
+    finally:
+        gc.enable()
+
+
+class Turn:
+    """What is held while weights are read, and comes when a test says so."""
+
+    def __init__(self) -> None:
+        self.comes, self.is_over = threading.Event(), threading.Event()
+
+    def __enter__(self) -> None:
+        assert self.comes.wait(60)
+
+    def __exit__(self, *_: object) -> None:
+        self.is_over.set()
+
+
+@pytest.mark.parametrize("closed", [False, True])
+async def test_one_that_was_closed_before_its_turn_came_reads_nothing(
+    tmp_path: Path, preset: Preset, monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
+    turn = Turn()
+    read: list[str] = []
+
+    def reading(_folder: Path, arm: str, *_: object, **_more: object) -> list[Layer]:
+        read.append(arm)
+        raise RegtuiError("nothing is there")
+
+    monkeypatch.setattr(weights_screen, "_READING", turn)
+    monkeypatch.setattr(weights, "read_weights", reading)
+    async with Host(WeightsScreen(tmp_path, preset)).run_test() as pilot:
+        if closed:
+            await pilot.press("escape")
+        turn.comes.set()
+        assert await asyncio.to_thread(turn.is_over.wait, 60)
+    assert bool(read) != closed
 
 
 async def test_every_key_of_the_table_does_something(tmp_path: Path, preset: Preset) -> None:

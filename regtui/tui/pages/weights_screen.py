@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -14,6 +15,7 @@ from textual.containers import Container, VerticalScroll
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
+from textual.worker import get_current_worker
 
 from regtui.errors import RegtuiError
 from regtui.preset.arms import BASELINE
@@ -47,6 +49,9 @@ _OTHERS = (
     Key("pagedown,space", "scroll(1)", "scroll", "Scroll down.", "pgdn", footer=True),
     Key("escape,w", "close", "back", "Back to the run.", "esc", footer=True),
 )
+
+_READING = threading.Lock()
+"""Held while weights are read, which takes a few times the memory of their file: screens that follow take turns."""
 
 
 class _Read(Message):
@@ -129,12 +134,21 @@ class WeightsScreen(Screen[None]):
         self.set_class(event.size.width >= 110, "-wide")
         self.set_class(event.size.height >= 30, "-tall")
 
+    def on_unmount(self) -> None:
+        """Let go of the weights: the closed screen itself is freed when nobody types."""
+        self._layers.clear()
+
     def reload(self) -> None:
         """Read the files again, because an epoch has ended or other weights are to be shown."""
         self._read(self._view.arm, self._which)
 
     @in_thread("reading")
     def _read(self, arm: str, which: Literal["last", "best"]) -> None:
+        with _READING:
+            if not get_current_worker().is_cancelled:
+                self._read_in_turn(arm, which)
+
+    def _read_in_turn(self, arm: str, which: Literal["last", "best"]) -> None:
         # In a thread for numpy's import, the first time, and for large networks; MNIST's take 3 ms.
         from regtui.runs.weights import best_epoch, picture, read_weights
 

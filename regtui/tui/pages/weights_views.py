@@ -102,6 +102,10 @@ class HistogramView(Lines):
         self._pair: dict[str, Layer] = {}
         self._histogram: Histogram | None = None
 
+    def on_unmount(self) -> None:
+        """Let go of the weights, as the screen does."""
+        self._pair = {}
+
     def show(self, pair: dict[str, Layer]) -> None:
         """Show this layer, given by arm."""
         self._pair, self._histogram = pair, None
