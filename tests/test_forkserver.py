@@ -15,8 +15,12 @@ from regtui.engine.crew import ProcessCrew
 from regtui.engine.forkserver import ForkServer
 from regtui.errors import RegtuiError
 from regtui.import_path import without_current_folder
+from regtui.processors import grant
 
-pytestmark = pytest.mark.skipif(not ForkServer.is_possible(), reason="elsewhere each process is started by itself")
+pytestmark = pytest.mark.skipif(
+    not ForkServer.is_possible() or grant().processors < 2,
+    reason="elsewhere, and on one processor, each process is started by itself",
+)
 
 
 def processes(crew: ProcessCrew) -> list[psutil.Process]:
