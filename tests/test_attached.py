@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -135,7 +136,7 @@ async def test_leaving_it_does_not_end_it_and_the_next_one_sees_the_same(tmp_pat
             assert said(app) == "The run goes on."
             run.open(1)
             await until(pilot, lambda: too.session.history.epochs == 2)
-            assert app.watched_lines()[-1] == f"regtui attach {run.folder}"
+            assert app.watched_lines()[-1] == f"regtui attach {shlex.quote(str(run.folder))}"
             assert app.exit_code == others.exit_code == 0
             await pilot.press("enter")
             await until(pilot, lambda: app.screen is not screen and isinstance(app.screen, SavedRunScreen))

@@ -77,7 +77,7 @@ def test_the_only_run_that_goes_on_need_not_be_named(tmp_path: Path, pid: int) -
 @pytest.mark.parametrize(
     ("named", "words"),
     [
-        ("20260102", r"was interrupted: 'regtui --resume /\S+/20260102-000000-dropout-0002' trains it on"),
+        ("20260102", r"was interrupted: 'regtui --resume '?/.+/20260102-000000-dropout-0002'?' trains it on"),
         ("20260103", "does not go on, it is finished: 'regtui review"),
         ("20260107-000000-study", "is a study: 'regtui review"),
         ("2026010", "begins the names of"),
@@ -161,8 +161,9 @@ async def test_the_first_screen_removes_the_sockets_that_killed_processes_have_l
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     left_over = address.runtime_folder() / f"{address._host()}-0123456789abcdef.sock"
+    monkeypatch.chdir(left_over.parent)  # whose own path may be too long for a socket
     with socket.socket(socket.AF_UNIX) as one:
-        one.bind(str(left_over))
+        one.bind(left_over.name)
     app = RegtuiApp(tmp_path / "logs", training=ScriptedTraining())
     async with app.run_test() as pilot:
         await until(pilot, lambda: not left_over.exists())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import threading
 import time
@@ -86,7 +87,7 @@ async def test_left_running_it_is_taken_over_at_the_end_of_its_epoch(
         await until(pilot, lambda: not app.is_running)
     assert asked == [app.session.folder]
     assert app.exit_code == 0
-    assert app.session.outcome()[-1] == f"regtui attach {app.session.folder}"
+    assert app.session.outcome()[-1] == f"regtui attach {shlex.quote(str(app.session.folder))}"
     assert f"in process {HERE}" in app.session.outcome()[0]
     told = list(read_events(asked[0]))
     assert [event.epoch for event in told if event.kind == "epoch_done" and event.arm == "baseline"] == [1, 2]
@@ -473,7 +474,7 @@ def test_a_run_that_is_left_running_goes_on_without_the_terminal_and_can_be_stop
     try:
         assert f"in process {other.pid}" in " ".join(said_last.split())
         said = said_last.splitlines()  # below it a key may stand that was pressed once more as the program ended
-        assert f"regtui attach {folder}" in said[-2:]
+        assert f"regtui attach {shlex.quote(str(folder))}" in said[-2:]
         assert other.terminal() is None
         assert os.getsid(other.pid) == other.pid
         (seam,) = told("interrupted")
