@@ -71,21 +71,21 @@ def test_ended_by_signals_at_30_moments_it_ends_as_if_it_had_not_been(seed: int,
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("whole", ["smoke --epochs 40"], indirect=True)
+@pytest.mark.parametrize("whole", ["smoke --epochs 200"], indirect=True)
 @pytest.mark.parametrize("seed", range(5))
 def test_left_running_and_killed_it_ends_as_if_it_had_not_been(seed: int, whole: Path, tmp_path: Path) -> None:
     chance = random.Random(f"left running {seed}")
-    run = KilledRun(tmp_path, "--preset", "smoke", "--epochs", "40")
-    with Terminal("-m", "regtui", "--log-dir", tmp_path, "--preset", "smoke", "--epochs", "40", "--start") as terminal:
+    run = KilledRun(tmp_path, "--preset", "smoke", "--epochs", "200")
+    with Terminal("-m", "regtui", "--log-dir", tmp_path, "--preset", "smoke", "--epochs", "200", "--start") as terminal:
         terminal.until(lambda: run.lines > 20)
         terminal.press("q")
         terminal.until("Leave it running")
         terminal.press_until("l", lambda: terminal.has_ended)
         assert terminal.wait() == 0
     assert run.folder is not None
-    other = psutil.Process(json.loads((run.folder / "run.json").read_text())["pid"])
-    time.sleep(chance.uniform(0, 3))
     with suppress(psutil.NoSuchProcess):  # it has ended by itself
+        other = psutil.Process(json.loads((run.folder / "run.json").read_text())["pid"])
+        time.sleep(chance.uniform(0, 3))
         other.kill()
         other.wait(60)
     assert_ends_equal(run, whole)
